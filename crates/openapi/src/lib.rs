@@ -1,0 +1,1 @@
+//! OpenAPI documents into neutral operations, and the REST binding.

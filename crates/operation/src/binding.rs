@@ -1,0 +1,76 @@
+//! The seam between protocols: arguments to a request, a response to an answer.
+
+use std::fmt::Debug;
+
+use serde_json::Value;
+
+use crate::{Arguments, Payload, Request, Response};
+
+/// How one operation's arguments become an HTTP request, and its response an answer.
+///
+/// Pure and total: the same input gives the same output, and no input makes it panic.
+pub trait Binding: Debug + Send + Sync {
+    /// Builds the request. The arguments have passed the operation's input schema; what a
+    /// schema cannot say (a path segment that is `..`, a line break in a header) is refused
+    /// here.
+    fn encode(&self, arguments: &Arguments) -> Result<Request, EncodeError>;
+
+    /// Reads a response that came, whatever its status.
+    fn decode(&self, response: &Response) -> Answer;
+}
+
+/// An argument that cannot be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{pointer}: expected {expected}")]
+pub struct EncodeError {
+    /// A JSON pointer into the arguments (RFC 6901).
+    pub pointer: String,
+    /// What would have been accepted, in words.
+    pub expected: String,
+}
+
+/// What a response means.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// The operation was done.
+    Success {
+        /// What it answered.
+        payload: Payload,
+        /// Where the answer leaves its description.
+        drift: Vec<Drift>,
+    },
+    /// The upstream answered that it was not done.
+    Failure {
+        /// The body, as far as it could be read.
+        payload: Payload,
+        /// The fault, for SOAP.
+        fault: Option<Fault>,
+    },
+    /// The body cannot be parsed as its media type.
+    Unreadable {
+        /// Why, in words; no part of the body.
+        reason: String,
+    },
+}
+
+/// One place where an answer leaves its description. It never withholds the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// A JSON pointer into the answer.
+    pub pointer: String,
+    /// What was expected and what came, in words.
+    pub message: String,
+}
+
+/// A SOAP fault (SOAP 1.2 part 1 §5.4; SOAP 1.1 §4.4 in the same words).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// `Sender`, `Client`, … with its namespace prefix removed.
+    pub code: String,
+    /// Subcodes from the outermost to the innermost.
+    pub subcodes: Vec<String>,
+    /// The reason for people.
+    pub reason: String,
+    /// The detail, read as a value.
+    pub detail: Option<Value>,
+}

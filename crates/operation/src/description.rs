@@ -1,0 +1,90 @@
+//! What a reader makes of an API's description.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Binding, Effect, EffectSource, OperationId, Schema, SecurityRequirement};
+
+/// An API's description, read. One bad operation is in `skipped` and costs no other.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// The API's title.
+    pub title: String,
+    /// The version of the API that it describes.
+    pub version: String,
+    /// What it was written in: `Swagger 2.0`, `OpenAPI 3.1.0`, `WSDL 1.1`.
+    pub format: String,
+    /// What can be called, in the description's order; ids are unique.
+    pub operations: Vec<Operation>,
+    /// What cannot, and why.
+    pub skipped: Vec<Skipped>,
+    /// Where the description was read in the only way that makes sense, though it is wrong.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something that an API can do.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// Its name.
+    pub id: OperationId,
+    /// Method and path, where it has them; SOAP operations have none.
+    pub endpoint: Option<Endpoint>,
+    /// One line on what it does.
+    pub summary: Option<String>,
+    /// More on what it does.
+    pub description: Option<String>,
+    /// The groups that its description puts it in.
+    pub tags: Vec<String>,
+    /// Whether its description advises against it.
+    pub deprecated: bool,
+    /// What it may do to the world.
+    pub effect: Effect,
+    /// Where that was learned.
+    pub effect_source: EffectSource,
+    /// Whether doing it twice is the same as doing it once (RFC 9110 §9.2.2).
+    pub idempotent: bool,
+    /// The arguments: an object that is closed (`additionalProperties: false`), with one
+    /// property an argument, in full: nothing is left out for a client's sake.
+    pub input: Schema,
+    /// What a success answers, in full; `None` where nothing is said, or it is bytes.
+    pub output: Option<Schema>,
+    /// The alternatives of credentials; none at all where the description asks for none.
+    pub security: Vec<SecurityRequirement>,
+    /// Base URLs in the description's order: absolute where they could be resolved, without
+    /// a `/` at the end.
+    pub servers: Vec<String>,
+    /// How it goes over the wire.
+    pub binding: Arc<dyn Binding>,
+}
+
+/// An operation's place in a REST API.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// The method, in upper case.
+    pub method: String,
+    /// The path template.
+    pub path: String,
+}
+
+/// An operation that cannot be called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its key, or what it would have been.
+    pub key: String,
+    /// Method and path, where they are known.
+    pub endpoint: Option<Endpoint>,
+    /// A JSON pointer to what is wrong, into the description; for XML an element path.
+    pub pointer: String,
+    /// What is wrong, in words.
+    pub reason: String,
+}
+
+/// A mistake in a description, and the reading that was made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Where it is, as in [`Skipped::pointer`].
+    pub pointer: String,
+    /// What is wrong and how it was read.
+    pub message: String,
+}

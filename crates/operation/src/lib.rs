@@ -1,0 +1,31 @@
+//! What an API can do, in one neutral form for REST and SOAP.
+//!
+//! A reader (`tollbridge-openapi`, `tollbridge-wsdl`) turns a description into a
+//! [`Description`]: [`Operation`]s, what was skipped with its reason, and warnings.
+//! Everything after the readers (curation, policy, settlement, the bridging client, the
+//! audit trail) sees operations only in this form, so a rule that works for REST works
+//! for SOAP from the same day.
+//!
+//! The one thing that differs by protocol is the [`Binding`]: how arguments become one
+//! HTTP request, and how one HTTP response becomes an answer. A binding is pure. It does
+//! no I/O and knows no clock, credential, host name or retry.
+//!
+//! This crate must not know OpenAPI, WSDL, MCP, tokio or a database.
+
+mod binding;
+mod call;
+mod description;
+mod effect;
+mod exchange;
+mod id;
+mod schema;
+mod security;
+
+pub use binding::{Answer, Binding, Drift, EncodeError, Fault};
+pub use call::{Arguments, Call, CallId, Payload};
+pub use description::{Description, Endpoint, Operation, Skipped, Warning};
+pub use effect::{Effect, EffectSource};
+pub use exchange::{Body, Request, Response};
+pub use id::{ApiName, Identity, InvalidName, OperationId, OperationKey, ToolName};
+pub use schema::Schema;
+pub use security::{ApiKeyPlace, SchemeUse, SecurityRequirement, SecurityScheme};

@@ -1,0 +1,1 @@
+//! The SOAP binding: envelopes, values and faults.

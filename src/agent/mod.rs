@@ -1,0 +1,1 @@
+//! MCP: the handler, its transports, and the layer in front of them.

@@ -1,0 +1,1 @@
+//! The audit trail: events, their queries and exports.

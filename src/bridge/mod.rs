@@ -1,0 +1,1 @@
+//! The bridging client: one HTTP exchange for REST and SOAP.

@@ -1,0 +1,1 @@
+//! Every operation of every API in one index.

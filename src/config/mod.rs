@@ -1,0 +1,1 @@
+//! `tools.toml` as a checked configuration, with spans and diagnostics.

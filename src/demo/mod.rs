@@ -1,0 +1,1 @@
+//! The bundled upstreams and the scripted day.

@@ -1,0 +1,169 @@
+//! What the gateway answers: a success or a failure that an agent can act on.
+
+use serde::Serialize;
+use serde_json::Value;
+use tollbridge_operation::{CallId, Drift, Payload};
+
+/// The end of a call.
+#[derive(Debug)]
+pub struct Reply {
+    /// What is said of the call on success and failure alike.
+    pub meta: CallMeta,
+    /// The answer.
+    pub result: Result<Success, Failure>,
+}
+
+/// The upstream did it.
+#[derive(Debug)]
+pub struct Success {
+    /// What it answered.
+    pub payload: Payload,
+    /// Where the answer leaves its description.
+    pub drift: Vec<Drift>,
+}
+
+/// `_meta["tollbridge/call"]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallMeta {
+    /// The call's name in the audit trail.
+    pub id: CallId,
+    /// How many requests went out.
+    pub attempts: u32,
+    /// The HTTP status of the last answer.
+    pub status: Option<u16>,
+    /// Milliseconds spent on the upstream, waits between attempts among them.
+    pub upstream_ms: u64,
+    /// The URL that answered, redacted.
+    pub served_by: Option<String>,
+}
+
+/// A failure that the model can act on: `structuredContent.error`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Failure {
+    /// What kind of failure.
+    pub code: ErrorCode,
+    /// What failed, bounded and redacted.
+    pub message: String,
+    /// Whether making the same call again may help and cannot do its effect twice.
+    pub retryable: bool,
+    /// When to try again, in seconds.
+    pub retry_after_s: Option<u64>,
+    /// What else the agent could do.
+    pub next_step: String,
+    /// What the upstream said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<UpstreamAnswer>,
+    /// The arguments that were refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<Violation>,
+    /// The hold that a person must decide on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldNotice>,
+    /// x402's PaymentRequired, which takes the error's place in `structuredContent`.
+    #[serde(skip)]
+    pub payment_required: Option<Value>,
+}
+
+/// What the upstream said when it failed: bounded and redacted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UpstreamAnswer {
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// The body.
+    pub body: Value,
+    /// The SOAP fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Value>,
+}
+
+/// An argument that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// A JSON pointer into the arguments.
+    pub pointer: String,
+    /// What was expected.
+    pub expected: String,
+    /// What to write instead, where that can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
+}
+
+/// A call that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HoldNotice {
+    /// The handle.
+    pub id: String,
+    /// Until when it can be approved and used: RFC 3339.
+    pub expires: String,
+}
+
+/// The contract's error codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// Refused before anything was sent.
+    InvalidArguments,
+    /// A policy or a limit on an argument refuses this call.
+    Denied,
+    /// The kill switch is on.
+    Stopped,
+    /// The operation changed since it was accepted.
+    Quarantined,
+    /// The client gave up.
+    Cancelled,
+    /// Our own bounds on calls in flight.
+    Overloaded,
+    /// A person must decide.
+    Held,
+    /// A budget is used up.
+    BudgetExceeded,
+    /// A window of our own, or the upstream's limit.
+    RateLimited,
+    /// It has a price, and no payment came.
+    PaymentRequired,
+    /// Nothing can be settled now: nothing is charged and nothing is done.
+    SettlementUnavailable,
+    /// An answer came and is no success.
+    UpstreamError,
+    /// No connection, or 502, 503, 504 to the end.
+    UpstreamUnavailable,
+    /// No answer in time, and no effect.
+    UpstreamTimeout,
+    /// It may have had its effect.
+    OutcomeUnknown,
+    /// Not sent, because the upstream was failing.
+    CircuitOpen,
+    /// Above `max_response`.
+    ResponseTooLarge,
+    /// Not done, because it could not be recorded.
+    AuditUnavailable,
+    /// A defect of ours.
+    Internal,
+}
+
+impl ErrorCode {
+    /// The code as agents, the trail and scripts see it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidArguments => "invalid_arguments",
+            Self::Denied => "denied",
+            Self::Stopped => "stopped",
+            Self::Quarantined => "quarantined",
+            Self::Cancelled => "cancelled",
+            Self::Overloaded => "overloaded",
+            Self::Held => "held",
+            Self::BudgetExceeded => "budget_exceeded",
+            Self::RateLimited => "rate_limited",
+            Self::PaymentRequired => "payment_required",
+            Self::SettlementUnavailable => "settlement_unavailable",
+            Self::UpstreamError => "upstream_error",
+            Self::UpstreamUnavailable => "upstream_unavailable",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::CircuitOpen => "circuit_open",
+            Self::ResponseTooLarge => "response_too_large",
+            Self::AuditUnavailable => "audit_unavailable",
+            Self::Internal => "internal",
+        }
+    }
+}

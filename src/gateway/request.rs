@@ -1,0 +1,79 @@
+//! What a front end hands to the gateway.
+
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tollbridge_operation::{CallId, Identity};
+
+/// Who calls, as the front end established it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The name that rules know.
+    pub identity: Identity,
+    /// The groups that a token claims, beside those of `[groups]`.
+    pub groups: Vec<String>,
+    /// How the call came in.
+    pub transport: Transport,
+}
+
+/// How a call came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// MCP over standard input and output.
+    Stdio,
+    /// MCP over streamable HTTP.
+    Http,
+    /// `tollbridge call`.
+    Cli,
+}
+
+/// A tool call as it was asked for. Nothing of it has been checked.
+#[derive(Debug, Clone, Default)]
+pub struct CallRequest {
+    /// The tool's name.
+    pub tool: String,
+    /// The arguments.
+    pub arguments: Map<String, Value>,
+    /// `_meta["tollbridge/approval"]`: the hold that the caller says was approved.
+    pub approval: Option<String>,
+    /// `_meta["x402/payment"]`: the payment that it brings.
+    pub payment: Option<Value>,
+    /// The client's name and version, for the trail.
+    pub client: Option<String>,
+    /// `_meta.traceparent` (W3C Trace Context), for the trail.
+    pub traceparent: Option<String>,
+}
+
+/// How a front end follows a call, and ends it early.
+#[derive(Debug, Clone, Default)]
+pub struct CallWatch {
+    /// Cancelled when the client no longer wants the answer.
+    pub cancel: CancellationToken,
+    /// Where progress goes, where the client asked for it. Full means that it is not sent.
+    pub progress: Option<mpsc::Sender<Progress>>,
+}
+
+/// How far a call has come. `done` always increases within a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps so far.
+    pub done: u32,
+    /// What is happening, in words.
+    pub message: String,
+}
+
+/// A call that reached no tool: JSON-RPC error -32602 for an agent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is no such tool, or none that this caller may see: the two look the same.
+    #[error("Unknown tool: {tool}")]
+    UnknownTool {
+        /// The name that was asked for, cut at 128 characters.
+        tool: String,
+        /// The call's name in the trail.
+        call: CallId,
+    },
+    /// The call could not be recorded, so nothing can be said about it.
+    #[error("the audit trail cannot be written")]
+    Unrecorded,
+}

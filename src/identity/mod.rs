@@ -1,0 +1,1 @@
+//! Who is calling: principals, groups and inbound API keys.

@@ -1,0 +1,5 @@
+//! Who may do what.
+
+mod proof;
+
+pub use proof::Allowed;

@@ -1,0 +1,1 @@
+//! Secrets: references to them, their values, and keeping them out of everything else.

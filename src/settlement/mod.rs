@@ -1,0 +1,5 @@
+//! What a call costs, and who has paid.
+
+mod proof;
+
+pub use proof::Cleared;

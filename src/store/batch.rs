@@ -1,0 +1,223 @@
+//! What goes into the store together, and what comes of it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What one step of a call leaves behind. It is committed whole or not at all.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Refuse the batch where the kill switch is on for any of this.
+    pub guard: Option<Guard>,
+    /// Refuse the batch where any of these windows is full; else count one in each.
+    pub claims: Vec<WindowClaim>,
+    /// Refuse the batch unless this hold is approved, unspent and unexpired; else spend it.
+    pub spend: Option<String>,
+    /// Other rows to write.
+    pub changes: Vec<Change>,
+    /// The events to append, in order.
+    pub events: Vec<EventRow>,
+}
+
+/// What the kill switch is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// The API that would be called.
+    pub api: String,
+    /// The tool that was called.
+    pub tool: String,
+    /// Who calls.
+    pub identity: String,
+}
+
+/// One more call in a sliding window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowClaim {
+    /// What is counted: a rule and whom it counts for.
+    pub key: String,
+    /// How many the window may hold.
+    pub limit: u32,
+    /// How long it is.
+    pub per: Duration,
+}
+
+/// An event of the audit trail, as a row. Rows are only ever appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRow {
+    /// The call that it belongs to; `None` for what belongs to none (a switch, a key).
+    pub call: Option<String>,
+    /// When it happened: microseconds since the Unix epoch.
+    pub at: i64,
+    /// The event's name in snake_case.
+    pub kind: &'static str,
+    /// Who called; on a call's first event only, as are `tool`, `api` and `operation`.
+    pub identity: Option<String>,
+    /// The tool that was called.
+    pub tool: Option<String>,
+    /// The API of its operation.
+    pub api: Option<String>,
+    /// The operation's key in its API.
+    pub operation: Option<String>,
+    /// `allow`, `deny` or `hold`; on the event of a decision only.
+    pub decision: Option<&'static str>,
+    /// How the call ended; on its last event only.
+    pub outcome: Option<String>,
+    /// The event whole, as a JSON object.
+    pub body: String,
+}
+
+/// A row that is no event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Keep a call that a person must decide on.
+    PlaceHold(HoldRow),
+    /// Decide on a held call; the batch is refused with [`CommitError::HoldSpent`] unless
+    /// it is pending and unexpired.
+    DecideHold {
+        /// Which one.
+        id: String,
+        /// What was decided: approved or rejected.
+        state: HoldState,
+        /// Who decided.
+        by: String,
+        /// Why, in their words.
+        reason: Option<String>,
+    },
+    /// Turn the kill switch on.
+    Stop {
+        /// For what.
+        scope: StopScope,
+        /// Who did.
+        by: String,
+    },
+    /// Turn it off again.
+    Resume {
+        /// For what.
+        scope: StopScope,
+    },
+    /// Keep a new API key.
+    AddKey(KeyRow),
+    /// Refuse an API key from now on.
+    RevokeKey {
+        /// Which one.
+        id: String,
+    },
+}
+
+/// A held call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldRow {
+    /// Its handle.
+    pub id: String,
+    /// The call that was held.
+    pub call: String,
+    /// Who called.
+    pub identity: String,
+    /// The tool.
+    pub tool: String,
+    /// A digest of the arguments, by which a repeat is known.
+    pub digest: String,
+    /// The arguments for the person who decides: a JSON object, redacted.
+    pub arguments: String,
+    /// The rule that holds it.
+    pub rule: String,
+    /// What it would cost, where it has a price.
+    pub price: Option<String>,
+    /// When it was placed: microseconds since the Unix epoch, as all times here.
+    pub placed: i64,
+    /// When it can no longer be approved or used.
+    pub expires: i64,
+    /// Where it stands. A hold whose time has run out stays `Pending` or `Approved` here;
+    /// who reads it compares `expires`.
+    pub state: HoldState,
+    /// Who decided.
+    pub decided_by: Option<String>,
+    /// When they did.
+    pub decided: Option<i64>,
+    /// Why, in their words.
+    pub reason: Option<String>,
+}
+
+/// Where a held call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HoldState {
+    /// Nobody has decided.
+    Pending,
+    /// It may go on, once.
+    Approved,
+    /// It may not.
+    Rejected,
+    /// It went on.
+    Spent,
+}
+
+/// What the kill switch stops.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "scope", content = "name", rename_all = "lowercase")]
+pub enum StopScope {
+    /// Every call.
+    All,
+    /// Calls of one API.
+    Api(String),
+    /// Calls of one tool.
+    Tool(String),
+    /// Calls of one identity.
+    Identity(String),
+}
+
+/// An inbound API key at rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRow {
+    /// Its name, which is no secret.
+    pub id: String,
+    /// SHA-256 of the key, in hex.
+    pub hash: String,
+    /// Whom it stands for.
+    pub identity: String,
+    /// When it was made: microseconds since the Unix epoch.
+    pub created: i64,
+    /// When it ends; `None` where it does not.
+    pub expires: Option<i64>,
+    /// When it was revoked.
+    pub revoked: Option<i64>,
+}
+
+/// Proof that a batch went down as the store's durability says.
+#[derive(Debug)]
+#[must_use]
+pub struct Receipt {
+    pub(super) _private: (),
+}
+
+/// Why a batch did not go down. Nothing of it was written.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The kill switch is on.
+    #[error("stopped: {0:?}")]
+    Stopped(StopScope),
+    /// A window is full.
+    #[error("window {claim} is full for {retry_after:?}")]
+    WindowFull {
+        /// Which of the batch's claims, by index.
+        claim: usize,
+        /// When the oldest call leaves it.
+        retry_after: Duration,
+    },
+    /// The hold cannot be spent or decided: it is not in the state for it, or expired.
+    #[error("the hold is spent, undecided, rejected or expired")]
+    HoldSpent,
+    /// The store cannot be written.
+    #[error(transparent)]
+    Unavailable(#[from] StoreError),
+}
+
+/// The store cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the store {path}: {message}")]
+pub struct StoreError {
+    /// Which store.
+    pub path: String,
+    /// What is wrong, and what would mend it where that is known.
+    pub message: String,
+}

@@ -1,0 +1,1 @@
+//! Curation: an operation as an agent sees it.
