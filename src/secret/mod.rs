@@ -1,1 +1,22 @@
 //! Secrets: references to them, their values, and keeping them out of everything else.
+//!
+//! A configuration names a secret by a [`SecretRef`] and never holds one. Resolved, it is a
+//! [`Secret`], which cannot be printed. A [`Redactor`] knows all secrets of a configuration
+//! and takes them out of whatever leaves the process or goes on record: raw, and in the
+//! encodings in which an upstream may echo them.
+//!
+//! This room knows nothing of who uses a secret for what.
+
+mod decode;
+mod mask;
+mod redact;
+mod reference;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use mask::mask_keys;
+pub use redact::{REDACTED, Redactor};
+pub use reference::{SecretError, SecretRef};
+pub use value::Secret;

@@ -1,0 +1,271 @@
+//! Taking secrets out of texts and values.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use aho_corasick::AhoCorasick;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use serde_json::{Map, Value};
+
+use super::decode::Escapes;
+use super::{Secret, mask_keys};
+
+/// What stands where a secret was.
+pub const REDACTED: &str = "[redacted]";
+
+/// Shorter secrets are looked for as they are only: two bytes in hex are in every text.
+const ENCODED_FROM: usize = 4;
+
+/// How many escaping encodings are undone on top of each other: a URL in a JSON string in a
+/// JSON string.
+const LAYERS: u8 = 2;
+
+/// Knows secrets, and takes them out of whatever leaves the process or goes on record.
+///
+/// A secret is found as it is; percent-encoded, form-encoded, JSON-escaped and XML-escaped in
+/// any spelling; and in hex, base64 and base64url, the latter two wherever it stands in what
+/// was encoded. Inbound API keys are found by their shape. The default knows no secret.
+#[derive(Clone, Default)]
+pub struct Redactor(Option<Arc<Known>>);
+
+struct Known {
+    /// `None` where the automaton cannot be built: then nothing is let through.
+    automaton: Option<AhoCorasick>,
+    needles: Vec<Needle>,
+    /// Whether a `+` could stand for a secret's space.
+    spaces: bool,
+    mask: &'static str,
+}
+
+/// A form of a secret. The order decides nothing; equal forms are one.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Needle {
+    bytes: Vec<u8>,
+    /// In base64 a character at either end may be of the secret and of what is beside it.
+    shares_first: bool,
+    shares_last: bool,
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Redactor(…)" } else { "Redactor(none)" })
+    }
+}
+
+impl Redactor {
+    /// A redactor that knows these secrets.
+    pub fn new<'s>(secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
+        Self::with_pairs(secrets, [])
+    }
+
+    /// A redactor that also knows `user:password` of each pair, as basic authentication
+    /// sends it (RFC 7617 §2).
+    pub fn with_pairs<'s>(
+        secrets: impl IntoIterator<Item = &'s Secret>,
+        pairs: impl IntoIterator<Item = (&'s str, &'s Secret)>,
+    ) -> Self {
+        let mut needles = BTreeSet::new();
+        let mut spaces = false;
+        let mut learn = |secret: &str| {
+            spaces |= secret.contains(' ');
+            needles.extend(forms(secret.as_bytes()));
+        };
+        secrets.into_iter().for_each(|secret| learn(secret.expose()));
+        for (user, password) in pairs {
+            learn(password.expose());
+            if !password.expose().is_empty() {
+                learn(&format!("{user}:{}", password.expose()));
+            }
+        }
+        if needles.is_empty() {
+            return Self::default();
+        }
+        let needles: Vec<Needle> = needles.into_iter().collect();
+        let automaton = AhoCorasick::new(needles.iter().map(|needle| &needle.bytes)).ok();
+        let mask = [REDACTED, "***", "###"]
+            .into_iter()
+            .find(|mask| automaton.as_ref().is_some_and(|automaton| !automaton.is_match(mask)))
+            .unwrap_or_default();
+        Self(Some(Arc::new(Known { automaton, needles, spaces, mask })))
+    }
+
+    /// The text without secrets.
+    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let Some(known) = &self.0 else { return mask_keys(text) };
+        match known.mask_secrets(text) {
+            None => mask_keys(text),
+            Some(clean) => Cow::Owned(mask_keys(&clean).into_owned()),
+        }
+    }
+
+    /// Takes secrets out of a JSON value: out of strings and member names at every depth. A
+    /// number that spells a secret becomes a string.
+    pub fn value(&self, value: &mut Value) {
+        match value {
+            Value::Null | Value::Bool(_) => {}
+            Value::Number(number) => {
+                if let Some(known) = &self.0
+                    && known.is_in_number(&number.to_string())
+                {
+                    *value = Value::String(known.mask.to_owned());
+                }
+            }
+            Value::String(text) => {
+                if let Cow::Owned(clean) = self.text(text) {
+                    *text = clean;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
+            Value::Object(members) => self.members(members),
+        }
+    }
+
+    fn members(&self, members: &mut Map<String, Value>) {
+        members.values_mut().for_each(|value| self.value(value));
+        if members.keys().all(|name| matches!(self.text(name), Cow::Borrowed(_))) {
+            return;
+        }
+        for (name, value) in std::mem::take(members) {
+            let clean = self.text(&name).into_owned();
+            let mut free = clean.clone();
+            let mut n = 2_usize;
+            while members.contains_key(&free) {
+                free = format!("{clean}_{n}");
+                n += 1;
+            }
+            members.insert(free, value);
+        }
+    }
+
+    /// Whether a secret is anywhere in these bytes.
+    pub fn bytes_contain(&self, bytes: &[u8]) -> bool {
+        self.0.as_ref().is_some_and(|known| match &known.automaton {
+            None => true,
+            Some(automaton) => !known.find(automaton, bytes).is_empty(),
+        })
+    }
+}
+
+impl Known {
+    /// The text without secrets; `None` where it has none.
+    fn mask_secrets(&self, text: &str) -> Option<String> {
+        let Some(automaton) = &self.automaton else { return Some(self.mask.to_owned()) };
+        let found = self.find(automaton, text.as_bytes());
+        if found.is_empty() {
+            return None;
+        }
+        let mut clean = String::with_capacity(text.len());
+        let mut kept = 0;
+        for range in found {
+            let start = floor_boundary(text, range.start);
+            clean.push_str(text.get(kept..start).unwrap_or_default());
+            clean.push_str(self.mask);
+            kept = ceil_boundary(text, range.end).max(kept);
+        }
+        clean.push_str(&text[kept..]);
+        Some(clean)
+    }
+
+    /// A short secret is in many numbers by chance, so it must be all of one.
+    fn is_in_number(&self, number: &str) -> bool {
+        let Some(automaton) = &self.automaton else { return true };
+        automaton
+            .find_overlapping_iter(number)
+            .any(|found| found.len() == number.len() || found.len() >= ENCODED_FROM)
+    }
+
+    /// Where secrets are: in order, and neither overlapping nor touching.
+    fn find(&self, automaton: &AhoCorasick, text: &[u8]) -> Vec<Range<usize>> {
+        let mut found = self.search(automaton, text, LAYERS);
+        found.sort_unstable_by_key(|range| range.start);
+        let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
+        for range in found {
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        merged
+    }
+
+    fn search(&self, automaton: &AhoCorasick, text: &[u8], layers: u8) -> Vec<Range<usize>> {
+        let mut found: Vec<_> = automaton
+            .find_overlapping_iter(text)
+            .map(|found| self.needles[found.pattern().as_usize()].widen(found.range(), text))
+            .collect();
+        let encodings = [Escapes::Json, Escapes::Xml, Escapes::Percent];
+        let encodings = encodings.iter().filter(|_| layers > 0);
+        for escapes in encodings.chain(self.spaces.then_some(&Escapes::Form)) {
+            // A form is decoded once, whatever it came in: what it yields has no `+` that
+            // means a space.
+            let deeper = if *escapes == Escapes::Form { None } else { layers.checked_sub(1) };
+            if let Some(decoded) = escapes.decode(text) {
+                let inside = match deeper {
+                    Some(layers) => self.search(automaton, &decoded.bytes, layers),
+                    None => automaton
+                        .find_overlapping_iter(&decoded.bytes)
+                        .map(|found| found.range())
+                        .collect(),
+                };
+                found.extend(inside.iter().map(|range| decoded.origin(range)));
+            }
+        }
+        found
+    }
+}
+
+impl Needle {
+    /// Takes in the characters at the ends that hold some of the secret's bits.
+    fn widen(&self, found: Range<usize>, text: &[u8]) -> Range<usize> {
+        let is_digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_');
+        let before = found.start.checked_sub(1).and_then(|at| text.get(at));
+        let first = self.shares_first && before.is_some_and(is_digit);
+        let last = self.shares_last && text.get(found.end).is_some_and(is_digit);
+        found.start - usize::from(first)..found.end + usize::from(last)
+    }
+}
+
+/// The forms under which a secret is looked for. Encodings that escape single characters are
+/// not among them: a text is decoded before it is searched.
+fn forms(secret: &[u8]) -> Vec<Needle> {
+    let exact = |bytes: Vec<u8>| Needle { bytes, shares_first: false, shares_last: false };
+    if secret.is_empty() {
+        return Vec::new();
+    }
+    let mut forms = vec![exact(secret.to_vec())];
+    if secret.len() < ENCODED_FROM {
+        return forms;
+    }
+    forms.push(exact(hex::encode(secret).into_bytes()));
+    forms.push(exact(hex::encode_upper(secret).into_bytes()));
+    for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+        for (before, skipped) in [(0, 0), (1, 2), (2, 3)] {
+            let bits = (before + secret.len()) * 8;
+            let text = engine.encode([&vec![0; before], secret].concat());
+            forms.push(Needle {
+                bytes: text.as_bytes()[skipped..bits / 6].to_vec(),
+                shares_first: before > 0,
+                shares_last: !bits.is_multiple_of(6),
+            });
+        }
+    }
+    forms
+}
+
+fn floor_boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+fn ceil_boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    at
+}
