@@ -5,4 +5,8 @@
 //! the first call. The room knows operations only: no configuration file, protocol, caller
 //! or clock. Whoever reads the configuration translates it into the input types here.
 
+pub mod lint;
 pub mod name;
+pub mod portable;
+mod schema;
+mod text;
