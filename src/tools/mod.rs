@@ -1,1 +1,12 @@
 //! Curation: an operation as an agent sees it.
+//!
+//! An operation goes in with the rules that the configuration has for it; a [`name`], a
+//! portable schema, annotations, validators and limits come out, all of them compiled before
+//! the first call. The room knows operations only: no configuration file, protocol, caller
+//! or clock. Whoever reads the configuration translates it into the input types here.
+
+pub mod lint;
+pub mod name;
+pub mod portable;
+mod schema;
+mod text;
