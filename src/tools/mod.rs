@@ -6,6 +6,8 @@
 //! or clock. Whoever reads the configuration translates it into the input types here.
 
 mod decimal;
+mod judge;
+pub mod limits;
 pub mod lint;
 pub mod name;
 pub mod output;

@@ -10,7 +10,7 @@ use super::pointer::Step;
 use super::schema::{Walk, members};
 
 /// How many references one rewriting replaces by copies.
-const COPIES: usize = 64;
+const COPIES: usize = 256;
 
 /// How many schemas may describe one place.
 const SCHEMAS: usize = 256;
