@@ -5,8 +5,15 @@
 //! the first call. The room knows operations only: no configuration file, protocol, caller
 //! or clock. Whoever reads the configuration translates it into the input types here.
 
+mod decimal;
+mod judge;
+pub mod limits;
 pub mod lint;
 pub mod name;
+pub mod output;
+mod place;
+pub mod pointer;
 pub mod portable;
+pub mod rule;
 mod schema;
 mod text;
