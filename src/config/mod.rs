@@ -1,1 +1,33 @@
 //! `tools.toml` as a checked configuration, with spans and diagnostics.
+//!
+//! [`load`] reads the file, checks the whole document against the JSON Schema of the model
+//! (so that all mistakes are reported at once, each with its place), makes [`Config`] of it,
+//! and checks what spans more than one key. A configuration that loads is complete: every
+//! value is parsed, every reference inside the file leads somewhere.
+//!
+//! This room does not read descriptions of APIs and resolves no secrets. Others report
+//! through [`Diagnostics`] what they find wrong with the file: [`Config::file`] and the
+//! places that [`Located`] values carry are all it takes.
+
+pub mod codes;
+mod decimal;
+mod diagnostic;
+mod load;
+mod located;
+mod model;
+mod tool;
+mod values;
+
+pub use codes::explain;
+pub use decimal::{Decimal, NotDecimal};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};
+pub use load::{Config, load, parse};
+pub use located::{Keyed, Located};
+pub use model::{
+    Api, Audit, Auth, Durability, ReadsWhenDown, Redirects, Server, ServerAuth, Settlement,
+};
+pub use tool::{Argument, Calls, CountedBy, Hold, Tool};
+pub use values::{
+    ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,
+    Pattern, Period, Selector, Size, StorePath,
+};

@@ -1,0 +1,44 @@
+//! The codes of diagnostics, and what each means in full: `tollbridge explain CODE`.
+
+macro_rules! codes {
+    ($($name:ident = $code:literal $text:literal;)*) => {
+        $(#[doc = $text] pub const $name: &str = $code;)*
+
+        /// What a code means and how it is mended; `None` for what is no code.
+        pub fn explain(code: &str) -> Option<&'static str> {
+            match code.to_ascii_uppercase().as_str() {
+                $($code => Some($text),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+codes! {
+    UNREADABLE = "TB0001" "The configuration file cannot be read. `tollbridge import SPEC` writes one; `--config FILE` or TOLLBRIDGE_CONFIG names another than ./tools.toml.";
+    SYNTAX = "TB0002" "The file is no TOML 1.1 document. The rest of its line is masked in the report, because it may hold a secret.";
+    UNKNOWN_KEY = "TB0101" "A key that tollbridge does not know. Nothing is ever ignored in a file that sets limits, so a misspelled key is an error.";
+    NOT_YET = "TB0102" "A key or a value of the format that this version does not act on. It is refused rather than ignored: a limit that is not enforced is worse than none.";
+    MISSING_KEY = "TB0103" "A key that must be there is not.";
+    WRONG_TYPE = "TB0104" "A value of another type than the key takes, or none of the values that it takes.";
+    MALFORMED = "TB0105" "A value that does not have the form of its kind: a duration, a size, an amount, a URL, a host, an identity, a pattern.";
+    LITERAL_SECRET = "TB0106" "A secret stands in the file. Secrets are references: `env:NAME` for an environment variable, `file:PATH` for a file, `cred:NAME` for a systemd credential. The secret is not shown here; since it has been in a file, consider replacing it.";
+    DUPLICATE_TOOL = "TB0201" "Two tools have the same name. An agent would not know which it calls; give one of them another `name`.";
+    UNKNOWN_API = "TB0202" "A tool names an API that has no table [api.NAME].";
+    UNKNOWN_GROUP = "TB0203" "`group:NAME` is in no table [groups], and no token can claim it, because callers prove who they are by keys only.";
+    TIMEOUTS = "TB0204" "One attempt may take longer than the whole call: the second time limit would never be reached.";
+    PRICE = "TB0205" "A price is only charged where [settlement] says how: the asset must be one of `[settlement] assets`.";
+    BOUNDS = "TB0206" "The rules of one argument contradict each other, so that no call could pass, or one of them would have no effect.";
+    CREDENTIALS = "TB0207" "An API has both `auth`, one credential for everything, and `credentials`, one for each security scheme. Which one would be sent is not decided by guessing.";
+    EXPIRY = "TB0208" "A length of time that is zero where something must fit into it.";
+    HEADER = "TB0209" "A fixed header that is none, or that the bridge itself sets.";
+    UNPROTECTED = "TB0210" "Something that looks like a mistake, though it can be meant.";
+    UNKNOWN_OPERATION = "TB0301" "A tool names an operation that its API's description does not have.";
+    UNKNOWN_ARGUMENT = "TB0302" "A rule names an argument that the operation does not have.";
+    DESCRIPTION = "TB0303" "An API's description cannot be read.";
+    UNKNOWN_SCHEME = "TB0304" "A credential names a security scheme that the API's description does not have.";
+    NO_SERVER = "TB0305" "Neither the description nor the configuration says where the API is: set `base_url`.";
+    BLOCKED_HOST = "TB0306" "The description's server is on a private network, and only a `base_url` in the configuration opens that.";
+    ARGUMENT_RULE = "TB0307" "A rule for an argument that the argument's schema cannot carry.";
+    CHANGED = "TB0308" "The description is not the one that was imported.";
+}

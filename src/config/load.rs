@@ -1,0 +1,109 @@
+//! From the file to [`Config`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use tollbridge_operation::{ApiName, Identity};
+
+use super::codes;
+use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
+use super::located::{Keyed, Located};
+use super::model::{Api, Audit, File, Server, Settlement};
+use super::tool::Tool;
+
+/// Longer than any configuration that a person wrote.
+const MAX_BYTES: u64 = 8 << 20;
+
+/// A configuration that was read and checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file, as the user gave it.
+    pub path: PathBuf,
+    /// The folder that paths in the file are relative to.
+    pub dir: PathBuf,
+    /// The file, for diagnostics that others report about it.
+    pub file: Arc<SourceFile>,
+    /// The file's bytes: `sha256:…`.
+    pub digest: String,
+    /// `[server]`.
+    pub server: Server,
+    /// `[groups]`: who is in which.
+    pub groups: Keyed<String, Vec<Located<Identity>>>,
+    /// `[audit]`.
+    pub audit: Audit,
+    /// `[settlement]`.
+    pub settlement: Option<Located<Settlement>>,
+    /// `[api.NAME]`, in the file's order.
+    pub apis: Keyed<ApiName, Api>,
+    /// `[[tool]]`, in the file's order.
+    pub tools: Vec<Located<Tool>>,
+}
+
+impl Config {
+    /// The audit trail's file.
+    pub fn store_path(&self) -> PathBuf {
+        self.dir.join(&self.audit.store.0)
+    }
+
+    /// The groups that `[groups]` puts an identity in.
+    pub fn groups_of(&self, identity: &Identity) -> impl Iterator<Item = &str> {
+        self.groups
+            .iter()
+            .filter(move |(_, members)| members.iter().any(|member| **member == *identity))
+            .map(|(name, _)| name.as_str())
+    }
+}
+
+/// Reads a configuration. With it come warnings; without it, at least one error.
+pub fn load(path: &Path) -> Result<(Config, Diagnostics), Diagnostics> {
+    let bytes = read(path).map_err(|(message, help)| {
+        let file = Arc::new(SourceFile::new(path.display().to_string(), "", Vec::new()));
+        let mut diagnostic = Diagnostic::error(codes::UNREADABLE, &file, message);
+        diagnostic.help = help;
+        Diagnostics::from_iter([diagnostic])
+    })?;
+    parse(path, bytes)
+}
+
+fn read(path: &Path) -> Result<String, (String, Option<String>)> {
+    let unreadable = |error: std::io::Error| {
+        let help = (error.kind() == std::io::ErrorKind::NotFound).then(|| {
+            "write one with `tollbridge import SPEC`, or name another with `--config FILE`"
+                .to_owned()
+        });
+        (format!("the configuration cannot be read: {error}"), help)
+    };
+    let length = std::fs::metadata(path).map_err(unreadable)?.len();
+    if length > MAX_BYTES {
+        return Err(("the configuration is longer than 8 MiB".to_owned(), None));
+    }
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    String::from_utf8(bytes).map_err(|_| ("the configuration is not UTF-8 text".to_owned(), None))
+}
+
+/// Reads a configuration's text. Paths in it are relative to the folder of `path`, which
+/// need not exist.
+pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnostics> {
+    let digest = format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes())));
+    let text: Arc<str> = text.into();
+    let file = Arc::new(SourceFile::new(path.display().to_string(), Arc::clone(&text), Vec::new()));
+    let parsed: File = toml::from_str(&text).map_err(|error| {
+        let diagnostic = Diagnostic::error(codes::SYNTAX, &file, error.message());
+        Diagnostics::from_iter([diagnostic.at(error.span().unwrap_or(0..0))])
+    })?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let config = Config {
+        path: path.to_owned(),
+        dir: dir.to_owned(),
+        file,
+        digest,
+        server: parsed.server,
+        groups: parsed.groups,
+        audit: parsed.audit,
+        settlement: parsed.settlement,
+        apis: parsed.api,
+        tools: parsed.tool,
+    };
+    Ok((config, Diagnostics::new()))
+}

@@ -1,0 +1,294 @@
+//! `tools.toml` as types: every key that this version knows, once.
+//!
+//! The JSON Schema of these structs is what `tollbridge schema` prints and what the check
+//! of the whole document walks, so a key is declared here and nowhere else. Keys of the
+//! format that this version does not act on are not here: see `later`.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de};
+use tollbridge_operation::{ApiKeyPlace, ApiName, Identity};
+
+use super::located::{Keyed, Located};
+use super::tool::Tool;
+use super::values::{
+    BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Origin, Period, Size, StorePath,
+};
+use crate::secret::SecretRef;
+
+/// The configuration of tollbridge: which APIs, which of their operations are tools, and
+/// within which limits.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "tools.toml")]
+pub(super) struct File {
+    /// The server that agents see.
+    #[serde(default)]
+    pub(super) server: Server,
+    /// Groups of identities, beside those that a token claims.
+    #[serde(default)]
+    #[schemars(with = "Keyed<String, Vec<IdentitySchema>>")]
+    pub(super) groups: Keyed<String, Vec<Located<Identity>>>,
+    /// The audit trail.
+    #[serde(default)]
+    pub(super) audit: Audit,
+    /// How priced calls are paid for.
+    pub(super) settlement: Option<Located<Settlement>>,
+    /// The APIs, one table each.
+    #[serde(default)]
+    pub(super) api: Keyed<ApiName, Api>,
+    /// The tools: operations that agents may call.
+    #[serde(default)]
+    pub(super) tool: Vec<Located<Tool>>,
+}
+
+/// `[server]`: what agents see of the server, and who calls it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// The server's name, as clients show it.
+    #[serde(default = "default_name")]
+    pub name: String,
+    /// Who calls over stdio, and over HTTP on loopback while no `[server.auth]` is set.
+    #[serde(default = "default_identity")]
+    #[schemars(with = "IdentitySchema")]
+    pub identity: Located<Identity>,
+    /// Allowed `Origin` headers besides loopback.
+    #[serde(default)]
+    pub origins: Vec<Located<Origin>>,
+    /// Who calls over HTTP; without it only loopback may.
+    pub auth: Option<Located<ServerAuth>>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { name: default_name(), identity: default_identity(), origins: Vec::new(), auth: None }
+    }
+}
+
+fn default_name() -> String {
+    "tollbridge".to_owned()
+}
+
+fn default_identity() -> Located<Identity> {
+    Located::nowhere(Identity::new("local").expect("a plain word"))
+}
+
+/// `[server.auth]`: how callers over HTTP prove who they are.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerAuth {
+    /// Callers bring a key made by `tollbridge key new`.
+    #[serde(default)]
+    pub keys: bool,
+}
+
+/// `[audit]`: the trail of every call.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// Where the trail is kept.
+    #[serde(default = "default_store")]
+    pub store: Located<StorePath>,
+    /// When an event counts as written.
+    #[serde(default)]
+    pub durability: Durability,
+    /// What becomes of reads while the trail cannot be written.
+    #[serde(default)]
+    pub reads_when_down: ReadsWhenDown,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            store: default_store(),
+            durability: Durability::default(),
+            reads_when_down: ReadsWhenDown::default(),
+        }
+    }
+}
+
+fn default_store() -> Located<StorePath> {
+    Located::nowhere(StorePath("tollbridge.db".to_owned()))
+}
+
+/// When an event counts as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Durability {
+    /// When the disk has it: it survives a power cut.
+    #[default]
+    Full,
+    /// When the operating system has it: it survives a killed process only.
+    Process,
+}
+
+/// What becomes of reads while the trail cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum ReadsWhenDown {
+    /// They are refused, as everything is.
+    #[default]
+    Deny,
+    /// They go on, unrecorded.
+    Allow,
+}
+
+/// `[settlement]`: how priced calls are paid for (x402).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settlement {
+    /// The facilitator that verifies and settles payments.
+    pub facilitator: Located<BaseUrl>,
+    /// The address that is paid.
+    pub pay_to: Located<String>,
+    /// The network, by its CAIP-2 name: `eip155:8453`.
+    pub network: Located<String>,
+    /// The assets that prices are in, each with its address on the network.
+    pub assets: Keyed<String, Located<String>>,
+}
+
+/// `[api.NAME]`: an API and how it is reached.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// The API's description: a file, relative to this one.
+    pub spec: Located<String>,
+    /// Where the API is, instead of the description's servers. Its host may be private.
+    pub base_url: Option<Located<BaseUrl>>,
+    /// Other hosts that the description names and that may be contacted.
+    #[serde(default)]
+    pub hosts: Vec<Located<HostName>>,
+    /// The description's digest, written by `tollbridge import`.
+    pub digest: Option<Located<Digest>>,
+    /// The credential for every call.
+    pub auth: Option<Located<Auth>>,
+    /// Instead of `auth`: a credential for each security scheme of the description, by its
+    /// name there.
+    #[serde(default)]
+    pub credentials: Keyed<String, Located<Auth>>,
+    /// Headers that every request carries.
+    #[serde(default)]
+    pub headers: Keyed<String, Located<HeaderText>>,
+    /// How long a whole call may take: attempts and waits. By default 45s.
+    pub timeout: Option<Located<Period>>,
+    /// How long one attempt may take: by default a third of the call's time.
+    pub attempt_timeout: Option<Located<Period>>,
+    /// What becomes of redirects.
+    #[serde(default)]
+    pub redirects: Redirects,
+    /// The longest answer that is read. By default 8MiB.
+    pub max_response: Option<Located<Size>>,
+}
+
+impl Api {
+    /// How long a whole call may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout.as_ref().map_or(DEFAULT_TIMEOUT, |timeout| timeout.0)
+    }
+
+    /// How long one attempt may take.
+    pub fn attempt_timeout(&self) -> Duration {
+        self.attempt_timeout.as_ref().map_or(self.timeout() / 3, |timeout| timeout.0)
+    }
+
+    /// The longest answer that is read, in bytes.
+    pub fn max_response(&self) -> u64 {
+        self.max_response.as_ref().map_or(DEFAULT_MAX_RESPONSE, |size| size.0)
+    }
+}
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(45);
+const DEFAULT_MAX_RESPONSE: u64 = 8 << 20;
+
+/// What becomes of an upstream's redirects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Redirects {
+    /// They are failures.
+    #[default]
+    Refuse,
+    /// They are followed, each hop guarded like the first.
+    Follow,
+}
+
+/// A credential for an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(tag = "kind", rename_all = "snake_case", deny_unknown_fields, inline)]
+pub enum Auth {
+    /// A value in a header, the query or a cookie.
+    ApiKey {
+        /// Where it goes; under `credentials` by default where the description says.
+        #[schemars(rename = "in", with = "Option<ApiKeyPlaceSchema>")]
+        place: Option<ApiKeyPlace>,
+        /// Under which name; under `credentials` by default the description's.
+        name: Option<Located<String>>,
+        /// The key.
+        value: Located<SecretRef>,
+    },
+    /// HTTP Basic (RFC 7617).
+    Basic {
+        /// The user, in the open or as a reference.
+        username: Located<HeaderText>,
+        /// The password.
+        password: Located<SecretRef>,
+    },
+    /// A bearer token (RFC 6750).
+    Bearer {
+        /// The token.
+        token: Located<SecretRef>,
+    },
+}
+
+/// The JSON Schema of [`ApiKeyPlace`].
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase", inline)]
+#[expect(dead_code, reason = "read by schemars only")]
+enum ApiKeyPlaceSchema {
+    Header,
+    Query,
+    Cookie,
+}
+
+/// Read by hand: serde's tagged enums lose the places of their members.
+impl<'de> Deserialize<'de> for Auth {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Kind {
+            ApiKey,
+            Basic,
+            Bearer,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Members {
+            kind: Kind,
+            #[serde(rename = "in")]
+            place: Option<ApiKeyPlace>,
+            name: Option<Located<String>>,
+            value: Option<Located<SecretRef>>,
+            username: Option<Located<HeaderText>>,
+            password: Option<Located<SecretRef>>,
+            token: Option<Located<SecretRef>>,
+        }
+        let members = Members::deserialize(deserializer)?;
+        let missing = de::Error::missing_field;
+        Ok(match members.kind {
+            Kind::ApiKey => Self::ApiKey {
+                place: members.place,
+                name: members.name,
+                value: members.value.ok_or_else(|| missing("value"))?,
+            },
+            Kind::Basic => Self::Basic {
+                username: members.username.ok_or_else(|| missing("username"))?,
+                password: members.password.ok_or_else(|| missing("password"))?,
+            },
+            Kind::Bearer => Self::Bearer { token: members.token.ok_or_else(|| missing("token"))? },
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! `[[tool]]`: an operation as an agent may call it.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+use tollbridge_operation::{ApiName, Effect, ToolName};
+
+use super::decimal::Decimal;
+use super::located::{Keyed, Located};
+use super::values::{
+    ApiNameSchema, ArgumentPath, Literal, Money, Pattern, Period, Selector, ToolNameSchema,
+};
+
+/// `[[tool]]`: an operation that agents may call, within rules.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tool {
+    /// The API that has the operation.
+    #[schemars(with = "ApiNameSchema")]
+    pub api: Located<ApiName>,
+    /// The operation: an operationId, `GET /orders/{id}`, or `Service.Port.Operation`.
+    pub operation: Located<String>,
+    /// The tool's name; by default made from the operation's.
+    #[schemars(with = "Option<ToolNameSchema>")]
+    pub name: Option<Located<ToolName>>,
+    /// A title for people.
+    pub title: Option<Located<String>>,
+    /// What it does, instead of what the API's description says.
+    pub description: Option<Located<String>>,
+    /// Arguments that show how it is called, each a table.
+    #[serde(default)]
+    #[schemars(with = "Vec<Keyed<String, Literal>>")]
+    pub examples: Vec<Located<Literal>>,
+    /// What it may do to the world, where the description does not tell or is wrong.
+    #[schemars(with = "Option<EffectSchema>")]
+    pub effect: Option<Located<Effect>>,
+    /// Who may call it; by default every authenticated identity.
+    pub allow: Option<Vec<Located<Selector>>>,
+    /// Who may not, whatever `allow` says.
+    #[serde(default)]
+    pub deny: Vec<Located<Selector>>,
+    /// Whether a person must approve each call.
+    #[serde(default, deserialize_with = "hold")]
+    #[schemars(with = "Option<HoldForm>")]
+    pub hold: Option<Located<Hold>>,
+    /// How many calls in a sliding window.
+    pub calls: Option<Located<Calls>>,
+    /// What a call costs its caller.
+    pub price: Option<Located<Money>>,
+    /// How long a whole call may take, instead of the API's `timeout`.
+    pub timeout: Option<Located<Period>>,
+    /// Whether doing it twice is the same as doing it once, where method and description
+    /// do not say it.
+    pub idempotent: Option<Located<bool>>,
+    /// Rules on arguments: by name, or by JSON pointer with `*` for every element.
+    #[serde(default)]
+    pub args: Keyed<ArgumentPath, Argument>,
+}
+
+/// The JSON Schema of [`Effect`].
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase", inline)]
+#[expect(dead_code, reason = "read by schemars only")]
+enum EffectSchema {
+    Read,
+    Write,
+    Destructive,
+}
+
+/// A person must approve.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// Whose calls are held; by default everyone's.
+    #[serde(default = "everyone")]
+    pub identities: Vec<Located<Selector>>,
+    /// Until when a held call can be approved and used; by default 10m.
+    #[serde(default = "default_expires")]
+    pub expires: Located<Period>,
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self { identities: everyone(), expires: default_expires() }
+    }
+}
+
+fn everyone() -> Vec<Located<Selector>> {
+    vec![Located::nowhere(Selector::Everyone)]
+}
+
+fn default_expires() -> Located<Period> {
+    Located::nowhere(Period(Duration::from_mins(10)))
+}
+
+/// `hold = true`, or a table.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+enum HoldForm {
+    /// `true`: everyone's calls, for ten minutes.
+    Flag(bool),
+    /// Whose calls, and for how long.
+    Table(Hold),
+}
+
+impl<'de> Deserialize<'de> for HoldForm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+        impl<'de> serde::de::Visitor<'de> for Form {
+            type Value = HoldForm;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("true, or a table")
+            }
+            fn visit_bool<E>(self, flag: bool) -> Result<HoldForm, E> {
+                Ok(HoldForm::Flag(flag))
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<HoldForm, A::Error> {
+                let table = serde::de::value::MapAccessDeserializer::new(map);
+                Hold::deserialize(table).map(HoldForm::Table)
+            }
+        }
+        deserializer.deserialize_any(Form)
+    }
+}
+
+fn hold<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Located<Hold>>, D::Error> {
+    let form = Located::<HoldForm>::deserialize(deserializer)?;
+    let span = form.span();
+    Ok(match form.into_inner() {
+        HoldForm::Flag(false) => None,
+        HoldForm::Flag(true) => Some(Located::new(span, Hold::default())),
+        HoldForm::Table(hold) => Some(Located::new(span, hold)),
+    })
+}
+
+/// How many calls in a sliding window.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Calls {
+    /// How many.
+    pub limit: NonZeroU32,
+    /// In which time.
+    pub per: Located<Period>,
+    /// Whose calls are counted together.
+    #[serde(default)]
+    pub by: CountedBy,
+}
+
+/// Whose calls are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum CountedBy {
+    /// Each identity's own.
+    #[default]
+    Identity,
+    /// All calls of the tool.
+    Tool,
+}
+
+/// `[tool.args.NAME]`: the rules for one argument.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Argument {
+    /// The smallest number that is allowed.
+    pub min: Option<Located<Decimal>>,
+    /// The largest number that is allowed.
+    pub max: Option<Located<Decimal>>,
+    /// The values that are allowed.
+    #[serde(rename = "enum")]
+    pub one_of: Option<Located<Vec<Literal>>>,
+    /// A regular expression that text must match: ECMA-262, unanchored.
+    pub pattern: Option<Located<Pattern>>,
+    /// The longest text, in code points.
+    pub max_length: Option<Located<u32>>,
+    /// Whether it must be given.
+    pub required: Option<Located<bool>>,
+    /// Whether agents do not see it.
+    pub hide: Option<Located<bool>>,
+    /// Its value in every call; agents do not see it.
+    pub fixed: Option<Located<Literal>>,
+    /// Its value where a call does not give one.
+    pub default: Option<Located<Literal>>,
+    /// The name under which agents see it.
+    pub rename: Option<Located<String>>,
+    /// What it is, instead of what the API's description says.
+    pub description: Option<Located<String>>,
+}
