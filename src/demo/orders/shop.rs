@@ -95,7 +95,8 @@ impl OrderStatus {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Line {
-    line_no: u32,
+    #[serde(rename = "line_no")]
+    number: u32,
     sku: String,
     description: String,
     quantity: u32,

@@ -137,7 +137,7 @@ impl Shop {
     ) {
         let mut total = 0;
         let mut lines = Vec::new();
-        for (line_no, (sku, quantity)) in (1..).zip(wanted) {
+        for (number, (sku, quantity)) in (1..).zip(wanted) {
             let article = self.articles.get_mut(*sku).expect("the article is seeded");
             total += article.price.0 * i64::from(*quantity);
             if matches!(status, OrderStatus::Placed | OrderStatus::Paid) {
@@ -145,7 +145,7 @@ impl Shop {
                 level.expect("the warehouse keeps the article").1 += quantity;
             }
             lines.push(Line {
-                line_no,
+                number,
                 sku: (*sku).to_owned(),
                 description: article.name.to_owned(),
                 quantity: *quantity,
