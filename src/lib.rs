@@ -24,7 +24,7 @@ pub mod observe;
 
 pub mod gateway;
 
-pub mod agent;
+// AGENT pub mod agent;
 pub mod demo;
 
 pub mod cli;

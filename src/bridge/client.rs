@@ -38,6 +38,12 @@ pub(super) fn build(attempt_timeout: Duration, tls: bool) -> Result<reqwest::Cli
         .map_err(|error| error.without_url().to_string())
 }
 
+/// A client for others of our own errands that go where the configuration says: guarded by
+/// the same rules, without redirects.
+pub fn http_client() -> Result<reqwest::Client, String> {
+    build(CONNECT, true)
+}
+
 fn trust(tls: bool) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

@@ -49,6 +49,7 @@ mod upstream;
 mod tests;
 
 pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
+pub use client::http_client;
 pub use credential::{ApiKeyAt, Credential, Credentials};
 pub use engine::execute;
 pub use prepare::{PrepareError, Prepared, Preview, prepare};

@@ -1,1 +1,152 @@
-//! Every operation of every API in one index.
+//! Every operation of every API, read from their descriptions.
+//!
+//! A description is input from strangers: what cannot be read of it is reported and costs
+//! nothing else. Lookups go by the names that `tools.toml` may use for an operation. This
+//! room does not know which operations are tools, nor who may call them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tollbridge_openapi::ReadOptions;
+use tollbridge_operation::{ApiName, Description, Operation, Skipped, Warning, digest_bytes};
+use url::Url;
+
+/// The APIs that are known, by name.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    apis: BTreeMap<ApiName, Api>,
+}
+
+/// One API, as its description has it.
+#[derive(Debug)]
+pub struct Api {
+    /// Its title.
+    pub title: String,
+    /// What it is written in: `OpenAPI 3.1.0`.
+    pub format: String,
+    /// The digest of the description's bytes.
+    pub digest: String,
+    /// What can be called, in the description's order.
+    pub operations: Vec<Arc<Operation>>,
+    /// What cannot, and why.
+    pub skipped: Vec<Skipped>,
+    /// Where the description is wrong and was understood nevertheless.
+    pub warnings: Vec<Warning>,
+}
+
+/// A description that cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {error}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The file is no description that we can read.
+    #[error("{path}: {message}")]
+    Description {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, where, and what was expected.
+        message: String,
+    },
+}
+
+/// An operation that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotFound {
+    /// The description has it, but it cannot be called.
+    Skipped {
+        /// Where in the description.
+        pointer: String,
+        /// Why.
+        reason: String,
+    },
+    /// The description does not have it.
+    Unknown {
+        /// The operation whose name is nearest, if one is near.
+        nearest: Option<String>,
+    },
+}
+
+/// The largest description that is read, in bytes.
+const MAX_DESCRIPTION: u64 = 64 << 20;
+
+impl Catalog {
+    /// Reads an API's description from a file and adds it.
+    pub fn add(&mut self, name: &ApiName, path: &Path) -> Result<&Api, CatalogError> {
+        let file = |error| CatalogError::File { path: path.to_owned(), error };
+        let wrong = |message| CatalogError::Description { path: path.to_owned(), message };
+        let size = std::fs::metadata(path).map_err(file)?.len();
+        if size > MAX_DESCRIPTION {
+            return Err(wrong(format!(
+                "{size} bytes are more than the {MAX_DESCRIPTION} that are read"
+            )));
+        }
+        let bytes = std::fs::read(path).map_err(file)?;
+        let source = Url::from_file_path(path).ok();
+        let options = ReadOptions { api: name, source: source.as_ref() };
+        let description =
+            tollbridge_openapi::read(&bytes, &options).map_err(|error| wrong(error.to_string()))?;
+        Ok(self.insert(name.clone(), description, digest_bytes(&bytes)))
+    }
+
+    /// Adds an API whose description was read, or built, elsewhere.
+    pub fn insert(&mut self, name: ApiName, description: Description, digest: String) -> &Api {
+        let api = Api {
+            title: description.title,
+            format: description.format,
+            digest,
+            operations: description.operations.into_iter().map(Arc::new).collect(),
+            skipped: description.skipped,
+            warnings: description.warnings,
+        };
+        self.apis.entry(name).insert_entry(api).into_mut()
+    }
+
+    /// The API of that name.
+    pub fn api(&self, name: &ApiName) -> Option<&Api> {
+        self.apis.get(name)
+    }
+
+    /// All APIs by name.
+    pub fn apis(&self) -> impl Iterator<Item = (&ApiName, &Api)> {
+        self.apis.iter()
+    }
+}
+
+impl Api {
+    /// The operation that `spelled` names: its key, or `METHOD /path` whatever its key is.
+    pub fn operation(&self, spelled: &str) -> Result<&Arc<Operation>, NotFound> {
+        let at = |endpoint: &Option<tollbridge_operation::Endpoint>| {
+            endpoint.as_ref().map(|e| format!("{} {}", e.method, e.path))
+        };
+        let named = |operation: &&Arc<Operation>| operation.id.key.as_str() == spelled;
+        let placed =
+            |operation: &&Arc<Operation>| at(&operation.endpoint).as_deref() == Some(spelled);
+        if let Some(operation) =
+            self.operations.iter().find(named).or_else(|| self.operations.iter().find(placed))
+        {
+            return Ok(operation);
+        }
+        let skipped = |skipped: &&Skipped| {
+            skipped.key == spelled || at(&skipped.endpoint).as_deref() == Some(spelled)
+        };
+        if let Some(Skipped { pointer, reason, .. }) = self.skipped.iter().find(skipped) {
+            return Err(NotFound::Skipped { pointer: pointer.clone(), reason: reason.clone() });
+        }
+        let nearest = self
+            .operations
+            .iter()
+            .map(|operation| operation.id.key.as_str())
+            .map(|key| (strsim::jaro_winkler(&key.to_lowercase(), &spelled.to_lowercase()), key))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, key)| key.to_owned());
+        Err(NotFound::Unknown { nearest })
+    }
+}

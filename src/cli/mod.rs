@@ -1,8 +1,124 @@
 //! The command line: one file a command. Parse, call the library, print.
+//!
+//! Standard output is data, standard error is talk. With `--json` a command prints one JSON
+//! document. Exit codes are those of [`Exit`].
 
+mod approve;
+mod call;
+mod check;
+mod completions;
+mod context;
+mod demo;
+mod exit;
+mod import;
+mod key;
+mod schema;
+mod serve;
+mod switch;
+mod tools;
+mod trace;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::Exit;
+
+/// Lets AI agents call APIs through MCP, within hard limits, audited and paid per call.
+#[derive(Debug, Parser)]
+#[command(name = "tollbridge", version, max_term_width = 100)]
+struct Cli {
+    /// The configuration.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "TOLLBRIDGE_CONFIG",
+        default_value = "tools.toml"
+    )]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show it at work: bundled APIs, a bridge before them, and a scripted day.
+    Demo(demo::Args),
+    /// Propose tools from API descriptions, or add them to the configuration.
+    Import(import::Args),
+    /// Validate configuration and descriptions, offline.
+    Check(check::Args),
+    /// Serve MCP, over standard input and output or over HTTP.
+    Serve(serve::Args),
+    /// List the tools that an agent sees.
+    Tools(tools::Args),
+    /// Make one call through every layer, as an agent's call would go.
+    Call(call::Args),
+    /// Read the audit trail.
+    Trace(trace::Args),
+    /// Decide on held calls.
+    Approve(approve::Args),
+    /// Stop calls: all, or those of an API, a tool or an identity.
+    Stop(switch::Args),
+    /// Let stopped calls through again.
+    Resume(switch::Args),
+    /// Make, list and revoke inbound API keys.
+    Key(key::Args),
+    /// Print the JSON Schema of the configuration file.
+    Schema,
+    /// Print completions for a shell.
+    Completions(completions::Args),
+}
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    crate::observe::init_logging();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot start: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    let exit = runtime.block_on(dispatch(cli));
+    // A blocked read of standard input must not keep the process.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn dispatch(cli: Cli) -> ExitCode {
+    let config = cli.config;
+    match cli.command {
+        Command::Demo(args) => demo::run(args).await.into(),
+        Command::Import(args) => import::run(args, &config).await,
+        Command::Check(args) => check::run(args, &config).into(),
+        Command::Serve(args) => serve::run(args, &config).await.into(),
+        Command::Tools(args) => tools::run(args, &config).into(),
+        Command::Call(args) => call::run(args, &config).await.into(),
+        Command::Trace(args) => trace::run(args, &config).await.into(),
+        Command::Approve(args) => approve::run(args, &config).await.into(),
+        Command::Stop(args) => switch::stop(args, &config).await.into(),
+        Command::Resume(args) => switch::resume(args, &config).await.into(),
+        Command::Key(args) => key::run(args, &config).await.into(),
+        Command::Schema => schema::run(),
+        Command::Completions(args) => completions::run(args).into(),
+    }
+}
+
+/// Prints to standard output. A reader that went away (`| head`) ends the process quietly,
+/// as other tools do.
+fn print(text: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Prints one JSON document.
+fn print_json(value: &serde_json::Value) {
+    print(&format!("{value:#}\n"));
 }

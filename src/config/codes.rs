@@ -41,4 +41,10 @@ codes! {
     BLOCKED_HOST = "TB0306" "The description's server is on a private network, and only a `base_url` in the configuration opens that.";
     ARGUMENT_RULE = "TB0307" "A rule for an argument that the argument's schema cannot carry.";
     CHANGED = "TB0308" "The description is not the one that was imported.";
+    SECRET = "TB0309" "A reference to a secret leads nowhere: the variable is not set, or the file is missing or empty. Servers and calls need it; `check` only warns.";
+    READING = "TB0310" "The API's description is wrong at that place, and was read in the only way that makes sense.";
+    UPSTREAM = "TB0311" "The API cannot be called as it is configured.";
+    PORTABILITY = "TB0312" "A tool that some client would drop, cut or misread.";
+    CREDENTIAL = "TB0313" "An operation needs a credential that the configuration does not give. Name it under `auth`, or by its scheme under `credentials`.";
+    MANY_TOOLS = "TB0314" "More tools than clients handle well: models choose worse from a long list, and some clients drop what is beyond their limit.";
 }

@@ -260,6 +260,11 @@ impl Diagnostics {
         self.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
+    /// Whether something was said under this code about this place.
+    pub fn has(&self, code: &str, span: &Range<usize>) -> bool {
+        self.0.iter().any(|one| one.code == code && one.span.as_ref() == Some(span))
+    }
+
     /// Each of them.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.0.iter()

@@ -41,9 +41,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// The audit trail's file.
-    pub fn store_path(&self) -> PathBuf {
-        self.dir.join(&self.audit.store.0)
+    /// The audit trail's store: `sqlite:` and an absolute path.
+    pub fn store_url(&self) -> String {
+        self.audit.store.url(&self.dir)
     }
 
     /// The groups that `[groups]` puts an identity in.

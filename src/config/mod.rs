@@ -12,6 +12,7 @@
 pub mod codes;
 mod decimal;
 mod diagnostic;
+mod lenient;
 mod load;
 mod located;
 mod model;
@@ -21,6 +22,7 @@ mod values;
 pub use codes::explain;
 pub use decimal::{Decimal, NotDecimal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};
+pub use lenient::store_url;
 pub use load::{Config, load, parse};
 pub use located::{Keyed, Located};
 pub use model::{

@@ -110,7 +110,7 @@ impl Default for Audit {
 }
 
 fn default_store() -> Located<StorePath> {
-    Located::nowhere(StorePath("tollbridge.db".to_owned()))
+    Located::nowhere(StorePath::default())
 }
 
 /// When an event counts as written.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -351,6 +352,21 @@ impl FromStr for StorePath {
             }
             _ => Err(expected("a store such as \"sqlite:tollbridge.db\"")),
         }
+    }
+}
+
+impl Default for StorePath {
+    fn default() -> Self {
+        Self("tollbridge.db".to_owned())
+    }
+}
+
+impl StorePath {
+    /// The store's URL, its path made absolute against the folder of the configuration.
+    pub fn url(&self, dir: &Path) -> String {
+        let path = dir.join(&self.0);
+        let path = std::path::absolute(&path).unwrap_or(path);
+        format!("sqlite:{}", path.display())
     }
 }
 

@@ -1,9 +1,253 @@
-//! The pipeline of one call. The only place where the layers meet.
+//! The pipeline of one call, and the toolbox that it runs on. The only place where the
+//! layers meet: agent interface, safety, settlement, bridge, audit trail.
+//!
+//! [`compile`] makes a [`Toolbox`] of a configuration and the descriptions that it names.
+//! [`Gateway::call`] takes one call through it. Data flows one way: a later stage takes the
+//! value that the earlier one returned, so a call that nobody decided on, or that is not on
+//! record, cannot reach the bridge.
+//!
+//! The gateway does not know MCP: front ends (`agent`, `cli`) hand it a [`CallRequest`] and
+//! render the [`Reply`].
 
+mod clock;
+mod compile;
+mod failure;
+mod operate;
+mod pipeline;
+mod record;
+mod reload;
 mod reply;
 mod request;
+mod toolbox;
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::task::TaskTracker;
+use tollbridge_operation::Identity;
+
+pub use clock::{now_us, rfc3339};
+pub use compile::{Compiled, Secrets, compile, durability};
+pub use operate::{
+    OperateError, add_key, approve, held, reject, resume, revoke_key, scope_text, stop, switches,
+};
+pub use reload::{Changes, Loaded, load, watch_files};
 pub use reply::{
     CallMeta, ErrorCode, Failure, HoldNotice, Reply, Success, UpstreamAnswer, Violation,
 };
 pub use request::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
+pub use toolbox::{Exposed, Offer, ReadsWhenDown, Toolbox};
+
+use crate::audit::{self, Event};
+use crate::bridge::Preview;
+use crate::store::{Batch, Store, StoreError};
+
+/// How many calls may be in flight at once; more are refused with `overloaded`.
+const MAX_IN_FLIGHT: usize = 1_024;
+
+/// The bridge between agents and APIs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    toolbox: ArcSwap<Toolbox>,
+    changed: watch::Sender<u64>,
+    in_flight: Semaphore,
+    calls: TaskTracker,
+}
+
+/// What a call would do.
+#[derive(Debug, serde::Serialize)]
+pub struct DryRun {
+    /// What was decided, by which rules.
+    pub decision: DryDecision,
+    /// What it would cost.
+    pub price: Option<String>,
+    /// The request that would be sent, secrets redacted.
+    pub request: Preview,
+}
+
+/// The decision on a call that was not made.
+#[derive(Debug, serde::Serialize)]
+pub struct DryDecision {
+    /// `allow`, `deny` or `hold`.
+    pub effect: &'static str,
+    /// The rules that said so.
+    pub rules: Vec<String>,
+    /// Why, where it is denied.
+    pub reason: Option<String>,
+}
+
+/// A dry run that came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum DryRunError {
+    /// There is no such tool for this caller.
+    #[error("unknown tool `{0}`")]
+    UnknownTool(String),
+    /// The call would be refused before any decision.
+    #[error("{}", .0.message)]
+    Failed(Box<Failure>),
+    /// Holds or the kill switch cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Gateway {
+    /// A gateway on an open store.
+    pub fn new(store: Store, toolbox: Toolbox) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                toolbox: ArcSwap::from_pointee(toolbox),
+                changed: watch::Sender::new(0),
+                in_flight: Semaphore::new(MAX_IN_FLIGHT),
+                calls: TaskTracker::new(),
+            }),
+        }
+    }
+
+    /// Takes one call through every layer. The call runs as a task of its own: where the
+    /// future is dropped the call is cancelled, and its end is still recorded.
+    pub async fn call(
+        &self,
+        caller: Caller,
+        request: CallRequest,
+        watch: CallWatch,
+    ) -> Result<Reply, Refused> {
+        let id = audit::new_call_id();
+        let cancel = watch.cancel.child_token();
+        let _cancel_on_drop = cancel.clone().drop_guard();
+        let watch = CallWatch { cancel, ..watch };
+        let inner = Arc::clone(&self.inner);
+        let task_id = id.clone();
+        let task = self.inner.calls.spawn(async move {
+            let toolbox = inner.toolbox.load_full();
+            let Ok(_place) = inner.in_flight.try_acquire() else {
+                return pipeline::overloaded(task_id, &inner.store, &toolbox, &caller, &request)
+                    .await;
+            };
+            pipeline::run(task_id, &inner.store, &toolbox, &caller, request, watch).await
+        });
+        match task.await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!(call = %id, %error, "a call ended in a defect");
+                Ok(self.defect(id).await)
+            }
+        }
+    }
+
+    /// The reply to a call whose task panicked. It is recorded, so that the trail does not
+    /// show it running for ever.
+    async fn defect(&self, id: tollbridge_operation::CallId) -> Reply {
+        let failure = Failure::new(
+            ErrorCode::Internal,
+            "a defect of the bridge; whether the call had its effect is not known",
+        );
+        let event = Event::Replied {
+            outcome: ErrorCode::Internal.as_str().to_owned(),
+            message: Some(failure.message.clone()),
+            attempts: 0,
+            status: None,
+            served_by: None,
+            upstream_ms: 0,
+            bytes: 0,
+            cost: None,
+            duration_ms: 0,
+        };
+        self.record(Some(&id), &event).await;
+        let meta =
+            CallMeta { id, attempts: 0, status: None, upstream_ms: 0, served_by: None };
+        Reply { meta, result: Err(failure) }
+    }
+
+    /// What a call would do: the decision and the request, with nothing sent or recorded.
+    pub async fn dry_run(
+        &self,
+        caller: &Caller,
+        request: &CallRequest,
+    ) -> Result<DryRun, DryRunError> {
+        let toolbox = self.inner.toolbox.load_full();
+        let id = audit::new_call_id();
+        let rehearsal =
+            pipeline::rehearse(id, &self.inner.store, &toolbox, caller, request).await?;
+        Ok(DryRun {
+            decision: DryDecision {
+                effect: rehearsal.decision,
+                rules: rehearsal.rules,
+                reason: rehearsal.reason,
+            },
+            price: rehearsal.price,
+            request: rehearsal.request,
+        })
+    }
+
+    /// The tools that a caller is offered.
+    pub fn offer(&self, caller: &Caller) -> Arc<Offer> {
+        let toolbox = self.inner.toolbox.load();
+        toolbox.offer(&caller.identity, &toolbox.groups_of(caller))
+    }
+
+    /// Records a message that was no valid request.
+    pub async fn malformed(
+        &self,
+        transport: Transport,
+        identity: Option<Identity>,
+        reason: String,
+    ) {
+        let id = audit::new_call_id();
+        let event = Event::Malformed {
+            transport: transport.as_str().to_owned(),
+            identity: identity.map(|identity| identity.to_string()),
+            reason,
+        };
+        self.record(Some(&id), &event).await;
+    }
+
+    async fn record(&self, call: Option<&tollbridge_operation::CallId>, event: &Event) {
+        let redactor = Arc::clone(&self.inner.toolbox.load().redactor);
+        let events = vec![event.row(call, now_us(), &redactor)];
+        if let Err(error) = self.inner.store.commit(Batch { events, ..Batch::default() }).await {
+            tracing::error!(%error, "an event could not be recorded");
+        }
+    }
+
+    /// Swaps the toolbox. Calls in flight end on the old one.
+    pub async fn swap(&self, toolbox: Toolbox) {
+        let config = toolbox.config.clone();
+        self.inner.toolbox.store(Arc::new(toolbox));
+        self.record(None, &Event::ConfigLoaded { config }).await;
+        self.inner.changed.send_modify(|times| *times += 1);
+    }
+
+    /// Ticks when the toolbox was swapped.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changed.subscribe()
+    }
+
+    /// The toolbox as it is now.
+    pub fn toolbox(&self) -> Arc<Toolbox> {
+        self.inner.toolbox.load_full()
+    }
+
+    /// The store, for reads and for operators' acts.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Waits for the calls in flight, and closes the store.
+    pub async fn close(self) {
+        self.inner.calls.close();
+        self.inner.calls.wait().await;
+        self.inner.store.clone().close().await;
+    }
+}
+
+/// The files that a configuration was made of: a change of any calls for a reload.
+pub type Sources = Vec<PathBuf>;

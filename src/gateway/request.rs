@@ -27,6 +27,17 @@ pub enum Transport {
     Cli,
 }
 
+impl Transport {
+    /// The word that the trail and the metrics use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdio => "stdio",
+            Self::Http => "http",
+            Self::Cli => "cli",
+        }
+    }
+}
+
 /// A tool call as it was asked for. Nothing of it has been checked.
 #[derive(Debug, Clone, Default)]
 pub struct CallRequest {

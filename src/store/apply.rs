@@ -103,13 +103,7 @@ impl<'t> Group<'t> {
             None => super::read::stop_scopes(&mut *self.transaction).await?,
         };
         let stops = self.stops.insert(stops);
-        let hit = stops.iter().find(|stop| match stop {
-            StopScope::All => true,
-            StopScope::Api(name) => *name == guard.api,
-            StopScope::Tool(name) => *name == guard.tool,
-            StopScope::Identity(name) => *name == guard.identity,
-        });
-        match hit {
+        match stops.iter().find(|stop| stop.covers(guard)) {
             Some(stop) => Err(CommitError::Stopped(stop.clone()).into()),
             None => Ok(()),
         }

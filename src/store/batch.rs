@@ -166,6 +166,18 @@ pub enum StopScope {
     Identity(String),
 }
 
+impl StopScope {
+    /// Whether it stops a call of this kind.
+    pub fn covers(&self, guard: &Guard) -> bool {
+        match self {
+            Self::All => true,
+            Self::Api(name) => *name == guard.api,
+            Self::Tool(name) => *name == guard.tool,
+            Self::Identity(name) => *name == guard.identity,
+        }
+    }
+}
+
 /// An inbound API key at rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRow {

@@ -12,6 +12,7 @@
 
 mod apply;
 mod batch;
+mod forgo;
 mod place;
 mod read;
 mod writer;

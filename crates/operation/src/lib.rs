@@ -15,6 +15,7 @@
 mod binding;
 mod call;
 mod description;
+mod digest;
 mod effect;
 mod exchange;
 mod id;
@@ -24,6 +25,7 @@ mod security;
 pub use binding::{Answer, Binding, Drift, EncodeError, Fault};
 pub use call::{Arguments, Call, CallId, Payload};
 pub use description::{Description, Endpoint, Operation, Skipped, Warning};
+pub use digest::{digest_bytes, digest_value};
 pub use effect::{Effect, EffectSource};
 pub use exchange::{Body, Request, Response};
 pub use id::{ApiName, Identity, InvalidName, OperationId, OperationKey, ToolName};

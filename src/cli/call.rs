@@ -1,0 +1,313 @@
+//! `tollbridge call`: one call through every layer, as an agent's call would go.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+use tollbridge_operation::Identity;
+
+use super::{Exit, context};
+use crate::agent;
+use crate::config::Config;
+use crate::gateway::{
+    CallRequest, CallWatch, Caller, DryRunError, Failure, Gateway, Offer, Refused, Transport,
+};
+
+/// Arguments of `call`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The tool.
+    tool: String,
+    /// Arguments: `key=value` is read by the tool's schema, `key:=json` is JSON.
+    #[arg(value_name = "KEY=VALUE")]
+    arguments: Vec<String>,
+    /// All arguments as one JSON object, or `-` for standard input.
+    #[arg(long, value_name = "JSON")]
+    args: Option<String>,
+    /// Print the MCP result as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Print the decision and the request that it would send, and send nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Who calls; by default the configuration's `server.identity`.
+    #[arg(long = "as", value_name = "IDENTITY")]
+    identity: Option<Identity>,
+    /// The held call that was approved.
+    #[arg(long, value_name = "ID")]
+    approval: Option<String>,
+}
+
+pub(super) async fn run(args: Args, config: &Path) -> Exit {
+    let (gateway, config) = match context::load(config) {
+        Ok(loaded) => match context::gateway(loaded).await {
+            Ok(opened) => opened,
+            Err(exit) => return exit,
+        },
+        Err(exit) => return exit,
+    };
+    let exit = carry_out(&args, &gateway, &config).await.unwrap_or_else(|exit| exit);
+    gateway.close().await;
+    exit
+}
+
+async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Exit, Exit> {
+    let caller = Caller {
+        identity: args.identity.clone().unwrap_or_else(|| (*config.server.identity).clone()),
+        groups: Vec::new(),
+        transport: Transport::Cli,
+    };
+    let offer = gateway.offer(&caller);
+    let arguments = arguments(args, &offer).map_err(|message| {
+        eprintln!("error: {message}");
+        Exit::Usage
+    })?;
+    let request = CallRequest {
+        tool: args.tool.clone(),
+        arguments,
+        approval: args.approval.clone(),
+        client: Some(format!("tollbridge-cli/{}", env!("CARGO_PKG_VERSION"))),
+        ..CallRequest::default()
+    };
+    if args.dry_run {
+        return dry_run(&caller, &request, gateway, &offer).await;
+    }
+    let watch = CallWatch { cancel: CancellationToken::new(), progress: None };
+    let cancel = watch.cancel.clone();
+    let call = gateway.call(caller, request, watch);
+    tokio::pin!(call);
+    // The first Ctrl-C cancels the call, and its end is still recorded and shown.
+    let answer = tokio::select! {
+        answer = &mut call => answer,
+        _ = tokio::signal::ctrl_c() => {
+            cancel.cancel();
+            call.await
+        }
+    };
+    match answer {
+        Ok(reply) => {
+            let exit = match &reply.result {
+                Ok(_) => Exit::Done,
+                Err(failure) => Exit::of_failure(failure, reply.meta.attempts),
+            };
+            if args.json {
+                super::print_json(&agent::result_json(&reply));
+            } else {
+                show(&reply);
+            }
+            Ok(exit)
+        }
+        Err(Refused::UnknownTool { tool, .. }) => {
+            unknown(&tool, &offer);
+            Err(Exit::Denied)
+        }
+        Err(error @ Refused::Unrecorded) => {
+            eprintln!("error: {error}");
+            Err(Exit::Failed)
+        }
+    }
+}
+
+fn show(reply: &crate::gateway::Reply) {
+    match &reply.result {
+        Ok(_) => {
+            let result = agent::result_json(reply);
+            match result.get("structuredContent") {
+                Some(value) => super::print_json(value),
+                None => super::print_json(&result["content"]),
+            }
+            if let Some(drift) = result.pointer("/_meta/tollbridge~1drift") {
+                eprintln!("warning: the answer leaves its description: {drift}");
+            }
+        }
+        Err(failure) => tell(failure),
+    }
+    eprintln!("call {} · {} attempts · {} ms", reply.meta.id, reply.meta.attempts, reply.meta.upstream_ms);
+    context::next(&format!("tollbridge trace show {}", reply.meta.id));
+}
+
+fn tell(failure: &Failure) {
+    eprintln!("error[{}]: {}", failure.code.as_str(), failure.message);
+    for violation in &failure.violations {
+        let suggestion =
+            violation.suggestion.as_deref().map(|s| format!(" ({s})")).unwrap_or_default();
+        eprintln!("  {}: expected {}{suggestion}", violation.pointer, violation.expected);
+    }
+    if let Some(hold) = &failure.hold {
+        eprintln!("  held as {} until {}", hold.id, hold.expires);
+    }
+    if let Some(upstream) = &failure.upstream {
+        eprintln!("  upstream: {}", upstream.body);
+    }
+    if let Some(seconds) = failure.retry_after_s {
+        eprintln!("  retry after {seconds} s");
+    }
+    eprintln!("  help: {}", failure.next_step);
+}
+
+fn unknown(tool: &str, offer: &Offer) {
+    eprintln!("error: unknown tool `{tool}`");
+    let near = offer
+        .tools
+        .iter()
+        .map(|known| known.name.as_str())
+        .max_by(|a, b| {
+            strsim::jaro_winkler(a, tool).total_cmp(&strsim::jaro_winkler(b, tool))
+        })
+        .filter(|name| strsim::jaro_winkler(name, tool) > 0.75);
+    match near {
+        Some(name) => eprintln!("  help: did you mean `{name}`?"),
+        None => eprintln!("  help: `tollbridge tools` lists what there is"),
+    }
+}
+
+async fn dry_run(
+    caller: &Caller,
+    request: &CallRequest,
+    gateway: &Gateway,
+    offer: &Offer,
+) -> Result<Exit, Exit> {
+    match gateway.dry_run(caller, request).await {
+        Ok(run) => {
+            let exit = match run.decision.effect {
+                "allow" => Exit::Done,
+                "hold" => Exit::Held,
+                _ => Exit::Denied,
+            };
+            super::print_json(&serde_json::to_value(&run).unwrap_or_default());
+            Ok(exit)
+        }
+        Err(DryRunError::UnknownTool(tool)) => {
+            unknown(&tool, offer);
+            Err(Exit::Denied)
+        }
+        Err(DryRunError::Failed(failure)) => {
+            tell(&failure);
+            Err(Exit::of_failure(&failure, 0))
+        }
+        Err(DryRunError::Store(error)) => Err(context::failed(&error)),
+    }
+}
+
+/// All arguments of the command line as one object.
+fn arguments(args: &Args, offer: &Offer) -> Result<Map<String, Value>, String> {
+    let mut arguments = match args.args.as_deref() {
+        None => Map::new(),
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .map_err(|error| format!("cannot read standard input: {error}"))?;
+            object(&text)?
+        }
+        Some(text) => object(text)?,
+    };
+    let schema = offer
+        .tools
+        .iter()
+        .find(|tool| tool.name.as_str() == args.tool)
+        .map(|tool| Value::Object(tool.input().clone()));
+    for pair in &args.arguments {
+        let (name, value) = argument(pair, schema.as_ref())?;
+        if arguments.insert(name.clone(), value).is_some() {
+            return Err(format!("the argument `{name}` is given twice"));
+        }
+    }
+    Ok(arguments)
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err("--args must be a JSON object".to_owned()),
+        Err(error) => Err(format!("--args is no JSON: {error}")),
+    }
+}
+
+/// One `key=value` or `key:=json`.
+fn argument(pair: &str, schema: Option<&Value>) -> Result<(String, Value), String> {
+    let (name, text) = pair
+        .split_once('=')
+        .ok_or_else(|| format!("`{pair}` is neither key=value nor key:=json"))?;
+    if let Some(name) = name.strip_suffix(':') {
+        let value = serde_json::from_str(text)
+            .map_err(|error| format!("the value of `{name}` is no JSON: {error}"))?;
+        return Ok((name.to_owned(), value));
+    }
+    let property = schema.and_then(|schema| schema.get("properties")?.get(name));
+    let value = match property {
+        Some(property) if !takes_strings(property, schema, 0) => {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+        }
+        _ => Value::from(text),
+    };
+    Ok((name.to_owned(), value))
+}
+
+/// Whether a string could fit the schema. An open schema takes one.
+fn takes_strings(schema: &Value, root: Option<&Value>, depth: u8) -> bool {
+    if depth > 8 {
+        return true;
+    }
+    if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+        let target = target.strip_prefix('#').and_then(|pointer| root?.pointer(pointer));
+        return target.is_none_or(|target| takes_strings(target, root, depth + 1));
+    }
+    if let Some(values) = schema.get("enum").and_then(Value::as_array) {
+        return values.iter().any(Value::is_string);
+    }
+    for word in ["anyOf", "oneOf"] {
+        if let Some(branches) = schema.get(word).and_then(Value::as_array) {
+            return branches.iter().any(|branch| takes_strings(branch, root, depth + 1));
+        }
+    }
+    match schema.get("type") {
+        None => true,
+        Some(Value::String(name)) => name == "string",
+        Some(Value::Array(names)) => names.iter().any(|name| name == "string"),
+        Some(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_value_is_read_by_the_schema_of_its_argument() {
+        let schema = json!({
+            "properties": {
+                "id": {"type": "string"},
+                "limit": {"type": "integer"},
+                "body": {"$ref": "#/$defs/Body"},
+                "any": {},
+                "maybe": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+                "state": {"enum": [1, 2]},
+            },
+            "$defs": {"Body": {"type": "object"}},
+        });
+        for (pair, value) in [
+            ("id=5", json!("5")),
+            ("limit=5", json!(5)),
+            ("limit=five", json!("five")),
+            ("body={\"a\":1}", json!({"a": 1})),
+            ("any=5", json!("5")),
+            ("any:=5", json!(5)),
+            ("maybe=5", json!("5")),
+            ("state=2", json!(2)),
+            ("unknown=true", json!("true")),
+            ("id=a=b", json!("a=b")),
+        ] {
+            assert_eq!(argument(pair, Some(&schema)).expect(pair).1, value, "{pair}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pair_is_refused() {
+        assert!(argument("id", None).is_err());
+        assert!(argument("id:={", None).is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! What commands share: the configuration loaded, the store opened, errors printed.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use super::Exit;
+use crate::config::{self, Config, Diagnostics, Style};
+use crate::gateway::{self, Gateway, Loaded};
+use crate::store::{Durability, Store, StoreError};
+
+/// Prints diagnostics for people.
+pub(super) fn report(diagnostics: &Diagnostics) {
+    eprint!("{}", diagnostics.render(Style::of_stderr()));
+}
+
+/// Whether standard error may be coloured (no-color.org).
+pub(super) fn colour() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Loads the configuration and compiles its toolbox; warnings are printed, errors end it.
+pub(super) fn load(path: &Path) -> Result<Loaded, Exit> {
+    match gateway::load(path) {
+        Ok(loaded) => {
+            report(&loaded.warnings);
+            Ok(loaded)
+        }
+        Err(diagnostics) => {
+            report(&diagnostics);
+            Err(Exit::Usage)
+        }
+    }
+}
+
+/// Opens the store that the configuration names, for reading and writing.
+pub(super) async fn open_store(config: &Config) -> Result<Store, Exit> {
+    Store::open(&config.store_url(), gateway::durability(config))
+        .await
+        .map_err(|error| failed(&error))
+}
+
+/// A gateway on the configuration's store.
+pub(super) async fn gateway(loaded: Loaded) -> Result<(Gateway, Config), Exit> {
+    let store = open_store(&loaded.config).await?;
+    Ok((Gateway::new(store, loaded.toolbox), loaded.config))
+}
+
+/// The store for operators' commands. They must work while the rest of the configuration
+/// does not: only `[audit]` is read, or nothing where `--store` names it.
+pub(super) async fn operators_store(
+    path: &Path,
+    named: Option<&str>,
+    access: Access,
+) -> Result<Store, Exit> {
+    let url = match named {
+        Some(url) => url.to_owned(),
+        None => config::store_url(path).map_err(|diagnostics| {
+            report(&diagnostics);
+            eprintln!("help: name the store itself with --store sqlite:FILE");
+            Exit::Usage
+        })?,
+    };
+    let store = match access {
+        Access::Read => Store::open_read_only(&url).await,
+        Access::Write => Store::open(&url, Durability::Full).await,
+    };
+    store.map_err(|error| failed(&error))
+}
+
+/// What a command does with the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// Prints an error of the store.
+pub(super) fn failed(error: &StoreError) -> Exit {
+    eprintln!("error: {error}");
+    Exit::Failed
+}
+
+/// Who acts at the command line: `operator:USER`.
+pub(super) fn operator() -> String {
+    let user = std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .ok()
+        .filter(|user| !user.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned());
+    format!("operator:{user}")
+}
+
+/// Prints what to do next, to a person.
+pub(super) fn next(hint: &str) {
+    if std::io::stderr().is_terminal() {
+        eprintln!("next: {hint}");
+    }
+}

@@ -1,0 +1,177 @@
+//! `tollbridge serve`: MCP over standard input and output, or over HTTP.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{Exit, context};
+use crate::agent::{self, HttpOptions};
+use crate::config::Config;
+use crate::gateway::{self, Caller, Gateway, Sources, Transport};
+use crate::identity;
+use crate::observe::Metrics;
+
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Serve streamable HTTP at `http://ADDR/mcp` instead of standard input and output.
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+}
+
+pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
+    let loaded = match context::load(config_path) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let sources = loaded.sources.clone();
+    let (gateway, config) = match context::gateway(loaded).await {
+        Ok(opened) => opened,
+        Err(exit) => return exit,
+    };
+    let metrics = Metrics::new();
+    let shutdown = CancellationToken::new();
+    let reload = tokio::spawn(reload(
+        config_path.to_owned(),
+        sources,
+        gateway.clone(),
+        metrics.clone(),
+        shutdown.clone(),
+    ));
+    let signals = tokio::spawn(stop_on_signal(shutdown.clone()));
+    let served = match args.http {
+        None => {
+            let caller = Caller {
+                identity: (*config.server.identity).clone(),
+                groups: Vec::new(),
+                transport: Transport::Stdio,
+            };
+            let backend = Arc::new(agent::GatewayBackend::new(gateway.clone(), metrics));
+            agent::serve_stdio(backend, caller, shutdown.clone()).await.map_err(|e| e.to_string())
+        }
+        Some(address) => {
+            let store = gateway.store().clone();
+            let auth = keys(&config).then(|| -> agent::KeyVerifier {
+                Arc::new(move |presented: String| {
+                    let store = store.clone();
+                    Box::pin(async move {
+                        identity::verify(&store, &presented, gateway::now_us()).await
+                    })
+                })
+            });
+            let options = HttpOptions {
+                origins: config.server.origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
+                auth,
+                local_identity: (*config.server.identity).clone(),
+            };
+            match TcpListener::bind(address).await {
+                Ok(listener) => {
+                    if let Ok(bound) = listener.local_addr() {
+                        tracing::info!("serving MCP at http://{bound}/mcp");
+                        eprintln!("serving MCP at http://{bound}/mcp");
+                    }
+                    let backend = Arc::new(agent::GatewayBackend::new(gateway.clone(), metrics));
+                    agent::serve_http(backend, listener, options, shutdown.clone())
+                        .await
+                        .map_err(|error| error.to_string())
+                }
+                Err(error) => Err(format!("cannot listen on {address}: {error}")),
+            }
+        }
+    };
+    shutdown.cancel();
+    reload.abort();
+    signals.abort();
+    gateway.close().await;
+    match served {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            eprintln!("error: {error}");
+            Exit::Failed
+        }
+    }
+}
+
+/// Whether callers over HTTP must bring a key.
+fn keys(config: &Config) -> bool {
+    config.server.auth.as_ref().is_some_and(|auth| auth.keys)
+}
+
+async fn stop_on_signal(shutdown: CancellationToken) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+    shutdown.cancel();
+}
+
+/// Loads the configuration anew on SIGHUP and on a change of its files. One that is wrong
+/// leaves the old one in place.
+async fn reload(
+    config: PathBuf,
+    sources: Sources,
+    gateway: Gateway,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) {
+    let mut changes = match gateway::watch_files(&sources) {
+        Ok(changes) => changes,
+        Err(error) => {
+            tracing::warn!(%error, "changes of the configuration's files are not noticed; send SIGHUP");
+            gateway::Changes::none()
+        }
+    };
+    #[cfg(unix)]
+    let mut hangup =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
+    loop {
+        #[cfg(unix)]
+        let asked = async {
+            match &mut hangup {
+                Some(hangup) => {
+                    hangup.recv().await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        #[cfg(not(unix))]
+        let asked = std::future::pending::<()>();
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = asked => {}
+            () = changes.next() => {}
+        }
+        match gateway::load(&config) {
+            Ok(loaded) => {
+                if loaded.toolbox.same_as(&gateway.toolbox()) {
+                    continue;
+                }
+                context::report(&loaded.warnings);
+                if let Err(error) = changes.follow(&loaded.sources) {
+                    tracing::warn!(%error, "changes of some files will not be noticed");
+                }
+                let digest = loaded.config.digest.clone();
+                gateway.swap(loaded.toolbox).await;
+                metrics.reloaded(true);
+                eprintln!("reloaded {}: {digest}", config.display());
+            }
+            Err(diagnostics) => {
+                metrics.reloaded(false);
+                context::report(&diagnostics);
+                eprintln!("the configuration as it was stays in force");
+            }
+        }
+    }
+}

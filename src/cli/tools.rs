@@ -1,0 +1,52 @@
+//! `tollbridge tools`: what an agent sees.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tollbridge_operation::Identity;
+
+use super::{Exit, context};
+use crate::tools::TOKENIZER;
+
+/// Arguments of `tools`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// For whom; by default the configuration's `server.identity`.
+    #[arg(long = "as", value_name = "IDENTITY")]
+    identity: Option<Identity>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args, config: &Path) -> Exit {
+    let loaded = match context::load(config) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let identity = args.identity.unwrap_or_else(|| (*loaded.config.server.identity).clone());
+    let groups = loaded.toolbox.groups.groups_of(&identity, &[]);
+    let offer = loaded.toolbox.offer(&identity, &groups);
+    if args.json {
+        let tools: Vec<Value> = offer
+            .tools
+            .iter()
+            .map(|tool| {
+                let mut listing = tool.listing();
+                listing["tokens"] = tool.tokens().into();
+                listing
+            })
+            .collect();
+        super::print_json(&json!({"tools": tools, "tokenizer": TOKENIZER}));
+        return Exit::Done;
+    }
+    let width = offer.tools.iter().map(|tool| tool.name.as_str().len()).max().unwrap_or(0);
+    let mut total = 0;
+    for tool in &offer.tools {
+        total += tool.tokens();
+        let title = tool.title().unwrap_or_default();
+        super::print(&format!("{:width$}  {:>6} tokens  {title}\n", tool.name, tool.tokens()));
+    }
+    eprintln!("{} tools for `{identity}`, {total} tokens ({TOKENIZER})", offer.tools.len());
+    Exit::Done
+}

@@ -1,0 +1,240 @@
+//! `tollbridge trace`: the audit trail for people and scripts.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::context::{self, Access};
+use super::Exit;
+use crate::audit::{self, CallRecord, Filter};
+use crate::store::{Store, StoreError};
+
+/// How often `--follow` looks for new calls.
+const FOLLOW_EVERY: Duration = Duration::from_millis(300);
+
+/// Arguments of `trace`.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    act: Option<Act>,
+    /// Print calls as they end, until interrupted; with `--json` one object a line.
+    #[arg(long)]
+    follow: bool,
+    /// Only calls of this tool.
+    #[arg(long, value_name = "T")]
+    tool: Option<String>,
+    /// Only calls of this identity.
+    #[arg(long, value_name = "I")]
+    caller: Option<String>,
+    /// Only calls that were decided so: allow, deny or hold.
+    #[arg(long, value_name = "D", value_parser = ["allow", "deny", "hold"])]
+    decision: Option<String>,
+    /// Only calls since then: a time (RFC 3339), a date, or how long ago (`2h`, `14d`).
+    #[arg(long, value_name = "T", value_parser = since)]
+    since: Option<i64>,
+    /// At most so many calls, the newest.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: u32,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Clone, Default, clap::Args)]
+struct Options {
+    /// The store, where the configuration cannot be read: `sqlite:FILE`.
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Tell the story of one call.
+    Show {
+        /// Its id, or the beginning of it.
+        id: String,
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+pub(super) async fn run(args: Args, config: &Path) -> Exit {
+    let options = match &args.act {
+        Some(Act::Show { options, .. }) => options,
+        None => &args.options,
+    };
+    let store =
+        match context::operators_store(config, options.store.as_deref(), Access::Read).await {
+            Ok(store) => store,
+            Err(exit) => return exit,
+        };
+    let done = match &args.act {
+        Some(Act::Show { id, options }) => show(&store, id, options.json).await,
+        None if args.follow => follow(&store, &args).await,
+        None => list(&store, &args).await,
+    };
+    store.close().await;
+    done.unwrap_or_else(|error| context::failed(&error))
+}
+
+async fn list(store: &Store, args: &Args) -> Result<Exit, StoreError> {
+    let calls = audit::calls(store, &filter(args)).await?;
+    if args.options.json {
+        super::print_json(&json!({"calls": calls}));
+        return Ok(Exit::Done);
+    }
+    for call in &calls {
+        super::print(&line(call));
+    }
+    match calls.last() {
+        Some(last) => context::next(&format!("tollbridge trace show {}", last.id)),
+        None => eprintln!("no calls"),
+    }
+    Ok(Exit::Done)
+}
+
+/// Prints each call once, when it has ended.
+async fn follow(store: &Store, args: &Args) -> Result<Exit, StoreError> {
+    let mut filter = filter(args);
+    filter.since = Some(args.since.unwrap_or_else(crate::gateway::now_us));
+    filter.limit = u32::MAX;
+    let mut shown = std::collections::HashSet::new();
+    loop {
+        let mut running = None;
+        for call in audit::calls(store, &filter).await? {
+            if call.outcome.is_none() {
+                running.get_or_insert(call.started);
+            } else if shown.insert(call.id.clone()) {
+                if args.options.json {
+                    super::print(&format!("{}\n", json!(call)));
+                } else {
+                    super::print(&line(&call));
+                }
+            }
+        }
+        // What ended before the oldest running call need not be read again. A minute of
+        // overlap keeps calls whose first event was written late.
+        let horizon = crate::gateway::now_us() - 60_000_000;
+        let from = running.map_or(horizon, |started| started.min(horizon));
+        filter.since = filter.since.max(Some(from));
+        tokio::select! {
+            () = tokio::time::sleep(FOLLOW_EVERY) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
+        }
+    }
+}
+
+async fn show(store: &Store, id: &str, as_json: bool) -> Result<Exit, StoreError> {
+    let Some(call) = audit::call(store, id).await? else {
+        eprintln!("error: there is no call `{id}` in the trail, or several begin so");
+        return Ok(Exit::Failed);
+    };
+    if as_json {
+        super::print_json(&json!(call));
+    } else {
+        super::print(&story(&call));
+    }
+    Ok(Exit::Done)
+}
+
+fn filter(args: &Args) -> Filter {
+    Filter {
+        tool: args.tool.clone(),
+        caller: args.caller.clone(),
+        decision: args.decision.clone(),
+        since: args.since,
+        limit: args.limit,
+    }
+}
+
+/// One call on one line.
+fn line(call: &CallRecord) -> String {
+    let decision = call.decision.as_ref().map_or("-", |decision| decision.effect.as_str());
+    format!(
+        "{}  {}  {:<14} {:<24} {:<5} {:<20} attempts {}  {}\n",
+        call.time,
+        call.id,
+        clean(call.identity.as_deref().unwrap_or("-"), 40),
+        clean(call.tool.as_deref().unwrap_or("-"), 40),
+        decision,
+        call.outcome.as_deref().unwrap_or("running"),
+        call.attempts.len(),
+        clean(&call.arguments.to_string(), 160),
+    )
+}
+
+/// Text of strangers on a terminal: without control characters, and not too long.
+fn clean(text: &str, most: usize) -> String {
+    let mut clean: String =
+        text.chars().take(most).map(|c| if c.is_control() { '·' } else { c }).collect();
+    if text.chars().nth(most).is_some() {
+        clean.push('…');
+    }
+    clean
+}
+
+/// One call as a story: who, what, why, each attempt, and how it ended.
+fn story(call: &CallRecord) -> String {
+    let mut text = format!(
+        "call {}\n  time       {}\n  who        {}\n  tool       {}\n",
+        call.id,
+        call.time,
+        clean(call.identity.as_deref().unwrap_or("-"), 256),
+        clean(call.tool.as_deref().unwrap_or("-"), 128)
+    );
+    let mut row = |name: &str, value: &str| text.push_str(&format!("  {name:<10} {value}\n"));
+    if let (Some(api), Some(operation)) = (&call.api, &call.operation) {
+        row("operation", &clean(&format!("{api}/{operation}"), 256));
+    }
+    row("arguments", &clean(&call.arguments.to_string(), 4_000));
+    if let Some(decision) = &call.decision {
+        row("decision", &format!("{} by {}", decision.effect, decision.rules.join(", ")));
+    }
+    for event in &call.events {
+        let at = event.get("at").and_then(Value::as_str).unwrap_or_default();
+        let kind = event.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let mut rest = event.clone();
+        if let Some(rest) = rest.as_object_mut() {
+            rest.retain(|name, value| {
+                !matches!(name.as_str(), "at" | "kind" | "arguments") && !value.is_null()
+            });
+        }
+        row(
+            at.split_once('T').map_or(at, |(_, time)| time),
+            &format!("{kind:<17} {}", clean(&rest.to_string(), 600)),
+        );
+    }
+    row("outcome", call.outcome.as_deref().unwrap_or("running"));
+    for (name, value) in
+        [("served by", &call.served_by), ("cost", &call.cost), ("config", &call.config), ("spec", &call.spec)]
+    {
+        if let Some(value) = value {
+            row(name, &clean(value, 300));
+        }
+    }
+    text
+}
+
+/// A time, a date, or how long ago, as microseconds since the Unix epoch.
+fn since(text: &str) -> Result<i64, String> {
+    if let Ok(ago) = text.parse::<crate::config::Period>() {
+        let ago = i64::try_from(ago.0.as_micros()).unwrap_or(i64::MAX);
+        return Ok(crate::gateway::now_us().saturating_sub(ago));
+    }
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Ok(time.as_microsecond());
+    }
+    text.parse::<jiff::civil::Date>()
+        .ok()
+        .and_then(|date| date.to_zoned(jiff::tz::TimeZone::system()).ok())
+        .map(|start| start.timestamp().as_microsecond())
+        .ok_or_else(|| {
+            "expected a time (2026-11-23T09:00:00Z), a date (2026-11-23) or how long ago (2h)"
+                .to_owned()
+        })
+}

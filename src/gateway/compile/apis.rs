@@ -1,0 +1,232 @@
+//! The APIs of a configuration: their descriptions read, their upstreams made.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use http::HeaderName;
+use tollbridge_operation::{ApiName, Operation};
+use url::Url;
+
+use super::secrets::Resolved;
+use crate::bridge::{self, ApiKeyAt, Credential, Credentials, Redirects, Upstream, UpstreamConfig};
+use crate::catalog::Catalog;
+use crate::config::{self, Api, Auth, Config, Diagnostic, Diagnostics, HeaderText, codes};
+use crate::secret::Redactor;
+
+/// How many of a description's own mistakes are shown.
+const MAX_WARNINGS: usize = 10;
+
+/// Reads every API's description into the catalog; those that could be read.
+pub(super) fn read(
+    config: &Config,
+    catalog: &mut Catalog,
+    sources: &mut Vec<PathBuf>,
+    found: &mut Diagnostics,
+) -> HashSet<ApiName> {
+    let mut described = HashSet::new();
+    for (name, api) in config.apis.iter() {
+        let path = config.dir.join(&**api.spec);
+        sources.push(path.clone());
+        let read = match catalog.add(name, &path) {
+            Ok(read) => read,
+            Err(error) => {
+                found.push(
+                    Diagnostic::error(codes::DESCRIPTION, &config.file, error.to_string())
+                        .at(api.spec.span())
+                        .label("the description of this API")
+                        .help("`spec` is a file, relative to this one; `tollbridge import URL` keeps a copy of one that is served"),
+                );
+                continue;
+            }
+        };
+        if let Some(digest) = &api.digest
+            && digest.0 != read.digest
+        {
+            found.push(
+                Diagnostic::warning(
+                    codes::CHANGED,
+                    &config.file,
+                    format!("the description of `{name}` is not the one that was imported"),
+                )
+                .at(digest.span())
+                .help(format!("look at what changed, then write digest = \"{}\"", read.digest)),
+            );
+        }
+        for warning in read.warnings.iter().take(MAX_WARNINGS) {
+            found.push(Diagnostic::warning(
+                codes::READING,
+                &config.file,
+                format!("{name} at {}: {}", warning.pointer, warning.message),
+            ));
+        }
+        if let Some(more) = read.warnings.len().checked_sub(MAX_WARNINGS + 1) {
+            found.push(Diagnostic::warning(
+                codes::READING,
+                &config.file,
+                format!("{name}: {} more mistakes in the description were read over", more + 1),
+            ));
+        }
+        described.insert((**name).clone());
+    }
+    described
+}
+
+/// The upstreams of all APIs. Operations of one API at one address share one, and with it
+/// its connections.
+pub(super) struct Upstreams<'a> {
+    config: &'a Config,
+    secrets: &'a Resolved,
+    redactor: &'a Arc<Redactor>,
+    made: HashMap<(ApiName, String), Option<Arc<Upstream>>>,
+}
+
+impl<'a> Upstreams<'a> {
+    pub(super) fn new(
+        config: &'a Config,
+        secrets: &'a Resolved,
+        redactor: &'a Arc<Redactor>,
+    ) -> Self {
+        Self { config, secrets, redactor, made: HashMap::new() }
+    }
+
+    /// Where an operation's calls go; `None` was reported.
+    pub(super) fn of(
+        &mut self,
+        name: &ApiName,
+        api: &Api,
+        operation: &Operation,
+        found: &mut Diagnostics,
+    ) -> Option<Arc<Upstream>> {
+        let base = self.base(name, api, operation, found)?;
+        let key = (name.clone(), base.to_string());
+        if let Some(made) = self.made.get(&key) {
+            return made.clone();
+        }
+        let made = match self.upstream(name, api, base) {
+            Ok(upstream) => Some(Arc::new(upstream)),
+            Err(error) => {
+                found.push(
+                    Diagnostic::error(codes::UPSTREAM, &self.config.file, error.to_string())
+                        .at(api.spec.span()),
+                );
+                None
+            }
+        };
+        self.made.insert(key, made.clone());
+        made
+    }
+
+    /// `base_url`, or the description's server where the configuration names its host: no
+    /// host is contacted that does not stand in the file.
+    fn base(
+        &self,
+        name: &ApiName,
+        api: &Api,
+        operation: &Operation,
+        found: &mut Diagnostics,
+    ) -> Option<Url> {
+        if let Some(base) = &api.base_url {
+            return Some(base.as_url().clone());
+        }
+        let server = operation.servers.iter().find_map(|server| Url::parse(server).ok());
+        let Some(server) = server else {
+            if !found.has(codes::NO_SERVER, api.spec.span()) {
+                found.push(
+                    Diagnostic::error(
+                        codes::NO_SERVER,
+                        &self.config.file,
+                        format!("neither the description nor this file says where `{name}` is"),
+                    )
+                    .at(api.spec.span())
+                    .help("set base_url = \"https://…\" for this API"),
+                );
+            }
+            return None;
+        };
+        let host = server.host_str().unwrap_or_default();
+        let named = api.hosts.iter().any(|named| {
+            named.host.eq_ignore_ascii_case(host)
+                && named.port.is_none_or(|port| Some(port) == server.port_or_known_default())
+        });
+        if named {
+            return Some(server);
+        }
+        if !found.has(codes::BLOCKED_HOST, api.spec.span()) {
+            found.push(
+                Diagnostic::error(
+                    codes::BLOCKED_HOST,
+                    &self.config.file,
+                    format!("the description says that `{name}` is at {host}, which this file does not name"),
+                )
+                .at(api.spec.span())
+                .help(format!("set base_url = \"{server}\", or add \"{host}\" to hosts")),
+            );
+        }
+        None
+    }
+
+    fn upstream(
+        &self,
+        name: &ApiName,
+        api: &Api,
+        base_url: Url,
+    ) -> Result<Upstream, bridge::UpstreamError> {
+        let credentials = match &api.auth {
+            Some(auth) => Credentials::ForAll(self.credential(auth)),
+            None if api.credentials.is_empty() => Credentials::None,
+            None => Credentials::ByScheme(
+                api.credentials
+                    .iter()
+                    .map(|(scheme, auth)| ((**scheme).clone(), self.credential(auth)))
+                    .collect(),
+            ),
+        };
+        let headers = api
+            .headers
+            .iter()
+            .filter_map(|(header, text)| {
+                // The configuration was checked: a name that is none was reported there.
+                let header = HeaderName::try_from(header.as_str()).ok()?;
+                let text = match &**text {
+                    HeaderText::Fixed(text) => bridge::HeaderText::Plain(text.clone()),
+                    HeaderText::Secret(reference) => {
+                        bridge::HeaderText::Secret(self.secrets.get(reference))
+                    }
+                };
+                Some((header, text))
+            })
+            .collect();
+        let config = UpstreamConfig {
+            api: name.clone(),
+            base_url,
+            hosts: api.hosts.iter().map(ToString::to_string).collect(),
+            credentials,
+            headers,
+            timeout: api.timeout(),
+            attempt_timeout: api.attempt_timeout(),
+            redirects: match api.redirects {
+                config::Redirects::Refuse => Redirects::Refuse,
+                config::Redirects::Follow => Redirects::Follow,
+            },
+            max_response: api.max_response(),
+        };
+        Upstream::new(config, Arc::clone(self.redactor))
+    }
+
+    fn credential(&self, auth: &Auth) -> Credential {
+        match auth {
+            Auth::ApiKey { place, name, value } => Credential::ApiKey {
+                at: place
+                    .zip(name.as_ref())
+                    .map(|(place, name)| ApiKeyAt { place, name: (**name).clone() }),
+                value: self.secrets.get(value),
+            },
+            Auth::Basic { username, password } => Credential::Basic {
+                username: self.secrets.text(username),
+                password: self.secrets.get(password),
+            },
+            Auth::Bearer { token } => Credential::Bearer { token: self.secrets.get(token) },
+        }
+    }
+}

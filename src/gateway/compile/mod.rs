@@ -1,0 +1,103 @@
+//! A configuration and the descriptions that it names, compiled into a toolbox.
+//!
+//! Everything that can be wrong is found here, all of it at once, and reported at its place
+//! in `tools.toml`: an operation that is not there, a limit on an argument that does not
+//! exist, a secret that cannot be resolved. What compiles can be called.
+
+mod apis;
+mod exposed;
+mod secrets;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tollbridge_operation::Identity;
+
+use super::toolbox::{Parts, ReadsWhenDown, Toolbox};
+use crate::bridge;
+use crate::catalog::Catalog;
+use crate::config::{self, Config, Diagnostic, Diagnostics, codes};
+use crate::identity::Groups;
+use crate::safety::Who;
+use crate::settlement::Facilitator;
+use crate::store::Durability;
+
+pub use secrets::Secrets;
+
+/// A compiled configuration.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What a gateway runs on.
+    pub toolbox: Toolbox,
+    /// The descriptions that were read.
+    pub catalog: Catalog,
+    /// What is not wrong but should be looked at.
+    pub warnings: Diagnostics,
+    /// The files that it was made of, the configuration itself first.
+    pub sources: Vec<PathBuf>,
+}
+
+/// Compiles a configuration. Contacts nobody.
+pub fn compile(config: &Config, secrets: Secrets) -> Result<Compiled, Diagnostics> {
+    let mut found = Diagnostics::new();
+    let mut sources = vec![config.path.clone()];
+    let resolved = secrets::resolve(config, secrets, &mut found);
+    let mut catalog = Catalog::default();
+    let described = apis::read(config, &mut catalog, &mut sources, &mut found);
+    let redactor = Arc::new(resolved.redactor());
+    let mut upstreams = apis::Upstreams::new(config, &resolved, &redactor);
+    let exposed =
+        exposed::compile(config, &catalog, &described, &mut upstreams, &mut found);
+    let facilitator = facilitator(config, &mut found);
+    if found.has_errors() {
+        return Err(found);
+    }
+    let groups = config.groups.iter().map(|(name, members)| {
+        let members: Vec<Identity> = members.iter().map(|member| (**member).clone()).collect();
+        ((**name).clone(), members)
+    });
+    let toolbox = Toolbox::new(Parts {
+        config: config.digest.clone(),
+        name: config.server.name.clone(),
+        groups: Groups::new(groups.collect()),
+        redactor,
+        facilitator,
+        reads_when_down: match config.audit.reads_when_down {
+            config::ReadsWhenDown::Deny => ReadsWhenDown::Deny,
+            config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,
+        },
+        exposed,
+    });
+    Ok(Compiled { toolbox, catalog, warnings: found, sources })
+}
+
+fn facilitator(config: &Config, found: &mut Diagnostics) -> Option<Facilitator> {
+    let settlement = config.settlement.as_ref()?;
+    match bridge::http_client() {
+        Ok(client) => Some(Facilitator::new(settlement.facilitator.as_url(), client)),
+        Err(error) => {
+            found.push(
+                Diagnostic::error(codes::PRICE, &config.file, error.to_string())
+                    .at(settlement.facilitator.span()),
+            );
+            None
+        }
+    }
+}
+
+/// How durable the configuration wants its store.
+pub fn durability(config: &Config) -> Durability {
+    match config.audit.durability {
+        config::Durability::Full => Durability::Full,
+        config::Durability::Process => Durability::Process,
+    }
+}
+
+/// The rule's word for whom it is about.
+fn who(selector: &config::Selector) -> Who {
+    match selector {
+        config::Selector::Everyone => Who::Everyone,
+        config::Selector::Group(name) => Who::Group(name.clone()),
+        config::Selector::Identity(name) => Who::Identity(name.clone()),
+    }
+}

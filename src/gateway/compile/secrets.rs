@@ -1,0 +1,104 @@
+//! Every secret that a configuration refers to, resolved once.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::config::{Auth, Config, Diagnostic, Diagnostics, HeaderText, Severity, codes};
+use crate::secret::{Redactor, Secret, SecretRef};
+
+/// What becomes of the configuration's references to secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// They are resolved; one that cannot be is an error.
+    Resolve,
+    /// It is only looked whether they could be: the toolbox is for reading, not for calls.
+    Verify,
+}
+
+/// The secrets of one configuration.
+pub(super) struct Resolved {
+    by_reference: HashMap<SecretRef, Secret>,
+    /// User and secret of basic authentication: their encoding is a secret of its own.
+    pairs: Vec<(String, SecretRef)>,
+}
+
+impl Resolved {
+    /// The secret's value; empty for one that could not be resolved, which was reported.
+    pub(super) fn get(&self, reference: &SecretRef) -> Secret {
+        self.by_reference.get(reference).cloned().unwrap_or_else(|| Secret::new(""))
+    }
+
+    /// The value of a text that may be a reference.
+    pub(super) fn text(&self, text: &HeaderText) -> String {
+        match text {
+            HeaderText::Fixed(text) => text.clone(),
+            HeaderText::Secret(reference) => self.get(reference).expose().to_owned(),
+        }
+    }
+
+    pub(super) fn redactor(&self) -> Redactor {
+        let pairs: Vec<_> =
+            self.pairs.iter().map(|(user, reference)| (user.clone(), self.get(reference))).collect();
+        Redactor::with_pairs(
+            self.by_reference.values(),
+            pairs.iter().map(|(user, secret)| (user.as_str(), secret)),
+        )
+    }
+}
+
+pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) -> Resolved {
+    let mut by_reference: HashMap<SecretRef, Secret> = HashMap::new();
+    let mut one = |reference: &SecretRef, span: Range<usize>| {
+        if by_reference.contains_key(reference) {
+            return;
+        }
+        match reference.resolve(&config.dir) {
+            Ok(secret) => {
+                let secret = match how {
+                    Secrets::Resolve => secret,
+                    Secrets::Verify => Secret::new("unresolved"),
+                };
+                by_reference.insert(reference.clone(), secret);
+            }
+            Err(error) => {
+                let mut diagnostic =
+                    Diagnostic::error(codes::SECRET, &config.file, error.to_string())
+                        .at(span)
+                        .help("set it where the server runs; `check` without it is a warning");
+                if how == Secrets::Verify {
+                    diagnostic.severity = Severity::Warning;
+                    by_reference.insert(reference.clone(), Secret::new("unresolved"));
+                }
+                found.push(diagnostic);
+            }
+        }
+    };
+    let mut users = Vec::new();
+    for (_, api) in config.apis.iter() {
+        let auths = api.auth.iter().chain(api.credentials.iter().map(|(_, auth)| auth));
+        for auth in auths {
+            match &**auth {
+                Auth::ApiKey { value, .. } => one(value, value.span()),
+                Auth::Bearer { token } => one(token, token.span()),
+                Auth::Basic { username, password } => {
+                    one(password, password.span());
+                    if let HeaderText::Secret(user) = &**username {
+                        one(user, username.span());
+                    }
+                    users.push(((**username).clone(), (**password).clone()));
+                }
+            }
+        }
+        for (_, text) in api.headers.iter() {
+            if let HeaderText::Secret(reference) = &**text {
+                one(reference, text.span());
+            }
+        }
+    }
+    let mut resolved = Resolved { by_reference, pairs: Vec::new() };
+    resolved.pairs = users
+        .into_iter()
+        .map(|(user, password)| (resolved.text(&user), password))
+        .collect();
+    resolved
+}

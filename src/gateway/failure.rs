@@ -1,0 +1,159 @@
+//! Failures that an agent can act on: the words for each code, in one place.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::reply::{ErrorCode, Failure, HoldNotice, UpstreamAnswer, Violation};
+use crate::bridge::{Failed, FailureKind};
+
+/// The longest message that an agent is sent, in characters: clients cut error texts.
+const MAX_MESSAGE: usize = 1_000;
+
+impl Failure {
+    /// A failure of this code. What an agent can do next follows from the code.
+    pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        let message: String = message.into();
+        Self {
+            code,
+            message: shorten(message),
+            retryable: false,
+            retry_after_s: None,
+            next_step: next_step(code).to_owned(),
+            upstream: None,
+            violations: Vec::new(),
+            hold: None,
+            payment_required: None,
+        }
+    }
+
+    /// The same call may help after this time.
+    pub(super) fn retry_after(mut self, after: Duration) -> Self {
+        self.retryable = true;
+        self.retry_after_s = Some(whole_seconds(after));
+        self
+    }
+
+    pub(super) fn invalid(violations: Vec<Violation>) -> Self {
+        let message = match violations.as_slice() {
+            [] => "the arguments do not fit the tool".to_owned(),
+            [one] => format!("{}: expected {}", place(&one.pointer), one.expected),
+            [first, rest @ ..] => format!(
+                "{}: expected {} (and {} more, see violations)",
+                place(&first.pointer),
+                first.expected,
+                rest.len()
+            ),
+        };
+        Self { violations, ..Self::new(ErrorCode::InvalidArguments, message) }
+    }
+
+    pub(super) fn held(id: &str, expires: String) -> Self {
+        Self {
+            retryable: true,
+            next_step: format!(
+                "Ask a person to approve it (tollbridge approve {id}), then make the same call again; until then go on with something else."
+            ),
+            hold: Some(HoldNotice { id: id.to_owned(), expires }),
+            ..Self::new(ErrorCode::Held, format!("a person must approve this call; it is held as {id}"))
+        }
+    }
+
+    pub(super) fn payment_required(price: &str, required: Value) -> Self {
+        Self {
+            retryable: true,
+            payment_required: Some(required),
+            ..Self::new(ErrorCode::PaymentRequired, format!("this call costs {price}"))
+        }
+    }
+
+    pub(super) fn of_upstream(failed: Failed) -> Self {
+        let code = match failed.kind {
+            FailureKind::UpstreamError => ErrorCode::UpstreamError,
+            FailureKind::UpstreamUnavailable => ErrorCode::UpstreamUnavailable,
+            FailureKind::UpstreamTimeout => ErrorCode::UpstreamTimeout,
+            FailureKind::OutcomeUnknown => ErrorCode::OutcomeUnknown,
+            FailureKind::RateLimited => ErrorCode::RateLimited,
+            FailureKind::ResponseTooLarge => ErrorCode::ResponseTooLarge,
+            FailureKind::Cancelled => ErrorCode::Cancelled,
+            FailureKind::Stopped => ErrorCode::Stopped,
+            FailureKind::AuditUnavailable => ErrorCode::AuditUnavailable,
+        };
+        let mut failure = Self::new(code, failed.message);
+        failure.retryable = failed.retryable;
+        failure.retry_after_s = failed.retry_after.map(whole_seconds);
+        failure.upstream = failed.upstream.map(|answer| UpstreamAnswer {
+            status: answer.status,
+            body: answer.body,
+            fault: answer.fault,
+        });
+        if code == ErrorCode::UpstreamError && !failure.retryable {
+            failure.next_step = upstream_step(failure.upstream.as_ref().and_then(|u| u.status)).to_owned();
+        }
+        failure
+    }
+}
+
+/// What an agent could do where nothing more is known than the code.
+fn next_step(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::InvalidArguments => "Correct the arguments that violations names and call again.",
+        ErrorCode::Denied => {
+            "Do not repeat this call. Change the arguments so that they keep within the limits in the tool's schema, or ask a person."
+        }
+        ErrorCode::Stopped => "An operator has stopped these calls. Do something else, or ask a person.",
+        ErrorCode::Quarantined => "The operation has changed and a person must accept that first.",
+        ErrorCode::Cancelled => "The call was cancelled by the client.",
+        ErrorCode::Overloaded => "Wait for retry_after_s, then make the same call again.",
+        ErrorCode::Held => "Ask a person to approve the call, then make it again.",
+        ErrorCode::BudgetExceeded => "Wait for retry_after_s, or ask a person to raise the budget.",
+        ErrorCode::RateLimited => "Wait for retry_after_s, then make the same call again.",
+        ErrorCode::PaymentRequired => {
+            "Pay as structuredContent asks and call again with the payment in _meta[\"x402/payment\"], or use a free tool."
+        }
+        ErrorCode::SettlementUnavailable => {
+            "Nothing was charged and nothing was done. Use a free tool, or try again later."
+        }
+        ErrorCode::UpstreamError => "Read upstream.body for what the API objects to.",
+        ErrorCode::UpstreamUnavailable => "The API is down. Try again later, or tell a person.",
+        ErrorCode::UpstreamTimeout => "The API did not answer in time. Ask for less, or try again later.",
+        ErrorCode::OutcomeUnknown => {
+            "The call may have had its effect. Find out with a read before you do it again."
+        }
+        ErrorCode::CircuitOpen => "Wait for retry_after_s: the API was failing.",
+        ErrorCode::ResponseTooLarge => "Ask for less: filter, or take smaller pages.",
+        ErrorCode::AuditUnavailable => {
+            "Nothing was done, because it could not be recorded. Tell a person that the audit trail cannot be written."
+        }
+        ErrorCode::Internal => "This is a defect of the bridge. Tell a person.",
+    }
+}
+
+/// RFC 9110 §15.5: what a client error means for whoever made the call.
+fn upstream_step(status: Option<u16>) -> &'static str {
+    match status {
+        Some(400 | 422) => "The API refuses the arguments: read upstream.body, correct them and call again.",
+        Some(401 | 403) => {
+            "The bridge's credentials for this API are refused. Repeating the call cannot help: tell a person."
+        }
+        Some(404 | 410) => "What the arguments name does not exist at the API. Check the identifiers.",
+        Some(409 | 412) => "It conflicts with the present state. Read that first, then decide anew.",
+        _ => next_step(ErrorCode::UpstreamError),
+    }
+}
+
+fn place(pointer: &str) -> &str {
+    if pointer.is_empty() { "the arguments" } else { pointer }
+}
+
+/// Seconds, rounded up: an agent that waits them has waited long enough.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+fn shorten(text: String) -> String {
+    match text.char_indices().nth(MAX_MESSAGE) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text,
+    }
+}

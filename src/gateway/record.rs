@@ -1,0 +1,132 @@
+//! What the pipeline leaves in the audit trail: one call's events, gathered until they go
+//! down together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tollbridge_operation::CallId;
+
+use super::clock::now_us;
+use crate::audit::Event;
+use crate::bridge::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
+use crate::gateway::request::Progress;
+use crate::secret::Redactor;
+use crate::store::{Batch, CommitError, EventRow, Guard, Store};
+
+/// One call's events that are not on record yet.
+pub(super) struct Record {
+    id: CallId,
+    redactor: Arc<Redactor>,
+    rows: Vec<EventRow>,
+}
+
+impl Record {
+    pub(super) fn new(id: CallId, redactor: Arc<Redactor>) -> Self {
+        Self { id, redactor, rows: Vec::with_capacity(4) }
+    }
+
+    pub(super) fn push(&mut self, event: &Event) {
+        self.rows.push(event.row(Some(&self.id), now_us(), &self.redactor));
+    }
+
+    /// How many events wait: a mark to [`rewind`](Self::rewind) to.
+    pub(super) fn mark(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Forgets what was pushed since the mark, because it did not come to pass.
+    pub(super) fn rewind(&mut self, mark: usize) {
+        self.rows.truncate(mark);
+    }
+
+    /// A copy of the waiting events: they stay until [`written`](Self::written).
+    pub(super) fn rows(&self) -> Vec<EventRow> {
+        self.rows.clone()
+    }
+
+    /// They are on record.
+    pub(super) fn written(&mut self) {
+        self.rows.clear();
+    }
+}
+
+/// The bridge's log of attempts: the first one was recorded with the intent, each later one
+/// is recorded before it starts, and none starts once the kill switch is on.
+pub(super) struct Attempts<'a> {
+    pub(super) record: &'a mut Record,
+    pub(super) store: &'a Store,
+    pub(super) guard: Guard,
+    pub(super) watch: &'a mut Steps,
+}
+
+/// Progress of one call, counted.
+pub(super) struct Steps {
+    done: u32,
+    sender: Option<tokio::sync::mpsc::Sender<Progress>>,
+}
+
+impl Steps {
+    pub(super) fn new(sender: Option<tokio::sync::mpsc::Sender<Progress>>) -> Self {
+        Self { done: 0, sender }
+    }
+
+    pub(super) fn say(&mut self, message: impl FnOnce() -> String) {
+        if let Some(sender) = &self.sender {
+            self.done += 1;
+            // Full means that the client is slow: it misses a step, the call does not wait.
+            let _ = sender.try_send(Progress { done: self.done, message: message() });
+        }
+    }
+}
+
+impl AttemptLog for Attempts<'_> {
+    async fn started(&mut self, start: AttemptStart) -> Result<(), AttemptRefused> {
+        self.watch.say(|| format!("attempt {}", start.n));
+        let mark = self.record.mark();
+        self.record.push(&Event::AttemptStarted {
+            n: start.n,
+            url: start.url,
+            method: start.method,
+            wait_ms: millis(start.wait),
+            why: start.why,
+        });
+        let batch = Batch {
+            guard: Some(self.guard.clone()),
+            events: self.record.rows(),
+            ..Batch::default()
+        };
+        match self.store.commit(batch).await {
+            Ok(_receipt) => {
+                self.record.written();
+                Ok(())
+            }
+            Err(error) => {
+                self.record.rewind(mark);
+                Err(match error {
+                    CommitError::Stopped(scope) => {
+                        AttemptRefused::Stopped(super::operate::scope_text(&scope))
+                    }
+                    other => AttemptRefused::AuditUnavailable(other.to_string()),
+                })
+            }
+        }
+    }
+
+    async fn finished(&mut self, end: AttemptEnd) {
+        self.record.push(&Event::AttemptFinished {
+            n: end.n,
+            status: end.status,
+            error: end.error,
+            duration_ms: millis(end.duration),
+            bytes: end.bytes,
+        });
+    }
+
+    fn waiting(&mut self, n: u32, wait: Duration, why: &str) {
+        self.watch.say(|| format!("attempt {n} in {} ms: {why}", wait.as_millis()));
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

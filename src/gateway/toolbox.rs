@@ -1,0 +1,177 @@
+//! What a gateway runs on: everything that can be known before a call, compiled.
+//!
+//! A toolbox never changes. A reload makes a new one and swaps it whole; calls in flight
+//! end on the one that they began with.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tollbridge_operation::{Identity, digest_value};
+
+use super::request::Caller;
+use crate::bridge::Upstream;
+use crate::identity::Groups;
+use crate::safety::Rules;
+use crate::secret::Redactor;
+use crate::settlement::{Facilitator, Terms};
+use crate::tools::Tool;
+
+/// How many different tool lists are remembered. Callers in the same groups share one.
+const MAX_OFFERS: usize = 256;
+
+/// The tools of one configuration, with all that their calls need.
+#[derive(Debug)]
+pub struct Toolbox {
+    /// The digest of `tools.toml`.
+    pub config: String,
+    /// The server's name for clients.
+    pub name: String,
+    /// Who is in which group.
+    pub groups: Groups,
+    /// Every secret that this configuration resolved.
+    pub redactor: Arc<Redactor>,
+    /// Who settles payments, where anything has a price.
+    pub facilitator: Option<Facilitator>,
+    /// What becomes of reads when the trail cannot be written.
+    pub reads_when_down: ReadsWhenDown,
+    exposed: Vec<Exposed>,
+    by_name: HashMap<String, usize>,
+    offers: Mutex<HashMap<Vec<usize>, Arc<Offer>>>,
+}
+
+/// One tool with its layers' rules.
+#[derive(Debug)]
+pub struct Exposed {
+    /// The tool as an agent sees it.
+    pub tool: Arc<Tool>,
+    /// Who may call it, and how.
+    pub rules: Rules,
+    /// What it costs.
+    pub terms: Terms,
+    /// Where its calls go.
+    pub upstream: Arc<Upstream>,
+    /// How long a whole call may take.
+    pub timeout: Duration,
+    /// The digest of the API's description.
+    pub spec: String,
+}
+
+impl Exposed {
+    /// The price for people, where it has one.
+    pub fn price(&self) -> Option<&str> {
+        match &self.terms {
+            Terms::Free => None,
+            Terms::Priced(price) => Some(price.text()),
+        }
+    }
+}
+
+/// What becomes of reads when the audit trail cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadsWhenDown {
+    /// They are refused, as writes are.
+    Deny,
+    /// They go on, unrecorded.
+    Allow,
+}
+
+/// The tools that a caller is offered.
+#[derive(Debug)]
+pub struct Offer {
+    /// The digest of the list: the trail keeps it with each call.
+    pub digest: String,
+    /// The tools, in the configuration's order.
+    pub tools: Vec<Arc<Tool>>,
+}
+
+/// What a toolbox is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// See [`Toolbox::config`].
+    pub config: String,
+    /// See [`Toolbox::name`].
+    pub name: String,
+    /// See [`Toolbox::groups`].
+    pub groups: Groups,
+    /// See [`Toolbox::redactor`].
+    pub redactor: Arc<Redactor>,
+    /// See [`Toolbox::facilitator`].
+    pub facilitator: Option<Facilitator>,
+    /// See [`Toolbox::reads_when_down`].
+    pub reads_when_down: ReadsWhenDown,
+    /// The tools, in the configuration's order; names are unique.
+    pub exposed: Vec<Exposed>,
+}
+
+impl Toolbox {
+    /// Puts a toolbox together.
+    pub fn new(parts: Parts) -> Self {
+        let by_name = parts
+            .exposed
+            .iter()
+            .enumerate()
+            .map(|(at, exposed)| (exposed.tool.name.to_string(), at))
+            .collect();
+        Self {
+            config: parts.config,
+            name: parts.name,
+            groups: parts.groups,
+            redactor: parts.redactor,
+            facilitator: parts.facilitator,
+            reads_when_down: parts.reads_when_down,
+            exposed: parts.exposed,
+            by_name,
+            offers: Mutex::default(),
+        }
+    }
+
+    /// Whether another one was made of the same files.
+    pub fn same_as(&self, other: &Self) -> bool {
+        let specs = |toolbox: &Self| -> Vec<String> {
+            toolbox.exposed.iter().map(|exposed| exposed.spec.clone()).collect()
+        };
+        self.config == other.config && specs(self) == specs(other)
+    }
+
+    /// All groups that the caller is in.
+    pub fn groups_of(&self, caller: &Caller) -> BTreeSet<String> {
+        self.groups.groups_of(&caller.identity, &caller.groups)
+    }
+
+    /// The tool of that name, if this caller may see it.
+    pub fn find(
+        &self,
+        tool: &str,
+        identity: &Identity,
+        groups: &BTreeSet<String>,
+    ) -> Option<&Exposed> {
+        let exposed = &self.exposed[*self.by_name.get(tool)?];
+        exposed.rules.visible_to(identity, groups).then_some(exposed)
+    }
+
+    /// All tools, in the configuration's order.
+    pub fn exposed(&self) -> &[Exposed] {
+        &self.exposed
+    }
+
+    /// The tools that this caller may see.
+    pub fn offer(&self, identity: &Identity, groups: &BTreeSet<String>) -> Arc<Offer> {
+        let visible: Vec<usize> = (0..self.exposed.len())
+            .filter(|at| self.exposed[*at].rules.visible_to(identity, groups))
+            .collect();
+        let known = self.offers.lock().ok().and_then(|offers| offers.get(&visible).cloned());
+        if let Some(offer) = known {
+            return offer;
+        }
+        let tools: Vec<_> = visible.iter().map(|at| self.exposed[*at].tool.clone()).collect();
+        let listed = tools.iter().map(|tool| tool.listing()).collect();
+        let offer = Arc::new(Offer { digest: digest_value(&listed), tools });
+        if let Ok(mut offers) = self.offers.lock()
+            && offers.len() < MAX_OFFERS
+        {
+            offers.insert(visible, Arc::clone(&offer));
+        }
+        offer
+    }
+}

@@ -1,0 +1,100 @@
+//! Held calls: where one stands when its call is made again, and a person's decision.
+//!
+//! A hold is bound to identity, tool and a digest of the arguments. Approving it runs
+//! nothing: the agent's repeat does, once, in the commit that spends the hold. Its time
+//! running out is a denial.
+
+use tollbridge_operation::{Call, digest_value};
+use ulid::Ulid;
+
+use super::HoldRule;
+use super::decision::Placed;
+use crate::store::{HoldRow, HoldState, Store, StoreError};
+
+/// What a caller and its gateway say about approval.
+#[derive(Debug, Clone, Copy)]
+pub struct Approval<'a> {
+    /// The hold that the caller names, where it does.
+    pub named: Option<&'a str>,
+    /// The arguments for the person who decides: a JSON object, redacted.
+    pub shown: &'a str,
+    /// What the call would cost.
+    pub price: Option<&'a str>,
+    /// Microseconds since the Unix epoch.
+    pub now: i64,
+}
+
+/// Where a call that must be approved stands.
+pub(super) enum Standing {
+    Approved(HoldRow),
+    Waiting(HoldRow, Placed),
+    Refused(String),
+}
+
+pub(super) async fn standing(
+    call: &Call,
+    rule: &HoldRule,
+    rule_name: &str,
+    request: Approval<'_>,
+    store: &Store,
+) -> Result<Standing, StoreError> {
+    let digest = digest_value(&call.arguments.to_value());
+    let identity = call.identity.as_str();
+    let tool = call.tool.as_str();
+    let found = match request.named {
+        Some(id) => {
+            let Some(row) = store.hold(id).await? else {
+                return Ok(Standing::Refused(format!("there is no held call `{id}`")));
+            };
+            // One answer for all three: a caller learns nothing about others' holds.
+            if row.identity != identity || row.tool != tool || row.digest != digest {
+                return Ok(Standing::Refused(format!(
+                    "`{id}` was not held for this call: an approval is bound to caller, tool and arguments"
+                )));
+            }
+            if row.expires <= request.now {
+                return Ok(Standing::Refused(format!(
+                    "the time to approve and use `{id}` has run out; call again without naming it to ask anew"
+                )));
+            }
+            if row.state == HoldState::Spent {
+                return Ok(Standing::Refused(format!(
+                    "the approval `{id}` was used; it lets one call through"
+                )));
+            }
+            Some(row)
+        }
+        None => store.find_hold(identity, tool, &digest, request.now).await?,
+    };
+    Ok(match found {
+        Some(row) => match row.state {
+            HoldState::Approved => Standing::Approved(row),
+            HoldState::Pending => Standing::Waiting(row, Placed::Earlier),
+            HoldState::Rejected | HoldState::Spent => Standing::Refused(match &row.reason {
+                Some(reason) => format!("a person rejected this call: {reason}"),
+                None => "a person rejected this call".to_owned(),
+            }),
+        },
+        None => Standing::Waiting(
+            HoldRow {
+                id: format!("h_{}", Ulid::new().to_string().to_lowercase()),
+                call: call.id.to_string(),
+                identity: identity.to_owned(),
+                tool: tool.to_owned(),
+                digest,
+                arguments: request.shown.to_owned(),
+                rule: rule_name.to_owned(),
+                price: request.price.map(str::to_owned),
+                placed: request.now,
+                expires: request
+                    .now
+                    .saturating_add(i64::try_from(rule.expires.as_micros()).unwrap_or(i64::MAX)),
+                state: HoldState::Pending,
+                decided_by: None,
+                decided: None,
+                reason: None,
+            },
+            Placed::Now,
+        ),
+    })
+}

@@ -1,0 +1,122 @@
+//! The rules of one tool, compiled from the configuration.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tollbridge_operation::{ApiName, Call, Identity, ToolName};
+
+use crate::store::{Guard, WindowClaim};
+
+/// What one tool's configuration says of who may call it, and how.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The tool.
+    pub tool: ToolName,
+    /// The API of its operation.
+    pub api: ApiName,
+    /// Who may call it; `None` is every authenticated identity.
+    pub allow: Option<Vec<Who>>,
+    /// Who may not, whatever `allow` says.
+    pub deny: Vec<Who>,
+    /// Whose calls a person must approve.
+    pub hold: Option<HoldRule>,
+    /// How often it may be called.
+    pub window: Option<WindowRule>,
+}
+
+/// Whom a rule is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// `*`
+    Everyone,
+    /// A name.
+    Identity(Identity),
+    /// `group:NAME`
+    Group(String),
+}
+
+impl Who {
+    fn matches(&self, identity: &Identity, groups: &BTreeSet<String>) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Identity(name) => name == identity,
+            Self::Group(name) => groups.contains(name),
+        }
+    }
+}
+
+/// `hold` of a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldRule {
+    /// Whose calls are held.
+    pub who: Vec<Who>,
+    /// How long an approval can be waited for and used.
+    pub expires: Duration,
+}
+
+/// `calls` of a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowRule {
+    /// How many calls.
+    pub limit: u32,
+    /// In how long a sliding window.
+    pub per: Duration,
+    /// For whom together.
+    pub by: By,
+}
+
+/// For whom a window counts together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Each identity for itself.
+    Identity,
+    /// All callers of the tool.
+    Tool,
+}
+
+impl Rules {
+    /// Whether some call of this identity could be allowed or held: what `tools/list` shows.
+    /// A tool that an identity may not see does not exist for it.
+    pub fn visible_to(&self, identity: &Identity, groups: &BTreeSet<String>) -> bool {
+        let named = |list: &[Who]| list.iter().any(|who| who.matches(identity, groups));
+        self.allow.as_deref().is_none_or(named) && !named(&self.deny)
+    }
+
+    /// The rule that holds this identity's calls.
+    pub(super) fn holds(
+        &self,
+        identity: &Identity,
+        groups: &BTreeSet<String>,
+    ) -> Option<&HoldRule> {
+        let hold = self.hold.as_ref()?;
+        hold.who.iter().any(|who| who.matches(identity, groups)).then_some(hold)
+    }
+
+    /// What the commit must count this call in.
+    pub(super) fn claims(&self, call: &Call) -> Vec<WindowClaim> {
+        let Some(window) = self.window else { return Vec::new() };
+        let whom = match window.by {
+            By::Identity => format!("identity:{}", call.identity),
+            By::Tool => "all".to_owned(),
+        };
+        vec![WindowClaim {
+            key: format!("calls:{}:{whom}", self.tool),
+            limit: window.limit,
+            per: window.per,
+        }]
+    }
+
+    /// The name under which the trail knows the window.
+    pub fn window_rule(&self) -> String {
+        format!("{}.calls", self.tool)
+    }
+
+    /// What the kill switch is asked about for this call.
+    pub fn guard(&self, identity: &Identity) -> Guard {
+        Guard {
+            api: self.api.to_string(),
+            tool: self.tool.to_string(),
+            identity: identity.to_string(),
+        }
+    }
+}
