@@ -177,6 +177,11 @@ impl Store {
         readers.close().await;
     }
 
+    /// The time that the store goes by: microseconds since the Unix epoch.
+    pub fn now(&self) -> i64 {
+        (self.0.settings.clock)()
+    }
+
     /// The connections for reading: to the file that is there now.
     fn readers(&self) -> Result<SqlitePool, StoreError> {
         let file = self.0.place.file()?;
