@@ -259,13 +259,14 @@ pub(super) fn show(
     if let Some(max) = &rule.max {
         hint.push(format!("at most {max}"));
     }
+    let mut nothing_left = false;
     place::rewrite(origin, schema, rule.pointer.steps(), &mut |leaf| {
         let walk = Walk::new(origin);
         let types = walk.types(&Value::Object(leaf.clone()), 0);
         narrow(leaf, "minimum", rule.min.as_deref(), Decimal::lt);
         narrow(leaf, "maximum", rule.max.as_deref(), Decimal::gt);
         if let Some(values) = &rule.enum_ {
-            let values = match leaf.get("enum") {
+            let values: Vec<Value> = match leaf.get("enum") {
                 Some(Value::Array(known)) => values
                     .iter()
                     .filter(|value| known.iter().any(|known| same(known, value, true)))
@@ -273,6 +274,7 @@ pub(super) fn show(
                     .collect(),
                 _ => values.clone(),
             };
+            nothing_left |= values.is_empty();
             leaf.insert("enum".to_owned(), Value::Array(values));
         }
         if let Some(pattern) = &rule.pattern {
@@ -306,7 +308,12 @@ pub(super) fn show(
             leaf.insert("description".to_owned(), Value::String(said));
         }
     })
-    .map_err(|place::TooComplex| RuleError::TooComplex { pointer: rule.pointer.clone() })
+    .map_err(|place::TooComplex| RuleError::TooComplex { pointer: rule.pointer.clone() })?;
+    if nothing_left {
+        let reason = "the operation allows none of the values of `enum`".to_owned();
+        return Err(RuleError::Impossible { pointer: rule.pointer.clone(), reason });
+    }
+    Ok(())
 }
 
 /// Sets a bound where it is narrower than the one that is there.

@@ -17,3 +17,4 @@ pub mod portable;
 pub mod rule;
 mod schema;
 mod text;
+pub mod validate;
