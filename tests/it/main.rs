@@ -1,0 +1,3 @@
+//! Tests of the whole: one crate, so that it links once.
+
+mod architecture;
