@@ -12,14 +12,14 @@
 mod backend;
 mod changes;
 mod handler;
-//mod http;
+mod http;
 mod in_flight;
 pub mod result;
 mod stdio;
 pub mod wire;
 
 pub use backend::{Backend, Hints, ToolList, ToolView};
-//pub use http::{HttpOptions, KeyVerifier, VerifyError, serve_http};
+pub use http::{HttpOptions, KeyVerifier, VerifyError, serve_http};
 pub use stdio::{serve_lines, serve_stdio};
 
 use std::net::SocketAddr;

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rmcp::RoleServer;
-use rmcp::model::{ClientRequest, GetMeta, JsonRpcMessage, ProtocolVersion};
+use rmcp::model::{
+    ClientNotification, ClientRequest, GetMeta, JsonRpcMessage, NumberOrString, ProtocolVersion,
+};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
@@ -54,14 +56,17 @@ pub async fn serve_lines<B: Backend>(
     output: impl AsyncWrite + Send + Unpin + 'static,
     shutdown: CancellationToken,
 ) -> Result<(), AgentError> {
-    // Cancelled when the output breaks or the server is told to end: input ends then too.
+    // Cancelled when the input ends, the output breaks, or the server is told to end: then
+    // nothing more is read, and streams that only listen are closed.
     let ending = shutdown.child_token();
+    // Cancelled when nobody can read an answer any more.
+    let broken = CancellationToken::new();
     let waiting = Arc::new(Waiting::default());
     let (message_sender, messages) = mpsc::channel(QUEUE);
     let (line_sender, lines) = mpsc::channel(QUEUE);
 
     let mut writing = JoinSet::new();
-    writing.spawn(write(output, lines, ending.clone()));
+    writing.spawn(write(output, lines, broken.clone()));
     let mut reading = JoinSet::new();
     let reader = Reader {
         backend: Arc::clone(&backend),
@@ -69,16 +74,21 @@ pub async fn serve_lines<B: Backend>(
         waiting: Arc::clone(&waiting),
         messages: message_sender,
         lines: line_sender.clone(),
+        ending: ending.clone(),
         open: false,
     };
-    reading.spawn(reader.run(BufReader::new(input), ending.clone()));
+    let guard = ending.clone().drop_guard();
+    reading.spawn(async move {
+        let _guard = guard;
+        reader.run(BufReader::new(input)).await;
+    });
 
     let handler =
         Handler::new(Arc::clone(&backend), Via::Stdio, Some(caller), ending.child_token());
     let in_flight = handler.in_flight();
     reading.spawn(changes::announce(backend, handler.peers(), ending.child_token()));
     let transport = Lines { messages, lines: Some(line_sender), waiting };
-    match rmcp::serve_server(handler, transport).await {
+    match rmcp::service::serve_server_with_ct(handler, transport, broken.child_token()).await {
         Ok(service) => {
             if let Err(error) = service.waiting().await {
                 tracing::warn!(%error, "the MCP service ended abnormally");
@@ -89,7 +99,11 @@ pub async fn serve_lines<B: Backend>(
         Err(error) => tracing::debug!(%error, "no session was opened"),
     }
     ending.cancel();
-    reading.shutdown().await;
+    // A refusal that is being recorded is recorded to its end.
+    let read = async { while reading.join_next().await.is_some() {} };
+    if tokio::time::timeout(RECORDING, read).await.is_err() {
+        reading.shutdown().await;
+    }
     if !in_flight.settle(RECORDING).await {
         tracing::warn!("calls were still under way when the server ended");
     }
@@ -132,16 +146,17 @@ struct Reader<B> {
     waiting: Arc<Waiting>,
     messages: mpsc::Sender<RxJsonRpcMessage<RoleServer>>,
     lines: mpsc::Sender<Vec<u8>>,
+    ending: CancellationToken,
     /// Whether a request has opened a session. The MCP library gives up a connection on
     /// which anything else comes first.
     open: bool,
 }
 
 impl<B: Backend> Reader<B> {
-    async fn run(mut self, mut input: impl AsyncBufRead + Unpin, ending: CancellationToken) {
+    async fn run(mut self, mut input: impl AsyncBufRead + Unpin) {
         loop {
             let line = tokio::select! {
-                () = ending.cancelled() => return,
+                () = self.ending.cancelled() => return,
                 line = next_line(&mut input) => line,
             };
             let taken = match line {
@@ -178,7 +193,10 @@ impl<B: Backend> Reader<B> {
         };
         match &envelope {
             Envelope::Request { id, .. } => {
-                self.waiting.room().await;
+                tokio::select! {
+                    () = self.ending.cancelled() => return None,
+                    () = self.waiting.room() => {}
+                }
                 if !self.waiting.begin(id) {
                     // Its answer could not be told from the first one's, so it gets no id.
                     let reason = "the `id` of a request that is still under way".to_owned();
@@ -188,7 +206,12 @@ impl<B: Backend> Reader<B> {
                 self.open |= opens(&message);
             }
             Envelope::Notification { .. } | Envelope::Response if !self.open => return Some(()),
-            Envelope::Notification { .. } | Envelope::Response => {}
+            Envelope::Notification { .. } | Envelope::Response => {
+                // What is cancelled gets no answer that would free its id.
+                if let Some(id) = cancelled(&message) {
+                    self.waiting.end(&id);
+                }
+            }
         }
         self.messages.send(message).await.ok()
     }
@@ -213,6 +236,15 @@ fn opens(message: &RxJsonRpcMessage<RoleServer>) -> bool {
                 && meta.protocol_version().is_some_and(|version| VERSIONS.contains(&version))
         }
     }
+}
+
+/// The request that a notification cancels.
+fn cancelled(message: &RxJsonRpcMessage<RoleServer>) -> Option<Id> {
+    let JsonRpcMessage::Notification(message) = message else { return None };
+    let ClientNotification::CancelledNotification(cancelled) = &message.notification else {
+        return None;
+    };
+    cancelled.params.request_id.as_ref().map(own_id)
 }
 
 enum Line {
@@ -255,7 +287,7 @@ fn finished(line: Vec<u8>, too_long: bool) -> Line {
 async fn write(
     mut output: impl AsyncWrite + Unpin,
     mut lines: mpsc::Receiver<Vec<u8>>,
-    ending: CancellationToken,
+    broken: CancellationToken,
 ) {
     while let Some(mut line) = lines.recv().await {
         line.push(b'\n');
@@ -265,7 +297,7 @@ async fn write(
         };
         if let Err(error) = written.await {
             tracing::info!(%error, "the client no longer reads");
-            ending.cancel();
+            broken.cancel();
             return;
         }
     }
@@ -316,10 +348,14 @@ fn answered(message: &TxJsonRpcMessage<RoleServer>) -> Option<Id> {
         JsonRpcMessage::Error(error) => error.id.as_ref()?,
         JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => return None,
     };
-    Some(match id {
-        rmcp::model::NumberOrString::Number(number) => Id::Number(*number),
-        rmcp::model::NumberOrString::String(text) => Id::Text(text.to_string()),
-    })
+    Some(own_id(id))
+}
+
+fn own_id(id: &NumberOrString) -> Id {
+    match id {
+        NumberOrString::Number(number) => Id::Number(*number),
+        NumberOrString::String(text) => Id::Text(text.to_string()),
+    }
 }
 
 #[cfg(test)]
