@@ -1,1 +1,11 @@
-//! What operators see: logs, metrics, health.
+//! What operators see while the program runs: logs on standard error, and metrics.
+//!
+//! Neither is the audit trail. A log line or a counter may be lost and proves nothing; what
+//! must be known of a call is in `audit`. Labels and log fields never hold arguments, bodies
+//! or secrets, and the number of label values is bounded whatever callers send.
+
+mod logging;
+mod metrics;
+
+pub use logging::{LogFormat, LogOptions, LoggingError, init_logging};
+pub use metrics::{CallInFlight, Metrics};

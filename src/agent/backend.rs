@@ -1,0 +1,90 @@
+//! The seam to what stands behind the agent interface: the gateway in the program, a double
+//! in this room's tests.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+use tollbridge_operation::Identity;
+
+use crate::gateway::{CallRequest, CallWatch, Caller, Refused, Reply, Transport};
+
+/// What the agent interface asks of the rest of the program.
+pub trait Backend: Send + Sync + 'static {
+    /// The tools of exactly this caller, in their order in `tools.toml`.
+    fn tools(&self, caller: &Caller) -> Arc<ToolList>;
+
+    /// Carries out one call. The future is polled to its end even when the client has gone:
+    /// `watch.cancel` tells it.
+    fn call(
+        &self,
+        caller: Caller,
+        request: CallRequest,
+        watch: CallWatch,
+    ) -> impl Future<Output = Result<Reply, Refused>> + Send;
+
+    /// Records a message that was refused before it was a call.
+    fn malformed(
+        &self,
+        transport: Transport,
+        identity: Option<Identity>,
+        reason: String,
+    ) -> impl Future<Output = ()> + Send;
+
+    /// Whether calls can be carried out now, with the details that `/-/ready` shows.
+    fn ready(&self) -> impl Future<Output = Result<Value, Value>> + Send;
+
+    /// The text of `/metrics`.
+    fn metrics(&self) -> String;
+
+    /// `[server] name`.
+    fn server_name(&self) -> String;
+
+    /// What clients are told about the server as a whole.
+    fn instructions(&self) -> Option<String>;
+
+    /// Ticks when the tool list was swapped.
+    fn changes(&self) -> watch::Receiver<u64>;
+}
+
+/// A caller's tools.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ToolList {
+    /// Equal for equal lists: who is told of a change is told only where this changed.
+    pub digest: String,
+    /// The tools, in the order in which they are listed.
+    pub tools: Vec<ToolView>,
+}
+
+/// One tool as a client sees it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ToolView {
+    /// The name to call it by.
+    pub name: String,
+    /// A name for people.
+    pub title: Option<String>,
+    /// What it does.
+    pub description: Option<String>,
+    /// The JSON Schema of its arguments; its root has `type: object`.
+    pub input_schema: Arc<Map<String, Value>>,
+    /// The JSON Schema that describes its result.
+    pub output_schema: Option<Arc<Map<String, Value>>>,
+    /// What it may do to the world.
+    pub hints: Hints,
+    /// `_meta`.
+    pub meta: Option<Map<String, Value>>,
+}
+
+/// MCP's tool annotations, where we can say them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// It changes nothing.
+    pub read_only: Option<bool>,
+    /// It removes or overwrites something.
+    pub destructive: Option<bool>,
+    /// Doing it twice is as doing it once.
+    pub idempotent: Option<bool>,
+    /// It deals with a world that others change too.
+    pub open_world: Option<bool>,
+}

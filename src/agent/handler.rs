@@ -1,0 +1,348 @@
+//! MCP's methods: what is listed, what is called, and how a call is followed and ended.
+//!
+//! Both eras of the protocol arrive here in one shape; the MCP library negotiates versions,
+//! checks what each era requires of a request, and takes fields away that an older peer does
+//! not know. No argument is looked at here: the gateway checks them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::ErrorData;
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode,
+    Implementation, JsonObject, ListToolsResult, MetaObject, PaginatedRequestParams,
+    ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestMetaObject,
+    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, ToolAnnotations,
+};
+use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
+use rmcp::{RoleServer, ServerHandler};
+use serde_json::Value;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tollbridge_operation::Identity;
+
+use super::changes::Peers;
+use super::in_flight::InFlight;
+use super::{Backend, ToolView, result};
+use crate::gateway::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
+
+/// The revisions that we speak, oldest first.
+pub(super) static VERSIONS: [ProtocolVersion; 3] =
+    [ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
+
+/// How long a client may use a list without asking again. Those that listen are told of a
+/// change at once; this bounds how long the others work with an old one.
+const LIST_TTL_MS: u64 = 10_000;
+
+/// How many `subscriptions/listen` streams are held open at once.
+const MAX_LISTENERS: usize = 1024;
+
+/// How long a progress notification under way may delay the answer.
+const PROGRESS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What of a client's name, version and trace context is kept.
+const MAX_CLIENT: usize = 128;
+
+/// The methods that have parameters we know. A request for one of them that did not fit its
+/// parameters reaches [`ServerHandler::on_custom_request`].
+const METHODS: [&str; 5] =
+    ["initialize", "server/discover", "tools/list", "tools/call", "subscriptions/listen"];
+
+/// One server for all of a transport's sessions. Clones share everything.
+#[derive(Debug)]
+pub(super) struct Handler<B> {
+    shared: Arc<Shared<B>>,
+}
+
+#[derive(Debug)]
+struct Shared<B> {
+    backend: Arc<B>,
+    config: ServerConfig,
+    server: Implementation,
+    transport: Transport,
+    /// Who calls where the transport has one caller; over HTTP each request brings its own.
+    caller: Option<Caller>,
+    peers: Peers,
+    listeners: Arc<Semaphore>,
+    in_flight: InFlight,
+    closing: CancellationToken,
+}
+
+impl<B> Clone for Handler<B> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<B: Backend> Handler<B> {
+    /// A server whose listen streams end when `closing` is cancelled. `caller` is the one of
+    /// every call, or `None` where each HTTP request has it in its extensions.
+    pub(super) fn new(
+        backend: Arc<B>,
+        transport: Transport,
+        caller: Option<Caller>,
+        closing: CancellationToken,
+    ) -> Self {
+        let server = result::server(&backend.server_name());
+        let capabilities =
+            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
+        let mut config = ServerConfig::default();
+        config.protocol_version = ProtocolVersion::V_2025_11_25;
+        config.capabilities = capabilities;
+        config.server_info = server.clone();
+        config.instructions = backend.instructions();
+        let shared = Shared {
+            backend,
+            config,
+            server,
+            transport,
+            caller,
+            peers: Peers::default(),
+            listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),
+            in_flight: InFlight::new(),
+            closing,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    pub(super) fn peers(&self) -> Peers {
+        self.shared.peers.clone()
+    }
+
+    pub(super) fn in_flight(&self) -> InFlight {
+        self.shared.in_flight.clone()
+    }
+
+    fn caller(&self, extensions: &rmcp::model::Extensions) -> Result<Caller, ErrorData> {
+        self.shared
+            .caller
+            .clone()
+            .or_else(|| extensions.get::<http::request::Parts>()?.extensions.get().cloned())
+            .ok_or_else(|| ErrorData::internal_error("the request has no caller", None))
+    }
+
+    /// Records a request that was a request, but no call that the gateway could take, and
+    /// makes the error that answers it.
+    async fn malformed(&self, identity: Option<Identity>, reason: &str) -> ErrorData {
+        let Shared { backend, transport, .. } = &*self.shared;
+        backend.malformed(*transport, identity, reason.to_owned()).await;
+        ErrorData::invalid_params(reason.to_owned(), None)
+    }
+}
+
+impl<B: Backend> ServerHandler for Handler<B> {
+    fn get_info(&self) -> ServerConfig {
+        self.shared.config.clone()
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        Cow::Borrowed(&VERSIONS)
+    }
+
+    // `get_tool` stays unanswered. The library asks it, without saying for whom, only to
+    // compare `Mcp-Param-*` headers with arguments; no schema of ours asks for such headers.
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let caller = self.caller(&context.extensions)?;
+        // All tools are one page, so no cursor was ever given out.
+        if request.and_then(|page| page.cursor).is_some_and(|cursor| !cursor.is_empty()) {
+            return Err(ErrorData::invalid_params("unknown cursor", None));
+        }
+        let list = self.shared.backend.tools(&caller);
+        let mut page = ListToolsResult::with_all_items(list.tools.iter().map(tool).collect())
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private);
+        page.meta = Some(result::server_meta(&self.shared.server));
+        Ok(page)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let _ticket = self.shared.in_flight.enter();
+        let caller = self.caller(&context.extensions)?;
+        let client = context.client_info().map(|client| {
+            let Implementation { name, version, .. } = client;
+            format!("{}/{}", bounded(&name), bounded(&version))
+        });
+        let request = match call_request(request, &context.meta, client) {
+            Ok(request) => request,
+            Err(reason) => return Err(self.malformed(Some(caller.identity), reason).await),
+        };
+        let cancel = context.ct.child_token();
+        let reply = match context.meta.get_progress_token() {
+            None => {
+                let watch = CallWatch { cancel, progress: None };
+                self.shared.backend.call(caller, request, watch).await
+            }
+            Some(token) => {
+                let (sender, progress) = mpsc::channel(16);
+                let watch = CallWatch { cancel, progress: Some(sender) };
+                let call = self.shared.backend.call(caller, request, watch);
+                follow(call, progress, &context.peer, &token).await
+            }
+        };
+        match reply {
+            Ok(reply) => Ok(result::from_reply(reply, &self.shared.server).into()),
+            Err(refused @ Refused::UnknownTool { .. }) => {
+                Err(ErrorData::invalid_params(refused.to_string(), None))
+            }
+            Err(Refused::Unrecorded) => Ok(result::unrecorded(&self.shared.server).into()),
+        }
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = bounded(&request.method);
+        if !METHODS.contains(&request.method.as_str()) {
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None));
+        }
+        let reason = format!("the parameters of {method} are malformed");
+        if request.method != "tools/call" {
+            return Err(ErrorData::invalid_params(reason, None));
+        }
+        let _ticket = self.shared.in_flight.enter();
+        let caller = self.caller(&context.extensions)?;
+        let reason = match &request.params {
+            Some(Value::Object(params)) => match (params.get("name"), params.get("arguments")) {
+                (Some(Value::String(_)), Some(_)) => "`arguments` is no object".to_owned(),
+                (Some(Value::String(_)), None) => reason,
+                _ => "`name` is missing or no string".to_owned(),
+            },
+            _ => reason,
+        };
+        Err(self.malformed(Some(caller.identity), &reason).await)
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        if let Ok(caller) = self.caller(&context.extensions) {
+            let digest = self.shared.backend.tools(&caller).digest.clone();
+            self.shared.peers.add(context.peer, caller, digest);
+        }
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        let mut accepted = SubscriptionFilter::new();
+        accepted.tools_list_changed = requested.tools_list_changed;
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let Shared { backend, listeners, closing, .. } = &*self.shared;
+        let caller = self.caller(&context.request_context().extensions)?;
+        let Ok(_permit) = listeners.try_acquire() else {
+            return Err(ErrorData::internal_error("too many open subscriptions", None));
+        };
+        let mut changes = backend.changes();
+        let mut digest = backend.tools(&caller).digest.clone();
+        loop {
+            tokio::select! {
+                () = context.cancelled() => return Ok(()),
+                () = closing.cancelled() => return Ok(()),
+                changed = changes.changed() => if changed.is_err() { return Ok(()) },
+            }
+            let now = backend.tools(&caller).digest.clone();
+            if std::mem::replace(&mut digest, now) != digest
+                && context.sink().notify_tool_list_changed().await.is_err()
+            {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Takes from a request what the gateway wants to know.
+fn call_request(
+    request: CallToolRequestParams,
+    meta: &RequestMetaObject,
+    client: Option<String>,
+) -> Result<CallRequest, &'static str> {
+    let approval = match meta.get("tollbridge/approval") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(id)) => Some(id.clone()),
+        Some(_) => return Err("`_meta[\"tollbridge/approval\"]` is no string"),
+    };
+    Ok(CallRequest {
+        tool: request.name.into_owned(),
+        arguments: request.arguments.unwrap_or_default(),
+        approval,
+        payment: meta.get("x402/payment").filter(|payment| !payment.is_null()).cloned(),
+        client,
+        traceparent: meta.get_traceparent().map(bounded),
+    })
+}
+
+/// Carries out a call and passes its progress on until it ends, never after.
+async fn follow<T>(
+    call: impl Future<Output = T>,
+    mut progress: mpsc::Receiver<Progress>,
+    peer: &Peer<RoleServer>,
+    token: &ProgressToken,
+) -> T {
+    let mut call = std::pin::pin!(call);
+    let mut last = None;
+    loop {
+        let step = tokio::select! {
+            biased;
+            reply = &mut call => return reply,
+            Some(step) = progress.recv() => step,
+        };
+        // MCP wants it to increase with each notification.
+        if last.is_some_and(|last| step.done <= last) {
+            continue;
+        }
+        last = Some(step.done);
+        let told = ProgressNotificationParam::new(token.clone(), f64::from(step.done))
+            .with_message(step.message);
+        let mut told = std::pin::pin!(peer.notify_progress(told));
+        tokio::select! {
+            _ = &mut told => {}
+            reply = &mut call => {
+                // It is on its way: the answer goes behind it.
+                let _ = tokio::time::timeout(PROGRESS_PATIENCE, told).await;
+                return reply;
+            }
+        }
+    }
+}
+
+fn tool(view: &ToolView) -> Tool {
+    let mut tool = Tool::new_with_raw(
+        view.name.clone(),
+        view.description.clone().map(Cow::Owned),
+        Arc::<JsonObject>::clone(&view.input_schema),
+    );
+    tool.title.clone_from(&view.title);
+    tool.output_schema.clone_from(&view.output_schema);
+    let hints = view.hints;
+    tool.annotations = Some(ToolAnnotations::from_raw(
+        None,
+        hints.read_only,
+        hints.destructive,
+        hints.idempotent,
+        hints.open_world,
+    ));
+    tool.meta = view.meta.clone().map(MetaObject);
+    tool
+}
+
+/// A client's own words, short and printable.
+fn bounded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_CLIENT).collect()
+}
+
+#[cfg(test)]
+mod tests;

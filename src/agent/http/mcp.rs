@@ -1,0 +1,171 @@
+//! `/mcp`: the wire layer and the caller, in front of the MCP library.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use rmcp::transport::streamable_http_server::SessionManager;
+use tollbridge_operation::Identity;
+
+use super::App;
+use super::access::Denied;
+use crate::agent::Backend;
+use crate::agent::wire::{self, Code, MAX_BYTES, Refusal};
+use crate::gateway::{Caller, Transport};
+
+const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// How long a client may take to send a message.
+const READING: Duration = Duration::from_secs(30);
+
+pub(super) async fn serve<B: Backend>(
+    State(app): State<Arc<App<B>>>,
+    mut request: Request,
+) -> Response {
+    let caller = match app.access.caller(request.headers()).await {
+        Ok(caller) => caller,
+        Err(denied) => return denied.into_response(),
+    };
+    // Nothing behind this point has a use for the key.
+    request.headers_mut().remove(header::AUTHORIZATION);
+
+    let session = match session(request.headers()) {
+        Ok(session) => session,
+        Err(denied) => return denied.into_response(),
+    };
+    if let Some(session) = &session
+        && !app.sessions.belongs(session, &caller.identity)
+    {
+        return (StatusCode::NOT_FOUND, "Session not found").into_response();
+    }
+    let method = request.method().clone();
+    let request = match prepare(&app, &caller, request).await {
+        Ok(request) => request,
+        Err(response) => return response,
+    };
+    let response = app.mcp.handle(request).await.map(Body::new);
+
+    if method == Method::POST
+        && matches!(
+            response.status(),
+            StatusCode::BAD_REQUEST
+                | StatusCode::NOT_ACCEPTABLE
+                | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        )
+    {
+        record(&app, &caller, format!("refused with HTTP status {}", response.status())).await;
+    }
+    match (method, session) {
+        (Method::DELETE, Some(session)) if response.status().is_success() => {
+            app.sessions.forget(&session);
+        }
+        (Method::POST, None) => {
+            if let Some(opened) = response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
+                bind(&app, opened.to_owned(), caller.identity).await;
+            }
+        }
+        _ => {}
+    }
+    response
+}
+
+/// The one session that a request names.
+fn session(headers: &HeaderMap) -> Result<Option<String>, Denied> {
+    let mut sent = headers.get_all(SESSION).iter();
+    match (sent.next(), sent.next()) {
+        (None, _) => Ok(None),
+        (Some(id), None) => match id.to_str() {
+            Ok(id) => Ok(Some(id.to_owned())),
+            Err(_) => Err(Denied::Forbidden("The session's id is no text.")),
+        },
+        _ => Err(Denied::Forbidden("The request names two sessions.")),
+    }
+}
+
+async fn bind<B: Backend>(app: &App<B>, session: String, identity: Identity) {
+    if let Some(closed) = app.sessions.bind(session, identity)
+        && let Err(error) = app.manager.close_session(&closed.into()).await
+    {
+        tracing::debug!(%error, "a session was already closed");
+    }
+}
+
+/// Reads the message and has the wire layer look at it.
+async fn prepare<B: Backend>(
+    app: &Arc<App<B>>,
+    caller: &Caller,
+    request: Request,
+) -> Result<Request, Response> {
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(caller.clone());
+    // What is not said to be JSON is refused by the MCP library, unread.
+    if parts.method != Method::POST || !is_json(&parts.headers) {
+        return Ok(Request::from_parts(parts, Body::empty()));
+    }
+    let message = match read(&parts.headers, body).await {
+        Ok(message) => message,
+        Err(Unread::TooLarge) => return Err(refuse(app, caller, Refusal::too_large()).await),
+        Err(Unread::Slow) => return Err(StatusCode::REQUEST_TIMEOUT.into_response()),
+        Err(Unread::Gone) => return Err(StatusCode::BAD_REQUEST.into_response()),
+    };
+    match wire::inspect(&message) {
+        Ok(_) => Ok(Request::from_parts(parts, Body::from(message))),
+        Err(refusal) => Err(refuse(app, caller, refusal).await),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let essence = kind.and_then(|kind| kind.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+enum Unread {
+    TooLarge,
+    Slow,
+    Gone,
+}
+
+async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Unread> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    if announced.and_then(|length| length.parse::<usize>().ok()).is_some_and(|n| n > MAX_BYTES) {
+        return Err(Unread::TooLarge);
+    }
+    let whole = Limited::new(body, MAX_BYTES).collect();
+    match tokio::time::timeout(READING, whole).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
+        Ok(Err(_)) => Err(Unread::Gone),
+        Err(_) => Err(Unread::Slow),
+    }
+}
+
+async fn refuse<B: Backend>(app: &Arc<App<B>>, caller: &Caller, refusal: Refusal) -> Response {
+    let status = match refusal.code {
+        Code::Parse | Code::Invalid => StatusCode::BAD_REQUEST,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+    };
+    let answer = refusal.to_json();
+    record(app, caller, refusal.reason).await;
+    (status, Json(answer)).into_response()
+}
+
+/// Records a refusal to its end, also when the client has gone meanwhile.
+async fn record<B: Backend>(app: &Arc<App<B>>, caller: &Caller, reason: String) {
+    let ticket = app.in_flight.enter();
+    let backend = Arc::clone(&app.backend);
+    let identity = Some(caller.identity.clone());
+    let recording = tokio::spawn(async move {
+        backend.malformed(Transport::Http, identity, reason).await;
+        drop(ticket);
+    });
+    if let Err(error) = recording.await {
+        tracing::error!(%error, "a refusal was not recorded");
+    }
+}

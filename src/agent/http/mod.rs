@@ -1,0 +1,213 @@
+//! MCP over streamable HTTP, for both eras on one path, with health and metrics beside it.
+//!
+//! A request passes, in this order: the bound on connections ([`listener`]), who may talk to
+//! this server at all ([`access`]: peer, `Host`, `Origin`), who calls (a bearer key where
+//! `[server.auth]` is set), whose session it names ([`sessions`]), and the wire layer
+//! ([`mcp`]). Only then does the MCP library see it, with the caller in its extensions and
+//! without its credentials.
+//!
+//! Without authentication the server is for this machine alone: it refuses to start on any
+//! other address, refuses peers from elsewhere, and refuses what a proxy passes on.
+
+mod access;
+mod listener;
+mod mcp;
+mod sessions;
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use futures::future::BoxFuture;
+use rmcp::transport::StreamableHttpServerConfig;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::tower::StreamableHttpService;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tollbridge_operation::Identity;
+
+use self::access::Access;
+use self::listener::{Bounded, Connection};
+use self::sessions::Sessions;
+use super::handler::Handler;
+use super::in_flight::InFlight;
+use super::wire::MAX_BYTES;
+use super::{AgentError, Backend, changes};
+use crate::gateway::Transport;
+
+/// How long calls under way may take to end when the server is told to.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long calls have to record their end once they were cancelled, and streams to close.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// How the server is reached, and by whom.
+pub struct HttpOptions {
+    /// Origins of browsers that may call, besides loopback: `https://app.example.com`.
+    pub origins: Vec<String>,
+    /// Who verifies keys; `None` where `[server.auth]` is not set.
+    pub auth: Option<KeyVerifier>,
+    /// Who calls where there is no authentication.
+    pub local_identity: Identity,
+    /// `Host` names besides loopback, without port. Without any, and with authentication,
+    /// every name is accepted: what a rebound name could borrow is the caller's place on
+    /// this machine, and with keys that is worth nothing.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// Tells whose key it is: `None` for a key that is unknown, revoked or expired.
+pub type KeyVerifier =
+    Arc<dyn Fn(String) -> BoxFuture<'static, Result<Option<Identity>, VerifyError>> + Send + Sync>;
+
+/// The keys cannot be looked up now. Callers are refused until they can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("keys cannot be verified now")]
+pub struct VerifyError;
+
+struct App<B: Backend> {
+    backend: Arc<B>,
+    access: Access,
+    sessions: Sessions,
+    manager: Arc<LocalSessionManager>,
+    mcp: StreamableHttpService<Handler<B>, LocalSessionManager>,
+    in_flight: InFlight,
+}
+
+/// Serves until `shutdown` is cancelled, then lets calls under way end.
+pub async fn serve_http<B: Backend>(
+    backend: Arc<B>,
+    listener: TcpListener,
+    options: HttpOptions,
+    shutdown: CancellationToken,
+) -> Result<(), AgentError> {
+    let address = listener.local_addr()?;
+    if options.auth.is_none() && !address.ip().to_canonical().is_loopback() {
+        return Err(AgentError::Open(address));
+    }
+    let access = Access::new(options)?;
+
+    // Two ends: streams that only listen close at once, sessions after the grace.
+    let listening = shutdown.child_token();
+    let open = CancellationToken::new();
+    let _open_guard = open.clone().drop_guard();
+    let handler = Handler::new(Arc::clone(&backend), Transport::Http, None, listening.clone());
+    let in_flight = handler.in_flight();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(changes::announce(Arc::clone(&backend), handler.peers(), listening.clone()));
+
+    let manager = Arc::new(LocalSessionManager::default());
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(true)
+        .with_json_response(true)
+        .with_max_request_body_bytes(MAX_BYTES)
+        .with_cancellation_token(open.clone())
+        // `access` has checked them, also for the paths that are not MCP's.
+        .disable_allowed_hosts()
+        .disable_allowed_origins();
+    let mcp = StreamableHttpService::new(move || Ok(handler.clone()), Arc::clone(&manager), config);
+    let sessions = Sessions::default();
+    let in_flight_too = in_flight.clone();
+    let app = Arc::new(App { backend, access, sessions, manager, mcp, in_flight: in_flight_too });
+    let service = router(app).into_make_service_with_connect_info::<Connection>();
+
+    let accepting = listening.clone();
+    let server = axum::serve(Bounded::new(listener), service)
+        .with_graceful_shutdown(async move { accepting.cancelled().await })
+        .into_future();
+    let mut serving = JoinSet::new();
+    serving.spawn(server);
+    tokio::select! {
+        ended = serving.join_next() => if let Some(Ok(Err(error))) = ended {
+            return Err(error.into());
+        },
+        () = shutdown.cancelled() => {}
+    }
+    listening.cancel();
+    if !in_flight.settle(GRACE).await {
+        tracing::warn!("calls under way are cancelled after {} s", GRACE.as_secs());
+    }
+    open.cancel();
+    if !in_flight.settle(CLOSING).await {
+        tracing::warn!("calls were still under way when the server ended");
+    }
+    let _ = tokio::time::timeout(CLOSING, serving.join_next()).await;
+    serving.shutdown().await;
+    tasks.shutdown().await;
+    Ok(())
+}
+
+fn router<B: Backend>(app: Arc<App<B>>) -> Router {
+    Router::new()
+        .route("/mcp", any(mcp::serve::<B>))
+        .route("/metrics", get(metrics::<B>))
+        .route("/-/ready", get(ready::<B>))
+        .route("/-/healthy", get(|| async { Json(json!({ "healthy": true })) }))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), admit::<B>))
+        .with_state(app)
+}
+
+/// What every path has in front: the connection is busy while it is served, and only whom
+/// [`Access`] admits is served.
+async fn admit<B: Backend>(
+    State(app): State<Arc<App<B>>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let _busy = connection.busy();
+    let origin = match app.access.admit(connection.peer(), &request) {
+        Ok(origin) => origin,
+        Err(refused) => return refused.into_response(),
+    };
+    let Some(origin) = origin else { return next.run(request).await };
+    let mut response = match access::preflight(&request) {
+        Some(answer) => answer,
+        None => next.run(request).await,
+    };
+    access::allow_origin(response.headers_mut(), origin);
+    response
+}
+
+async fn metrics<B: Backend>(
+    State(app): State<Arc<App<B>>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    request: Request,
+) -> Response {
+    // On this machine a scraper needs no key; from elsewhere it does as agents do.
+    if !connection.peer().ip().to_canonical().is_loopback()
+        && let Err(refused) = app.access.caller(request.headers()).await
+    {
+        return refused.into_response();
+    }
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], app.backend.metrics())
+        .into_response()
+}
+
+async fn ready<B: Backend>(
+    State(app): State<Arc<App<B>>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+) -> Response {
+    let (status, details) = match app.backend.ready().await {
+        Ok(details) => (StatusCode::OK, details),
+        Err(details) => (StatusCode::SERVICE_UNAVAILABLE, details),
+    };
+    // What exactly is wrong is for this machine's operator.
+    if connection.peer().ip().to_canonical().is_loopback() {
+        (status, Json(details)).into_response()
+    } else {
+        (status, Json(json!({ "ready": status == StatusCode::OK }))).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests;

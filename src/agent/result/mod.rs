@@ -1,0 +1,169 @@
+//! A gateway's reply as an MCP tool result. The only place where results are made, so an
+//! agent over MCP and a script behind `tollbridge call --json` read the same bytes.
+//!
+//! Success carries the answer's value as `structuredContent` and as text; failure carries
+//! `structuredContent.error`, which tells a model what to do next. What is too long for a
+//! model's context is cut here (see [`cut`]) and said to be cut beside the value.
+
+mod cut;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rmcp::model::{
+    CallToolResult, ContentBlock, Implementation, MetaObject, ResourceContents, ResultType,
+};
+use serde_json::{Map, Value, json};
+use tollbridge_operation::{CallId, Drift, Payload};
+
+use crate::gateway::{CallMeta, ErrorCode, Failure, Reply, Success};
+
+/// The longest value, in characters of JSON, that is handed to a model.
+pub const MAX_CHARACTERS: usize = 40_000;
+
+/// The longest error. Clients cut errors' text earlier than results, in the middle of the
+/// JSON.
+const MAX_ERROR_CHARACTERS: usize = 10_000;
+
+/// How many places of drift a result names.
+const MAX_DRIFT: usize = 20;
+
+/// MCP's key for who answered (2026-07-28, every result).
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
+/// The result as JSON, as a client of the newest protocol revision gets it.
+pub fn to_json(reply: Reply, server_name: &str) -> Value {
+    as_value(&from_reply(reply, &server(server_name)))
+}
+
+/// The result of a call that could not be recorded, as JSON.
+pub fn unrecorded_to_json(server_name: &str) -> Value {
+    as_value(&unrecorded(&server(server_name)))
+}
+
+fn as_value(result: &CallToolResult) -> Value {
+    serde_json::to_value(result).expect("a tool result is made of JSON values")
+}
+
+/// Who answers.
+pub(super) fn server(name: &str) -> Implementation {
+    Implementation::new(name, env!("CARGO_PKG_VERSION"))
+}
+
+/// `_meta` with who answers, as every result has it.
+pub(super) fn server_meta(server: &Implementation) -> MetaObject {
+    let mut meta = Map::new();
+    let server = serde_json::to_value(server).expect("an implementation is made of strings");
+    meta.insert(SERVER_INFO.to_owned(), server);
+    MetaObject(meta)
+}
+
+/// The result of a call.
+pub(super) fn from_reply(reply: Reply, server: &Implementation) -> CallToolResult {
+    let Reply { meta: call, result } = reply;
+    let mut meta = server_meta(server);
+    meta.insert("tollbridge/call".to_owned(), call_meta(&call));
+    match result {
+        Ok(success) => from_success(success, &call.id, meta),
+        Err(failure) => from_failure(failure, meta),
+    }
+}
+
+/// The result of a call that was not made, because it could not be recorded.
+pub(super) fn unrecorded(server: &Implementation) -> CallToolResult {
+    let failure = Failure {
+        code: ErrorCode::AuditUnavailable,
+        message: "The call was not made, because it could not be recorded.".to_owned(),
+        retryable: true,
+        retry_after_s: None,
+        next_step: "Nothing was sent. Try again later, and tell the operator that the audit \
+                    trail cannot be written."
+            .to_owned(),
+        upstream: None,
+        violations: Vec::new(),
+        hold: None,
+        payment_required: None,
+    };
+    from_failure(failure, server_meta(server))
+}
+
+fn call_meta(call: &CallMeta) -> Value {
+    serde_json::to_value(call).expect("a call's meta is made of strings and numbers")
+}
+
+fn from_success(success: Success, id: &CallId, mut meta: MetaObject) -> CallToolResult {
+    if !success.drift.is_empty() {
+        meta.insert("tollbridge/drift".to_owned(), drift(&success.drift));
+    }
+    match success.payload {
+        Payload::Empty => structured(json!({}), MAX_CHARACTERS, meta, false),
+        Payload::Value(Value::Object(object)) => {
+            structured(Value::Object(object), MAX_CHARACTERS, meta, false)
+        }
+        Payload::Value(value) => {
+            structured(json!({ "result": value }), MAX_CHARACTERS, meta, false)
+        }
+        Payload::Bytes { media_type, data } => {
+            let encoded = STANDARD.encode(&data);
+            let block = match media_type.split('/').next() {
+                Some("image") => ContentBlock::image(encoded, media_type),
+                Some("audio") => ContentBlock::audio(encoded, media_type),
+                _ => ContentBlock::resource(
+                    ResourceContents::blob(encoded, format!("tollbridge://calls/{id}"))
+                        .with_mime_type(media_type),
+                ),
+            };
+            assemble(vec![block], None, meta, false)
+        }
+    }
+}
+
+fn drift(places: &[Drift]) -> Value {
+    let place = |drift: &Drift| json!({ "pointer": drift.pointer, "message": drift.message });
+    places.iter().take(MAX_DRIFT).map(place).collect()
+}
+
+fn from_failure(mut failure: Failure, mut meta: MetaObject) -> CallToolResult {
+    let payment = failure.payment_required.take();
+    let error = serde_json::to_value(&failure).expect("a failure is made of JSON values");
+    match payment {
+        // x402 over MCP: the challenge stands where the client's payment code looks for it.
+        Some(payment) => {
+            meta.insert("tollbridge/error".to_owned(), error);
+            structured(payment, MAX_CHARACTERS, meta, true)
+        }
+        None => structured(json!({ "error": error }), MAX_ERROR_CHARACTERS, meta, true),
+    }
+}
+
+/// A result whose value stands twice: structured, and the same as text for clients that read
+/// only that.
+fn structured(value: Value, limit: usize, mut meta: MetaObject, is_error: bool) -> CallToolResult {
+    let text = value.to_string();
+    let characters = text.chars().count();
+    if characters <= limit {
+        return assemble(vec![ContentBlock::text(text)], Some(value), meta, is_error);
+    }
+    let (value, cuts) = cut::cut(&value, limit);
+    let note = cut::note(&cuts, characters, limit, is_error);
+    meta.insert("tollbridge/cut".to_owned(), cut::meta(&cuts, characters, limit));
+    let blocks = vec![ContentBlock::text(value.to_string()), ContentBlock::text(note)];
+    assemble(blocks, Some(value), meta, is_error)
+}
+
+fn assemble(
+    content: Vec<ContentBlock>,
+    structured: Option<Value>,
+    meta: MetaObject,
+    is_error: bool,
+) -> CallToolResult {
+    let mut result = CallToolResult::default();
+    result.result_type = Some(ResultType::COMPLETE);
+    result.content = content;
+    result.structured_content = structured;
+    result.is_error = Some(is_error);
+    result.meta = Some(meta);
+    result
+}
+
+#[cfg(test)]
+mod tests;

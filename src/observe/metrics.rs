@@ -1,0 +1,265 @@
+//! Metrics, in the OpenMetrics text format.
+//!
+//! Tools and APIs are labels because operators ask by them. Their names come from the
+//! configuration; what callers invent is counted as `unknown`, and names beyond a bound (a
+//! configuration reloaded with ever new ones) as `other`.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+/// How many different tools, and how many APIs, get a label of their own.
+const MAX_NAMES: usize = 500;
+
+/// Seconds: from an answer out of a cache to the longest call that is sensible.
+const BUCKETS: [f64; 13] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByCall {
+    tool: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByTool {
+    tool: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByAttempt {
+    api: String,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByTransport {
+    transport: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: &'static str,
+}
+
+/// What is counted and measured.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    calls: Family<ByCall, Counter>,
+    durations: Family<ByTool, Histogram>,
+    attempts: Family<ByAttempt, Counter>,
+    in_flight: Gauge,
+    malformed: Family<ByTransport, Counter>,
+    reloads: Family<ByResult, Counter>,
+    tools: Names,
+    apis: Names,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Everything at zero.
+    pub fn new() -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix("tollbridge"),
+            calls: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            attempts: Family::default(),
+            in_flight: Gauge::default(),
+            malformed: Family::default(),
+            reloads: Family::default(),
+            tools: Names::default(),
+            apis: Names::default(),
+        };
+        metrics.registered()
+    }
+
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program that runs", version);
+        registry.register("calls", "Tool calls that ended, by outcome", self.calls.clone());
+        registry.register_with_unit(
+            "call_duration",
+            "From a call's arrival to its answer",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
+        registry.register(
+            "attempts",
+            "Requests to upstreams, by class of status",
+            self.attempts.clone(),
+        );
+        registry.register(
+            "calls_in_flight",
+            "Tool calls that are being carried out",
+            self.in_flight.clone(),
+        );
+        registry.register(
+            "malformed",
+            "Messages that were refused before they were calls",
+            self.malformed.clone(),
+        );
+        registry.register("reloads", "Reloads of the configuration", self.reloads.clone());
+        self
+    }
+
+    /// Counts a call that ended: `tool` is `None` where no tool has the name that was called.
+    pub fn call(&self, tool: Option<&str>, outcome: &'static str, duration: Duration) {
+        let tool = tool.map_or_else(|| "unknown".to_owned(), |tool| self.tools.label(tool));
+        self.durations
+            .get_or_create(&ByTool { tool: tool.clone() })
+            .observe(duration.as_secs_f64());
+        self.calls.get_or_create(&ByCall { tool, outcome }).inc();
+    }
+
+    /// Counts one request to an upstream, by the status that came.
+    pub fn attempt(&self, api: &str, status: Option<u16>) {
+        let status = match status {
+            Some(100..=199) => "1xx",
+            Some(200..=299) => "2xx",
+            Some(300..=399) => "3xx",
+            Some(400..=499) => "4xx",
+            Some(500..=599) => "5xx",
+            Some(_) => "other",
+            None => "none",
+        };
+        self.attempts.get_or_create(&ByAttempt { api: self.apis.label(api), status }).inc();
+    }
+
+    /// Counts a call as in flight until what is returned is dropped.
+    pub fn in_flight(&self) -> CallInFlight {
+        self.in_flight.inc();
+        CallInFlight(self.in_flight.clone())
+    }
+
+    /// Counts a message that was refused before it was a call.
+    pub fn malformed(&self, transport: &'static str) {
+        self.malformed.get_or_create(&ByTransport { transport }).inc();
+    }
+
+    /// Counts a reload of the configuration.
+    pub fn reload(&self, taken: bool) {
+        let result = if taken { "succeeded" } else { "refused" };
+        self.reloads.get_or_create(&ByResult { result }).inc();
+    }
+
+    /// The text of `/metrics`.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a string takes everything");
+        text
+    }
+}
+
+/// A call that is counted as in flight.
+#[derive(Debug)]
+pub struct CallInFlight(Gauge);
+
+impl Drop for CallInFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Names that have a label of their own.
+#[derive(Debug, Default)]
+struct Names(Mutex<HashSet<String>>);
+
+impl Names {
+    fn label(&self, name: &str) -> String {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(name) {
+            return name.to_owned();
+        }
+        if known.len() >= MAX_NAMES {
+            return "other".to_owned();
+        }
+        known.insert(name.to_owned());
+        name.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has(metrics: &Metrics, line: &str) -> bool {
+        metrics.encode().lines().any(|found| found == line)
+    }
+
+    #[test]
+    fn calls_are_counted_by_tool_and_outcome() {
+        let metrics = Metrics::new();
+        metrics.call(Some("get_stock"), "succeeded", Duration::from_millis(20));
+        metrics.call(Some("get_stock"), "succeeded", Duration::from_millis(20));
+        metrics.call(None, "unknown_tool", Duration::ZERO);
+        for line in [
+            r#"tollbridge_calls_total{tool="get_stock",outcome="succeeded"} 2"#,
+            r#"tollbridge_calls_total{tool="unknown",outcome="unknown_tool"} 1"#,
+            r#"tollbridge_call_duration_seconds_count{tool="get_stock"} 2"#,
+            r#"tollbridge_call_duration_seconds_bucket{le="0.025",tool="get_stock"} 2"#,
+        ] {
+            assert!(has(&metrics, line), "{line}\n{}", metrics.encode());
+        }
+    }
+
+    #[test]
+    fn attempts_are_counted_by_class_of_status() {
+        let metrics = Metrics::new();
+        metrics.attempt("orders", Some(204));
+        metrics.attempt("orders", None);
+        assert!(has(&metrics, r#"tollbridge_attempts_total{api="orders",status="2xx"} 1"#));
+        assert!(has(&metrics, r#"tollbridge_attempts_total{api="orders",status="none"} 1"#));
+    }
+
+    #[test]
+    fn a_call_is_in_flight_until_it_ends() {
+        let metrics = Metrics::new();
+        let call = metrics.in_flight();
+        assert!(has(&metrics, "tollbridge_calls_in_flight 1"));
+        drop(call);
+        assert!(has(&metrics, "tollbridge_calls_in_flight 0"));
+    }
+
+    #[test]
+    fn the_rest_has_the_names_that_dashboards_use() {
+        let metrics = Metrics::new();
+        metrics.malformed("http");
+        metrics.reload(true);
+        metrics.reload(false);
+        let build = concat!("tollbridge_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1");
+        for line in [
+            r#"tollbridge_malformed_total{transport="http"} 1"#,
+            r#"tollbridge_reloads_total{result="succeeded"} 1"#,
+            r#"tollbridge_reloads_total{result="refused"} 1"#,
+            build,
+        ] {
+            assert!(has(&metrics, line), "{line}\n{}", metrics.encode());
+        }
+        assert!(metrics.encode().ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn labels_are_bounded() {
+        let metrics = Metrics::new();
+        for n in 0..MAX_NAMES + 10 {
+            metrics.attempt(&format!("api{n}"), None);
+        }
+        assert!(has(&metrics, r#"tollbridge_attempts_total{api="other",status="none"} 10"#));
+    }
+}
