@@ -24,7 +24,7 @@ pub mod observe;
 
 pub mod gateway;
 
-// AGENT pub mod agent;
+pub mod agent;
 pub mod demo;
 
 pub mod cli;

@@ -11,6 +11,7 @@
 
 mod backend;
 mod changes;
+mod gateway;
 mod handler;
 mod http;
 mod in_flight;
@@ -19,6 +20,7 @@ mod stdio;
 pub mod wire;
 
 pub use backend::{Backend, Hints, ToolList, ToolView};
+pub use gateway::key_verifier;
 pub use http::{HttpOptions, KeyVerifier, VerifyError, serve_http};
 pub use stdio::{serve_lines, serve_stdio};
 

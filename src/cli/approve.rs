@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::context::{self, Access};
 use super::Exit;
-use crate::gateway::{self, OperateError, rfc3339};
+use crate::audit::Time;
+use crate::gateway::{self, OperateError};
 use crate::store::{HoldRow, Store};
 
 /// Arguments of `approve`.
@@ -111,7 +112,7 @@ async fn carry_out(act: Act, options: &Options, store: &Store) -> Result<(), Ope
                         row.identity,
                         row.tool,
                         row.arguments,
-                        rfc3339(row.expires)
+                        Time(row.expires)
                     ));
                 }
                 context::next(&format!("tollbridge approve {}", rows[0].id));
@@ -157,11 +158,11 @@ fn form(row: &HoldRow) -> Value {
         "arguments": serde_json::from_str::<Value>(&row.arguments).unwrap_or(Value::Null),
         "rule": row.rule,
         "price": row.price,
-        "placed": rfc3339(row.placed),
-        "expires": rfc3339(row.expires),
+        "placed": Time(row.placed),
+        "expires": Time(row.expires),
         "state": row.state,
         "decided_by": row.decided_by,
-        "decided": row.decided.map(rfc3339),
+        "decided": row.decided.map(Time),
         "reason": row.reason,
     })
 }
@@ -174,8 +175,8 @@ fn story(row: &HoldRow) -> String {
         row.tool,
         row.arguments,
         row.rule,
-        rfc3339(row.placed),
-        rfc3339(row.expires),
+        Time(row.placed),
+        Time(row.expires),
     );
     if let Some(price) = &row.price {
         text.push_str(&format!("  price      {price}\n"));

@@ -11,7 +11,7 @@ use super::{Exit, context};
 use crate::agent;
 use crate::config::Config;
 use crate::gateway::{
-    CallRequest, CallWatch, Caller, DryRunError, Failure, Gateway, Offer, Refused, Transport,
+    CallRequest, CallWatch, Caller, DryRunError, Failure, Gateway, Offer, Refused, Reply, Transport,
 };
 
 /// Arguments of `call`.
@@ -92,9 +92,9 @@ async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Ex
                 Err(failure) => Exit::of_failure(failure, reply.meta.attempts),
             };
             if args.json {
-                super::print_json(&agent::result_json(&reply));
+                super::print_json(&agent::result::to_json(reply, &config.server.name));
             } else {
-                show(&reply);
+                show(reply, &config.server.name);
             }
             Ok(exit)
         }
@@ -109,10 +109,12 @@ async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Ex
     }
 }
 
-fn show(reply: &crate::gateway::Reply) {
+fn show(reply: Reply, server: &str) {
+    let meta = reply.meta.clone();
     match &reply.result {
+        Err(failure) => tell(failure),
         Ok(_) => {
-            let result = agent::result_json(reply);
+            let result = agent::result::to_json(reply, server);
             match result.get("structuredContent") {
                 Some(value) => super::print_json(value),
                 None => super::print_json(&result["content"]),
@@ -121,10 +123,9 @@ fn show(reply: &crate::gateway::Reply) {
                 eprintln!("warning: the answer leaves its description: {drift}");
             }
         }
-        Err(failure) => tell(failure),
     }
-    eprintln!("call {} · {} attempts · {} ms", reply.meta.id, reply.meta.attempts, reply.meta.upstream_ms);
-    context::next(&format!("tollbridge trace show {}", reply.meta.id));
+    eprintln!("call {} · {} attempts · {} ms", meta.id, meta.attempts, meta.upstream_ms);
+    context::next(&format!("tollbridge trace show {}", meta.id));
 }
 
 fn tell(failure: &Failure) {

@@ -2,20 +2,17 @@
 
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Exit;
 use crate::config::{self, Config, Diagnostics, Style};
 use crate::gateway::{self, Gateway, Loaded};
+use crate::observe::Metrics;
 use crate::store::{Durability, Store, StoreError};
 
 /// Prints diagnostics for people.
 pub(super) fn report(diagnostics: &Diagnostics) {
     eprint!("{}", diagnostics.render(Style::of_stderr()));
-}
-
-/// Whether standard error may be coloured (no-color.org).
-pub(super) fn colour() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
 /// Loads the configuration and compiles its toolbox; warnings are printed, errors end it.
@@ -42,7 +39,7 @@ pub(super) async fn open_store(config: &Config) -> Result<Store, Exit> {
 /// A gateway on the configuration's store.
 pub(super) async fn gateway(loaded: Loaded) -> Result<(Gateway, Config), Exit> {
     let store = open_store(&loaded.config).await?;
-    Ok((Gateway::new(store, loaded.toolbox), loaded.config))
+    Ok((Gateway::new(store, loaded.toolbox, Arc::new(Metrics::new())), loaded.config))
 }
 
 /// The store for operators' commands. They must work while the rest of the configuration

@@ -9,7 +9,8 @@ use tollbridge_operation::Identity;
 use super::context::{self, Access};
 use super::Exit;
 use crate::config::Period;
-use crate::gateway::{self, OperateError, now_us, rfc3339};
+use crate::audit::Time;
+use crate::gateway::{self, OperateError};
 use crate::identity::NewKey;
 use crate::store::Store;
 
@@ -78,19 +79,19 @@ async fn carry_out(act: Act, json: bool, store: &Store) -> Result<(), OperateErr
     let by = context::operator();
     match act {
         Act::New { identity, expires, .. } => {
-            let now = now_us();
+            let now = store.now();
             let ends = expires.map(|after| {
                 now.saturating_add(i64::try_from(after.0.as_micros()).unwrap_or(i64::MAX))
             });
-            let key = NewKey::generate(&identity, now, ends);
-            let (id, text) = (key.row.id.clone(), key.text.clone());
+            let key = NewKey::generate(&identity, ends, now)?;
+            let (id, text) = (key.row.id.clone(), key.key.expose().to_owned());
             gateway::add_key(store, key.row, &by).await?;
             if json {
                 super::print_json(&json!({
                     "id": id,
                     "key": text,
                     "identity": identity.as_str(),
-                    "expires": ends.map(rfc3339),
+                    "expires": ends.map(Time),
                 }));
             } else {
                 super::print(&format!("{text}\n"));
@@ -106,21 +107,21 @@ async fn carry_out(act: Act, json: bool, store: &Store) -> Result<(), OperateErr
                         json!({
                             "id": key.id,
                             "identity": key.identity,
-                            "created": rfc3339(key.created),
-                            "expires": key.expires.map(rfc3339),
-                            "revoked": key.revoked.map(rfc3339),
+                            "created": Time(key.created),
+                            "expires": key.expires.map(Time),
+                            "revoked": key.revoked.map(Time),
                         })
                     })
                     .collect();
                 super::print_json(&json!({"keys": rows}));
                 return Ok(());
             }
-            let now = now_us();
+            let now = store.now();
             for key in &keys {
                 let state = match (key.revoked, key.expires) {
-                    (Some(at), _) => format!("revoked {}", rfc3339(at)),
-                    (None, Some(at)) if at <= now => format!("expired {}", rfc3339(at)),
-                    (None, Some(at)) => format!("until {}", rfc3339(at)),
+                    (Some(at), _) => format!("revoked {}", Time(at)),
+                    (None, Some(at)) if at <= now => format!("expired {}", Time(at)),
+                    (None, Some(at)) => format!("until {}", Time(at)),
                     (None, None) => "without end".to_owned(),
                 };
                 super::print(&format!("{}  {}  {state}\n", key.id, key.identity));

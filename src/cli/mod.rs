@@ -25,6 +25,8 @@ use clap::{Parser, Subcommand};
 
 pub use exit::Exit;
 
+use crate::observe::{self, LogOptions};
+
 /// Lets AI agents call APIs through MCP, within hard limits, audited and paid per call.
 #[derive(Debug, Parser)]
 #[command(name = "tollbridge", version, max_term_width = 100)]
@@ -75,7 +77,12 @@ enum Command {
 /// Runs the command line.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    crate::observe::init_logging();
+    let logging = LogOptions::from_env(|name| std::env::var(name).ok())
+        .and_then(|options| observe::init_logging(&options));
+    if let Err(error) = logging {
+        eprintln!("error: {error}");
+        return Exit::Usage.into();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

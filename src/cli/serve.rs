@@ -11,8 +11,6 @@ use super::{Exit, context};
 use crate::agent::{self, HttpOptions};
 use crate::config::Config;
 use crate::gateway::{self, Caller, Gateway, Sources, Transport};
-use crate::identity;
-use crate::observe::Metrics;
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -32,13 +30,11 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    let metrics = Metrics::new();
     let shutdown = CancellationToken::new();
     let reload = tokio::spawn(reload(
         config_path.to_owned(),
         sources,
         gateway.clone(),
-        metrics.clone(),
         shutdown.clone(),
     ));
     let signals = tokio::spawn(stop_on_signal(shutdown.clone()));
@@ -49,20 +45,13 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
                 groups: Vec::new(),
                 transport: Transport::Stdio,
             };
-            let backend = Arc::new(agent::GatewayBackend::new(gateway.clone(), metrics));
+            let backend = Arc::new(gateway.clone());
             agent::serve_stdio(backend, caller, shutdown.clone()).await.map_err(|e| e.to_string())
         }
         Some(address) => {
-            let store = gateway.store().clone();
-            let auth = keys(&config).then(|| -> agent::KeyVerifier {
-                Arc::new(move |presented: String| {
-                    let store = store.clone();
-                    Box::pin(async move {
-                        identity::verify(&store, &presented, gateway::now_us()).await
-                    })
-                })
-            });
+            let auth = keys(&config).then(|| agent::key_verifier(gateway.store()));
             let options = HttpOptions {
+                allowed_hosts: Vec::new(),
                 origins: config.server.origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
                 auth,
                 local_identity: (*config.server.identity).clone(),
@@ -73,7 +62,7 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
                         tracing::info!("serving MCP at http://{bound}/mcp");
                         eprintln!("serving MCP at http://{bound}/mcp");
                     }
-                    let backend = Arc::new(agent::GatewayBackend::new(gateway.clone(), metrics));
+                    let backend = Arc::new(gateway.clone());
                     agent::serve_http(backend, listener, options, shutdown.clone())
                         .await
                         .map_err(|error| error.to_string())
@@ -123,7 +112,6 @@ async fn reload(
     config: PathBuf,
     sources: Sources,
     gateway: Gateway,
-    metrics: Metrics,
     shutdown: CancellationToken,
 ) {
     let mut changes = match gateway::watch_files(&sources) {
@@ -164,11 +152,11 @@ async fn reload(
                 }
                 let digest = loaded.config.digest.clone();
                 gateway.swap(loaded.toolbox).await;
-                metrics.reloaded(true);
+                gateway.metrics().reload(true);
                 eprintln!("reloaded {}: {digest}", config.display());
             }
             Err(diagnostics) => {
-                metrics.reloaded(false);
+                gateway.metrics().reload(false);
                 context::report(&diagnostics);
                 eprintln!("the configuration as it was stays in force");
             }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::context::{self, Access};
 use super::Exit;
-use crate::audit::{self, CallRecord, Filter};
+use crate::audit::{self, AuditError, CallRecord, Filter, Time};
 use crate::store::{Store, StoreError};
 
 /// How often `--follow` looks for new calls.
@@ -34,7 +34,7 @@ pub(super) struct Args {
     decision: Option<String>,
     /// Only calls since then: a time (RFC 3339), a date, or how long ago (`2h`, `14d`).
     #[arg(long, value_name = "T", value_parser = since)]
-    since: Option<i64>,
+    since: Option<Time>,
     /// At most so many calls, the newest.
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
@@ -98,30 +98,21 @@ async fn list(store: &Store, args: &Args) -> Result<Exit, StoreError> {
     Ok(Exit::Done)
 }
 
-/// Prints each call once, when it has ended.
+/// Prints each call when it has ended, until interrupted.
 async fn follow(store: &Store, args: &Args) -> Result<Exit, StoreError> {
-    let mut filter = filter(args);
-    filter.since = Some(args.since.unwrap_or_else(crate::gateway::now_us));
-    filter.limit = u32::MAX;
-    let mut shown = std::collections::HashSet::new();
-    loop {
-        let mut running = None;
+    let filter = filter(args);
+    if args.since.is_some() {
         for call in audit::calls(store, &filter).await? {
-            if call.outcome.is_none() {
-                running.get_or_insert(call.started);
-            } else if shown.insert(call.id.clone()) {
-                if args.options.json {
-                    super::print(&format!("{}\n", json!(call)));
-                } else {
-                    super::print(&line(&call));
-                }
-            }
+            one(&call, args.options.json);
         }
-        // What ended before the oldest running call need not be read again. A minute of
-        // overlap keeps calls whose first event was written late.
-        let horizon = crate::gateway::now_us() - 60_000_000;
-        let from = running.map_or(horizon, |started| started.min(horizon));
-        filter.since = filter.since.max(Some(from));
+    }
+    let mut after = store.last_seq().await?;
+    loop {
+        let (ended, next) = audit::follow(store, after, &filter).await?;
+        after = next;
+        for call in ended {
+            one(&call, args.options.json);
+        }
         tokio::select! {
             () = tokio::time::sleep(FOLLOW_EVERY) => {}
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
@@ -129,10 +120,26 @@ async fn follow(store: &Store, args: &Args) -> Result<Exit, StoreError> {
     }
 }
 
+fn one(call: &CallRecord, as_json: bool) {
+    if as_json {
+        super::print(&format!("{}\n", json!(call)));
+    } else {
+        super::print(&line(call));
+    }
+}
+
 async fn show(store: &Store, id: &str, as_json: bool) -> Result<Exit, StoreError> {
-    let Some(call) = audit::call(store, id).await? else {
-        eprintln!("error: there is no call `{id}` in the trail, or several begin so");
-        return Ok(Exit::Failed);
+    let call = match audit::call(store, id).await {
+        Ok(Some(call)) => call,
+        Ok(None) => {
+            eprintln!("error: there is no call `{id}` in the trail");
+            return Ok(Exit::Failed);
+        }
+        Err(AuditError::Store(error)) => return Err(error),
+        Err(error @ AuditError::Ambiguous { .. }) => {
+            eprintln!("error: {error}");
+            return Ok(Exit::Usage);
+        }
     };
     if as_json {
         super::print_json(&json!(call));
@@ -148,7 +155,7 @@ fn filter(args: &Args) -> Filter {
         caller: args.caller.clone(),
         decision: args.decision.clone(),
         since: args.since,
-        limit: args.limit,
+        limit: Some(args.limit),
     }
 }
 
@@ -157,15 +164,19 @@ fn line(call: &CallRecord) -> String {
     let decision = call.decision.as_ref().map_or("-", |decision| decision.effect.as_str());
     format!(
         "{}  {}  {:<14} {:<24} {:<5} {:<20} attempts {}  {}\n",
-        call.time,
+        call.started,
         call.id,
         clean(call.identity.as_deref().unwrap_or("-"), 40),
         clean(call.tool.as_deref().unwrap_or("-"), 40),
         decision,
         call.outcome.as_deref().unwrap_or("running"),
         call.attempts.len(),
-        clean(&call.arguments.to_string(), 160),
+        clean(&arguments(call), 160),
     )
+}
+
+fn arguments(call: &CallRecord) -> String {
+    call.arguments.as_ref().map(Value::to_string).unwrap_or_default()
 }
 
 /// Text of strangers on a terminal: without control characters, and not too long.
@@ -183,7 +194,7 @@ fn story(call: &CallRecord) -> String {
     let mut text = format!(
         "call {}\n  time       {}\n  who        {}\n  tool       {}\n",
         call.id,
-        call.time,
+        call.started,
         clean(call.identity.as_deref().unwrap_or("-"), 256),
         clean(call.tool.as_deref().unwrap_or("-"), 128)
     );
@@ -191,22 +202,18 @@ fn story(call: &CallRecord) -> String {
     if let (Some(api), Some(operation)) = (&call.api, &call.operation) {
         row("operation", &clean(&format!("{api}/{operation}"), 256));
     }
-    row("arguments", &clean(&call.arguments.to_string(), 4_000));
+    row("arguments", &clean(&arguments(call), 4_000));
     if let Some(decision) = &call.decision {
-        row("decision", &format!("{} by {}", decision.effect, decision.rules.join(", ")));
+        row("decision", &format!("{} by {}", decision.effect.as_str(), decision.rules.join(", ")));
     }
     for event in &call.events {
-        let at = event.get("at").and_then(Value::as_str).unwrap_or_default();
-        let kind = event.get("kind").and_then(Value::as_str).unwrap_or_default();
-        let mut rest = event.clone();
-        if let Some(rest) = rest.as_object_mut() {
-            rest.retain(|name, value| {
-                !matches!(name.as_str(), "at" | "kind" | "arguments") && !value.is_null()
-            });
-        }
+        let at = event.time.to_string();
+        let kind = event.body.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let mut rest = event.body.clone();
+        rest.retain(|name, value| !matches!(&**name, "kind" | "arguments") && !value.is_null());
         row(
-            at.split_once('T').map_or(at, |(_, time)| time),
-            &format!("{kind:<17} {}", clean(&rest.to_string(), 600)),
+            at.split_once('T').map_or(&*at, |(_, time)| time),
+            &format!("{kind:<17} {}", clean(&Value::Object(rest).to_string(), 600)),
         );
     }
     row("outcome", call.outcome.as_deref().unwrap_or("running"));
@@ -221,18 +228,18 @@ fn story(call: &CallRecord) -> String {
 }
 
 /// A time, a date, or how long ago, as microseconds since the Unix epoch.
-fn since(text: &str) -> Result<i64, String> {
+fn since(text: &str) -> Result<Time, String> {
     if let Ok(ago) = text.parse::<crate::config::Period>() {
         let ago = i64::try_from(ago.0.as_micros()).unwrap_or(i64::MAX);
-        return Ok(crate::gateway::now_us().saturating_sub(ago));
+        return Ok(Time(crate::store::system_clock().saturating_sub(ago)));
     }
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
-        return Ok(time.as_microsecond());
+        return Ok(Time(time.as_microsecond()));
     }
     text.parse::<jiff::civil::Date>()
         .ok()
         .and_then(|date| date.to_zoned(jiff::tz::TimeZone::system()).ok())
-        .map(|start| start.timestamp().as_microsecond())
+        .map(|start| Time(start.timestamp().as_microsecond()))
         .ok_or_else(|| {
             "expected a time (2026-11-23T09:00:00Z), a date (2026-11-23) or how long ago (2h)"
                 .to_owned()

@@ -13,11 +13,11 @@ use ulid::Ulid;
 use super::client::{Agent, AgentError};
 use super::facilitator;
 use super::orders::OrdersUpstream;
-use crate::agent::{self, GatewayBackend, HttpOptions, KeyVerifier};
+use crate::agent::{self, HttpOptions};
 use crate::bridge;
 use crate::config::Style;
-use crate::gateway::{self, Gateway, OperateError, now_us};
-use crate::identity::{self, NewKey};
+use crate::gateway::{self, Gateway, OperateError};
+use crate::identity::{KeyError, NewKey};
 use crate::observe::Metrics;
 use crate::store::{Store, StoreError};
 
@@ -52,6 +52,9 @@ pub enum DemoError {
     /// An agent could not connect or got no result.
     #[error(transparent)]
     Agent(#[from] AgentError),
+    /// A key could not be drawn.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// An identity of the demo is no identity.
     #[error(transparent)]
     Identity(#[from] InvalidName),
@@ -91,9 +94,8 @@ impl Stage {
 
         let secret = Ulid::new().to_string();
         let listener = listen().await?;
-        let (orders, task) = OrdersUpstream::start(listener, secret.clone(), shutdown.clone())
+        let orders = OrdersUpstream::start(listener, secret.clone(), shutdown.clone())
             .map_err(io("the orders API"))?;
-        tasks.push(task);
 
         let config = CONFIG
             .replace(UPSTREAM, &orders.base_url)
@@ -112,13 +114,14 @@ impl Stage {
                 .await?;
         let options = HttpOptions {
             origins: Vec::new(),
-            auth: Some(verifier(&store)),
+            allowed_hosts: Vec::new(),
+            auth: Some(agent::key_verifier(&store)),
             local_identity: (*loaded.config.server.identity).clone(),
         };
-        let gateway = Gateway::new(store, loaded.toolbox);
+        let gateway = Gateway::new(store, loaded.toolbox, Arc::new(Metrics::new()));
         let listener = listen().await?;
         let url = format!("http://{}/mcp", address(&listener)?);
-        let backend = Arc::new(GatewayBackend::new(gateway.clone(), Metrics::new()));
+        let backend = Arc::new(gateway.clone());
         let stop = shutdown.clone();
         tasks.push(tokio::spawn(async move {
             if let Err(error) = agent::serve_http(backend, listener, options, stop).await {
@@ -132,9 +135,9 @@ impl Stage {
 
     /// A new API key for an identity.
     pub async fn key(&self, identity: &str) -> Result<String, DemoError> {
-        let key = NewKey::generate(&Identity::new(identity)?, now_us(), None);
+        let key = NewKey::generate(&Identity::new(identity)?, None, self.gateway.store().now())?;
         gateway::add_key(self.gateway.store(), key.row, "demo").await?;
-        Ok(key.text)
+        Ok(key.key.expose().to_owned())
     }
 
     /// An agent of that identity, connected with a new key.
@@ -154,19 +157,12 @@ impl Stage {
         for task in self.tasks {
             let _ = task.await;
         }
+        self.orders.stopped().await;
         self.gateway.close().await;
         if let Err(error) = std::fs::remove_dir_all(&self.folder) {
             tracing::warn!(%error, "the demo's folder could not be removed");
         }
     }
-}
-
-fn verifier(store: &Store) -> KeyVerifier {
-    let store = store.clone();
-    Arc::new(move |presented: String| {
-        let store = store.clone();
-        Box::pin(async move { identity::verify(&store, &presented, now_us()).await })
-    })
 }
 
 async fn listen() -> Result<TcpListener, DemoError> {

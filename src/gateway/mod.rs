@@ -9,7 +9,6 @@
 //! The gateway does not know MCP: front ends (`agent`, `cli`) hand it a [`CallRequest`] and
 //! render the [`Reply`].
 
-mod clock;
 mod compile;
 mod failure;
 mod operate;
@@ -28,7 +27,6 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 use tollbridge_operation::Identity;
 
-pub use clock::{now_us, rfc3339};
 pub use compile::{Compiled, Secrets, compile, durability};
 pub use operate::{
     OperateError, add_key, approve, held, reject, resume, revoke_key, scope_text, stop, switches,
@@ -40,8 +38,11 @@ pub use reply::{
 pub use request::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
 pub use toolbox::{Exposed, Offer, ReadsWhenDown, Toolbox};
 
+use pipeline::Ground;
+
 use crate::audit::{self, Event};
 use crate::bridge::Preview;
+use crate::observe::Metrics;
 use crate::store::{Batch, Store, StoreError};
 
 /// How many calls may be in flight at once; more are refused with `overloaded`.
@@ -60,6 +61,7 @@ struct Inner {
     changed: watch::Sender<u64>,
     in_flight: Semaphore,
     calls: TaskTracker,
+    metrics: Arc<Metrics>,
 }
 
 /// What a call would do.
@@ -100,7 +102,7 @@ pub enum DryRunError {
 
 impl Gateway {
     /// A gateway on an open store.
-    pub fn new(store: Store, toolbox: Toolbox) -> Self {
+    pub fn new(store: Store, toolbox: Toolbox, metrics: Arc<Metrics>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -108,6 +110,7 @@ impl Gateway {
                 changed: watch::Sender::new(0),
                 in_flight: Semaphore::new(MAX_IN_FLIGHT),
                 calls: TaskTracker::new(),
+                metrics,
             }),
         }
     }
@@ -128,11 +131,13 @@ impl Gateway {
         let task_id = id.clone();
         let task = self.inner.calls.spawn(async move {
             let toolbox = inner.toolbox.load_full();
+            let _counted = inner.metrics.in_flight();
+            let ground =
+                Ground { store: &inner.store, toolbox: &toolbox, metrics: &inner.metrics };
             let Ok(_place) = inner.in_flight.try_acquire() else {
-                return pipeline::overloaded(task_id, &inner.store, &toolbox, &caller, &request)
-                    .await;
+                return pipeline::overloaded(task_id, ground, &caller, &request).await;
             };
-            pipeline::run(task_id, &inner.store, &toolbox, &caller, request, watch).await
+            pipeline::run(task_id, ground, &caller, request, watch).await
         });
         match task.await {
             Ok(answer) => answer,
@@ -175,8 +180,13 @@ impl Gateway {
     ) -> Result<DryRun, DryRunError> {
         let toolbox = self.inner.toolbox.load_full();
         let id = audit::new_call_id();
+        let ground = Ground {
+            store: &self.inner.store,
+            toolbox: &toolbox,
+            metrics: &self.inner.metrics,
+        };
         let rehearsal =
-            pipeline::rehearse(id, &self.inner.store, &toolbox, caller, request).await?;
+            pipeline::rehearse(id, ground, caller, request).await?;
         Ok(DryRun {
             decision: DryDecision {
                 effect: rehearsal.decision,
@@ -201,6 +211,7 @@ impl Gateway {
         identity: Option<Identity>,
         reason: String,
     ) {
+        self.inner.metrics.malformed(transport.as_str());
         let id = audit::new_call_id();
         let event = Event::Malformed {
             transport: transport.as_str().to_owned(),
@@ -212,7 +223,7 @@ impl Gateway {
 
     async fn record(&self, call: Option<&tollbridge_operation::CallId>, event: &Event) {
         let redactor = Arc::clone(&self.inner.toolbox.load().redactor);
-        let events = vec![event.row(call, now_us(), &redactor)];
+        let events = vec![event.row(call, self.inner.store.now(), &redactor)];
         if let Err(error) = self.inner.store.commit(Batch { events, ..Batch::default() }).await {
             tracing::error!(%error, "an event could not be recorded");
         }
@@ -221,8 +232,9 @@ impl Gateway {
     /// Swaps the toolbox. Calls in flight end on the old one.
     pub async fn swap(&self, toolbox: Toolbox) {
         let config = toolbox.config.clone();
+        let tools = u32::try_from(toolbox.exposed().len()).unwrap_or(u32::MAX);
         self.inner.toolbox.store(Arc::new(toolbox));
-        self.record(None, &Event::ConfigLoaded { config }).await;
+        self.record(None, &Event::ConfigLoaded { config, tools }).await;
         self.inner.changed.send_modify(|times| *times += 1);
     }
 
@@ -234,6 +246,11 @@ impl Gateway {
     /// The toolbox as it is now.
     pub fn toolbox(&self) -> Arc<Toolbox> {
         self.inner.toolbox.load_full()
+    }
+
+    /// What is counted and measured.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
     }
 
     /// The store, for reads and for operators' acts.

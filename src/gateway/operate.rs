@@ -3,8 +3,7 @@
 
 use tollbridge_operation::CallId;
 
-use super::clock::now_us;
-use crate::audit::Event;
+use crate::audit::{Event, Time};
 use crate::secret::Redactor;
 use crate::store::{
     Batch, Change, CommitError, HoldRow, HoldState, KeyRow, StopScope, Store, StoreError,
@@ -27,6 +26,9 @@ pub enum OperateError {
         /// What became of it, in words.
         state: String,
     },
+    /// No key could be drawn.
+    #[error(transparent)]
+    Key(#[from] crate::identity::KeyError),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -37,7 +39,7 @@ pub enum OperateError {
 
 /// The held calls that still wait for a decision, oldest first.
 pub async fn held(store: &Store) -> Result<Vec<HoldRow>, StoreError> {
-    let now = now_us();
+    let now = store.now();
     let mut rows = store.holds(Some(HoldState::Pending)).await?;
     rows.retain(|row| row.expires > now);
     Ok(rows)
@@ -71,13 +73,13 @@ async fn decide(
     reason: Option<String>,
 ) -> Result<HoldRow, OperateError> {
     let row = store.hold(id).await?.ok_or_else(|| OperateError::NoSuchHold(id.to_owned()))?;
-    let now = now_us();
+    let now = store.now();
     let event = match state {
         HoldState::Approved => Event::Approved {
             hold: row.id.clone(),
             by: by.to_owned(),
             reason: reason.clone(),
-            decided: Some(super::rfc3339(now)),
+            decided: Some(Time(now)),
         },
         _ => Event::Rejected { hold: row.id.clone(), by: by.to_owned(), reason: reason.clone() },
     };
@@ -116,18 +118,18 @@ fn standing(row: &HoldRow, now: i64) -> String {
 
 /// Turns the kill switch on.
 pub async fn stop(store: &Store, scope: StopScope, by: &str) -> Result<(), OperateError> {
-    let event = Event::SwitchStopped { scope: scope_text(&scope), by: by.to_owned() };
+    let event = Event::SwitchStopped { scope: scope.clone(), by: by.to_owned() };
     change(store, Change::Stop { scope, by: by.to_owned() }, &event).await
 }
 
 /// Turns the kill switch off.
 pub async fn resume(store: &Store, scope: StopScope, by: &str) -> Result<(), OperateError> {
-    let event = Event::SwitchResumed { scope: scope_text(&scope), by: by.to_owned() };
+    let event = Event::SwitchResumed { scope: scope.clone(), by: by.to_owned() };
     change(store, Change::Resume { scope }, &event).await
 }
 
 async fn change(store: &Store, change: Change, event: &Event) -> Result<(), OperateError> {
-    let events = vec![event.row(None, now_us(), &Redactor::default())];
+    let events = vec![event.row(None, store.now(), &Redactor::default())];
     let batch = Batch { changes: vec![change], events, ..Batch::default() };
     match store.commit(batch).await {
         Ok(_receipt) => Ok(()),

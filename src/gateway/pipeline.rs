@@ -13,24 +13,31 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Arguments, Call, CallId, Effect};
 
-use super::clock::{now_us, rfc3339};
 use super::record::{Attempts, Record, Steps, millis};
 use super::reply::{CallMeta, ErrorCode, Failure, Reply, Success, Violation};
 use super::request::{CallRequest, CallWatch, Caller, Refused};
 use super::toolbox::{Exposed, ReadsWhenDown, Toolbox};
-use crate::audit::Event;
+use crate::audit::{Event, Time, Verdict};
 use crate::bridge::{self, Outcome, Prepared, Report};
 use crate::safety::{self, Approval, BrokenLimit, Decision, Placed};
 use crate::settlement::{self, Clearance, Quoted};
+use crate::observe::Metrics;
 use crate::store::{Batch, Change, CommitError, HoldRow, Receipt, Store, WindowClaim};
 
 /// How often a call is decided anew because its approval was spent in between.
 const MAX_DECISIONS: usize = 2;
 
+/// What every call stands on.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) store: &'a Store,
+    pub(super) toolbox: &'a Toolbox,
+    pub(super) metrics: &'a Metrics,
+}
+
 /// A call on its way.
 struct Run<'a> {
-    store: &'a Store,
-    toolbox: &'a Toolbox,
+    ground: Ground<'a>,
     caller: &'a Caller,
     record: Record,
     id: CallId,
@@ -40,22 +47,20 @@ struct Run<'a> {
 /// Takes one call through every layer.
 pub(super) async fn run(
     id: CallId,
-    store: &Store,
-    toolbox: &Toolbox,
+    ground: Ground<'_>,
     caller: &Caller,
     request: CallRequest,
     watch: CallWatch,
 ) -> Result<Reply, Refused> {
-    let groups = toolbox.groups_of(caller);
+    let groups = ground.toolbox.groups_of(caller);
     let mut run = Run {
-        store,
-        toolbox,
+        ground,
         caller,
-        record: Record::new(id.clone(), Arc::clone(&toolbox.redactor)),
+        record: Record::new(id.clone(), Arc::clone(&ground.toolbox.redactor)),
         id,
         started: Instant::now(),
     };
-    let Some(exposed) = toolbox.find(&request.tool, &caller.identity, &groups) else {
+    let Some(exposed) = ground.toolbox.find(&request.tool, &caller.identity, &groups) else {
         return run.unknown_tool(&request, &groups).await;
     };
     run.received(&request, Some(exposed), &groups);
@@ -65,21 +70,19 @@ pub(super) async fn run(
 /// Answers a call for which there is no room. It is recorded like any other.
 pub(super) async fn overloaded(
     id: CallId,
-    store: &Store,
-    toolbox: &Toolbox,
+    ground: Ground<'_>,
     caller: &Caller,
     request: &CallRequest,
 ) -> Result<Reply, Refused> {
-    let groups = toolbox.groups_of(caller);
+    let groups = ground.toolbox.groups_of(caller);
     let mut run = Run {
-        store,
-        toolbox,
+        ground,
         caller,
-        record: Record::new(id.clone(), Arc::clone(&toolbox.redactor)),
+        record: Record::new(id.clone(), Arc::clone(&ground.toolbox.redactor)),
         id,
         started: Instant::now(),
     };
-    let exposed = toolbox.find(&request.tool, &caller.identity, &groups);
+    let exposed = ground.toolbox.find(&request.tool, &caller.identity, &groups);
     if exposed.is_none() {
         return run.unknown_tool(request, &groups).await;
     }
@@ -108,7 +111,7 @@ impl Run<'_> {
         let mut steps = Steps::new(watch.progress);
         let shown = {
             let mut shown = Value::Object(request.arguments.clone());
-            self.toolbox.redactor.value(&mut shown);
+            self.ground.toolbox.redactor.value(&mut shown);
             shown.to_string()
         };
         for _ in 0..MAX_DECISIONS {
@@ -118,7 +121,7 @@ impl Run<'_> {
             };
             steps.say(|| "arguments checked".to_owned());
             let arguments = ready.call.arguments.clone();
-            let now = now_us();
+            let now = self.ground.store.now();
             let approval = Approval {
                 named: request.approval.as_deref(),
                 shown: &shown,
@@ -131,7 +134,7 @@ impl Run<'_> {
                 &exposed.rules,
                 &ready.broken,
                 approval,
-                self.store,
+                self.ground.store,
             )
             .await;
             let (allowed, rules, claims, approved) = match decision {
@@ -139,7 +142,7 @@ impl Run<'_> {
                     return self.end(audit_unavailable(&error.to_string()), Vec::new()).await;
                 }
                 Ok(Decision::Deny { rules, reason }) => {
-                    self.decided("deny", &rules, Some(&reason));
+                    self.decided(Verdict::Deny, &rules, Some(&reason));
                     return self.end(Failure::new(ErrorCode::Denied, reason), Vec::new()).await;
                 }
                 Ok(Decision::Hold { rules, hold, placed }) => {
@@ -155,26 +158,26 @@ impl Run<'_> {
                     hold: hold.id.clone(),
                     by: hold.decided_by.clone().unwrap_or_default(),
                     reason: hold.reason.clone(),
-                    decided: hold.decided.map(rfc3339),
+                    decided: hold.decided.map(Time),
                 });
             }
-            self.decided("allow", &rules, None);
+            self.decided(Verdict::Allow, &rules, None);
             let clearance = settlement::quote(
                 allowed,
                 &exposed.terms,
                 request.payment.as_ref(),
-                self.toolbox.facilitator.as_ref(),
+                self.ground.toolbox.facilitator.as_ref(),
                 exposed.tool.description(),
             )
             .await;
             let quoted = match clearance {
                 Clearance::Free(quoted) => quoted,
                 Clearance::PaymentRequired { required, price } => {
-                    self.record.push(&Event::Quoted { price: price.clone() });
+                    self.record.push(&Event::Quoted { price: price.clone(), terms: required.clone() });
                     return self.end(Failure::payment_required(&price, required), Vec::new()).await;
                 }
                 Clearance::Unavailable { reason, price, retry_after_s } => {
-                    self.record.push(&Event::Quoted { price });
+                    self.record.push(&Event::Quoted { price, terms: Value::Null });
                     let mut failure = Failure::new(ErrorCode::SettlementUnavailable, reason);
                     failure.retryable = retry_after_s.is_some();
                     failure.retry_after_s = retry_after_s;
@@ -197,7 +200,7 @@ impl Run<'_> {
                 Err(CommitError::Stopped(scope)) => {
                     self.record.rewind(mark);
                     let scope = super::operate::scope_text(&scope);
-                    self.decided("deny", &[format!("stop:{scope}")], None);
+                    self.decided(Verdict::Deny, &[format!("stop:{scope}")], None);
                     let message = format!("an operator stopped {scope}");
                     return self.end(Failure::new(ErrorCode::Stopped, message), Vec::new()).await;
                 }
@@ -244,16 +247,16 @@ impl Run<'_> {
             transport: self.caller.transport.as_str().to_owned(),
             client: request.client.clone(),
             traceparent: request.traceparent.clone(),
-            tools: self.toolbox.offer(&self.caller.identity, groups).digest.clone(),
-            config: self.toolbox.config.clone(),
+            tools: self.ground.toolbox.offer(&self.caller.identity, groups).digest.clone(),
+            config: self.ground.toolbox.config.clone(),
             spec: exposed.map(|exposed| exposed.spec.clone()),
         };
         self.record.push(&event);
     }
 
-    fn decided(&mut self, effect: &'static str, rules: &[String], reason: Option<&str>) {
+    fn decided(&mut self, effect: Verdict, rules: &[String], reason: Option<&str>) {
         self.record.push(&Event::Decided {
-            effect: effect.to_owned(),
+            effect,
             rules: rules.to_vec(),
             reason: reason.map(str::to_owned),
         });
@@ -280,6 +283,7 @@ impl Run<'_> {
             why: None,
         });
         let receipt = self
+            .ground
             .store
             .commit(Batch {
                 guard: Some(exposed.rules.guard(&self.caller.identity)),
@@ -297,7 +301,7 @@ impl Run<'_> {
     /// is held, counted or priced, or the kill switch is on or cannot be read.
     async fn read_unrecorded(&self, exposed: &Exposed) -> Option<Receipt> {
         let free = exposed.price().is_none() && exposed.rules.window.is_none();
-        if self.toolbox.reads_when_down != ReadsWhenDown::Allow
+        if self.ground.toolbox.reads_when_down != ReadsWhenDown::Allow
             || exposed.tool.operation.effect != Effect::Read
             || exposed.rules.hold.is_some()
             || !free
@@ -305,7 +309,7 @@ impl Run<'_> {
             return None;
         }
         let guard = exposed.rules.guard(&self.caller.identity);
-        let receipt = self.store.forgo(&guard).await?;
+        let receipt = self.ground.store.forgo(&guard).await?;
         tracing::error!(call = %self.id, tool = %guard.tool, "a read goes on unrecorded: the audit trail cannot be written");
         Some(receipt)
     }
@@ -326,9 +330,10 @@ impl Run<'_> {
         steps.say(|| format!("calling {}", exposed.rules.api));
         let mut log = Attempts {
             record: &mut self.record,
-            store: self.store,
+            store: self.ground.store,
             guard: exposed.rules.guard(&self.caller.identity),
             watch: &mut steps,
+            metrics: self.ground.metrics,
         };
         let cleared = quoted.clear(receipt);
         let report =
@@ -374,10 +379,10 @@ impl Run<'_> {
     }
 
     async fn hold(mut self, rules: &[String], hold: HoldRow, placed: Placed) -> Reply {
-        self.decided("hold", rules, None);
-        let expires = rfc3339(hold.expires);
-        self.record.push(&Event::Held { hold: hold.id.clone(), expires: expires.clone() });
-        let failure = Failure::held(&hold.id, expires);
+        self.decided(Verdict::Hold, rules, None);
+        let expires = Time(hold.expires);
+        self.record.push(&Event::Held { hold: hold.id.clone(), expires });
+        let failure = Failure::held(&hold.id, expires.to_string());
         let changes = match placed {
             Placed::Now => vec![Change::PlaceHold(hold)],
             Placed::Earlier => Vec::new(),
@@ -391,7 +396,7 @@ impl Run<'_> {
         claim: Option<&WindowClaim>,
         retry_after: std::time::Duration,
     ) -> Reply {
-        self.decided("deny", &[exposed.rules.window_rule()], None);
+        self.decided(Verdict::Deny, &[exposed.rules.window_rule()], None);
         let message = claim.map_or_else(
             || "a limit on calls is reached".to_owned(),
             |claim| {
@@ -462,7 +467,7 @@ impl Run<'_> {
 
     async fn commit(&mut self, changes: Vec<Change>) -> Result<(), CommitError> {
         let batch = Batch { changes, events: self.record.rows(), ..Batch::default() };
-        let _receipt = self.store.commit(batch).await?;
+        let _receipt = self.ground.store.commit(batch).await?;
         self.record.written();
         Ok(())
     }
@@ -515,13 +520,12 @@ pub(super) struct Rehearsal {
 /// or sent.
 pub(super) async fn rehearse(
     id: CallId,
-    store: &Store,
-    toolbox: &Toolbox,
+    ground: Ground<'_>,
     caller: &Caller,
     request: &CallRequest,
 ) -> Result<Rehearsal, super::DryRunError> {
     use super::DryRunError;
-    let groups = toolbox.groups_of(caller);
+    let groups = ground.toolbox.groups_of(caller);
     let exposed = toolbox
         .find(&request.tool, &caller.identity, &groups)
         .ok_or_else(|| DryRunError::UnknownTool(request.tool.clone()))?;
@@ -531,11 +535,11 @@ pub(super) async fn rehearse(
         named: request.approval.as_deref(),
         shown: "{}",
         price: exposed.price(),
-        now: now_us(),
+        now: ground.store.now(),
     };
     let guard = exposed.rules.guard(&caller.identity);
-    let stopped = store.stopped(&guard).await?;
-    let decision = safety::decide(call, &groups, &exposed.rules, &broken, approval, store).await?;
+    let stopped = ground.store.stopped(&guard).await?;
+    let decision = safety::decide(call, &groups, &exposed.rules, &broken, approval, ground.store).await?;
     let (decision, rules, reason) = match (stopped, decision) {
         (Some(scope), _) => {
             ("deny", vec![format!("stop:{}", super::operate::scope_text(&scope))], None)

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tollbridge_operation::CallId;
 
-use super::clock::now_us;
 use crate::audit::Event;
 use crate::bridge::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
 use crate::gateway::request::Progress;
+use crate::observe::Metrics;
 use crate::secret::Redactor;
-use crate::store::{Batch, CommitError, EventRow, Guard, Store};
+use crate::store::{system_clock, Batch, CommitError, EventRow, Guard, Store};
 
 /// One call's events that are not on record yet.
 pub(super) struct Record {
@@ -26,7 +26,7 @@ impl Record {
     }
 
     pub(super) fn push(&mut self, event: &Event) {
-        self.rows.push(event.row(Some(&self.id), now_us(), &self.redactor));
+        self.rows.push(event.row(Some(&self.id), system_clock(), &self.redactor));
     }
 
     /// How many events wait: a mark to [`rewind`](Self::rewind) to.
@@ -57,6 +57,7 @@ pub(super) struct Attempts<'a> {
     pub(super) store: &'a Store,
     pub(super) guard: Guard,
     pub(super) watch: &'a mut Steps,
+    pub(super) metrics: &'a Metrics,
 }
 
 /// Progress of one call, counted.
@@ -88,7 +89,7 @@ impl AttemptLog for Attempts<'_> {
             url: start.url,
             method: start.method,
             wait_ms: millis(start.wait),
-            why: start.why,
+            why: Some(start.why),
         });
         let batch = Batch {
             guard: Some(self.guard.clone()),
@@ -113,6 +114,7 @@ impl AttemptLog for Attempts<'_> {
     }
 
     async fn finished(&mut self, end: AttemptEnd) {
+        self.metrics.attempt(&self.guard.api, end.status);
         self.record.push(&Event::AttemptFinished {
             n: end.n,
             status: end.status,

@@ -8,10 +8,9 @@ mod apis;
 mod exposed;
 mod secrets;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-use tollbridge_operation::Identity;
 
 use super::toolbox::{Parts, ReadsWhenDown, Toolbox};
 use crate::bridge;
@@ -52,14 +51,17 @@ pub fn compile(config: &Config, secrets: Secrets) -> Result<Compiled, Diagnostic
     if found.has_errors() {
         return Err(found);
     }
-    let groups = config.groups.iter().map(|(name, members)| {
-        let members: Vec<Identity> = members.iter().map(|member| (**member).clone()).collect();
-        ((**name).clone(), members)
-    });
+    let groups: BTreeMap<String, Vec<String>> = config
+        .groups
+        .iter()
+        .map(|(name, members)| {
+            ((**name).clone(), members.iter().map(ToString::to_string).collect())
+        })
+        .collect();
     let toolbox = Toolbox::new(Parts {
         config: config.digest.clone(),
         name: config.server.name.clone(),
-        groups: Groups::new(groups.collect()),
+        groups: Groups::new(&groups),
         redactor,
         facilitator,
         reads_when_down: match config.audit.reads_when_down {

@@ -1,0 +1,101 @@
+//! The gateway as the agent interface sees it.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tollbridge_operation::Identity;
+
+use super::backend::{Backend, Hints, ToolList, ToolView};
+use super::http::{KeyVerifier, VerifyError};
+use crate::gateway::{CallRequest, CallWatch, Caller, Gateway, Refused, Reply, Transport};
+use crate::identity;
+use crate::store::{Batch, Store};
+use crate::tools::Tool;
+
+impl Backend for Gateway {
+    fn tools(&self, caller: &Caller) -> Arc<ToolList> {
+        let offer = self.offer(caller);
+        Arc::new(ToolList {
+            digest: offer.digest.clone(),
+            tools: offer.tools.iter().map(|tool| view(tool)).collect(),
+        })
+    }
+
+    async fn call(
+        &self,
+        caller: Caller,
+        request: CallRequest,
+        watch: CallWatch,
+    ) -> Result<Reply, Refused> {
+        Gateway::call(self, caller, request, watch).await
+    }
+
+    async fn malformed(&self, transport: Transport, identity: Option<Identity>, reason: String) {
+        Gateway::malformed(self, transport, identity, reason).await;
+    }
+
+    async fn ready(&self) -> Result<Value, Value> {
+        let toolbox = self.toolbox();
+        // An empty batch is a transaction of its own: it needs the writer and the file's lock.
+        match self.store().commit(Batch::default()).await {
+            Ok(_receipt) => Ok(json!({
+                "ready": true,
+                "store": "ok",
+                "config": toolbox.config,
+                "tools": toolbox.exposed().len(),
+            })),
+            Err(error) => {
+                tracing::error!(%error, "not ready");
+                Err(json!({"ready": false, "store": "unavailable", "config": toolbox.config}))
+            }
+        }
+    }
+
+    fn metrics(&self) -> String {
+        Gateway::metrics(self).encode()
+    }
+
+    fn server_name(&self) -> String {
+        self.toolbox().name.clone()
+    }
+
+    fn instructions(&self) -> Option<String> {
+        None
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        Gateway::changes(self)
+    }
+}
+
+fn view(tool: &Tool) -> ToolView {
+    ToolView {
+        name: tool.name.to_string(),
+        title: tool.title.clone(),
+        description: Some(tool.description.clone()),
+        input_schema: Arc::clone(&tool.input),
+        output_schema: tool.output.clone(),
+        hints: Hints {
+            read_only: Some(tool.annotations.read_only),
+            destructive: Some(tool.annotations.destructive),
+            idempotent: Some(tool.annotations.idempotent),
+            open_world: Some(tool.annotations.open_world),
+        },
+        meta: None,
+    }
+}
+
+/// Verifies keys against those in the store.
+pub fn key_verifier(store: &Store) -> KeyVerifier {
+    let store = store.clone();
+    Arc::new(move |presented: String| {
+        let store = store.clone();
+        Box::pin(async move {
+            identity::verify(&store, &presented, store.now()).await.map_err(|error| {
+                tracing::error!(%error, "keys cannot be verified");
+                VerifyError
+            })
+        })
+    })
+}
