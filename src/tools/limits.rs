@@ -82,6 +82,12 @@ impl Limits {
         broken
     }
 
+    /// The first limit at that very place which the value breaks.
+    pub(super) fn broken_by(&self, pointer: &ArgumentPointer, value: &Value) -> Option<&str> {
+        let limits = self.0.iter().filter(|limit| limit.steps == pointer.steps());
+        limits.into_iter().find(|limit| !limit.check.holds(value)).map(|limit| limit.rule.as_str())
+    }
+
     /// The names of the limits, as the audit trail has them.
     pub fn rules(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|limit| limit.rule.as_str())

@@ -6,6 +6,7 @@
 //! or clock. Whoever reads the configuration translates it into the input types here.
 
 mod decimal;
+pub mod digest;
 mod judge;
 pub mod limits;
 pub mod lint;
@@ -16,5 +17,15 @@ pub mod pointer;
 pub mod portable;
 pub mod rule;
 mod schema;
+mod shape;
 mod text;
+pub mod tokens;
+mod tool;
 pub mod validate;
+
+pub use limits::{LimitBroken, Limits};
+pub use lint::{LintFinding, Severity, lint, lint_count};
+pub use pointer::ArgumentPointer;
+pub use rule::{ArgumentRule, RuleError};
+pub use tool::{Annotations, Tool, ToolSpec};
+pub use validate::{ArgumentValidator, OutputValidator, Violation};

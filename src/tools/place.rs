@@ -68,6 +68,24 @@ pub(super) fn is_required(walk: &Walk<'_>, steps: &[Step]) -> bool {
     })
 }
 
+/// The names of the members that are described at the steps, in their order.
+pub(super) fn names(walk: &Walk<'_>, steps: &[Step]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for schema in find(walk, steps).unwrap_or_default() {
+        let mut all = Vec::new();
+        expand(walk, schema, 0, &mut all);
+        for object in all {
+            let properties = object.get("properties").and_then(Value::as_object);
+            for name in properties.into_iter().flat_map(Map::keys) {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+        }
+    }
+    names
+}
+
 /// The schema and all that hold, or may hold, for the same value.
 fn expand<'v>(
     walk: &Walk<'v>,

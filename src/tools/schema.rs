@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::text;
 
 /// How many subschemas one question looks at.
-const FUEL: u32 = 2_000;
+const FUEL: u32 = 20_000;
 
 /// How deep one question looks.
 const DEPTH: u32 = 24;
