@@ -1,1 +1,11 @@
-//! Who is calling: principals, groups and inbound API keys.
+//! Who is calling: groups, and inbound API keys.
+//!
+//! A caller is known by an [`Identity`](tollbridge_operation::Identity); rules may name it or
+//! a group that it is in. Who a request comes from is established here and nowhere else; what
+//! they may do is none of this room's business.
+
+mod groups;
+mod key;
+
+pub use groups::Groups;
+pub use key::{KeyError, NewKey, hash, verify};

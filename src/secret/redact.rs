@@ -242,6 +242,10 @@ fn forms(secret: &[u8]) -> Vec<Needle> {
     }
     forms.push(exact(hex::encode(secret).into_bytes()));
     forms.push(exact(hex::encode_upper(secret).into_bytes()));
+    // A URL parser leaves `%41` as it is (WHATWG URL, percent-encode sets), so the text's own
+    // decoding undoes it too.
+    let unescaped = Escapes::Percent.decode(secret).map(|decoded| decoded.bytes);
+    forms.extend(unescaped.filter(|bytes| bytes.len() >= ENCODED_FROM).map(exact));
     for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
         for (before, skipped) in [(0, 0), (1, 2), (2, 3)] {
             let bits = (before + secret.len()) * 8;

@@ -146,6 +146,11 @@ fn text_that_only_looks_escaped_stands_for_itself() {
 }
 
 #[test]
+fn a_secret_with_a_percent_sign_is_found_in_a_url_that_left_it_alone() {
+    assert_eq!(redactor("a%41bécd").text("?k=a%41b%C3%A9cd"), "?k=[redacted]");
+}
+
+#[test]
 fn a_short_secret_is_found_as_it_is_only() {
     assert_eq!(redactor("abc").text("abc YWJj 616263"), "[redacted] YWJj 616263");
 }
@@ -203,7 +208,7 @@ fn inbound_keys_are_masked_by_shape() {
     let key = format!("tb_a1b2_{}", "x-_9".repeat(11));
     for (text, masked) in [
         (format!("Bearer {key}, {key}"), "Bearer tb_a1b2_[redacted], tb_a1b2_[redacted]"),
-        (format!("tb_tb_{key}é"), "tb_tb_tb_a1b2_[redacted]é"),
+        (format!("tb_tb_{key}é"), "tb_tb_[redacted]é"),
         ("tb_a1b2_short tb__ tb_".to_owned(), "tb_a1b2_short tb__ tb_"),
     ] {
         assert_eq!(mask_keys(&text), masked);
@@ -214,6 +219,9 @@ fn inbound_keys_are_masked_by_shape() {
 
 /// What most encoders leave alone (RFC 3986 §2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What a lenient encoder escapes: no more than what its own decoder would misread.
+const LENIENT: &AsciiSet = &CONTROLS.add(b'%').add(b' ');
 
 fn percent_everything(text: &str, upper: bool) -> String {
     let digit = |byte: u8| if upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") };
@@ -230,7 +238,7 @@ fn encodings(before: &str, secret: &str, after: &str) -> Vec<String> {
         serde_json::to_string(&json).expect("a string"),
         utf8_percent_encode(&whole, UNRESERVED).to_string(),
         utf8_percent_encode(&whole, NON_ALPHANUMERIC).to_string().to_lowercase(),
-        utf8_percent_encode(&whole, CONTROLS).to_string(),
+        utf8_percent_encode(&whole, LENIENT).to_string(),
         percent_everything(&whole, true),
         percent_everything(&whole, false),
         url::form_urlencoded::byte_serialize(whole.as_bytes()).collect(),
@@ -248,15 +256,12 @@ proptest! {
         before in "[ -~é]{0,9}",
         after in "[ -~é]{0,9}",
     ) {
-        // What only happens to hold the secret is not told apart from the secret, and the
-        // lower-cased form below is no encoding of an upper-case letter.
+        // The lower-cased encoding is none of an upper-case letter.
         let redactor = redactor(&secret);
         for (i, text) in encodings(&before, &secret, &after).iter().enumerate() {
             if i == 4 && secret.bytes().any(|b| b.is_ascii_uppercase()) {
                 continue;
             }
-            // A literal `%41` or `&amp;` in the surroundings may swallow an edge of the secret
-            // in a decoded view, never in the plain one.
             prop_assert!(redactor.bytes_contain(text.as_bytes()), "{i}: {text}");
             let clean = redactor.text(text);
             prop_assert!(!redactor.bytes_contain(clean.as_bytes()), "{i}: {text} → {clean}");
@@ -268,7 +273,7 @@ proptest! {
         let redactor = redactor(&secret);
         let clean = redactor.text(&text);
         if !redactor.bytes_contain(text.as_bytes()) {
-            prop_assert_eq!(clean, text);
+            prop_assert_eq!(&*clean, &*text);
         }
     }
 }

@@ -4,11 +4,198 @@
 //! all. A single writer takes what has queued up into one transaction (group commit), so
 //! that durability costs one fsync for many calls. Reads go past the writer.
 //!
-//! The store keeps rows; it must not know what an event, a policy or a price means.
+//! Several processes may use one file: a server, and commands beside it. Whatever a batch
+//! is refused for is read inside its transaction, so it holds across processes.
+//!
+//! The store keeps rows; it must not know what an event, a policy or a price means. The
+//! one exception is which kinds of event open a call, because calls are listed by them.
 
+mod apply;
 mod batch;
+mod place;
+mod read;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use tokio::sync::{mpsc, oneshot};
 
 pub use batch::{
     Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, Receipt, StopScope,
     StoreError, WindowClaim,
 };
+use place::{FileIdentity, Place};
+pub use read::{CallFilter, CallRow, StopRow, StoredEvent};
+use writer::{Request, Writer};
+
+/// How many batches may wait for the writer. More than that wait to wait.
+const QUEUE: usize = 1024;
+
+/// What a batch survives once its receipt is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The machine losing power: each commit is synced to the disk.
+    #[default]
+    Full,
+    /// This process being killed, and no more.
+    Process,
+}
+
+/// A clock: microseconds since the Unix epoch.
+pub type Clock = fn() -> i64;
+
+/// The system's clock, as the store reads it.
+pub fn system_clock() -> i64 {
+    jiff::Timestamp::now().as_microsecond()
+}
+
+/// How patient a store is, and what time it goes by.
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    /// For how long another process may keep the file locked.
+    busy: Duration,
+    /// When a batch that is not down is given up.
+    deadline: Duration,
+    clock: Clock,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            busy: Duration::from_secs(5),
+            deadline: Duration::from_secs(10),
+            clock: system_clock,
+        }
+    }
+}
+
+/// The store. Clones are one store.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    place: Place,
+    settings: Settings,
+    /// `None` where the store was opened for reading.
+    writer: Option<mpsc::Sender<Request>>,
+    readers: RwLock<(FileIdentity, SqlitePool)>,
+    read_only: bool,
+}
+
+impl Store {
+    /// Opens a store for writing, and makes it where there is none. The URL is
+    /// `sqlite:PATH` or `sqlite::memory:`.
+    pub async fn open(url: &str, durability: Durability) -> Result<Self, StoreError> {
+        Self::open_with(url, durability, Settings::default()).await
+    }
+
+    /// Opens a store that goes by another clock.
+    pub async fn open_with_clock(
+        url: &str,
+        durability: Durability,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
+        Self::open_with(url, durability, Settings { clock, ..Settings::default() }).await
+    }
+
+    async fn open_with(
+        url: &str,
+        durability: Durability,
+        settings: Settings,
+    ) -> Result<Self, StoreError> {
+        let place = Place::new(url, durability, settings.busy)?;
+        place.create()?;
+        let connection = place.set_up().await?;
+        let readers = place.readers(false);
+        place.check_readable(&readers).await?;
+        let readers = RwLock::new((place.file()?, readers));
+        let (sender, requests) = mpsc::channel(QUEUE);
+        let writer = Writer::new(place.clone(), settings, requests, connection)?;
+        // It ends when the last sender is gone, or with `close`.
+        tokio::spawn(writer.run());
+        Ok(Self(Arc::new(Inner {
+            place,
+            settings,
+            writer: Some(sender),
+            readers,
+            read_only: false,
+        })))
+    }
+
+    /// Opens a store that is there, for reading only.
+    pub async fn open_read_only(url: &str) -> Result<Self, StoreError> {
+        let settings = Settings::default();
+        let place = Place::new(url, Durability::Full, settings.busy)?;
+        if !place.exists() {
+            return Err(place.error("there is nothing yet: the first call makes it".into()));
+        }
+        let readers = place.readers(true);
+        place.check_readable(&readers).await?;
+        let readers = RwLock::new((place.file()?, readers));
+        Ok(Self(Arc::new(Inner { place, settings, writer: None, readers, read_only: true })))
+    }
+
+    /// Writes a batch whole, or refuses it and writes nothing of it. The receipt comes once
+    /// it is as durable as the store is.
+    ///
+    /// Where the answer is [`CommitError::Unavailable`] because the deadline passed, the
+    /// batch may still turn out to have been written; what it announced must not happen.
+    /// Dropping this future before the writer took the batch up withdraws it.
+    pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
+        let unavailable = |message: &str| self.0.place.error(message.into());
+        let Some(writer) = &self.0.writer else {
+            return Err(unavailable("it was opened for reading only").into());
+        };
+        let (answer, answered) = oneshot::channel();
+        let exchange = async {
+            let gone = || unavailable("it was closed");
+            writer.send(Request::Commit(batch, answer)).await.map_err(|_| gone())?;
+            answered.await.map_err(|_| gone())?
+        };
+        // The writer keeps the same deadline for a group; this one is for the queue as well.
+        match tokio::time::timeout(self.0.settings.deadline * 2, exchange).await {
+            Ok(done) => done,
+            Err(_) => Err(unavailable("too many writes are waiting: its disk is too slow").into()),
+        }
+    }
+
+    /// Writes what is queued, and closes the file. Clones can no longer be used.
+    pub async fn close(self) {
+        if let Some(writer) = &self.0.writer {
+            let (closed, done) = oneshot::channel();
+            if writer.send(Request::Close(closed)).await.is_ok() {
+                // The writer answers by letting go of it.
+                let _ = done.await;
+            }
+        }
+        let readers = self.0.readers.read().unwrap_or_else(PoisonError::into_inner).1.clone();
+        readers.close().await;
+    }
+
+    /// The time that the store goes by: microseconds since the Unix epoch.
+    pub fn now(&self) -> i64 {
+        (self.0.settings.clock)()
+    }
+
+    /// The connections for reading: to the file that is there now.
+    fn readers(&self) -> Result<SqlitePool, StoreError> {
+        let file = self.0.place.file()?;
+        {
+            let readers = self.0.readers.read().unwrap_or_else(PoisonError::into_inner);
+            if readers.0 == file {
+                return Ok(readers.1.clone());
+            }
+        }
+        let mut readers = self.0.readers.write().unwrap_or_else(PoisonError::into_inner);
+        if readers.0 != file {
+            *readers = (file, self.0.place.readers(self.0.read_only));
+        }
+        Ok(readers.1.clone())
+    }
+}

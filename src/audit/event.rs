@@ -1,0 +1,321 @@
+//! What the trail keeps, and how it becomes a row.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use tollbridge_operation::CallId;
+
+use super::Time;
+use crate::secret::Redactor;
+use crate::store::{EventRow, StopScope};
+
+/// Arguments are kept whole up to this size; of larger ones size and digest are.
+const MAX_ARGUMENTS: usize = 1024 * 1024;
+
+/// Other texts are cut at this size: they come from strangers and explain, no more.
+const MAX_TEXT: usize = 16 * 1024;
+
+/// Something that happened. Its JSON form, with `kind`, is what the trail holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Event {
+    /// A call came in. It opens a call.
+    Received {
+        /// Who calls.
+        identity: String,
+        /// The tool's name, whether or not there is such a tool.
+        tool: String,
+        /// The API of its operation.
+        api: Option<String>,
+        /// The operation's key in its API.
+        operation: Option<String>,
+        /// The arguments as the agent sent them.
+        arguments: Value,
+        /// How it came in: `stdio`, `http` or `cli`.
+        transport: String,
+        /// The client's name and version.
+        client: Option<String>,
+        /// W3C Trace Context.
+        traceparent: Option<String>,
+        /// A digest of the tool list that this caller is offered.
+        tools: String,
+        /// A digest of the configuration.
+        config: String,
+        /// A digest of the API's description.
+        spec: Option<String>,
+    },
+    /// Something came in that is no call. It opens a call and ends it.
+    Malformed {
+        /// How it came in.
+        transport: String,
+        /// Who sent it, where that is known.
+        identity: Option<String>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A decision fell.
+    Decided {
+        /// Which.
+        effect: Verdict,
+        /// The rules that said so.
+        rules: Vec<String>,
+        /// Why, in words.
+        reason: Option<String>,
+    },
+    /// A person must decide.
+    Held {
+        /// The hold's handle.
+        hold: String,
+        /// Until when.
+        expires: Time,
+    },
+    /// A person said yes.
+    Approved {
+        /// The hold's handle.
+        hold: String,
+        /// Who decided.
+        by: String,
+        /// Why, in their words.
+        reason: Option<String>,
+        /// When they did, where that was before this.
+        decided: Option<Time>,
+    },
+    /// A person said no.
+    Rejected {
+        /// The hold's handle.
+        hold: String,
+        /// Who decided.
+        by: String,
+        /// Why, in their words.
+        reason: Option<String>,
+    },
+    /// A price was named.
+    Quoted {
+        /// The price: `0.01 USDC`.
+        price: String,
+        /// The payment requirements that the caller was sent.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        terms: Value,
+    },
+    /// The call was counted in windows.
+    Reserved {
+        /// Their keys.
+        windows: Vec<String>,
+    },
+    /// A request is about to go out.
+    AttemptStarted {
+        /// Counted from 1.
+        n: u32,
+        /// Where to.
+        url: String,
+        /// The method.
+        method: String,
+        /// How long was waited before it.
+        wait_ms: u64,
+        /// Why it is not the first one.
+        why: Option<String>,
+    },
+    /// A request came to an end.
+    AttemptFinished {
+        /// Which.
+        n: u32,
+        /// The status of the answer.
+        status: Option<u16>,
+        /// What failed.
+        error: Option<String>,
+        /// How long it took.
+        duration_ms: u64,
+        /// How many bytes of body were read.
+        bytes: u64,
+    },
+    /// What was reserved was given back.
+    Released {
+        /// What: keys of windows, a nonce.
+        reservations: Vec<String>,
+        /// Why, in words.
+        reason: String,
+    },
+    /// The caller has its answer. It ends a call.
+    Replied {
+        /// `succeeded`, an error code, or `unknown_tool`.
+        outcome: String,
+        /// The error's message.
+        message: Option<String>,
+        /// How many requests went out.
+        attempts: u32,
+        /// The last answer's status.
+        status: Option<u16>,
+        /// The URL that answered, an operation, or `cache`.
+        served_by: Option<String>,
+        /// How long the upstream took, waits among it.
+        upstream_ms: u64,
+        /// How many bytes the last answer had.
+        bytes: u64,
+        /// What was charged: `0.01 USDC`.
+        cost: Option<String>,
+        /// How long the call took.
+        duration_ms: u64,
+    },
+    /// The kill switch was turned on.
+    SwitchStopped {
+        /// For what.
+        #[serde(flatten)]
+        scope: StopScope,
+        /// Who did.
+        by: String,
+    },
+    /// The kill switch was turned off.
+    SwitchResumed {
+        /// For what.
+        #[serde(flatten)]
+        scope: StopScope,
+        /// Who did.
+        by: String,
+    },
+    /// An inbound API key was made.
+    KeyCreated {
+        /// Its name.
+        id: String,
+        /// Whom it stands for.
+        identity: String,
+        /// Who made it.
+        by: String,
+    },
+    /// An inbound API key was revoked.
+    KeyRevoked {
+        /// Its name.
+        id: String,
+        /// Who did.
+        by: String,
+    },
+    /// A configuration took effect.
+    ConfigLoaded {
+        /// Its digest.
+        config: String,
+        /// How many tools it has.
+        tools: u32,
+    },
+}
+
+/// What was decided on a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It may go on.
+    Allow,
+    /// It may not.
+    Deny,
+    /// A person must decide.
+    Hold,
+}
+
+impl Verdict {
+    /// The word that the trail uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Hold => "hold",
+        }
+    }
+}
+
+impl Event {
+    /// The event's name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Received { .. } => "received",
+            Self::Malformed { .. } => "malformed",
+            Self::Decided { .. } => "decided",
+            Self::Held { .. } => "held",
+            Self::Approved { .. } => "approved",
+            Self::Rejected { .. } => "rejected",
+            Self::Quoted { .. } => "quoted",
+            Self::Reserved { .. } => "reserved",
+            Self::AttemptStarted { .. } => "attempt_started",
+            Self::AttemptFinished { .. } => "attempt_finished",
+            Self::Released { .. } => "released",
+            Self::Replied { .. } => "replied",
+            Self::SwitchStopped { .. } => "switch_stopped",
+            Self::SwitchResumed { .. } => "switch_resumed",
+            Self::KeyCreated { .. } => "key_created",
+            Self::KeyRevoked { .. } => "key_revoked",
+            Self::ConfigLoaded { .. } => "config_loaded",
+        }
+    }
+
+    /// The event as a row. Nothing that the redactor knows gets into it, and no text without
+    /// bounds.
+    pub fn row(&self, call: Option<&CallId>, at: i64, redactor: &Redactor) -> EventRow {
+        let mut body = self.members();
+        for (name, value) in &mut body {
+            clean(name, value, redactor);
+        }
+        let column = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+        let opens = matches!(self, Self::Received { .. } | Self::Malformed { .. });
+        let of_call = |name: &str| if opens { column(name) } else { None };
+        let outcome = match self {
+            Self::Malformed { .. } => Some("malformed".to_owned()),
+            _ => column("outcome"),
+        };
+        let decision = match self {
+            Self::Decided { effect, .. } => Some(effect.as_str()),
+            _ => None,
+        };
+        EventRow {
+            call: call.map(|call| call.as_str().to_owned()),
+            at,
+            kind: self.kind(),
+            identity: of_call("identity"),
+            tool: of_call("tool"),
+            api: of_call("api"),
+            operation: of_call("operation"),
+            decision,
+            outcome,
+            body: Value::Object(body).to_string(),
+        }
+    }
+
+    fn members(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(members)) => members,
+            // An event has only names and values that JSON has.
+            _ => Map::from_iter([("kind".to_owned(), self.kind().into())]),
+        }
+    }
+
+    /// Reads an event back. `None` for what this version does not know.
+    pub(super) fn parse(body: &str) -> Option<Self> {
+        // By way of a value: read from text into a tagged enum, serde takes a number of
+        // arbitrary precision for a map.
+        let value: Value = serde_json::from_str(body).ok()?;
+        serde_json::from_value(value).ok()
+    }
+}
+
+/// Redacts and bounds one member of an event. Numbers and the words of closed lists are our
+/// own; a caller's are inside arguments.
+fn clean(name: &str, value: &mut Value, redactor: &Redactor) {
+    if matches!(name, "kind" | "effect" | "outcome" | "scope") || value.is_number() {
+        return;
+    }
+    redactor.value(value);
+    match value {
+        Value::String(text) => cut(text),
+        Value::Object(_) | Value::Array(_) => {
+            let text = value.to_string();
+            if text.len() > MAX_ARGUMENTS {
+                let digest = hex::encode(Sha256::digest(&text));
+                *value = json!({"tollbridge/cut": {"bytes": text.len(), "sha256": digest}});
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn cut(text: &mut String) {
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT));
+        text.push('…');
+    }
+}

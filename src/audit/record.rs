@@ -1,0 +1,216 @@
+//! A call, put together again from its events.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Event, Time, Verdict};
+use crate::store::{CallRow, HoldRow, HoldState, StoredEvent};
+
+/// A call as `trace --json` prints it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CallRecord {
+    /// Its name.
+    pub id: String,
+    /// When it came in. While `outcome` is missing it runs since then, or its process is gone.
+    #[serde(rename = "time")]
+    pub started: Time,
+    /// Who called; `None` for what was malformed before that was known.
+    pub identity: Option<String>,
+    /// The tool that was called.
+    pub tool: Option<String>,
+    /// The API of its operation.
+    pub api: Option<String>,
+    /// The operation's key in its API.
+    pub operation: Option<String>,
+    /// The arguments, redacted.
+    pub arguments: Option<Value>,
+    /// The last decision; `None` where none was reached.
+    pub decision: Option<DecisionRecord>,
+    /// Each request that went out, or was about to.
+    pub attempts: Vec<AttemptRecord>,
+    /// How it ended; `None` while it runs.
+    pub outcome: Option<String>,
+    /// What answered.
+    pub served_by: Option<String>,
+    /// What was charged.
+    pub cost: Option<String>,
+    /// A digest of the configuration.
+    pub config: Option<String>,
+    /// A digest of the API's description.
+    pub spec: Option<String>,
+    /// Its events; filled for a single call only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventRecord>,
+    /// What the caller was told beside the outcome.
+    #[serde(skip)]
+    pub message: Option<String>,
+    /// How long it took.
+    #[serde(skip)]
+    pub duration_ms: Option<u64>,
+}
+
+/// What was decided on a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DecisionRecord {
+    /// Allowed, denied or held.
+    pub effect: Verdict,
+    /// The rules that said so.
+    pub rules: Vec<String>,
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttemptRecord {
+    /// Counted from 1.
+    pub n: u32,
+    /// Where to.
+    pub url: String,
+    /// The method.
+    pub method: String,
+    /// The status of the answer.
+    pub status: Option<u16>,
+    /// What failed.
+    pub error: Option<String>,
+    /// How long was waited before it.
+    pub wait_ms: u64,
+    /// How long it took; `None` while it runs, or where its end was not recorded.
+    pub duration_ms: Option<u64>,
+    /// How many bytes of body were read.
+    pub bytes: Option<u64>,
+}
+
+/// An event as `trace show --json` prints it: its place and time before what it says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EventRecord {
+    /// Its place in the trail.
+    pub seq: i64,
+    /// When it happened.
+    pub time: Time,
+    /// What it says, `kind` among it.
+    #[serde(flatten)]
+    pub body: Map<String, Value>,
+}
+
+impl CallRecord {
+    /// Puts a call together. The time decides whether its hold has expired.
+    pub(super) fn from_row(row: &CallRow, now: i64) -> Self {
+        let mut record = Self::new(row.id.clone(), row.events.first().map_or(0, |first| first.at));
+        for event in &row.events {
+            // What a newer version wrote is left to that version.
+            if let Some(event) = Event::parse(&event.body) {
+                record.take(event);
+            }
+        }
+        if record.outcome.as_deref() == Some("held")
+            && row.hold.as_ref().is_some_and(|hold| came_to_nothing(hold, now))
+        {
+            record.outcome = Some("denied".to_owned());
+        }
+        record
+    }
+
+    fn new(id: String, started: i64) -> Self {
+        Self {
+            id,
+            started: Time(started),
+            identity: None,
+            tool: None,
+            api: None,
+            operation: None,
+            arguments: None,
+            decision: None,
+            attempts: Vec::new(),
+            outcome: None,
+            served_by: None,
+            cost: None,
+            config: None,
+            spec: None,
+            events: Vec::new(),
+            message: None,
+            duration_ms: None,
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Received { identity, tool, api, operation, arguments, config, spec, .. } => {
+                self.identity = Some(identity);
+                self.tool = Some(tool);
+                self.api = api;
+                self.operation = operation;
+                self.arguments = Some(arguments);
+                self.config = Some(config);
+                self.spec = spec;
+            }
+            Event::Malformed { identity, reason, .. } => {
+                self.identity = identity;
+                self.message = Some(reason);
+                self.outcome = Some("malformed".to_owned());
+            }
+            Event::Decided { effect, rules, .. } => {
+                self.decision = Some(DecisionRecord { effect, rules });
+            }
+            Event::AttemptStarted { n, url, method, wait_ms, .. } => {
+                self.attempts.push(AttemptRecord {
+                    n,
+                    url,
+                    method,
+                    status: None,
+                    error: None,
+                    wait_ms,
+                    duration_ms: None,
+                    bytes: None,
+                });
+            }
+            Event::AttemptFinished { n, status, error, duration_ms, bytes } => {
+                if let Some(attempt) = self.attempts.iter_mut().rev().find(|a| a.n == n) {
+                    attempt.status = status;
+                    attempt.error = error;
+                    attempt.duration_ms = Some(duration_ms);
+                    attempt.bytes = Some(bytes);
+                }
+            }
+            Event::Replied { outcome, message, served_by, cost, duration_ms, .. } => {
+                self.outcome = Some(outcome);
+                self.message = message;
+                self.served_by = served_by;
+                self.cost = cost;
+                self.duration_ms = Some(duration_ms);
+            }
+            Event::Held { .. }
+            | Event::Approved { .. }
+            | Event::Rejected { .. }
+            | Event::Quoted { .. }
+            | Event::Reserved { .. }
+            | Event::Released { .. }
+            | Event::SwitchStopped { .. }
+            | Event::SwitchResumed { .. }
+            | Event::KeyCreated { .. }
+            | Event::KeyRevoked { .. }
+            | Event::ConfigLoaded { .. } => {}
+        }
+    }
+}
+
+/// Whether a hold was rejected, or ran out before anyone used it.
+fn came_to_nothing(hold: &HoldRow, now: i64) -> bool {
+    match hold.state {
+        HoldState::Rejected => true,
+        HoldState::Pending | HoldState::Approved => hold.expires <= now,
+        HoldState::Spent => false,
+    }
+}
+
+impl EventRecord {
+    pub(super) fn from_row(row: &StoredEvent) -> Self {
+        let body = match serde_json::from_str(&row.body) {
+            Ok(Value::Object(body)) => body,
+            // Nothing but ours writes here; shown as it is, it can be looked into.
+            _ => Map::from_iter([
+                ("kind".to_owned(), row.kind.clone().into()),
+                ("unreadable".to_owned(), row.body.clone().into()),
+            ]),
+        };
+        Self { seq: row.seq, time: Time(row.at), body }
+    }
+}

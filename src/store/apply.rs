@@ -1,0 +1,424 @@
+//! Batches in one transaction: what they are refused for, and what they write.
+//!
+//! The transaction holds the write lock from its start, so what is read in it stays true
+//! until it ends. Claims are therefore judged in memory, against windows read once, and
+//! rows of accepted batches are gathered and written together at the end.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteQueryResult};
+use sqlx::{AssertSqlSafe, Connection, Sqlite};
+
+use super::{
+    Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, StopScope, WindowClaim,
+};
+
+/// Rows go down in statements of these sizes: few statements, and few to prepare.
+const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+
+type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+
+/// Why a batch did not go into its group.
+pub(super) enum Refusal {
+    /// The batch's own guard, claims or hold.
+    Batch(CommitError),
+    /// A row of it is there already.
+    Conflict(sqlx::Error),
+    /// The store fails, and the group with it.
+    Store(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<CommitError> for Refusal {
+    fn from(error: CommitError) -> Self {
+        Self::Batch(error)
+    }
+}
+
+/// The accepted batches of a transaction so far.
+pub(super) struct Group<'t> {
+    transaction: &'t mut SqliteConnection,
+    now: i64,
+    stops: Option<Vec<StopScope>>,
+    windows: HashMap<String, Window>,
+    uses: Vec<Use>,
+    events: Vec<EventRow>,
+}
+
+/// The uses in a window that are alive: how many, and the times and numbers at its ends.
+#[derive(Debug, Clone, Copy, Default)]
+struct Window {
+    alive: i64,
+    oldest: i64,
+    newest: i64,
+    last: i64,
+}
+
+struct Use {
+    key: String,
+    at: i64,
+    n: i64,
+    until: i64,
+}
+
+impl<'t> Group<'t> {
+    pub(super) fn new(transaction: &'t mut SqliteConnection, now: i64) -> Self {
+        Self {
+            transaction,
+            now,
+            stops: None,
+            windows: HashMap::new(),
+            uses: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes a batch in, or leaves no trace of it.
+    pub(super) async fn add(&mut self, batch: Batch) -> Result<(), Refusal> {
+        if let Some(guard) = &batch.guard {
+            self.check(guard).await?;
+        }
+        let uses = self.claim(batch.claims).await?;
+        if batch.spend.is_some() || !batch.changes.is_empty() {
+            self.change(batch.spend, batch.changes).await?;
+        }
+        for (used, window) in uses {
+            self.windows.insert(used.key.clone(), window);
+            self.uses.push(used);
+        }
+        self.events.extend(batch.events);
+        Ok(())
+    }
+
+    async fn check(&mut self, guard: &Guard) -> Result<(), Refusal> {
+        let stops = match self.stops.take() {
+            Some(stops) => stops,
+            None => super::read::stop_scopes(&mut *self.transaction).await?,
+        };
+        let stops = self.stops.insert(stops);
+        let hit = stops.iter().find(|stop| match stop {
+            StopScope::All => true,
+            StopScope::Api(name) => *name == guard.api,
+            StopScope::Tool(name) => *name == guard.tool,
+            StopScope::Identity(name) => *name == guard.identity,
+        });
+        match hit {
+            Some(stop) => Err(CommitError::Stopped(stop.clone()).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// What the claims would add. Claims of one batch count for each other too.
+    async fn claim(&mut self, claims: Vec<WindowClaim>) -> Result<Vec<(Use, Window)>, Refusal> {
+        let mut uses: Vec<(Use, Window)> = Vec::with_capacity(claims.len());
+        for (index, claim) in claims.into_iter().enumerate() {
+            let per = micros(claim.per);
+            let window = match uses.iter().rev().find(|(used, _)| used.key == claim.key) {
+                Some((_, window)) => *window,
+                None => self.window(&claim.key, per).await?,
+            };
+            if window.alive >= i64::from(claim.limit) {
+                let retry_after = self.room_at(&claim, per, window).await?;
+                return Err(CommitError::WindowFull { claim: index, retry_after }.into());
+            }
+            let at = window.newest.max(self.now);
+            let n = window.last + 1;
+            let oldest = if window.alive == 0 { at } else { window.oldest };
+            let grown = Window { alive: window.alive + 1, oldest, newest: at, last: n };
+            uses.push((Use { key: claim.key, at, n, until: at.saturating_add(per) }, grown));
+        }
+        Ok(uses)
+    }
+
+    /// The window as this transaction sees it.
+    async fn window(&mut self, key: &str, per: i64) -> Result<Window, sqlx::Error> {
+        if let Some(window) = self.windows.get(key) {
+            return Ok(*window);
+        }
+        let window = read_window(self.transaction, key, self.now, per).await?;
+        self.windows.insert(key.to_owned(), window);
+        Ok(window)
+    }
+
+    /// How long until there is room for one more.
+    async fn room_at(
+        &mut self,
+        claim: &WindowClaim,
+        per: i64,
+        window: Window,
+    ) -> Result<Duration, sqlx::Error> {
+        let limit = i64::from(claim.limit);
+        let leaves = if limit == 0 {
+            // There never is; a whole window says "not soon".
+            self.now
+        } else if window.alive == limit {
+            window.oldest
+        } else {
+            // The limit was lowered: more than one must leave. What this transaction has yet
+            // to write is younger than what it reads.
+            sqlx::query_scalar("SELECT at FROM window_uses WHERE key = ? AND n = ?")
+                .bind(&claim.key)
+                .bind(window.last - limit + 1)
+                .fetch_optional(&mut *self.transaction)
+                .await?
+                .unwrap_or(window.newest)
+        };
+        let wait = leaves.saturating_add(per).saturating_sub(self.now).max(1);
+        Ok(Duration::from_micros(wait.unsigned_abs()))
+    }
+
+    /// Writes the rows that can be refused one by one, in a savepoint of their own.
+    async fn change(
+        &mut self,
+        spends: Option<String>,
+        changes: Vec<Change>,
+    ) -> Result<(), Refusal> {
+        let switched =
+            |change: &Change| matches!(change, Change::Stop { .. } | Change::Resume { .. });
+        if changes.iter().any(switched) {
+            self.stops = None;
+        }
+        let mut savepoint = self.transaction.begin().await?;
+        match write_changes(&mut savepoint, spends, changes, self.now).await {
+            Ok(()) => Ok(savepoint.commit().await?),
+            Err(refusal) => {
+                savepoint.rollback().await?;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Writes what was gathered.
+    pub(super) async fn write(self) -> Result<(), sqlx::Error> {
+        static EVENTS: LazyLock<[String; 4]> = LazyLock::new(|| {
+            statements(
+                "INSERT INTO events (call, at, kind, identity, tool, api, operation, decision, \
+                 outcome, body) VALUES ",
+                "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )
+        });
+        static USES: LazyLock<[String; 4]> = LazyLock::new(|| {
+            statements("INSERT INTO window_uses (key, at, n, until) VALUES ", "(?, ?, ?, ?)")
+        });
+        let events = inserts(&EVENTS, self.events, |query, event| {
+            query
+                .bind(event.call)
+                .bind(event.at)
+                .bind(event.kind)
+                .bind(event.identity)
+                .bind(event.tool)
+                .bind(event.api)
+                .bind(event.operation)
+                .bind(event.decision)
+                .bind(event.outcome)
+                .bind(event.body)
+        });
+        let uses = inserts(&USES, self.uses, |query, used| {
+            query.bind(used.key).bind(used.at).bind(used.n).bind(used.until)
+        });
+        for query in events.into_iter().chain(uses) {
+            query.execute(&mut *self.transaction).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn write_changes(
+    savepoint: &mut SqliteConnection,
+    spends: Option<String>,
+    changes: Vec<Change>,
+    now: i64,
+) -> Result<(), Refusal> {
+    if let Some(hold) = spends {
+        must_change(&spend(hold, now).execute(&mut *savepoint).await?)?;
+    }
+    for change in changes {
+        let decides = matches!(change, Change::DecideHold { .. });
+        let done = statement(change, now).execute(&mut *savepoint).await.map_err(conflict)?;
+        if decides {
+            must_change(&done)?;
+        }
+    }
+    Ok(())
+}
+
+/// Drops uses of windows that no longer count, whatever their key.
+pub(super) async fn forget_expired(
+    transaction: &mut SqliteConnection,
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM window_uses WHERE until <= ?")
+        .bind(now)
+        .execute(transaction)
+        .await
+        .map(drop)
+}
+
+/// Reads a window, and drops what has left it.
+async fn read_window(
+    transaction: &mut SqliteConnection,
+    key: &str,
+    now: i64,
+    per: i64,
+) -> Result<Window, sqlx::Error> {
+    let gone = now.saturating_sub(per);
+    let ends: Option<(i64, i64, i64, i64, i64)> = sqlx::query_as(
+        "SELECT first.at, first.n, last.at, last.n, \
+            EXISTS (SELECT 1 FROM window_uses WHERE key = ?1 AND at <= ?2) \
+         FROM (SELECT at, n FROM window_uses WHERE key = ?1 AND at > ?2 \
+                ORDER BY at, n LIMIT 1) AS first, \
+              (SELECT at, n FROM window_uses WHERE key = ?1 AND at > ?2 \
+                ORDER BY at DESC, n DESC LIMIT 1) AS last",
+    )
+    .bind(key.to_owned())
+    .bind(gone)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let any_gone = ends.is_none_or(|ends| ends.4 != 0);
+    if any_gone {
+        sqlx::query("DELETE FROM window_uses WHERE key = ? AND at <= ?")
+            .bind(key.to_owned())
+            .bind(gone)
+            .execute(transaction)
+            .await?;
+    }
+    Ok(ends.map_or_else(Window::default, |(oldest, first, newest, last, _)| Window {
+        alive: last - first + 1,
+        oldest,
+        newest,
+        last,
+    }))
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn spend(hold: String, now: i64) -> Query {
+    sqlx::query(
+        "UPDATE holds SET state = 'spent' WHERE id = ? AND state = 'approved' AND expires > ?",
+    )
+    .bind(hold)
+    .bind(now)
+}
+
+fn statement(change: Change, now: i64) -> Query {
+    match change {
+        Change::PlaceHold(hold) => place_hold(hold),
+        Change::DecideHold { id, state, by, reason } => {
+            // Placing and spending are no decisions, and match no row.
+            let decided = matches!(state, HoldState::Approved | HoldState::Rejected);
+            sqlx::query(
+                "UPDATE holds SET state = ?, decided_by = ?, decided = ?, reason = ? \
+                 WHERE id = ? AND state = 'pending' AND expires > ? AND ?",
+            )
+            .bind(state.as_str())
+            .bind(by)
+            .bind(now)
+            .bind(reason)
+            .bind(id)
+            .bind(now)
+            .bind(decided)
+        }
+        Change::Stop { scope, by } => {
+            let (scope, name) = scope.columns();
+            // Who stopped it first did.
+            sqlx::query("INSERT INTO stops (scope, name, by, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
+                .bind(scope)
+                .bind(name.to_owned())
+                .bind(by)
+                .bind(now)
+        }
+        Change::Resume { scope } => {
+            let (scope, name) = scope.columns();
+            sqlx::query("DELETE FROM stops WHERE scope = ? AND name = ?")
+                .bind(scope)
+                .bind(name.to_owned())
+        }
+        Change::AddKey(key) => add_key(key),
+        Change::RevokeKey { id } => {
+            sqlx::query("UPDATE keys SET revoked = ? WHERE id = ? AND revoked IS NULL")
+                .bind(now)
+                .bind(id)
+        }
+    }
+}
+
+fn place_hold(hold: HoldRow) -> Query {
+    sqlx::query(
+        "INSERT INTO holds (id, call, identity, tool, digest, arguments, rule, price, placed, \
+         expires, state, decided_by, decided, reason) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(hold.id)
+    .bind(hold.call)
+    .bind(hold.identity)
+    .bind(hold.tool)
+    .bind(hold.digest)
+    .bind(hold.arguments)
+    .bind(hold.rule)
+    .bind(hold.price)
+    .bind(hold.placed)
+    .bind(hold.expires)
+    .bind(hold.state.as_str())
+    .bind(hold.decided_by)
+    .bind(hold.decided)
+    .bind(hold.reason)
+}
+
+fn add_key(key: KeyRow) -> Query {
+    sqlx::query(
+        "INSERT INTO keys (id, hash, identity, created, expires, revoked) \
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(key.id)
+    .bind(key.hash)
+    .bind(key.identity)
+    .bind(key.created)
+    .bind(key.expires)
+    .bind(key.revoked)
+}
+
+/// A change of a hold that matched no row was refused.
+fn must_change(done: &SqliteQueryResult) -> Result<(), Refusal> {
+    match done.rows_affected() {
+        0 => Err(CommitError::HoldSpent.into()),
+        _ => Ok(()),
+    }
+}
+
+fn conflict(error: sqlx::Error) -> Refusal {
+    match error.as_database_error() {
+        Some(refused) if refused.is_unique_violation() => Refusal::Conflict(error),
+        _ => Refusal::Store(error),
+    }
+}
+
+fn statements(head: &str, row: &str) -> [String; 4] {
+    CHUNKS.map(|rows| format!("{head}{}", vec![row; rows].join(", ")))
+}
+
+/// Statements that write all rows, in order.
+fn inserts<T>(
+    statements: &'static [String; 4],
+    rows: Vec<T>,
+    bind: fn(Query, T) -> Query,
+) -> Vec<Query> {
+    let mut queries = Vec::new();
+    let mut rows = rows.into_iter();
+    for (size, statement) in CHUNKS.into_iter().zip(statements) {
+        while rows.len() >= size {
+            // Made of literals above.
+            let query = sqlx::query(AssertSqlSafe(statement.as_str()));
+            queries.push(rows.by_ref().take(size).fold(query, bind));
+        }
+    }
+    queries
+}

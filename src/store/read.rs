@@ -1,0 +1,327 @@
+//! Reading: what is there, as rows. Nothing here waits for the writer.
+
+use sqlx::sqlite::{SqliteExecutor, SqliteRow};
+use sqlx::{FromRow, QueryBuilder, Row, Sqlite};
+
+use super::{HoldRow, HoldState, KeyRow, StopScope, Store, StoreError};
+
+/// No more calls, or events after one, are read at once.
+const MOST: u32 = 10_000;
+
+/// The kill switch, where it is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopRow {
+    /// What is stopped.
+    pub scope: StopScope,
+    /// Who stopped it.
+    pub by: String,
+    /// When: microseconds since the Unix epoch.
+    pub at: i64,
+}
+
+/// An event as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct StoredEvent {
+    /// Its place in the trail.
+    pub seq: i64,
+    /// The call that it belongs to.
+    pub call: Option<String>,
+    /// When it happened: microseconds since the Unix epoch.
+    pub at: i64,
+    /// Its name.
+    pub kind: String,
+    /// The event whole, as a JSON object.
+    pub body: String,
+}
+
+/// A call: its events, and how the last hold that it named stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallRow {
+    /// Its name.
+    pub id: String,
+    /// Its events, in order.
+    pub events: Vec<StoredEvent>,
+    /// The hold.
+    pub hold: Option<HoldRow>,
+}
+
+/// Which calls.
+#[derive(Debug, Clone, Default)]
+pub struct CallFilter {
+    /// Of this tool.
+    pub tool: Option<String>,
+    /// Of this identity.
+    pub identity: Option<String>,
+    /// With this decision as the last one: `allow`, `deny` or `hold`.
+    pub decision: Option<String>,
+    /// That came in at this time or later: microseconds since the Unix epoch.
+    pub since: Option<i64>,
+    /// Whose name starts with this.
+    pub id: Option<String>,
+    /// How many, counted from the newest; at most 10,000, which is the default.
+    pub limit: Option<u32>,
+}
+
+impl Store {
+    /// Where the kill switch is on.
+    pub async fn stops(&self) -> Result<Vec<StopRow>, StoreError> {
+        let rows = self
+            .all(sqlx::query("SELECT scope, name, by, at FROM stops ORDER BY at, scope, name"))
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let scope = scope(row)?;
+                Ok(StopRow { scope, by: row.try_get("by")?, at: row.try_get("at")? })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(|error| self.0.place.describe(&error))
+    }
+
+    /// The hold of that name.
+    pub async fn hold(&self, id: &str) -> Result<Option<HoldRow>, StoreError> {
+        let rows = self.all(sqlx::query("SELECT * FROM holds WHERE id = ?").bind(id.to_owned()));
+        Ok(self.typed(&rows.await?)?.pop())
+    }
+
+    /// The newest hold for a repeat of the same call that was neither spent nor has expired.
+    pub async fn find_hold(
+        &self,
+        identity: &str,
+        tool: &str,
+        digest: &str,
+        now: i64,
+    ) -> Result<Option<HoldRow>, StoreError> {
+        let query = sqlx::query(
+            "SELECT * FROM holds WHERE identity = ? AND tool = ? AND digest = ? \
+             AND state <> 'spent' AND expires > ? ORDER BY placed DESC, id DESC LIMIT 1",
+        )
+        .bind(identity.to_owned())
+        .bind(tool.to_owned())
+        .bind(digest.to_owned())
+        .bind(now);
+        Ok(self.typed(&self.all(query).await?)?.pop())
+    }
+
+    /// The holds in a state, or all of them; oldest first. Expired ones are among them.
+    pub async fn holds(&self, state: Option<HoldState>) -> Result<Vec<HoldRow>, StoreError> {
+        let query =
+            sqlx::query("SELECT * FROM holds WHERE state = ?1 OR ?1 IS NULL ORDER BY placed, id")
+                .bind(state.map(HoldState::as_str));
+        self.typed(&self.all(query).await?)
+    }
+
+    /// All API keys, revoked and expired ones too; oldest first.
+    pub async fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
+        self.typed(&self.all(sqlx::query("SELECT * FROM keys ORDER BY created, id")).await?)
+    }
+
+    /// The API key with that hash.
+    pub async fn key_by_hash(&self, hash: &str) -> Result<Option<KeyRow>, StoreError> {
+        let query = sqlx::query("SELECT * FROM keys WHERE hash = ?").bind(hash.to_owned());
+        Ok(self.typed(&self.all(query).await?)?.pop())
+    }
+
+    /// How many uses of a window came after a time: microseconds since the Unix epoch.
+    pub async fn window_count(&self, key: &str, after: i64) -> Result<u64, StoreError> {
+        let query = sqlx::query("SELECT count(*) FROM window_uses WHERE key = ? AND at > ?")
+            .bind(key.to_owned())
+            .bind(after);
+        let rows: Vec<(i64,)> = self.typed(&self.all(query).await?)?;
+        Ok(rows.first().map_or(0, |(count,)| count.unsigned_abs()))
+    }
+
+    /// The events of a call, in order.
+    pub async fn events_of(&self, call: &str) -> Result<Vec<StoredEvent>, StoreError> {
+        let query =
+            sqlx::query("SELECT seq, call, at, kind, body FROM events WHERE call = ? ORDER BY seq")
+                .bind(call.to_owned());
+        self.typed(&self.all(query).await?)
+    }
+
+    /// The next events after a place in the trail, in order; at most 10,000.
+    pub async fn events_after(&self, seq: i64) -> Result<Vec<StoredEvent>, StoreError> {
+        let query = sqlx::query(
+            "SELECT seq, call, at, kind, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+        )
+        .bind(seq)
+        .bind(MOST);
+        self.typed(&self.all(query).await?)
+    }
+
+    /// The place of the newest event; 0 where there is none.
+    pub async fn last_seq(&self) -> Result<i64, StoreError> {
+        let query = sqlx::query("SELECT coalesce(max(seq), 0) FROM events");
+        let rows: Vec<(i64,)> = self.typed(&self.all(query).await?)?;
+        Ok(rows.first().map_or(0, |(seq,)| *seq))
+    }
+
+    /// Calls with their events, the newest that the filter lets through, oldest first.
+    pub async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRow>, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT seq, call, at, kind, body FROM events WHERE call IN (\
+             SELECT opening.call FROM events AS opening \
+             WHERE opening.kind IN ('received', 'malformed')",
+        );
+        let decision = "(SELECT decision FROM events WHERE call = opening.call \
+                        AND decision IS NOT NULL ORDER BY seq DESC LIMIT 1)";
+        for (column, value) in [
+            ("opening.tool", &filter.tool),
+            ("opening.identity", &filter.identity),
+            (decision, &filter.decision),
+        ] {
+            if let Some(value) = value {
+                query.push(" AND ").push(column).push(" = ").push_bind(value.clone());
+            }
+        }
+        if let Some(since) = filter.since {
+            query.push(" AND opening.at >= ").push_bind(since);
+        }
+        if let Some(id) = &filter.id {
+            // Names that start with it are those from it up to it with the last character
+            // that there is; so the index serves.
+            query.push(" AND opening.call >= ").push_bind(id.clone());
+            query.push(" AND opening.call < ").push_bind(format!("{id}{}", char::MAX));
+        }
+        let limit = filter.limit.unwrap_or(MOST).min(MOST);
+        query.push(" ORDER BY opening.seq DESC LIMIT ").push_bind(limit);
+        query.push(") ORDER BY seq");
+        let events: Vec<StoredEvent> = self.typed(&self.all(query.build()).await?)?;
+        let mut calls = group_by_call(events);
+        self.add_holds(&mut calls).await?;
+        Ok(calls)
+    }
+
+    async fn add_holds(&self, calls: &mut [CallRow]) -> Result<(), StoreError> {
+        let named: Vec<Option<String>> = calls.iter().map(hold_named_by).collect();
+        for (call, hold) in calls.iter_mut().zip(named) {
+            if let Some(hold) = hold {
+                call.hold = self.hold(&hold).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn all(
+        &self,
+        query: sqlx::query::Query<'_, Sqlite, sqlx::sqlite::SqliteArguments>,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        let readers = self.readers()?;
+        query.fetch_all(&readers).await.map_err(|error| self.0.place.describe(&error))
+    }
+
+    fn typed<T: for<'r> FromRow<'r, SqliteRow>>(
+        &self,
+        rows: &[SqliteRow],
+    ) -> Result<Vec<T>, StoreError> {
+        rows.iter()
+            .map(T::from_row)
+            .collect::<Result<_, _>>()
+            .map_err(|error| self.0.place.describe(&error))
+    }
+}
+
+/// What is stopped, as a transaction sees it.
+pub(super) async fn stop_scopes(
+    executor: impl SqliteExecutor<'_>,
+) -> Result<Vec<StopScope>, sqlx::Error> {
+    let rows = sqlx::query("SELECT scope, name FROM stops").fetch_all(executor).await?;
+    rows.iter().map(scope).collect()
+}
+
+/// Events in order as calls, by their first events.
+fn group_by_call(events: Vec<StoredEvent>) -> Vec<CallRow> {
+    let mut calls: Vec<CallRow> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for event in events {
+        let Some(id) = event.call.clone() else { continue };
+        let place = *places.entry(id.clone()).or_insert(calls.len());
+        if place == calls.len() {
+            calls.push(CallRow { id, events: Vec::new(), hold: None });
+        }
+        calls[place].events.push(event);
+    }
+    calls
+}
+
+fn hold_named_by(call: &CallRow) -> Option<String> {
+    let held = call.events.iter().rev().find(|event| event.kind == "held")?;
+    let body: serde_json::Value = serde_json::from_str(&held.body).ok()?;
+    body.get("hold")?.as_str().map(str::to_owned)
+}
+
+fn scope(row: &SqliteRow) -> Result<StopScope, sqlx::Error> {
+    let name = row.try_get("name")?;
+    match row.try_get("scope")? {
+        "all" => Ok(StopScope::All),
+        "api" => Ok(StopScope::Api(name)),
+        "tool" => Ok(StopScope::Tool(name)),
+        "identity" => Ok(StopScope::Identity(name)),
+        // A switch that cannot be read must not be passed over.
+        other => Err(sqlx::Error::Decode(format!("unknown scope `{other}`").into())),
+    }
+}
+
+impl StopScope {
+    /// The scope's columns in the table.
+    pub(super) fn columns(&self) -> (&'static str, &str) {
+        match self {
+            Self::All => ("all", ""),
+            Self::Api(name) => ("api", name),
+            Self::Tool(name) => ("tool", name),
+            Self::Identity(name) => ("identity", name),
+        }
+    }
+}
+
+impl HoldState {
+    /// The state as it is written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Spent => "spent",
+        }
+    }
+
+    fn parse(state: &str) -> Result<Self, sqlx::Error> {
+        [Self::Pending, Self::Approved, Self::Rejected, Self::Spent]
+            .into_iter()
+            .find(|known| known.as_str() == state)
+            .ok_or_else(|| sqlx::Error::Decode(format!("unknown state `{state}`").into()))
+    }
+}
+
+impl FromRow<'_, SqliteRow> for HoldRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            call: row.try_get("call")?,
+            identity: row.try_get("identity")?,
+            tool: row.try_get("tool")?,
+            digest: row.try_get("digest")?,
+            arguments: row.try_get("arguments")?,
+            rule: row.try_get("rule")?,
+            price: row.try_get("price")?,
+            placed: row.try_get("placed")?,
+            expires: row.try_get("expires")?,
+            state: HoldState::parse(row.try_get("state")?)?,
+            decided_by: row.try_get("decided_by")?,
+            decided: row.try_get("decided")?,
+            reason: row.try_get("reason")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for KeyRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            hash: row.try_get("hash")?,
+            identity: row.try_get("identity")?,
+            created: row.try_get("created")?,
+            expires: row.try_get("expires")?,
+            revoked: row.try_get("revoked")?,
+        })
+    }
+}
