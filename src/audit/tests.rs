@@ -1,1 +1,346 @@
+use serde_json::{Value, json};
+use tollbridge_operation::CallId;
 
+use super::*;
+use crate::secret::{Redactor, Secret};
+use crate::store::{Batch, Change, Durability, EventRow, HoldRow, HoldState, StopScope, Store};
+
+const NONE: &str = "01J00000000000000000000000";
+const ONE: &str = "01J00000000000000000000001";
+const TWO: &str = "01J00000000000000000000002";
+
+fn received(arguments: Value) -> Event {
+    Event::Received {
+        identity: "alice".into(),
+        tool: "get_order".into(),
+        api: Some("orders".into()),
+        operation: Some("getOrder".into()),
+        arguments,
+        transport: "stdio".into(),
+        client: Some("test 1".into()),
+        traceparent: None,
+        tools: "sha256:t".into(),
+        config: "sha256:c".into(),
+        spec: Some("sha256:s".into()),
+    }
+}
+
+fn decided(effect: Verdict) -> Event {
+    Event::Decided { effect, rules: vec!["tool.get_order".into()], reason: None }
+}
+
+fn started(n: u32) -> Event {
+    Event::AttemptStarted {
+        n,
+        url: "http://127.0.0.1/orders/1".into(),
+        method: "GET".into(),
+        wait_ms: 100 * u64::from(n - 1),
+        why: (n > 1).then(|| "503".into()),
+    }
+}
+
+fn finished(n: u32, status: u16) -> Event {
+    let error = (status != 200).then(|| "unavailable".into());
+    Event::AttemptFinished { n, status: Some(status), error, duration_ms: 5, bytes: 17 }
+}
+
+fn replied(outcome: &str) -> Event {
+    Event::Replied {
+        outcome: outcome.into(),
+        message: None,
+        attempts: 2,
+        status: Some(200),
+        served_by: Some("http://127.0.0.1".into()),
+        upstream_ms: 110,
+        bytes: 17,
+        cost: None,
+        duration_ms: 115,
+    }
+}
+
+fn all_events() -> Vec<Event> {
+    let scope = || StopScope::Api("orders".into());
+    let by = || "operator:o".to_owned();
+    vec![
+        received(
+            json!({"amount": serde_json::from_str::<Value>("500.0000000000000000001").expect("a number")}),
+        ),
+        Event::Malformed { transport: "http".into(), identity: None, reason: "no JSON".into() },
+        decided(Verdict::Hold),
+        Event::Held { hold: "h".into(), expires: Time(5) },
+        Event::Approved { hold: "h".into(), by: by(), reason: None, decided: Some(Time(4)) },
+        Event::Rejected { hold: "h".into(), by: by(), reason: Some("no".into()) },
+        Event::Quoted { price: "0.01 USDC".into(), terms: json!([1, {"a": 2.5}]) },
+        Event::Reserved { windows: vec!["calls".into()] },
+        started(2),
+        finished(2, 503),
+        Event::Released { reservations: vec!["calls".into()], reason: "nothing sent".into() },
+        replied("succeeded"),
+        Event::SwitchStopped { scope: StopScope::All, by: by() },
+        Event::SwitchResumed { scope: scope(), by: by() },
+        Event::KeyCreated { id: "k".into(), identity: "alice".into(), by: by() },
+        Event::KeyRevoked { id: "k".into(), by: by() },
+        Event::ConfigLoaded { config: "sha256:c".into(), tools: 7 },
+    ]
+}
+
+fn row(call: &str, at: i64, event: &Event) -> EventRow {
+    event.row(Some(&CallId::new(call)), at, &Redactor::default())
+}
+
+async fn store(now: fn() -> i64) -> Store {
+    Store::open_with_clock("sqlite::memory:", Durability::Process, now).await.expect("a store")
+}
+
+async fn write(store: &Store, call: &str, events: &[Event]) {
+    let rows = (1_i64..).zip(events).map(|(at, event)| row(call, at, event)).collect();
+    let _ = store.commit(Batch { events: rows, ..Batch::default() }).await.expect("written");
+}
+
+/// As it is printed: a snapshot's own JSON shows numbers of arbitrary precision as maps.
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("JSON")
+}
+
+#[test]
+fn every_event_is_read_back_as_it_was_written() {
+    for event in all_events() {
+        let row = event.row(None, 1, &Redactor::default());
+        assert_eq!(Event::parse(&row.body), Some(event), "{}", row.body);
+    }
+}
+
+#[test]
+fn the_kind_of_a_row_is_the_kind_in_its_body() {
+    for event in all_events() {
+        let row = event.row(None, 1, &Redactor::default());
+        let body: Value = serde_json::from_str(&row.body).expect("JSON");
+        assert_eq!(body["kind"], row.kind);
+    }
+}
+
+#[test]
+fn rows_have_their_columns_where_a_call_opens_falls_and_ends() {
+    let columns = |event: &Event| {
+        let row = row("c", 1, event);
+        (row.identity, row.tool, row.api, row.operation, row.decision, row.outcome)
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let opening = (text("alice"), text("get_order"), text("orders"), text("getOrder"), None, None);
+    assert_eq!(columns(&received(json!({}))), opening);
+    assert_eq!(columns(&decided(Verdict::Deny)), (None, None, None, None, Some("deny"), None));
+    let ending = (None, None, None, None, None, text("succeeded"));
+    assert_eq!(columns(&replied("succeeded")), ending);
+    let created = Event::KeyCreated { id: "k".into(), identity: "a".into(), by: "b".into() };
+    assert_eq!(columns(&created), (None, None, None, None, None, None));
+    let malformed =
+        Event::Malformed { transport: "http".into(), identity: text("a"), reason: String::new() };
+    assert_eq!(columns(&malformed), (text("a"), None, None, None, None, text("malformed")));
+}
+
+#[test]
+fn no_text_of_any_event_keeps_a_secret() {
+    let secret = "hunter2/ö";
+    let redactor = Redactor::new([&Secret::new(secret)]);
+    let encoded = "hunter2%2F%C3%B6";
+    let texts = [
+        Event::Received {
+            identity: secret.into(),
+            tool: secret.into(),
+            api: Some(secret.into()),
+            operation: Some(secret.into()),
+            arguments: json!({ secret: [encoded, {"x": secret}] }),
+            transport: secret.into(),
+            client: Some(secret.into()),
+            traceparent: Some(encoded.into()),
+            tools: secret.into(),
+            config: secret.into(),
+            spec: Some(secret.into()),
+        },
+        Event::Malformed {
+            transport: secret.into(),
+            identity: Some(secret.into()),
+            reason: secret.into(),
+        },
+        Event::Decided {
+            effect: Verdict::Deny,
+            rules: vec![secret.into()],
+            reason: Some(secret.into()),
+        },
+        Event::AttemptStarted {
+            n: 1,
+            url: format!("http://h/?k={encoded}"),
+            method: secret.into(),
+            wait_ms: 0,
+            why: Some(secret.into()),
+        },
+        Event::AttemptFinished {
+            n: 1,
+            status: None,
+            error: Some(secret.into()),
+            duration_ms: 0,
+            bytes: 0,
+        },
+        Event::Quoted { price: secret.into(), terms: json!({"a": secret}) },
+        Event::SwitchStopped { scope: StopScope::Tool(secret.into()), by: secret.into() },
+    ];
+    for event in texts {
+        let row = event.row(None, 1, &redactor);
+        assert!(!redactor.bytes_contain(format!("{row:?}").as_bytes()), "{row:?}");
+        assert!(Event::parse(&row.body).is_some(), "{}", row.body);
+    }
+}
+
+#[test]
+fn a_secret_that_is_one_of_our_words_leaves_rows_readable() {
+    let redactor =
+        Redactor::new([&Secret::new("deny"), &Secret::new("7"), &Secret::new("decided")]);
+    let body = |event: &Event| Event::parse(&event.row(None, 1, &redactor).body);
+    assert_eq!(body(&decided(Verdict::Deny)), Some(decided(Verdict::Deny)));
+    let loaded = Event::ConfigLoaded { config: "c".into(), tools: 7 };
+    assert_eq!(body(&loaded), Some(loaded));
+}
+
+#[test]
+fn inbound_keys_in_arguments_are_masked() {
+    let key = format!("tb_0123456789_{}", "x".repeat(43));
+    let row = row("c", 1, &received(json!({ "note": key })));
+    assert!(row.body.contains("tb_0123456789_[redacted]"), "{}", row.body);
+}
+
+#[test]
+fn what_is_too_large_is_kept_by_its_digest_or_cut() {
+    let row = row("c", 1, &received(json!({ "text": "x".repeat(1024 * 1024) })));
+    assert!(row.body.len() < 2000);
+    let body: Value = serde_json::from_str(&row.body).expect("JSON");
+    assert_eq!(body["arguments"]["tollbridge/cut"]["bytes"], json!(1024 * 1024 + 11));
+
+    let mut small = received(json!({ "text": "x".repeat(1024 * 1024 - 11) }));
+    assert_eq!(Event::parse(&self::row("c", 1, &small).body), Some(small.clone()));
+    if let Event::Received { client, .. } = &mut small {
+        *client = Some("ö".repeat(20_000));
+    }
+    let row = self::row("c", 1, &small);
+    let body: Value = serde_json::from_str(&row.body).expect("JSON");
+    assert_eq!(body["client"].as_str().map(str::len), Some(16 * 1024 + '…'.len_utf8()));
+}
+
+#[tokio::test]
+async fn a_call_is_put_together_from_its_events() {
+    let store = store(|| 100).await;
+    let events = [
+        received(json!({"id": 1})),
+        decided(Verdict::Allow),
+        started(1),
+        finished(1, 503),
+        started(2),
+        finished(2, 200),
+        replied("succeeded"),
+    ];
+    write(&store, ONE, &events).await;
+    let calls = calls(&store, &Filter::default()).await.expect("calls");
+    insta::assert_snapshot!("a_call", json(&calls));
+    let shown = call(&store, ONE).await.expect("read").expect("a call");
+    insta::assert_snapshot!("a_call_with_its_events", json(&shown));
+}
+
+#[tokio::test]
+async fn a_call_that_runs_has_no_outcome_and_its_attempt_no_end() {
+    let store = store(|| 100).await;
+    write(&store, ONE, &[received(json!({})), decided(Verdict::Allow), started(1)]).await;
+    let record = call(&store, ONE).await.expect("read").expect("a call");
+    assert_eq!((record.outcome, record.started), (None, Time(1)));
+    assert_eq!(record.attempts[0].duration_ms, None);
+}
+
+#[tokio::test]
+async fn what_was_malformed_is_a_call_without_a_decision() {
+    let store = store(|| 100).await;
+    let event = Event::Malformed { transport: "http".into(), identity: None, reason: "cut".into() };
+    write(&store, ONE, &[event]).await;
+    let record = call(&store, ONE).await.expect("read").expect("a call");
+    assert_eq!(record.outcome.as_deref(), Some("malformed"));
+    assert_eq!((record.decision, record.identity, record.tool), (None, None, None));
+}
+
+#[tokio::test]
+async fn a_held_call_ends_as_denied_once_its_hold_came_to_nothing() {
+    for (state, expires, outcome) in [
+        (HoldState::Pending, 101, "held"),
+        (HoldState::Pending, 100, "denied"),
+        (HoldState::Approved, 101, "held"),
+        (HoldState::Approved, 100, "denied"),
+        (HoldState::Rejected, 101, "denied"),
+        (HoldState::Spent, 100, "held"),
+    ] {
+        let store = store(|| 100).await;
+        let hold = HoldRow {
+            id: "h".into(),
+            call: ONE.into(),
+            identity: "alice".into(),
+            tool: "get_order".into(),
+            digest: "d".into(),
+            arguments: "{}".into(),
+            rule: "r".into(),
+            price: None,
+            placed: 1,
+            expires,
+            state,
+            decided_by: None,
+            decided: None,
+            reason: None,
+        };
+        let changes = vec![Change::PlaceHold(hold)];
+        let _ = store.commit(Batch { changes, ..Batch::default() }).await.expect("placed");
+        let held = Event::Held { hold: "h".into(), expires: Time(expires) };
+        write(&store, ONE, &[received(json!({})), decided(Verdict::Hold), held, replied("held")])
+            .await;
+        let record = call(&store, ONE).await.expect("read").expect("a call");
+        assert_eq!(record.outcome.as_deref(), Some(outcome), "{state:?} until {expires}");
+    }
+}
+
+#[tokio::test]
+async fn a_shortened_name_finds_its_call_and_no_other() {
+    let store = store(|| 100).await;
+    for id in [ONE, TWO] {
+        write(&store, id, &[received(json!({}))]).await;
+    }
+    let other = "01K00000000000000000000000";
+    write(&store, other, &[received(json!({}))]).await;
+    let find = async |id: &str| call(&store, id).await.expect(id).map(|call| call.id);
+    assert_eq!(find(ONE).await.as_deref(), Some(ONE));
+    assert_eq!(find(&ONE.to_lowercase()).await.as_deref(), Some(ONE));
+    assert_eq!(find("01K000").await.as_deref(), Some(other));
+    assert_eq!(find("01K00").await, None);
+    assert_eq!(find(NONE).await, None);
+    assert_eq!(find("01J%00").await, None);
+    let several = call(&store, "01J0000").await.expect_err("two");
+    assert!(matches!(several, AuditError::Ambiguous { .. }), "{several}");
+}
+
+#[tokio::test]
+async fn following_yields_each_call_once_it_ended() {
+    let store = store(|| 100).await;
+    let from = store.last_seq().await.expect("a place");
+    write(&store, ONE, &[received(json!({})), decided(Verdict::Allow)]).await;
+    write(&store, TWO, &[received(json!({})), decided(Verdict::Deny), replied("denied")]).await;
+    let names = |calls: Vec<CallRecord>| calls.into_iter().map(|call| call.id).collect::<Vec<_>>();
+    let (ended, next) = follow(&store, from, &Filter::default()).await.expect("calls");
+    assert_eq!(names(ended), [TWO]);
+    write(&store, ONE, &[replied("succeeded")]).await;
+    let denied = Filter { decision: Some("deny".into()), ..Filter::default() };
+    let (ended, _) = follow(&store, next, &denied).await.expect("calls");
+    assert_eq!(names(ended), [""; 0]);
+    let (ended, last) = follow(&store, next, &Filter::default()).await.expect("calls");
+    assert_eq!(names(ended), [ONE]);
+    let (ended, same) = follow(&store, last, &Filter::default()).await.expect("calls");
+    assert_eq!((ended.len(), same), (0, last));
+}
+
+#[test]
+fn names_of_calls_differ_and_are_ulids() {
+    let (one, two) = (new_call_id(), new_call_id());
+    assert_ne!(one, two);
+    assert!(one.as_str().parse::<ulid::Ulid>().is_ok());
+}

@@ -245,6 +245,10 @@ impl Diagnostics {
         self.0.push(diagnostic);
     }
 
+    pub(super) fn last_mut(&mut self) -> Option<&mut Diagnostic> {
+        self.0.last_mut()
+    }
+
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

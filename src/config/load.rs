@@ -3,17 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::Deserialize as _;
 use sha2::{Digest as _, Sha256};
 use tollbridge_operation::{ApiName, Identity};
+use toml::de::{DeTable, DeValue};
 
-use super::codes;
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::located::{Keyed, Located};
 use super::model::{Api, Audit, File, Server, Settlement};
+use super::schema::schema;
 use super::tool::Tool;
+use super::{checks, codes, document, masks};
 
 /// Longer than any configuration that a person wrote.
 const MAX_BYTES: u64 = 8 << 20;
+
+/// After that many, what follows is the parser's confusion.
+const MAX_SYNTAX_ERRORS: usize = 5;
 
 /// A configuration that was read and checked.
 #[derive(Debug, Clone)]
@@ -87,9 +93,31 @@ fn read(path: &Path) -> Result<String, (String, Option<String>)> {
 pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnostics> {
     let digest = format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes())));
     let text: Arc<str> = text.into();
-    let file = Arc::new(SourceFile::new(path.display().to_string(), Arc::clone(&text), Vec::new()));
-    let parsed: File = toml::from_str(&text).map_err(|error| {
-        let diagnostic = Diagnostic::error(codes::SYNTAX, &file, error.message());
+    let source = |masked| Arc::new(SourceFile::new(path.display().to_string(), &*text, masked));
+    let (document, errors) = DeTable::parse_recoverable(&text);
+    if !errors.is_empty() {
+        let file = source(masks::of_unparsed(&text));
+        return Err(errors
+            .iter()
+            .take(MAX_SYNTAX_ERRORS)
+            .map(|e| syntax_error(&file, e))
+            .collect());
+    }
+    let file = source(masks::of_document(document.get_ref()));
+    let schema = schema();
+    let mut found = document::check(&schema, &document, &file);
+    if found.has_errors() {
+        return Err(found);
+    }
+    let span = document.span();
+    let mut document = DeValue::Table(document.into_inner());
+    document::keep_digits(&schema, &schema, &mut document);
+    let DeValue::Table(document) = document else { unreachable!("a table stays one") };
+    let parsed = File::deserialize(toml::Deserializer::from(toml::Spanned::new(span, document)));
+    let parsed = parsed.map_err(|error| {
+        // The check passed what the model does not take. Its message may repeat a value.
+        let message = "this is not what its key takes";
+        let diagnostic = Diagnostic::error(codes::WRONG_TYPE, &file, message);
         Diagnostics::from_iter([diagnostic.at(error.span().unwrap_or(0..0))])
     })?;
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -105,5 +133,13 @@ pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnos
         apis: parsed.api,
         tools: parsed.tool,
     };
-    Ok((config, Diagnostics::new()))
+    checks::check(&config, &mut found);
+    found.sort();
+    if found.has_errors() { Err(found) } else { Ok((config, found)) }
+}
+
+fn syntax_error(file: &Arc<SourceFile>, error: &toml::de::Error) -> Diagnostic {
+    Diagnostic::error(codes::SYNTAX, file, format!("no TOML: {}", error.message()))
+        .at(error.span().unwrap_or(0..0))
+        .label("here")
 }

@@ -147,7 +147,25 @@ impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Keyed<K
     }
 }
 
-impl<K, V: JsonSchema> JsonSchema for Keyed<K, V> {
+/// The form of a [`Keyed`] table's keys, as the check of the document knows it.
+pub(super) trait KeyForm {
+    /// The name of the format; `None` where any key will do.
+    const FORMAT: Option<&'static str>;
+}
+
+impl KeyForm for String {
+    const FORMAT: Option<&'static str> = None;
+}
+
+impl KeyForm for tollbridge_operation::ApiName {
+    const FORMAT: Option<&'static str> = Some("tollbridge-api-name");
+}
+
+impl KeyForm for super::values::ArgumentPath {
+    const FORMAT: Option<&'static str> = Some("tollbridge-argument");
+}
+
+impl<K: KeyForm, V: JsonSchema> JsonSchema for Keyed<K, V> {
     fn inline_schema() -> bool {
         true
     }
@@ -156,6 +174,13 @@ impl<K, V: JsonSchema> JsonSchema for Keyed<K, V> {
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let value = generator.subschema_for::<V>();
-        json_schema!({"type": "object", "additionalProperties": value})
+        match K::FORMAT {
+            Some(format) => json_schema!({
+                "type": "object",
+                "propertyNames": {"format": format},
+                "additionalProperties": value
+            }),
+            None => json_schema!({"type": "object", "additionalProperties": value}),
+        }
     }
 }

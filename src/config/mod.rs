@@ -9,13 +9,18 @@
 //! through [`Diagnostics`] what they find wrong with the file: [`Config::file`] and the
 //! places that [`Located`] values carry are all it takes.
 
+mod checks;
 pub mod codes;
 mod decimal;
 mod diagnostic;
+mod document;
+mod later;
 mod lenient;
 mod load;
 mod located;
+mod masks;
 mod model;
+mod schema;
 mod tool;
 mod values;
 
@@ -28,8 +33,12 @@ pub use located::{Keyed, Located};
 pub use model::{
     Api, Audit, Auth, Durability, ReadsWhenDown, Redirects, Server, ServerAuth, Settlement,
 };
+pub use schema::schema;
 pub use tool::{Argument, Calls, CountedBy, Hold, Tool};
 pub use values::{
     ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,
     Pattern, Period, Selector, Size, StorePath,
 };
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,8 @@ use tollbridge_operation::{ApiKeyPlace, ApiName, Identity};
 use super::located::{Keyed, Located};
 use super::tool::Tool;
 use super::values::{
-    BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Origin, Period, Size, StorePath,
+    BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Origin, Period, Selector, Size,
+    StorePath,
 };
 use crate::secret::SecretRef;
 
@@ -54,6 +55,10 @@ pub struct Server {
     #[serde(default = "default_identity")]
     #[schemars(with = "IdentitySchema")]
     pub identity: Located<Identity>,
+    /// Whether agents may search for operations that are no tools. Not in this version:
+    /// it must be false.
+    #[serde(default)]
+    pub discovery: bool,
     /// Allowed `Origin` headers besides loopback.
     #[serde(default)]
     pub origins: Vec<Located<Origin>>,
@@ -63,7 +68,13 @@ pub struct Server {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { name: default_name(), identity: default_identity(), origins: Vec::new(), auth: None }
+        Self {
+            name: default_name(),
+            identity: default_identity(),
+            discovery: false,
+            origins: Vec::new(),
+            auth: None,
+        }
     }
 }
 
@@ -162,6 +173,9 @@ pub struct Api {
     /// Other hosts that the description names and that may be contacted.
     #[serde(default)]
     pub hosts: Vec<Located<HostName>>,
+    /// Who may find and call what is no tool. Not in this version: it must be empty.
+    #[serde(default)]
+    pub discover: Vec<Located<Selector>>,
     /// The description's digest, written by `tollbridge import`.
     pub digest: Option<Located<Digest>>,
     /// The credential for every call.

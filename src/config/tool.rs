@@ -1,9 +1,10 @@
 //! `[[tool]]`: an operation as an agent may call it.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use tollbridge_operation::{ApiName, Effect, ToolName};
 
@@ -31,7 +32,7 @@ pub struct Tool {
     pub description: Option<Located<String>>,
     /// Arguments that show how it is called, each a table.
     #[serde(default)]
-    #[schemars(with = "Vec<Keyed<String, Literal>>")]
+    #[schemars(with = "Vec<ExampleSchema>")]
     pub examples: Vec<Located<Literal>>,
     /// What it may do to the world, where the description does not tell or is wrong.
     #[schemars(with = "Option<EffectSchema>")]
@@ -67,6 +68,21 @@ enum EffectSchema {
     Read,
     Write,
     Destructive,
+}
+
+/// The JSON Schema of an example: a table that is kept as a literal.
+struct ExampleSchema;
+
+impl JsonSchema for ExampleSchema {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Example".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "object", "format": "tollbridge-literal"})
+    }
 }
 
 /// A person must approve.

@@ -113,7 +113,9 @@ impl Store {
         let place = Place::new(url, durability, settings.busy)?;
         place.create()?;
         let connection = place.set_up().await?;
-        let readers = RwLock::new((place.file()?, place.readers(false)));
+        let readers = place.readers(false);
+        place.check_readable(&readers).await?;
+        let readers = RwLock::new((place.file()?, readers));
         let (sender, requests) = mpsc::channel(QUEUE);
         let writer = Writer::new(place.clone(), settings, requests, connection)?;
         // It ends when the last sender is gone, or with `close`.

@@ -468,6 +468,26 @@ async fn a_store_that_is_open_for_reading_refuses_to_write() {
 }
 
 #[tokio::test]
+async fn many_processes_may_set_up_the_same_new_store() {
+    let folder = folder();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let url = url(&folder);
+        tasks.spawn(async move {
+            let store = Store::open(&url, Durability::Full).await?;
+            store
+                .commit(guarded())
+                .await
+                .map(|_| ())
+                .map_err(|error| StoreError { path: url, message: error.to_string() })
+        });
+    }
+    for opened in tasks.join_all().await {
+        opened.expect("a store");
+    }
+}
+
+#[tokio::test]
 async fn a_newer_schema_is_refused() {
     let folder = folder();
     open(&folder).await.close().await;

@@ -1,0 +1,349 @@
+//! What a single key cannot say: names that must exist elsewhere in the file, values that
+//! contradict each other, and what would be unsafe though it is well-formed.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use http::HeaderName;
+use tollbridge_operation::ApiName;
+
+use super::codes;
+use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
+use super::load::Config;
+use super::located::Located;
+use super::model::{Api, Auth, Settlement};
+use super::tool::{Argument, Tool};
+use super::values::{ArgumentPath, HeaderText, Period, Selector};
+
+/// Adds what is wrong to `found`.
+pub(super) fn check(config: &Config, found: &mut Diagnostics) {
+    let mut checks = Checks { config, file: &config.file, found };
+    checks.server();
+    if let Some(settlement) = &config.settlement {
+        checks.settlement(settlement);
+    }
+    for (name, api) in config.apis.iter() {
+        checks.api(name, api);
+    }
+    checks.tool_names();
+    for tool in &config.tools {
+        checks.tool(tool);
+    }
+}
+
+struct Checks<'a> {
+    config: &'a Config,
+    file: &'a Arc<SourceFile>,
+    found: &'a mut Diagnostics,
+}
+
+impl Checks<'_> {
+    fn error(
+        &mut self,
+        code: &'static str,
+        span: Range<usize>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) {
+        self.found.push(Diagnostic::error(code, self.file, message).at(span).label(label));
+    }
+
+    fn warning(&mut self, span: Range<usize>, message: &str, label: &str) {
+        let diagnostic = Diagnostic::warning(codes::UNPROTECTED, self.file, message);
+        self.found.push(diagnostic.at(span).label(label));
+    }
+
+    fn server(&mut self) {
+        if let Some(auth) = &self.config.server.auth
+            && !auth.keys
+        {
+            self.warning(
+                auth.span(),
+                "[server.auth] asks callers for nothing",
+                "set `keys = true`, or remove the table",
+            );
+        }
+    }
+
+    fn settlement(&mut self, settlement: &Settlement) {
+        let network = &settlement.network;
+        if !is_chain_id(network) {
+            let label = "expected a CAIP-2 name such as \"eip155:8453\"";
+            self.error(codes::MALFORMED, network.span(), "`network` is malformed", label);
+        }
+        let url = settlement.facilitator.as_url();
+        if url.scheme() == "http" && !is_loopback(url) {
+            let message = "`facilitator` is not reached over https";
+            let span = settlement.facilitator.span();
+            self.error(codes::MALFORMED, span, message, "payments would travel in the open");
+        }
+        let addresses =
+            settlement.assets.iter().map(|(_, address)| ("an asset's address", address));
+        for (what, address) in addresses.chain([("`pay_to`", &settlement.pay_to)]) {
+            let evm = network.starts_with("eip155:");
+            let hex = |text: &str| text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit());
+            let fine = match address.strip_prefix("0x") {
+                Some(digits) if evm => hex(digits),
+                _ => !evm && !address.is_empty(),
+            };
+            if !fine {
+                let label = "expected `0x` and 40 hex digits";
+                let message = format!("{what} is malformed");
+                self.error(codes::MALFORMED, address.span(), message, label);
+            }
+        }
+    }
+
+    fn api(&mut self, name: &Located<ApiName>, api: &Api) {
+        if let (Some(auth), false) = (&api.auth, api.credentials.is_empty()) {
+            self.error(
+                codes::CREDENTIALS,
+                auth.span(),
+                format!("[api.{name}] has both `auth` and `credentials`"),
+                "keep one of them",
+            );
+        }
+        if let Some(auth) = &api.auth
+            && let Auth::ApiKey { place, name, .. } = &**auth
+        {
+            for (key, given) in [("in", place.is_some()), ("name", name.is_some())] {
+                if !given {
+                    let message = format!("`{key}` is missing: `auth` knows no security scheme");
+                    let label = format!("needs `{key}`");
+                    self.error(codes::MISSING_KEY, auth.span(), message, label);
+                }
+            }
+        }
+        for auth in api.auth.iter().chain(api.credentials.iter().map(|(_, auth)| auth)) {
+            if let Auth::Basic { username, .. } = &**auth
+                && matches!(&**username, HeaderText::Fixed(user) if user.contains(':'))
+            {
+                let message = "a user name cannot have a colon (RFC 7617 §2)";
+                self.error(codes::MALFORMED, username.span(), message, "remove the colon");
+            }
+        }
+        for (header, value) in api.headers.iter() {
+            self.header(header, value);
+        }
+        self.nonzero("timeout", api.timeout.as_ref());
+        self.nonzero("attempt_timeout", api.attempt_timeout.as_ref());
+        if let Some(size) = &api.max_response
+            && size.0 == 0
+        {
+            self.error(codes::EXPIRY, size.span(), "`max_response` is zero", "no answer fits");
+        }
+        if let Some(attempt) = &api.attempt_timeout
+            && attempt.0 > api.timeout()
+        {
+            let message = "`attempt_timeout` is longer than `timeout`";
+            let label = format!("the whole call ends after {}", Period(api.timeout()));
+            self.error(codes::TIMEOUTS, attempt.span(), message, label);
+        }
+        if let Some(url) = &api.base_url
+            && url.as_url().scheme() == "http"
+            && !is_loopback(url.as_url())
+            && (api.auth.is_some() || !api.credentials.is_empty())
+        {
+            self.warning(
+                url.span(),
+                "credentials are sent over plain http",
+                "whoever sees the traffic sees them",
+            );
+        }
+    }
+
+    fn header(&mut self, name: &Located<String>, value: &Located<HeaderText>) {
+        let Ok(parsed) = HeaderName::try_from(name.as_str()) else {
+            let label = "expected a header's name (RFC 9110 §5.1)";
+            return self.error(codes::HEADER, name.span(), format!("`{name}` is no header"), label);
+        };
+        if OWN_HEADERS.contains(&parsed.as_str()) {
+            let message = format!("`{name}` cannot be fixed");
+            self.error(codes::HEADER, name.span(), message, "every request sets its own");
+        } else if matches!(**value, HeaderText::Fixed(_)) && carries_secret(parsed.as_str()) {
+            let message = format!("the header `{name}` holds a literal secret");
+            let diagnostic = Diagnostic::error(codes::LITERAL_SECRET, self.file, message)
+                .at(value.span())
+                .label("a literal secret is refused")
+                .help("write where the secret is: \"env:NAME\", \"file:PATH\" or \"cred:NAME\"");
+            self.found.push(diagnostic);
+        }
+    }
+
+    fn nonzero(&mut self, key: &str, period: Option<&Located<Period>>) {
+        if let Some(period) = period
+            && period.0.is_zero()
+        {
+            let message = format!("`{key}` is zero");
+            self.error(codes::EXPIRY, period.span(), message, "expected more than nothing");
+        }
+    }
+
+    fn tool_names(&mut self) {
+        let mut first: BTreeMap<&str, Range<usize>> = BTreeMap::new();
+        for name in self.config.tools.iter().filter_map(|tool| tool.name.as_ref()) {
+            if let Some(earlier) = first.get(name.as_str()) {
+                let (line, _) = self.file.position(earlier.start);
+                let message = format!("two tools have the name `{name}`");
+                let label = format!("first used in line {line}");
+                self.error(codes::DUPLICATE_TOOL, name.span(), message, label);
+            } else {
+                first.insert(name.as_str(), name.span());
+            }
+        }
+    }
+
+    fn tool(&mut self, tool: &Tool) {
+        if self.config.apis.get(&tool.api).is_none() {
+            let message = format!("there is no [api.{}]", tool.api);
+            let known: Vec<&str> = self.config.apis.iter().map(|(name, _)| name.as_str()).collect();
+            let mut diagnostic = Diagnostic::error(codes::UNKNOWN_API, self.file, message)
+                .at(tool.api.span())
+                .label("no such API");
+            if !known.is_empty() {
+                diagnostic = diagnostic.help(format!("known APIs: {}", known.join(", ")));
+            }
+            self.found.push(diagnostic);
+        }
+        let held = tool.hold.iter().flat_map(|hold| &hold.identities);
+        for selector in tool.allow.iter().flatten().chain(&tool.deny).chain(held) {
+            self.selector(selector);
+        }
+        if let Some(hold) = &tool.hold {
+            self.nonzero("expires", Some(&hold.expires));
+            if hold.identities.is_empty() {
+                let message = "`hold` holds nobody's calls";
+                self.error(codes::BOUNDS, hold.span(), message, "`identities` is empty");
+            }
+        }
+        if let Some(calls) = &tool.calls {
+            self.nonzero("per", Some(&calls.per));
+        }
+        self.nonzero("timeout", tool.timeout.as_ref());
+        if let Some(price) = &tool.price {
+            match &self.config.settlement {
+                None => {
+                    let message = "a price needs [settlement]";
+                    self.error(codes::PRICE, price.span(), message, "nothing says who is paid");
+                }
+                Some(settlement) if settlement.assets.get(&price.asset).is_none() => {
+                    let message = format!("`{}` is none of `[settlement] assets`", price.asset);
+                    self.error(codes::PRICE, price.span(), message, "no such asset");
+                }
+                Some(_) => {}
+            }
+        }
+        let mut paths: Vec<&ArgumentPath> = Vec::new();
+        for (path, rules) in tool.args.iter() {
+            if paths.contains(&&**path) {
+                let message = format!("`{path}` has rules in two tables");
+                self.error(codes::BOUNDS, path.span(), message, "the same argument again");
+            }
+            paths.push(path);
+            self.argument(path, rules);
+        }
+    }
+
+    fn selector(&mut self, selector: &Located<Selector>) {
+        if let Selector::Group(name) = &**selector
+            && self.config.groups.get(name).is_none()
+        {
+            let message = format!("there is no group `{name}`");
+            let mut diagnostic = Diagnostic::error(codes::UNKNOWN_GROUP, self.file, message)
+                .at(selector.span())
+                .label("no such key in [groups]");
+            let known: Vec<&str> =
+                self.config.groups.iter().map(|(name, _)| name.as_str()).collect();
+            if !known.is_empty() {
+                diagnostic = diagnostic.help(format!("known groups: {}", known.join(", ")));
+            }
+            self.found.push(diagnostic);
+        }
+    }
+
+    fn argument(&mut self, path: &Located<ArgumentPath>, rules: &Argument) {
+        let mut contradiction = |span: Range<usize>, message: String, label: &str| {
+            self.error(codes::BOUNDS, span, message, label);
+        };
+        if let (Some(min), Some(max)) = (&rules.min, &rules.max)
+            && **min > **max
+        {
+            let message = format!("`min` is above `max` for {path}");
+            contradiction(min.span(), message, "no number passes both");
+        }
+        if let Some(values) = &rules.one_of
+            && values.is_empty()
+        {
+            contradiction(values.span(), format!("`enum` is empty for {path}"), "no value passes");
+        }
+        if let (Some(_), Some(default)) = (&rules.fixed, &rules.default) {
+            let message = format!("{path} has both `fixed` and `default`");
+            contradiction(default.span(), message, "a fixed value leaves nothing to default");
+        }
+        let hidden = rules.hide.as_ref().is_some_and(|hide| **hide);
+        if let Some(required) = &rules.required
+            && **required
+            && hidden
+            && rules.fixed.is_none()
+            && rules.default.is_none()
+        {
+            let message = format!("{path} is required, hidden, and has no value");
+            contradiction(required.span(), message, "no call could give it");
+        }
+        if let Some(name) = &rules.rename
+            && !is_portable_key(name)
+        {
+            let label = "expected 1 to 64 of a-z, A-Z, 0-9, `_`, `.` and `-`";
+            self.error(codes::MALFORMED, name.span(), "`rename` is malformed", label);
+        }
+    }
+}
+
+/// Headers that belong to the request or the connection (RFC 9110 §7.2, §7.6.1, §8.6).
+const OWN_HEADERS: &[&str] = &[
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether a header's name says that its value is a secret.
+fn carries_secret(name: &str) -> bool {
+    ["authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "api_key"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// A blockchain by its CAIP-2 name.
+fn is_chain_id(text: &str) -> bool {
+    let word = |text: &str, longest: usize, extra: &str| {
+        !text.is_empty()
+            && text.len() <= longest
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
+    };
+    text.split_once(':').is_some_and(|(namespace, reference)| {
+        namespace.len() >= 3 && word(namespace, 8, "-") && word(reference, 32, "-_")
+    })
+}
+
+fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// The key pattern that every client accepts.
+fn is_portable_key(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+}
