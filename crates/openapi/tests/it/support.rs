@@ -90,7 +90,7 @@ pub(crate) fn answer(
 }
 
 /// A description without its bindings, for snapshots.
-pub(crate) fn shown(description: &Description) -> Value {
+pub(crate) fn shown(description: &Description) -> String {
     let operations: Vec<Value> = description
         .operations
         .iter()
@@ -121,12 +121,13 @@ pub(crate) fn shown(description: &Description) -> Value {
         .iter()
         .map(|warning| format!("{}: {}", warning.pointer, warning.message))
         .collect();
-    json!({
+    let shown = json!({
         "title": description.title,
         "version": description.version,
         "format": description.format,
         "operations": operations,
         "skipped": skipped,
         "warnings": warnings,
-    })
+    });
+    serde_json::to_string_pretty(&shown).unwrap()
 }
