@@ -208,7 +208,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, ReadError> {
         let before = &bytes[..error.valid_up_to()];
         let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
         ReadError::Syntax {
-            line: before.iter().filter(|&&b| b == b'\n').count() + 1,
+            line: before.split(|&b| b == b'\n').count(),
             column: String::from_utf8_lossy(&before[line_start..]).chars().count() + 1,
             message: "expected UTF-8; save the document in that encoding".to_owned(),
         }

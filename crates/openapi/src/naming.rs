@@ -67,13 +67,13 @@ fn with_suffix(base: &str, suffix: &str) -> String {
 
 /// The name itself, or with `_2`, `_3`, … where it is taken.
 pub(crate) fn unique(base: &str, taken: &HashSet<String>) -> String {
-    if !taken.contains(base) {
-        return base.to_owned();
+    let mut key = base.to_owned();
+    let mut n = 1;
+    while taken.contains(&key) {
+        n += 1;
+        key = with_suffix(base, &n.to_string());
     }
-    (2..)
-        .map(|n: usize| with_suffix(base, &n.to_string()))
-        .find(|key| !taken.contains(key))
-        .expect("there are more numbers than names")
+    key
 }
 
 #[cfg(test)]

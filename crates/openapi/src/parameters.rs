@@ -56,7 +56,6 @@ pub(crate) struct Declared {
 pub(crate) fn gather(
     document: &Document,
     levels: [(&Pointer, &Value); 2],
-    warnings: &mut Warnings,
 ) -> Result<Vec<Declared>, Fault> {
     let mut gathered: Vec<Declared> = Vec::new();
     for (owner, value) in levels {
@@ -84,15 +83,8 @@ pub(crate) fn gather(
                 value: parameter.clone(),
                 at: at.clone(),
             };
-            match gathered.iter().position(|other| is_same(other, &declared)) {
-                Some(known) => {
-                    if gathered[known].at.as_str().starts_with(owner.as_str())
-                        && gathered[known].at == declared.at
-                    {
-                        warnings.add(&at, "the parameter is declared twice; read once");
-                    }
-                    gathered[known] = declared;
-                }
+            match gathered.iter_mut().find(|other| is_same(other, &declared)) {
+                Some(overridden) => *overridden = declared,
                 None => gathered.push(declared),
             }
         }
@@ -271,21 +263,17 @@ impl Planner<'_, '_> {
             };
             return Ok((shape, lifted));
         }
-        let lifted = match value.get("schema") {
-            Some(schema) => {
-                // The place of a 2.0 parameter's schema is the parameter itself.
-                let here = match self.document.flavour {
-                    Flavour::Swagger2 => at.clone(),
-                    _ => at.child("schema"),
-                };
-                Some(self.lift(&here, schema)?)
-            }
-            None => {
-                self.warnings
-                    .add(at, "the parameter has no schema; read as one that takes anything");
-                None
-            }
-        };
+        let mut lifted = None;
+        if let Some(schema) = value.get("schema") {
+            // The place of a 2.0 parameter's schema is the parameter itself.
+            let here = match self.document.flavour {
+                Flavour::Swagger2 => at.clone(),
+                _ => at.child("schema"),
+            };
+            lifted = Some(self.lift(&here, schema)?);
+        } else {
+            self.warnings.add(at, "the parameter has no schema; read as one that takes anything");
+        }
         let style = self.style(at, value, place);
         let explode = match value.get("explode").and_then(Value::as_bool) {
             Some(explode) => explode,

@@ -182,7 +182,7 @@ fn keys(sites: &[Site<'_>], warnings: &mut Warnings) -> Vec<String> {
                 &site.at.child("operationId"),
                 format!("`{key}` is the id of another operation; this one is `{endpoint}`"),
             );
-            key = endpoint.clone();
+            key.clone_from(&endpoint);
         }
         let mut n = 1;
         while !taken.insert(key.clone()) {
@@ -217,7 +217,7 @@ impl Reader<'_, '_> {
         let template = PathTemplate::parse(&site.path)
             .map_err(|error| Fault::new(&site.path_at, error.to_string()))?;
         let levels = [(&site.item_at, site.item), (at, operation)];
-        let declared = parameters::gather(document, levels, &mut self.warnings)?;
+        let declared = parameters::gather(document, levels)?;
         let (declared, request_body) = match document.flavour {
             Flavour::Swagger2 => swagger2::parameters(document, operation, declared)?,
             _ => (declared, self.request_body(at, operation)?),

@@ -6,7 +6,6 @@
 //! twice in a mapping, keys that are no scalars, aliases that lead into themselves or unfold
 //! to too much, and nesting that a later recursion could not bear.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
@@ -286,8 +285,7 @@ fn number(text: &str) -> Option<Number> {
         digits => digits,
     };
     let point = if fraction.is_empty() { "" } else { "." };
-    let spelled: Cow<'_, str> = format!("{sign}{whole}{point}{fraction}{exponent}").into();
-    spelled.parse().ok()
+    format!("{sign}{whole}{point}{fraction}{exponent}").parse().ok()
 }
 
 #[cfg(test)]
@@ -348,7 +346,11 @@ mod tests {
         ] {
             let value = yaml(text);
             assert!(value.is_number(), "{text}");
-            assert!(value.to_string() == digits || value.to_string() == text, "{text}: {value}");
+            assert_eq!(
+                value.as_number().map(ToString::to_string).as_deref(),
+                Some(digits),
+                "{text}"
+            );
         }
     }
 
@@ -383,7 +385,7 @@ mod tests {
         let mut text = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
         for n in 1..12 {
             let line = vec![format!("*a{}", n - 1); 10].join(",");
-            text.push_str(&format!("a{n}: &a{n} [{line}]\n"));
+            text.extend([format!("a{n}: &a{n} [{line}]\n")]);
         }
         assert!(matches!(parse(&text), Err(ReadError::TooManyNodes { .. })));
     }
@@ -398,8 +400,10 @@ mod tests {
         let deep = format!("a: {}x{}", "[".repeat(200), "]".repeat(200));
         assert!(matches!(parse(&deep), Err(ReadError::TooDeep { .. })));
         let mut text = format!("a0: &a0 {}x{}\n", "[".repeat(60), "]".repeat(60));
-        text.push_str(&format!("a1: &a1 {}*a0{}\n", "[".repeat(60), "]".repeat(60)));
-        text.push_str(&format!("a2: {}*a1{}\n", "[".repeat(60), "]".repeat(60)));
+        text.extend([
+            format!("a1: &a1 {}*a0{}\n", "[".repeat(60), "]".repeat(60)),
+            format!("a2: {}*a1{}\n", "[".repeat(60), "]".repeat(60)),
+        ]);
         assert!(matches!(parse(&text), Err(ReadError::TooDeep { .. })));
     }
 

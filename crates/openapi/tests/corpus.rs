@@ -39,12 +39,22 @@ fn real_documents_are_read_nearly_whole() {
         let took = start.elapsed().as_millis();
         callable += description.operations.len();
         all += description.operations.len() + description.skipped.len();
+        let size: usize = description
+            .operations
+            .iter()
+            .map(|operation| {
+                let output = operation.output.as_ref();
+                operation.input.as_value().to_string().len()
+                    + output.map_or(0, |output| output.as_value().to_string().len())
+            })
+            .sum();
         println!(
-            "{:40} {:6} operations, {:6} callable, {:4} warnings, {took:6} ms{}",
+            "{:36} {:5} operations, {:5} callable, {:4} warnings, {took:5} ms, {:6} KiB of schemas{}",
             name.unwrap_or_default(),
             description.operations.len() + description.skipped.len(),
             description.operations.len(),
             description.warnings.len(),
+            size / 1024,
             description
                 .skipped
                 .first()

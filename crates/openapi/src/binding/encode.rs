@@ -115,7 +115,7 @@ fn pairs(parameter: &Parameter, value: &Value, at: At<'_>) -> Result<Vec<Pair>, 
 }
 
 fn text(value: &Value, at: At<'_>) -> Result<String, EncodeError> {
-    styles::plain(value).flatten().ok_or_else(|| at.expected("text"))
+    styles::plain(value).ok_or_else(|| at.expected("text"))
 }
 
 /// An exploded object brings its own names. None may be another parameter's, or a

@@ -40,7 +40,8 @@ pub(super) fn body(
         }
         BodyForm::JsonLines => {
             let items = value.as_array().ok_or_else(|| at.expected("a list"))?;
-            items.iter().map(|item| format!("{item}\n")).collect::<String>().into()
+            let lines: Vec<String> = items.iter().map(Value::to_string).collect();
+            Bytes::from(lines.join("\n") + "\n")
         }
         BodyForm::UrlEncoded { fields } => url_encoded(object(value, at)?, fields, at)?.into(),
         BodyForm::Multipart { fields } => {
@@ -132,7 +133,7 @@ fn url_encoded(
 
 /// Plain values as text, others as JSON.
 fn by_value(value: &Value) -> String {
-    styles::plain(value).flatten().unwrap_or_else(|| value.to_string())
+    styles::plain(value).unwrap_or_else(|| value.to_string())
 }
 
 struct Part {
@@ -229,14 +230,17 @@ fn file(
 
 /// A boundary that stands in no part: the same for the same parts.
 fn boundary(parts: &[Part]) -> String {
-    (0u64..)
-        .map(|n| format!("tollbridge-{n:08}"))
-        .find(|boundary| {
-            !parts.iter().any(|part| {
-                part.data.windows(boundary.len()).any(|window| window == boundary.as_bytes())
-            })
-        })
-        .expect("finite parts do not hold every boundary")
+    let mut n = 0u64;
+    loop {
+        let boundary = format!("tollbridge-{n:08}");
+        let stands_in = |part: &Part| {
+            part.data.windows(boundary.len()).any(|window| window == boundary.as_bytes())
+        };
+        if !parts.iter().any(stands_in) {
+            return boundary;
+        }
+        n += 1;
+    }
 }
 
 fn multipart(parts: &[Part], boundary: &str) -> Bytes {

@@ -10,8 +10,6 @@ mod forms;
 mod path;
 mod percent;
 mod styles;
-#[cfg(test)]
-mod tests;
 
 use http::{HeaderValue, Method};
 use tollbridge_operation::{Answer, Arguments, Binding, EncodeError, Request, Response};

@@ -32,23 +32,24 @@ enum Flat {
     Object(Vec<(String, String)>),
 }
 
-/// A plain value as text, a number with its own digits; `None` for null.
-pub(super) fn plain(value: &Value) -> Option<Option<String>> {
+/// A plain value as text, a number with its own digits; nothing for null and for what has
+/// members.
+pub(super) fn plain(value: &Value) -> Option<String> {
     match value {
-        Value::Null => Some(None),
-        Value::Bool(value) => Some(Some(value.to_string())),
-        Value::Number(number) => Some(Some(number.to_string())),
-        Value::String(text) => Some(Some(text.clone())),
-        Value::Array(_) | Value::Object(_) => None,
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text.clone()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
 fn flat(value: &Value, at: At<'_>) -> Result<Flat, EncodeError> {
-    let member = |value: &Value, at: At<'_>| {
-        plain(value).ok_or_else(|| {
-            at.expected("a plain value: lists and objects inside others cannot be written here")
-        })
-    };
+    let member =
+        |value: &Value, at: At<'_>| match value {
+            Value::Array(_) | Value::Object(_) => Err(at
+                .expected("a plain value: lists and objects inside others cannot be written here")),
+            plain_value => Ok(plain(plain_value)),
+        };
     match value {
         Value::Array(items) => {
             let mut list = Vec::with_capacity(items.len());
@@ -209,7 +210,7 @@ fn deep(name: &str, value: &Value, pairs: &mut Vec<Pair>, at: At<'_>) -> Result<
             }
         }
         value => {
-            if let Some(Some(text)) = plain(value) {
+            if let Some(text) = plain(value) {
                 pairs.push(Pair::new(name, &percent::data(&text)));
             }
         }

@@ -191,7 +191,7 @@ impl Lift<'_, '_, '_> {
                     out.insert(name.clone(), value);
                 }
                 None => {
-                    self.warnings.add(&here, format!("the value is none for `{name}`; left out"))
+                    self.warnings.add(&here, format!("the value is none for `{name}`; left out"));
                 }
             }
         }
@@ -249,18 +249,16 @@ impl Lift<'_, '_, '_> {
                     "`required` of a schema lists the names of its properties; this one is left out",
                 ),
             },
-            "items" => match value {
-                // A tuple, before 2020-12.
-                Value::Array(_) => {
-                    if let Some(list) = self.list(&here, value, false, &HashSet::new())? {
-                        out.insert("prefixItems".to_owned(), list);
-                    }
+            // A tuple, before 2020-12.
+            "items" if value.is_array() => {
+                if let Some(list) = self.list(&here, value, false, &HashSet::new())? {
+                    out.insert("prefixItems".to_owned(), list);
                 }
-                _ => {
-                    let schema = self.schema(&here, value, false, &HashSet::new())?;
-                    out.insert(name.to_owned(), schema);
-                }
-            },
+            }
+            "items" => {
+                let schema = self.schema(&here, value, false, &HashSet::new())?;
+                out.insert(name.to_owned(), schema);
+            }
             "minimum" | "maximum" => {
                 let exclusive =
                     if name == "minimum" { "exclusiveMinimum" } else { "exclusiveMaximum" };

@@ -6,8 +6,6 @@
 //! direction and kept, since large documents refer to the same ones from every operation.
 
 mod lift;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
