@@ -89,15 +89,12 @@ async fn exchange(upstream: &Upstream, target: &Target, limit: Instant, sent: &S
     let status = response.status();
     let headers = response.headers().clone();
     let mut bytes = 0;
-    let body = match encoding(&headers) {
-        Some(encoding) => Content::Encoded(encoding),
-        None => {
-            let reading = read(response, upstream.max_response, &mut bytes);
-            match timeout_at(limit, reading).await {
-                Ok(content) => content,
-                Err(_) => Content::Broken(Breakage::TimedOut(begun.elapsed())),
-            }
-        }
+    let body = if let Some(encoding) = encoding(&headers) {
+        Content::Encoded(encoding)
+    } else {
+        let reading = read(response, upstream.max_response, &mut bytes);
+        let read = timeout_at(limit, reading).await;
+        read.unwrap_or_else(|_| Content::Broken(Breakage::TimedOut(begun.elapsed())))
     };
     Ended::Answered(Answered { status, headers, body, bytes })
 }

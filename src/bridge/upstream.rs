@@ -30,7 +30,7 @@ pub struct UpstreamConfig {
     /// Headers that go with every request and that no argument can change.
     pub headers: Vec<(HeaderName, HeaderText)>,
     /// The whole call: requests and waits. Whoever calls [`execute`](super::execute) makes
-    /// its deadline of it.
+    /// its deadline of it, or of what the tool says.
     pub timeout: Duration,
     /// One request.
     pub attempt_timeout: Duration,
@@ -113,6 +113,7 @@ pub struct Upstream {
     pub(super) hosts: Hosts,
     pub(super) credentials: Credentials,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    timeout: Duration,
     pub(super) attempt_timeout: Duration,
     pub(super) redirects: Redirects,
     pub(super) max_response: u64,
@@ -157,6 +158,7 @@ impl Upstream {
             hosts,
             credentials: config.credentials,
             headers,
+            timeout: config.timeout,
             attempt_timeout: config.attempt_timeout,
             redirects: config.redirects,
             max_response: config.max_response,
@@ -165,6 +167,16 @@ impl Upstream {
             jitter,
             clock: SystemTime::now,
         })
+    }
+
+    /// The API.
+    pub fn api(&self) -> &ApiName {
+        &self.api
+    }
+
+    /// How long a whole call may take, where its tool says nothing else.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// The security schemes for which the operation lacks a credential: none where it can be

@@ -161,9 +161,14 @@ async fn what_the_request_is_to_blame_for_is_not_repeated() {
 
 #[tokio::test]
 async fn a_fault_that_blames_the_request_is_not_repeated() {
-    for (code, requests) in
-        [("Client", 1), ("Sender", 1), ("MustUnderstand", 1), ("Server", 4), ("Receiver", 4)]
-    {
+    for (code, requests) in [
+        ("Client", 1),
+        ("Sender", 1),
+        ("MustUnderstand", 1),
+        ("Server", 4),
+        ("Receiver", 4),
+        ("OutOfStock", 4),
+    ] {
         let fault = answer(500, &format!("X-Fault: {code}\r\n"), b"<Fault/>");
         let (report, _, server) = against(vec![fault], Method::GET).await;
         let failed = failed(&report);
@@ -254,7 +259,7 @@ async fn nothing_waits_past_the_deadline() {
         let name = format!("{act:?}");
         let server = Hostile::new([act]).await;
         let mut config = config(&server.url());
-        config.attempt_timeout = Duration::from_secs(60);
+        config.attempt_timeout = Duration::from_mins(1);
         let mut upstream = upstream(config);
         upstream.jitter = |max| max;
         let time = Duration::from_millis(150);
@@ -301,7 +306,7 @@ async fn what_an_earlier_request_may_have_done_is_not_forgotten() {
         let (report, _) = go_within(&upstream, &call(request(Method::DELETE)), time).await;
         let failed = failed(&report);
         assert_eq!(failed.kind, kind);
-        assert!(failed.message.contains("may have had its effect"), "{}", failed.message);
+        assert!(failed.message.contains("may have"), "{}", failed.message);
     }
 }
 
@@ -378,7 +383,7 @@ async fn a_record_that_takes_too_long_stops_the_call_at_its_deadline() {
     let upstream = upstream(config(&server.url()));
     let call = call(request(Method::GET));
     let prepared = prepare(&upstream, &call).expect("a request");
-    let mut log = Log { slow: Duration::from_secs(60), ..Log::default() };
+    let mut log = Log { slow: Duration::from_mins(1), ..Log::default() };
     let deadline = Instant::now() + Duration::from_millis(200);
     let cancel = CancellationToken::new();
     let report = run(&call, &prepared, &upstream, deadline, &cancel, &mut log).await;
