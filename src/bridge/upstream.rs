@@ -8,6 +8,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderName, HeaderValue};
+use rustls::RootCertStore;
 use tollbridge_operation::{ApiName, Operation};
 use url::Url;
 
@@ -146,9 +147,13 @@ impl Upstream {
         if let Err(reason) = check_credentials(&config.credentials) {
             return Err(UpstreamError::Credential { api, reason });
         }
-        // A redirect could lead from http to https.
-        let tls = base_url.scheme() == "https" || !config.hosts.is_empty();
-        let client = match client::build(config.attempt_timeout, tls) {
+        // Reading the machine's certificates takes a while, and a redirect could lead to https.
+        let tls = if base_url.scheme() == "https" || !config.hosts.is_empty() {
+            client::trust_the_system()
+        } else {
+            client::trust_only(RootCertStore::empty())
+        };
+        let client = match tls.and_then(|tls| client::build(config.attempt_timeout, tls)) {
             Ok(client) => client,
             Err(reason) => return Err(UpstreamError::Client { api, reason }),
         };

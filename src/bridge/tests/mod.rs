@@ -6,6 +6,7 @@ mod recovery;
 mod redirects;
 mod requests;
 mod secrets;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
