@@ -75,7 +75,7 @@ impl Judge<'_> {
             Content::TooLarge => return Verdict::Setback(self.too_large(status)),
             Content::Encoded(encoding) => {
                 let message = format!(
-                    "{} answered {} encoded as `{encoding}`, which was not asked for",
+                    "{} answered {} encoded as {encoding}, which was not asked for",
                     self.api(),
                     shown(status)
                 );

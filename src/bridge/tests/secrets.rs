@@ -46,6 +46,8 @@ async fn an_echo_is_redacted_wherever_it_comes() {
             json(503, &body),
             answer(500, &fault, body.as_bytes()),
             answer(404, "Content-Type: text/html\r\n", body.as_bytes()),
+            answer(200, &format!("Content-Encoding: {echo}\r\n"), b"x"),
+            answer(200, &format!("Content-Type: {echo}\r\n"), echo.as_bytes()),
             answer(302, &format!("Location: http://h/?{echo}\r\n"), b""),
             answer(302, &format!("Location: http://{}.test/\r\n", hex::encode(SECRET)), b""),
             Act::Close,

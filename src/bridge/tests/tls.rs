@@ -71,7 +71,7 @@ async fn a_server_whose_authority_is_trusted_is_talked_to() {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(der(AUTHORITY))).expect("an authority");
     let tls = client::trust_only(roots).expect("TLS");
-    upstream.client = client::build(Duration::from_millis(300), tls).expect("a client");
+    upstream.client = client::build(Duration::from_secs(2), tls).expect("a client");
     let (report, _) = go(&upstream, &call(request(Method::POST))).await;
     assert_eq!(value(&report), "ok");
     let got = server.join().expect("the server").unwrap_or_default();
