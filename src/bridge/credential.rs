@@ -143,12 +143,12 @@ fn fitting<'a>(
 ) -> Option<&'a Credential> {
     let credential = by_name.get(&scheme.name)?;
     let fits = match (&scheme.scheme, credential) {
-        // A key at a place of the user's choice stands in for a scheme that we do not speak.
-        (SecurityScheme::ApiKey { .. }, Credential::ApiKey { .. })
-        | (_, Credential::ApiKey { at: Some(_), .. }) => true,
         (SecurityScheme::Http { scheme }, Credential::Basic { .. }) => scheme == "basic",
         (SecurityScheme::Http { scheme }, Credential::Bearer { .. }) => scheme == "bearer",
-        (SecurityScheme::OAuth2 | SecurityScheme::OpenIdConnect, Credential::Bearer { .. }) => true,
+        (SecurityScheme::OAuth2 | SecurityScheme::OpenIdConnect, Credential::Bearer { .. })
+        | (SecurityScheme::ApiKey { .. }, Credential::ApiKey { .. })
+        // A key at a place of the user's choice stands in for a scheme that we do not speak.
+        | (_, Credential::ApiKey { at: Some(_), .. }) => true,
         _ => false,
     };
     fits.then_some(credential)

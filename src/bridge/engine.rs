@@ -122,7 +122,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     hops += 1;
                     match self.hop(&target, &answered, hops) {
                         Ok(hop) => target = Cow::Owned(hop),
-                        Err(failed) => return self.give_up(failed),
+                        Err(failed) => return self.give_up(*failed),
                     }
                     Next {
                         wait: Duration::ZERO,
@@ -142,14 +142,14 @@ impl<L: AttemptLog> Course<'_, L> {
                             tries += 1;
                             match self.repeat(setback, tries, why) {
                                 Ok(next) => next,
-                                Err(failed) => return self.give_up(failed),
+                                Err(failed) => return self.give_up(*failed),
                             }
                         }
                     }
                 }
             };
             if let Err(failed) = self.go_on(next, &target).await {
-                return self.give_up(failed);
+                return self.give_up(*failed);
             }
         }
     }
@@ -298,8 +298,7 @@ impl<L: AttemptLog> Course<'_, L> {
     }
 
     /// The last word: what an earlier request may have done is not forgotten.
-    fn give_up(&self, failed: Box<Failed>) -> Outcome {
-        let mut failed = *failed;
+    fn give_up(&self, mut failed: Failed) -> Outcome {
         let mut message = failed.message;
         if self.n > 1 {
             message = format!("{message} (after {} requests)", self.n);
