@@ -6,6 +6,7 @@ mod recovery;
 mod redirects;
 mod requests;
 mod secrets;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,7 +121,7 @@ pub(super) fn secured(mut call: Call, security: Vec<SecurityRequirement>) -> Cal
     call
 }
 
-/// An upstream with small bounds and without jitter.
+/// An upstream with small bounds. Requests that hang want a shorter time-out.
 pub(super) fn config(base: &str) -> UpstreamConfig {
     UpstreamConfig {
         api: ApiName::new("shop").expect("a name"),
@@ -129,7 +130,7 @@ pub(super) fn config(base: &str) -> UpstreamConfig {
         credentials: Credentials::None,
         headers: Vec::new(),
         timeout: Duration::from_secs(5),
-        attempt_timeout: Duration::from_millis(300),
+        attempt_timeout: Duration::from_secs(2),
         redirects: Redirects::Refuse,
         max_response: 100_000,
     }

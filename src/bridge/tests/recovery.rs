@@ -9,9 +9,16 @@ const TRUNCATED: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{\"a\":";
 
 async fn against(acts: Vec<Act>, method: Method) -> (Report, Log, Hostile) {
+    let hangs = acts.iter().any(|act| matches!(act, Act::Hang | Act::Stall(_)));
     let server = Hostile::new(acts).await;
-    let (report, log) = go(&upstream(config(&server.url())), &call(request(method))).await;
+    let config = if hangs { impatient(&server.url()) } else { config(&server.url()) };
+    let (report, log) = go(&upstream(config), &call(request(method))).await;
     (report, log, server)
+}
+
+/// A configuration for an upstream that hangs.
+fn impatient(base: &str) -> UpstreamConfig {
+    UpstreamConfig { attempt_timeout: Duration::from_millis(250), ..config(base) }
 }
 
 /// An address on which nobody listens.
@@ -76,6 +83,16 @@ async fn a_write_that_may_be_done_is_never_repeated() {
 }
 
 #[tokio::test]
+async fn a_write_without_a_body_may_be_done_as_well() {
+    for act in [Act::Close, Act::Hang] {
+        let (report, _, server) = against(vec![act, json(200, "{}")], Method::PATCH).await;
+        let failed = failed(&report);
+        assert_eq!((failed.kind, failed.retryable), (FailureKind::OutcomeUnknown, false));
+        assert_eq!(server.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_gateways_error_does_not_repeat_a_write() {
     for (status, kind) in [
         (500, FailureKind::UpstreamError),
@@ -119,7 +136,7 @@ async fn a_connection_that_never_comes_about_sends_nothing() {
     // A listener that does not speak TLS: the request waits for a session.
     let server = Hostile::new([Act::Hang]).await;
     for time in [100, 2_000] {
-        let upstream = upstream(config(&format!("https://{}", server.address)));
+        let upstream = upstream(impatient(&format!("https://{}", server.address)));
         let time = Duration::from_millis(time);
         let (report, _) = go_within(&upstream, &call(request(Method::POST)), time).await;
         let failed = failed(&report);
@@ -161,21 +178,20 @@ async fn what_the_request_is_to_blame_for_is_not_repeated() {
 
 #[tokio::test]
 async fn a_fault_that_blames_the_request_is_not_repeated() {
-    for (code, requests) in
-        [("Client", 1), ("Sender", 1), ("MustUnderstand", 1), ("Server", 4), ("Receiver", 4)]
-    {
+    for (code, requests) in [
+        ("Client", 1),
+        ("Sender", 1),
+        ("MustUnderstand", 1),
+        ("Server", 4),
+        ("Receiver", 4),
+        ("OutOfStock", 4),
+    ] {
         let fault = answer(500, &format!("X-Fault: {code}\r\n"), b"<Fault/>");
         let (report, _, server) = against(vec![fault], Method::GET).await;
         let failed = failed(&report);
         assert_eq!(failed.kind, FailureKind::UpstreamError);
-        assert_eq!(
-            failed
-                .upstream
-                .as_ref()
-                .and_then(|said| said.fault.as_ref())
-                .map(|fault| &fault["code"]),
-            Some(&Value::from(code))
-        );
+        let said = failed.upstream.as_ref().expect("an answer");
+        assert_eq!(said.fault.as_ref().expect("a fault")["code"], code);
         assert_eq!(server.seen().len(), requests, "{code}");
     }
 }
@@ -198,7 +214,7 @@ async fn retry_after_in_the_past_or_nonsense_means_our_own_wait() {
         let first = answer(503, &format!("Retry-After: {value}\r\n"), b"");
         let (report, ..) = against(vec![first, json(200, "{\"ok\":true}")], Method::GET).await;
         assert_eq!(value_ok(&report), Some(true), "{value}");
-        assert!(report.upstream_time < Duration::from_millis(500), "{value}");
+        assert!(report.upstream_time < Duration::from_secs(2), "{value}");
     }
 }
 
@@ -234,7 +250,7 @@ async fn a_wait_past_the_deadline_is_an_error_at_once() {
         let failed = failed(&report);
         assert_eq!(failed.retry_after, Some(Duration::from_secs(seconds)), "{value}");
         assert!(failed.retryable);
-        assert!(report.upstream_time < Duration::from_millis(500));
+        assert!(report.upstream_time < Duration::from_secs(2));
         assert_eq!((server.seen().len(), log.waits.len()), (1, 0));
     }
 }
@@ -254,23 +270,22 @@ async fn nothing_waits_past_the_deadline() {
         let name = format!("{act:?}");
         let server = Hostile::new([act]).await;
         let mut config = config(&server.url());
-        config.attempt_timeout = Duration::from_secs(60);
+        config.attempt_timeout = Duration::from_mins(1);
         let mut upstream = upstream(config);
         upstream.jitter = |max| max;
         let time = Duration::from_millis(150);
         let (report, _) = go_within(&upstream, &call(request(Method::GET)), time).await;
         failed(&report);
-        assert!(report.upstream_time < Duration::from_millis(400), "{name}: {report:?}");
+        assert!(report.upstream_time < Duration::from_secs(1), "{name}: {report:?}");
     }
 }
 
 #[tokio::test]
 async fn a_slow_read_times_out_and_may_be_tried_again() {
-    let server = Hostile::new([Act::Late(Duration::from_millis(600), Vec::new())]).await;
-    let mut config = config(&server.url());
-    config.attempt_timeout = Duration::from_millis(100);
-    let (report, log) =
-        go_within(&upstream(config), &call(request(Method::GET)), Duration::from_millis(250)).await;
+    let server = Hostile::new([Act::Late(Duration::from_millis(900), Vec::new())]).await;
+    let upstream = upstream(impatient(&server.url()));
+    let time = Duration::from_millis(600);
+    let (report, log) = go_within(&upstream, &call(request(Method::GET)), time).await;
     let failed = failed(&report);
     assert_eq!((failed.kind, failed.retryable), (FailureKind::UpstreamTimeout, true));
     assert!(log.finished.len() > 1);
@@ -296,12 +311,12 @@ async fn what_an_earlier_request_may_have_done_is_not_forgotten() {
         (json(404, "{}"), FailureKind::UpstreamError),
     ] {
         let server = Hostile::new([Act::Close, second]).await;
-        let upstream = upstream(config(&server.url()));
+        let upstream = upstream(impatient(&server.url()));
         let time = Duration::from_millis(700);
         let (report, _) = go_within(&upstream, &call(request(Method::DELETE)), time).await;
         let failed = failed(&report);
         assert_eq!(failed.kind, kind);
-        assert!(failed.message.contains("may have had its effect"), "{}", failed.message);
+        assert!(failed.message.contains("may have"), "{}", failed.message);
     }
 }
 
@@ -345,7 +360,7 @@ async fn cancelling_ends_a_wait() {
             cancel.cancel();
         });
     assert_eq!(failed(&report).kind, FailureKind::Cancelled);
-    assert!(report.upstream_time < Duration::from_secs(1));
+    assert!(report.upstream_time < Duration::from_secs(2));
     assert_eq!((log.started.len(), log.finished.len()), (0, 1));
 }
 
@@ -378,11 +393,11 @@ async fn a_record_that_takes_too_long_stops_the_call_at_its_deadline() {
     let upstream = upstream(config(&server.url()));
     let call = call(request(Method::GET));
     let prepared = prepare(&upstream, &call).expect("a request");
-    let mut log = Log { slow: Duration::from_secs(60), ..Log::default() };
+    let mut log = Log { slow: Duration::from_mins(1), ..Log::default() };
     let deadline = Instant::now() + Duration::from_millis(200);
     let cancel = CancellationToken::new();
     let report = run(&call, &prepared, &upstream, deadline, &cancel, &mut log).await;
     assert_eq!(failed(&report).kind, FailureKind::UpstreamUnavailable);
-    assert!(report.upstream_time < Duration::from_millis(500));
+    assert!(report.upstream_time < Duration::from_secs(2));
     assert_eq!((server.seen().len(), log.ends()), (1, vec![(Some(503), false), (None, true)]));
 }

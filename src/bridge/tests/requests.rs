@@ -236,3 +236,16 @@ async fn another_calls_request_is_not_sent() {
     assert_eq!(failed(&report).kind, FailureKind::Internal);
     assert_eq!((server.seen().len(), report.attempts), (0, 0));
 }
+
+#[tokio::test]
+async fn another_upstreams_request_is_not_sent() {
+    let server = Hostile::new([json(200, "{}")]).await;
+    let call = call(request(Method::GET));
+    let prepared = prepare(&upstream(config(&server.url())), &call).expect("a request");
+    let other = upstream(config("http://127.0.0.1:1"));
+    let (cancel, mut log) = (CancellationToken::new(), Log::default());
+    let deadline = Instant::now() + Duration::from_secs(1);
+    let report = run(&call, &prepared, &other, deadline, &cancel, &mut log).await;
+    assert_eq!(failed(&report).kind, FailureKind::Internal);
+    assert_eq!(server.connections(), 0);
+}
