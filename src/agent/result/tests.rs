@@ -1,1 +1,145 @@
+#![allow(clippy::unwrap_used)]
 
+use bytes::Bytes;
+
+use super::*;
+use crate::agent::double::{failure, meta, success};
+use crate::gateway::{HoldNotice, UpstreamAnswer, Violation};
+
+fn json_of(payload: Payload) -> Value {
+    to_json(success(payload), "acme")
+}
+
+fn failed(failure: Failure) -> Value {
+    to_json(Reply { meta: meta(), result: Err(failure) }, "acme")
+}
+
+/// A snapshot that outlives a release.
+fn unversioned(mut result: Value) -> Value {
+    result["_meta"][SERVER_INFO]["version"] = "[version]".into();
+    result
+}
+
+fn bytes(media_type: &str) -> Payload {
+    Payload::Bytes { media_type: media_type.into(), data: Bytes::from_static(b"\x00\xff") }
+}
+
+#[test]
+fn a_value_stands_twice_and_the_call_beside_it() {
+    let result = json_of(Payload::Value(json!({ "id": 7, "name": "x" })));
+    insta::assert_json_snapshot!(unversioned(result));
+}
+
+#[test]
+fn a_value_that_is_no_object_is_wrapped() {
+    for (value, structured) in [
+        (json!([1]), json!({ "result": [1] })),
+        (json!("text"), json!({ "result": "text" })),
+        (json!(null), json!({ "result": null })),
+        (json!(false), json!({ "result": false })),
+    ] {
+        let result = json_of(Payload::Value(value));
+        assert_eq!(result["structuredContent"], structured);
+        assert_eq!(result["content"][0]["text"], structured.to_string());
+    }
+}
+
+#[test]
+fn an_empty_answer_is_an_empty_object() {
+    let result = json_of(Payload::Empty);
+    assert_eq!(result["structuredContent"], json!({}));
+    assert_eq!(result["content"], json!([{ "type": "text", "text": "{}" }]));
+}
+
+#[test]
+fn bytes_are_content_of_their_kind() {
+    assert_eq!(
+        json_of(bytes("image/png"))["content"],
+        json!([{ "type": "image", "data": "AP8=", "mimeType": "image/png" }])
+    );
+    assert_eq!(
+        json_of(bytes("audio/wav"))["content"],
+        json!([{ "type": "audio", "data": "AP8=", "mimeType": "audio/wav" }])
+    );
+    assert_eq!(
+        json_of(bytes("application/pdf"))["content"],
+        json!([{ "type": "resource", "resource": {
+            "uri": "tollbridge://calls/01CALL", "mimeType": "application/pdf", "blob": "AP8=",
+        }}])
+    );
+    assert!(json_of(bytes("application/pdf")).get("structuredContent").is_none());
+}
+
+#[test]
+fn drift_is_marked_and_withholds_nothing() {
+    let drift = Drift { pointer: "/id".into(), message: "expected a string".into() };
+    let payload = Payload::Value(json!({ "id": 7 }));
+    let reply = Reply { meta: meta(), result: Ok(Success { payload, drift: vec![drift; 30] }) };
+    let result = to_json(reply, "acme");
+    assert_eq!(result["structuredContent"], json!({ "id": 7 }));
+    let marked = result["_meta"]["tollbridge/drift"].as_array().unwrap();
+    assert_eq!(marked.len(), MAX_DRIFT);
+    assert_eq!(marked[0], json!({ "pointer": "/id", "message": "expected a string" }));
+}
+
+#[test]
+fn a_failure_says_what_to_do() {
+    let mut failure = failure(ErrorCode::Held);
+    failure.hold = Some(HoldNotice { id: "h1".into(), expires: "2026-01-01T00:00:00Z".into() });
+    failure.violations =
+        vec![Violation { pointer: "/qty".into(), expected: "at most 5".into(), suggestion: None }];
+    let upstream = UpstreamAnswer { status: Some(422), body: json!("no"), fault: None };
+    failure.upstream = Some(upstream);
+    let result = failed(failure);
+    insta::assert_json_snapshot!(unversioned(result));
+}
+
+#[test]
+fn a_demand_for_payment_takes_the_errors_place() {
+    let mut failure = failure(ErrorCode::PaymentRequired);
+    failure.payment_required = Some(json!({ "x402Version": 2, "accepts": [] }));
+    let result = failed(failure);
+    assert_eq!(result["isError"], true);
+    assert_eq!(result["structuredContent"], json!({ "x402Version": 2, "accepts": [] }));
+    assert_eq!(result["content"][0]["text"], r#"{"x402Version":2,"accepts":[]}"#);
+    assert_eq!(result["_meta"]["tollbridge/error"]["code"], "payment_required");
+}
+
+#[test]
+fn a_long_value_is_cut_beside_itself() {
+    let rows: Vec<_> = (0..5000).map(|n| json!({ "n": n, "text": "some text" })).collect();
+    let result = json_of(Payload::Value(Value::Array(rows)));
+    let text = result["content"][0]["text"].as_str().unwrap();
+    assert!(text.chars().count() <= MAX_CHARACTERS);
+    assert!(text.chars().count() > MAX_CHARACTERS - 100, "no more is cut than must be");
+    let shown: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(shown, result["structuredContent"]);
+    let kept = shown["result"].as_array().unwrap().len();
+    let cut = &result["_meta"]["tollbridge/cut"];
+    assert_eq!(
+        cut["cuts"],
+        json!([{ "pointer": "/result", "unit": "rows", "kept": kept, "total": 5000 }])
+    );
+    let note = result["content"][1]["text"].as_str().unwrap();
+    assert!(note.contains(&format!("/result: {kept} of 5000 rows")), "{note}");
+}
+
+#[test]
+fn a_long_error_keeps_all_but_the_longest() {
+    let mut failure = failure(ErrorCode::UpstreamError);
+    let body = json!("x".repeat(50_000));
+    failure.upstream = Some(UpstreamAnswer { status: Some(500), body, fault: None });
+    let result = failed(failure);
+    let error = &result["structuredContent"]["error"];
+    assert_eq!(error["code"], "upstream_error");
+    assert_eq!(error["next_step"], "Do something else.");
+    assert!(result["content"][0]["text"].as_str().unwrap().len() <= MAX_ERROR_CHARACTERS);
+    assert_eq!(result["_meta"]["tollbridge/cut"]["cuts"][0]["pointer"], "/error/upstream/body");
+}
+
+#[test]
+fn what_was_not_recorded_was_not_done() {
+    let result = unrecorded_to_json("acme");
+    assert_eq!(result["structuredContent"]["error"]["code"], "audit_unavailable");
+    assert!(result["_meta"].get("tollbridge/call").is_none());
+}

@@ -1,1 +1,101 @@
+#![allow(clippy::unwrap_used)]
 
+use serde_json::json;
+
+use crate::agent::double::{Double, Talk, legacy, modern};
+use crate::agent::wire::MAX_BYTES;
+use crate::gateway::Transport;
+
+#[tokio::test]
+async fn refused_lines_are_answered_recorded_and_survived() {
+    let double = Double::new();
+    let mut talk = Talk::with(&double);
+    for (line, id, code) in [
+        ("{".to_owned(), json!(null), -32700),
+        ("[]".to_owned(), json!(null), -32600),
+        (r#"{"jsonrpc":"2.0","id":7,"method":1}"#.to_owned(), json!(7), -32600),
+        (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#.to_owned(), json!(null), -32600),
+        (
+            r#"{"jsonrpc":"2.0","id":8,"method":"ping","params":{"a":1,"a":2}}"#.to_owned(),
+            json!(8),
+            -32600,
+        ),
+        ("x".repeat(MAX_BYTES + 1), json!(null), -32600),
+    ] {
+        talk.send(&line).await;
+        let answer = talk.hear().await;
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&id, &json!(code)));
+    }
+    assert_eq!(double.reasons().len(), 6);
+    let (transport, identity, reason) = double.malformed.lock().unwrap()[4].clone();
+    assert_eq!(transport, Transport::Stdio);
+    assert_eq!(identity.unwrap().as_str(), "local");
+    assert_eq!(reason, "member named twice: a");
+    let answer = talk.ask(modern(9, "tools/list", json!({}))).await;
+    assert_eq!(answer["id"], 9);
+}
+
+#[tokio::test]
+async fn what_comes_before_a_session_does_not_end_the_connection() {
+    let mut talk = Talk::with(&Double::new());
+    talk.send("").await;
+    talk.send(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#)
+        .await;
+    talk.send(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#).await;
+    assert_eq!(talk.ask(legacy(1, "ping", json!({}))).await["id"], 1);
+    assert_eq!(talk.ask(legacy(2, "tools/list", json!({}))).await["error"]["code"], -32602);
+    talk.send(r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#).await;
+    assert!(talk.ask(modern(3, "tools/list", json!({}))).await["result"].is_object());
+}
+
+#[tokio::test]
+async fn an_id_that_is_in_use_is_unusable() {
+    let double = Double::new();
+    let mut talk = Talk::legacy(&double).await;
+    let slow = legacy(1, "tools/call", json!({ "name": "slow", "arguments": {} }));
+    talk.tell(slow).await;
+    double.slow_calls(1, 0).await;
+    let echo = legacy(1, "tools/call", json!({ "name": "echo", "arguments": {} }));
+    let answer = talk.ask(echo).await;
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(null), &json!(-32600)));
+    assert_eq!(double.calls.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_gets_what_was_under_way() {
+    let mut talk = Talk::legacy(&Double::new()).await;
+    talk.tell(legacy(1, "tools/call", json!({ "name": "echo", "arguments": {} }))).await;
+    talk.hang_up().await;
+    assert_eq!(talk.hear().await["id"], 1);
+    talk.ended().await;
+}
+
+#[tokio::test]
+async fn serving_ends_with_input_that_never_was() {
+    let mut talk = Talk::with(&Double::new());
+    talk.hang_up().await;
+    talk.ended().await;
+}
+
+#[tokio::test]
+async fn a_broken_output_ends_serving_and_cancels_what_is_under_way() {
+    let double = Double::new();
+    let mut talk = Talk::legacy(&double).await;
+    talk.tell(legacy(1, "tools/call", json!({ "name": "slow", "arguments": {} }))).await;
+    double.slow_calls(1, 0).await;
+    let Talk { lines, input, server, .. } = talk;
+    drop((lines, input));
+    tokio::time::timeout(std::time::Duration::from_secs(8), server)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    double.slow_calls(1, 1).await;
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_serving_while_the_client_is_still_there() {
+    let talk = Talk::legacy(&Double::new()).await;
+    talk.shutdown.cancel();
+    talk.ended().await;
+}
