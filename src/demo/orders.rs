@@ -47,7 +47,6 @@ pub struct OrdersUpstream {
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub base_url: String,
     api: Arc<Api>,
-    server: JoinHandle<()>,
 }
 
 /// A request that reached the upstream.
@@ -62,12 +61,12 @@ pub struct Seen {
 }
 
 impl OrdersUpstream {
-    /// Serves on the listener until `shutdown` is cancelled.
+    /// Serves on the listener until `shutdown` is cancelled: the task ends then.
     pub fn start(
         listener: TcpListener,
         api_key: String,
         shutdown: CancellationToken,
-    ) -> std::io::Result<Self> {
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let base_url = format!("http://{}", listener.local_addr()?);
         let api = Arc::new(Api::new(api_key));
         let router = router(Arc::clone(&api));
@@ -79,19 +78,12 @@ impl OrdersUpstream {
                 tracing::error!(%error, "the orders upstream ended");
             }
         });
-        Ok(Self { base_url, api, server })
+        Ok((Self { base_url, api }, server))
     }
 
     /// What reached it, oldest first; the last thousand.
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.api.seen).iter().cloned().collect()
-    }
-
-    /// Waits until it has stopped, after `shutdown` was cancelled.
-    pub async fn stopped(self) {
-        if let Err(error) = self.server.await {
-            tracing::error!(%error, "the orders upstream ended");
-        }
     }
 }
 

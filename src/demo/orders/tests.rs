@@ -2,6 +2,7 @@
 
 use serde_json::{Number, Value, json};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::shop::Cents;
@@ -10,6 +11,7 @@ use super::{OrdersUpstream, Seen};
 struct Site {
     upstream: OrdersUpstream,
     client: reqwest::Client,
+    server: JoinHandle<()>,
     shutdown: CancellationToken,
 }
 
@@ -19,9 +21,10 @@ impl Site {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shutdown = CancellationToken::new();
-        let upstream = OrdersUpstream::start(listener, "k".to_owned(), shutdown.clone()).unwrap();
+        let (upstream, server) =
+            OrdersUpstream::start(listener, "k".to_owned(), shutdown.clone()).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { upstream, client, shutdown }
+        Self { upstream, client, server, shutdown }
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
@@ -137,7 +140,7 @@ async fn it_stops_when_it_is_told_to() {
     site.get("/status").await;
     site.shutdown.cancel();
     drop(site.client);
-    site.upstream.stopped().await;
+    site.server.await.unwrap();
 }
 
 #[test]
