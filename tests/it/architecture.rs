@@ -16,10 +16,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("catalog", &[]),
     ("survey", &["catalog"]),
     ("config", &["secret"]),
-    ("tools", &["catalog", "config"]),
+    ("tools", &[]),
     ("safety", &["identity", "store"]),
     ("settlement", &["store", "secret", "safety"]),
-    ("bridge", &["secret", "store", "settlement"]),
+    ("bridge", &["secret", "settlement"]),
     ("audit", &["secret", "store"]),
     ("observe", &["audit"]),
     (

@@ -1,0 +1,46 @@
+# What one types while working here. `just` alone lists it.
+
+_default:
+    @just --list --unsorted
+
+# Everything that compiles, without building it
+check:
+    cargo check --workspace --all-targets --locked
+
+# All tests
+test:
+    cargo test --workspace --locked
+
+# The tests of one pure crate: operation, openapi or wsdl. Seconds, not minutes
+test-crate NAME:
+    cargo test -p tollbridge-{{ NAME }} --locked
+
+# Format every file
+fmt:
+    cargo fmt --all
+
+# Format and lints, as continuous integration sees them
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# The library's documentation, with its warnings as errors
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# Licences, bans and sources of every dependency
+deny:
+    cargo deny --locked --log-level error check bans licenses sources
+
+# The bundled upstreams and a scripted day through the bridge
+demo:
+    cargo run --locked -- demo
+
+# Drive the debug binary with the official Python client
+evidence:
+    cargo build --workspace --locked
+    tests/scripts/python-client.sh target/debug/tollbridge
+
+# Everything that must hold before a change goes in
+ci:
+    .ci/run
