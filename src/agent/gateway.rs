@@ -72,7 +72,7 @@ impl Backend for Gateway {
 fn view(tool: &Tool) -> ToolView {
     ToolView {
         name: tool.name.to_string(),
-        title: tool.title.clone(),
+        title: Some(tool.title.clone()),
         description: Some(tool.description.clone()),
         input_schema: Arc::clone(&tool.input),
         output_schema: tool.output.clone(),

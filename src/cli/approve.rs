@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::context::{self, Access};
 use super::Exit;
+use super::context::{self, Access};
 use crate::audit::Time;
 use crate::gateway::{self, OperateError};
 use crate::store::{HoldRow, Store};
@@ -76,11 +76,10 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
         Act::Ls(options) | Act::Show { options, .. } => (Access::Read, options.clone()),
         Act::Yes { options, .. } | Act::No { options, .. } => (Access::Write, options.clone()),
     };
-    let store =
-        match context::operators_store(config, options.store.as_deref(), access).await {
-            Ok(store) => store,
-            Err(exit) => return exit,
-        };
+    let store = match context::operators_store(config, options.store.as_deref(), access).await {
+        Ok(store) => store,
+        Err(exit) => return exit,
+    };
     let done = carry_out(act, &options, &store).await;
     store.close().await;
     match done {
@@ -129,7 +128,10 @@ async fn carry_out(act: Act, options: &Options, store: &Store) -> Result<(), Ope
         Act::Yes { id, .. } => {
             let row = gateway::approve(store, &id, &by, options.reason.clone()).await?;
             tell(options, store, &row).await?;
-            eprintln!("approved {id}: the next identical call of `{}` by `{}` goes on, once", row.tool, row.identity);
+            eprintln!(
+                "approved {id}: the next identical call of `{}` by `{}` goes on, once",
+                row.tool, row.identity
+            );
         }
         Act::No { id, .. } => {
             let row = gateway::reject(store, &id, &by, options.reason.clone()).await?;

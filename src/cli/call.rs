@@ -153,9 +153,7 @@ fn unknown(tool: &str, offer: &Offer) {
         .tools
         .iter()
         .map(|known| known.name.as_str())
-        .max_by(|a, b| {
-            strsim::jaro_winkler(a, tool).total_cmp(&strsim::jaro_winkler(b, tool))
-        })
+        .max_by(|a, b| strsim::jaro_winkler(a, tool).total_cmp(&strsim::jaro_winkler(b, tool)))
         .filter(|name| strsim::jaro_winkler(name, tool) > 0.75);
     match near {
         Some(name) => eprintln!("  help: did you mean `{name}`?"),
@@ -208,7 +206,7 @@ fn arguments(args: &Args, offer: &Offer) -> Result<Map<String, Value>, String> {
         .tools
         .iter()
         .find(|tool| tool.name.as_str() == args.tool)
-        .map(|tool| Value::Object(tool.input().clone()));
+        .map(|tool| Value::Object((*tool.input).clone()));
     for pair in &args.arguments {
         let (name, value) = argument(pair, schema.as_ref())?;
         if arguments.insert(name.clone(), value).is_some() {

@@ -50,7 +50,7 @@ pub(super) fn run(args: Args, path: &Path) -> Exit {
         return exit;
     }
     context::report(&diagnostics);
-    let Some(compiled) = compiled else { return exit };
+    let Some(compiled) = &compiled else { return exit };
     for (name, api) in compiled.catalog.apis() {
         super::print(&format!(
             "{name}: {} ({}), {} operations, {} skipped\n",

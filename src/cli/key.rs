@@ -1,15 +1,15 @@
 //! `tollbridge key`: inbound API keys. A key is printed once, when it is made; the store
 //! keeps its hash.
 
-use std::path::Path;
 use clap::Subcommand;
 use serde_json::json;
+use std::path::Path;
 use tollbridge_operation::Identity;
 
-use super::context::{self, Access};
 use super::Exit;
-use crate::config::Period;
+use super::context::{self, Access};
 use crate::audit::Time;
+use crate::config::Period;
 use crate::gateway::{self, OperateError};
 use crate::identity::NewKey;
 use crate::store::Store;
@@ -59,11 +59,10 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
         Act::New { options, .. } | Act::Revoke { options, .. } => (options.clone(), Access::Write),
         Act::Ls(options) => (options.clone(), Access::Read),
     };
-    let store =
-        match context::operators_store(config, options.store.as_deref(), access).await {
-            Ok(store) => store,
-            Err(exit) => return exit,
-        };
+    let store = match context::operators_store(config, options.store.as_deref(), access).await {
+        Ok(store) => store,
+        Err(exit) => return exit,
+    };
     let done = carry_out(args.act, options.json, &store).await;
     store.close().await;
     match done {

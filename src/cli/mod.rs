@@ -10,7 +10,6 @@ mod completions;
 mod context;
 mod demo;
 mod exit;
-mod import;
 mod key;
 mod schema;
 mod serve;
@@ -48,8 +47,6 @@ struct Cli {
 enum Command {
     /// Show it at work: bundled APIs, a bridge before them, and a scripted day.
     Demo(demo::Args),
-    /// Propose tools from API descriptions, or add them to the configuration.
-    Import(import::Args),
     /// Validate configuration and descriptions, offline.
     Check(check::Args),
     /// Serve MCP, over standard input and output or over HTTP.
@@ -100,7 +97,6 @@ async fn dispatch(cli: Cli) -> ExitCode {
     let config = cli.config;
     match cli.command {
         Command::Demo(args) => demo::run(args).await.into(),
-        Command::Import(args) => import::run(args, &config).await,
         Command::Check(args) => check::run(args, &config).into(),
         Command::Serve(args) => serve::run(args, &config).await.into(),
         Command::Tools(args) => tools::run(args, &config).into(),
@@ -110,7 +106,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Stop(args) => switch::stop(args, &config).await.into(),
         Command::Resume(args) => switch::resume(args, &config).await.into(),
         Command::Key(args) => key::run(args, &config).await.into(),
-        Command::Schema => schema::run(),
+        Command::Schema => schema::run().into(),
         Command::Completions(args) => completions::run(args).into(),
     }
 }

@@ -31,12 +31,8 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
         Err(exit) => return exit,
     };
     let shutdown = CancellationToken::new();
-    let reload = tokio::spawn(reload(
-        config_path.to_owned(),
-        sources,
-        gateway.clone(),
-        shutdown.clone(),
-    ));
+    let reload =
+        tokio::spawn(reload(config_path.to_owned(), sources, gateway.clone(), shutdown.clone()));
     let signals = tokio::spawn(stop_on_signal(shutdown.clone()));
     let served = match args.http {
         None => {
@@ -52,7 +48,12 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
             let auth = keys(&config).then(|| agent::key_verifier(gateway.store()));
             let options = HttpOptions {
                 allowed_hosts: Vec::new(),
-                origins: config.server.origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
+                origins: config
+                    .server
+                    .origins
+                    .iter()
+                    .map(|origin| origin.as_str().to_owned())
+                    .collect(),
                 auth,
                 local_identity: (*config.server.identity).clone(),
             };
@@ -108,12 +109,7 @@ async fn stop_on_signal(shutdown: CancellationToken) {
 
 /// Loads the configuration anew on SIGHUP and on a change of its files. One that is wrong
 /// leaves the old one in place.
-async fn reload(
-    config: PathBuf,
-    sources: Sources,
-    gateway: Gateway,
-    shutdown: CancellationToken,
-) {
+async fn reload(config: PathBuf, sources: Sources, gateway: Gateway, shutdown: CancellationToken) {
     let mut changes = match gateway::watch_files(&sources) {
         Ok(changes) => changes,
         Err(error) => {
@@ -122,8 +118,7 @@ async fn reload(
         }
     };
     #[cfg(unix)]
-    let mut hangup =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
+    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
     loop {
         #[cfg(unix)]
         let asked = async {

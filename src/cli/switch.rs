@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::context::{self, Access};
 use super::Exit;
+use super::context::{self, Access};
 use crate::gateway::{self, scope_text};
 use crate::store::{StopScope, Store};
 

@@ -32,7 +32,7 @@ pub(super) fn run(args: Args, config: &Path) -> Exit {
             .tools
             .iter()
             .map(|tool| {
-                let mut listing = tool.listing();
+                let mut listing = tool.view();
                 listing["tokens"] = tool.tokens().into();
                 listing
             })
@@ -44,7 +44,7 @@ pub(super) fn run(args: Args, config: &Path) -> Exit {
     let mut total = 0;
     for tool in &offer.tools {
         total += tool.tokens();
-        let title = tool.title().unwrap_or_default();
+        let title = &tool.title;
         super::print(&format!("{:width$}  {:>6} tokens  {title}\n", tool.name, tool.tokens()));
     }
     eprintln!("{} tools for `{identity}`, {total} tokens ({TOKENIZER})", offer.tools.len());

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::context::{self, Access};
 use super::Exit;
+use super::context::{self, Access};
 use crate::audit::{self, AuditError, CallRecord, Filter, Time};
 use crate::store::{Store, StoreError};
 
@@ -68,11 +68,11 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
         Some(Act::Show { options, .. }) => options,
         None => &args.options,
     };
-    let store =
-        match context::operators_store(config, options.store.as_deref(), Access::Read).await {
-            Ok(store) => store,
-            Err(exit) => return exit,
-        };
+    let store = match context::operators_store(config, options.store.as_deref(), Access::Read).await
+    {
+        Ok(store) => store,
+        Err(exit) => return exit,
+    };
     let done = match &args.act {
         Some(Act::Show { id, options }) => show(&store, id, options.json).await,
         None if args.follow => follow(&store, &args).await,
@@ -217,9 +217,12 @@ fn story(call: &CallRecord) -> String {
         );
     }
     row("outcome", call.outcome.as_deref().unwrap_or("running"));
-    for (name, value) in
-        [("served by", &call.served_by), ("cost", &call.cost), ("config", &call.config), ("spec", &call.spec)]
-    {
+    for (name, value) in [
+        ("served by", &call.served_by),
+        ("cost", &call.cost),
+        ("config", &call.config),
+        ("spec", &call.spec),
+    ] {
         if let Some(value) = value {
             row(name, &clean(value, 300));
         }

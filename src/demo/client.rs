@@ -32,10 +32,8 @@ impl Agent {
     ) -> Result<Self, AgentError> {
         let config = StreamableHttpClientTransportConfig::with_uri(url).auth_header(key);
         let transport = StreamableHttpClientTransport::with_client(client, config);
-        let service = ()
-            .serve(transport)
-            .await
-            .map_err(|error| AgentError::Connect(error.to_string()))?;
+        let service =
+            ().serve(transport).await.map_err(|error| AgentError::Connect(error.to_string()))?;
         Ok(Self { service })
     }
 

@@ -12,9 +12,8 @@ use tokio_util::sync::CancellationToken;
 pub(super) fn start(listener: TcpListener, shutdown: CancellationToken) -> JoinHandle<()> {
     let router = Router::new().route("/supported", get(supported));
     tokio::spawn(async move {
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(shutdown.cancelled_owned())
-            .await;
+        let served =
+            axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await;
         if let Err(error) = served {
             tracing::error!(%error, "the demo's facilitator ended");
         }

@@ -94,8 +94,9 @@ impl Stage {
 
         let secret = Ulid::new().to_string();
         let listener = listen().await?;
-        let orders = OrdersUpstream::start(listener, secret.clone(), shutdown.clone())
+        let (orders, task) = OrdersUpstream::start(listener, secret.clone(), shutdown.clone())
             .map_err(io("the orders API"))?;
+        tasks.push(task);
 
         let config = CONFIG
             .replace(UPSTREAM, &orders.base_url)
@@ -110,8 +111,7 @@ impl Stage {
         let loaded = gateway::load(&config_path)
             .map_err(|diagnostics| DemoError::Config(diagnostics.render(Style::Plain)))?;
         let store =
-            Store::open(&loaded.config.store_url(), gateway::durability(&loaded.config))
-                .await?;
+            Store::open(&loaded.config.store_url(), gateway::durability(&loaded.config)).await?;
         let options = HttpOptions {
             origins: Vec::new(),
             allowed_hosts: Vec::new(),
@@ -128,8 +128,7 @@ impl Stage {
                 tracing::error!(%error, "the demo's bridge ended");
             }
         }));
-        let client =
-            bridge::http_client().map_err(|error| DemoError::Client(error.to_string()))?;
+        let client = bridge::http_client().map_err(|error| DemoError::Client(error.to_string()))?;
         Ok(Self { url, gateway, orders, folder, client, shutdown, tasks })
     }
 
@@ -157,7 +156,6 @@ impl Stage {
         for task in self.tasks {
             let _ = task.await;
         }
-        self.orders.stopped().await;
         self.gateway.close().await;
         if let Err(error) = std::fs::remove_dir_all(&self.folder) {
             tracing::warn!(%error, "the demo's folder could not be removed");

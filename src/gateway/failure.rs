@@ -55,7 +55,10 @@ impl Failure {
                 "Ask a person to approve it (tollbridge approve {id}), then make the same call again; until then go on with something else."
             ),
             hold: Some(HoldNotice { id: id.to_owned(), expires }),
-            ..Self::new(ErrorCode::Held, format!("a person must approve this call; it is held as {id}"))
+            ..Self::new(
+                ErrorCode::Held,
+                format!("a person must approve this call; it is held as {id}"),
+            )
         }
     }
 
@@ -78,17 +81,19 @@ impl Failure {
             FailureKind::Cancelled => ErrorCode::Cancelled,
             FailureKind::Stopped => ErrorCode::Stopped,
             FailureKind::AuditUnavailable => ErrorCode::AuditUnavailable,
+            FailureKind::Internal => ErrorCode::Internal,
         };
         let mut failure = Self::new(code, failed.message);
         failure.retryable = failed.retryable;
         failure.retry_after_s = failed.retry_after.map(whole_seconds);
         failure.upstream = failed.upstream.map(|answer| UpstreamAnswer {
-            status: answer.status,
+            status: Some(answer.status),
             body: answer.body,
             fault: answer.fault,
         });
         if code == ErrorCode::UpstreamError && !failure.retryable {
-            failure.next_step = upstream_step(failure.upstream.as_ref().and_then(|u| u.status)).to_owned();
+            failure.next_step =
+                upstream_step(failure.upstream.as_ref().and_then(|u| u.status)).to_owned();
         }
         failure
     }
@@ -97,11 +102,15 @@ impl Failure {
 /// What an agent could do where nothing more is known than the code.
 fn next_step(code: ErrorCode) -> &'static str {
     match code {
-        ErrorCode::InvalidArguments => "Correct the arguments that violations names and call again.",
+        ErrorCode::InvalidArguments => {
+            "Correct the arguments that violations names and call again."
+        }
         ErrorCode::Denied => {
             "Do not repeat this call. Change the arguments so that they keep within the limits in the tool's schema, or ask a person."
         }
-        ErrorCode::Stopped => "An operator has stopped these calls. Do something else, or ask a person.",
+        ErrorCode::Stopped => {
+            "An operator has stopped these calls. Do something else, or ask a person."
+        }
         ErrorCode::Quarantined => "The operation has changed and a person must accept that first.",
         ErrorCode::Cancelled => "The call was cancelled by the client.",
         ErrorCode::Overloaded => "Wait for retry_after_s, then make the same call again.",
@@ -116,7 +125,9 @@ fn next_step(code: ErrorCode) -> &'static str {
         }
         ErrorCode::UpstreamError => "Read upstream.body for what the API objects to.",
         ErrorCode::UpstreamUnavailable => "The API is down. Try again later, or tell a person.",
-        ErrorCode::UpstreamTimeout => "The API did not answer in time. Ask for less, or try again later.",
+        ErrorCode::UpstreamTimeout => {
+            "The API did not answer in time. Ask for less, or try again later."
+        }
         ErrorCode::OutcomeUnknown => {
             "The call may have had its effect. Find out with a read before you do it again."
         }
@@ -132,12 +143,18 @@ fn next_step(code: ErrorCode) -> &'static str {
 /// RFC 9110 §15.5: what a client error means for whoever made the call.
 fn upstream_step(status: Option<u16>) -> &'static str {
     match status {
-        Some(400 | 422) => "The API refuses the arguments: read upstream.body, correct them and call again.",
+        Some(400 | 422) => {
+            "The API refuses the arguments: read upstream.body, correct them and call again."
+        }
         Some(401 | 403) => {
             "The bridge's credentials for this API are refused. Repeating the call cannot help: tell a person."
         }
-        Some(404 | 410) => "What the arguments name does not exist at the API. Check the identifiers.",
-        Some(409 | 412) => "It conflicts with the present state. Read that first, then decide anew.",
+        Some(404 | 410) => {
+            "What the arguments name does not exist at the API. Check the identifiers."
+        }
+        Some(409 | 412) => {
+            "It conflicts with the present state. Read that first, then decide anew."
+        }
         _ => next_step(ErrorCode::UpstreamError),
     }
 }

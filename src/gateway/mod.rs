@@ -132,8 +132,7 @@ impl Gateway {
         let task = self.inner.calls.spawn(async move {
             let toolbox = inner.toolbox.load_full();
             let _counted = inner.metrics.in_flight();
-            let ground =
-                Ground { store: &inner.store, toolbox: &toolbox, metrics: &inner.metrics };
+            let ground = Ground { store: &inner.store, toolbox: &toolbox, metrics: &inner.metrics };
             let Ok(_place) = inner.in_flight.try_acquire() else {
                 return pipeline::overloaded(task_id, ground, &caller, &request).await;
             };
@@ -167,8 +166,7 @@ impl Gateway {
             duration_ms: 0,
         };
         self.record(Some(&id), &event).await;
-        let meta =
-            CallMeta { id, attempts: 0, status: None, upstream_ms: 0, served_by: None };
+        let meta = CallMeta { id, attempts: 0, status: None, upstream_ms: 0, served_by: None };
         Reply { meta, result: Err(failure) }
     }
 
@@ -180,13 +178,9 @@ impl Gateway {
     ) -> Result<DryRun, DryRunError> {
         let toolbox = self.inner.toolbox.load_full();
         let id = audit::new_call_id();
-        let ground = Ground {
-            store: &self.inner.store,
-            toolbox: &toolbox,
-            metrics: &self.inner.metrics,
-        };
-        let rehearsal =
-            pipeline::rehearse(id, ground, caller, request).await?;
+        let ground =
+            Ground { store: &self.inner.store, toolbox: &toolbox, metrics: &self.inner.metrics };
+        let rehearsal = pipeline::rehearse(id, ground, caller, request).await?;
         Ok(DryRun {
             decision: DryDecision {
                 effect: rehearsal.decision,

@@ -85,12 +85,7 @@ async fn decide(
     };
     let call = CallId::new(row.call.clone());
     let batch = Batch {
-        changes: vec![Change::DecideHold {
-            id: row.id.clone(),
-            state,
-            by: by.to_owned(),
-            reason,
-        }],
+        changes: vec![Change::DecideHold { id: row.id.clone(), state, by: by.to_owned(), reason }],
         events: vec![event.row(Some(&call), now, &Redactor::default())],
         ..Batch::default()
     };
@@ -155,11 +150,8 @@ pub fn scope_text(scope: &StopScope) -> String {
 
 /// Keeps a new API key.
 pub async fn add_key(store: &Store, key: KeyRow, by: &str) -> Result<(), OperateError> {
-    let event = Event::KeyCreated {
-        id: key.id.clone(),
-        identity: key.identity.clone(),
-        by: by.to_owned(),
-    };
+    let event =
+        Event::KeyCreated { id: key.id.clone(), identity: key.identity.clone(), by: by.to_owned() };
     change(store, Change::AddKey(key), &event).await
 }
 

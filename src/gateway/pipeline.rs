@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tollbridge_operation::{Arguments, Call, CallId, Effect};
+use tollbridge_operation::{Arguments, Call, CallId, Effect, Payload};
 
 use super::record::{Attempts, Record, Steps, millis};
 use super::reply::{CallMeta, ErrorCode, Failure, Reply, Success, Violation};
@@ -19,9 +19,9 @@ use super::request::{CallRequest, CallWatch, Caller, Refused};
 use super::toolbox::{Exposed, ReadsWhenDown, Toolbox};
 use crate::audit::{Event, Time, Verdict};
 use crate::bridge::{self, Outcome, Prepared, Report};
+use crate::observe::Metrics;
 use crate::safety::{self, Approval, BrokenLimit, Decision, Placed};
 use crate::settlement::{self, Clearance, Quoted};
-use crate::observe::Metrics;
 use crate::store::{Batch, Change, CommitError, HoldRow, Receipt, Store, WindowClaim};
 
 /// How often a call is decided anew because its approval was spent in between.
@@ -167,13 +167,14 @@ impl Run<'_> {
                 &exposed.terms,
                 request.payment.as_ref(),
                 self.ground.toolbox.facilitator.as_ref(),
-                exposed.tool.description(),
+                &exposed.tool.description,
             )
             .await;
             let quoted = match clearance {
                 Clearance::Free(quoted) => quoted,
                 Clearance::PaymentRequired { required, price } => {
-                    self.record.push(&Event::Quoted { price: price.clone(), terms: required.clone() });
+                    self.record
+                        .push(&Event::Quoted { price: price.clone(), terms: required.clone() });
                     return self.end(Failure::payment_required(&price, required), Vec::new()).await;
                 }
                 Clearance::Unavailable { reason, price, retry_after_s } => {
@@ -208,20 +209,25 @@ impl Run<'_> {
                     self.record.rewind(mark);
                     return self.window_full(exposed, claims.get(claim), retry_after).await;
                 }
-                Err(CommitError::Unavailable(error)) => {
-                    match self.read_unrecorded(exposed).await {
-                        Some(receipt) => receipt,
-                        None => {
-                            self.record.rewind(mark);
-                            return self
-                                .end(audit_unavailable(&error.to_string()), Vec::new())
-                                .await;
-                        }
+                Err(CommitError::Unavailable(error)) => match self.read_unrecorded(exposed).await {
+                    Some(receipt) => receipt,
+                    None => {
+                        self.record.rewind(mark);
+                        return self.end(audit_unavailable(&error.to_string()), Vec::new()).await;
                     }
-                }
+                },
             };
             return self
-                .carry_out(exposed, quoted, ready.prepared, &arguments, &receipt, deadline, &watch.cancel, steps)
+                .carry_out(
+                    exposed,
+                    quoted,
+                    ready.prepared,
+                    &arguments,
+                    &receipt,
+                    deadline,
+                    &watch.cancel,
+                    steps,
+                )
                 .await;
         }
         let failure = Failure::new(
@@ -314,7 +320,10 @@ impl Run<'_> {
         Some(receipt)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the last stage takes what each earlier one made")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the last stage takes what each earlier one made"
+    )]
     async fn carry_out(
         mut self,
         exposed: &Exposed,
@@ -351,7 +360,9 @@ impl Run<'_> {
         };
         let result = match report.outcome {
             Outcome::Done { payload, mut drift } => {
-                drift.extend(exposed.tool.drift(&payload));
+                if let Payload::Value(value) = &payload {
+                    drift.extend(exposed.tool.drift(value));
+                }
                 Ok(Success { payload, drift })
             }
             Outcome::Failed(failed) => Err(Failure::of_upstream(failed)),
@@ -441,13 +452,8 @@ impl Run<'_> {
                 audit_unavailable(&error.to_string())
             }
         };
-        let meta = CallMeta {
-            id: self.id,
-            attempts: 0,
-            status: None,
-            upstream_ms: 0,
-            served_by: None,
-        };
+        let meta =
+            CallMeta { id: self.id, attempts: 0, status: None, upstream_ms: 0, served_by: None };
         Reply { meta, result: Err(failure) }
     }
 
@@ -487,7 +493,10 @@ fn ready(
     let broken = tool
         .check_limits(&arguments)
         .into_iter()
-        .map(|limit| BrokenLimit { rule: format!("{}.{}", tool.name, limit.rule), message: limit.message })
+        .map(|limit| BrokenLimit {
+            rule: format!("{}.{}", tool.name, limit.rule),
+            message: limit.message,
+        })
         .collect();
     let call = Call {
         id: id.clone(),
@@ -526,11 +535,12 @@ pub(super) async fn rehearse(
 ) -> Result<Rehearsal, super::DryRunError> {
     use super::DryRunError;
     let groups = ground.toolbox.groups_of(caller);
-    let exposed = toolbox
+    let exposed = ground
+        .toolbox
         .find(&request.tool, &caller.identity, &groups)
         .ok_or_else(|| DryRunError::UnknownTool(request.tool.clone()))?;
-    let Ready { call, prepared, broken } =
-        ready(&id, caller, exposed, request).map_err(|failure| DryRunError::Failed(Box::new(failure)))?;
+    let Ready { call, prepared, broken } = ready(&id, caller, exposed, request)
+        .map_err(|failure| DryRunError::Failed(Box::new(failure)))?;
     let approval = Approval {
         named: request.approval.as_deref(),
         shown: "{}",
@@ -539,7 +549,8 @@ pub(super) async fn rehearse(
     };
     let guard = exposed.rules.guard(&caller.identity);
     let stopped = ground.store.stopped(&guard).await?;
-    let decision = safety::decide(call, &groups, &exposed.rules, &broken, approval, ground.store).await?;
+    let decision =
+        safety::decide(call, &groups, &exposed.rules, &broken, approval, ground.store).await?;
     let (decision, rules, reason) = match (stopped, decision) {
         (Some(scope), _) => {
             ("deny", vec![format!("stop:{}", super::operate::scope_text(&scope))], None)
@@ -566,7 +577,10 @@ fn violation(violation: crate::tools::Violation) -> Violation {
 }
 
 fn audit_unavailable(why: &str) -> Failure {
-    Failure { retryable: true, ..Failure::new(ErrorCode::AuditUnavailable, format!("nothing was done: {why}")) }
+    Failure {
+        retryable: true,
+        ..Failure::new(ErrorCode::AuditUnavailable, format!("nothing was done: {why}"))
+    }
 }
 
 fn cancelled_before() -> Failure {

@@ -11,7 +11,7 @@ use crate::bridge::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
 use crate::gateway::request::Progress;
 use crate::observe::Metrics;
 use crate::secret::Redactor;
-use crate::store::{system_clock, Batch, CommitError, EventRow, Guard, Store};
+use crate::store::{Batch, CommitError, EventRow, Guard, Store, system_clock};
 
 /// One call's events that are not on record yet.
 pub(super) struct Record {

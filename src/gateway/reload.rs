@@ -59,9 +59,8 @@ pub fn watch_files(files: &[PathBuf]) -> Result<Changes, notify::Error> {
         }
         let files = seen.lock().unwrap_or_else(PoisonError::into_inner);
         // A mounted ConfigMap changes by swapping the link `..data` beside its files.
-        let ours = |path: &PathBuf| {
-            files.contains(path) || path.file_name() == Some(OsStr::new("..data"))
-        };
+        let ours =
+            |path: &PathBuf| files.contains(path) || path.file_name() == Some(OsStr::new("..data"));
         if event.paths.iter().any(ours) {
             // Full means that a change is already waiting to be looked at.
             let _ = sender.try_send(());

@@ -165,7 +165,7 @@ impl Toolbox {
             return offer;
         }
         let tools: Vec<_> = visible.iter().map(|at| self.exposed[*at].tool.clone()).collect();
-        let listed = tools.iter().map(|tool| tool.listing()).collect();
+        let listed = tools.iter().map(|tool| tool.view()).collect();
         let offer = Arc::new(Offer { digest: digest_value(&listed), tools });
         if let Ok(mut offers) = self.offers.lock()
             && offers.len() < MAX_OFFERS

@@ -1,7 +1,7 @@
 //! Going on without a record, and asking the kill switch outside of a commit.
 
-use super::batch::{Guard, Receipt, StopScope, StoreError};
 use super::Store;
+use super::batch::{Guard, Receipt, StopScope, StoreError};
 
 impl Store {
     /// What stops this call now, if anything does. A commit asks the same again, and its

@@ -6,7 +6,6 @@
 //! or clock. Whoever reads the configuration translates it into the input types here.
 
 mod decimal;
-pub mod digest;
 mod judge;
 pub mod limits;
 pub mod lint;
@@ -25,7 +24,9 @@ pub mod validate;
 
 pub use limits::{LimitBroken, Limits};
 pub use lint::{LintFinding, Severity, lint, lint_count};
+pub use name::propose;
 pub use pointer::ArgumentPointer;
 pub use rule::{ArgumentRule, RuleError};
+pub use tokens::TOKENIZER;
 pub use tool::{Annotations, Tool, ToolSpec};
 pub use validate::{ArgumentValidator, OutputValidator, Violation};

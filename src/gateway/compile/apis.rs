@@ -131,7 +131,7 @@ impl<'a> Upstreams<'a> {
         }
         let server = operation.servers.iter().find_map(|server| Url::parse(server).ok());
         let Some(server) = server else {
-            if !found.has(codes::NO_SERVER, api.spec.span()) {
+            if !found.has(codes::NO_SERVER, &api.spec.span()) {
                 found.push(
                     Diagnostic::error(
                         codes::NO_SERVER,
@@ -152,7 +152,7 @@ impl<'a> Upstreams<'a> {
         if named {
             return Some(server);
         }
-        if !found.has(codes::BLOCKED_HOST, api.spec.span()) {
+        if !found.has(codes::BLOCKED_HOST, &api.spec.span()) {
             found.push(
                 Diagnostic::error(
                     codes::BLOCKED_HOST,

@@ -10,7 +10,7 @@ use tollbridge_operation::{ApiName, Effect, ToolName};
 use super::apis::Upstreams;
 use super::who;
 use crate::catalog::{Catalog, NotFound};
-use crate::config::{self, Api, Config, Diagnostic, Diagnostics, Located, codes};
+use crate::config::{self, Api, Config, Diagnostic, Diagnostics, Located, Severity, codes};
 use crate::gateway::toolbox::Exposed;
 use crate::safety::{By, HoldRule, Rules, WindowRule};
 use crate::settlement::{PayTo, Price, Terms};
@@ -29,8 +29,8 @@ pub(super) fn compile(
         config.tools.iter().filter_map(|tool| tool.name.as_deref().cloned()).collect();
     let mut exposed = Vec::with_capacity(config.tools.len());
     for entry in &config.tools {
-        let Some(api) = config.apis.get(&**entry.api) else { continue };
-        if !described.contains(&**entry.api) {
+        let Some(api) = config.apis.get(&*entry.api) else { continue };
+        if !described.contains(&*entry.api) {
             continue;
         }
         let mut one = One { config, entry, api, found };
@@ -87,8 +87,8 @@ impl One<'_> {
         let only_rules: Vec<ArgumentRule> = rules.iter().map(|(rule, _)| rule.clone()).collect();
         let spec = ToolSpec {
             name: name.clone(),
-            title: entry.title.as_ref().map(|title| (**title).clone()),
-            description: entry.description.as_ref().map(|text| (**text).clone()),
+            title: entry.title.as_ref().map(|title| title.as_str()),
+            description: entry.description.as_ref().map(|text| text.as_str()),
             effect: entry.effect.as_deref().copied(),
             idempotent: entry.idempotent.as_deref().copied(),
             rules: &only_rules,
@@ -97,8 +97,10 @@ impl One<'_> {
         let tool = match Tool::compile(spec) {
             Ok((tool, warnings)) => {
                 for warning in warnings {
-                    self.warn(codes::PORTABILITY, entry.operation.span(), format!("`{name}`: {warning}"));
+                    let message = format!("`{name}` at {}: {}", warning.pointer, warning.message);
+                    self.warn(codes::READING, entry.operation.span(), message);
                 }
+                self.lint(&tool);
                 tool
             }
             Err(errors) => {
@@ -139,10 +141,10 @@ impl One<'_> {
             api: (*entry.api).clone(),
             allow: entry.allow.as_deref().map(list),
             deny: list(&entry.deny),
-            hold: entry.hold.as_ref().map(|hold| HoldRule {
-                who: list(&hold.identities),
-                expires: hold.expires.0,
-            }),
+            hold: entry
+                .hold
+                .as_ref()
+                .map(|hold| HoldRule { who: list(&hold.identities), expires: hold.expires.0 }),
             window: entry.calls.as_ref().map(|calls| WindowRule {
                 limit: calls.limit.get(),
                 per: calls.per.0,
@@ -158,7 +160,7 @@ impl One<'_> {
         let Some(price) = &self.entry.price else { return Some(Terms::Free) };
         // That both are there was checked when the file was loaded.
         let settlement = self.config.settlement.as_ref()?;
-        let asset = settlement.assets.get(price.asset.as_str())?;
+        let asset = settlement.assets.get(&price.asset)?;
         let pay_to = PayTo {
             address: (*settlement.pay_to).clone(),
             network: (*settlement.network).clone(),
@@ -171,6 +173,22 @@ impl One<'_> {
                 self.error(codes::PRICE, price.span(), error.to_string(), None);
                 None
             }
+        }
+    }
+
+    /// The rules by which clients take a tool, on the tool as it is listed.
+    fn lint(&mut self, tool: &Tool) {
+        for finding in tool.lint() {
+            let severity = match finding.severity {
+                tools::Severity::Error => Severity::Error,
+                tools::Severity::Warning => Severity::Warning,
+            };
+            let message = format!("`{}` at {}: {}", tool.name, finding.pointer, finding.message);
+            let mut diagnostic = Diagnostic::error(codes::PORTABILITY, &self.config.file, message)
+                .at(self.entry.operation.span())
+                .label(finding.rule);
+            diagnostic.severity = severity;
+            self.found.push(diagnostic);
         }
     }
 
@@ -191,7 +209,9 @@ impl One<'_> {
                     ),
                 )
                 .at(self.entry.operation.span())
-                .help("add hold = true, or calls = { limit = 20, per = \"1h\", by = \"identity\" }"),
+                .help(
+                    "add hold = true, or calls = { limit = 20, per = \"1h\", by = \"identity\" }",
+                ),
             );
         }
     }
@@ -213,11 +233,7 @@ impl One<'_> {
         self.error(codes::UNKNOWN_OPERATION, operation.span(), message, help);
     }
 
-    fn rule_error(
-        &mut self,
-        rules: &[(ArgumentRule, Range<usize>)],
-        error: &tools::RuleError,
-    ) {
+    fn rule_error(&mut self, rules: &[(ArgumentRule, Range<usize>)], error: &tools::RuleError) {
         let span = error
             .pointer()
             .and_then(|pointer| rules.iter().find(|(rule, _)| rule.pointer == *pointer))
@@ -226,7 +242,7 @@ impl One<'_> {
             tools::RuleError::UnknownArgument { .. } => codes::UNKNOWN_ARGUMENT,
             _ => codes::ARGUMENT_RULE,
         };
-        self.error(code, span, error.to_string(), error.help());
+        self.error(code, span, error.to_string(), Some(error.help()));
     }
 
     fn error(
@@ -247,10 +263,7 @@ impl One<'_> {
 }
 
 /// The file's rules for one argument, in the words of `tools`.
-fn rule(
-    path: &config::ArgumentPath,
-    argument: &config::Argument,
-) -> Result<ArgumentRule, String> {
+fn rule(path: &config::ArgumentPath, argument: &config::Argument) -> Result<ArgumentRule, String> {
     let pointer = match path.name() {
         Some(name) => ArgumentPointer::parse(name),
         None => ArgumentPointer::parse(&path.to_string()),

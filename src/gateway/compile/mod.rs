@@ -45,8 +45,7 @@ pub fn compile(config: &Config, secrets: Secrets) -> Result<Compiled, Diagnostic
     let described = apis::read(config, &mut catalog, &mut sources, &mut found);
     let redactor = Arc::new(resolved.redactor());
     let mut upstreams = apis::Upstreams::new(config, &resolved, &redactor);
-    let exposed =
-        exposed::compile(config, &catalog, &described, &mut upstreams, &mut found);
+    let exposed = exposed::compile(config, &catalog, &described, &mut upstreams, &mut found);
     let facilitator = facilitator(config, &mut found);
     if found.has_errors() {
         return Err(found);

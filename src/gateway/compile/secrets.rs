@@ -37,8 +37,11 @@ impl Resolved {
     }
 
     pub(super) fn redactor(&self) -> Redactor {
-        let pairs: Vec<_> =
-            self.pairs.iter().map(|(user, reference)| (user.clone(), self.get(reference))).collect();
+        let pairs: Vec<_> = self
+            .pairs
+            .iter()
+            .map(|(user, reference)| (user.clone(), self.get(reference)))
+            .collect();
         Redactor::with_pairs(
             self.by_reference.values(),
             pairs.iter().map(|(user, secret)| (user.as_str(), secret)),
@@ -96,9 +99,7 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
         }
     }
     let mut resolved = Resolved { by_reference, pairs: Vec::new() };
-    resolved.pairs = users
-        .into_iter()
-        .map(|(user, password)| (resolved.text(&user), password))
-        .collect();
+    resolved.pairs =
+        users.into_iter().map(|(user, password)| (resolved.text(&user), password)).collect();
     resolved
 }
