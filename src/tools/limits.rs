@@ -49,7 +49,7 @@ enum Check {
     Max(Decimal),
     Enum {
         values: Vec<Value>,
-        /// Texts that are numbers mean the same as the numbers.
+        /// A text may be a number, as SOAP's are.
         numeric: bool,
     },
     Pattern(Box<Judge>),
@@ -235,8 +235,9 @@ fn number(value: &Value) -> Option<Decimal> {
 pub(super) fn same(left: &Value, right: &Value, numeric: bool) -> bool {
     match (left, right) {
         (Value::Number(_), Value::Number(_)) => number(left) == number(right),
-        (Value::Number(_) | Value::String(_), Value::Number(_) | Value::String(_)) => {
-            left == right || (numeric && number(left).is_some() && number(left) == number(right))
+        // `01` and `1` may be two ids: a text means a number only beside one.
+        (Value::Number(_), Value::String(_)) | (Value::String(_), Value::Number(_)) => {
+            numeric && number(left).is_some() && number(left) == number(right)
         }
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len()
@@ -258,6 +259,14 @@ pub(super) fn show(
     schema: &mut Value,
     rule: &ArgumentRule,
 ) -> Result<(), RuleError> {
+    let limited = rule.min.is_some()
+        || rule.max.is_some()
+        || rule.enum_.is_some()
+        || rule.pattern.is_some()
+        || rule.max_length.is_some();
+    if !limited {
+        return Ok(());
+    }
     let mut hint: Vec<String> = Vec::new();
     if let Some(min) = &rule.min {
         hint.push(format!("at least {min}"));
@@ -269,6 +278,9 @@ pub(super) fn show(
     place::rewrite(origin, schema, rule.pointer.steps(), &mut |leaf| {
         let walk = Walk::new(origin);
         let types = walk.types(&Value::Object(leaf.clone()), 0);
+        if !rule.enum_.as_ref().is_some_and(|values| values.contains(&Value::Null)) {
+            without_null(leaf);
+        }
         narrow(leaf, "minimum", rule.min.as_deref(), Decimal::lt);
         narrow(leaf, "maximum", rule.max.as_deref(), Decimal::gt);
         if let Some(values) = &rule.enum_ {
@@ -320,6 +332,23 @@ pub(super) fn show(
         return Err(RuleError::Impossible { pointer: rule.pointer.clone(), reason });
     }
     Ok(())
+}
+
+/// Null passes no limit (it may well mean "without one"), so it is not offered.
+fn without_null(leaf: &mut Map<String, Value>) {
+    let null = |name: &Value| name.as_str() == Some("null");
+    if let Some(Value::Array(types)) = leaf.get_mut("type")
+        && types.len() > 1
+    {
+        types.retain(|name| !null(name));
+    }
+    for keyword in ["anyOf", "oneOf"] {
+        if let Some(Value::Array(branches)) = leaf.get_mut(keyword)
+            && branches.len() > 1
+        {
+            branches.retain(|branch| !branch.get("type").is_some_and(null));
+        }
+    }
 }
 
 /// Sets a bound where it is narrower than the one that is there.
@@ -438,6 +467,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_is_of_ecma_262() {
+        for (pattern, fine, bad) in [
+            ("^\\d+$", "\"12\"", "\"\u{663}\""),
+            ("^a$", "\"a\"", "\"a\\n\""),
+            ("^(?!b).", "\"a\"", "\"b\""),
+            ("^\\u00e4$", "\"\u{e4}\"", "\"a\""),
+            ("^[\\w-]+$", "\"a_-\"", "\"\u{e4}\""),
+        ] {
+            let rule = ArgumentRule { pattern: Some(pattern.to_owned()), ..rule("a") };
+            let limits = limits(&of(&json!({"type": "string"})), &rule).expect("fits");
+            assert!(holds(&limits, &format!("{{\"a\":{fine}}}")), "{pattern} {fine}");
+            assert!(!holds(&limits, &format!("{{\"a\":{bad}}}")), "{pattern} {bad}");
+        }
+    }
+
+    #[test]
     fn a_choice_is_by_value() {
         let rule = ArgumentRule {
             enum_: Some(vec![json!(1), json!("x"), json!({"k": [2]})]),
@@ -454,6 +499,11 @@ mod tests {
         let rule = ArgumentRule { enum_: Some(vec![json!("1")]), ..self::rule("a") };
         let limits = super::tests::limits(&text, &rule).expect("fits");
         assert!(!holds(&limits, r#"{"a":"01"}"#), "a text is no number");
+        let soap = of(&json!({"type": ["string", "number"]}));
+        let rule = ArgumentRule { enum_: Some(vec![json!(1), json!("7")]), ..self::rule("a") };
+        let limits = super::tests::limits(&soap, &rule).expect("fits");
+        assert!(holds(&limits, r#"{"a":"1.00"}"#) && holds(&limits, r#"{"a":7.0}"#));
+        assert!(!holds(&limits, r#"{"a":"07"}"#) && !holds(&limits, r#"{"a":"x"}"#));
     }
 
     #[test]

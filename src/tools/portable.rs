@@ -528,4 +528,4 @@ fn about(keyword: &str) -> Option<&'static [&'static str]> {
 
 #[cfg(test)]
 #[path = "portable_tests.rs"]
-mod tests;
+pub(super) mod tests;

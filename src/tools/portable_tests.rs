@@ -154,7 +154,7 @@ fn leaf() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn schema() -> impl Strategy<Value = Value> {
+pub(in crate::tools) fn schema() -> impl Strategy<Value = Value> {
     leaf().prop_recursive(4, 24, 3, |inner| {
         let list = proptest::collection::vec(inner.clone(), 1..3);
         prop_oneof![
@@ -178,7 +178,7 @@ fn schema() -> impl Strategy<Value = Value> {
     })
 }
 
-fn instance() -> impl Strategy<Value = Value> {
+pub(in crate::tools) fn instance() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(json!(null)),
         Just(json!(1)),

@@ -146,6 +146,16 @@ pub enum RuleError {
         /// The rule's argument.
         pointer: ArgumentPointer,
     },
+    /// An example of a call that would be refused.
+    #[error("example {} would be refused: at `{pointer}`, expected {expected}", index + 1)]
+    UnfitExample {
+        /// Which one, from 0.
+        index: usize,
+        /// Where in it.
+        pointer: String,
+        /// What would have been accepted.
+        expected: String,
+    },
     /// The operation's own schema cannot judge a call.
     #[error("the operation's schema cannot be used: {reason}")]
     UnusableSchema {
@@ -168,7 +178,7 @@ impl RuleError {
             | Self::UnfitName { pointer, .. }
             | Self::Contradiction { pointer, .. }
             | Self::TooComplex { pointer } => Some(pointer),
-            Self::UnusableSchema { .. } => None,
+            Self::UnfitExample { .. } | Self::UnusableSchema { .. } => None,
         }
     }
 
@@ -179,6 +189,7 @@ impl RuleError {
             Self::InvalidPattern { .. } => Some("pattern"),
             Self::UnfitValue { key, .. } => Some(key),
             Self::UnfitName { .. } => Some("rename"),
+            Self::UnfitExample { .. } => Some("examples"),
             Self::Contradiction { second, .. } => Some(second),
             _ => None,
         }
@@ -221,6 +232,7 @@ impl RuleError {
                 "put the rule on the argument above it, or mend the description with an overlay"
                     .to_owned()
             }
+            Self::UnfitExample { expected, .. } => format!("write {expected} there"),
             Self::UnusableSchema { .. } => {
                 "mend the description with an overlay, or leave the tool out".to_owned()
             }

@@ -410,6 +410,25 @@ impl Shape {
         found
     }
 
+    /// A JSON pointer into the operation's arguments, under the agent's names.
+    pub(super) fn shown_pointer(&self, pointer: &str) -> String {
+        let Ok(parsed) = ArgumentPointer::parse(pointer) else { return pointer.to_owned() };
+        let steps = parsed.steps();
+        let mut shown = steps.to_vec();
+        for (i, step) in shown.iter_mut().enumerate() {
+            let Step::Name(real) = &steps[i] else { continue };
+            let pair = self
+                .renames
+                .iter()
+                .filter(|group| leads_to(&group.above, &steps[..i]))
+                .find_map(|group| group.names.iter().find(|(_, known)| known == real));
+            if let Some((name, _)) = pair {
+                *step = Step::Name(name.clone());
+            }
+        }
+        written(&shown)
+    }
+
     /// The operation's arguments: names mapped back, values filled in.
     pub(super) fn apply(&self, given: Map<String, Value>) -> Result<Map<String, Value>, Violation> {
         let mut value = Value::Object(given);
@@ -424,6 +443,12 @@ impl Shape {
             _ => Ok(Map::new()),
         }
     }
+}
+
+/// Whether a concrete place is one of those that the steps mean.
+fn leads_to(steps: &[Step], place: &[Step]) -> bool {
+    steps.len() == place.len()
+        && steps.iter().zip(place).all(|(step, at)| *step == Step::Items || step == at)
 }
 
 fn rename_back(value: &mut Value, above: &[Step], names: &[(String, String)]) {

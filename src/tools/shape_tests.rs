@@ -98,6 +98,9 @@ fn arguments_find_their_way_back() {
         json!({"article": "a", "tenant": "acme"}),
         "a default waits for its object"
     );
+    let compiled = compile(&schema(), &rules).expect("rules that fit");
+    assert_eq!(compiled.shape.shown_pointer("/body/lines/3/sku"), "/order/lines/3/article");
+    assert_eq!(compiled.shape.shown_pointer(""), "");
 }
 
 #[test]

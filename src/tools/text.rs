@@ -67,7 +67,11 @@ pub(super) fn first_sentence(text: &str) -> String {
     let line = clean_line(paragraph.split("\n\n").next().unwrap_or_default());
     let end = line
         .char_indices()
-        .find(|(at, c)| matches!(c, '.' | '!' | '?') && line[at + 1..].starts_with(' '))
+        .find(|(at, c)| {
+            // A small letter goes on with the sentence: `e.g. this`.
+            let next = line[at + 1..].strip_prefix(' ').and_then(|rest| rest.chars().next());
+            matches!(c, '.' | '!' | '?') && next.is_some_and(|next| !next.is_lowercase())
+        })
         .map_or(line.len(), |(at, _)| at);
     line[..end].trim_end_matches('.').to_owned()
 }
@@ -95,6 +99,7 @@ mod tests {
     #[test]
     fn a_title_is_the_first_sentence() {
         assert_eq!(first_sentence("Gets v1.2 stock. Then more."), "Gets v1.2 stock");
+        assert_eq!(first_sentence("Gets, e.g. one. All"), "Gets, e.g. one");
         assert_eq!(first_sentence("One\nline\n\nNext"), "One line");
     }
 }

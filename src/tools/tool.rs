@@ -35,6 +35,8 @@ pub struct ToolSpec<'a> {
     pub idempotent: Option<bool>,
     /// The rules for its arguments.
     pub rules: &'a [ArgumentRule],
+    /// Arguments of example calls, under the agent's names.
+    pub examples: &'a [Map<String, Value>],
     /// What it does.
     pub operation: Arc<Operation>,
 }
@@ -89,10 +91,13 @@ impl Tool {
             output_validator = validator;
             warnings.extend(more);
         }
-        let input = match portable(&Schema::new(compiled.shown)).into_value() {
+        let mut input = match portable(&Schema::new(compiled.shown)).into_value() {
             Value::Object(input) => input,
             _ => Map::new(),
         };
+        if !spec.examples.is_empty() {
+            input.insert("examples".to_owned(), json!(spec.examples));
+        }
         let annotations = Annotations {
             read_only: operation.effect == Effect::Read,
             destructive: operation.effect == Effect::Destructive,
@@ -112,7 +117,32 @@ impl Tool {
             name: spec.name,
             operation,
         };
+        tool.check_examples(spec.examples)?;
         Ok((tool, warnings))
+    }
+
+    /// An example that would be refused teaches a model to be refused.
+    fn check_examples(&self, examples: &[Map<String, Value>]) -> Result<(), Vec<RuleError>> {
+        let mut errors = Vec::new();
+        for (index, example) in examples.iter().enumerate() {
+            let found = match self.arguments(example) {
+                Err(violations) => violations.into_iter().map(|v| (v.pointer, v.expected)).next(),
+                Ok(arguments) => {
+                    let broken = self.check_limits(&arguments);
+                    broken.into_iter().map(|b| (b.pointer, b.message)).next()
+                }
+            };
+            if let Some((pointer, expected)) = found {
+                errors.push(RuleError::UnfitExample { index, pointer, expected });
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// A JSON pointer into the operation's arguments, under the names that the agent knows:
+    /// for what the binding says of arguments that it cannot send.
+    pub fn shown_pointer(&self, pointer: &str) -> String {
+        self.shape.shown_pointer(pointer)
     }
 
     /// The operation's arguments from those that an agent gives: judged, names mapped back,

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 use tollbridge_operation::{
     Answer, ApiName, Binding, EncodeError, OperationId, OperationKey, Payload, Request, Response,
@@ -5,6 +6,7 @@ use tollbridge_operation::{
 
 use super::*;
 use crate::tools::pointer::ArgumentPointer;
+use crate::tools::portable::tests::{instance, schema};
 
 /// Binds to nothing: a tool is compiled without ever being called.
 #[derive(Debug)]
@@ -79,6 +81,7 @@ fn spec(operation: Operation, rules: &[ArgumentRule]) -> ToolSpec<'_> {
         effect: None,
         idempotent: None,
         rules,
+        examples: &[],
         operation: Arc::new(operation),
     }
 }
@@ -164,6 +167,8 @@ fn limits_hold_under_the_operations_names_and_speak_in_the_agents() {
     assert_eq!(broken.len(), 1);
     assert_eq!(broken[0].rule, "args.payment.max_length=3");
     assert_eq!(broken[0].pointer, "/payment_id");
+    assert_eq!(tool.shown_pointer("/payment"), "/payment_id");
+    assert_eq!(tool.shown_pointer("/amount"), "/amount");
 }
 
 #[test]
@@ -220,4 +225,78 @@ fn a_schema_that_cannot_judge_makes_no_tool() {
     let odd = Operation { output: Some(Schema::new(json!({"type": "strnig"}))), ..operation() };
     let (_, warnings) = Tool::compile(spec(odd, &[])).expect("a tool");
     assert_eq!(warnings.len(), 1);
+}
+
+#[test]
+fn an_example_is_published_only_if_it_would_be_accepted() {
+    let rules = rules();
+    let good = [given(r#"{"payment_id":"p_1","amount":5}"#)];
+    let (tool, _) =
+        Tool::compile(ToolSpec { examples: &good, ..spec(operation(), &rules) }).expect("a tool");
+    assert_eq!(tool.input["examples"], json!(good));
+    assert_eq!(tool.lint(), []);
+    let bad = [given(r#"{"payment_id":"p_1","amount":501}"#), given("{}")];
+    let errors = Tool::compile(ToolSpec { examples: &bad, ..spec(operation(), &rules) })
+        .expect_err("bad examples");
+    assert_eq!(errors.len(), 2);
+    assert_eq!(
+        errors[0].to_string(),
+        "example 1 would be refused: at `/amount`, expected a number that is at most 500"
+    );
+}
+
+#[test]
+fn the_digest_of_a_list_depends_on_what_is_shown() {
+    let digest = crate::tools::digest::of_tools([&tool(&[])]);
+    assert_eq!(digest, crate::tools::digest::of_tools([&tool(&[])]));
+    assert_ne!(digest, crate::tools::digest::of_tools([&tool(&rules())]));
+    assert_ne!(digest, crate::tools::digest::of_tools([]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_schema_is_a_way_around_a_rule(
+        body in schema(),
+        a in schema(),
+        b in schema(),
+        values in proptest::collection::vec(instance(), 8),
+    ) {
+        let operation = Operation {
+            input: Schema::new(json!({
+                "type": "object",
+                "properties": {"body": body},
+                "additionalProperties": false,
+                "$defs": {"A": a, "B": b},
+            })),
+            ..operation()
+        };
+        for kind in 0..3 {
+            let rule = rule("/body/a");
+            let rule = match kind {
+                0 => ArgumentRule { hide: true, ..rule },
+                1 => ArgumentRule { max: Some("0.5".to_owned()), ..rule },
+                _ => ArgumentRule { fixed: Some(json!("fixed")), ..rule },
+            };
+            // Many of these schemas have no such argument, or cannot be compiled.
+            let rules = [rule];
+            let Ok((tool, _)) = Tool::compile(spec(operation.clone(), &rules)) else { continue };
+            prop_assert_eq!(tool.lint(), []);
+            for value in &values {
+                let given = Map::from_iter([("body".to_owned(), value.clone())]);
+                let Ok(arguments) = tool.arguments(&given) else { continue };
+                let sent = arguments.to_value();
+                let at = sent.pointer("/body/a");
+                match kind {
+                    0 => prop_assert_eq!(at, None),
+                    1 => {
+                        let too_much = at.is_some_and(|value| *value != json!(0));
+                        prop_assert!(!too_much || !tool.check_limits(&arguments).is_empty(), "{}", sent);
+                    }
+                    _ => prop_assert_eq!(at, Some(&json!("fixed"))),
+                }
+            }
+        }
+    }
 }
