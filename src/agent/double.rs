@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tokio::io::{
-    AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
-};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -57,7 +55,7 @@ pub(super) fn failure(code: ErrorCode) -> Failure {
 }
 
 /// Tools by name: `echo` answers its arguments, `slow` waits to be cancelled, `steps` tells
-/// its progress, `unrecorded` cannot be recorded; there are no others.
+/// its progress, `pause` takes a while, `unrecorded` cannot be recorded; there are no others.
 #[derive(Debug)]
 pub(super) struct Double {
     tools: Mutex<Arc<ToolList>>,
@@ -147,6 +145,11 @@ impl Backend for Double {
                 self.slow.send_modify(|(_, cancelled)| *cancelled += 1);
                 Ok(Reply { meta: meta(), result: Err(failure(ErrorCode::Cancelled)) })
             }
+            "pause" => {
+                self.slow.send_modify(|(begun, _)| *begun += 1);
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                Ok(success(Payload::Empty))
+            }
             "unrecorded" => Err(Refused::Unrecorded),
             _ => Err(Refused::UnknownTool { tool: request.tool, call: CallId::new("01CALL") }),
         }
@@ -201,21 +204,20 @@ pub(super) fn initialized() -> Value {
 
 /// A client of `serve_lines`.
 pub(super) struct Talk {
-    pub(super) lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
-    pub(super) input: Option<WriteHalf<DuplexStream>>,
+    pub(super) lines: Lines<BufReader<DuplexStream>>,
+    pub(super) input: Option<DuplexStream>,
     pub(super) server: JoinHandle<Result<(), AgentError>>,
     pub(super) shutdown: CancellationToken,
 }
 
 impl Talk {
     pub(super) fn with(backend: &Arc<Double>) -> Self {
-        let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        let (input, output) = tokio::io::split(theirs);
+        let (write, input) = tokio::io::duplex(64 * 1024);
+        let (output, read) = tokio::io::duplex(64 * 1024);
         let shutdown = CancellationToken::new();
         let caller = caller(Transport::Stdio);
         let serving = serve_lines(Arc::clone(backend), caller, input, output, shutdown.clone());
         let server = tokio::spawn(serving);
-        let (read, write) = tokio::io::split(ours);
         let lines = BufReader::new(read).lines();
         Self { lines, input: Some(write), server, shutdown }
     }

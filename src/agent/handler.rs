@@ -67,6 +67,7 @@ struct Shared<B> {
     listeners: Arc<Semaphore>,
     in_flight: InFlight,
     closing: CancellationToken,
+    gone: CancellationToken,
 }
 
 impl<B> Clone for Handler<B> {
@@ -76,13 +77,15 @@ impl<B> Clone for Handler<B> {
 }
 
 impl<B: Backend> Handler<B> {
-    /// A server whose listen streams end when `closing` is cancelled. `caller` is the one of
+    /// A server whose listen streams end when `closing` is cancelled, and whose calls are
+    /// cancelled with `gone`. `caller` is the one of
     /// every call, or `None` where each HTTP request has it in its extensions.
     pub(super) fn new(
         backend: Arc<B>,
         transport: Transport,
         caller: Option<Caller>,
         closing: CancellationToken,
+        gone: CancellationToken,
     ) -> Self {
         let server = result::server(&backend.server_name());
         let capabilities =
@@ -102,6 +105,7 @@ impl<B: Backend> Handler<B> {
             listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),
             in_flight: InFlight::new(),
             closing,
+            gone,
         };
         Self { shared: Arc::new(shared) }
     }
@@ -177,17 +181,31 @@ impl<B: Backend> ServerHandler for Handler<B> {
             Err(reason) => return Err(self.malformed(Some(caller.identity), reason).await),
         };
         let cancel = context.ct.child_token();
-        let reply = match context.meta.get_progress_token() {
-            None => {
-                let watch = CallWatch { cancel, progress: None };
-                self.shared.backend.call(caller, request, watch).await
+        // Nobody is left to read an answer.
+        let gone = async {
+            self.shared.gone.cancelled().await;
+            cancel.cancel();
+            std::future::pending().await
+        };
+        let call = async {
+            let cancel = cancel.clone();
+            match context.meta.get_progress_token() {
+                None => {
+                    let watch = CallWatch { cancel, progress: None };
+                    self.shared.backend.call(caller, request, watch).await
+                }
+                Some(token) => {
+                    let (sender, progress) = mpsc::channel(16);
+                    let watch = CallWatch { cancel, progress: Some(sender) };
+                    let call = self.shared.backend.call(caller, request, watch);
+                    follow(call, progress, &context.peer, &token).await
+                }
             }
-            Some(token) => {
-                let (sender, progress) = mpsc::channel(16);
-                let watch = CallWatch { cancel, progress: Some(sender) };
-                let call = self.shared.backend.call(caller, request, watch);
-                follow(call, progress, &context.peer, &token).await
-            }
+        };
+        let reply = tokio::select! {
+            biased;
+            reply = call => reply,
+            reply = gone => reply,
         };
         match reply {
             Ok(reply) => Ok(result::from_reply(reply, &self.shared.server).into()),

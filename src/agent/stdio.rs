@@ -83,8 +83,13 @@ pub async fn serve_lines<B: Backend>(
         reader.run(BufReader::new(input)).await;
     });
 
-    let handler =
-        Handler::new(Arc::clone(&backend), Via::Stdio, Some(caller), ending.child_token());
+    let handler = Handler::new(
+        Arc::clone(&backend),
+        Via::Stdio,
+        Some(caller),
+        ending.child_token(),
+        broken.child_token(),
+    );
     let in_flight = handler.in_flight();
     reading.spawn(changes::announce(backend, handler.peers(), ending.child_token()));
     let transport = Lines { messages, lines: Some(line_sender), waiting };

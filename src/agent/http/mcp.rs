@@ -45,6 +45,7 @@ pub(super) async fn serve<B: Backend>(
         return (StatusCode::NOT_FOUND, "Session not found").into_response();
     }
     let method = request.method().clone();
+    let ticket = (method == Method::POST).then(|| app.in_flight.enter());
     let request = match prepare(&app, &caller, request).await {
         Ok(request) => request,
         Err(response) => return response,
@@ -72,7 +73,13 @@ pub(super) async fn serve<B: Backend>(
         }
         _ => {}
     }
-    response
+    // A shutdown waits until an answer has been handed over, not only until it is known.
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _in_flight = &ticket;
+            frame
+        }))
+    })
 }
 
 /// The one session that a request names.

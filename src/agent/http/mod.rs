@@ -99,7 +99,13 @@ pub async fn serve_http<B: Backend>(
     let listening = shutdown.child_token();
     let open = CancellationToken::new();
     let _open_guard = open.clone().drop_guard();
-    let handler = Handler::new(Arc::clone(&backend), Transport::Http, None, listening.clone());
+    let handler = Handler::new(
+        Arc::clone(&backend),
+        Transport::Http,
+        None,
+        listening.clone(),
+        open.child_token(),
+    );
     let in_flight = handler.in_flight();
     let mut tasks = JoinSet::new();
     tasks.spawn(changes::announce(Arc::clone(&backend), handler.peers(), listening.clone()));

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 use crate::agent::double::{Double, Talk, legacy, modern};
 use crate::agent::wire::MAX_BYTES;
@@ -84,7 +85,9 @@ async fn a_broken_output_ends_serving_and_cancels_what_is_under_way() {
     talk.tell(legacy(1, "tools/call", json!({ "name": "slow", "arguments": {} }))).await;
     double.slow_calls(1, 0).await;
     let Talk { lines, input, server, .. } = talk;
-    drop((lines, input));
+    drop(lines);
+    let mut input = input.unwrap();
+    input.write_all(b"no JSON\n").await.unwrap();
     tokio::time::timeout(std::time::Duration::from_secs(8), server)
         .await
         .unwrap()
