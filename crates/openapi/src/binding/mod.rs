@@ -1,0 +1,161 @@
+//! The REST binding: arguments to a request, a response to an answer.
+//!
+//! Everything is planned when the document is read; encoding looks things up and writes.
+//! The one promise: an argument is data. It cannot leave its path segment, add or replace a
+//! query parameter, a cookie or a header, and what could do so is refused.
+
+mod decode;
+mod encode;
+mod forms;
+mod path;
+mod percent;
+mod styles;
+
+use http::{HeaderValue, Method};
+use tollbridge_operation::{Answer, Arguments, Binding, EncodeError, Request, Response};
+
+use crate::parameters::Place;
+
+pub(crate) use encode::{BODY, CONTENT_TYPE};
+pub(crate) use path::PathTemplate;
+
+/// How a parameter's value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Simple,
+    Label,
+    Matrix,
+    Form,
+    /// `spaceDelimited`, `pipeDelimited`, and 2.0's `tsv`.
+    Delimited(char),
+    /// `deepObject`.
+    Deep,
+}
+
+/// How a parameter goes over the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Styled {
+        style: Style,
+        explode: bool,
+        allow_reserved: bool,
+    },
+    /// `content: application/json`.
+    Json,
+    /// `content: text/plain`.
+    Text,
+}
+
+/// A parameter as it goes over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parameter {
+    /// The argument that it takes its value from.
+    pub(crate) argument: String,
+    /// Its name there.
+    pub(crate) name: String,
+    pub(crate) place: Place,
+    pub(crate) required: bool,
+    pub(crate) shape: Shape,
+}
+
+/// A request body: at least one media type, the best one first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BodyPlan {
+    pub(crate) required: bool,
+    pub(crate) variants: Vec<Variant>,
+}
+
+/// One media type of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Variant {
+    /// What `content_type` calls it.
+    pub(crate) name: String,
+    /// The header.
+    pub(crate) content_type: HeaderValue,
+    pub(crate) form: BodyForm,
+}
+
+/// How a body's value becomes bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BodyForm {
+    Json {
+        /// The JSON types that its schema admits, where it says so: with several media types
+        /// the property's schema alone cannot tell which value is meant for which.
+        types: Option<Vec<String>>,
+    },
+    JsonLines,
+    UrlEncoded {
+        fields: Vec<Field>,
+    },
+    Multipart {
+        fields: Vec<Field>,
+    },
+    Text,
+    Bytes,
+}
+
+/// A known member of a form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) form: FieldForm,
+}
+
+/// How a member of a form is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FieldForm {
+    /// As a parameter would be.
+    Styled { style: Style, explode: bool },
+    /// Plain values as text, lists repeated, objects as JSON.
+    ByValue { content_type: Option<HeaderValue> },
+    /// A file, or a list of them.
+    File { content_type: Option<HeaderValue> },
+}
+
+/// One REST operation, planned.
+#[derive(Debug)]
+pub(crate) struct RestBinding {
+    pub(crate) method: Method,
+    pub(crate) path: PathTemplate,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) body: Option<BodyPlan>,
+    pub(crate) accept: HeaderValue,
+    /// Whether a success is declared to be JSON.
+    pub(crate) has_json: bool,
+    /// Names in the query that belong to credentials.
+    pub(crate) reserved_query: Vec<String>,
+}
+
+impl Binding for RestBinding {
+    fn encode(&self, arguments: &Arguments) -> Result<Request, EncodeError> {
+        encode::encode(self, arguments)
+    }
+
+    fn decode(&self, response: &Response) -> Answer {
+        decode::decode(self, response)
+    }
+}
+
+/// A place in the arguments, for errors (RFC 6901).
+#[derive(Debug, Clone, Copy)]
+enum At<'a> {
+    Root,
+    Member(&'a At<'a>, &'a str),
+    Item(&'a At<'a>, usize),
+}
+
+impl At<'_> {
+    fn pointer(self) -> String {
+        match self {
+            Self::Root => String::new(),
+            Self::Member(parent, name) => {
+                format!("{}/{}", parent.pointer(), name.replace('~', "~0").replace('/', "~1"))
+            }
+            Self::Item(parent, index) => format!("{}/{index}", parent.pointer()),
+        }
+    }
+
+    fn expected(self, expected: impl Into<String>) -> EncodeError {
+        EncodeError { pointer: self.pointer(), expected: expected.into() }
+    }
+}

@@ -1,0 +1,358 @@
+//! A document as a value, with pointers into it and references followed.
+//!
+//! Nothing is expanded: a reference is followed when its piece is needed. References that
+//! leave the document are a [`Fault`] of whatever needs them; nothing is fetched.
+//! JSON Reference and JSON Pointer (RFC 6901), in the URI fragment form of its §6.
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+use tollbridge_operation::Warning;
+
+use crate::{ReadError, json, yaml};
+
+/// More than any real document has; the largest known to us has 37 MB.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+/// A chain of references longer than this is a mistake or an attack.
+const MAX_HOPS: usize = 64;
+
+/// Which family of specifications a document follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// Swagger 2.0.
+    Swagger2,
+    /// OpenAPI 3.0.
+    OpenApi30,
+    /// OpenAPI 3.1, and later ones as far as they are the same.
+    OpenApi31,
+}
+
+/// A place in the document (RFC 6901).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Pointer(String);
+
+impl Pointer {
+    pub(crate) fn root() -> Self {
+        Self(String::new())
+    }
+
+    pub(crate) fn child(&self, token: &str) -> Self {
+        let mut pointer = String::with_capacity(self.0.len() + token.len() + 1);
+        pointer.push_str(&self.0);
+        pointer.push('/');
+        for c in token.chars() {
+            match c {
+                '~' => pointer.push_str("~0"),
+                '/' => pointer.push_str("~1"),
+                c => pointer.push(c),
+            }
+        }
+        Self(pointer)
+    }
+
+    pub(crate) fn item(&self, index: usize) -> Self {
+        Self(format!("{}/{index}", self.0))
+    }
+
+    /// The pointer that a local reference names; `None` where it is not local.
+    pub(crate) fn of_reference(reference: &str) -> Option<Self> {
+        let fragment = reference.strip_prefix('#')?;
+        let decoded = percent_decode_str(fragment).decode_utf8().ok()?;
+        if !(decoded.is_empty() || decoded.starts_with('/')) {
+            return None;
+        }
+        // Decoded and encoded again, so that two spellings of a place are one.
+        Some(decoded.split('/').skip(1).fold(Self::root(), |at, token| at.child(&unescape(token))))
+    }
+
+    /// Its tokens, unescaped.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = String> + '_ {
+        self.0.split('/').skip(1).map(unescape)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn unescape(token: &str) -> String {
+    token.replace("~1", "/").replace("~0", "~")
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why an operation cannot be called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) pointer: Pointer,
+    pub(crate) reason: String,
+}
+
+impl Fault {
+    pub(crate) fn new(pointer: &Pointer, reason: impl Into<String>) -> Self {
+        Self { pointer: pointer.clone(), reason: reason.into() }
+    }
+}
+
+/// The readings that were made of what is wrong; bounded, since a document may be wrong in
+/// every line.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings(Vec<Warning>);
+
+impl Warnings {
+    const MOST: usize = 1000;
+
+    pub(crate) fn add(&mut self, pointer: &Pointer, message: impl Into<String>) {
+        if self.0.len() >= Self::MOST {
+            return;
+        }
+        let warning =
+            Warning { pointer: pointer.as_str().to_owned(), message: text_line(&message.into()) };
+        if self.0.last() != Some(&warning) {
+            self.0.push(warning);
+        }
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<Warning> {
+        self.0
+    }
+}
+
+/// A document that says that it is an OpenAPI document.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) root: Value,
+    pub(crate) flavour: Flavour,
+    pub(crate) format: String,
+}
+
+impl Document {
+    /// Parses JSON or YAML and looks which specification the document claims to follow.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<(Self, Warnings), ReadError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(ReadError::TooLarge { size: bytes.len(), limit: MAX_BYTES });
+        }
+        let mut warnings = Warnings::default();
+        let text = utf8(bytes)?;
+        // JSON is YAML, and a JSON parser says better what is wrong with it.
+        let root = if text.trim_start().starts_with('{') {
+            json::parse(text, &mut warnings)?
+        } else {
+            yaml::parse(text)?
+        };
+        let (flavour, format) = flavour(&root, &mut warnings)?;
+        Ok((Self { root, flavour, format }, warnings))
+    }
+
+    pub(crate) fn at(&self, pointer: &Pointer) -> Option<&Value> {
+        self.root.pointer(pointer.as_str())
+    }
+
+    /// Follows `value`'s `$ref`, and that one's, to something that is none.
+    pub(crate) fn resolve<'a>(
+        &'a self,
+        at: Pointer,
+        value: &'a Value,
+    ) -> Result<(Pointer, &'a Value), Fault> {
+        let (mut at, mut value) = (at, value);
+        let start = at.clone();
+        for _ in 0..MAX_HOPS {
+            let Some(reference) = reference(value) else { return Ok((at, value)) };
+            let target = self.target(&at, reference)?;
+            if target.0 == at {
+                break;
+            }
+            (at, value) = target;
+        }
+        Err(Fault::new(&start, "the reference leads back to itself; let it point to a definition"))
+    }
+
+    /// The place that a `$ref` names.
+    pub(crate) fn target(&self, at: &Pointer, reference: &str) -> Result<(Pointer, &Value), Fault> {
+        let shown: String = text_line(reference).chars().take(200).collect();
+        let Some(pointer) = Pointer::of_reference(reference) else {
+            let reason = if reference.starts_with('#') {
+                format!(
+                    "`$ref: {shown}` is no JSON pointer; write it as `#/components/schemas/NAME`"
+                )
+            } else {
+                format!(
+                    "`$ref: {shown}` points to another document, and only this one is read; bundle the description into one file"
+                )
+            };
+            return Err(Fault::new(&at.child("$ref"), reason));
+        };
+        match self.at(&pointer) {
+            Some(value) => Ok((pointer, value)),
+            None => Err(Fault::new(
+                &at.child("$ref"),
+                format!("`$ref: {shown}` points to nothing in this document"),
+            )),
+        }
+    }
+}
+
+/// The `$ref` of an object that has one.
+pub(crate) fn reference(value: &Value) -> Option<&str> {
+    value.as_object()?.get("$ref")?.as_str()
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, ReadError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+        ReadError::Syntax {
+            line: before.split(|&b| b == b'\n').count(),
+            column: String::from_utf8_lossy(&before[line_start..]).chars().count() + 1,
+            message: "expected UTF-8; save the document in that encoding".to_owned(),
+        }
+    })
+}
+
+fn flavour(root: &Value, warnings: &mut Warnings) -> Result<(Flavour, String), ReadError> {
+    let fail = |message: String| Err(ReadError::NotOpenApi { message });
+    let Some(object) = root.as_object() else {
+        return fail("expected an object with the member `openapi` or `swagger`".to_owned());
+    };
+    let at = Pointer::root();
+    if let Some(version) = object.get("openapi").and_then(scalar_text) {
+        let version = text_line(&version);
+        let format = format!("OpenAPI {version}");
+        let minor = version.trim().strip_prefix("3.").map(|rest| {
+            rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default().to_owned()
+        });
+        return match minor.as_deref() {
+            Some("0") => Ok((Flavour::OpenApi30, format)),
+            Some("1") => Ok((Flavour::OpenApi31, format)),
+            Some(_) => {
+                warnings.add(
+                    &at.child("openapi"),
+                    format!("OpenAPI {version} is read as far as it is the same as 3.1"),
+                );
+                Ok((Flavour::OpenApi31, format))
+            }
+            None => fail(format!("`openapi: {version}`; expected 3.0, 3.1 or 3.2")),
+        };
+    }
+    if let Some(version) = object.get("swagger").and_then(scalar_text) {
+        let version = text_line(&version);
+        return if version.trim() == "2.0" || version.trim() == "2" {
+            Ok((Flavour::Swagger2, "Swagger 2.0".to_owned()))
+        } else {
+            fail(format!("`swagger: {version}`; expected 2.0 (convert older ones first)"))
+        };
+    }
+    fail("expected a member `openapi` (3.0 to 3.2) or `swagger` (2.0) at the top".to_owned())
+}
+
+/// A string, or a number or boolean as it was written: YAML authors leave out quotes.
+pub(crate) fn scalar_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(value) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// Text of a document for people and models: bounded, with no control characters but line
+/// breaks and tabs. Also without the invisible marks that turn text around or hide it.
+pub(crate) fn text(raw: &str) -> String {
+    const MOST: usize = 64 * 1024;
+    raw.chars().filter(|&c| matches!(c, '\n' | '\t') || !unprintable(c)).take(MOST).collect()
+}
+
+/// The same on one line.
+pub(crate) fn text_line(raw: &str) -> String {
+    const MOST: usize = 2000;
+    raw.chars()
+        .map(|c| if matches!(c, '\n' | '\t' | '\r') { ' ' } else { c })
+        .filter(|&c| !unprintable(c))
+        .take(MOST)
+        .collect()
+}
+
+fn unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The text of a member, where it has some.
+pub(crate) fn text_member(value: &Value, name: &str) -> Option<String> {
+    let text = text(value.get(name)?.as_str()?);
+    (!text.trim().is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(text: &str) -> Document {
+        Document::parse(text.as_bytes()).expect("a document").0
+    }
+
+    #[test]
+    fn a_reference_may_be_percent_encoded_and_lead_to_another() {
+        let document =
+            document(r##"{"openapi":"3.0.0","a":{"x/y z":{"$ref":"#/b"}},"b":{"end":true}}"##);
+        let start = serde_json::json!({"$ref": "#/a/x~1y%20z"});
+        let (at, value) = document.resolve(Pointer::root(), &start).expect("resolves");
+        assert_eq!(at.as_str(), "/b");
+        assert_eq!(value, &serde_json::json!({"end": true}));
+    }
+
+    #[test]
+    fn a_reference_loop_is_a_fault() {
+        let document = document(r##"{"openapi":"3.0.0","a":{"$ref":"#/b"},"b":{"$ref":"#/a"}}"##);
+        let start = serde_json::json!({"$ref": "#/a"});
+        let fault = document.resolve(Pointer::root(), &start).expect_err("a loop");
+        assert!(fault.reason.contains("itself"), "{}", fault.reason);
+    }
+
+    #[test]
+    fn a_reference_out_of_the_document_is_a_fault() {
+        let document = document(r#"{"openapi":"3.0.0"}"#);
+        for (reference, word) in [
+            ("other.yaml#/x", "another document"),
+            ("#/nowhere", "nothing"),
+            ("#anchor", "no JSON pointer"),
+        ] {
+            let start = serde_json::json!({"$ref": reference});
+            let fault = document.resolve(Pointer::root(), &start).expect_err(reference);
+            assert!(fault.reason.contains(word), "{}", fault.reason);
+            assert_eq!(fault.pointer.as_str(), "/$ref");
+        }
+    }
+
+    #[test]
+    fn versions_are_told_apart() {
+        for (text, flavour) in [
+            ("swagger: 2.0", Flavour::Swagger2),
+            ("openapi: 3.0.3", Flavour::OpenApi30),
+            ("openapi: 3.1", Flavour::OpenApi31),
+            ("openapi: 3.2.0", Flavour::OpenApi31),
+        ] {
+            assert_eq!(document(text).flavour, flavour, "{text}");
+        }
+        for bad in ["openapi: 4.0.0", "swagger: '1.2'", "a: b", "- x", "just text", ""] {
+            assert!(
+                matches!(Document::parse(bad.as_bytes()), Err(ReadError::NotOpenApi { .. })),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_have_a_place() {
+        assert_eq!(
+            Document::parse(b"openapi: 3.1.0\nx: \xff").expect_err("not UTF-8").to_string(),
+            "line 2, column 4: expected UTF-8; save the document in that encoding"
+        );
+    }
+}

@@ -1,0 +1,368 @@
+//! A document to a [`Description`]: paths to operations, one at a time.
+//!
+//! Keys are given out before anything is read, so that an operation that cannot be read
+//! changes nobody else's name.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use http::Method;
+use serde_json::{Map, Value, json};
+use tollbridge_operation::{
+    Description, Effect, EffectSource, Endpoint, Operation, OperationId, OperationKey, Schema,
+    Skipped,
+};
+
+use crate::ReadOptions;
+use crate::binding::{BODY, CONTENT_TYPE, PathTemplate, RestBinding};
+use crate::document::{
+    Document, Fault, Flavour, Pointer, Warnings, scalar_text, text_line, text_member,
+};
+use crate::parameters::{self, Planner};
+use crate::schema::{Direction, Lifted, Schemas};
+use crate::{body, responses, security, servers, swagger2};
+
+/// The members of a path item that are operations.
+const METHODS: [&str; 9] =
+    ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
+
+/// Reads everything that can be read.
+pub(crate) fn description(
+    document: &Document,
+    options: &ReadOptions<'_>,
+    mut warnings: Warnings,
+) -> Description {
+    let info = |name: &str| {
+        let value = document.root.get("info").and_then(|info| info.get(name));
+        value.and_then(scalar_text).map(|text| text_line(&text)).unwrap_or_default()
+    };
+    let sites = sites(document, &mut warnings);
+    let keys = keys(&sites, &mut warnings);
+    let mut reader = Reader {
+        document,
+        options,
+        schemas: Schemas::new(document),
+        warnings,
+        query_credentials: security::query_credentials(document),
+    };
+    let mut operations = Vec::new();
+    let mut skipped = Vec::new();
+    for (site, key) in sites.iter().zip(keys) {
+        let endpoint = Endpoint { method: site.method.clone(), path: site.path.clone() };
+        match reader.operation(site, key.clone(), &endpoint) {
+            Ok(operation) => operations.push(operation),
+            Err(fault) => skipped.push(Skipped {
+                key,
+                endpoint: Some(endpoint),
+                pointer: fault.pointer.as_str().to_owned(),
+                reason: fault.reason,
+            }),
+        }
+    }
+    Description {
+        title: info("title"),
+        version: info("version"),
+        format: document.format.clone(),
+        operations,
+        skipped,
+        warnings: reader.warnings.into_vec(),
+    }
+}
+
+/// Where an operation stands.
+struct Site<'d> {
+    method: String,
+    path: String,
+    path_at: Pointer,
+    item_at: Pointer,
+    item: &'d Value,
+    at: Pointer,
+    operation: Result<&'d Value, Fault>,
+}
+
+fn sites<'d>(document: &'d Document, warnings: &mut Warnings) -> Vec<Site<'d>> {
+    let paths_at = Pointer::root().child("paths");
+    let Some(paths) = document.at(&paths_at).and_then(Value::as_object) else {
+        warnings.add(&paths_at, "expected `paths`; there is nothing to call");
+        return Vec::new();
+    };
+    let mut sites = Vec::new();
+    for (path, item) in paths {
+        if path.starts_with("x-") {
+            continue;
+        }
+        let path_at = paths_at.child(path);
+        if !path.starts_with('/') {
+            warnings.add(&path_at, "expected a path that begins with `/`; read as if it did");
+        }
+        let found = document.resolve(path_at.clone(), item);
+        let broken = |fault: Fault| Site {
+            method: "*".to_owned(),
+            path: text_line(path),
+            path_at: path_at.clone(),
+            item_at: path_at.clone(),
+            item,
+            at: path_at.clone(),
+            operation: Err(fault),
+        };
+        let (item_at, target) = match found {
+            Ok(found) => found,
+            Err(fault) => {
+                sites.push(broken(fault));
+                continue;
+            }
+        };
+        if !target.is_object() {
+            sites.push(broken(Fault::new(&item_at, "expected a path item (an object)")));
+            continue;
+        }
+        let mut add = |item_at: &Pointer,
+                       item: &'d Value,
+                       at: Pointer,
+                       method: &str,
+                       operation: &'d Value| {
+            let operation = match operation {
+                Value::Object(_) => Ok(operation),
+                _ => Err(Fault::new(&at, "expected an operation (an object)")),
+            };
+            sites.push(Site {
+                method: method.to_owned(),
+                path: text_line(path),
+                path_at: path_at.clone(),
+                item_at: item_at.clone(),
+                item,
+                at,
+                operation,
+            });
+        };
+        // Beside a `$ref` a path item may have operations of its own; those come first.
+        let mut levels = vec![(item_at, target)];
+        if !std::ptr::eq(target, item) {
+            levels.insert(0, (path_at.clone(), item));
+        }
+        let mut seen: HashSet<String> = HashSet::new();
+        for (item_at, item) in levels {
+            for (name, operation) in item.as_object().into_iter().flatten() {
+                if METHODS.contains(&name.as_str()) && seen.insert(name.to_ascii_uppercase()) {
+                    let method = name.to_ascii_uppercase();
+                    add(&item_at, item, item_at.child(name), &method, operation);
+                }
+            }
+            // 3.2: methods beyond the fixed ones.
+            let more = item.get("additionalOperations").and_then(Value::as_object);
+            for (name, operation) in more.into_iter().flatten() {
+                if seen.insert(name.clone()) {
+                    let at = item_at.child("additionalOperations").child(name);
+                    add(&item_at, item, at, &text_line(name), operation);
+                }
+            }
+        }
+    }
+    sites
+}
+
+/// A key for each operation, unique, and stable as long as the operation is: its id, or its
+/// method and path.
+fn keys(sites: &[Site<'_>], warnings: &mut Warnings) -> Vec<String> {
+    let mut taken: HashSet<String> = HashSet::new();
+    let mut keys = Vec::with_capacity(sites.len());
+    for site in sites {
+        let endpoint = format!("{} {}", site.method, site.path);
+        let id = site
+            .operation
+            .as_ref()
+            .ok()
+            .and_then(|operation| operation.get("operationId"))
+            .and_then(scalar_text)
+            .map(|id| text_line(id.trim()))
+            .filter(|id| !id.is_empty());
+        let mut key = id.clone().unwrap_or_else(|| endpoint.clone());
+        if taken.contains(&key) {
+            warnings.add(
+                &site.at.child("operationId"),
+                format!("`{key}` is the id of another operation; this one is `{endpoint}`"),
+            );
+            key.clone_from(&endpoint);
+        }
+        let mut n = 1;
+        while !taken.insert(key.clone()) {
+            n += 1;
+            key = format!("{endpoint} #{n}");
+        }
+        keys.push(key);
+    }
+    keys
+}
+
+struct Reader<'d, 'o> {
+    document: &'d Document,
+    options: &'d ReadOptions<'o>,
+    schemas: Schemas<'d>,
+    warnings: Warnings,
+    query_credentials: Vec<String>,
+}
+
+impl Reader<'_, '_> {
+    fn operation(
+        &mut self,
+        site: &Site<'_>,
+        key: String,
+        endpoint: &Endpoint,
+    ) -> Result<Operation, Fault> {
+        let document = self.document;
+        let operation = site.operation.clone()?;
+        let at = &site.at;
+        let method = Method::from_bytes(site.method.as_bytes())
+            .map_err(|_| Fault::new(at, "expected an HTTP method (RFC 9110 §9.1)"))?;
+        let template = PathTemplate::parse(&site.path)
+            .map_err(|error| Fault::new(&site.path_at, error.to_string()))?;
+        let levels = [(&site.item_at, site.item), (at, operation)];
+        let declared = parameters::gather(document, levels)?;
+        let (declared, request_body) = match document.flavour {
+            Flavour::Swagger2 => swagger2::parameters(document, operation, declared)?,
+            _ => (declared, self.request_body(at, operation)?),
+        };
+        let body = match &request_body {
+            Some((at, value)) => {
+                Some(body::plan(document, &mut self.schemas, at, value, &mut self.warnings)?)
+            }
+            None => None,
+        };
+        let choices = body.as_ref().map_or(0, |body| body.plan.variants.len());
+        let reserved: &[&str] = match choices {
+            0 => &[],
+            1 => &[BODY],
+            _ => &[BODY, CONTENT_TYPE],
+        };
+        let variables = template.variables();
+        let planned = Planner {
+            document,
+            schemas: &mut self.schemas,
+            warnings: &mut self.warnings,
+            variables: &variables,
+            reserved,
+            path_at: &site.path_at,
+        }
+        .plan(&declared)?;
+        let input = self.input(&planned, body.as_ref())?;
+        let successes =
+            responses::successes(document, &mut self.schemas, at, operation, &mut self.warnings);
+        let (effect, idempotent) = effect(&method);
+        let binding = RestBinding {
+            method,
+            path: template,
+            parameters: planned.into_iter().map(|planned| planned.parameter).collect(),
+            body: body.map(|body| body.plan),
+            accept: successes.accept,
+            has_json: successes.has_json,
+            reserved_query: self.query_credentials.clone(),
+        };
+        let key = OperationKey::new(key).map_err(|error| Fault::new(at, error.to_string()))?;
+        let near = [(at, operation), (&site.item_at, site.item)];
+        Ok(Operation {
+            id: OperationId { api: self.options.api.clone(), key },
+            endpoint: Some(endpoint.clone()),
+            summary: text_member(operation, "summary").map(|text| text_line(&text)),
+            description: text_member(operation, "description")
+                .or_else(|| text_member(site.item, "description")),
+            tags: tags(operation),
+            deprecated: operation.get("deprecated") == Some(&Value::Bool(true)),
+            effect,
+            effect_source: EffectSource::Inferred,
+            idempotent,
+            input,
+            output: successes.output,
+            security: security::requirements(document, at, operation, &mut self.warnings),
+            servers: servers::servers(document, near, self.options.source, &mut self.warnings),
+            binding: Arc::new(binding),
+        })
+    }
+
+    fn request_body(
+        &mut self,
+        at: &Pointer,
+        operation: &Value,
+    ) -> Result<Option<(Pointer, Value)>, Fault> {
+        let Some(body) = operation.get("requestBody").filter(|body| !body.is_null()) else {
+            return Ok(None);
+        };
+        let (at, body) = self.document.resolve(at.child("requestBody"), body)?;
+        // An empty `content` is how some generators say that there is no body.
+        if body.get("content").and_then(Value::as_object).is_some_and(Map::is_empty) {
+            self.warnings.add(&at.child("content"), "the body has no media type; read as none");
+            return Ok(None);
+        }
+        Ok(Some((at.clone(), body.clone())))
+    }
+
+    /// The schema of all arguments.
+    fn input(
+        &mut self,
+        planned: &[parameters::Planned],
+        body: Option<&body::PlannedBody>,
+    ) -> Result<Schema, Fault> {
+        let mut properties = Map::new();
+        let mut required = Vec::new();
+        for planned in planned {
+            let parameter = &planned.parameter;
+            properties.insert(parameter.argument.clone(), planned.property.clone());
+            if parameter.required {
+                required.push(Value::String(parameter.argument.clone()));
+            }
+        }
+        if let Some(body) = body {
+            properties.insert(BODY.to_owned(), body.property.clone());
+            if body.plan.required {
+                required.push(Value::String(BODY.to_owned()));
+            }
+            if let [first, _, ..] = body.plan.variants.as_slice() {
+                let names: Vec<&str> =
+                    body.plan.variants.iter().map(|variant| variant.name.as_str()).collect();
+                properties.insert(
+                    CONTENT_TYPE.to_owned(),
+                    json!({
+                        "type": "string",
+                        "enum": names,
+                        "default": first.name,
+                        "description": "The media type in which the body is sent"
+                    }),
+                );
+            }
+        }
+        if properties.is_empty() {
+            return Ok(Schema::empty_object());
+        }
+        let lifted: Vec<&Lifted> = planned
+            .iter()
+            .filter_map(|planned| planned.lifted.as_ref())
+            .chain(body.into_iter().flat_map(|body| &body.lifted))
+            .collect();
+        let definitions = self.schemas.definitions(lifted, Direction::Input, &mut self.warnings)?;
+        let mut schema = Map::new();
+        schema.insert("type".to_owned(), json!("object"));
+        schema.insert("properties".to_owned(), Value::Object(properties));
+        if !required.is_empty() {
+            schema.insert("required".to_owned(), Value::Array(required));
+        }
+        schema.insert("additionalProperties".to_owned(), Value::Bool(false));
+        if !definitions.is_empty() {
+            schema.insert("$defs".to_owned(), Value::Object(definitions));
+        }
+        Ok(Schema::new(Value::Object(schema)))
+    }
+}
+
+fn tags(operation: &Value) -> Vec<String> {
+    let tags = operation.get("tags").and_then(Value::as_array);
+    tags.into_iter().flatten().filter_map(scalar_text).map(|tag| text_line(&tag)).collect()
+}
+
+/// What a method does, and whether twice is once (RFC 9110 §9.2; QUERY: draft-ietf-httpbis-safe-method-w-body).
+fn effect(method: &Method) -> (Effect, bool) {
+    match method.as_str() {
+        "GET" | "HEAD" | "OPTIONS" | "TRACE" | "QUERY" => (Effect::Read, true),
+        "PUT" => (Effect::Write, true),
+        "DELETE" => (Effect::Destructive, true),
+        _ => (Effect::Write, false),
+    }
+}

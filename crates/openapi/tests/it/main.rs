@@ -1,0 +1,13 @@
+//! What documents become, and what goes over the wire, seen from outside.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+mod answers;
+mod arguments;
+mod bodies;
+mod documents;
+mod mistakes;
+mod properties;
+mod schemas;
+mod styles;
+mod support;

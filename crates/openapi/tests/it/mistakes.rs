@@ -1,0 +1,177 @@
+//! What is wrong with a document costs what needs it, and nothing else.
+
+use serde_json::{Value, json};
+use tollbridge_openapi::ReadError;
+
+use crate::support::{description, try_read};
+
+/// A document whose first operation is as given, and whose second is sound.
+fn beside_a_sound_one(broken: &Value) -> tollbridge_operation::Description {
+    let document = json!({
+        "openapi": "3.1.0", "info": {},
+        "components": {"schemas": {
+            "Loop": {"$ref": "#/components/schemas/Pool"},
+            "Pool": {"$ref": "#/components/schemas/Loop"},
+            "Groundless": {"anyOf": [{"$ref": "#/components/schemas/Groundless"}, {"type": "null"}]},
+        }},
+        "paths": {"/broken/{id}": {"post": broken}, "/sound": {"get": {"operationId": "sound"}}}
+    });
+    description(&document.to_string())
+}
+
+fn body(schema: &Value) -> Value {
+    json!({"requestBody": {"content": {"application/json": {"schema": schema}}}})
+}
+
+#[test]
+fn one_bad_operation_is_set_aside_with_its_place() {
+    let at = "/paths/~1broken~1{id}/post";
+    for (broken, pointer, word) in [
+        (json!("text"), String::new(), "an object"),
+        (json!({"parameters": {}}), "/parameters".into(), "a list"),
+        (json!({"parameters": [{"in": "query"}]}), "/parameters/0".into(), "`name`"),
+        (json!({"parameters": [{"name": "a"}]}), "/parameters/0".into(), "`in`"),
+        (json!({"parameters": [{"$ref": "#/nowhere"}]}), "/parameters/0/$ref".into(), "nothing"),
+        (
+            json!({"parameters": [{"$ref": "http://x/y.yaml"}]}),
+            "/parameters/0/$ref".into(),
+            "another document",
+        ),
+        (
+            json!({"parameters": [{"name": "a b", "in": "header", "schema": {}}]}),
+            "/parameters/0/name".into(),
+            "name of a header",
+        ),
+        (
+            json!({"parameters": [{"name": "q", "in": "body", "required": true}]}),
+            "/parameters/0".into(),
+            "cannot be sent",
+        ),
+        (
+            body(&json!({"properties": {"a": {"$ref": "a.json"}}})),
+            "/requestBody/content/application~1json/schema/properties/a/$ref".into(),
+            "another document",
+        ),
+        (
+            json!({"requestBody": {"content": {"multipart/mixed": {}}}}),
+            "/requestBody/content/multipart~1mixed".into(),
+            "cannot be written",
+        ),
+        (json!({"requestBody": {}}), "/requestBody/content".into(), "media type"),
+    ] {
+        let description = beside_a_sound_one(&broken);
+        assert_eq!(description.operations.len(), 1, "{broken}");
+        assert_eq!(description.operations[0].id.to_string(), "api/sound");
+        let skipped = &description.skipped[0];
+        assert_eq!(skipped.key, "POST /broken/{id}");
+        assert_eq!(skipped.pointer, format!("{at}{pointer}"), "{broken}");
+        assert!(skipped.reason.contains(word), "{}", skipped.reason);
+    }
+}
+
+#[test]
+fn schemas_that_lead_into_themselves_are_found() {
+    for name in ["Loop", "Groundless"] {
+        let reference = format!("#/components/schemas/{name}");
+        let description = beside_a_sound_one(&body(&json!({"$ref": reference})));
+        assert_eq!(description.skipped.len(), 1, "{name}");
+        assert!(description.skipped[0].reason.contains("itself"), "{name}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_an_answer_costs_its_schema_only() {
+    let description = beside_a_sound_one(&json!({"responses": {
+        "200": {"content": {"application/json": {"schema": {"$ref": "other.yaml"}}}}}}));
+    assert_eq!(description.operations.len(), 2);
+    assert_eq!(description.operations[0].output, None);
+    assert!(description.warnings.iter().any(|warning| warning.message.contains("no schema")));
+}
+
+#[test]
+fn a_path_that_makes_none_is_set_aside() {
+    for path in ["/a/../b", "/{a", "/a}/", "/%2e%2e/x"] {
+        let document = json!({"openapi": "3.0.0", "paths": {path: {"get": {}}, "/s": {"get": {}}}});
+        let description = description(&document.to_string());
+        assert_eq!((description.operations.len(), description.skipped.len()), (1, 1), "{path}");
+    }
+}
+
+#[test]
+fn ids_are_unique_and_stable() {
+    let document = json!({"openapi": "3.0.0", "paths": {
+        "/a": {"get": {"operationId": "dup"}, "post": {"operationId": "dup"}},
+        "/b": {"get": {}, "put": {"operationId": " "}},
+        "/c": {"get": "broken", "delete": {"operationId": "dup"}},
+    }});
+    let description = description(&document.to_string());
+    let keys: Vec<&str> =
+        description.operations.iter().map(|operation| operation.id.key.as_str()).collect();
+    assert_eq!(keys, ["dup", "POST /a", "GET /b", "PUT /b", "DELETE /c"]);
+    assert_eq!(description.skipped[0].key, "GET /c");
+    assert_eq!(description.warnings.iter().filter(|w| w.message.contains("dup")).count(), 2);
+}
+
+#[test]
+fn path_variables_and_parameters_need_not_match() {
+    let document = json!({"openapi": "3.0.0", "paths": {"/{a}/{b}": {
+        "parameters": [{"name": "a", "in": "path", "required": true, "schema": {"type": "integer"}}],
+        "get": {"parameters": [{"name": "zzz", "in": "path", "required": true, "schema": {}}]},
+    }}});
+    let description = description(&document.to_string());
+    let input = description.operations[0].input.as_value();
+    assert_eq!(input["properties"], json!({"a": {"type": "integer"}, "b": {"type": "string"}}));
+    assert_eq!(input["required"], json!(["a", "b"]));
+    assert_eq!(description.warnings.len(), 2, "{:?}", description.warnings);
+}
+
+#[test]
+fn an_operations_parameter_overrides_its_paths() {
+    let document = json!({"openapi": "3.0.0", "paths": {"/": {
+        "parameters": [{"name": "a", "in": "query", "schema": {"type": "integer"}}],
+        "get": {"parameters": [{"name": "a", "in": "query", "required": true, "schema": {"type": "string"}}]},
+    }}});
+    let description = description(&document.to_string());
+    let input = description.operations[0].input.as_value();
+    assert_eq!(input["properties"], json!({"a": {"type": "string"}}));
+    assert_eq!(input["required"], json!(["a"]));
+}
+
+#[test]
+fn an_undescribed_security_scheme_is_still_required() {
+    let document =
+        json!({"openapi": "3.0.0", "paths": {"/": {"get": {"security": [{"gone": ["s"]}]}}}});
+    let description = description(&document.to_string());
+    let used = &description.operations[0].security[0].all_of[0];
+    assert_eq!((used.name.as_str(), used.scopes.as_slice()), ("gone", &["s".to_owned()][..]));
+    assert!(description.warnings[0].message.contains("gone"));
+}
+
+#[test]
+fn what_is_no_document_says_what_was_expected() {
+    for (text, start) in [
+        ("{", "line 1, column 1: "),
+        ("openapi: [", "line "),
+        ("openapi: 3.1.0\nopenapi: 3.1.0", "line 2, column 1: the key `openapi` stands twice"),
+        ("{}", "no OpenAPI document: expected a member `openapi`"),
+        ("swagger: '1.2'", "no OpenAPI document: `swagger: 1.2`; expected 2.0"),
+        ("<html>", "no OpenAPI document: "),
+    ] {
+        let error = try_read(text).unwrap_err().to_string();
+        assert!(error.starts_with(start), "{text}: {error}");
+    }
+    let large = format!("# {}", "x".repeat(64 * 1024 * 1024));
+    assert!(matches!(try_read(&large), Err(ReadError::TooLarge { .. })));
+}
+
+#[test]
+fn text_has_no_control_characters() {
+    let document = json!({"openapi": "3.0.0", "info": {"title": "a\u{0}\u{202e}b\nc"}, "paths": {"/": {"get": {
+        "summary": "s\u{1b}[31m", "description": "d\n\u{7}e", "tags": ["t\u{0}"]}}}});
+    let description = description(&document.to_string());
+    assert_eq!(description.title, "ab c");
+    let operation = &description.operations[0];
+    assert_eq!(operation.summary.as_deref(), Some("s[31m"));
+    assert_eq!(operation.description.as_deref(), Some("d\ne"));
+    assert_eq!(operation.tags, ["t"]);
+}
