@@ -1,1 +1,31 @@
 //! Curation: an operation as an agent sees it.
+//!
+//! An operation goes in with the rules that the configuration has for it; a [`name`], a
+//! portable schema, annotations, validators and limits come out, all of them compiled before
+//! the first call. The room knows operations only: no configuration file, protocol, caller
+//! or clock. Whoever reads the configuration translates it into the input types here.
+
+mod decimal;
+pub mod digest;
+mod judge;
+pub mod limits;
+pub mod lint;
+pub mod name;
+pub mod output;
+mod place;
+pub mod pointer;
+pub mod portable;
+pub mod rule;
+mod schema;
+mod shape;
+mod text;
+pub mod tokens;
+mod tool;
+pub mod validate;
+
+pub use limits::{LimitBroken, Limits};
+pub use lint::{LintFinding, Severity, lint, lint_count};
+pub use pointer::ArgumentPointer;
+pub use rule::{ArgumentRule, RuleError};
+pub use tool::{Annotations, Tool, ToolSpec};
+pub use validate::{ArgumentValidator, OutputValidator, Violation};

@@ -1,0 +1,259 @@
+//! What clients are known to refuse, or to drop without a word, checked on a tool as it is
+//! listed. What is compiled here passes; the lint says so, and guards what users write.
+
+use serde_json::{Map, Value};
+
+use super::portable::LONGEST_DESCRIPTION;
+
+/// Beyond this many tools some clients choose badly among them.
+pub const MANY_TOOLS: usize = 40;
+
+/// Beyond this many tools some clients send none of them.
+pub const TOO_MANY_TOOLS: usize = 128;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Some clients, or the models behind them, do worse.
+    Warning,
+    /// Some client drops the tool, or all tools.
+    Error,
+}
+
+/// Something that a client is known to refuse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LintFinding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The rule, as a stable word: `root-combinator`, `boolean-schema`, …
+    pub rule: &'static str,
+    /// A JSON pointer into the tool as it is listed.
+    pub pointer: String,
+    /// What is wrong, and who minds.
+    pub message: String,
+}
+
+/// A tool as it is listed, as far as clients have limits for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The description.
+    pub description: &'a str,
+    /// The input schema.
+    pub input: &'a Map<String, Value>,
+    /// The output schema.
+    pub output: Option<&'a Map<String, Value>>,
+}
+
+/// Checks one tool.
+pub fn lint(tool: &Listed<'_>) -> Vec<LintFinding> {
+    let mut found = Vec::new();
+    let name_fits = (1..=48).contains(&tool.name.len())
+        && tool.name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    if !name_fits {
+        let message = "a name has 1 to 48 of a-z, 0-9 and `_`: clients put the server's name \
+                       before it and drop what is then longer than 60";
+        found.push(error("name", "/name", message));
+    }
+    if tool.description.chars().count() > LONGEST_DESCRIPTION {
+        let message = format!("a description has at most {LONGEST_DESCRIPTION} characters");
+        found.push(error("description", "/description", &message));
+    }
+    if tool.description.trim().is_empty() {
+        let message = "without a description a model can only guess from the name";
+        found.push(LintFinding {
+            severity: Severity::Warning,
+            ..error("no-description", "/description", message)
+        });
+    }
+    root(tool.input, "/inputSchema", &mut found);
+    if let Some(Value::Object(properties)) = tool.input.get("properties") {
+        for name in properties.keys().filter(|name| !is_portable_key(name)) {
+            let message = "an argument's name has 1 to 64 of a-z, A-Z, 0-9, `_`, `.` and `-`: \
+                           others are dropped or refused by model APIs";
+            let pointer = format!("/inputSchema/properties/{}", super::schema::escape(name));
+            found.push(error("property-key", &pointer, message));
+        }
+    }
+    if let Some(output) = tool.output {
+        root(output, "/outputSchema", &mut found);
+        binding(output, &mut found);
+    }
+    found
+}
+
+/// Checks how many tools there are.
+pub fn lint_count(tools: usize) -> Option<LintFinding> {
+    if tools > TOO_MANY_TOOLS {
+        let message = format!("{tools} tools: some clients send at most {TOO_MANY_TOOLS}");
+        Some(error("too-many-tools", "", &message))
+    } else if tools > MANY_TOOLS {
+        let message = format!("{tools} tools: models choose worse among more than {MANY_TOOLS}");
+        Some(LintFinding { severity: Severity::Warning, ..error("many-tools", "", &message) })
+    } else {
+        None
+    }
+}
+
+/// Whether model APIs take the name of an argument.
+pub(super) fn is_portable_key(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+}
+
+fn error(rule: &'static str, pointer: &str, message: &str) -> LintFinding {
+    LintFinding {
+        severity: Severity::Error,
+        rule,
+        pointer: pointer.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+fn root(schema: &Map<String, Value>, at: &str, found: &mut Vec<LintFinding>) {
+    if schema.get("type") != Some(&Value::String("object".to_owned())) {
+        found.push(error("root-type", at, "the root says `type: object`, or lists break"));
+    }
+    for keyword in ["oneOf", "anyOf", "allOf", "not", "if", "enum", "const", "$ref"] {
+        if schema.contains_key(keyword) {
+            let message = format!("`{keyword}` at the root is refused by model APIs");
+            found.push(error("root-combinator", &format!("{at}/{keyword}"), &message));
+        }
+    }
+    walk(&Value::Object(schema.clone()), at, found);
+}
+
+/// Every schema of the tree: what no client takes anywhere in it.
+fn walk(schema: &Value, at: &str, found: &mut Vec<LintFinding>) {
+    if found.len() >= 50 {
+        return;
+    }
+    let Value::Object(object) = schema else {
+        found.push(error("boolean-schema", at, "a schema is an object, never true or false"));
+        return;
+    };
+    if object.get("type").is_some_and(Value::is_array) {
+        found.push(error("type-list", at, "a list of types is `anyOf` for clients"));
+    }
+    if let Some(reference) = object.get("$ref") {
+        let local = reference.as_str().is_some_and(|r| r == "#" || r.starts_with("#/"));
+        if !local {
+            found.push(error("remote-reference", at, "a reference stays within the schema"));
+        }
+        if object.len() > 1 {
+            let message = "clients drop what stands beside a reference";
+            found.push(error("reference-siblings", at, message));
+        }
+    }
+    if let Some(Value::String(said)) = object.get("description")
+        && said.chars().count() > LONGEST_DESCRIPTION
+    {
+        found.push(error("description", at, "a description is longer than models are shown"));
+    }
+    for (keyword, value) in object {
+        let at = format!("{at}/{}", super::schema::escape(keyword));
+        match (keyword.as_str(), value) {
+            ("properties" | "patternProperties" | "$defs", Value::Object(schemas)) => {
+                for (name, schema) in schemas {
+                    walk(schema, &format!("{at}/{}", super::schema::escape(name)), found);
+                }
+            }
+            ("additionalProperties", Value::Bool(_)) => {}
+            ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(list)) => {
+                for (i, schema) in list.iter().enumerate() {
+                    walk(schema, &format!("{at}/{i}"), found);
+                }
+            }
+            (
+                "items"
+                | "additionalProperties"
+                | "not"
+                | "contains"
+                | "propertyNames"
+                | "if"
+                | "then"
+                | "else"
+                | "unevaluatedItems"
+                | "unevaluatedProperties",
+                schema,
+            ) => walk(schema, &at, found),
+            _ => {}
+        }
+    }
+}
+
+/// A published output schema that an answer could break makes clients throw the answer away.
+fn binding(output: &Map<String, Value>, found: &mut Vec<LintFinding>) {
+    let mut stack: Vec<(String, &Map<String, Value>)> = vec![("/outputSchema".to_owned(), output)];
+    while let Some((at, schema)) = stack.pop() {
+        for (keyword, value) in schema {
+            match (keyword.as_str(), value) {
+                ("description" | "title", _) => {}
+                ("type", _) if at == "/outputSchema" => {}
+                ("properties", Value::Object(properties)) => {
+                    for (name, schema) in properties {
+                        if let Value::Object(schema) = schema {
+                            let name = super::schema::escape(name);
+                            stack.push((format!("{at}/properties/{name}"), schema));
+                        }
+                    }
+                }
+                ("items", Value::Object(items)) => stack.push((format!("{at}/items"), items)),
+                (keyword, _) => {
+                    let message = format!("`{keyword}` can be broken by an answer or an error");
+                    found.push(error("binding-output", &format!("{at}/{keyword}"), &message));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rules(name: &str, description: &str, input: &Value, output: &Value) -> Vec<&'static str> {
+        let listed = Listed {
+            name,
+            description,
+            input: input.as_object().expect("an object"),
+            output: output.as_object(),
+        };
+        lint(&listed).into_iter().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn each_rule_has_its_bad_case() {
+        let property = |schema: Value| json!({"type": "object", "properties": {"a": schema}});
+        for (input, rule) in [
+            (json!({}), "root-type"),
+            (json!({"type": "object", "oneOf": []}), "root-combinator"),
+            (property(json!(true)), "boolean-schema"),
+            (property(json!({"items": false})), "boolean-schema"),
+            (property(json!({"type": ["string", "null"]})), "type-list"),
+            (property(json!({"$ref": "https://example.com/a"})), "remote-reference"),
+            (property(json!({"$ref": "#/$defs/A", "title": "x"})), "reference-siblings"),
+            (property(json!({"description": "x".repeat(1_025)})), "description"),
+            (json!({"type": "object", "properties": {"a b": {}}}), "property-key"),
+        ] {
+            assert_eq!(rules("a", "b", &input, &Value::Null), [rule], "{input}");
+        }
+        let fine = json!({"type": "object"});
+        assert_eq!(rules("Bad-Name", "b", &fine, &Value::Null), ["name"]);
+        assert_eq!(rules("a", "", &fine, &Value::Null), ["no-description"]);
+        assert_eq!(rules("a", &"x".repeat(1_025), &fine, &Value::Null), ["description"]);
+        let output = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+        assert_eq!(rules("a", "b", &fine, &output), ["binding-output"]);
+        assert_eq!(rules("a", "b", &fine, &fine), [""; 0]);
+    }
+
+    #[test]
+    fn many_tools_are_a_warning_and_too_many_an_error() {
+        assert_eq!(lint_count(40), None);
+        assert_eq!(lint_count(41).map(|f| f.severity), Some(Severity::Warning));
+        assert_eq!(lint_count(129).map(|f| f.severity), Some(Severity::Error));
+    }
+}

@@ -1,0 +1,198 @@
+//! Where an argument is: by name, or by a JSON pointer in which `*` stands for every item.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::schema::escape;
+
+/// One step into a value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Step {
+    /// The member of that name; of a list, the item of that index.
+    Name(String),
+    /// Every item of a list, or every member of an object.
+    Items,
+}
+
+/// An argument's place: `amount`, or `/body/items/*/price` (RFC 6901, and `*`). Never empty.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ArgumentPointer(Vec<Step>);
+
+/// A text that is no [`ArgumentPointer`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPointer {
+    /// It is empty.
+    #[error("an argument is given by its name, or by a JSON pointer")]
+    Empty,
+    /// A `~` that neither `0` nor `1` follows (RFC 6901 §3).
+    #[error("in a JSON pointer `~` is written `~0`, and `/` in a name `~1`")]
+    Escape,
+    /// It is longer than any argument is deep.
+    #[error("a JSON pointer has at most 32 steps here")]
+    TooDeep,
+}
+
+impl ArgumentPointer {
+    /// Reads a name, or a JSON pointer where it begins with `/`.
+    pub fn parse(text: &str) -> Result<Self, InvalidPointer> {
+        let Some(pointer) = text.strip_prefix('/') else {
+            return if text.is_empty() {
+                Err(InvalidPointer::Empty)
+            } else {
+                Ok(Self(vec![Step::Name(text.to_owned())]))
+            };
+        };
+        let steps: Vec<Step> =
+            pointer.split('/').map(step).collect::<Option<_>>().ok_or(InvalidPointer::Escape)?;
+        if steps.len() > 32 {
+            return Err(InvalidPointer::TooDeep);
+        }
+        Ok(Self(steps))
+    }
+
+    /// The steps, from the arguments' root.
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+}
+
+fn step(token: &str) -> Option<Step> {
+    if token == "*" {
+        return Some(Step::Items);
+    }
+    let mut name = String::with_capacity(token.len());
+    let mut chars = token.chars();
+    while let Some(c) = chars.next() {
+        name.push(match c {
+            '~' => match chars.next()? {
+                '0' => '~',
+                '1' => '/',
+                _ => return None,
+            },
+            c => c,
+        });
+    }
+    Some(Step::Name(name))
+}
+
+/// A name alone is written as it is, as `tools.toml` has it.
+impl fmt::Display for ArgumentPointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [Step::Name(name)] if !name.is_empty() && !name.starts_with('/') => f.write_str(name),
+            steps => f.write_str(&written(steps)),
+        }
+    }
+}
+
+/// Steps as a JSON pointer with `*`.
+pub(super) fn written(steps: &[Step]) -> String {
+    steps.iter().fold(String::new(), |mut out, step| {
+        out.push('/');
+        match step {
+            Step::Name(name) => out += &escape(name),
+            Step::Items => out.push('*'),
+        }
+        out
+    })
+}
+
+/// What stands at one place.
+pub(super) enum Found<'v> {
+    /// A value.
+    Value(&'v Value),
+    /// A value above the place that has no members to go into: where it stands.
+    Obstacle,
+}
+
+/// Visits every place that the steps lead to, with its concrete JSON pointer as `shown`
+/// names the steps. What is absent, or null above the place, is not visited.
+pub(super) fn visit<'v>(
+    value: &'v Value,
+    steps: &[Step],
+    shown: &[Step],
+    at: &str,
+    see: &mut impl FnMut(&str, Found<'v>),
+) {
+    let Some((step, rest)) = steps.split_first() else {
+        see(at, Found::Value(value));
+        return;
+    };
+    let (name, shown_rest) = match shown.split_first() {
+        Some((name, rest)) => (name, rest),
+        None => (step, shown),
+    };
+    match (value, step) {
+        (Value::Null, _) => {}
+        (Value::Object(object), Step::Name(real)) => {
+            if let Some(member) = object.get(real) {
+                let name = if let Step::Name(name) = name { name } else { real };
+                visit(member, rest, shown_rest, &format!("{at}/{}", escape(name)), see);
+            }
+        }
+        (Value::Object(object), Step::Items) => {
+            for (name, member) in object {
+                visit(member, rest, shown_rest, &format!("{at}/{}", escape(name)), see);
+            }
+        }
+        (Value::Array(list), Step::Items) => {
+            for (i, item) in list.iter().enumerate() {
+                visit(item, rest, shown_rest, &format!("{at}/{i}"), see);
+            }
+        }
+        (Value::Array(list), Step::Name(index)) => match index.parse::<usize>() {
+            Ok(i) => {
+                if let Some(item) = list.get(i) {
+                    visit(item, rest, shown_rest, &format!("{at}/{i}"), see);
+                }
+            }
+            Err(_) => see(at, Found::Obstacle),
+        },
+        _ => see(at, Found::Obstacle),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_name_or_a_pointer_is_read() {
+        let name = |text: &str| Step::Name(text.to_owned());
+        for (text, steps) in [
+            ("amount", vec![name("amount")]),
+            ("*", vec![name("*")]),
+            ("/body/items/*/a~1b~0", vec![name("body"), name("items"), Step::Items, name("a/b~")]),
+            ("/", vec![name("")]),
+        ] {
+            let pointer = ArgumentPointer::parse(text).expect(text);
+            assert_eq!(pointer.steps(), steps);
+            assert_eq!(ArgumentPointer::parse(&pointer.to_string()), Ok(pointer));
+        }
+        assert_eq!(ArgumentPointer::parse(""), Err(InvalidPointer::Empty));
+        assert_eq!(ArgumentPointer::parse("/a~2"), Err(InvalidPointer::Escape));
+        assert_eq!(ArgumentPointer::parse(&"/a".repeat(33)), Err(InvalidPointer::TooDeep));
+    }
+
+    #[test]
+    fn every_place_is_visited_under_the_shown_name() {
+        let value = json!({"b": {"i": [{"p": 1}, {"p": 2}, {}, null, 7]}});
+        let pointer = ArgumentPointer::parse("/b/i/*/p").expect("a pointer");
+        let shown = ArgumentPointer::parse("/body/i/*/price").expect("a pointer");
+        let mut seen = Vec::new();
+        visit(&value, pointer.steps(), shown.steps(), "", &mut |at, found| {
+            seen.push((at.to_owned(), matches!(found, Found::Value(_))));
+        });
+        assert_eq!(
+            seen,
+            [
+                ("/body/i/0/price".to_owned(), true),
+                ("/body/i/1/price".to_owned(), true),
+                ("/body/i/4".to_owned(), false),
+            ]
+        );
+    }
+}

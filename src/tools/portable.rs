@@ -1,0 +1,531 @@
+//! The schema of a tool's arguments as every client takes it.
+//!
+//! Clients and the model APIs behind them refuse, or silently drop, tools whose schema has a
+//! combinator at its root, boolean subschemas, lists of types or remote references. What is
+//! made here says the same in the part of JSON Schema that all of them read, and where that
+//! part cannot say it, says less: a call that the full schema accepts is accepted by the
+//! portable one, always. The full schema goes on judging calls.
+//!
+//! Keywords that bind more when a subschema says less (`not`, `if`, `oneOf`, …) are
+//! therefore left out or widened, and nothing else needs care.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+use tollbridge_operation::Schema;
+
+use super::schema::{members, resolve};
+use super::text;
+
+/// The longest description that is shown, in characters.
+pub const LONGEST_DESCRIPTION: usize = 1_024;
+
+/// How many subschemas may be written with references replaced by what they point to;
+/// beyond that, every one is kept.
+const INLINE_NODES: usize = 1_500;
+
+/// How deep references are replaced.
+const INLINE_DEPTH: usize = 32;
+
+/// How deep a schema is written at all.
+const DEEPEST: usize = 64;
+
+/// The longest list of examples that is shown, as JSON.
+const LONGEST_EXAMPLES: usize = 400;
+
+/// The schema in the portable part of JSON Schema 2020-12.
+pub fn portable(full: &Schema) -> Schema {
+    let root = full.as_value();
+    let flat = flatten_root(root);
+    let recursive = recursive_references(root, &flat);
+    for keep in [Keep::Some(&recursive), Keep::All] {
+        let mut writer = Writer::new(root, keep);
+        let mut written = writer.schema(&flat, 0);
+        writer.definitions(&mut written);
+        if !writer.exhausted {
+            return Schema::new(finish(written));
+        }
+    }
+    names_only(&flat)
+}
+
+/// A schema nested beyond what can be written: names only.
+fn names_only(flat: &Value) -> Schema {
+    let names = flat.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let properties: Map<String, Value> = names.map(|(name, _)| (name.clone(), json!({}))).collect();
+    Schema::new(json!({"type": "object", "properties": properties}))
+}
+
+fn finish(mut written: Map<String, Value>) -> Value {
+    let definitions = written.remove("$defs");
+    let mut root = Map::new();
+    root.insert("type".to_owned(), json!("object"));
+    for keyword in ["description", "properties", "required", "additionalProperties"] {
+        if let Some(value) = written.remove(keyword) {
+            root.insert(keyword.to_owned(), value);
+        }
+    }
+    if let Some(definitions) = definitions {
+        root.insert("$defs".to_owned(), definitions);
+    }
+    Value::Object(root)
+}
+
+// === The root ===
+
+#[derive(Default)]
+struct Flat {
+    properties: Vec<(String, Value)>,
+    required: BTreeSet<String>,
+    closed: bool,
+}
+
+/// The root as a plain object, whose combinators are dissolved into its properties.
+fn flatten_root(root: &Value) -> Value {
+    let flat = flatten(root, root, 0);
+    let mut out = Map::new();
+    if let Some(description) = root.get("description") {
+        out.insert("description".to_owned(), description.clone());
+    }
+    out.insert("type".to_owned(), json!("object"));
+    let names: BTreeSet<&String> = flat.properties.iter().map(|(name, _)| name).collect();
+    let required: Vec<&String> = flat.required.iter().filter(|name| names.contains(name)).collect();
+    // The order in which the description has them.
+    let required: Vec<&String> =
+        flat.properties.iter().map(|(name, _)| name).filter(|n| required.contains(n)).collect();
+    let required = json!(required);
+    out.insert("properties".to_owned(), Value::Object(flat.properties.into_iter().collect()));
+    if required.as_array().is_some_and(|list| !list.is_empty()) {
+        out.insert("required".to_owned(), required);
+    }
+    if flat.closed {
+        out.insert("additionalProperties".to_owned(), Value::Bool(false));
+    }
+    Value::Object(out)
+}
+
+fn flatten(root: &Value, schema: &Value, depth: usize) -> Flat {
+    let Value::Object(object) = schema else { return Flat::default() };
+    if depth > 8 {
+        return Flat::default();
+    }
+    let mut flat = Flat::default();
+    if let Some(Value::Object(properties)) = object.get("properties") {
+        flat.properties = properties.iter().map(|(n, s)| (n.clone(), s.clone())).collect();
+    }
+    flat.required =
+        members(object, "required").filter_map(Value::as_str).map(str::to_owned).collect();
+    flat.closed = object.get("additionalProperties") == Some(&Value::Bool(false))
+        && !object.contains_key("patternProperties");
+    let target = object.get("$ref").and_then(Value::as_str).and_then(|r| resolve(root, r));
+    for member in target.into_iter().chain(members(object, "allOf")) {
+        flat = both(flat, flatten(root, member, depth + 1));
+    }
+    for keyword in ["anyOf", "oneOf"] {
+        let branches: Vec<Flat> =
+            members(object, keyword).take(64).map(|b| flatten(root, b, depth + 1)).collect();
+        if !branches.is_empty() && members(object, keyword).count() <= 64 {
+            flat = both(flat, either(branches));
+        }
+    }
+    flat
+}
+
+/// What holds where both hold, or more.
+fn both(mut left: Flat, right: Flat) -> Flat {
+    for (name, schema) in right.properties {
+        match left.properties.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) if *known != schema => {
+                *known = json!({"allOf": [std::mem::take(known), schema]});
+            }
+            Some(_) => {}
+            None => left.properties.push((name, schema)),
+        }
+    }
+    left.required.extend(right.required);
+    left.closed |= right.closed;
+    left
+}
+
+/// What holds where one of them holds, or more.
+fn either(branches: Vec<Flat>) -> Flat {
+    let mut names: Vec<String> = Vec::new();
+    for (name, _) in branches.iter().flat_map(|branch| &branch.properties) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    let properties = names
+        .into_iter()
+        .map(|name| {
+            let mut alternatives: Vec<Value> = Vec::new();
+            let mut anything = false;
+            for branch in &branches {
+                match branch.properties.iter().find(|(known, _)| *known == name) {
+                    Some((_, schema)) if !alternatives.contains(schema) => {
+                        alternatives.push(schema.clone());
+                    }
+                    Some(_) => {}
+                    // An open branch takes anything under a name that it does not know.
+                    None => anything |= !branch.closed,
+                }
+            }
+            let schema = if anything {
+                let annotations = ["title", "description"].into_iter().filter_map(|keyword| {
+                    let value = alternatives.first()?.get(keyword)?;
+                    Some((keyword.to_owned(), value.clone()))
+                });
+                Value::Object(annotations.collect())
+            } else if alternatives.len() == 1 {
+                alternatives.swap_remove(0)
+            } else {
+                json!({"anyOf": alternatives})
+            };
+            (name, schema)
+        })
+        .collect();
+    let mut required = branches.first().map(|b| b.required.clone()).unwrap_or_default();
+    for branch in &branches {
+        required.retain(|name| branch.required.contains(name));
+    }
+    Flat { properties, required, closed: branches.iter().all(|branch| branch.closed) }
+}
+
+// === References ===
+
+/// The references that close a circle: every circle has one of them.
+fn recursive_references(root: &Value, start: &Value) -> BTreeSet<String> {
+    let mut kept = BTreeSet::new();
+    let mut done: BTreeSet<String> = BTreeSet::new();
+    let mut open: BTreeSet<String> = BTreeSet::new();
+    // Depth first, with a stack of our own: chains of references may be long.
+    let mut first = BTreeSet::new();
+    references(start, &mut first);
+    let mut stack: Vec<(Option<String>, Vec<String>)> = vec![(None, first.into_iter().collect())];
+    while let Some((_, rest)) = stack.last_mut() {
+        let Some(reference) = rest.pop() else {
+            if let Some((Some(name), _)) = stack.pop() {
+                open.remove(&name);
+                done.insert(name);
+            }
+            continue;
+        };
+        if open.contains(&reference) {
+            kept.insert(reference);
+        } else if !done.contains(&reference) {
+            let mut next = BTreeSet::new();
+            if let Some(target) = resolve(root, &reference) {
+                references(target, &mut next);
+            }
+            open.insert(reference.clone());
+            stack.push((Some(reference), next.into_iter().collect()));
+        }
+    }
+    kept
+}
+
+fn references(schema: &Value, found: &mut BTreeSet<String>) {
+    let mut stack = vec![schema];
+    while let Some(value) = stack.pop() {
+        match value {
+            Value::Object(object) => {
+                if let Some(Value::String(reference)) = object.get("$ref") {
+                    found.insert(reference.clone());
+                }
+                stack.extend(object.iter().filter(|(k, _)| *k != "$defs").map(|(_, v)| v));
+            }
+            Value::Array(list) => stack.extend(list),
+            _ => {}
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Keep<'k> {
+    /// These references stay, the others are replaced by what they point to.
+    Some(&'k BTreeSet<String>),
+    /// Every reference stays.
+    All,
+}
+
+// === Writing ===
+
+struct Writer<'a> {
+    root: &'a Value,
+    keep: Keep<'a>,
+    /// The references that stay, and their names in `$defs`.
+    names: BTreeMap<String, String>,
+    /// Those of them whose definition is not yet written.
+    pending: Vec<String>,
+    nodes: usize,
+    exhausted: bool,
+}
+
+impl<'a> Writer<'a> {
+    fn new(root: &'a Value, keep: Keep<'a>) -> Self {
+        Self { root, keep, names: BTreeMap::new(), pending: Vec::new(), nodes: 0, exhausted: false }
+    }
+
+    fn definitions(&mut self, written: &mut Map<String, Value>) {
+        let mut definitions = Map::new();
+        while let Some(reference) = self.pending.pop() {
+            let name = self.names[&reference].clone();
+            let schema = match resolve(self.root, &reference) {
+                Some(target) => self.schema(target, 0),
+                None => Map::new(),
+            };
+            definitions.insert(name, Value::Object(schema));
+            if self.exhausted {
+                return;
+            }
+        }
+        if !definitions.is_empty() {
+            written.insert("$defs".to_owned(), Value::Object(definitions));
+        }
+    }
+
+    /// Writes one schema. `true` is the empty one.
+    fn schema(&mut self, schema: &Value, depth: usize) -> Map<String, Value> {
+        self.nodes += 1;
+        let deepest = match self.keep {
+            Keep::Some(_) => INLINE_DEPTH,
+            Keep::All => DEEPEST,
+        };
+        if depth > deepest || matches!(self.keep, Keep::Some(_)) && self.nodes > INLINE_NODES {
+            self.exhausted = true;
+        }
+        let object = match schema {
+            Value::Object(object) if !self.exhausted => object,
+            Value::Bool(false) => {
+                let mut nothing = Map::new();
+                nothing.insert("not".to_owned(), json!({}));
+                return nothing;
+            }
+            _ => return Map::new(),
+        };
+        let mut out = Map::new();
+        let mut all_of: Vec<Map<String, Value>> = Vec::new();
+        for (keyword, value) in object {
+            match (keyword.as_str(), value) {
+                ("description" | "title", Value::String(said)) => {
+                    let said = text::cut(&text::clean(said), LONGEST_DESCRIPTION);
+                    if !said.is_empty() {
+                        out.insert(keyword.clone(), Value::String(said));
+                    }
+                }
+                ("examples", value) => {
+                    if value.to_string().len() <= LONGEST_EXAMPLES {
+                        out.insert(keyword.clone(), value.clone());
+                    }
+                }
+                ("properties" | "patternProperties", Value::Object(properties)) => {
+                    let written = self.properties(properties, depth);
+                    out.insert(keyword.clone(), Value::Object(written));
+                }
+                ("additionalProperties", Value::Bool(closed)) => {
+                    if !closed {
+                        out.insert(keyword.clone(), Value::Bool(false));
+                    }
+                }
+                ("additionalProperties" | "items", Value::Object(_)) => {
+                    let written = self.schema(value, depth + 1);
+                    out.insert(keyword.clone(), Value::Object(written));
+                }
+                ("prefixItems", Value::Array(list)) => {
+                    let list = self.list(list, depth);
+                    out.insert(keyword.clone(), Value::Array(list));
+                }
+                ("anyOf" | "oneOf", Value::Array(branches)) => {
+                    let possible: Vec<Value> =
+                        branches.iter().filter(|b| **b != Value::Bool(false)).cloned().collect();
+                    // Without a branch nothing is valid: nothing to widen, and nothing to say.
+                    if !possible.is_empty() {
+                        let mut any_of = Map::new();
+                        let list = self.list(&possible, depth);
+                        any_of.insert("anyOf".to_owned(), Value::Array(list));
+                        all_of.push(any_of);
+                    }
+                }
+                ("allOf", Value::Array(list)) => {
+                    for member in list {
+                        all_of.push(self.schema(member, depth + 1));
+                    }
+                }
+                ("$ref", Value::String(reference)) => all_of.push(self.reference(reference, depth)),
+                (keyword, value) if PLAIN.contains(&keyword) => {
+                    out.insert(keyword.to_owned(), value.clone());
+                }
+                _ => {}
+            }
+        }
+        conjoin(&mut out, all_of);
+        split_types(out)
+    }
+
+    fn properties(&mut self, properties: &Map<String, Value>, depth: usize) -> Map<String, Value> {
+        // A property that may not be there is not shown.
+        let possible = properties.iter().filter(|(_, schema)| **schema != Value::Bool(false));
+        possible
+            .map(|(name, schema)| (name.clone(), Value::Object(self.schema(schema, depth + 1))))
+            .collect()
+    }
+
+    fn list(&mut self, list: &[Value], depth: usize) -> Vec<Value> {
+        list.iter().map(|schema| Value::Object(self.schema(schema, depth + 1))).collect()
+    }
+
+    fn reference(&mut self, reference: &str, depth: usize) -> Map<String, Value> {
+        let keeps = match self.keep {
+            Keep::Some(kept) => kept.contains(reference),
+            Keep::All => true,
+        };
+        let Some(target) = resolve(self.root, reference) else { return Map::new() };
+        if !keeps {
+            return self.schema(target, depth + 1);
+        }
+        let name = if let Some(name) = self.names.get(reference) {
+            name.clone()
+        } else {
+            let name = self.definition_name(reference);
+            self.names.insert(reference.to_owned(), name.clone());
+            self.pending.push(reference.to_owned());
+            name
+        };
+        let mut out = Map::new();
+        out.insert("$ref".to_owned(), Value::String(format!("#/$defs/{name}")));
+        out
+    }
+
+    fn definition_name(&self, reference: &str) -> String {
+        let last = reference.rsplit('/').next().unwrap_or_default();
+        let word: String = last
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '_' })
+            .take(64)
+            .collect();
+        let word = if last == "#" || word.is_empty() { "Root".to_owned() } else { word };
+        let taken = |name: &String| self.names.values().any(|known| known == name);
+        std::iter::once(word.clone())
+            .chain((2_u64..).map(|n| format!("{word}_{n}")))
+            .find(|name| !taken(name))
+            .unwrap_or(word)
+    }
+}
+
+/// Keywords without subschemas that every client reads or leaves alone.
+const PLAIN: [&str; 20] = [
+    "type",
+    "enum",
+    "const",
+    "format",
+    "default",
+    "deprecated",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+    "required",
+];
+
+/// Puts what must hold too into the schema: side by side where no keyword is in both, which
+/// is never narrower (a keyword that looks at its neighbours, as `additionalProperties`
+/// does, then sees more of them), else as `allOf`.
+fn conjoin(out: &mut Map<String, Value>, members: Vec<Map<String, Value>>) {
+    let annotation = |keyword: &str| matches!(keyword, "title" | "description");
+    let mut rest: Vec<Value> = Vec::new();
+    for member in members {
+        let apart = member.keys().all(|k| annotation(k) || k == "allOf" || !out.contains_key(k));
+        // A reference stands alone: clients differ in what they make of its neighbours.
+        let plain = !member.contains_key("$ref") || (out.is_empty() && rest.is_empty());
+        if plain && apart && !out.contains_key("$ref") {
+            for (keyword, value) in member {
+                match value {
+                    Value::Array(list) if keyword == "allOf" => rest.extend(list),
+                    value => {
+                        out.entry(keyword).or_insert(value);
+                    }
+                }
+            }
+        } else if !member.is_empty() {
+            rest.push(Value::Object(member));
+        }
+    }
+    if !rest.is_empty() {
+        if let Some(reference) = out.remove("$ref") {
+            rest.insert(0, json!({"$ref": reference}));
+        }
+        out.insert("allOf".to_owned(), Value::Array(rest));
+    }
+}
+
+/// A list of types as `anyOf`, each with the keywords that are about it.
+fn split_types(mut schema: Map<String, Value>) -> Map<String, Value> {
+    let Some(Value::Array(types)) = schema.get("type") else { return schema };
+    let mut types: Vec<Value> = types.iter().filter(|t| t.is_string()).cloned().collect();
+    types.dedup();
+    if types.len() <= 1 {
+        match types.pop() {
+            Some(only) => schema.insert("type".to_owned(), only),
+            None => schema.remove("type"),
+        };
+        return schema;
+    }
+    schema.remove("type");
+    let mut branches: Vec<Map<String, Value>> = types
+        .into_iter()
+        .map(|t| std::iter::once(("type".to_owned(), t)).collect::<Map<_, _>>())
+        .collect();
+    let mut out = Map::new();
+    for (keyword, value) in schema {
+        let Some(about) = about(&keyword) else {
+            out.insert(keyword, value);
+            continue;
+        };
+        for branch in &mut branches {
+            if branch["type"].as_str().is_some_and(|name| about.contains(&name)) {
+                branch.insert(keyword.clone(), value.clone());
+            }
+        }
+    }
+    let mut any_of = Map::new();
+    let branches = branches.into_iter().map(Value::Object).collect();
+    any_of.insert("anyOf".to_owned(), Value::Array(branches));
+    let rest = out.remove("allOf");
+    let mut all = vec![any_of];
+    if let Some(Value::Array(list)) = rest {
+        all.extend(list.into_iter().filter_map(|v| v.as_object().cloned()));
+    }
+    conjoin(&mut out, all);
+    out
+}
+
+/// The types that a keyword says something about; `None` where it is about any.
+fn about(keyword: &str) -> Option<&'static [&'static str]> {
+    Some(match keyword {
+        "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" => {
+            &["number", "integer"]
+        }
+        "minLength" | "maxLength" | "pattern" => &["string"],
+        "items" | "prefixItems" | "minItems" | "maxItems" | "uniqueItems" => &["array"],
+        "properties"
+        | "patternProperties"
+        | "additionalProperties"
+        | "required"
+        | "minProperties"
+        | "maxProperties" => &["object"],
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+#[path = "portable_tests.rs"]
+mod tests;

@@ -1,0 +1,243 @@
+//! A tool: an operation as an agent sees it, with everything compiled that can be before the
+//! first call.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use tollbridge_operation::{
+    Arguments, Drift, Effect, EffectSource, Operation, Schema, ToolName, Warning,
+};
+
+use super::limits::{LimitBroken, Limits};
+use super::lint::{LintFinding, Listed, lint};
+use super::output::describing_output;
+use super::portable::{LONGEST_DESCRIPTION, portable};
+use super::rule::{ArgumentRule, RuleError};
+use super::shape::{self, Shape};
+use super::validate::{ArgumentValidator, OutputValidator, REPORTED, Violation};
+use super::{text, tokens};
+
+/// The longest title, in characters.
+const LONGEST_TITLE: usize = 80;
+
+/// What a tool is made of.
+#[derive(Debug)]
+pub struct ToolSpec<'a> {
+    /// Its name.
+    pub name: ToolName,
+    /// Its title, instead of the operation's summary.
+    pub title: Option<&'a str>,
+    /// Its description, instead of the operation's.
+    pub description: Option<&'a str>,
+    /// Its effect, where the user knows it better than the description.
+    pub effect: Option<Effect>,
+    /// Whether it is idempotent, likewise.
+    pub idempotent: Option<bool>,
+    /// The rules for its arguments.
+    pub rules: &'a [ArgumentRule],
+    /// What it does.
+    pub operation: Arc<Operation>,
+}
+
+/// What a client is told of a tool's behaviour (MCP, `ToolAnnotations`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Annotations {
+    /// It changes nothing.
+    pub read_only: bool,
+    /// It removes something, or changes it in a way that cannot be taken back.
+    pub destructive: bool,
+    /// Doing it twice is the same as doing it once.
+    pub idempotent: bool,
+    /// It reaches systems outside of this one: every API does.
+    pub open_world: bool,
+}
+
+/// An operation as an agent sees it.
+#[derive(Debug)]
+pub struct Tool {
+    /// Its name.
+    pub name: ToolName,
+    /// Its title for people.
+    pub title: String,
+    /// What it does, at most 1,024 characters, the purpose first.
+    pub description: String,
+    /// The operation, with the effect and idempotence that hold for this tool.
+    pub operation: Arc<Operation>,
+    /// The published input schema.
+    pub input: Arc<Map<String, Value>>,
+    /// The published output schema, which binds nothing.
+    pub output: Option<Arc<Map<String, Value>>>,
+    /// Its behaviour.
+    pub annotations: Annotations,
+    /// The limits on its arguments.
+    pub limits: Limits,
+    validator: ArgumentValidator,
+    output_validator: Option<OutputValidator>,
+    shape: Shape,
+}
+
+impl Tool {
+    /// Compiles a tool. Warnings are about the operation's own schemas.
+    pub fn compile(spec: ToolSpec<'_>) -> Result<(Self, Vec<Warning>), Vec<RuleError>> {
+        let operation = with_overrides(&spec);
+        let compiled = shape::compile(operation.input.as_value(), spec.rules)?;
+        let (validator, mut warnings) = ArgumentValidator::new(Schema::new(compiled.judged))
+            .map_err(|reason| vec![RuleError::UnusableSchema { reason }])?;
+        let mut output_validator = None;
+        if let Some(schema) = &operation.output {
+            let (validator, more) = OutputValidator::new(schema.clone());
+            output_validator = validator;
+            warnings.extend(more);
+        }
+        let input = match portable(&Schema::new(compiled.shown)).into_value() {
+            Value::Object(input) => input,
+            _ => Map::new(),
+        };
+        let annotations = Annotations {
+            read_only: operation.effect == Effect::Read,
+            destructive: operation.effect == Effect::Destructive,
+            idempotent: operation.idempotent || operation.effect == Effect::Read,
+            open_world: true,
+        };
+        let tool = Self {
+            title: title(&spec, &operation),
+            description: description(&spec, &operation),
+            input: Arc::new(input),
+            output: operation.output.as_ref().map(|full| Arc::new(describing_output(full))),
+            annotations,
+            limits: compiled.limits,
+            validator,
+            output_validator,
+            shape: compiled.shape,
+            name: spec.name,
+            operation,
+        };
+        Ok((tool, warnings))
+    }
+
+    /// The operation's arguments from those that an agent gives: judged, names mapped back,
+    /// fixed and default values put in. At most five places are reported.
+    pub fn arguments(&self, given: &Map<String, Value>) -> Result<Arguments, Vec<Violation>> {
+        let mut found = self.shape.trespasses(&Value::Object(given.clone()));
+        for violation in self.validator.violations(given) {
+            if found.len() < REPORTED && found.iter().all(|f| f.pointer != violation.pointer) {
+                found.push(violation);
+            }
+        }
+        if !found.is_empty() {
+            return Err(found);
+        }
+        self.shape.apply(given.clone()).map(Arguments).map_err(|violation| vec![violation])
+    }
+
+    /// The limits that the operation's arguments break, as [`Tool::arguments`] made them.
+    pub fn check_limits(&self, arguments: &Arguments) -> Vec<LimitBroken> {
+        self.limits.check(arguments)
+    }
+
+    /// Where an answer leaves the operation's description, at most five places.
+    pub fn drift(&self, value: &Value) -> Vec<Drift> {
+        self.output_validator.as_ref().map(|judge| judge.drift(value)).unwrap_or_default()
+    }
+
+    /// The tool as it is listed.
+    pub fn view(&self) -> Value {
+        let mut view = json!({
+            "name": self.name.as_str(),
+            "title": self.title,
+            "description": self.description,
+            "inputSchema": *self.input,
+        });
+        if let Some(output) = &self.output {
+            view["outputSchema"] = Value::Object((**output).clone());
+        }
+        view["annotations"] = json!({
+            "readOnlyHint": self.annotations.read_only,
+            "destructiveHint": self.annotations.destructive,
+            "idempotentHint": self.annotations.idempotent,
+            "openWorldHint": self.annotations.open_world,
+        });
+        view
+    }
+
+    /// What the tool costs in a model's context, counted anew on every call.
+    pub fn tokens(&self) -> u32 {
+        tokens::count(&self.view().to_string())
+    }
+
+    /// What clients are known to refuse in the tool.
+    pub fn lint(&self) -> Vec<LintFinding> {
+        lint(&Listed {
+            name: self.name.as_str(),
+            description: &self.description,
+            input: &self.input,
+            output: self.output.as_deref(),
+        })
+    }
+}
+
+fn with_overrides(spec: &ToolSpec<'_>) -> Arc<Operation> {
+    let mut operation = Arc::clone(&spec.operation);
+    if spec.effect.is_none() && spec.idempotent.is_none() {
+        return operation;
+    }
+    let changed = Arc::make_mut(&mut operation);
+    if let Some(effect) = spec.effect {
+        changed.effect = effect;
+        changed.effect_source = EffectSource::Set;
+    }
+    if let Some(idempotent) = spec.idempotent {
+        changed.idempotent = idempotent;
+    }
+    operation
+}
+
+fn title(spec: &ToolSpec<'_>, operation: &Operation) -> String {
+    let said = match (spec.title, &operation.summary) {
+        (Some(title), _) => text::clean_line(title),
+        (None, Some(summary)) => text::first_sentence(summary),
+        (None, None) => String::new(),
+    };
+    if !said.is_empty() {
+        return text::cut(&said, LONGEST_TITLE);
+    }
+    let words = spec.name.as_str().replace('_', " ");
+    let words = words.trim();
+    words.get(..1).map_or_else(
+        || spec.name.to_string(),
+        |first| first.to_ascii_uppercase() + words.get(1..).unwrap_or_default(),
+    )
+}
+
+/// The purpose first: the summary, then what the description adds to it.
+fn description(spec: &ToolSpec<'_>, operation: &Operation) -> String {
+    let said = if let Some(description) = spec.description {
+        text::clean(description)
+    } else {
+        let summary = operation.summary.as_deref().map(text::clean).unwrap_or_default();
+        let more = operation.description.as_deref().map(text::clean).unwrap_or_default();
+        let purpose = summary.trim_end_matches('.');
+        if more.starts_with(purpose) {
+            more
+        } else if more.is_empty() {
+            summary
+        } else {
+            format!("{purpose}.\n\n{more}")
+        }
+    };
+    let said = match (said.is_empty(), &operation.endpoint) {
+        (false, _) => said,
+        (true, Some(endpoint)) => {
+            format!("{} {}", endpoint.method, text::clean_line(&endpoint.path))
+        }
+        (true, None) => format!("{}.", text::clean_line(operation.id.key.as_str())),
+    };
+    // A warning that is cut off warns nobody.
+    let note =
+        if operation.deprecated && spec.description.is_none() { " (Deprecated.)" } else { "" };
+    text::cut(&said, LONGEST_DESCRIPTION - note.len()) + note
+}
+
+#[cfg(test)]
+#[path = "tool_tests.rs"]
+mod tests;

@@ -1,0 +1,223 @@
+use serde_json::json;
+use tollbridge_operation::{
+    Answer, ApiName, Binding, EncodeError, OperationId, OperationKey, Payload, Request, Response,
+};
+
+use super::*;
+use crate::tools::pointer::ArgumentPointer;
+
+/// Binds to nothing: a tool is compiled without ever being called.
+#[derive(Debug)]
+struct Unbound;
+
+impl Binding for Unbound {
+    fn encode(&self, _: &Arguments) -> Result<Request, EncodeError> {
+        Err(EncodeError { pointer: String::new(), expected: String::new() })
+    }
+
+    fn decode(&self, _: &Response) -> Answer {
+        Answer::Success { payload: Payload::Empty, drift: Vec::new() }
+    }
+}
+
+fn operation() -> Operation {
+    Operation {
+        id: OperationId {
+            api: ApiName::new("pay").expect("a name"),
+            key: OperationKey::new("createRefund").expect("a key"),
+        },
+        endpoint: None,
+        summary: Some("Refund a payment.".to_owned()),
+        description: Some("Gives money\u{202e} back.".to_owned()),
+        tags: Vec::new(),
+        deprecated: false,
+        effect: Effect::Write,
+        effect_source: EffectSource::Inferred,
+        idempotent: false,
+        input: Schema::new(json!({
+            "type": "object",
+            "properties": {
+                "payment": {"type": "string", "pattern": "^p_"},
+                "amount": {"type": ["string", "number"], "description": "How much."},
+                "currency": {"enum": ["EUR", "USD"]},
+                "tenant": {"type": "string"},
+            },
+            "required": ["payment", "amount", "currency", "tenant"],
+            "additionalProperties": false,
+        })),
+        output: Some(Schema::new(json!({
+            "type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"],
+        }))),
+        security: Vec::new(),
+        servers: Vec::new(),
+        binding: Arc::new(Unbound),
+    }
+}
+
+fn rule(pointer: &str) -> ArgumentRule {
+    ArgumentRule::new(ArgumentPointer::parse(pointer).expect("a pointer"))
+}
+
+fn rules() -> Vec<ArgumentRule> {
+    vec![
+        ArgumentRule { max: Some("500".to_owned()), ..rule("amount") },
+        ArgumentRule {
+            default: Some(json!("EUR")),
+            enum_: Some(vec![json!("EUR")]),
+            ..rule("currency")
+        },
+        ArgumentRule { fixed: Some(json!("acme")), ..rule("tenant") },
+        ArgumentRule { rename: Some("payment_id".to_owned()), ..rule("payment") },
+    ]
+}
+
+fn spec(operation: Operation, rules: &[ArgumentRule]) -> ToolSpec<'_> {
+    ToolSpec {
+        name: ToolName::new("create_refund").expect("a name"),
+        title: None,
+        description: None,
+        effect: None,
+        idempotent: None,
+        rules,
+        operation: Arc::new(operation),
+    }
+}
+
+fn tool(rules: &[ArgumentRule]) -> Tool {
+    let (tool, warnings) = Tool::compile(spec(operation(), rules)).expect("a tool");
+    assert_eq!(warnings, []);
+    tool
+}
+
+fn given(json: &str) -> Map<String, Value> {
+    serde_json::from_str(json).expect("JSON")
+}
+
+#[test]
+fn a_tool_is_listed_as_every_client_takes_it() {
+    let tool = tool(&rules());
+    // As text: other serializers show how `arbitrary_precision` keeps numbers.
+    let listed = serde_json::to_string_pretty(&tool.view()).expect("JSON");
+    insta::assert_snapshot!("listed", listed);
+    assert_eq!(tool.lint(), []);
+    assert!(tool.tokens() > 50 && tool.tokens() < 400, "{}", tool.tokens());
+}
+
+#[test]
+fn arguments_become_the_operations_own() {
+    let arguments = tool(&rules()).arguments(&given(r#"{"payment_id":"p_1","amount":5}"#));
+    assert_eq!(
+        arguments.expect("fitting").to_value(),
+        json!({"payment": "p_1", "amount": 5, "tenant": "acme", "currency": "EUR"})
+    );
+}
+
+#[test]
+fn what_an_agent_may_not_give_is_a_violation() {
+    let tool = tool(&rules());
+    for (arguments, pointer, suggestion) in [
+        (r#"{"payment_id":"p_1","amount":5,"tenant":"other"}"#, "/tenant", None),
+        (
+            r#"{"payment_id":"p_1","payment":"p_2","amount":5}"#,
+            "/payment",
+            Some("did you mean `payment_id`?"),
+        ),
+        (r#"{"payment_id":"p_1"}"#, "/amount", None),
+        (r#"{"payment_id":"1","amount":5}"#, "/payment_id", None),
+    ] {
+        let found = tool.arguments(&given(arguments)).expect_err("a violation");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(
+            (found[0].pointer.as_str(), found[0].suggestion.as_deref()),
+            (pointer, suggestion)
+        );
+    }
+}
+
+#[test]
+fn a_broken_limit_is_no_violation_but_a_denial() {
+    let tool = tool(&rules());
+    let call = |text: &str| {
+        let arguments = tool.arguments(&given(text)).expect("fitting");
+        tool.check_limits(&arguments).into_iter().map(|b| (b.rule, b.pointer)).collect::<Vec<_>>()
+    };
+    assert_eq!(call(r#"{"payment_id":"p_1","amount":"500.00"}"#), []);
+    assert_eq!(
+        call(r#"{"payment_id":"p_1","amount":500.0000000000000000001,"currency":"USD"}"#),
+        [
+            ("args.amount.max=500".to_owned(), "/amount".to_owned()),
+            ("args.currency.enum=[\"EUR\"]".to_owned(), "/currency".to_owned()),
+        ]
+    );
+}
+
+#[test]
+fn limits_hold_under_the_operations_names_and_speak_in_the_agents() {
+    let rules = [ArgumentRule {
+        rename: Some("payment_id".to_owned()),
+        max_length: Some(3),
+        ..rule("payment")
+    }];
+    let tool = tool(&rules);
+    let text = r#"{"payment_id":"p_123","amount":1,"currency":"EUR","tenant":"t"}"#;
+    let broken = tool.check_limits(&tool.arguments(&given(text)).expect("fitting"));
+    assert_eq!(broken.len(), 1);
+    assert_eq!(broken[0].rule, "args.payment.max_length=3");
+    assert_eq!(broken[0].pointer, "/payment_id");
+}
+
+#[test]
+fn what_the_user_sets_holds() {
+    let spec = ToolSpec {
+        title: Some("Refund"),
+        description: Some("Only for support."),
+        effect: Some(Effect::Destructive),
+        idempotent: Some(true),
+        ..spec(operation(), &[])
+    };
+    let (tool, _) = Tool::compile(spec).expect("a tool");
+    assert_eq!((tool.title.as_str(), tool.description.as_str()), ("Refund", "Only for support."));
+    assert_eq!(tool.operation.effect_source, EffectSource::Set);
+    assert_eq!(
+        tool.annotations,
+        Annotations { read_only: false, destructive: true, idempotent: true, open_world: true }
+    );
+}
+
+#[test]
+fn texts_are_bounded_and_never_empty() {
+    let long = Operation {
+        summary: Some("s".repeat(5_000)),
+        description: Some("d ".repeat(5_000)),
+        deprecated: true,
+        ..operation()
+    };
+    let (tool, _) = Tool::compile(spec(long, &[])).expect("a tool");
+    assert_eq!(tool.title.chars().count(), LONGEST_TITLE);
+    assert!(tool.description.chars().count() <= LONGEST_DESCRIPTION);
+    assert!(tool.description.ends_with("(Deprecated.)"));
+
+    let silent = Operation { summary: None, description: None, ..operation() };
+    let (tool, _) = Tool::compile(spec(silent, &[])).expect("a tool");
+    assert_eq!(
+        (tool.title.as_str(), tool.description.as_str()),
+        ("Create refund", "createRefund.")
+    );
+}
+
+#[test]
+fn answers_that_leave_the_description_are_drift() {
+    let tool = tool(&[]);
+    assert_eq!(tool.drift(&json!({"id": "r_1", "more": 1})), []);
+    assert_eq!(tool.drift(&json!({"id": 1})).len(), 1);
+}
+
+#[test]
+fn a_schema_that_cannot_judge_makes_no_tool() {
+    let odd = Operation { input: Schema::new(json!({"type": "strnig"})), ..operation() };
+    let errors = Tool::compile(spec(odd, &[])).expect_err("no tool");
+    assert!(matches!(errors.as_slice(), [RuleError::UnusableSchema { .. }]));
+    let odd = Operation { output: Some(Schema::new(json!({"type": "strnig"}))), ..operation() };
+    let (_, warnings) = Tool::compile(spec(odd, &[])).expect("a tool");
+    assert_eq!(warnings.len(), 1);
+}
