@@ -67,13 +67,10 @@ pub async fn call(store: &Store, id: &str) -> Result<Option<CallRecord>, AuditEr
     let row = match rows.as_slice() {
         [] => return Ok(None),
         [one] => one,
-        [first, second, ..] => match rows.iter().find(|row| row.id == id) {
-            Some(exact) => exact,
-            None => {
-                let (first, second) = (first.id.clone(), second.id.clone());
-                return Err(AuditError::Ambiguous { prefix: id, first, second });
-            }
-        },
+        [first, second, ..] => {
+            let (first, second) = (first.id.clone(), second.id.clone());
+            return Err(AuditError::Ambiguous { prefix: id, first, second });
+        }
     };
     Ok(Some(with_events(row, store.now())))
 }

@@ -292,8 +292,8 @@ async fn a_held_call_ends_as_denied_once_its_hold_came_to_nothing() {
         };
         let changes = vec![Change::PlaceHold(hold)];
         let _ = store.commit(Batch { changes, ..Batch::default() }).await.expect("placed");
-        let held = Event::Held { hold: "h".into(), expires: Time(expires) };
-        write(&store, ONE, &[received(json!({})), decided(Verdict::Hold), held, replied("held")])
+        let waits = Event::Held { hold: "h".into(), expires: Time(expires) };
+        write(&store, ONE, &[received(json!({})), decided(Verdict::Hold), waits, replied("held")])
             .await;
         let record = call(&store, ONE).await.expect("read").expect("a call");
         assert_eq!(record.outcome.as_deref(), Some(outcome), "{state:?} until {expires}");

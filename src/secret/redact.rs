@@ -145,7 +145,7 @@ impl Redactor {
     pub fn bytes_contain(&self, bytes: &[u8]) -> bool {
         self.0.as_ref().is_some_and(|known| match &known.automaton {
             None => true,
-            Some(automaton) => !known.find(automaton, bytes).is_empty(),
+            Some(automaton) => known.holds(automaton, bytes, LAYERS),
         })
     }
 }
@@ -180,6 +180,9 @@ impl Known {
 
     /// Where secrets are: in order, and neither overlapping nor touching.
     fn find(&self, automaton: &AhoCorasick, text: &[u8]) -> Vec<Range<usize>> {
+        if !self.holds(automaton, text, LAYERS) {
+            return Vec::new();
+        }
         let mut found = self.search(automaton, text, LAYERS);
         found.sort_unstable_by_key(|range| range.start);
         let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
@@ -192,29 +195,45 @@ impl Known {
         merged
     }
 
+    /// The encodings to undo, and how many more to undo in what that yields. A form is
+    /// decoded last: what it yields has no `+` that means a space.
+    fn encodings(&self, layers: u8) -> impl Iterator<Item = (Escapes, Option<u8>)> + use<> {
+        let deeper = layers.checked_sub(1);
+        let escapes = [Escapes::Json, Escapes::Xml, Escapes::Percent];
+        let escapes = escapes.into_iter().filter(move |_| deeper.is_some());
+        let form = self.spaces.then_some((Escapes::Form, None));
+        escapes.map(move |escapes| (escapes, deeper)).chain(form)
+    }
+
+    fn holds(&self, automaton: &AhoCorasick, text: &[u8], layers: u8) -> bool {
+        automaton.is_match(text)
+            || self.encodings(layers).any(|(escapes, deeper)| {
+                let Some(decoded) = escapes.decode_plain(text) else { return false };
+                match deeper {
+                    Some(layers) => self.holds(automaton, &decoded, layers),
+                    None => automaton.is_match(&decoded),
+                }
+            })
+    }
+
     fn search(&self, automaton: &AhoCorasick, text: &[u8], layers: u8) -> Vec<Range<usize>> {
-        let mut found: Vec<_> = automaton
-            .find_overlapping_iter(text)
-            .map(|found| self.needles[found.pattern().as_usize()].widen(found.range(), text))
-            .collect();
-        let encodings = [Escapes::Json, Escapes::Xml, Escapes::Percent];
-        let encodings = encodings.iter().filter(|_| layers > 0);
-        for escapes in encodings.chain(self.spaces.then_some(&Escapes::Form)) {
-            // A form is decoded once, whatever it came in: what it yields has no `+` that
-            // means a space.
-            let deeper = if *escapes == Escapes::Form { None } else { layers.checked_sub(1) };
-            if let Some(decoded) = escapes.decode(text) {
-                let inside = match deeper {
-                    Some(layers) => self.search(automaton, &decoded.bytes, layers),
-                    None => automaton
-                        .find_overlapping_iter(&decoded.bytes)
-                        .map(|found| found.range())
-                        .collect(),
-                };
-                found.extend(inside.iter().map(|range| decoded.origin(range)));
-            }
+        let mut found = self.search_plain(automaton, text);
+        for (escapes, deeper) in self.encodings(layers) {
+            let Some(decoded) = escapes.decode(text) else { continue };
+            let inside = match deeper {
+                Some(layers) => self.search(automaton, &decoded.bytes, layers),
+                None => self.search_plain(automaton, &decoded.bytes),
+            };
+            found.extend(inside.iter().map(|range| decoded.origin(range)));
         }
         found
+    }
+
+    fn search_plain(&self, automaton: &AhoCorasick, text: &[u8]) -> Vec<Range<usize>> {
+        automaton
+            .find_overlapping_iter(text)
+            .map(|found| self.needles[found.pattern().as_usize()].widen(found.range(), text))
+            .collect()
     }
 }
 

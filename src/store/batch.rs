@@ -48,7 +48,7 @@ pub struct EventRow {
     pub call: Option<String>,
     /// When it happened: microseconds since the Unix epoch.
     pub at: i64,
-    /// The event's name in snake_case.
+    /// The event's name in `snake_case`.
     pub kind: &'static str,
     /// Who called; on a call's first event only, as are `tool`, `api` and `operation`.
     pub identity: Option<String>,

@@ -23,7 +23,7 @@ const SETUP_TRIES: u32 = 5;
 /// A lock that lasts longer than this is another process's, and no race.
 const SETUP_TIME: Duration = Duration::from_secs(1);
 
-/// A SQLite database.
+/// A `SQLite` database.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     /// `None` is a database in memory.
@@ -98,7 +98,7 @@ impl Place {
         pool.connect_lazy_with(options.pragma("query_only", "ON"))
     }
 
-    /// Makes the file where there is none, readable for its owner alone. SQLite gives its
+    /// Makes the file where there is none, readable for its owner alone. `SQLite` gives its
     /// other files the same mode.
     pub(super) fn create(&self) -> Result<(), StoreError> {
         let Some(path) = &self.path else { return Ok(()) };
@@ -212,7 +212,7 @@ fn identity_of(_: &std::fs::Metadata) -> FileIdentity {
     FileIdentity(0, 0)
 }
 
-/// SQLite's primary result code (<https://www.sqlite.org/rescode.html>).
+/// `SQLite`'s primary result code (<https://www.sqlite.org/rescode.html>).
 fn primary_code(error: &sqlx::Error) -> Option<u32> {
     let code = error.as_database_error()?.code()?;
     code.parse::<u32>().ok().map(|code| code & 0xff)

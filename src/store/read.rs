@@ -193,10 +193,15 @@ impl Store {
 
     async fn add_holds(&self, calls: &mut [CallRow]) -> Result<(), StoreError> {
         let named: Vec<Option<String>> = calls.iter().map(hold_named_by).collect();
-        for (call, hold) in calls.iter_mut().zip(named) {
-            if let Some(hold) = hold {
-                call.hold = self.hold(&hold).await?;
-            }
+        if named.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let ids = serde_json::json!(named).to_string();
+        let query = sqlx::query("SELECT * FROM holds WHERE id IN (SELECT value FROM json_each(?))")
+            .bind(ids);
+        let holds: Vec<HoldRow> = self.typed(&self.all(query).await?)?;
+        for (call, id) in calls.iter_mut().zip(named) {
+            call.hold = id.and_then(|id| holds.iter().find(|hold| hold.id == id).cloned());
         }
         Ok(())
     }

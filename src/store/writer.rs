@@ -115,7 +115,7 @@ impl Writer {
         Ok(results)
     }
 
-    /// The connection, if it still leads to the file that is at the path. SQLite itself goes
+    /// The connection, if it still leads to the file that is at the path. `SQLite` itself goes
     /// on writing to a file that was deleted.
     async fn connect(&mut self) -> Result<SqliteConnection, StoreError> {
         let connection = self.connection.take();
