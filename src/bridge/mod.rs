@@ -1,1 +1,56 @@
-//! The bridging client: one HTTP exchange for REST and SOAP.
+//! The bridging client: one cleared call against one upstream, over HTTP.
+//!
+//! What flows in is a [`Call`](tollbridge_operation::Call) with the proof that it may be
+//! carried out, and an [`Upstream`]: an API's address, credentials and bounds. [`prepare`]
+//! builds the request and sends nothing; [`execute`] sends it, repeats it where that cannot
+//! do its effect twice, and reports what became of it. Each request is announced to an
+//! [`AttemptLog`] before its first byte goes out.
+//!
+//! Only hosts that the configuration names are contacted, redirects included; no argument can
+//! leave its place in the URL or add a header; every answer is bounded; secrets leave this
+//! room in requests only.
+//!
+//! REST and SOAP are the same here, since an operation's binding is all that differs. This
+//! room knows no MCP, policy, price or configuration file.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `upstream` | an API's address, credentials and bounds, checked once |
+//! | `address` | where a request may go, and that its URL arrives as it was built |
+//! | `credential` | which credential an operation gets |
+//! | `prepare` | a call as a request, and its preview |
+//! | `client` | the connection pool and whom TLS trusts |
+//! | `exchange` | one request, one bounded answer |
+//! | `sent` | whether anything of a request can have gone out |
+//! | `breakage` | what broke, in our words |
+//! | `redirect` | a hop, guarded |
+//! | `retry`, `retry_after` | what may be repeated, and when |
+//! | `judge` | what an answer means |
+//! | `engine` | the course of a call: attempts, waits, the deadline, cancellation |
+//! | `attempt`, `report` | what is recorded, and what is reported |
+
+mod address;
+mod attempt;
+mod breakage;
+mod client;
+mod credential;
+mod engine;
+mod exchange;
+mod judge;
+mod prepare;
+mod redirect;
+mod report;
+mod retry;
+mod retry_after;
+mod sent;
+mod upstream;
+
+#[cfg(test)]
+mod tests;
+
+pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
+pub use credential::{ApiKeyAt, Credential, Credentials};
+pub use engine::execute;
+pub use prepare::{PrepareError, Prepared, Preview, prepare};
+pub use report::{Failed, FailureKind, Outcome, Report, UpstreamReply};
+pub use upstream::{HeaderText, Redirects, Upstream, UpstreamConfig, UpstreamError};

@@ -1,1 +1,3 @@
 //! The bundled upstreams and the scripted day.
+
+pub mod orders;

@@ -1,0 +1,66 @@
+//! The seam to whoever keeps the record of a call's requests.
+
+use std::future::Future;
+use std::time::Duration;
+
+/// A request that is about to go out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptStart {
+    /// Which request of its call it is, from 1.
+    pub n: u32,
+    /// Where it goes, redacted.
+    pub url: String,
+    /// Its method.
+    pub method: String,
+    /// How long was waited before it.
+    pub wait: Duration,
+    /// Why there is another one, in words.
+    pub why: String,
+}
+
+/// A request that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptEnd {
+    /// Which request of its call it was.
+    pub n: u32,
+    /// The status of its answer.
+    pub status: Option<u16>,
+    /// What went wrong with the exchange, in words, redacted. An answer that tells of a
+    /// failure is no error of the exchange.
+    pub error: Option<String>,
+    /// How long it took.
+    pub duration: Duration,
+    /// How many bytes of the answer's body were read, decompressed.
+    pub bytes: u64,
+}
+
+/// Why a further request must not go out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptRefused {
+    /// The kill switch is on: what it says.
+    Stopped(String),
+    /// It cannot be recorded: why.
+    AuditUnavailable(String),
+}
+
+/// Where a call's requests are recorded.
+///
+/// The first one is on record with the call's intent before [`execute`](super::execute) can
+/// be called, so `started` is called from the second on. `finished` is called for each,
+/// the first among them, whatever its end: answered, broken, cancelled, or never sent
+/// because the deadline passed while it was being recorded.
+pub trait AttemptLog: Send {
+    /// A further request is about to go out; it does when this returns `Ok`, and must then
+    /// be on record. It is given up at the call's deadline.
+    fn started(
+        &mut self,
+        start: AttemptStart,
+    ) -> impl Future<Output = Result<(), AttemptRefused>> + Send;
+
+    /// A request is over. The call's answer waits for this, so what takes long must be
+    /// bounded by whoever implements it.
+    fn finished(&mut self, end: AttemptEnd) -> impl Future<Output = ()> + Send;
+
+    /// Request `n` will go out after a wait.
+    fn waiting(&mut self, n: u32, wait: Duration, why: &str);
+}

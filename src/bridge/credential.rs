@@ -1,0 +1,241 @@
+//! Which credential an operation gets, and how it looks in a request.
+//!
+//! A credential that is configured for an API goes with every operation. Credentials by
+//! scheme go as the description asks: the first alternative whose schemes are all there
+//! (OpenAPI 3.1 §4.8.30). Nothing is guessed: where none is complete, nothing is sent.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tollbridge_operation::{ApiKeyPlace, Operation, SchemeUse, SecurityScheme};
+
+use crate::secret::Secret;
+
+/// All but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What an API's operations are authenticated with.
+#[derive(Debug, Clone, Default)]
+pub enum Credentials {
+    /// Nothing.
+    #[default]
+    None,
+    /// One credential, whatever the description says.
+    ForAll(Credential),
+    /// One for each security scheme of the description, by its name there.
+    ByScheme(BTreeMap<String, Credential>),
+}
+
+/// A credential, its secret resolved.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// An API key.
+    ApiKey {
+        /// Where it goes; `None` is where the description's scheme says.
+        at: Option<ApiKeyAt>,
+        /// The key.
+        value: Secret,
+    },
+    /// HTTP basic authentication (RFC 7617).
+    Basic {
+        /// The user.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A bearer token (RFC 6750 §2.1).
+    Bearer {
+        /// The token.
+        token: Secret,
+    },
+}
+
+/// Where an API key goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKeyAt {
+    /// In what.
+    pub place: ApiKeyPlace,
+    /// Under which name.
+    pub name: String,
+}
+
+/// What credentials add to a request.
+#[derive(Debug, Default)]
+pub(super) struct Additions {
+    /// Headers; their values are marked as sensitive.
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Parts of the query, encoded: name and value.
+    pub(super) query: Vec<(String, String)>,
+    /// Cookies, encoded: name and value.
+    pub(super) cookies: Vec<(String, String)>,
+}
+
+/// Why an operation cannot be authenticated.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unauthenticated {
+    /// These schemes have no credential that fits them.
+    Missing(Vec<String>),
+    /// A credential cannot be put into a request: what is wrong, in words, without its value.
+    Unusable(&'static str),
+}
+
+/// What the operation's request gets.
+pub(super) fn additions(
+    credentials: &Credentials,
+    operation: &Operation,
+) -> Result<Additions, Unauthenticated> {
+    let mut additions = Additions::default();
+    match credentials {
+        Credentials::None => {}
+        Credentials::ForAll(credential) => additions.add(credential, None)?,
+        Credentials::ByScheme(by_name) => {
+            let missing = missing(by_name, operation);
+            if !missing.is_empty() {
+                return Err(Unauthenticated::Missing(missing));
+            }
+            for (scheme, credential) in chosen(by_name, operation).unwrap_or_default() {
+                additions.add(credential, Some(&scheme.scheme))?;
+            }
+        }
+    }
+    Ok(additions)
+}
+
+/// The schemes without which the operation cannot be called: none where it can, else those
+/// of the alternative that lacks the fewest.
+pub(super) fn missing(
+    by_name: &BTreeMap<String, Credential>,
+    operation: &Operation,
+) -> Vec<String> {
+    operation
+        .security
+        .iter()
+        .map(|requirement| {
+            let lacks = |scheme: &&SchemeUse| fitting(by_name, scheme).is_none();
+            requirement.all_of.iter().filter(lacks).map(|scheme| scheme.name.clone()).collect()
+        })
+        .min_by_key(Vec::len)
+        .unwrap_or_default()
+}
+
+/// The first alternative that is complete and asks for something. An alternative that asks
+/// for nothing makes the others optional; a credential that is there is used all the same.
+fn chosen<'a>(
+    by_name: &'a BTreeMap<String, Credential>,
+    operation: &'a Operation,
+) -> Option<Vec<(&'a SchemeUse, &'a Credential)>> {
+    operation.security.iter().filter(|requirement| !requirement.all_of.is_empty()).find_map(
+        |requirement| {
+            let schemes = requirement.all_of.iter();
+            schemes.map(|scheme| Some((scheme, fitting(by_name, scheme)?))).collect()
+        },
+    )
+}
+
+/// The credential for a scheme, if it is of the scheme's kind.
+fn fitting<'a>(
+    by_name: &'a BTreeMap<String, Credential>,
+    scheme: &SchemeUse,
+) -> Option<&'a Credential> {
+    let credential = by_name.get(&scheme.name)?;
+    let fits = match (&scheme.scheme, credential) {
+        (SecurityScheme::ApiKey { .. }, Credential::ApiKey { .. }) => true,
+        // A header of the user's choice stands in for a scheme that we do not speak.
+        (_, Credential::ApiKey { at: Some(_), .. }) => true,
+        (SecurityScheme::Http { scheme }, Credential::Basic { .. }) => scheme == "basic",
+        (SecurityScheme::Http { scheme }, Credential::Bearer { .. }) => scheme == "bearer",
+        (SecurityScheme::OAuth2 | SecurityScheme::OpenIdConnect, Credential::Bearer { .. }) => true,
+        _ => false,
+    };
+    fits.then_some(credential)
+}
+
+impl Additions {
+    fn add(
+        &mut self,
+        credential: &Credential,
+        scheme: Option<&SecurityScheme>,
+    ) -> Result<(), Unauthenticated> {
+        match credential {
+            Credential::ApiKey { at, value } => {
+                let (place, name) = match (at, scheme) {
+                    (Some(at), _) => (at.place, at.name.as_str()),
+                    (None, Some(SecurityScheme::ApiKey { place, name })) => (*place, name.as_str()),
+                    (None, _) => {
+                        return Err(Unauthenticated::Unusable("an API key has no place to go"));
+                    }
+                };
+                self.add_key(place, name, value)
+            }
+            Credential::Basic { username, password } => {
+                let pair = format!("{username}:{}", password.expose());
+                self.add_header(AUTHORIZATION, &format!("Basic {}", STANDARD.encode(pair)))
+            }
+            Credential::Bearer { token } => {
+                self.add_header(AUTHORIZATION, &format!("Bearer {}", token.expose()))
+            }
+        }
+    }
+
+    fn add_key(
+        &mut self,
+        place: ApiKeyPlace,
+        name: &str,
+        value: &Secret,
+    ) -> Result<(), Unauthenticated> {
+        match place {
+            ApiKeyPlace::Header => {
+                let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+                    Unauthenticated::Unusable("an API key's header has no valid name")
+                })?;
+                self.add_header(name, value.expose())
+            }
+            ApiKeyPlace::Query => {
+                self.query.push((encoded(name), encoded(value.expose())));
+                Ok(())
+            }
+            ApiKeyPlace::Cookie => {
+                self.cookies.push((encoded(name), encoded(value.expose())));
+                Ok(())
+            }
+        }
+    }
+
+    fn add_header(&mut self, name: HeaderName, value: &str) -> Result<(), Unauthenticated> {
+        let mut value = HeaderValue::from_str(value).map_err(|_| {
+            Unauthenticated::Unusable("a secret has characters that a header cannot carry")
+        })?;
+        value.set_sensitive(true);
+        self.headers.push((name, value));
+        Ok(())
+    }
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// Whether a credential could be put into some request. Asked once, when an upstream is made.
+pub(super) fn check(credential: &Credential, needs_place: bool) -> Result<(), &'static str> {
+    match credential {
+        Credential::ApiKey { at: None, .. } if needs_place => {
+            return Err("an API key for the whole API needs `in` and `name`");
+        }
+        // Where it goes is known with the operation.
+        Credential::ApiKey { at: None, .. } => return Ok(()),
+        // RFC 7617 §2: the first colon ends the user.
+        Credential::Basic { username, .. } if username.contains(':') => {
+            return Err("the username of basic authentication cannot contain `:`");
+        }
+        _ => {}
+    }
+    match Additions::default().add(credential, None) {
+        Ok(()) => Ok(()),
+        Err(Unauthenticated::Unusable(reason)) => Err(reason),
+        Err(Unauthenticated::Missing(_)) => Err("a credential is missing"),
+    }
+}

@@ -1,0 +1,330 @@
+//! The course of one call: requests, the waits between them, the deadline, cancellation.
+//!
+//! After the deadline nothing is waited for, and no wait begins that would end after it. A
+//! call that may have had its effect says so, however it ends.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tollbridge_operation::Call;
+
+use super::attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
+use super::exchange::{self, Answered, Ended};
+use super::judge::{Judge, MESSAGE, Setback, Verdict, cut, shown};
+use super::prepare::{Prepared, Target};
+use super::redirect;
+use super::report::{Failed, FailureKind, Outcome, Report};
+use super::retry::{self, Nature};
+use super::upstream::Upstream;
+use crate::settlement::Cleared;
+
+/// Carries a cleared call out: sends `prepared`, which must have been made of this call for
+/// this upstream, and repeats it where that cannot do its effect twice. It ends by `deadline`
+/// at the latest, and when `cancel` is cancelled: a request that is out then is dropped and
+/// its connection closed.
+///
+/// The intent, and with it the first request, must be on record: a [`Cleared`] says that it
+/// is. `log` is told of every end, and of every start from the second request on.
+pub async fn execute(
+    cleared: Cleared<Call>,
+    prepared: Prepared,
+    upstream: &Upstream,
+    deadline: Instant,
+    cancel: &CancellationToken,
+    log: &mut impl AttemptLog,
+) -> Report {
+    run(cleared.get(), &prepared, upstream, deadline, cancel, log).await
+}
+
+/// [`execute`] without the proof, for this room's tests.
+pub(super) async fn run(
+    call: &Call,
+    prepared: &Prepared,
+    upstream: &Upstream,
+    deadline: Instant,
+    cancel: &CancellationToken,
+    log: &mut impl AttemptLog,
+) -> Report {
+    let judge = Judge { upstream, call, nature: Nature::of(&call.operation) };
+    let begun = Instant::now();
+    let mut course = Course {
+        judge,
+        deadline,
+        cancel,
+        log,
+        n: 1,
+        open: false,
+        report: Report {
+            outcome: Outcome::Failed(judge.failed(FailureKind::Internal, "nothing was done")),
+            attempts: 0,
+            status: None,
+            upstream_time: Duration::ZERO,
+            served_by: None,
+            bytes: 0,
+        },
+    };
+    let outcome = course.run(prepared).await;
+    let mut report = course.report;
+    report.outcome = outcome;
+    report.upstream_time = begun.elapsed();
+    report
+}
+
+/// A call on its way.
+struct Course<'a, L> {
+    judge: Judge<'a>,
+    deadline: Instant,
+    cancel: &'a CancellationToken,
+    log: &'a mut L,
+    /// Which request it is.
+    n: u32,
+    /// Whether a request so far may have had an effect that no answer tells of.
+    open: bool,
+    report: Report,
+}
+
+/// When there is another request, and why.
+struct Next {
+    wait: Duration,
+    why: String,
+    /// What is reported if it does not come to that.
+    otherwise: Failed,
+}
+
+impl<L: AttemptLog> Course<'_, L> {
+    async fn run(&mut self, prepared: &Prepared) -> Outcome {
+        if prepared.call != self.judge.call.id {
+            let message = "the request that was prepared is another call's";
+            let failed = self.judge.failed(FailureKind::Internal, message);
+            return self.never_sent(failed).await;
+        }
+        if self.cancel.is_cancelled() {
+            let failed = self.cancelled(false);
+            return self.never_sent(failed).await;
+        }
+        if Instant::now() >= self.deadline {
+            let failed = self.out_of_time();
+            return self.never_sent(failed).await;
+        }
+        let mut target = Cow::Borrowed(&prepared.target);
+        let mut tries = 1;
+        let mut hops = 0;
+        loop {
+            let ended = self.attempt(&target).await;
+            let next = match ended {
+                Ended::Cancelled { sent } => return Outcome::Failed(self.cancelled(sent)),
+                Ended::Answered(answered)
+                    if redirect::is_redirect(answered.status, &answered.headers) =>
+                {
+                    hops += 1;
+                    match self.hop(&target, &answered, hops) {
+                        Ok(hop) => target = Cow::Owned(hop),
+                        Err(failed) => return self.give_up(failed),
+                    }
+                    Next {
+                        wait: Duration::ZERO,
+                        why: format!("redirected by {}", shown(answered.status)),
+                        otherwise: self.out_of_time(),
+                    }
+                }
+                ended => {
+                    let why = why(&ended);
+                    match self.judge.verdict(ended) {
+                        Verdict::Done { payload, drift } => {
+                            return Outcome::Done { payload, drift };
+                        }
+                        Verdict::Setback(setback) => {
+                            // Where a redirect led is asked for again.
+                            target = Cow::Borrowed(&prepared.target);
+                            tries += 1;
+                            match self.repeat(setback, tries, why) {
+                                Ok(next) => next,
+                                Err(failed) => return self.give_up(failed),
+                            }
+                        }
+                    }
+                }
+            };
+            if let Err(failed) = self.go_on(next, &target).await {
+                return self.give_up(failed);
+            }
+        }
+    }
+
+    /// Sends one request, and records its end.
+    async fn attempt(&mut self, target: &Target) -> Ended {
+        let begun = Instant::now();
+        let upstream = self.judge.upstream;
+        let limit = exchange::limit(begun, upstream.attempt_timeout, self.deadline);
+        self.report.attempts = self.n;
+        let ended = exchange::send(upstream, target, limit, self.cancel).await;
+        if let Some(status) = ended.status() {
+            self.report.status = Some(status.as_u16());
+            self.report.served_by = Some(target.shown.clone());
+        }
+        self.report.bytes += ended.bytes();
+        self.finished(&ended, begun.elapsed()).await;
+        ended
+    }
+
+    async fn finished(&mut self, ended: &Ended, duration: Duration) {
+        let end = AttemptEnd {
+            n: self.n,
+            status: ended.status().map(|status| status.as_u16()),
+            error: ended.error(),
+            duration,
+            bytes: ended.bytes(),
+        };
+        self.log.finished(end).await;
+    }
+
+    /// The first request was announced and does not go out.
+    async fn never_sent(&mut self, failed: Failed) -> Outcome {
+        self.not_sent().await;
+        Outcome::Failed(failed)
+    }
+
+    async fn not_sent(&mut self) {
+        let end = AttemptEnd {
+            n: self.n,
+            status: None,
+            error: Some("not sent".to_owned()),
+            duration: Duration::ZERO,
+            bytes: 0,
+        };
+        self.log.finished(end).await;
+    }
+
+    /// The request that a redirect asks for.
+    fn hop(&self, target: &Target, answered: &Answered, hops: u32) -> Result<Target, Failed> {
+        let next = if hops > redirect::HOPS {
+            Err(format!("it redirects more than {} times", redirect::HOPS))
+        } else {
+            redirect::follow(self.judge.upstream, target, answered.status, &answered.headers)
+        };
+        next.map_err(|reason| self.judge.not_followed(answered, &reason))
+    }
+
+    /// Whether there is a try of that number, counted from 1, and when.
+    fn repeat(&mut self, setback: Setback, number: u32, why: String) -> Result<Next, Failed> {
+        let Setback { failing, mut failed, asked, open } = setback;
+        self.open |= open;
+        if failed.retryable {
+            failed.retry_after = asked;
+        }
+        let again = retry::may_repeat(self.judge.nature, failing);
+        let wait = retry::wait(number - 1, asked, self.judge.upstream.jitter);
+        if failed.kind == FailureKind::RateLimited {
+            failed.retry_after = Some(asked.unwrap_or(wait).max(Duration::from_secs(1)));
+        }
+        let in_time =
+            Instant::now().checked_add(wait).is_some_and(|resumed| resumed < self.deadline);
+        if !again || number > retry::ATTEMPTS || !in_time {
+            return Err(failed);
+        }
+        Ok(Next { wait, why, otherwise: failed })
+    }
+
+    /// Waits, and announces the next request.
+    async fn go_on(&mut self, next: Next, target: &Target) -> Result<(), Failed> {
+        let Next { wait, why, otherwise } = next;
+        let n = self.n + 1;
+        if !wait.is_zero() {
+            self.log.waiting(n, wait, &why);
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.cancel.cancelled() => return Err(self.cancelled(false)),
+            }
+        }
+        if self.cancel.is_cancelled() {
+            return Err(self.cancelled(false));
+        }
+        let start = AttemptStart {
+            n,
+            url: target.shown.clone(),
+            method: target.method.to_string(),
+            wait,
+            why,
+        };
+        let recorded = timeout_at(self.deadline, self.log.started(start)).await;
+        match recorded {
+            Ok(Ok(())) => {
+                self.n = n;
+                Ok(())
+            }
+            Ok(Err(refused)) => Err(self.refused(refused, otherwise)),
+            Err(_) => {
+                // It may be on record by now, so its end must be.
+                self.n = n;
+                self.not_sent().await;
+                Err(otherwise)
+            }
+        }
+    }
+
+    /// The gateway lets no further request out.
+    fn refused(&self, refused: AttemptRefused, otherwise: Failed) -> Failed {
+        let (kind, reason, retryable) = match refused {
+            AttemptRefused::Stopped(reason) => (FailureKind::Stopped, reason, false),
+            AttemptRefused::AuditUnavailable(reason) => {
+                (FailureKind::AuditUnavailable, reason, otherwise.retryable)
+            }
+        };
+        let message = format!("{reason}; before that, {}", otherwise.message);
+        let failed = self.judge.failed(kind, &message);
+        Failed { retryable, upstream: otherwise.upstream, ..failed }
+    }
+
+    fn cancelled(&self, sent: bool) -> Failed {
+        let api = self.judge.api();
+        let effect = self.judge.nature != Nature::Read && (sent || self.open);
+        let message = if effect {
+            format!("cancelled; {api} may have carried it out, and nobody can tell")
+        } else {
+            format!("cancelled; {api} changed nothing")
+        };
+        let failed = self.judge.failed(FailureKind::Cancelled, &message);
+        Failed { retryable: !effect || self.judge.nature.may_be_done_twice(), ..failed }
+    }
+
+    fn out_of_time(&self) -> Failed {
+        let message =
+            format!("the time for this call was over before {} was asked", self.judge.api());
+        let failed = self.judge.failed(FailureKind::UpstreamTimeout, &message);
+        Failed { retryable: true, ..failed }
+    }
+
+    /// The last word: what an earlier request may have done is not forgotten.
+    fn give_up(&self, mut failed: Failed) -> Outcome {
+        let mut message = failed.message.clone();
+        if self.n > 1 {
+            message = format!("{message} (after {} requests)", self.n);
+        }
+        if self.open && failed.kind != FailureKind::Cancelled {
+            if matches!(
+                failed.kind,
+                FailureKind::UpstreamTimeout | FailureKind::UpstreamUnavailable
+            ) {
+                failed.kind = FailureKind::OutcomeUnknown;
+                failed.retryable = self.judge.nature.may_be_done_twice();
+            }
+            if failed.kind != FailureKind::OutcomeUnknown || self.n > 1 {
+                message =
+                    format!("{message}. A request that got no answer may have had its effect");
+            }
+        }
+        failed.message = cut(&message, MESSAGE);
+        Outcome::Failed(failed)
+    }
+}
+
+/// Why there is another request after this one, in a few words.
+fn why(ended: &Ended) -> String {
+    match (ended.status(), ended.error()) {
+        (Some(status), None) => format!("answered {}", shown(status)),
+        (Some(status), Some(error)) => format!("answered {}, but {error}", shown(status)),
+        (None, error) => error.unwrap_or_default(),
+    }
+}

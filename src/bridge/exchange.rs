@@ -1,0 +1,170 @@
+//! One request, and one answer that is whole and bounded, or what became of it instead.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, StatusCode};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::breakage::Breakage;
+use super::prepare::Target;
+use super::sent::{Sent, Watched};
+use super::upstream::Upstream;
+
+/// How a request ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// With an answer: at least its status and headers came.
+    Answered(Answered),
+    /// Without one.
+    Broken {
+        what: Breakage,
+        /// Whether anything of it can have gone out.
+        sent: bool,
+    },
+    /// By whoever asked for it. The connection is closed.
+    Cancelled { sent: bool },
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Content,
+    /// How many bytes of the body were read, decompressed.
+    pub(super) bytes: u64,
+}
+
+/// An answer's body.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// All of it.
+    Whole(Bytes),
+    /// More than was allowed. What was read is gone.
+    TooLarge,
+    /// In an encoding that was not asked for.
+    Encoded(String),
+    /// Not all of it came.
+    Broken(Breakage),
+}
+
+/// Sends the request and reads its answer, until `limit`.
+pub(super) async fn send(
+    upstream: &Upstream,
+    target: &Target,
+    limit: Instant,
+    cancel: &CancellationToken,
+) -> Ended {
+    let sent = Sent::default();
+    let exchange = exchange(upstream, target, limit, &sent);
+    tokio::select! {
+        // An answer that is there counts, even if nobody waits for it any more.
+        biased;
+        ended = exchange => ended,
+        () = cancel.cancelled() => Ended::Cancelled { sent: sent.get() },
+    }
+}
+
+async fn exchange(upstream: &Upstream, target: &Target, limit: Instant, sent: &Sent) -> Ended {
+    let begun = Instant::now();
+    let mut request = reqwest::Request::new(target.method.clone(), target.url.clone());
+    *request.headers_mut() = target.headers.clone();
+    let body = target.body.clone().unwrap_or_default();
+    *request.body_mut() = Some(reqwest::Body::wrap(Watched::new(body, sent.clone())));
+    let response = match timeout_at(limit, upstream.client.execute(request)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => {
+            let sent = sent.get();
+            let what = Breakage::of(&error, sent, begun.elapsed());
+            return Ended::Broken { what, sent };
+        }
+        Err(_) if sent.get() => {
+            return Ended::Broken { what: Breakage::TimedOut(begun.elapsed()), sent: true };
+        }
+        Err(_) => return Ended::Broken { what: Breakage::NotConnected, sent: false },
+    };
+    let status = response.status();
+    let headers = response.headers().clone();
+    let mut bytes = 0;
+    let body = match encoding(&headers) {
+        Some(encoding) => Content::Encoded(encoding),
+        None => {
+            let reading = read(response, upstream.max_response, &mut bytes);
+            match timeout_at(limit, reading).await {
+                Ok(content) => content,
+                Err(_) => Content::Broken(Breakage::TimedOut(begun.elapsed())),
+            }
+        }
+    };
+    Ended::Answered(Answered { status, headers, body, bytes })
+}
+
+/// What the body is still encoded in: gzip is undone by now and its header gone.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase())
+        .find(|encoding| !encoding.is_empty() && encoding != "identity")
+        .map(|encoding| encoding.chars().take(40).collect())
+}
+
+/// Reads a body as it comes, decompressed, and stops where it exceeds what is allowed: what
+/// a small answer unpacks to is never held.
+async fn read(mut response: reqwest::Response, max: u64, bytes: &mut u64) -> Content {
+    if response.content_length().is_some_and(|length| length > max) {
+        return Content::TooLarge;
+    }
+    let mut body = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                *bytes += chunk.len() as u64;
+                if *bytes > max {
+                    return Content::TooLarge;
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(None) => return Content::Whole(body.freeze()),
+            Err(_) => return Content::Broken(Breakage::BodyBroken),
+        }
+    }
+}
+
+impl Ended {
+    pub(super) fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Answered(answered) => Some(answered.status),
+            Self::Broken { .. } | Self::Cancelled { .. } => None,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Answered(answered) => answered.bytes,
+            Self::Broken { .. } | Self::Cancelled { .. } => 0,
+        }
+    }
+
+    /// What went wrong with the exchange, for the record.
+    pub(super) fn error(&self) -> Option<String> {
+        match self {
+            Self::Answered(answered) => match &answered.body {
+                Content::Whole(_) => None,
+                Content::TooLarge => Some("its answer is too large".to_owned()),
+                Content::Encoded(encoding) => Some(format!("its answer is encoded as {encoding}")),
+                Content::Broken(what) => Some(what.words()),
+            },
+            Self::Broken { what, .. } => Some(what.words()),
+            Self::Cancelled { .. } => Some("cancelled".to_owned()),
+        }
+    }
+}
+
+/// The end of one request: until its own time is over, or the call's.
+pub(super) fn limit(begun: Instant, attempt_timeout: Duration, deadline: Instant) -> Instant {
+    begun.checked_add(attempt_timeout).map_or(deadline, |end| end.min(deadline))
+}

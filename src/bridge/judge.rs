@@ -1,0 +1,325 @@
+//! What the end of a request means for the call.
+//!
+//! Everything that is taken from an answer into a report passes here, and is redacted here:
+//! an upstream that echoes a credential must not hand it to an agent.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Value, json};
+use tollbridge_operation::{Answer, Call, Drift, Fault, Payload, Response};
+
+use super::breakage::Breakage;
+use super::credential::Credentials;
+use super::exchange::{Answered, Content, Ended};
+use super::report::{Failed, FailureKind, UpstreamReply};
+use super::retry::{Failing, Nature, may_repeat};
+use super::retry_after::retry_after;
+use super::upstream::Upstream;
+
+/// How many characters of what an upstream said are passed on.
+const BODY: usize = 2_000;
+
+/// How many characters a message has at most.
+pub(super) const MESSAGE: usize = 1_000;
+
+/// What a request's end means.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// The call is done.
+    Done { payload: Payload, drift: Vec<Drift> },
+    /// It is not, or not yet.
+    Setback(Setback),
+}
+
+/// A request that did not do it.
+#[derive(Debug)]
+pub(super) struct Setback {
+    /// What failed, as far as repeating is concerned.
+    pub(super) failing: Failing,
+    /// What is reported if nothing follows.
+    pub(super) failed: Failed,
+    /// What the server asks to wait.
+    pub(super) asked: Option<Duration>,
+    /// Whether it may have had an effect, and no answer tells.
+    pub(super) open: bool,
+}
+
+/// The judge of one call's requests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judge<'a> {
+    pub(super) upstream: &'a Upstream,
+    pub(super) call: &'a Call,
+    pub(super) nature: Nature,
+}
+
+impl Judge<'_> {
+    /// Judges an end that is no redirect and no cancellation.
+    pub(super) fn verdict(&self, ended: Ended) -> Verdict {
+        match ended {
+            Ended::Answered(answered) => self.answered(answered),
+            Ended::Broken { what, sent } => Verdict::Setback(self.no_answer(&what, sent, None)),
+            Ended::Cancelled { sent } => {
+                Verdict::Setback(self.no_answer(&Breakage::BrokenOff, sent, None))
+            }
+        }
+    }
+
+    fn answered(&self, answered: Answered) -> Verdict {
+        let Answered { status, headers, body, .. } = answered;
+        let body = match body {
+            Content::Whole(body) => body,
+            // A status that says no is the answer, whatever became of its body.
+            _ if !status.is_success() => Bytes::new(),
+            Content::TooLarge => return Verdict::Setback(self.too_large(status)),
+            Content::Encoded(encoding) => {
+                let message = format!(
+                    "{} answered {} encoded as `{encoding}`, which was not asked for",
+                    self.api(),
+                    shown(status)
+                );
+                return Verdict::Setback(self.last(message, Some(status)));
+            }
+            Content::Broken(what) => {
+                return Verdict::Setback(self.no_answer(&what, true, Some(status)));
+            }
+        };
+        let response = Response { status, headers, body };
+        match self.call.operation.binding.decode(&response) {
+            Answer::Success { payload, drift } => self.done(payload, drift, status),
+            Answer::Failure { payload, fault } => {
+                Verdict::Setback(self.refused(&response, value_of(payload), fault))
+            }
+            Answer::Unreadable { reason } if status.is_success() => {
+                let message = format!(
+                    "{} answered {} with a body that cannot be read: {reason}",
+                    self.api(),
+                    shown(status)
+                );
+                Verdict::Setback(self.last(message, Some(status)))
+            }
+            Answer::Unreadable { .. } => {
+                let text = String::from_utf8_lossy(&response.body).into_owned();
+                Verdict::Setback(self.refused(&response, Value::String(text), None))
+            }
+        }
+    }
+
+    fn done(&self, payload: Payload, drift: Vec<Drift>, status: StatusCode) -> Verdict {
+        let redactor = &self.upstream.redactor;
+        let payload = match payload {
+            Payload::Empty => Payload::Empty,
+            Payload::Value(mut value) => {
+                redactor.value(&mut value);
+                Payload::Value(value)
+            }
+            // A secret cannot be cut out of an image.
+            Payload::Bytes { data, .. } if redactor.bytes_contain(&data) => {
+                let message = format!(
+                    "{} answered {} with bytes that contain one of its credentials, so they are \
+                     not passed on",
+                    self.api(),
+                    shown(status)
+                );
+                return Verdict::Setback(self.last(message, Some(status)));
+            }
+            Payload::Bytes { media_type, data } => {
+                Payload::Bytes { media_type: redactor.text(&media_type).into_owned(), data }
+            }
+        };
+        let clean = |text: String| redactor.text(&text).into_owned();
+        let drift = drift
+            .into_iter()
+            .map(|drift| Drift { pointer: clean(drift.pointer), message: clean(drift.message) });
+        Verdict::Done { payload, drift: drift.collect() }
+    }
+
+    /// Nothing came, or a success of which not everything came.
+    fn no_answer(&self, what: &Breakage, sent: bool, status: Option<StatusCode>) -> Setback {
+        let failing = match what {
+            Breakage::NotTrusted(_) => Failing::NotTrusted,
+            _ if !sent => Failing::NotSent,
+            _ => Failing::NoAnswer,
+        };
+        let open = sent && self.nature != Nature::Read;
+        let api = self.api();
+        let words = what.words();
+        let (kind, message) = match (open, what) {
+            (true, _) => (
+                FailureKind::OutcomeUnknown,
+                format!("{api} may have carried this out, and nobody can tell: {words}"),
+            ),
+            (false, Breakage::TimedOut(_)) => {
+                (FailureKind::UpstreamTimeout, format!("{api} is too slow: {words}"))
+            }
+            (false, _) => {
+                (FailureKind::UpstreamUnavailable, format!("{api} cannot be reached: {words}"))
+            }
+        };
+        let mut failed = self.failed(kind, &message);
+        failed.retryable = may_repeat(self.nature, failing);
+        failed.upstream = status.map(|status| reply(status, Value::Null));
+        Setback { failing, failed, asked: None, open }
+    }
+
+    fn too_large(&self, status: StatusCode) -> Setback {
+        let done =
+            if self.nature == Nature::Read { "" } else { "; it was carried out all the same" };
+        let message = format!(
+            "{} answered {} with more than {} bytes, which is what max_response allows{done}",
+            self.api(),
+            shown(status),
+            self.upstream.max_response
+        );
+        let mut setback = self.last(message, Some(status));
+        setback.failed.kind = FailureKind::ResponseTooLarge;
+        setback
+    }
+
+    /// An answer that says no.
+    fn refused(&self, response: &Response, body: Value, fault: Option<Fault>) -> Setback {
+        let status = response.status;
+        // SOAP sends every fault with 500, those that blame the request too.
+        let failing = match &fault {
+            Some(fault) if blames_the_request(fault) => Failing::Final,
+            _ => Failing::Status(status),
+        };
+        let (kind, mut message) = self.words(status);
+        if let Some(fault) = &fault {
+            message = format!("{message} with the fault {}: {}", fault.code, fault.reason);
+        }
+        let mut failed = self.failed(kind, &message);
+        failed.retryable = may_repeat(self.nature, failing);
+        failed.upstream = Some(UpstreamReply {
+            status: status.as_u16(),
+            body: self.bounded(body),
+            fault: fault.map(|fault| self.fault(fault)),
+        });
+        let asked = retry_after(&response.headers, (self.upstream.clock)());
+        Setback { failing, failed, asked, open: false }
+    }
+
+    /// What a status that says no means, and what to do about it.
+    fn words(&self, status: StatusCode) -> (FailureKind, String) {
+        let api = self.api();
+        let name = &self.upstream.api;
+        let answered = format!("{api} answered {}", shown(status));
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                let message = match (&self.upstream.credentials, status) {
+                    (Credentials::None, StatusCode::UNAUTHORIZED) => format!(
+                        "{answered}: it wants credentials, and none are configured; set `auth` of \
+                         [api.{name}] in tools.toml"
+                    ),
+                    (_, StatusCode::UNAUTHORIZED) => format!(
+                        "{answered}: it refused the credentials of [api.{name}]; whoever runs \
+                         tollbridge must check them"
+                    ),
+                    _ => format!(
+                        "{answered}: the credentials of [api.{name}] do not allow this; whoever \
+                         runs tollbridge must get them the right, or this must be left undone"
+                    ),
+                };
+                (FailureKind::UpstreamError, message)
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                (FailureKind::RateLimited, format!("{answered}: its rate limit is used up"))
+            }
+            StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => {
+                let twice = if self.nature.may_be_done_twice() {
+                    ""
+                } else {
+                    "; the call was not repeated, since that could do its effect twice"
+                };
+                (FailureKind::UpstreamUnavailable, format!("{answered}{twice}"))
+            }
+            _ => (FailureKind::UpstreamError, answered),
+        }
+    }
+
+    /// A failure that no repetition mends.
+    fn last(&self, message: String, status: Option<StatusCode>) -> Setback {
+        let mut failed = self.failed(FailureKind::UpstreamError, &message);
+        failed.upstream = status.map(|status| reply(status, Value::Null));
+        Setback { failing: Failing::Final, failed, asked: None, open: false }
+    }
+
+    /// A redirect that is not followed.
+    pub(super) fn not_followed(&self, answered: &Answered, reason: &str) -> Failed {
+        let message = format!("{} answered {}: {reason}", self.api(), shown(answered.status));
+        self.last(message, Some(answered.status)).failed
+    }
+
+    /// A failure with a message that is bounded and redacted.
+    pub(super) fn failed(&self, kind: FailureKind, message: &str) -> Failed {
+        let message = cut(&self.upstream.redactor.text(message), MESSAGE);
+        Failed { kind, message, retryable: false, retry_after: None, upstream: None }
+    }
+
+    /// The API, as messages name it.
+    pub(super) fn api(&self) -> String {
+        format!("`{}`", self.upstream.api)
+    }
+
+    fn fault(&self, fault: Fault) -> Value {
+        let text = |text: &str| cut(&self.upstream.redactor.text(text), BODY);
+        let subcodes: Vec<String> = fault.subcodes.iter().take(16).map(|code| text(code)).collect();
+        json!({
+            "code": text(&fault.code),
+            "subcodes": subcodes,
+            "reason": text(&fault.reason),
+            "detail": self.bounded(fault.detail.unwrap_or_default()),
+        })
+    }
+
+    /// A value that is redacted and, where it is too long, the start of its text. Redaction
+    /// comes first: half a secret would not be recognised.
+    fn bounded(&self, mut value: Value) -> Value {
+        self.upstream.redactor.value(&mut value);
+        let text = match &value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        if text.chars().nth(BODY).is_none() { value } else { Value::String(cut(&text, BODY)) }
+    }
+}
+
+fn reply(status: StatusCode, body: Value) -> UpstreamReply {
+    UpstreamReply { status: status.as_u16(), body, fault: None }
+}
+
+fn value_of(payload: Payload) -> Value {
+    match payload {
+        Payload::Empty => Value::Null,
+        Payload::Value(value) => value,
+        Payload::Bytes { media_type, data } => {
+            Value::String(format!("{} bytes of {media_type}", data.len()))
+        }
+    }
+}
+
+/// SOAP 1.1 §4.4.1 and SOAP 1.2 part 1 §5.4.6: all codes but these say that the message
+/// cannot be processed as it is.
+fn blames_the_request(fault: &Fault) -> bool {
+    let code = fault.code.split('.').next().unwrap_or_default();
+    !matches!(code, "Server" | "Receiver")
+}
+
+/// `503 Service Unavailable`.
+pub(super) fn shown(status: StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(reason) => format!("{} {reason}", status.as_u16()),
+        None => status.as_u16().to_string(),
+    }
+}
+
+/// The text, at most so many characters of it.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    if text.chars().nth(most).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(most - 1).chain(['…']).collect()
+}

@@ -1,0 +1,251 @@
+//! A call as a request: built and addressed, and nothing sent.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde::Serialize;
+use serde_json::Value;
+use tollbridge_operation::{ApiName, Call, CallId, EncodeError, Request};
+use url::Url;
+
+use super::address;
+use super::credential::{self, Additions, Unauthenticated};
+use super::upstream::{Upstream, is_of_the_connection};
+use crate::secret::{REDACTED, Redactor};
+
+/// Why no request can be made of a call. Nothing was sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PrepareError {
+    /// An argument cannot be sent.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The operation asks for credentials that are not configured.
+    #[error(
+        "`{api}` has no credential for {}: add it under [api.{api}.credentials] in tools.toml",
+        names(schemes)
+    )]
+    NoCredential {
+        /// The API.
+        api: ApiName,
+        /// The schemes of the alternative that lacks the fewest.
+        schemes: Vec<String>,
+    },
+    /// A credential cannot be put into a request.
+    #[error("the credentials of `{api}` cannot be used: {reason}")]
+    Credential {
+        /// The API.
+        api: ApiName,
+        /// What is wrong with them.
+        reason: &'static str,
+    },
+    /// The request would go elsewhere than it should.
+    #[error("the request cannot be addressed: {reason}")]
+    Address {
+        /// What is wrong with its URL.
+        reason: &'static str,
+    },
+    /// The request has a header that cannot be sent.
+    #[error("the request's {0} cannot be sent")]
+    Header(&'static str),
+}
+
+fn names(schemes: &[String]) -> String {
+    let quoted: Vec<String> = schemes.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(" and ")
+}
+
+/// A request that could be sent. Making one needs no proof that it may be: a dry run does.
+pub struct Prepared {
+    /// The call that it carries out.
+    pub(super) call: CallId,
+    pub(super) target: Target,
+    redactor: Arc<Redactor>,
+}
+
+/// A request, and where it goes. A redirect makes another one of it.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    /// All headers; those that carry secrets are marked as sensitive.
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Bytes>,
+    /// The URL as it may be seen.
+    pub(super) shown: String,
+}
+
+/// A request as it may be seen: every secret in it is redacted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Preview {
+    /// The method.
+    pub method: String,
+    /// The URL.
+    pub url: String,
+    /// The headers in the order in which they go out, but for those that the exchange adds.
+    pub headers: Vec<(String, String)>,
+    /// The body: JSON as it is, text as a string, and of other bytes how many there are.
+    pub body: Option<Value>,
+}
+
+/// Builds a call's request: the binding encodes the arguments, the upstream adds its address,
+/// fixed headers and credentials, over which no argument has a say.
+pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareError> {
+    let api = || upstream.api.clone();
+    let request = call.operation.binding.encode(&call.arguments)?;
+    let credentials =
+        credential::additions(&upstream.credentials, &call.operation).map_err(|problem| {
+            match problem {
+                Unauthenticated::Missing(schemes) => {
+                    PrepareError::NoCredential { api: api(), schemes }
+                }
+                Unauthenticated::Unusable(reason) => {
+                    PrepareError::Credential { api: api(), reason }
+                }
+            }
+        })?;
+    let (url, shown) = address(upstream, &request, &credentials)?;
+    let headers = headers(upstream, &request, credentials)?;
+    let target = Target {
+        method: request.method,
+        url,
+        headers,
+        body: request.body.map(|body| body.bytes),
+        shown,
+    };
+    Ok(Prepared { call: call.id.clone(), target, redactor: Arc::clone(&upstream.redactor) })
+}
+
+/// The URL, and the URL as it may be seen. The latter is built without the credentials, so
+/// that it does not depend on their being recognised.
+fn address(
+    upstream: &Upstream,
+    request: &Request,
+    credentials: &Additions,
+) -> Result<(Url, String), PrepareError> {
+    let own = request.query.as_deref();
+    let added: Vec<String> =
+        credentials.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let whole: Vec<&str> = own.into_iter().chain(added.iter().map(String::as_str)).collect();
+    let join = |query: &[&str]| {
+        address::join(&upstream.base, &request.path, query)
+            .map_err(|reason| PrepareError::Address { reason })
+    };
+    let url = join(&whole)?;
+    if !upstream.hosts.allow(&url) {
+        return Err(PrepareError::Address { reason: "its host is not one that is configured" });
+    }
+    let mut shown = upstream.redactor.text(join(own.as_slice())?.as_str()).into_owned();
+    for (name, _) in &credentials.query {
+        shown.push(if shown.contains('?') { '&' } else { '?' });
+        shown.push_str(name);
+        shown.push('=');
+        shown.push_str(REDACTED);
+    }
+    Ok((url, shown))
+}
+
+/// Fixed headers, then the credentials', then the binding's where the name is still free.
+fn headers(
+    upstream: &Upstream,
+    request: &Request,
+    credentials: Additions,
+) -> Result<HeaderMap, PrepareError> {
+    let mut headers = HeaderMap::new();
+    let mut cookies: Vec<(HeaderValue, bool)> = Vec::new();
+    for (name, value) in &upstream.headers {
+        if *name == COOKIE {
+            cookies.push((value.clone(), value.is_sensitive()));
+        } else {
+            headers.append(name, value.clone());
+        }
+    }
+    // A credential takes the place of a fixed header of its name.
+    for (name, value) in credentials.headers {
+        headers.insert(name, value);
+    }
+    let settled: Vec<HeaderName> = headers.keys().cloned().collect();
+    for (name, value) in &request.headers {
+        let reserved = is_of_the_connection(name)
+            || [AUTHORIZATION, COOKIE, CONTENT_TYPE, ACCEPT_ENCODING].contains(name);
+        if !reserved && !settled.contains(name) {
+            headers.append(name, value.clone());
+        }
+    }
+    if let Some(body) = &request.body {
+        headers.insert(CONTENT_TYPE, body.content_type.clone());
+    }
+    let cookie = |text: &str| {
+        HeaderValue::from_str(text).map_err(|_| PrepareError::Header("`Cookie` header"))
+    };
+    for (name, value) in credentials.cookies {
+        cookies.push((cookie(&format!("{name}={value}"))?, true));
+    }
+    for pair in &request.cookies {
+        cookies.push((cookie(pair)?, false));
+    }
+    if let Some(joined) = join_cookies(&cookies)? {
+        headers.insert(COOKIE, joined);
+    }
+    Ok(headers)
+}
+
+/// One `Cookie` header (RFC 6265 §5.4), sensitive if a part of it is.
+fn join_cookies(cookies: &[(HeaderValue, bool)]) -> Result<Option<HeaderValue>, PrepareError> {
+    if cookies.is_empty() {
+        return Ok(None);
+    }
+    let parts: Vec<&[u8]> = cookies.iter().map(|(value, _)| value.as_bytes()).collect();
+    let mut joined = HeaderValue::from_bytes(&parts.join(b"; ".as_slice()))
+        .map_err(|_| PrepareError::Header("`Cookie` header"))?;
+    joined.set_sensitive(cookies.iter().any(|(_, secret)| *secret));
+    Ok(Some(joined))
+}
+
+impl Prepared {
+    /// The method.
+    pub fn method(&self) -> &str {
+        self.target.method.as_str()
+    }
+
+    /// The URL, redacted.
+    pub fn url(&self) -> &str {
+        &self.target.shown
+    }
+
+    /// The request as it may be seen.
+    pub fn preview(&self) -> Preview {
+        let shown = |value: &HeaderValue| {
+            if value.is_sensitive() {
+                return REDACTED.to_owned();
+            }
+            self.redactor.text(&String::from_utf8_lossy(value.as_bytes())).into_owned()
+        };
+        let headers = self.target.headers.iter();
+        Preview {
+            method: self.method().to_owned(),
+            url: self.url().to_owned(),
+            headers: headers.map(|(name, value)| (name.to_string(), shown(value))).collect(),
+            body: self.target.body.as_ref().map(|body| self.body(body)),
+        }
+    }
+
+    fn body(&self, body: &Bytes) -> Value {
+        let mut value = match std::str::from_utf8(body) {
+            Ok(text) => {
+                serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+            }
+            Err(_) => Value::String(format!("{} bytes", body.len())),
+        };
+        self.redactor.value(&mut value);
+        value
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prepared({} {})", self.method(), self.url())
+    }
+}

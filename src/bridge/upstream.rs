@@ -1,0 +1,238 @@
+//! An API's address, credentials and bounds, checked once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderName, HeaderValue};
+use tollbridge_operation::{ApiName, Operation};
+use url::Url;
+
+use super::address::Hosts;
+use super::client;
+use super::credential::{self, Credentials};
+use crate::secret::{Redactor, Secret};
+
+/// What an upstream is made from.
+#[derive(Debug, Clone)]
+pub struct UpstreamConfig {
+    /// The API, for messages.
+    pub api: ApiName,
+    /// Under which URL its operations are. Its host may be private.
+    pub base_url: Url,
+    /// Other hosts that may be contacted: `host` or `host:port`.
+    pub hosts: Vec<String>,
+    /// What its operations are authenticated with.
+    pub credentials: Credentials,
+    /// Headers that go with every request and that no argument can change.
+    pub headers: Vec<(HeaderName, HeaderText)>,
+    /// The whole call: requests and waits. Whoever calls [`execute`](super::execute) makes
+    /// its deadline of it.
+    pub timeout: Duration,
+    /// One request.
+    pub attempt_timeout: Duration,
+    /// What becomes of a redirect.
+    pub redirects: Redirects,
+    /// How many bytes an answer's body may have, decompressed.
+    pub max_response: u64,
+}
+
+/// The value of a fixed header.
+#[derive(Debug, Clone)]
+pub enum HeaderText {
+    /// One that may be seen.
+    Plain(String),
+    /// A secret.
+    Secret(Secret),
+}
+
+/// What becomes of a redirect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Redirects {
+    /// It is a failure.
+    #[default]
+    Refuse,
+    /// It is followed to hosts that the configuration names.
+    Follow,
+}
+
+/// What is wrong with an [`UpstreamConfig`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// The base URL cannot be one.
+    #[error("the base URL of `{api}` {reason}")]
+    BaseUrl {
+        /// The API.
+        api: ApiName,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A host is none.
+    #[error("`{host}` in the hosts of `{api}` is no `host` or `host:port`")]
+    Host {
+        /// The API.
+        api: ApiName,
+        /// What was given.
+        host: String,
+    },
+    /// A fixed header cannot be sent, or is HTTP's own.
+    #[error("the header `{name}` of `{api}` {reason}")]
+    Header {
+        /// The API.
+        api: ApiName,
+        /// Its name.
+        name: HeaderName,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A credential cannot be sent.
+    #[error("the credentials of `{api}` cannot be used: {reason}")]
+    Credential {
+        /// The API.
+        api: ApiName,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// No HTTP client could be made.
+    #[error("no HTTP client for `{api}`: {reason}")]
+    Client {
+        /// The API.
+        api: ApiName,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// An API that can be called. It holds the connections to it.
+pub struct Upstream {
+    pub(super) api: ApiName,
+    pub(super) base: Url,
+    pub(super) hosts: Hosts,
+    pub(super) credentials: Credentials,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) attempt_timeout: Duration,
+    pub(super) redirects: Redirects,
+    pub(super) max_response: u64,
+    pub(super) client: reqwest::Client,
+    pub(super) redactor: Arc<Redactor>,
+    /// Draws evenly from nothing to what it is given.
+    pub(super) jitter: fn(Duration) -> Duration,
+    /// What `Retry-After` dates are compared with.
+    pub(super) clock: fn() -> SystemTime,
+}
+
+impl Upstream {
+    /// Checks the configuration and makes a client for it. Connects to nothing.
+    pub fn new(config: UpstreamConfig, redactor: Arc<Redactor>) -> Result<Self, UpstreamError> {
+        let UpstreamConfig { api, base_url, .. } = config;
+        if let Err(reason) = check_base(&base_url) {
+            return Err(UpstreamError::BaseUrl { api, reason });
+        }
+        let hosts = match Hosts::new(&base_url, &config.hosts) {
+            Ok(hosts) => hosts,
+            Err(host) => return Err(UpstreamError::Host { api, host }),
+        };
+        let mut headers = Vec::with_capacity(config.headers.len());
+        for (name, text) in config.headers {
+            match fixed_header(&name, &text) {
+                Ok(value) => headers.push((name, value)),
+                Err(reason) => return Err(UpstreamError::Header { api, name, reason }),
+            }
+        }
+        if let Err(reason) = check_credentials(&config.credentials) {
+            return Err(UpstreamError::Credential { api, reason });
+        }
+        // A redirect could lead from http to https.
+        let tls = base_url.scheme() == "https" || !config.hosts.is_empty();
+        let client = match client::build(config.attempt_timeout, tls) {
+            Ok(client) => client,
+            Err(reason) => return Err(UpstreamError::Client { api, reason }),
+        };
+        Ok(Self {
+            api,
+            base: base_url,
+            hosts,
+            credentials: config.credentials,
+            headers,
+            attempt_timeout: config.attempt_timeout,
+            redirects: config.redirects,
+            max_response: config.max_response,
+            client,
+            redactor,
+            jitter,
+            clock: SystemTime::now,
+        })
+    }
+
+    /// The security schemes for which the operation lacks a credential: none where it can be
+    /// called, else those of the alternative that lacks the fewest.
+    pub fn missing_credentials(&self, operation: &Operation) -> Vec<String> {
+        match &self.credentials {
+            Credentials::ByScheme(by_name) => credential::missing(by_name, operation),
+            Credentials::None | Credentials::ForAll(_) => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").field("api", &self.api).finish_non_exhaustive()
+    }
+}
+
+fn check_base(url: &Url) -> Result<(), &'static str> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("is not http or https");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("has credentials in it: they belong in `auth`");
+    }
+    if url.fragment().is_some() {
+        return Err("has a fragment, which is never sent");
+    }
+    super::address::join(url, "", &[]).map(drop)
+}
+
+fn fixed_header(name: &HeaderName, text: &HeaderText) -> Result<HeaderValue, &'static str> {
+    if is_of_the_connection(name) {
+        return Err("is set by the exchange itself");
+    }
+    let (text, secret) = match text {
+        HeaderText::Plain(text) => (text.as_str(), false),
+        HeaderText::Secret(secret) => (secret.expose(), true),
+    };
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| "has characters that a header cannot carry (RFC 9110 §5.5)")?;
+    value.set_sensitive(secret);
+    Ok(value)
+}
+
+/// Headers that say how a message is framed or routed (RFC 9110 §7.6.1). Whoever sets them
+/// could smuggle a second request.
+pub(super) fn is_of_the_connection(name: &HeaderName) -> bool {
+    [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, TE, TRAILER, UPGRADE, EXPECT]
+        .contains(name)
+        || ["keep-alive", "proxy-connection", "proxy-authorization"].contains(&name.as_str())
+}
+
+fn check_credentials(credentials: &Credentials) -> Result<(), &'static str> {
+    match credentials {
+        Credentials::None => Ok(()),
+        Credentials::ForAll(credential) => credential::check(credential, true),
+        Credentials::ByScheme(by_name) => {
+            by_name.values().try_for_each(|credential| credential::check(credential, false))
+        }
+    }
+}
+
+/// Evenly from nothing to `max`. Without randomness, all of it: a wait may be too long.
+fn jitter(max: Duration) -> Duration {
+    let mut bytes = [0; 4];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => max.mul_f64(f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)),
+        Err(_) => max,
+    }
+}
