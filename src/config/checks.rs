@@ -269,16 +269,20 @@ impl Checks<'_> {
         if let (Some(min), Some(max)) = (&rules.min, &rules.max)
             && **min > **max
         {
-            let message = format!("`min` is above `max` for {path}");
+            let message = format!("`min` is above `max` for `{path}`");
             contradiction(min.span(), message, "no number passes both");
         }
         if let Some(values) = &rules.one_of
             && values.is_empty()
         {
-            contradiction(values.span(), format!("`enum` is empty for {path}"), "no value passes");
+            contradiction(
+                values.span(),
+                format!("`enum` is empty for `{path}`"),
+                "no value passes",
+            );
         }
         if let (Some(_), Some(default)) = (&rules.fixed, &rules.default) {
-            let message = format!("{path} has both `fixed` and `default`");
+            let message = format!("`{path}` has both `fixed` and `default`");
             contradiction(default.span(), message, "a fixed value leaves nothing to default");
         }
         let hidden = rules.hide.as_ref().is_some_and(|hide| **hide);
@@ -288,7 +292,7 @@ impl Checks<'_> {
             && rules.fixed.is_none()
             && rules.default.is_none()
         {
-            let message = format!("{path} is required, hidden, and has no value");
+            let message = format!("`{path}` is required, hidden, and has no value");
             contradiction(required.span(), message, "no call could give it");
         }
         if let Some(name) = &rules.rename

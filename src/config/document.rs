@@ -179,6 +179,9 @@ impl Check<'_> {
             }
             return;
         }
+        if !types_of(schema).contains(&"integer") {
+            return;
+        }
         let DeValue::Integer(integer) = number else { return };
         let minimum = schema.get("minimum").and_then(Value::as_i64);
         let maximum = match format {
@@ -309,7 +312,7 @@ impl Check<'_> {
     ) {
         let name = key.get_ref();
         if let Some(reason) = later::key(&place.pattern, name) {
-            let message = format!("`{name}` is not enforced by this version: {reason}");
+            let message = format!("`{name}` is not supported by this version: {reason}");
             self.report(codes::NOT_YET, key.span(), message).label = "remove it".to_owned();
             return;
         }

@@ -8,22 +8,22 @@ use toml::de::DeValue;
 /// Keys by their table: `*` stands for a key of the user's, `[]` for an element.
 const KEYS: &[(&str, &str, &str)] = &[
     ("", "budget", LIMIT),
-    ("", "safety", "policies are not enforced by this version"),
-    ("server.auth", "jwt", "tokens are not verified by this version"),
-    ("settlement", "buy", "this version pays nobody"),
-    ("api.*", "fallback_urls", "this version fails over to no other URL"),
-    ("api.*", "overlays", "overlays are not applied by this version"),
-    ("api.*", "stale", "changed operations are not quarantined by this version"),
-    ("api.*", "soap_headers", "SOAP headers are not sent by this version"),
-    ("api.*", "tls", "this version sends no client certificate and trusts no CA of your own"),
-    ("api.*", "idempotency_key", "this version sends no idempotency key"),
+    ("", "safety", "policies would not be enforced"),
+    ("server.auth", "jwt", "tokens would not be verified"),
+    ("settlement", "buy", "nothing would be bought"),
+    ("api.*", "fallback_urls", "calls would not fail over"),
+    ("api.*", "overlays", "they would not be applied"),
+    ("api.*", "stale", "changed operations would not be quarantined"),
+    ("api.*", "soap_headers", "they would not be sent"),
+    ("api.*", "tls", "its certificates would not be used"),
+    ("api.*", "idempotency_key", "no key would be sent"),
     ("api.*", "rate_limit", LIMIT),
     ("api.*", "max_concurrency", LIMIT),
-    ("api.*", "resolver", "this version always asks the system's resolver"),
+    ("api.*", "resolver", "the system's resolver would be asked"),
     ("tool[]", "budget", LIMIT),
     ("tool[]", "when", LIMIT),
-    ("tool[]", "fallback", "this version answers with no fallback"),
-    ("tool[]", "shape", "this version does not shape answers"),
+    ("tool[]", "fallback", "no fallback would answer"),
+    ("tool[]", "shape", "answers would stay as they are"),
 ];
 
 const LIMIT: &str = "a limit that is not enforced is worse than none";
@@ -38,23 +38,20 @@ pub(super) fn key(table: &str, key: &str) -> Option<&'static str> {
 pub(super) fn value(path: &str, value: &DeValue<'_>) -> Option<(String, &'static str)> {
     match (path, value) {
         ("server.discovery", DeValue::Boolean(true)) => {
-            Some(("`discovery = true`".to_owned(), "there are no discovery tools in this version"))
+            Some(("`discovery = true`".to_owned(), "agents would find no discovery tools"))
         }
         ("api.*.discover", DeValue::Array(who)) if !who.is_empty() => {
-            Some(("`discover`".to_owned(), "there are no discovery tools in this version"))
+            Some(("`discover`".to_owned(), "agents would find no discovery tools"))
         }
         ("audit.store", DeValue::String(store))
             if store.starts_with("postgres:") || store.starts_with("postgresql:") =>
         {
-            Some(("a PostgreSQL store".to_owned(), "the trail is kept in SQLite: `sqlite:PATH`"))
+            Some(("a PostgreSQL store".to_owned(), "use `sqlite:PATH`"))
         }
         ("api.*.auth.kind" | "api.*.credentials.*.kind", DeValue::String(kind))
             if ["wsse", "oauth2", "sigv4", "mtls", "digest", "hmac"].contains(&kind.as_ref()) =>
         {
-            Some((
-                format!("the credential `{kind}`"),
-                "this version sends `api_key`, `basic` and `bearer`",
-            ))
+            Some((format!("the credential `{kind}`"), "use `api_key`, `basic` or `bearer`"))
         }
         ("tool[].calls.by", DeValue::String(by)) if ["group", "all"].contains(&by.as_ref()) => {
             Some((format!("`by = \"{by}\"`"), LIMIT))

@@ -97,11 +97,10 @@ pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnos
     let (document, errors) = DeTable::parse_recoverable(&text);
     if !errors.is_empty() {
         let file = source(masks::of_unparsed(&text));
-        return Err(errors
-            .iter()
-            .take(MAX_SYNTAX_ERRORS)
-            .map(|e| syntax_error(&file, e))
-            .collect());
+        let errors = errors.iter().take(MAX_SYNTAX_ERRORS);
+        let mut found: Diagnostics = errors.map(|error| syntax_error(&file, error)).collect();
+        found.sort();
+        return Err(found);
     }
     let file = source(masks::of_document(document.get_ref()));
     let schema = schema();

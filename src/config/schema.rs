@@ -34,14 +34,14 @@ fn without_null(schema: &mut Value) {
                 if branches.len() == 1
                     && let Some(Value::Object(only)) = branches.pop()
                 {
-                    members.remove("anyOf");
+                    members.shift_remove("anyOf");
                     for (key, value) in only {
                         members.entry(key).or_insert(value);
                     }
                 }
             }
             if members.get("default").is_some_and(Value::is_null) {
-                members.remove("default");
+                members.shift_remove("default");
             }
             members.values_mut().for_each(without_null);
         }

@@ -600,6 +600,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Malformed>> {
         "tollbridge-secret" => {
             text.parse::<SecretRef>().map(drop).map_err(|error| Malformed(error.to_string()))
         }
+        "tollbridge-argument" => parses::<ArgumentPath>(text),
         "tollbridge-api-name" => ApiName::new(text).map(drop).map_err(|error| expected(error.rule)),
         "tollbridge-tool-name" => {
             ToolName::new(text).map(drop).map_err(|error| expected(error.rule))
