@@ -11,7 +11,8 @@ use super::{Exit, context};
 use crate::agent;
 use crate::config::Config;
 use crate::gateway::{
-    CallRequest, CallWatch, Caller, DryRunError, Failure, Gateway, Offer, Refused, Reply, Transport,
+    CallRequest, CallWatch, Caller, DryRunError, Failure, Gateway, Offer, Refused, Reply, Secrets,
+    Transport,
 };
 
 /// Arguments of `call`.
@@ -40,7 +41,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, config: &Path) -> Exit {
-    let (gateway, config) = match context::load(config) {
+    // A rehearsal shows no secret and sends none, so it can do without them.
+    let secrets = if args.dry_run { Secrets::Verify } else { Secrets::Resolve };
+    let (gateway, config) = match context::load(config, secrets) {
         Ok(loaded) => match context::gateway(loaded).await {
             Ok(opened) => opened,
             Err(exit) => return exit,

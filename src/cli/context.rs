@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Exit;
 use crate::config::{self, Config, Diagnostics, Style};
-use crate::gateway::{self, Gateway, Loaded};
+use crate::gateway::{self, Gateway, Loaded, Secrets};
 use crate::observe::Metrics;
 use crate::store::{Durability, Store, StoreError};
 
@@ -16,8 +16,8 @@ pub(super) fn report(diagnostics: &Diagnostics) {
 }
 
 /// Loads the configuration and compiles its toolbox; warnings are printed, errors end it.
-pub(super) fn load(path: &Path) -> Result<Loaded, Exit> {
-    match gateway::load(path) {
+pub(super) fn load(path: &Path, secrets: Secrets) -> Result<Loaded, Exit> {
+    match gateway::load(path, secrets) {
         Ok(loaded) => {
             report(&loaded.warnings);
             Ok(loaded)

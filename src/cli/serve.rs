@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Exit, context};
 use crate::agent::{self, HttpOptions};
 use crate::config::Config;
-use crate::gateway::{self, Caller, Gateway, Sources, Transport};
+use crate::gateway::{self, Caller, Gateway, Secrets, Sources, Transport};
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
-    let loaded = match context::load(config_path) {
+    let loaded = match context::load(config_path, Secrets::Resolve) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
@@ -136,7 +136,7 @@ async fn reload(config: PathBuf, sources: Sources, gateway: Gateway, shutdown: C
             () = asked => {}
             () = changes.next() => {}
         }
-        match gateway::load(&config) {
+        match gateway::load(&config, Secrets::Resolve) {
             Ok(loaded) => {
                 if loaded.toolbox.same_as(&gateway.toolbox()) {
                     continue;

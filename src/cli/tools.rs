@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tollbridge_operation::Identity;
 
 use super::{Exit, context};
+use crate::gateway::Secrets;
 use crate::tools::TOKENIZER;
 
 /// Arguments of `tools`.
@@ -20,7 +21,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, config: &Path) -> Exit {
-    let loaded = match context::load(config) {
+    let loaded = match context::load(config, Secrets::Verify) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };

@@ -16,7 +16,7 @@ use super::orders::OrdersUpstream;
 use crate::agent::{self, HttpOptions};
 use crate::bridge;
 use crate::config::Style;
-use crate::gateway::{self, Gateway, OperateError};
+use crate::gateway::{self, Gateway, OperateError, Secrets};
 use crate::identity::{KeyError, NewKey};
 use crate::observe::Metrics;
 use crate::store::{Store, StoreError};
@@ -108,7 +108,7 @@ impl Stage {
         write(&folder.join("specs/orders.yaml"), ORDERS)?;
         write(&folder.join("orders.key"), &secret)?;
 
-        let loaded = gateway::load(&config_path)
+        let loaded = gateway::load(&config_path, Secrets::Resolve)
             .map_err(|diagnostics| DemoError::Config(diagnostics.render(Style::Plain)))?;
         let store =
             Store::open(&loaded.config.store_url(), gateway::durability(&loaded.config)).await?;

@@ -495,7 +495,7 @@ fn ready(
         .into_iter()
         .map(|limit| BrokenLimit {
             rule: format!("{}.{}", tool.name, limit.rule),
-            message: limit.message,
+            message: format!("{} must be {}", limit.pointer, limit.message),
         })
         .collect();
     let call = Call {

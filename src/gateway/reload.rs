@@ -29,10 +29,10 @@ pub struct Loaded {
     pub sources: Vec<PathBuf>,
 }
 
-/// Reads, checks and compiles a configuration with its secrets.
-pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
+/// Reads, checks and compiles a configuration.
+pub fn load(path: &Path, secrets: Secrets) -> Result<Loaded, Diagnostics> {
     let (config, mut warnings) = config::load(path)?;
-    let Compiled { toolbox, warnings: more, sources, .. } = compile(&config, Secrets::Resolve)?;
+    let Compiled { toolbox, warnings: more, sources, .. } = compile(&config, secrets)?;
     warnings.extend(more);
     Ok(Loaded { config, toolbox, warnings, sources })
 }

@@ -181,6 +181,7 @@ mod tests {
             asset: "0xB".into(),
         };
         let price = Price::new("0.01", &pay_to).expect("a price");
-        insta::assert_json_snapshot!(price.payment_required("forecast", "Demand of an article"));
+        let required = price.payment_required("forecast", "Demand of an article");
+        insta::assert_snapshot!(format!("{required:#}"));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use tollbridge_operation::{ApiName, Effect, ToolName};
 
 use super::apis::Upstreams;
@@ -85,12 +86,16 @@ impl One<'_> {
             })
             .collect();
         let only_rules: Vec<ArgumentRule> = rules.iter().map(|(rule, _)| rule.clone()).collect();
+        // The file's schema says that an example is a table.
+        let examples: Vec<Map<String, Value>> =
+            entry.examples.iter().filter_map(|example| example.0.as_object().cloned()).collect();
         let spec = ToolSpec {
             name: name.clone(),
             title: entry.title.as_ref().map(|title| title.as_str()),
             description: entry.description.as_ref().map(|text| text.as_str()),
             effect: entry.effect.as_deref().copied(),
             idempotent: entry.idempotent.as_deref().copied(),
+            examples: &examples,
             rules: &only_rules,
             operation: Arc::clone(operation),
         };
