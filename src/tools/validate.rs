@@ -122,7 +122,7 @@ fn report(judge: &Judge, schema: &Value, value: &Value) -> Vec<Violation> {
         report.error(&error, 0);
     }
     if report.found.is_empty() {
-        report.add(String::new(), "other arguments".to_owned(), None);
+        report.add("", "other arguments", None);
     }
     report.found
 }
@@ -134,10 +134,10 @@ struct Report<'s> {
 }
 
 impl Report<'_> {
-    fn add(&mut self, pointer: String, expected: String, suggestion: Option<String>) {
-        let pointer = text::cut(&pointer, LONGEST);
+    fn add(&mut self, pointer: &str, expected: &str, suggestion: Option<String>) {
+        let pointer = text::cut(pointer, LONGEST);
         if self.found.len() < REPORTED && self.seen.insert(pointer.clone()) {
-            let expected = text::cut(&text::clean_line(&expected), LONGEST);
+            let expected = text::cut(&text::clean_line(expected), LONGEST);
             self.found.push(Violation { pointer, expected, suggestion });
         }
     }
@@ -157,12 +157,12 @@ impl Report<'_> {
                 let name = property.as_str().unwrap_or_default();
                 let words = self.words_of_member(error, name);
                 let pointer = format!("{at}/{}", escape(name));
-                self.add(pointer, format!("{words}: it must be given"), None);
+                self.add(&pointer, &format!("{words}: it must be given"), None);
             }
             Kind::Type { kind } => {
                 let wanted = type_words(kind);
                 let suggestion = respell(instance.as_ref(), kind);
-                self.add(at, wanted, suggestion);
+                self.add(&at, &wanted, suggestion);
             }
             Kind::Enum { options } => {
                 let empty = Vec::new();
@@ -170,12 +170,12 @@ impl Report<'_> {
                 let words = options.iter().filter_map(Value::as_str);
                 let near = instance.as_str().and_then(|given| closest(given, words));
                 let suggestion = near.map(|near| format!("did you mean \"{near}\"?"));
-                self.add(at, choices(options), suggestion);
+                self.add(&at, &choices(options), suggestion);
             }
             Kind::AnyOf { context } | Kind::OneOfNotValid { context } if depth < 8 => {
                 self.branches(error, &at, context, depth);
             }
-            kind => self.add(at, plain_words(kind, error), None),
+            kind => self.add(&at, &plain_words(kind, error), None),
         }
     }
 
@@ -193,7 +193,7 @@ impl Report<'_> {
         };
         let suggestion = closest(name, known.iter().map(String::as_str))
             .map(|near| format!("did you mean `{near}`?"));
-        self.add(pointer, expected, suggestion);
+        self.add(&pointer, &expected, suggestion);
     }
 
     /// Of several alternatives the one that was meant is told by its type: a value of no
@@ -234,7 +234,7 @@ impl Report<'_> {
             }
             _ => "a value of one of the alternatives".to_owned(),
         };
-        self.add(at.to_owned(), words, None);
+        self.add(at, &words, None);
     }
 
     /// The schema that the failed keyword stands in.
