@@ -176,7 +176,7 @@ fn bound(
     })
 }
 
-/// A text whose format says that it is a number (OpenAPI's format registry).
+/// A text whose format says that it is a number (the registry of formats for `OpenAPI`).
 fn is_numeric_text(leaf: &Value) -> bool {
     const FORMATS: [&str; 14] = [
         "decimal",

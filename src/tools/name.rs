@@ -1,6 +1,6 @@
 //! Names for tools: from an operation's id to a word that every client accepts.
 //!
-//! The rule is the contract's: the id in snake_case, shortened by whole words to 40
+//! The rule is the contract's: the id in `snake_case`, shortened by whole words to 40
 //! characters, numbered where it is taken. It is a pure function of the id and the names
 //! that are taken, so importing a description twice proposes the same names.
 

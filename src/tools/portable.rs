@@ -125,7 +125,7 @@ fn flatten(root: &Value, schema: &Value, depth: usize) -> Flat {
         let branches: Vec<Flat> =
             members(object, keyword).take(64).map(|b| flatten(root, b, depth + 1)).collect();
         if !branches.is_empty() && members(object, keyword).count() <= 64 {
-            flat = both(flat, either(branches));
+            flat = both(flat, either(&branches));
         }
     }
     flat
@@ -148,7 +148,7 @@ fn both(mut left: Flat, right: Flat) -> Flat {
 }
 
 /// What holds where one of them holds, or more.
-fn either(branches: Vec<Flat>) -> Flat {
+fn either(branches: &[Flat]) -> Flat {
     let mut names: Vec<String> = Vec::new();
     for (name, _) in branches.iter().flat_map(|branch| &branch.properties) {
         if !names.contains(name) {
@@ -160,7 +160,7 @@ fn either(branches: Vec<Flat>) -> Flat {
         .map(|name| {
             let mut alternatives: Vec<Value> = Vec::new();
             let mut anything = false;
-            for branch in &branches {
+            for branch in branches {
                 match branch.properties.iter().find(|(known, _)| *known == name) {
                     Some((_, schema)) if !alternatives.contains(schema) => {
                         alternatives.push(schema.clone());
@@ -185,7 +185,7 @@ fn either(branches: Vec<Flat>) -> Flat {
         })
         .collect();
     let mut required = branches.first().map(|b| b.required.clone()).unwrap_or_default();
-    for branch in &branches {
+    for branch in branches {
         required.retain(|name| branch.required.contains(name));
     }
     Flat { properties, required, closed: branches.iter().all(|branch| branch.closed) }
@@ -313,19 +313,15 @@ impl<'a> Writer<'a> {
                         out.insert(keyword.clone(), Value::String(said));
                     }
                 }
-                ("examples", value) => {
-                    if value.to_string().len() <= LONGEST_EXAMPLES {
-                        out.insert(keyword.clone(), value.clone());
-                    }
+                ("examples", value) if value.to_string().len() <= LONGEST_EXAMPLES => {
+                    out.insert(keyword.clone(), value.clone());
                 }
                 ("properties" | "patternProperties", Value::Object(properties)) => {
                     let written = self.properties(properties, depth);
                     out.insert(keyword.clone(), Value::Object(written));
                 }
-                ("additionalProperties", Value::Bool(closed)) => {
-                    if !closed {
-                        out.insert(keyword.clone(), Value::Bool(false));
-                    }
+                ("additionalProperties", Value::Bool(false)) => {
+                    out.insert(keyword.clone(), Value::Bool(false));
                 }
                 ("additionalProperties" | "items", Value::Object(_)) => {
                     let written = self.schema(value, depth + 1);
@@ -404,11 +400,13 @@ impl<'a> Writer<'a> {
             .take(64)
             .collect();
         let word = if last == "#" || word.is_empty() { "Root".to_owned() } else { word };
-        let taken = |name: &String| self.names.values().any(|known| known == name);
-        std::iter::once(word.clone())
-            .chain((2_u64..).map(|n| format!("{word}_{n}")))
-            .find(|name| !taken(name))
-            .unwrap_or(word)
+        let mut name = word.clone();
+        let mut number = 2_u64;
+        while self.names.values().any(|known| *known == name) {
+            name = format!("{word}_{number}");
+            number += 1;
+        }
+        name
     }
 }
 

@@ -216,13 +216,12 @@ pub(super) fn members<'v>(
 pub(super) fn choices(values: &[Value]) -> String {
     let shown: Vec<String> =
         values.iter().take(20).map(|value| text::cut(&value.to_string(), 40)).collect();
-    let mut words = match shown.as_slice() {
+    let more = values.len() - shown.len();
+    let words = match shown.as_slice() {
         [only] => return only.clone(),
+        _ if more > 0 => format!("one of {} and {more} more", shown.join(", ")),
         _ => format!("one of {}", shown.join(", ")),
     };
-    if values.len() > shown.len() {
-        words += &format!(" and {} more", values.len() - shown.len());
-    }
     text::cut(&words, 400)
 }
 

@@ -466,10 +466,14 @@ fn rename_back(value: &mut Value, above: &[Step], names: &[(String, String)]) {
             }
         }
         (Some((Step::Items, rest)), Value::Object(object)) => {
-            object.values_mut().for_each(|member| rename_back(member, rest, names));
+            for member in object.values_mut() {
+                rename_back(member, rest, names);
+            }
         }
         (Some((Step::Items, rest)), Value::Array(list)) => {
-            list.iter_mut().for_each(|item| rename_back(item, rest, names));
+            for item in list {
+                rename_back(item, rest, names);
+            }
         }
         (Some((Step::Name(index), rest)), Value::Array(list)) => {
             if let Some(item) = index.parse::<usize>().ok().and_then(|i| list.get_mut(i)) {

@@ -43,6 +43,7 @@ pub struct ToolSpec<'a> {
 
 /// What a client is told of a tool's behaviour (MCP, `ToolAnnotations`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "the protocol has four independent hints")]
 pub struct Annotations {
     /// It changes nothing.
     pub read_only: bool,
