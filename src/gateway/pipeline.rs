@@ -508,7 +508,7 @@ fn ready(
     match bridge::prepare(&exposed.upstream, &call) {
         Ok(prepared) => Ok(Ready { call, prepared, broken }),
         Err(bridge::PrepareError::Encode(error)) => Err(Failure::invalid(vec![Violation {
-            pointer: error.pointer,
+            pointer: tool.shown_pointer(&error.pointer),
             expected: error.expected,
             suggestion: None,
         }])),
