@@ -5,13 +5,15 @@
 //! recorded here. Serving ends when the input ends or the output breaks: calls under way get
 //! a grace to answer, are then cancelled, and get another to record their end.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::{
     ClientNotification, ClientRequest, GetMeta, JsonRpcMessage, NumberOrString, ProtocolVersion,
+    RequestId,
 };
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -19,6 +21,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWrite
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tollbridge_operation::Identity;
 
 use super::handler::{Handler, VERSIONS};
 use super::wire::{self, Envelope, Id, MAX_BYTES, Refusal};
@@ -65,6 +68,7 @@ pub async fn serve_lines<B: Backend>(
     let (message_sender, messages) = mpsc::channel(QUEUE);
     let (line_sender, lines) = mpsc::channel(QUEUE);
 
+    let identity = caller.identity.clone();
     let mut writing = JoinSet::new();
     writing.spawn(write(output, lines, broken.clone()));
     let mut reading = JoinSet::new();
@@ -89,10 +93,15 @@ pub async fn serve_lines<B: Backend>(
         Some(caller),
         ending.child_token(),
         broken.child_token(),
-    );
+    )
+    .with_reached(Arc::new({
+        let waiting = Arc::clone(&waiting);
+        move |id: &RequestId| waiting.reached(&own_id(id))
+    }));
     let in_flight = handler.in_flight();
-    reading.spawn(changes::announce(backend, handler.peers(), ending.child_token()));
-    let transport = Lines { messages, lines: Some(line_sender), waiting };
+    let announcing = changes::announce(Arc::clone(&backend), handler.peers(), ending.child_token());
+    reading.spawn(announcing);
+    let transport = Lines { backend, identity, messages, lines: Some(line_sender), waiting };
     match rmcp::service::serve_server_with_ct(handler, transport, broken.child_token()).await {
         Ok(service) => {
             if let Err(error) = service.waiting().await {
@@ -119,19 +128,43 @@ pub async fn serve_lines<B: Backend>(
 /// The requests that were read and not answered.
 #[derive(Debug, Default)]
 struct Waiting {
-    ids: Mutex<HashSet<Id>>,
+    ids: Mutex<HashMap<Id, Asked>>,
     freed: Notify,
+}
+
+/// What a request asked for, as far as the trail cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// A call that has not come to the handler.
+    Call,
+    /// Anything else, and a call that the handler has seen.
+    Other,
 }
 
 impl Waiting {
     /// Takes the id, unless it is in use.
-    fn begin(&self, id: &Id) -> bool {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone())
+    fn begin(&self, id: &Id, asked: Asked) -> bool {
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        match ids.entry(id.clone()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert(asked);
+                true
+            }
+        }
     }
 
-    fn end(&self, id: &Id) {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    fn reached(&self, id: &Id) {
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(asked) = ids.get_mut(id) {
+            *asked = Asked::Other;
+        }
+    }
+
+    fn end(&self, id: &Id) -> Option<Asked> {
+        let ended = self.ids.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         self.freed.notify_one();
+        ended
     }
 
     fn full(&self) -> bool {
@@ -197,12 +230,13 @@ impl<B: Backend> Reader<B> {
             return self.refuse(Refusal { code: wire::Code::Invalid, id, reason }).await;
         };
         match &envelope {
-            Envelope::Request { id, .. } => {
+            Envelope::Request { id, method } => {
                 tokio::select! {
                     () = self.ending.cancelled() => return None,
                     () = self.waiting.room() => {}
                 }
-                if !self.waiting.begin(id) {
+                let asked = if method == "tools/call" { Asked::Call } else { Asked::Other };
+                if !self.waiting.begin(id, asked) {
                     // Its answer could not be told from the first one's, so it gets no id.
                     let reason = "the `id` of a request that is still under way".to_owned();
                     let refusal = Refusal { code: wire::Code::Invalid, id: None, reason };
@@ -309,29 +343,34 @@ async fn write(
 }
 
 /// The MCP library's side of the two queues.
-struct Lines {
+struct Lines<B> {
+    backend: Arc<B>,
+    identity: Identity,
     messages: mpsc::Receiver<RxJsonRpcMessage<RoleServer>>,
     lines: Option<mpsc::Sender<Vec<u8>>>,
     waiting: Arc<Waiting>,
 }
 
-impl Transport<RoleServer> for Lines {
+impl<B: Backend> Transport<RoleServer> for Lines<B> {
     type Error = std::io::Error;
 
     fn send(
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        let lines = self.lines.clone();
-        let waiting = Arc::clone(&self.waiting);
+        let (lines, waiting) = (self.lines.clone(), Arc::clone(&self.waiting));
+        let (backend, identity) = (Arc::clone(&self.backend), self.identity.clone());
         async move {
             let line = serde_json::to_vec(&message)?;
-            let lines = lines.ok_or(std::io::ErrorKind::BrokenPipe)?;
-            let sent = lines.send(line).await;
-            if let Some(id) = answered(&message) {
-                waiting.end(&id);
+            let asked = answered(&message).and_then(|id| waiting.end(&id));
+            // A call that the MCP library refused by itself, for what its revision requires
+            // of every request.
+            if let (Some(Asked::Call), JsonRpcMessage::Error(error)) = (asked, &message) {
+                let reason = error.error.message.to_string();
+                backend.malformed(Via::Stdio, Some(identity), reason).await;
             }
-            sent.map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+            let lines = lines.ok_or(std::io::ErrorKind::BrokenPipe)?;
+            lines.send(line).await.map_err(|_| std::io::ErrorKind::BrokenPipe.into())
         }
     }
 

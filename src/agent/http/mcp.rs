@@ -50,7 +50,7 @@ pub(super) async fn serve<B: Backend>(
         Ok(request) => request,
         Err(response) => return response,
     };
-    let response = app.mcp.handle(request).await.map(Body::new);
+    let mut response = app.mcp.handle(request).await.map(Body::new);
 
     if method == Method::POST
         && matches!(
@@ -65,6 +65,8 @@ pub(super) async fn serve<B: Backend>(
     match (method, session) {
         (Method::DELETE, Some(session)) if response.status().is_success() => {
             app.sessions.forget(&session);
+            // It is closed, and not only about to be: clients complain of 202.
+            *response.status_mut() = StatusCode::NO_CONTENT;
         }
         (Method::POST, None) => {
             if let Some(opened) = response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
