@@ -35,6 +35,9 @@ const MAX_WAITING: usize = 1024;
 /// How many messages wait between two of the tasks.
 const QUEUE: usize = 32;
 
+/// How long calls under way may take to end when the input does.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// How long calls have to record their end once they were cancelled.
 const RECORDING: Duration = Duration::from_secs(5);
 
@@ -62,16 +65,16 @@ pub async fn serve_lines<B: Backend>(
     // Cancelled when the input ends, the output breaks, or the server is told to end: then
     // nothing more is read, and streams that only listen are closed.
     let ending = shutdown.child_token();
-    // Cancelled when nobody can read an answer any more.
+    // Cancelled when answers can no longer be read, or are no longer waited for.
     let broken = CancellationToken::new();
     let waiting = Arc::new(Waiting::default());
     let (message_sender, messages) = mpsc::channel(QUEUE);
     let (line_sender, lines) = mpsc::channel(QUEUE);
 
     let identity = caller.identity.clone();
-    let mut writing = JoinSet::new();
-    writing.spawn(write(output, lines, broken.clone()));
-    let mut reading = JoinSet::new();
+    let mut writers = JoinSet::new();
+    writers.spawn(write(output, lines, broken.clone()));
+    let mut readers = JoinSet::new();
     let reader = Reader {
         backend: Arc::clone(&backend),
         caller: caller.clone(),
@@ -79,13 +82,10 @@ pub async fn serve_lines<B: Backend>(
         messages: message_sender,
         lines: line_sender.clone(),
         ending: ending.clone(),
+        broken: broken.clone(),
         open: false,
     };
-    let guard = ending.clone().drop_guard();
-    reading.spawn(async move {
-        let _guard = guard;
-        reader.run(BufReader::new(input)).await;
-    });
+    readers.spawn(reader.run(BufReader::new(input)));
 
     let handler = Handler::new(
         Arc::clone(&backend),
@@ -100,8 +100,8 @@ pub async fn serve_lines<B: Backend>(
     }));
     let in_flight = handler.in_flight();
     let announcing = changes::announce(Arc::clone(&backend), handler.peers(), ending.child_token());
-    reading.spawn(announcing);
-    let transport = Lines { backend, identity, messages, lines: Some(line_sender), waiting };
+    readers.spawn(announcing);
+    let transport = Queues { backend, identity, messages, lines: Some(line_sender), waiting };
     match rmcp::service::serve_server_with_ct(handler, transport, broken.child_token()).await {
         Ok(service) => {
             if let Err(error) = service.waiting().await {
@@ -113,15 +113,16 @@ pub async fn serve_lines<B: Backend>(
         Err(error) => tracing::debug!(%error, "no session was opened"),
     }
     ending.cancel();
+    broken.cancel();
     // A refusal that is being recorded is recorded to its end.
-    let read = async { while reading.join_next().await.is_some() {} };
+    let read = async { while readers.join_next().await.is_some() {} };
     if tokio::time::timeout(RECORDING, read).await.is_err() {
-        reading.shutdown().await;
+        readers.shutdown().await;
     }
     if !in_flight.settle(RECORDING).await {
         tracing::warn!("calls were still under way when the server ended");
     }
-    let _ = tokio::time::timeout(FLUSHING, writing.join_next()).await;
+    let _ = tokio::time::timeout(FLUSHING, writers.join_next()).await;
     Ok(())
 }
 
@@ -171,6 +172,12 @@ impl Waiting {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).len() >= MAX_WAITING
     }
 
+    async fn none(&self) {
+        while !self.ids.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            self.freed.notified().await;
+        }
+    }
+
     async fn room(&self) {
         while self.full() {
             self.freed.notified().await;
@@ -185,13 +192,25 @@ struct Reader<B> {
     messages: mpsc::Sender<RxJsonRpcMessage<RoleServer>>,
     lines: mpsc::Sender<Vec<u8>>,
     ending: CancellationToken,
+    broken: CancellationToken,
     /// Whether a request has opened a session. The MCP library gives up a connection on
     /// which anything else comes first.
     open: bool,
 }
 
 impl<B: Backend> Reader<B> {
-    async fn run(mut self, mut input: impl AsyncBufRead + Unpin) {
+    /// Reads to the end, and holds the session open until what was read is answered.
+    async fn run(mut self, input: impl AsyncBufRead + Unpin) {
+        self.read(input).await;
+        self.ending.cancel();
+        tokio::select! {
+            () = self.broken.cancelled() => {}
+            () = self.waiting.none() => {}
+            () = tokio::time::sleep(GRACE) => self.broken.cancel(),
+        }
+    }
+
+    async fn read(&mut self, mut input: impl AsyncBufRead + Unpin) {
         loop {
             let line = tokio::select! {
                 () = self.ending.cancelled() => return,
@@ -343,7 +362,7 @@ async fn write(
 }
 
 /// The MCP library's side of the two queues.
-struct Lines<B> {
+struct Queues<B> {
     backend: Arc<B>,
     identity: Identity,
     messages: mpsc::Receiver<RxJsonRpcMessage<RoleServer>>,
@@ -351,7 +370,7 @@ struct Lines<B> {
     waiting: Arc<Waiting>,
 }
 
-impl<B: Backend> Transport<RoleServer> for Lines<B> {
+impl<B: Backend> Transport<RoleServer> for Queues<B> {
     type Error = std::io::Error;
 
     fn send(
