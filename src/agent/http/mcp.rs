@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName};
 use axum::http::{Method, StatusCode};
@@ -75,7 +75,10 @@ pub(super) async fn serve<B: Backend>(
         }
         _ => {}
     }
-    // A shutdown waits until an answer has been handed over, not only until it is known.
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    // A shutdown waits until a stream has been handed over, not only until it has begun.
     response.map(|body| {
         Body::new(body.map_frame(move |frame| {
             let _in_flight = &ticket;
