@@ -64,7 +64,7 @@ pub(super) async fn announce<B: Backend>(
     loop {
         tokio::select! {
             () = closing.cancelled() => return,
-            changed = changes.changed() => if changed.is_err() { return },
+            tick = changes.changed() => if tick.is_err() { return },
         }
         let tell = peers.changed(&*backend).into_iter().map(|peer| async move {
             // A session that does not take it in time learns of the change when it lists.

@@ -1,6 +1,6 @@
 //! A backend for this room's tests, and a client that speaks raw lines to it.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

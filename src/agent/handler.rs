@@ -12,7 +12,7 @@ use rmcp::ErrorData;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode,
     Implementation, JsonObject, ListToolsResult, MetaObject, PaginatedRequestParams,
-    ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestMetaObject,
+    ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId, RequestMetaObject,
     ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, ToolAnnotations,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
@@ -31,9 +31,10 @@ use crate::gateway::{CallRequest, CallWatch, Caller, Progress, Refused, Transpor
 pub(super) static VERSIONS: [ProtocolVersion; 3] =
     [ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
 
-/// How long a client may use a list without asking again. Those that listen are told of a
-/// change at once; this bounds how long the others work with an old one.
-const LIST_TTL_MS: u64 = 10_000;
+/// How long a client may use a list without asking again: not at all, because the list
+/// changes with its configuration at any time, and clients that do not listen would go on
+/// with the old one.
+const LIST_TTL_MS: u64 = 0;
 
 /// How many `subscriptions/listen` streams are held open at once.
 const MAX_LISTENERS: usize = 1024;
@@ -45,17 +46,19 @@ const PROGRESS_PATIENCE: Duration = Duration::from_secs(1);
 const MAX_CLIENT: usize = 128;
 
 /// The methods that have parameters we know. A request for one of them that did not fit its
-/// parameters reaches [`ServerHandler::on_custom_request`].
-const METHODS: [&str; 5] =
-    ["initialize", "server/discover", "tools/list", "tools/call", "subscriptions/listen"];
+/// parameters reaches [`ServerHandler::on_custom_request`]. `initialize` is not among them:
+/// what opens a legacy session does not come this way, and the newest revision has no such
+/// method.
+const METHODS: [&str; 4] = ["server/discover", "tools/list", "tools/call", "subscriptions/listen"];
+
+/// Told of each request for a call that got as far as the handler.
+pub(super) type Reached = Arc<dyn Fn(&RequestId) + Send + Sync>;
 
 /// One server for all of a transport's sessions. Clones share everything.
-#[derive(Debug)]
 pub(super) struct Handler<B> {
     shared: Arc<Shared<B>>,
 }
 
-#[derive(Debug)]
 struct Shared<B> {
     backend: Arc<B>,
     config: ServerConfig,
@@ -68,6 +71,7 @@ struct Shared<B> {
     in_flight: InFlight,
     closing: CancellationToken,
     gone: CancellationToken,
+    reached: Option<Reached>,
 }
 
 impl<B> Clone for Handler<B> {
@@ -106,8 +110,23 @@ impl<B: Backend> Handler<B> {
             in_flight: InFlight::new(),
             closing,
             gone,
+            reached: None,
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Has `reached` told of calls. To be used before the handler is cloned.
+    pub(super) fn with_reached(mut self, reached: Reached) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.reached = Some(reached);
+        }
+        self
+    }
+
+    fn reached(&self, id: &RequestId) {
+        if let Some(reached) = &self.shared.reached {
+            reached(id);
+        }
     }
 
     pub(super) fn peers(&self) -> Peers {
@@ -171,6 +190,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let _ticket = self.shared.in_flight.enter();
+        self.reached(&context.id);
         let caller = self.caller(&context.extensions)?;
         let client = context.client_info().map(|client| {
             let Implementation { name, version, .. } = client;
@@ -180,6 +200,8 @@ impl<B: Backend> ServerHandler for Handler<B> {
             Ok(request) => request,
             Err(reason) => return Err(self.malformed(Some(caller.identity), reason).await),
         };
+        let list = self.shared.backend.tools(&caller);
+        let tool = list.tools.iter().find(|tool| tool.name == request.tool);
         let cancel = context.ct.child_token();
         // Nobody is left to read an answer.
         let gone = async {
@@ -208,7 +230,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
             reply = gone => reply,
         };
         match reply {
-            Ok(reply) => Ok(result::from_reply(reply, &self.shared.server).into()),
+            Ok(reply) => Ok(result::from_reply(reply, tool, &self.shared.server).into()),
             Err(refused @ Refused::UnknownTool { .. }) => {
                 Err(ErrorData::invalid_params(refused.to_string(), None))
             }
@@ -230,6 +252,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
             return Err(ErrorData::invalid_params(reason, None));
         }
         let _ticket = self.shared.in_flight.enter();
+        self.reached(&context.id);
         let caller = self.caller(&context.extensions)?;
         let reason = match &request.params {
             Some(Value::Object(params)) => match (params.get("name"), params.get("arguments")) {
@@ -270,7 +293,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
             tokio::select! {
                 () = context.cancelled() => return Ok(()),
                 () = closing.cancelled() => return Ok(()),
-                changed = changes.changed() => if changed.is_err() { return Ok(()) },
+                tick = changes.changed() => if tick.is_err() { return Ok(()) },
             }
             let now = backend.tools(&caller).digest.clone();
             if std::mem::replace(&mut digest, now) != digest

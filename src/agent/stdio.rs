@@ -5,13 +5,15 @@
 //! recorded here. Serving ends when the input ends or the output breaks: calls under way get
 //! a grace to answer, are then cancelled, and get another to record their end.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::{
     ClientNotification, ClientRequest, GetMeta, JsonRpcMessage, NumberOrString, ProtocolVersion,
+    RequestId,
 };
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -19,6 +21,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWrite
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tollbridge_operation::Identity;
 
 use super::handler::{Handler, VERSIONS};
 use super::wire::{self, Envelope, Id, MAX_BYTES, Refusal};
@@ -31,6 +34,9 @@ const MAX_WAITING: usize = 1024;
 
 /// How many messages wait between two of the tasks.
 const QUEUE: usize = 32;
+
+/// How long calls under way may take to end when the input does.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// How long calls have to record their end once they were cancelled.
 const RECORDING: Duration = Duration::from_secs(5);
@@ -59,15 +65,16 @@ pub async fn serve_lines<B: Backend>(
     // Cancelled when the input ends, the output breaks, or the server is told to end: then
     // nothing more is read, and streams that only listen are closed.
     let ending = shutdown.child_token();
-    // Cancelled when nobody can read an answer any more.
+    // Cancelled when answers can no longer be read, or are no longer waited for.
     let broken = CancellationToken::new();
     let waiting = Arc::new(Waiting::default());
     let (message_sender, messages) = mpsc::channel(QUEUE);
     let (line_sender, lines) = mpsc::channel(QUEUE);
 
-    let mut writing = JoinSet::new();
-    writing.spawn(write(output, lines, broken.clone()));
-    let mut reading = JoinSet::new();
+    let identity = caller.identity.clone();
+    let mut writers = JoinSet::new();
+    writers.spawn(write(output, lines, broken.clone()));
+    let mut readers = JoinSet::new();
     let reader = Reader {
         backend: Arc::clone(&backend),
         caller: caller.clone(),
@@ -75,13 +82,10 @@ pub async fn serve_lines<B: Backend>(
         messages: message_sender,
         lines: line_sender.clone(),
         ending: ending.clone(),
+        broken: broken.clone(),
         open: false,
     };
-    let guard = ending.clone().drop_guard();
-    reading.spawn(async move {
-        let _guard = guard;
-        reader.run(BufReader::new(input)).await;
-    });
+    readers.spawn(reader.run(BufReader::new(input)));
 
     let handler = Handler::new(
         Arc::clone(&backend),
@@ -89,10 +93,15 @@ pub async fn serve_lines<B: Backend>(
         Some(caller),
         ending.child_token(),
         broken.child_token(),
-    );
+    )
+    .with_reached(Arc::new({
+        let waiting = Arc::clone(&waiting);
+        move |id: &RequestId| waiting.reached(&own_id(id))
+    }));
     let in_flight = handler.in_flight();
-    reading.spawn(changes::announce(backend, handler.peers(), ending.child_token()));
-    let transport = Lines { messages, lines: Some(line_sender), waiting };
+    let announcing = changes::announce(Arc::clone(&backend), handler.peers(), ending.child_token());
+    readers.spawn(announcing);
+    let transport = Queues { backend, identity, messages, lines: Some(line_sender), waiting };
     match rmcp::service::serve_server_with_ct(handler, transport, broken.child_token()).await {
         Ok(service) => {
             if let Err(error) = service.waiting().await {
@@ -104,38 +113,69 @@ pub async fn serve_lines<B: Backend>(
         Err(error) => tracing::debug!(%error, "no session was opened"),
     }
     ending.cancel();
+    broken.cancel();
     // A refusal that is being recorded is recorded to its end.
-    let read = async { while reading.join_next().await.is_some() {} };
+    let read = async { while readers.join_next().await.is_some() {} };
     if tokio::time::timeout(RECORDING, read).await.is_err() {
-        reading.shutdown().await;
+        readers.shutdown().await;
     }
     if !in_flight.settle(RECORDING).await {
         tracing::warn!("calls were still under way when the server ended");
     }
-    let _ = tokio::time::timeout(FLUSHING, writing.join_next()).await;
+    let _ = tokio::time::timeout(FLUSHING, writers.join_next()).await;
     Ok(())
 }
 
 /// The requests that were read and not answered.
 #[derive(Debug, Default)]
 struct Waiting {
-    ids: Mutex<HashSet<Id>>,
+    ids: Mutex<HashMap<Id, Asked>>,
     freed: Notify,
+}
+
+/// What a request asked for, as far as the trail cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// A call that has not come to the handler.
+    Call,
+    /// Anything else, and a call that the handler has seen.
+    Other,
 }
 
 impl Waiting {
     /// Takes the id, unless it is in use.
-    fn begin(&self, id: &Id) -> bool {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone())
+    fn begin(&self, id: &Id, asked: Asked) -> bool {
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        match ids.entry(id.clone()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert(asked);
+                true
+            }
+        }
     }
 
-    fn end(&self, id: &Id) {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    fn reached(&self, id: &Id) {
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(asked) = ids.get_mut(id) {
+            *asked = Asked::Other;
+        }
+    }
+
+    fn end(&self, id: &Id) -> Option<Asked> {
+        let ended = self.ids.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         self.freed.notify_one();
+        ended
     }
 
     fn full(&self) -> bool {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).len() >= MAX_WAITING
+    }
+
+    async fn none(&self) {
+        while !self.ids.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            self.freed.notified().await;
+        }
     }
 
     async fn room(&self) {
@@ -152,13 +192,25 @@ struct Reader<B> {
     messages: mpsc::Sender<RxJsonRpcMessage<RoleServer>>,
     lines: mpsc::Sender<Vec<u8>>,
     ending: CancellationToken,
+    broken: CancellationToken,
     /// Whether a request has opened a session. The MCP library gives up a connection on
     /// which anything else comes first.
     open: bool,
 }
 
 impl<B: Backend> Reader<B> {
-    async fn run(mut self, mut input: impl AsyncBufRead + Unpin) {
+    /// Reads to the end, and holds the session open until what was read is answered.
+    async fn run(mut self, input: impl AsyncBufRead + Unpin) {
+        self.read(input).await;
+        self.ending.cancel();
+        tokio::select! {
+            () = self.broken.cancelled() => {}
+            () = self.waiting.none() => {}
+            () = tokio::time::sleep(GRACE) => self.broken.cancel(),
+        }
+    }
+
+    async fn read(&mut self, mut input: impl AsyncBufRead + Unpin) {
         loop {
             let line = tokio::select! {
                 () = self.ending.cancelled() => return,
@@ -197,12 +249,13 @@ impl<B: Backend> Reader<B> {
             return self.refuse(Refusal { code: wire::Code::Invalid, id, reason }).await;
         };
         match &envelope {
-            Envelope::Request { id, .. } => {
+            Envelope::Request { id, method } => {
                 tokio::select! {
                     () = self.ending.cancelled() => return None,
                     () = self.waiting.room() => {}
                 }
-                if !self.waiting.begin(id) {
+                let asked = if method == "tools/call" { Asked::Call } else { Asked::Other };
+                if !self.waiting.begin(id, asked) {
                     // Its answer could not be told from the first one's, so it gets no id.
                     let reason = "the `id` of a request that is still under way".to_owned();
                     let refusal = Refusal { code: wire::Code::Invalid, id: None, reason };
@@ -309,29 +362,34 @@ async fn write(
 }
 
 /// The MCP library's side of the two queues.
-struct Lines {
+struct Queues<B> {
+    backend: Arc<B>,
+    identity: Identity,
     messages: mpsc::Receiver<RxJsonRpcMessage<RoleServer>>,
     lines: Option<mpsc::Sender<Vec<u8>>>,
     waiting: Arc<Waiting>,
 }
 
-impl Transport<RoleServer> for Lines {
+impl<B: Backend> Transport<RoleServer> for Queues<B> {
     type Error = std::io::Error;
 
     fn send(
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        let lines = self.lines.clone();
-        let waiting = Arc::clone(&self.waiting);
+        let (lines, waiting) = (self.lines.clone(), Arc::clone(&self.waiting));
+        let (backend, identity) = (Arc::clone(&self.backend), self.identity.clone());
         async move {
             let line = serde_json::to_vec(&message)?;
-            let lines = lines.ok_or(std::io::ErrorKind::BrokenPipe)?;
-            let sent = lines.send(line).await;
-            if let Some(id) = answered(&message) {
-                waiting.end(&id);
+            let asked = answered(&message).and_then(|id| waiting.end(&id));
+            // A call that the MCP library refused by itself, for what its revision requires
+            // of every request.
+            if let (Some(Asked::Call), JsonRpcMessage::Error(error)) = (asked, &message) {
+                let reason = error.error.message.to_string();
+                backend.malformed(Via::Stdio, Some(identity), reason).await;
             }
-            sent.map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+            let lines = lines.ok_or(std::io::ErrorKind::BrokenPipe)?;
+            lines.send(line).await.map_err(|_| std::io::ErrorKind::BrokenPipe.into())
         }
     }
 

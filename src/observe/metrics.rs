@@ -1,4 +1,4 @@
-//! Metrics, in the OpenMetrics text format.
+//! Metrics, in the `OpenMetrics` text format.
 //!
 //! Tools and APIs are labels because operators ask by them. Their names come from the
 //! configuration; what callers invent is counted as `unknown`, and names beyond a bound (a

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -133,7 +133,9 @@ async fn malformed_calls_are_refused_and_recorded() {
 async fn an_unknown_method_is_not_found_and_no_call() {
     let double = Double::new();
     let mut talk = Talk::with(&double);
-    for method in ["nope", "resources/list", "prompts/list", "logging/setLevel", "ping"] {
+    for method in
+        ["nope", "resources/list", "prompts/list", "logging/setLevel", "ping", "initialize"]
+    {
         let answer = talk.ask(modern(1, method, json!({}))).await;
         assert_eq!(answer["error"]["code"], -32601, "{method}");
     }

@@ -18,7 +18,7 @@ use tokio::time::{Instant, Sleep};
 const MAX_CONNECTIONS: usize = 1024;
 
 /// How long a connection may be silent while no request is being served on it.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// A listener that accepts no more than it can serve.
 pub(super) struct Bounded {
@@ -33,19 +33,19 @@ impl Bounded {
 }
 
 impl Listener for Bounded {
-    type Io = Stream;
+    type Io = Guarded;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Stream, SocketAddr) {
+    async fn accept(&mut self) -> (Guarded, SocketAddr) {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
         // axum's own accept waits out the errors that pass by themselves.
-        let (stream, peer) = Listener::accept(&mut self.listener).await;
+        let (socket, peer) = Listener::accept(&mut self.listener).await;
         // Answers are whole messages: nothing is gained by waiting for more.
-        let _ = stream.set_nodelay(true);
+        let _ = socket.set_nodelay(true);
         let connection = Connection { peer, requests: Arc::default() };
         let idle = Box::pin(tokio::time::sleep(IDLE));
-        (Stream { stream, connection, idle, _permit: permit }, peer)
+        (Guarded { socket, connection, idle, _permit: permit }, peer)
     }
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
@@ -89,14 +89,14 @@ impl Connected<IncomingStream<'_, Bounded>> for Connection {
 }
 
 /// A connection that ends by itself when it is silent for too long.
-pub(super) struct Stream {
-    stream: TcpStream,
+pub(super) struct Guarded {
+    socket: TcpStream,
     connection: Connection,
     idle: Pin<Box<Sleep>>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Stream {
+impl Guarded {
     fn touch<T>(&mut self, poll: Poll<T>) -> Poll<T> {
         if poll.is_ready() {
             self.idle.as_mut().reset(Instant::now() + IDLE);
@@ -105,13 +105,13 @@ impl Stream {
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for Guarded {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let read = Pin::new(&mut self.socket).poll_read(context, buffer);
         if let Poll::Ready(read) = self.touch(read) {
             return Poll::Ready(read);
         }
@@ -125,13 +125,13 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for Guarded {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let written = Pin::new(&mut self.socket).poll_write(context, bytes);
         self.touch(written)
     }
 
@@ -140,25 +140,25 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        let written = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
         self.touch(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.socket.is_write_vectored()
     }
 
     fn poll_flush(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        Pin::new(&mut self.socket).poll_flush(context)
     }
 
     fn poll_shutdown(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName};
 use axum::http::{Method, StatusCode};
@@ -50,7 +50,7 @@ pub(super) async fn serve<B: Backend>(
         Ok(request) => request,
         Err(response) => return response,
     };
-    let response = app.mcp.handle(request).await.map(Body::new);
+    let mut response = app.mcp.handle(request).await.map(Body::new);
 
     if method == Method::POST
         && matches!(
@@ -65,6 +65,8 @@ pub(super) async fn serve<B: Backend>(
     match (method, session) {
         (Method::DELETE, Some(session)) if response.status().is_success() => {
             app.sessions.forget(&session);
+            // It is closed, and not only about to be: clients complain of 202.
+            *response.status_mut() = StatusCode::NO_CONTENT;
         }
         (Method::POST, None) => {
             if let Some(opened) = response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
@@ -73,7 +75,10 @@ pub(super) async fn serve<B: Backend>(
         }
         _ => {}
     }
-    // A shutdown waits until an answer has been handed over, not only until it is known.
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    // A shutdown waits until a stream has been handed over, not only until it has begun.
     response.map(|body| {
         Body::new(body.map_frame(move |frame| {
             let _in_flight = &ticket;

@@ -119,8 +119,8 @@ async fn status(request: RequestBuilder) -> StatusCode {
 
 /// The last message of an event stream.
 fn last_event(text: &str) -> Value {
-    let data = text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim);
-    serde_json::from_str(data.filter(|data| !data.is_empty()).next_back().unwrap()).unwrap()
+    let mut data = text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim);
+    serde_json::from_str(data.rfind(|data| !data.is_empty()).unwrap()).unwrap()
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use rmcp::model::{
 use serde_json::{Map, Value, json};
 use tollbridge_operation::{CallId, Drift, Payload};
 
+use super::ToolView;
 use crate::gateway::{CallMeta, ErrorCode, Failure, Reply, Success};
 
 /// The longest value, in characters of JSON, that is handed to a model.
@@ -30,9 +31,10 @@ const MAX_DRIFT: usize = 20;
 /// MCP's key for who answered (2026-07-28, every result).
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
-/// The result as JSON, as a client of the newest protocol revision gets it.
-pub fn to_json(reply: Reply, server_name: &str) -> Value {
-    as_value(&from_reply(reply, &server(server_name)))
+/// The result as JSON, as a client of the newest protocol revision gets it. `tool` is the
+/// called tool as it is listed.
+pub fn to_json(reply: Reply, tool: Option<&ToolView>, server_name: &str) -> Value {
+    as_value(&from_reply(reply, tool, &server(server_name)))
 }
 
 /// The result of a call that could not be recorded, as JSON.
@@ -58,12 +60,19 @@ pub(super) fn server_meta(server: &Implementation) -> MetaObject {
 }
 
 /// The result of a call.
-pub(super) fn from_reply(reply: Reply, server: &Implementation) -> CallToolResult {
+pub(super) fn from_reply(
+    reply: Reply,
+    tool: Option<&ToolView>,
+    server: &Implementation,
+) -> CallToolResult {
     let Reply { meta: call, result } = reply;
     let mut meta = server_meta(server);
     meta.insert("tollbridge/call".to_owned(), call_meta(&call));
     match result {
-        Ok(success) => from_success(success, &call.id, meta),
+        Ok(success) => {
+            let described = tool.is_some_and(|tool| tool.output_schema.is_some());
+            from_success(success, described, &call.id, meta)
+        }
         Err(failure) => from_failure(failure, meta),
     }
 }
@@ -90,7 +99,12 @@ fn call_meta(call: &CallMeta) -> Value {
     serde_json::to_value(call).expect("a call's meta is made of strings and numbers")
 }
 
-fn from_success(success: Success, id: &CallId, mut meta: MetaObject) -> CallToolResult {
+fn from_success(
+    success: Success,
+    described: bool,
+    id: &CallId,
+    mut meta: MetaObject,
+) -> CallToolResult {
     if !success.drift.is_empty() {
         meta.insert("tollbridge/drift".to_owned(), drift(&success.drift));
     }
@@ -103,6 +117,9 @@ fn from_success(success: Success, id: &CallId, mut meta: MetaObject) -> CallTool
             structured(json!({ "result": value }), MAX_CHARACTERS, meta, false)
         }
         Payload::Bytes { media_type, data } => {
+            // Where an output schema was published, clients throw a result away that has no
+            // structured content: bytes that came instead of the described value say so.
+            let value = described.then(|| json!({ "media_type": media_type, "bytes": data.len() }));
             let encoded = STANDARD.encode(&data);
             let block = match media_type.split('/').next() {
                 Some("image") => ContentBlock::image(encoded, media_type),
@@ -112,7 +129,7 @@ fn from_success(success: Success, id: &CallId, mut meta: MetaObject) -> CallTool
                         .with_mime_type(media_type),
                 ),
             };
-            assemble(vec![block], None, meta, false)
+            assemble(vec![block], value, meta, false)
         }
     }
 }

@@ -7,11 +7,11 @@ use crate::agent::double::{failure, meta, success};
 use crate::gateway::{HoldNotice, UpstreamAnswer, Violation};
 
 fn json_of(payload: Payload) -> Value {
-    to_json(success(payload), "acme")
+    to_json(success(payload), None, "acme")
 }
 
 fn failed(failure: Failure) -> Value {
-    to_json(Reply { meta: meta(), result: Err(failure) }, "acme")
+    to_json(Reply { meta: meta(), result: Err(failure) }, None, "acme")
 }
 
 /// A snapshot that outlives a release.
@@ -71,11 +71,19 @@ fn bytes_are_content_of_their_kind() {
 }
 
 #[test]
+fn bytes_from_a_tool_with_an_output_schema_have_structured_content() {
+    let tool = ToolView { output_schema: Some(std::sync::Arc::default()), ..ToolView::default() };
+    let result = to_json(success(bytes("image/png")), Some(&tool), "acme");
+    assert_eq!(result["structuredContent"], json!({ "media_type": "image/png", "bytes": 2 }));
+    assert_eq!(result["content"][0]["type"], "image");
+}
+
+#[test]
 fn drift_is_marked_and_withholds_nothing() {
     let drift = Drift { pointer: "/id".into(), message: "expected a string".into() };
     let payload = Payload::Value(json!({ "id": 7 }));
     let reply = Reply { meta: meta(), result: Ok(Success { payload, drift: vec![drift; 30] }) };
-    let result = to_json(reply, "acme");
+    let result = to_json(reply, None, "acme");
     assert_eq!(result["structuredContent"], json!({ "id": 7 }));
     let marked = result["_meta"]["tollbridge/drift"].as_array().unwrap();
     assert_eq!(marked.len(), MAX_DRIFT);

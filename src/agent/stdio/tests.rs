@@ -50,6 +50,22 @@ async fn what_comes_before_a_session_does_not_end_the_connection() {
 }
 
 #[tokio::test]
+async fn a_call_that_the_protocol_refuses_is_recorded() {
+    let double = Double::new();
+    let mut talk = Talk::with(&double);
+    let echo = json!({ "name": "echo", "arguments": {} });
+    // Before a session, and in a session of the revision that wants `_meta`.
+    for id in [1, 3] {
+        let answer = talk.ask(legacy(id, "tools/call", echo.clone())).await;
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(id), &json!(-32602)));
+        talk.ask(modern(id + 1, "tools/call", echo.clone())).await;
+    }
+    assert_eq!(double.reasons().len(), 2);
+    assert!(double.reasons()[1].contains("_meta"));
+    assert_eq!(double.calls.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn an_id_that_is_in_use_is_unusable() {
     let double = Double::new();
     let mut talk = Talk::legacy(&double).await;
