@@ -9,8 +9,6 @@ use tollbridge_operation::Identity;
 use super::backend::{Backend, Hints, ToolList, ToolView};
 use super::http::{KeyVerifier, VerifyError};
 use crate::gateway::{CallRequest, CallWatch, Caller, Gateway, Refused, Reply, Transport};
-use crate::identity;
-use crate::store::{Batch, Store};
 use crate::tools::Tool;
 
 impl Backend for Gateway {
@@ -37,9 +35,8 @@ impl Backend for Gateway {
 
     async fn ready(&self) -> Result<Value, Value> {
         let toolbox = self.toolbox();
-        // An empty batch is a transaction of its own: it needs the writer and the file's lock.
-        match self.store().commit(Batch::default()).await {
-            Ok(_receipt) => Ok(json!({
+        match self.probe().await {
+            Ok(()) => Ok(json!({
                 "ready": true,
                 "store": "ok",
                 "config": toolbox.config,
@@ -69,7 +66,8 @@ impl Backend for Gateway {
     }
 }
 
-fn view(tool: &Tool) -> ToolView {
+/// A tool as it is listed.
+pub fn view(tool: &Tool) -> ToolView {
     ToolView {
         name: tool.name.to_string(),
         title: Some(tool.title.clone()),
@@ -86,13 +84,13 @@ fn view(tool: &Tool) -> ToolView {
     }
 }
 
-/// Verifies keys against those in the store.
-pub fn key_verifier(store: &Store) -> KeyVerifier {
-    let store = store.clone();
+/// Verifies keys against those that the gateway's store has.
+pub fn key_verifier(gateway: &Gateway) -> KeyVerifier {
+    let gateway = gateway.clone();
     Arc::new(move |presented: String| {
-        let store = store.clone();
+        let gateway = gateway.clone();
         Box::pin(async move {
-            identity::verify(&store, &presented, store.now()).await.map_err(|error| {
+            gateway.key_holder(&presented).await.map_err(|error| {
                 tracing::error!(%error, "keys cannot be verified");
                 VerifyError
             })

@@ -20,7 +20,7 @@ mod stdio;
 pub mod wire;
 
 pub use backend::{Backend, Hints, ToolList, ToolView};
-pub use gateway::key_verifier;
+pub use gateway::{key_verifier, view};
 pub use http::{HttpOptions, KeyVerifier, VerifyError, serve_http};
 pub use stdio::{serve_lines, serve_stdio};
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Identity;
 
 use super::{Exit, context};
-use crate::agent;
+use crate::agent::{self, ToolView};
 use crate::config::Config;
 use crate::gateway::{
     CallRequest, CallWatch, Caller, DryRunError, Failure, Gateway, Offer, Refused, Reply, Secrets,
@@ -73,6 +73,11 @@ async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Ex
         client: Some(format!("tollbridge-cli/{}", env!("CARGO_PKG_VERSION"))),
         ..CallRequest::default()
     };
+    let tool = offer
+        .tools
+        .iter()
+        .find(|tool| tool.name.as_str() == args.tool)
+        .map(|tool| agent::view(tool));
     if args.dry_run {
         return dry_run(&caller, &request, gateway, &offer).await;
     }
@@ -95,9 +100,13 @@ async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Ex
                 Err(failure) => Exit::of_failure(failure, reply.meta.attempts),
             };
             if args.json {
-                super::print_json(&agent::result::to_json(reply, &config.server.name));
+                super::print_json(&agent::result::to_json(
+                    reply,
+                    tool.as_ref(),
+                    &config.server.name,
+                ));
             } else {
-                show(reply, &config.server.name);
+                show(reply, tool.as_ref(), &config.server.name);
             }
             Ok(exit)
         }
@@ -112,12 +121,12 @@ async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Ex
     }
 }
 
-fn show(reply: Reply, server: &str) {
+fn show(reply: Reply, tool: Option<&ToolView>, server: &str) {
     let meta = reply.meta.clone();
     match &reply.result {
         Err(failure) => tell(failure),
         Ok(_) => {
-            let result = agent::result::to_json(reply, server);
+            let result = agent::result::to_json(reply, tool, server);
             match result.get("structuredContent") {
                 Some(value) => super::print_json(value),
                 None => super::print_json(&result["content"]),

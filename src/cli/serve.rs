@@ -45,7 +45,7 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
             agent::serve_stdio(backend, caller, shutdown.clone()).await.map_err(|e| e.to_string())
         }
         Some(address) => {
-            let auth = keys(&config).then(|| agent::key_verifier(gateway.store()));
+            let auth = keys(&config).then(|| agent::key_verifier(&gateway));
             let options = HttpOptions {
                 allowed_hosts: Vec::new(),
                 origins: config

@@ -112,13 +112,14 @@ impl Stage {
             .map_err(|diagnostics| DemoError::Config(diagnostics.render(Style::Plain)))?;
         let store =
             Store::open(&loaded.config.store_url(), gateway::durability(&loaded.config)).await?;
+        let local_identity = (*loaded.config.server.identity).clone();
+        let gateway = Gateway::new(store, loaded.toolbox, Arc::new(Metrics::new()));
         let options = HttpOptions {
             origins: Vec::new(),
             allowed_hosts: Vec::new(),
-            auth: Some(agent::key_verifier(&store)),
-            local_identity: (*loaded.config.server.identity).clone(),
+            auth: Some(agent::key_verifier(&gateway)),
+            local_identity,
         };
-        let gateway = Gateway::new(store, loaded.toolbox, Arc::new(Metrics::new()));
         let listener = listen().await?;
         let url = format!("http://{}/mcp", address(&listener)?);
         let backend = Arc::new(gateway.clone());

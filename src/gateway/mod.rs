@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tollbridge_operation::Identity;
 
@@ -42,8 +43,9 @@ use pipeline::Ground;
 
 use crate::audit::{self, Event};
 use crate::bridge::Preview;
+use crate::identity;
 use crate::observe::Metrics;
-use crate::store::{Batch, Store, StoreError};
+use crate::store::{Batch, CommitError, Store, StoreError};
 
 /// How many calls may be in flight at once; more are refused with `overloaded`.
 const MAX_IN_FLIGHT: usize = 1_024;
@@ -123,6 +125,8 @@ impl Gateway {
         request: CallRequest,
         watch: CallWatch,
     ) -> Result<Reply, Refused> {
+        let started = Instant::now();
+        let tool = request.tool.clone();
         let id = audit::new_call_id();
         let cancel = watch.cancel.child_token();
         let _cancel_on_drop = cancel.clone().drop_guard();
@@ -139,7 +143,16 @@ impl Gateway {
             pipeline::run(task_id, ground, &caller, request, watch).await
         });
         match task.await {
-            Ok(answer) => answer,
+            Ok(answer) => {
+                let (tool, outcome) = match &answer {
+                    Ok(Reply { result: Ok(_), .. }) => (Some(&*tool), "succeeded"),
+                    Ok(Reply { result: Err(failure), .. }) => (Some(&*tool), failure.code.as_str()),
+                    Err(Refused::UnknownTool { .. }) => (None, "unknown_tool"),
+                    Err(Refused::Unrecorded) => (None, ErrorCode::AuditUnavailable.as_str()),
+                };
+                self.inner.metrics.call(tool, outcome, started.elapsed());
+                answer
+            }
             Err(error) => {
                 tracing::error!(call = %id, %error, "a call ended in a defect");
                 Ok(self.defect(id).await)
@@ -221,6 +234,18 @@ impl Gateway {
         if let Err(error) = self.inner.store.commit(Batch { events, ..Batch::default() }).await {
             tracing::error!(%error, "an event could not be recorded");
         }
+    }
+
+    /// Whether calls could be recorded now.
+    pub async fn probe(&self) -> Result<(), CommitError> {
+        // An empty batch is a transaction of its own: it needs the writer and the file's lock.
+        self.inner.store.commit(Batch::default()).await.map(drop)
+    }
+
+    /// Whom an inbound API key stands for; `None` for one that is unknown, revoked or expired.
+    pub async fn key_holder(&self, presented: &str) -> Result<Option<Identity>, StoreError> {
+        let store = &self.inner.store;
+        identity::verify(store, presented, store.now()).await
     }
 
     /// Swaps the toolbox. Calls in flight end on the old one.
