@@ -16,6 +16,7 @@ pub(super) fn lift(
     at: &Pointer,
     schema: &Value,
     direction: Direction,
+    bound: usize,
     warnings: &mut Warnings,
 ) -> Result<Lifted, Fault> {
     let document = schemas.document;
@@ -27,6 +28,7 @@ pub(super) fn lift(
         references: Vec::new(),
         in_place: Vec::new(),
         nodes: 0,
+        bound,
     };
     let schema = lift.schema(at, schema, true, &HashSet::new())?;
     let Lift { references, in_place, nodes, .. } = lift;
@@ -41,6 +43,8 @@ struct Lift<'s, 'd, 'w> {
     references: Vec<Pointer>,
     in_place: Vec<Pointer>,
     nodes: usize,
+    /// Where it is too large to go on.
+    bound: usize,
 }
 
 /// What a keyword of JSON Schema holds.
@@ -98,6 +102,12 @@ impl Lift<'_, '_, '_> {
         hidden: &HashSet<String>,
     ) -> Result<Value, Fault> {
         self.nodes += 1;
+        if self.nodes > self.bound {
+            return Err(Fault::new(
+                at,
+                "the description unfolds to more than can be carried; cut it down to what is used",
+            ));
+        }
         let object = match schema {
             Value::Object(object) => object,
             Value::Bool(_) => return Ok(schema.clone()),
@@ -160,7 +170,7 @@ impl Lift<'_, '_, '_> {
         out: &mut Map<String, Value>,
     ) -> Result<(), Fault> {
         let mut hidden = outer_hidden.clone();
-        self.find_hidden(object, &mut hidden, 0);
+        self.find_hidden(object, &mut hidden, &mut 0);
         for (name, value) in object {
             let here = at.child(name);
             let kept = match keyword(name) {
@@ -172,14 +182,17 @@ impl Lift<'_, '_, '_> {
                 Keyword::SchemaMapInPlace => self.map(&here, value, in_place)?,
                 Keyword::SchemaList => self.list(&here, value, false, &HashSet::new())?,
                 Keyword::SchemaListInPlace => self.list(&here, value, in_place, &hidden)?,
-                Keyword::Text => value.as_str().map(|raw| Value::String(text(raw))),
+                Keyword::Text => value.as_str().map(|raw| {
+                    self.nodes += raw.len() / 128;
+                    Value::String(text(raw))
+                }),
                 Keyword::Name => value.is_string().then(|| value.clone()),
                 Keyword::Count => count(value).map(Value::Number),
                 Keyword::Number => positive(value).then(|| value.clone()),
                 Keyword::Flag => value.is_boolean().then(|| value.clone()),
-                Keyword::Any => Some(value.clone()),
+                Keyword::Any => Some(self.data(value)),
                 Keyword::List => {
-                    value.as_array().filter(|list| !list.is_empty()).map(|_| value.clone())
+                    value.as_array().filter(|list| !list.is_empty()).map(|_| self.data(value))
                 }
                 Keyword::Dropped => {
                     self.special(at, name, value, object, &hidden, out)?;
@@ -232,14 +245,13 @@ impl Lift<'_, '_, '_> {
             },
             "required" => match value.as_array() {
                 Some(names) => {
-                    let mut kept: Vec<Value> = Vec::new();
-                    for name in names.iter().filter(|name| name.is_string()) {
-                        if !name.as_str().is_some_and(|name| hidden.contains(name))
-                            && !kept.contains(name)
-                        {
-                            kept.push(name.clone());
-                        }
-                    }
+                    let mut seen = HashSet::new();
+                    let kept: Vec<Value> = names
+                        .iter()
+                        .filter_map(Value::as_str)
+                        .filter(|name| !hidden.contains(*name) && seen.insert(*name))
+                        .map(|name| Value::String(name.to_owned()))
+                        .collect();
                     if !kept.is_empty() {
                         out.insert(name.to_owned(), Value::Array(kept));
                     }
@@ -278,10 +290,10 @@ impl Lift<'_, '_, '_> {
                 }
             }
             "examples" if value.is_array() => {
-                out.insert(name.to_owned(), value.clone());
+                out.insert(name.to_owned(), self.data(value));
             }
             "example" if !object.get("examples").is_some_and(Value::is_array) => {
-                out.insert("examples".to_owned(), json!([value]));
+                out.insert("examples".to_owned(), Value::Array(vec![self.data(value)]));
             }
             "dependentRequired" if value.as_object().is_some_and(is_map_of_names) => {
                 out.insert(name.to_owned(), value.clone());
@@ -318,10 +330,23 @@ impl Lift<'_, '_, '_> {
         Ok(Some(Value::Array(kept)))
     }
 
+    /// A value that is no schema, counted.
+    fn data(&mut self, value: &Value) -> Value {
+        self.nodes += size(value);
+        value.clone()
+    }
+
     /// Gathers the members that do not go in this direction, also those of `allOf` branches:
     /// `required` often stands in another branch than the property.
-    fn find_hidden(&self, object: &Map<String, Value>, hidden: &mut HashSet<String>, depth: usize) {
-        if depth > 16 {
+    fn find_hidden(
+        &self,
+        object: &Map<String, Value>,
+        hidden: &mut HashSet<String>,
+        visited: &mut usize,
+    ) {
+        // Branches may share branches, and lead back: more than this is no design.
+        *visited += 1;
+        if *visited > 200 {
             return;
         }
         if let Some(properties) = object.get("properties").and_then(Value::as_object) {
@@ -333,7 +358,7 @@ impl Lift<'_, '_, '_> {
         }
         for branch in object.get("allOf").and_then(Value::as_array).into_iter().flatten() {
             if let Ok((_, Value::Object(branch))) = self.document.resolve(Pointer::root(), branch) {
-                self.find_hidden(branch, hidden, depth + 1);
+                self.find_hidden(branch, hidden, visited);
             }
         }
     }
@@ -350,6 +375,16 @@ impl Lift<'_, '_, '_> {
                     .document
                     .resolve(Pointer::root(), schema)
                     .is_ok_and(|(_, target)| says(target))
+    }
+}
+
+/// How many nodes a value has; long text counts for more than one.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
+        Value::Object(members) => 1 + members.values().map(size).sum::<usize>(),
+        Value::String(text) => 1 + text.len() / 128,
+        _ => 1,
     }
 }
 
