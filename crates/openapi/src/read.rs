@@ -124,6 +124,10 @@ fn sites<'d>(document: &'d Document, warnings: &mut Warnings) -> Vec<Site<'d>> {
                        method: &str,
                        operation: &'d Value| {
             let operation = match operation {
+                _ if text_line(path) != *path => Err(Fault::new(
+                    &path_at,
+                    "expected a path without control characters, of at most 2000 characters",
+                )),
                 Value::Object(_) => Ok(operation),
                 _ => Err(Fault::new(&at, "expected an operation (an object)")),
             };

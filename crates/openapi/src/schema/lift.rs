@@ -92,7 +92,7 @@ fn keyword(name: &str) -> Keyword {
     }
 }
 
-impl Lift<'_, '_, '_> {
+impl<'d> Lift<'_, 'd, '_> {
     /// `hidden` are the members that the surrounding `allOf` leaves out in this direction.
     fn schema(
         &mut self,
@@ -146,8 +146,11 @@ impl Lift<'_, '_, '_> {
     }
 
     /// The place that a reference names; where that is only a reference, what that one names.
-    fn definition_of(&self, at: &Pointer, reference_text: &str) -> Result<Pointer, Fault> {
-        let (mut target, mut value) = self.document.target(at, reference_text)?;
+    fn definition_of(&mut self, at: &Pointer, reference_text: &str) -> Result<Pointer, Fault> {
+        let (mut target, mut value) = match self.document.target(at, reference_text) {
+            Ok(found) => found,
+            Err(fault) => self.enclosing(at, reference_text).ok_or(fault)?,
+        };
         let mut passed = HashSet::from([target.clone()]);
         while let Some(next) = reference(value).filter(|_| is_pure(value)) {
             (target, value) = self.document.target(&target, next)?;
@@ -159,6 +162,26 @@ impl Lift<'_, '_, '_> {
             }
         }
         Ok(target)
+    }
+
+    /// What a `#/$defs/NAME` means that leads nowhere from the document's root: generators
+    /// copy whole schemas into a description, and their own definitions come with them.
+    fn enclosing(&mut self, at: &Pointer, reference_text: &str) -> Option<(Pointer, &'d Value)> {
+        let inside = Pointer::of_reference(reference_text)?;
+        let kind = inside.tokens().next()?;
+        if kind != "$defs" && kind != "definitions" {
+            return None;
+        }
+        let document = self.document;
+        let found = at.ancestors().find_map(|ancestor| {
+            let place = ancestor.join(&inside);
+            document.at(&place).map(|value| (place, value))
+        })?;
+        self.warnings.add(
+            &at.child("$ref"),
+            "it leads nowhere from the document's root; read within the schema around it",
+        );
+        Some(found)
     }
 
     fn keywords(

@@ -183,3 +183,21 @@ fn the_output_is_that_of_the_successes() {
         assert_eq!(output, expected, "{responses}");
     }
 }
+
+#[test]
+fn definitions_inside_of_a_schema_are_found() {
+    let schemas = json!({"Order": {
+        "$defs": {"Line": {"type": "object", "properties": {"unit": {"$ref": "#/$defs/Unit"}}},
+                  "Unit": {"enum": ["kg"]}},
+        "type": "array", "items": {"$ref": "#/$defs/Line"}
+    }});
+    let input = input("3.1.0", &json!({"$ref": "#/components/schemas/Order"}), &schemas);
+    assert_eq!(
+        input["$defs"],
+        json!({
+            "Order": {"type": "array", "items": {"$ref": "#/$defs/Order__defs_Line"}},
+            "Order__defs_Line": {"type": "object", "properties": {"unit": {"$ref": "#/$defs/Order__defs_Unit"}}},
+            "Order__defs_Unit": {"enum": ["kg"]},
+        })
+    );
+}
