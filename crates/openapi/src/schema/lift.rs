@@ -417,8 +417,12 @@ fn is_pure(schema: &Value) -> bool {
 }
 
 fn is_map_of_names(map: &Map<String, Value>) -> bool {
-    map.values()
-        .all(|names| names.as_array().is_some_and(|names| names.iter().all(Value::is_string)))
+    let are_names = |names: &Value| {
+        let mut seen = HashSet::new();
+        let names = names.as_array()?;
+        Some(names.iter().all(|name| name.as_str().is_some_and(|name| seen.insert(name))))
+    };
+    map.values().all(|names| are_names(names) == Some(true))
 }
 
 /// The type or types, as far as JSON Schema knows them. Swagger's `file` is text here: what

@@ -44,6 +44,10 @@ fn old_spellings_become_2020_12() {
         ),
         (json!({"maxLength": 10.0, "minItems": -1, "pattern": 5}), json!({"maxLength": 10})),
         (json!({"type": "any"}), json!({})),
+        (
+            json!({"dependentRequired": {"a": ["b", "b"]}, "required": ["a", 1, "a"]}),
+            json!({"required": ["a"]}),
+        ),
         (json!({"items": [{"type": "string"}]}), json!({"prefixItems": [{"type": "string"}]})),
     ] {
         assert_eq!(body("3.0.3", &old), new, "{old}");
