@@ -4,6 +4,8 @@
 //! A media type that cannot be written for certain is not offered; an operation that is left
 //! with none is set aside.
 
+use std::collections::HashSet;
+
 use http::HeaderValue;
 use serde_json::{Map, Value, json};
 
@@ -11,6 +13,9 @@ use crate::binding::{BodyForm, BodyPlan, Field, FieldForm, Style, Variant};
 use crate::document::{Document, Fault, Flavour, Pointer, Warnings, reference, text, text_line};
 use crate::media;
 use crate::schema::{Direction, Lifted, Schemas};
+
+/// Each of them has its own schema.
+const MAX_MEDIA_TYPES: usize = 16;
 
 /// A body with its property.
 #[derive(Debug)]
@@ -39,7 +44,7 @@ pub(crate) fn plan<'d>(
     let mut planner = Planner { document, schemas, warnings };
     let mut offered: Vec<(u8, Variant, Value, Vec<Lifted>)> = Vec::new();
     let mut refused: Option<Fault> = None;
-    for (name, entry) in content {
+    for (name, entry) in content.iter().take(MAX_MEDIA_TYPES) {
         match planner.variant(&content_at.child(name), name, entry) {
             Ok((rank, variant, property, lifted)) => {
                 offered.push((rank, variant, property, lifted));
@@ -92,13 +97,11 @@ type Planned = (u8, Variant, Value, Vec<Lifted>);
 
 impl Planner<'_, '_> {
     fn variant(&mut self, at: &Pointer, name: &str, entry: &Value) -> Result<Planned, Fault> {
-        let (at, entry) = match reference(entry) {
-            Some(_) => {
-                let (at, entry) = self.document.resolve(at.clone(), entry)?;
-                (at, entry.clone())
-            }
-            None => (at.clone(), entry.clone()),
+        let followed = match reference(entry) {
+            Some(_) => Some(self.document.resolve(at.clone(), entry)?),
+            None => None,
         };
+        let (at, entry) = followed.unwrap_or_else(|| (at.clone(), entry));
         let essence = media::essence(name);
         // Authors write wildcards where they mean the usual type.
         let written = match essence.as_str() {
@@ -118,20 +121,21 @@ impl Planner<'_, '_> {
             Flavour::Swagger2 => at.clone(),
             _ => at.child("schema"),
         };
-        let schema = entry.get("schema").cloned().unwrap_or_else(|| json!({}));
+        let anything = json!({});
+        let schema = entry.get("schema").unwrap_or(&anything);
         let mut sent = written.clone();
         let (rank, form, property, lifted) = if media::is_json(&essence) {
-            let one = self.lift(&schema_at, &schema)?;
-            let types = self.root_types(&schema_at, &schema);
+            let one = self.lift(&schema_at, schema)?;
+            let types = self.root_types(&schema_at, schema);
             let rank = u8::from(essence != "application/json");
             (rank, BodyForm::Json { types }, one.schema.clone(), vec![one])
         } else if essence == "application/x-www-form-urlencoded" {
             let (property, lifted, fields) =
-                self.form(&at, &schema_at, &schema, &entry, FormKind::UrlEncoded)?;
+                self.form(&at, &schema_at, schema, entry, FormKind::UrlEncoded)?;
             (2, BodyForm::UrlEncoded { fields }, property, lifted)
         } else if essence == "multipart/form-data" {
             let (property, lifted, fields) =
-                self.form(&at, &schema_at, &schema, &entry, FormKind::Multipart)?;
+                self.form(&at, &schema_at, schema, entry, FormKind::Multipart)?;
             (3, BodyForm::Multipart { fields }, property, lifted)
         } else if essence.starts_with("multipart/") {
             return Err(Fault::new(
@@ -139,7 +143,7 @@ impl Planner<'_, '_> {
                 format!("bodies of {essence} cannot be written; expected multipart/form-data"),
             ));
         } else if media::is_json_lines(&essence) {
-            let item = entry.get("itemSchema").unwrap_or(&schema);
+            let item = entry.get("itemSchema").unwrap_or(schema);
             let one = self.lift(&schema_at, item)?;
             let is_list = item.get("type").and_then(Value::as_str) == Some("array");
             let property = if is_list {
@@ -152,7 +156,7 @@ impl Planner<'_, '_> {
             if !written.to_ascii_lowercase().contains("charset=") && essence.starts_with("text/") {
                 sent.push_str("; charset=utf-8");
             }
-            let (property, lifted) = self.text(&schema_at, &schema, &essence)?;
+            let (property, lifted) = self.text(&schema_at, schema, &essence)?;
             (if media::is_xml(&essence) { 6 } else { 5 }, BodyForm::Text, property, lifted)
         } else {
             (7, BodyForm::Bytes, bytes_schema(), Vec::new())
@@ -205,7 +209,7 @@ impl Planner<'_, '_> {
     ) -> Result<(Value, Vec<Lifted>, Vec<Field>), Fault> {
         let root = self.lift(schema_at, schema)?;
         let mut members = Members::default();
-        self.members(schema_at, schema, &mut members, 0)?;
+        self.members(schema_at, schema, &mut members)?;
         let encoding = entry.get("encoding").and_then(Value::as_object);
         let mut fields = Vec::new();
         let mut files = Map::new();
@@ -261,8 +265,8 @@ impl Planner<'_, '_> {
         };
         properties.retain(|name, _| !hidden(name));
         let mut required = members.required.clone();
-        required.retain(|name| !hidden(name));
-        required.dedup();
+        let mut seen = HashSet::new();
+        required.retain(|name| !hidden(name) && seen.insert(name.clone()));
         let mut property = json!({"type": "object", "properties": properties});
         if !required.is_empty() {
             property["required"] = json!(required);
@@ -278,14 +282,10 @@ impl Planner<'_, '_> {
     }
 
     /// Gathers the members of an object schema through references and `allOf`.
-    fn members(
-        &self,
-        at: &Pointer,
-        schema: &Value,
-        members: &mut Members,
-        depth: usize,
-    ) -> Result<(), Fault> {
-        if depth > 16 {
+    fn members(&self, at: &Pointer, schema: &Value, members: &mut Members) -> Result<(), Fault> {
+        // Branches may share branches, and lead back: more than this is no design.
+        members.visited += 1;
+        if members.visited > 200 {
             return Ok(());
         }
         let (at, schema) = self.document.resolve(at.clone(), schema)?;
@@ -296,9 +296,7 @@ impl Planner<'_, '_> {
             members.properties.insert(name.clone(), (place, member.clone()));
         }
         for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
-            if let Some(name) = name.as_str()
-                && !members.required.iter().any(|known| known == name)
-            {
+            if let Some(name) = name.as_str() {
                 members.required.push(name.to_owned());
             }
         }
@@ -306,7 +304,7 @@ impl Planner<'_, '_> {
         members.is_open_ended |= schema.get("anyOf").is_some() || schema.get("oneOf").is_some();
         let all_of = schema.get("allOf").and_then(Value::as_array);
         for (index, branch) in all_of.into_iter().flatten().enumerate() {
-            self.members(&at.child("allOf").item(index), branch, members, depth + 1)?;
+            self.members(&at.child("allOf").item(index), branch, members)?;
         }
         Ok(())
     }
@@ -356,25 +354,33 @@ struct Members {
     required: Vec<String>,
     is_closed: bool,
     is_open_ended: bool,
+    visited: usize,
 }
 
 /// Members in the order in which they were found.
 mod indexed {
+    use std::collections::HashMap;
+
     use super::{Pointer, Value};
 
     #[derive(Debug, Default)]
-    pub(super) struct Members(Vec<(String, (Pointer, Value))>);
+    pub(super) struct Members {
+        list: Vec<(String, (Pointer, Value))>,
+        places: HashMap<String, usize>,
+    }
 
     impl Members {
         pub(super) fn insert(&mut self, name: String, member: (Pointer, Value)) {
-            match self.0.iter_mut().find(|(known, _)| *known == name) {
-                Some(known) => known.1 = member,
-                None => self.0.push((name, member)),
+            if let Some(&place) = self.places.get(&name) {
+                self.list[place].1 = member;
+            } else {
+                self.places.insert(name.clone(), self.list.len());
+                self.list.push((name, member));
             }
         }
 
         pub(super) fn get(&self, name: &str) -> Option<&(Pointer, Value)> {
-            self.0.iter().find(|(known, _)| known == name).map(|(_, member)| member)
+            self.places.get(name).map(|&place| &self.list[place].1)
         }
     }
 
@@ -383,7 +389,7 @@ mod indexed {
         type IntoIter = std::slice::Iter<'a, (String, (Pointer, Value))>;
 
         fn into_iter(self) -> Self::IntoIter {
-            self.0.iter()
+            self.list.iter()
         }
     }
 }

@@ -66,6 +66,17 @@ impl Pointer {
         Some(decoded.split('/').skip(1).fold(Self::root(), |at, token| at.child(&unescape(token))))
     }
 
+    /// The place of `inside` within this one.
+    pub(crate) fn join(&self, inside: &Self) -> Self {
+        Self(format!("{}{}", self.0, inside.0))
+    }
+
+    /// Itself and what it lies in, the nearest first.
+    pub(crate) fn ancestors(&self) -> impl Iterator<Item = Self> + '_ {
+        let ends = self.0.match_indices('/').map(|(end, _)| end).rev();
+        std::iter::once(self.0.len()).chain(ends).map(|end| Self(self.0[..end].to_owned()))
+    }
+
     /// Its tokens, unescaped.
     pub(crate) fn tokens(&self) -> impl Iterator<Item = String> + '_ {
         self.0.split('/').skip(1).map(unescape)

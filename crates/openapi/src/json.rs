@@ -12,6 +12,8 @@ use crate::document::{Pointer, Warnings};
 
 /// The depth at which `serde_json` stops.
 const MAX_DEPTH: usize = 128;
+/// How many repeated members are told of.
+const MAX_REPORTED: usize = 100;
 /// How `serde_json` hands over a number with all of its digits.
 const NUMBER: &str = "$serde_json::private::Number";
 
@@ -19,7 +21,7 @@ const NUMBER: &str = "$serde_json::private::Number";
 pub(crate) fn parse(text: &str, warnings: &mut Warnings) -> Result<Value, ReadError> {
     let twice = RefCell::new(Vec::new());
     let mut parser = serde_json::Deserializer::from_str(text);
-    let seed = Node { at: &Pointer::root(), twice: &twice };
+    let seed = Node { at: Path::Root, twice: &twice };
     let value = seed.deserialize(&mut parser).and_then(|value| parser.end().map(|()| value));
     match value {
         Ok(value) => {
@@ -42,8 +44,26 @@ pub(crate) fn parse(text: &str, warnings: &mut Warnings) -> Result<Value, ReadEr
     }
 }
 
+/// Where the parser is. A pointer is made of it only where there is something to report.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    Root,
+    Member(&'a Path<'a>, &'a str),
+    Item(&'a Path<'a>, usize),
+}
+
+impl Path<'_> {
+    fn pointer(&self) -> Pointer {
+        match self {
+            Self::Root => Pointer::root(),
+            Self::Member(parent, name) => parent.pointer().child(name),
+            Self::Item(parent, index) => parent.pointer().item(*index),
+        }
+    }
+}
+
 struct Node<'a> {
-    at: &'a Pointer,
+    at: Path<'a>,
     twice: &'a RefCell<Vec<Pointer>>,
 }
 
@@ -92,8 +112,8 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) =
-            items.next_element_seed(Node { at: &self.at.item(list.len()), twice: self.twice })?
+        while let Some(item) = items
+            .next_element_seed(Node { at: Path::Item(&self.at, list.len()), twice: self.twice })?
         {
             list.push(item);
         }
@@ -110,11 +130,12 @@ impl<'de> Visitor<'de> for Node<'_> {
                     .map(Value::Number)
                     .map_err(|_| A::Error::custom("expected a number"));
             }
-            let at = self.at.child(&name);
-            let value = members.next_value_seed(Node { at: &at, twice: self.twice })?;
-            if object.insert(name, value).is_some() {
-                self.twice.borrow_mut().push(at);
+            let at = Path::Member(&self.at, &name);
+            let value = members.next_value_seed(Node { at, twice: self.twice })?;
+            if object.contains_key(&name) && self.twice.borrow().len() < MAX_REPORTED {
+                self.twice.borrow_mut().push(at.pointer());
             }
+            object.insert(name, value);
         }
         Ok(Value::Object(object))
     }

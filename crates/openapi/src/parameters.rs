@@ -3,6 +3,8 @@
 //!
 //! OpenAPI 3.0.4 §4.7.12, 3.1.1 §4.8.12. Swagger 2.0 parameters come here in their 3.x shape.
 
+use std::borrow::Cow;
+
 use openapiv3::{CookieStyle, HeaderStyle, PathStyle, QueryStyle};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -11,6 +13,9 @@ use crate::binding::{Parameter, Shape, Style};
 use crate::document::{Document, Fault, Flavour, Pointer, Warnings, scalar_text, text, text_line};
 use crate::schema::{Direction, Lifted, Schemas};
 use crate::{media, naming};
+
+/// No real operation comes near it.
+const MAX_PARAMETERS: usize = 500;
 
 /// Where a parameter goes, in the order in which places win a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,24 +49,29 @@ impl Place {
 
 /// A parameter as the document declares it, its reference followed.
 #[derive(Debug, Clone)]
-pub(crate) struct Declared {
+pub(crate) struct Declared<'d> {
     pub(crate) at: Pointer,
     pub(crate) name: String,
     /// The value of `in`, which may be no place that we know.
     pub(crate) place: String,
-    pub(crate) value: Value,
+    pub(crate) value: Cow<'d, Value>,
 }
 
 /// The path item's parameters, overridden and followed by the operation's.
-pub(crate) fn gather(
-    document: &Document,
-    levels: [(&Pointer, &Value); 2],
-) -> Result<Vec<Declared>, Fault> {
-    let mut gathered: Vec<Declared> = Vec::new();
+pub(crate) fn gather<'d>(
+    document: &'d Document,
+    levels: [(&Pointer, &'d Value); 2],
+) -> Result<Vec<Declared<'d>>, Fault> {
+    let mut gathered: Vec<Declared<'_>> = Vec::new();
     for (owner, value) in levels {
         let at = owner.child("parameters");
         let list = match value.get("parameters") {
             None | Some(Value::Null) => continue,
+            Some(Value::Array(list)) if list.len() > MAX_PARAMETERS => {
+                let reason =
+                    format!("{} parameters; at most {MAX_PARAMETERS} are read", list.len());
+                return Err(Fault::new(&at, reason));
+            }
             Some(Value::Array(list)) => list,
             Some(_) => return Err(Fault::new(&at, "expected a list of parameters")),
         };
@@ -80,7 +90,7 @@ pub(crate) fn gather(
             let declared = Declared {
                 name,
                 place: place.to_owned(),
-                value: parameter.clone(),
+                value: Cow::Borrowed(parameter),
                 at: at.clone(),
             };
             match gathered.iter_mut().find(|other| is_same(other, &declared)) {
@@ -92,7 +102,7 @@ pub(crate) fn gather(
     Ok(gathered)
 }
 
-fn is_same(a: &Declared, b: &Declared) -> bool {
+fn is_same(a: &Declared<'_>, b: &Declared<'_>) -> bool {
     a.place == b.place
         && (a.name == b.name || a.place == "header" && a.name.eq_ignore_ascii_case(&b.name))
 }
@@ -120,7 +130,7 @@ pub(crate) struct Planner<'a, 'd> {
 
 impl Planner<'_, '_> {
     /// Plans what was declared, and the template's variables that were not.
-    pub(crate) fn plan(&mut self, declared: &[Declared]) -> Result<Vec<Planned>, Fault> {
+    pub(crate) fn plan(&mut self, declared: &[Declared<'_>]) -> Result<Vec<Planned>, Fault> {
         let mut planned = Vec::new();
         for declared in declared {
             let Some(place) = Place::parse(&declared.place) else {
@@ -161,7 +171,7 @@ impl Planner<'_, '_> {
         Ok(planned)
     }
 
-    fn is_left_out(&mut self, declared: &Declared, place: Place) -> Result<bool, Fault> {
+    fn is_left_out(&mut self, declared: &Declared<'_>, place: Place) -> Result<bool, Fault> {
         match place {
             Place::Path if !self.variables.contains(&declared.name) => {
                 self.warnings.add(
@@ -211,9 +221,9 @@ impl Planner<'_, '_> {
         }
     }
 
-    fn one(&mut self, declared: &Declared, place: Place) -> Result<Planned, Fault> {
+    fn one(&mut self, declared: &Declared<'_>, place: Place) -> Result<Planned, Fault> {
         let at = &declared.at;
-        let value = &declared.value;
+        let value = declared.value.as_ref();
         let (shape, lifted) = self.shape(at, value, place)?;
         let mut property =
             lifted.as_ref().map_or_else(|| json!({}), |lifted| lifted.schema.clone());

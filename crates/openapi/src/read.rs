@@ -3,6 +3,7 @@
 //! Keys are given out before anything is read, so that an operation that cannot be read
 //! changes nobody else's name.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -41,14 +42,15 @@ pub(crate) fn description(
     let mut reader = Reader {
         document,
         options,
-        schemas: Schemas::new(document),
+        schemas: Schemas::new(document, sites.len()),
         warnings,
-        query_credentials: security::query_credentials(document),
+        query_credentials: security::query_credentials(document).into(),
     };
     let mut operations = Vec::new();
     let mut skipped = Vec::new();
     for (site, key) in sites.iter().zip(keys) {
         let endpoint = Endpoint { method: site.method.clone(), path: site.path.clone() };
+        reader.schemas.next_operation();
         match reader.operation(site, key.clone(), &endpoint) {
             Ok(operation) => operations.push(operation),
             Err(fault) => skipped.push(Skipped {
@@ -122,6 +124,10 @@ fn sites<'d>(document: &'d Document, warnings: &mut Warnings) -> Vec<Site<'d>> {
                        method: &str,
                        operation: &'d Value| {
             let operation = match operation {
+                _ if text_line(path) != *path => Err(Fault::new(
+                    &path_at,
+                    "expected a path without control characters, of at most 2000 characters",
+                )),
                 Value::Object(_) => Ok(operation),
                 _ => Err(Fault::new(&at, "expected an operation (an object)")),
             };
@@ -199,13 +205,13 @@ struct Reader<'d, 'o> {
     options: &'d ReadOptions<'o>,
     schemas: Schemas<'d>,
     warnings: Warnings,
-    query_credentials: Vec<String>,
+    query_credentials: Arc<[String]>,
 }
 
-impl Reader<'_, '_> {
+impl<'d> Reader<'d, '_> {
     fn operation(
         &mut self,
-        site: &Site<'_>,
+        site: &Site<'d>,
         key: String,
         endpoint: &Endpoint,
     ) -> Result<Operation, Fault> {
@@ -219,7 +225,10 @@ impl Reader<'_, '_> {
         let levels = [(&site.item_at, site.item), (at, operation)];
         let declared = parameters::gather(document, levels)?;
         let (declared, request_body) = match document.flavour {
-            Flavour::Swagger2 => swagger2::parameters(document, operation, declared)?,
+            Flavour::Swagger2 => {
+                let (declared, body) = swagger2::parameters(document, operation, declared)?;
+                (declared, body.map(|(at, body)| (at, Cow::Owned(body))))
+            }
             _ => (declared, self.request_body(at, operation)?),
         };
         let body = match &request_body {
@@ -259,12 +268,14 @@ impl Reader<'_, '_> {
         };
         let key = OperationKey::new(key).map_err(|error| Fault::new(at, error.to_string()))?;
         let near = [(at, operation), (&site.item_at, site.item)];
+        let description =
+            text_member(operation, "description").or_else(|| text_member(site.item, "description"));
+        self.schemas.charge(at, 10 + description.as_ref().map_or(0, String::len) / 128)?;
         Ok(Operation {
             id: OperationId { api: self.options.api.clone(), key },
             endpoint: Some(endpoint.clone()),
             summary: text_member(operation, "summary").map(|text| text_line(&text)),
-            description: text_member(operation, "description")
-                .or_else(|| text_member(site.item, "description")),
+            description,
             tags: tags(operation),
             deprecated: operation.get("deprecated") == Some(&Value::Bool(true)),
             effect,
@@ -281,8 +292,8 @@ impl Reader<'_, '_> {
     fn request_body(
         &mut self,
         at: &Pointer,
-        operation: &Value,
-    ) -> Result<Option<(Pointer, Value)>, Fault> {
+        operation: &'d Value,
+    ) -> Result<Option<(Pointer, Cow<'d, Value>)>, Fault> {
         let Some(body) = operation.get("requestBody").filter(|body| !body.is_null()) else {
             return Ok(None);
         };
@@ -292,7 +303,7 @@ impl Reader<'_, '_> {
             self.warnings.add(&at.child("content"), "the body has no media type; read as none");
             return Ok(None);
         }
-        Ok(Some((at.clone(), body.clone())))
+        Ok(Some((at, Cow::Borrowed(body))))
     }
 
     /// The schema of all arguments.
@@ -354,10 +365,10 @@ impl Reader<'_, '_> {
 
 fn tags(operation: &Value) -> Vec<String> {
     let tags = operation.get("tags").and_then(Value::as_array);
-    tags.into_iter().flatten().filter_map(scalar_text).map(|tag| text_line(&tag)).collect()
+    tags.into_iter().flatten().take(64).filter_map(scalar_text).map(|tag| text_line(&tag)).collect()
 }
 
-/// What a method does, and whether twice is once (RFC 9110 §9.2; QUERY: draft-ietf-httpbis-safe-method-w-body).
+/// What a method does, and whether twice is once (RFC 9110 §9.2; QUERY is safe by its definition).
 fn effect(method: &Method) -> (Effect, bool) {
     match method.as_str() {
         "GET" | "HEAD" | "OPTIONS" | "TRACE" | "QUERY" => (Effect::Read, true),
@@ -366,3 +377,6 @@ fn effect(method: &Method) -> (Effect, bool) {
         _ => (Effect::Write, false),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! What an operation answers: the schema of its success, and the `Accept` header that asks
 //! for it (OpenAPI 3.1.1 §4.8.16; RFC 9110 §12.5.1).
 
+use std::borrow::Cow;
+
 use http::HeaderValue;
 use serde_json::{Map, Value, json};
 use tollbridge_operation::Schema;
@@ -23,17 +25,19 @@ pub(crate) fn successes<'d>(
     document: &'d Document,
     schemas: &mut Schemas<'d>,
     operation_at: &Pointer,
-    operation: &Value,
+    operation: &'d Value,
     warnings: &mut Warnings,
 ) -> Successes {
     let at = operation_at.child("responses");
-    let mut contents: Vec<(Pointer, Value)> = Vec::new();
+    let mut contents: Vec<(Pointer, Cow<'d, Value>)> = Vec::new();
     for (status, response) in chosen(operation.get("responses")) {
         match document.resolve(at.child(status), response) {
             Ok((at, response)) => {
                 let response = match document.flavour {
-                    Flavour::Swagger2 => swagger2::response(document, operation, response),
-                    _ => response.clone(),
+                    Flavour::Swagger2 => {
+                        Cow::Owned(swagger2::response(document, operation, response))
+                    }
+                    _ => Cow::Borrowed(response),
                 };
                 contents.push((at, response));
             }
@@ -61,10 +65,11 @@ fn chosen(responses: Option<&Value>) -> Vec<(&String, &Value)> {
     successes
 }
 
-fn media_types(contents: &[(Pointer, Value)]) -> Vec<String> {
+fn media_types(contents: &[(Pointer, Cow<'_, Value>)]) -> Vec<String> {
     let mut types: Vec<String> = Vec::new();
     for (_, response) in contents {
-        for name in response.get("content").and_then(Value::as_object).into_iter().flatten() {
+        let content = response.get("content").and_then(Value::as_object);
+        for name in content.into_iter().flatten().take(32) {
             let essence = media::essence(name.0);
             let valid = essence.split_once('/').is_some_and(|(kind, sub)| {
                 let token = |part: &str| {
@@ -118,7 +123,7 @@ fn accept(types: &[String]) -> HeaderValue {
 fn output<'d>(
     document: &'d Document,
     schemas: &mut Schemas<'d>,
-    contents: &[(Pointer, Value)],
+    contents: &[(Pointer, Cow<'_, Value>)],
     warnings: &mut Warnings,
 ) -> Result<Option<Schema>, Fault> {
     let mut alternatives: Vec<Value> = Vec::new();

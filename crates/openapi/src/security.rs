@@ -8,6 +8,10 @@ use tollbridge_operation::{ApiKeyPlace, SchemeUse, SecurityRequirement, Security
 
 use crate::document::{Document, Flavour, Pointer, Warnings, text_line};
 
+/// How many alternatives, schemes in one and scopes of one are read: every operation has its own
+/// copy.
+const MAX_USES: usize = 64;
+
 /// The alternatives of an operation: its own, else the document's.
 pub(crate) fn requirements(
     document: &Document,
@@ -29,7 +33,7 @@ pub(crate) fn requirements(
         return Vec::new();
     };
     let mut requirements = Vec::new();
-    for (index, requirement) in list.iter().enumerate() {
+    for (index, requirement) in list.iter().take(MAX_USES).enumerate() {
         let at = at.item(index);
         let Some(members) = requirement.as_object() else {
             warnings.add(&at, "expected an object of scheme names; left out");
@@ -37,6 +41,7 @@ pub(crate) fn requirements(
         };
         let all_of = members
             .iter()
+            .take(MAX_USES)
             .map(|(name, scopes)| SchemeUse {
                 name: text_line(name),
                 scheme: scheme(document, &at.child(name), name, warnings),
@@ -45,6 +50,7 @@ pub(crate) fn requirements(
                     .into_iter()
                     .flatten()
                     .filter_map(Value::as_str)
+                    .take(MAX_USES)
                     .map(text_line)
                     .collect(),
             })

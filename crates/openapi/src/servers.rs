@@ -2,10 +2,15 @@
 //! their defaults, and relative ones resolve against where the document came from
 //! (OpenAPI 3.1.1 §4.8.5; Swagger 2.0 `schemes`, `host`, `basePath`).
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::document::{Document, Flavour, Pointer, Warnings, scalar_text, text_line};
+
+/// How many servers are read: every operation has its own copy of their URLs.
+const MAX_SERVERS: usize = 64;
 
 /// The base URLs of an operation. `levels` are operation and path item, nearest first.
 pub(crate) fn servers(
@@ -28,11 +33,11 @@ pub(crate) fn servers(
             .chain([(&root, &document.root)])
             .find_map(|(at, owner)| {
                 let list = owner.get("servers")?.as_array().filter(|list| !list.is_empty())?;
-                Some((at.child("servers"), list.clone()))
+                Some((at.child("servers"), Cow::Borrowed(list)))
             })
             // "the default value would be a Server Object with a url value of /"
-            .unwrap_or_else(|| (root.child("servers"), vec![json!({"url": "/"})]));
-        for (index, server) in list.1.iter().enumerate() {
+            .unwrap_or_else(|| (root.child("servers"), Cow::Owned(vec![json!({"url": "/"})])));
+        for (index, server) in list.1.iter().take(MAX_SERVERS).enumerate() {
             let at = list.0.item(index);
             if let Some(url) = substituted(&at, server, warnings) {
                 urls.extend(absolute(&at, &url, source, warnings));
@@ -79,7 +84,9 @@ fn substituted(at: &Pointer, server: &Value, warnings: &mut Warnings) -> Option<
     let mut url = String::new();
     let mut rest = template.trim();
     while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}')?;
+        let Some((name, after)) = after.split_once('}') else {
+            return unusable(at, template, warnings);
+        };
         let variable = server.get("variables").and_then(|all| all.get(name));
         let default = variable.and_then(|variable| {
             variable.get("default").or_else(|| variable.get("enum")?.get(0)).and_then(scalar_text)

@@ -3,11 +3,16 @@
 //! Everything after this module knows the 3.x shapes only. Schemas are left as they are:
 //! the lifting of schemas knows 2.0's differences.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use crate::document::{Document, Fault, Pointer};
 use crate::media;
 use crate::parameters::Declared;
+
+/// Each of them gets its own copy of the schema.
+const MAX_MEDIA_TYPES: usize = 16;
 
 /// What describes a value in a parameter that is its own schema.
 const SCHEMA_KEYWORDS: [&str; 20] = [
@@ -37,13 +42,13 @@ const SCHEMA_KEYWORDS: [&str; 20] = [
 pub(crate) type RequestBody = (Pointer, Value);
 
 /// Splits 2.0 parameters into 3.x parameters and a 3.x request body.
-pub(crate) fn parameters(
+pub(crate) fn parameters<'d>(
     document: &Document,
     operation: &Value,
-    declared: Vec<Declared>,
-) -> Result<(Vec<Declared>, Option<RequestBody>), Fault> {
+    declared: Vec<Declared<'d>>,
+) -> Result<(Vec<Declared<'d>>, Option<RequestBody>), Fault> {
     let mut parameters = Vec::new();
-    let mut body: Option<Declared> = None;
+    let mut body: Option<Declared<'_>> = None;
     let mut form = Vec::new();
     for declared in declared {
         match declared.place.as_str() {
@@ -74,10 +79,10 @@ pub(crate) fn parameters(
 fn media_types(document: &Document, operation: &Value, member: &str) -> Vec<String> {
     let list = operation.get(member).or_else(|| document.root.get(member));
     let types = list.and_then(Value::as_array).into_iter().flatten();
-    types.filter_map(Value::as_str).map(str::to_owned).collect()
+    types.filter_map(Value::as_str).map(str::to_owned).take(MAX_MEDIA_TYPES).collect()
 }
 
-fn parameter(declared: Declared) -> Declared {
+fn parameter(declared: Declared<'_>) -> Declared<'_> {
     let value = &declared.value;
     let mut out = Map::new();
     for member in ["name", "in", "description", "required"] {
@@ -91,7 +96,7 @@ fn parameter(declared: Declared) -> Declared {
     }
     out.insert("explode".to_owned(), Value::Bool(explode));
     out.insert("schema".to_owned(), own_schema(value));
-    Declared { value: Value::Object(out), ..declared }
+    Declared { value: Cow::Owned(Value::Object(out)), ..declared }
 }
 
 /// `collectionFormat` as style and explode.
@@ -120,7 +125,7 @@ fn own_schema(value: &Value) -> Value {
     Value::Object(schema)
 }
 
-fn body_of(body: &Declared, mut consumes: Vec<String>) -> RequestBody {
+fn body_of(body: &Declared<'_>, mut consumes: Vec<String>) -> RequestBody {
     if consumes.is_empty() {
         consumes.push("application/json".to_owned());
     }
@@ -137,7 +142,7 @@ fn body_of(body: &Declared, mut consumes: Vec<String>) -> RequestBody {
     (body.at.clone(), Value::Object(out))
 }
 
-fn form_body(form: &[Declared], consumes: &[String]) -> Value {
+fn form_body(form: &[Declared<'_>], consumes: &[String]) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     let mut encoding = Map::new();

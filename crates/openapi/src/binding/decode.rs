@@ -79,14 +79,16 @@ fn sniffed(body: &[u8]) -> Option<Payload> {
     serde_json::from_slice(body).ok().map(Payload::Value)
 }
 
-/// The body as text: UTF-8 unless it says Latin-1, which is also what bytes are taken for
-/// that are named so wrongly that they are no UTF-8 at all.
+/// The body as text: in the charset that it names where that is a known one, else in UTF-8,
+/// with replacement characters for what is none.
 fn text(response: &Response) -> String {
     let body: &[u8] = &response.body;
     match charset(response).as_deref() {
-        Some("iso-8859-1" | "latin1" | "latin-1" | "iso8859-1" | "windows-1252" | "cp1252") => {
-            body.iter().map(|&b| char::from(b)).collect()
-        }
+        // WHATWG Encoding §4.2: what calls itself Latin-1 is windows-1252.
+        Some(
+            "iso-8859-1" | "iso8859-1" | "latin1" | "latin-1" | "us-ascii" | "windows-1252"
+            | "cp1252",
+        ) => body.iter().map(|&b| windows_1252(b)).collect(),
         Some("utf-16le") => utf16(body, u16::from_le_bytes),
         Some("utf-16be") => utf16(body, u16::from_be_bytes),
         Some("utf-16") => match body {
@@ -98,6 +100,21 @@ fn text(response: &Response) -> String {
             let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
             String::from_utf8_lossy(body).into_owned()
         }
+    }
+}
+
+/// WHATWG Encoding, index windows-1252: the C1 range holds marks and letters.
+fn windows_1252(byte: u8) -> char {
+    const C1: [char; 32] = [
+        '\u{20ac}', '\u{81}', '\u{201a}', '\u{192}', '\u{201e}', '\u{2026}', '\u{2020}',
+        '\u{2021}', '\u{2c6}', '\u{2030}', '\u{160}', '\u{2039}', '\u{152}', '\u{8d}', '\u{17d}',
+        '\u{8f}', '\u{90}', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{2022}', '\u{2013}',
+        '\u{2014}', '\u{2dc}', '\u{2122}', '\u{161}', '\u{203a}', '\u{153}', '\u{9d}', '\u{17e}',
+        '\u{178}',
+    ];
+    match byte {
+        0x80..=0x9f => C1[usize::from(byte - 0x80)],
+        byte => char::from(byte),
     }
 }
 

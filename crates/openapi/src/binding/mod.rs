@@ -11,6 +11,8 @@ mod path;
 mod percent;
 mod styles;
 
+use std::sync::Arc;
+
 use http::{HeaderValue, Method};
 use tollbridge_operation::{Answer, Arguments, Binding, EncodeError, Request, Response};
 
@@ -123,7 +125,7 @@ pub(crate) struct RestBinding {
     /// Whether a success is declared to be JSON.
     pub(crate) has_json: bool,
     /// Names in the query that belong to credentials.
-    pub(crate) reserved_query: Vec<String>,
+    pub(crate) reserved_query: Arc<[String]>,
 }
 
 impl Binding for RestBinding {

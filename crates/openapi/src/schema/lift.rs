@@ -16,6 +16,7 @@ pub(super) fn lift(
     at: &Pointer,
     schema: &Value,
     direction: Direction,
+    bound: usize,
     warnings: &mut Warnings,
 ) -> Result<Lifted, Fault> {
     let document = schemas.document;
@@ -27,6 +28,7 @@ pub(super) fn lift(
         references: Vec::new(),
         in_place: Vec::new(),
         nodes: 0,
+        bound,
     };
     let schema = lift.schema(at, schema, true, &HashSet::new())?;
     let Lift { references, in_place, nodes, .. } = lift;
@@ -41,6 +43,8 @@ struct Lift<'s, 'd, 'w> {
     references: Vec<Pointer>,
     in_place: Vec<Pointer>,
     nodes: usize,
+    /// Where it is too large to go on.
+    bound: usize,
 }
 
 /// What a keyword of JSON Schema holds.
@@ -88,7 +92,7 @@ fn keyword(name: &str) -> Keyword {
     }
 }
 
-impl Lift<'_, '_, '_> {
+impl<'d> Lift<'_, 'd, '_> {
     /// `hidden` are the members that the surrounding `allOf` leaves out in this direction.
     fn schema(
         &mut self,
@@ -98,6 +102,12 @@ impl Lift<'_, '_, '_> {
         hidden: &HashSet<String>,
     ) -> Result<Value, Fault> {
         self.nodes += 1;
+        if self.nodes > self.bound {
+            return Err(Fault::new(
+                at,
+                "the description unfolds to more than can be carried; cut it down to what is used",
+            ));
+        }
         let object = match schema {
             Value::Object(object) => object,
             Value::Bool(_) => return Ok(schema.clone()),
@@ -136,8 +146,11 @@ impl Lift<'_, '_, '_> {
     }
 
     /// The place that a reference names; where that is only a reference, what that one names.
-    fn definition_of(&self, at: &Pointer, reference_text: &str) -> Result<Pointer, Fault> {
-        let (mut target, mut value) = self.document.target(at, reference_text)?;
+    fn definition_of(&mut self, at: &Pointer, reference_text: &str) -> Result<Pointer, Fault> {
+        let (mut target, mut value) = match self.document.target(at, reference_text) {
+            Ok(found) => found,
+            Err(fault) => self.enclosing(at, reference_text).ok_or(fault)?,
+        };
         let mut passed = HashSet::from([target.clone()]);
         while let Some(next) = reference(value).filter(|_| is_pure(value)) {
             (target, value) = self.document.target(&target, next)?;
@@ -151,6 +164,26 @@ impl Lift<'_, '_, '_> {
         Ok(target)
     }
 
+    /// What a `#/$defs/NAME` means that leads nowhere from the document's root: generators
+    /// copy whole schemas into a description, and their own definitions come with them.
+    fn enclosing(&mut self, at: &Pointer, reference_text: &str) -> Option<(Pointer, &'d Value)> {
+        let inside = Pointer::of_reference(reference_text)?;
+        let kind = inside.tokens().next()?;
+        if kind != "$defs" && kind != "definitions" {
+            return None;
+        }
+        let document = self.document;
+        let found = at.ancestors().find_map(|ancestor| {
+            let place = ancestor.join(&inside);
+            document.at(&place).map(|value| (place, value))
+        })?;
+        self.warnings.add(
+            &at.child("$ref"),
+            "it leads nowhere from the document's root; read within the schema around it",
+        );
+        Some(found)
+    }
+
     fn keywords(
         &mut self,
         at: &Pointer,
@@ -160,7 +193,7 @@ impl Lift<'_, '_, '_> {
         out: &mut Map<String, Value>,
     ) -> Result<(), Fault> {
         let mut hidden = outer_hidden.clone();
-        self.find_hidden(object, &mut hidden, 0);
+        self.find_hidden(object, &mut hidden, &mut 0);
         for (name, value) in object {
             let here = at.child(name);
             let kept = match keyword(name) {
@@ -172,14 +205,17 @@ impl Lift<'_, '_, '_> {
                 Keyword::SchemaMapInPlace => self.map(&here, value, in_place)?,
                 Keyword::SchemaList => self.list(&here, value, false, &HashSet::new())?,
                 Keyword::SchemaListInPlace => self.list(&here, value, in_place, &hidden)?,
-                Keyword::Text => value.as_str().map(|raw| Value::String(text(raw))),
+                Keyword::Text => value.as_str().map(|raw| {
+                    self.nodes += raw.len() / 128;
+                    Value::String(text(raw))
+                }),
                 Keyword::Name => value.is_string().then(|| value.clone()),
                 Keyword::Count => count(value).map(Value::Number),
                 Keyword::Number => positive(value).then(|| value.clone()),
                 Keyword::Flag => value.is_boolean().then(|| value.clone()),
-                Keyword::Any => Some(value.clone()),
+                Keyword::Any => Some(self.data(value)),
                 Keyword::List => {
-                    value.as_array().filter(|list| !list.is_empty()).map(|_| value.clone())
+                    value.as_array().filter(|list| !list.is_empty()).map(|_| self.data(value))
                 }
                 Keyword::Dropped => {
                     self.special(at, name, value, object, &hidden, out)?;
@@ -232,14 +268,13 @@ impl Lift<'_, '_, '_> {
             },
             "required" => match value.as_array() {
                 Some(names) => {
-                    let mut kept: Vec<Value> = Vec::new();
-                    for name in names.iter().filter(|name| name.is_string()) {
-                        if !name.as_str().is_some_and(|name| hidden.contains(name))
-                            && !kept.contains(name)
-                        {
-                            kept.push(name.clone());
-                        }
-                    }
+                    let mut seen = HashSet::new();
+                    let kept: Vec<Value> = names
+                        .iter()
+                        .filter_map(Value::as_str)
+                        .filter(|name| !hidden.contains(*name) && seen.insert(*name))
+                        .map(|name| Value::String(name.to_owned()))
+                        .collect();
                     if !kept.is_empty() {
                         out.insert(name.to_owned(), Value::Array(kept));
                     }
@@ -278,10 +313,10 @@ impl Lift<'_, '_, '_> {
                 }
             }
             "examples" if value.is_array() => {
-                out.insert(name.to_owned(), value.clone());
+                out.insert(name.to_owned(), self.data(value));
             }
             "example" if !object.get("examples").is_some_and(Value::is_array) => {
-                out.insert("examples".to_owned(), json!([value]));
+                out.insert("examples".to_owned(), Value::Array(vec![self.data(value)]));
             }
             "dependentRequired" if value.as_object().is_some_and(is_map_of_names) => {
                 out.insert(name.to_owned(), value.clone());
@@ -318,10 +353,23 @@ impl Lift<'_, '_, '_> {
         Ok(Some(Value::Array(kept)))
     }
 
+    /// A value that is no schema, counted.
+    fn data(&mut self, value: &Value) -> Value {
+        self.nodes += size(value);
+        value.clone()
+    }
+
     /// Gathers the members that do not go in this direction, also those of `allOf` branches:
     /// `required` often stands in another branch than the property.
-    fn find_hidden(&self, object: &Map<String, Value>, hidden: &mut HashSet<String>, depth: usize) {
-        if depth > 16 {
+    fn find_hidden(
+        &self,
+        object: &Map<String, Value>,
+        hidden: &mut HashSet<String>,
+        visited: &mut usize,
+    ) {
+        // Branches may share branches, and lead back: more than this is no design.
+        *visited += 1;
+        if *visited > 200 {
             return;
         }
         if let Some(properties) = object.get("properties").and_then(Value::as_object) {
@@ -333,7 +381,7 @@ impl Lift<'_, '_, '_> {
         }
         for branch in object.get("allOf").and_then(Value::as_array).into_iter().flatten() {
             if let Ok((_, Value::Object(branch))) = self.document.resolve(Pointer::root(), branch) {
-                self.find_hidden(branch, hidden, depth + 1);
+                self.find_hidden(branch, hidden, visited);
             }
         }
     }
@@ -353,14 +401,28 @@ impl Lift<'_, '_, '_> {
     }
 }
 
+/// How many nodes a value has; long text counts for more than one.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
+        Value::Object(members) => 1 + members.values().map(size).sum::<usize>(),
+        Value::String(text) => 1 + text.len() / 128,
+        _ => 1,
+    }
+}
+
 /// Whether a schema is a reference and nothing else.
 fn is_pure(schema: &Value) -> bool {
     schema.as_object().is_some_and(|object| object.len() == 1 && object.contains_key("$ref"))
 }
 
 fn is_map_of_names(map: &Map<String, Value>) -> bool {
-    map.values()
-        .all(|names| names.as_array().is_some_and(|names| names.iter().all(Value::is_string)))
+    let are_names = |names: &Value| {
+        let mut seen = HashSet::new();
+        let names = names.as_array()?;
+        Some(names.iter().all(|name| name.as_str().is_some_and(|name| seen.insert(name))))
+    };
+    map.values().all(|names| are_names(names) == Some(true))
 }
 
 /// The type or types, as far as JSON Schema knows them. Swagger's `file` is text here: what

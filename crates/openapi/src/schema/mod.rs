@@ -44,21 +44,92 @@ pub(crate) struct Schemas<'d> {
     names: HashMap<Pointer, String>,
     taken: HashSet<String>,
     kept: HashMap<(Pointer, Direction), Rc<Result<Lifted, Fault>>>,
+    left: Left,
 }
 
 /// How many nodes an operation's definitions may have together. What is farther away is
 /// left open (`{}`): thousands of operations may reach the same half of a large document,
-/// and each carries its own copy.
-const fn budget(direction: Direction) -> usize {
+/// and each carries its own copy. An input binds, so it gets more room than an output.
+const fn most(direction: Direction) -> usize {
     match direction {
-        Direction::Input => 40_000,
-        Direction::Output => 12_000,
+        Direction::Input => 20_000,
+        Direction::Output => 4_000,
+    }
+}
+
+/// How many nodes all operations may carry in their definitions. A node costs some 250 bytes.
+const fn total(direction: Direction) -> usize {
+    match direction {
+        Direction::Input => 1_500_000,
+        Direction::Output => 500_000,
+    }
+}
+
+/// What every operation may have while anything is left.
+const FAIR: usize = 300;
+
+/// How much all operations may carry beside their definitions.
+const MAX_INLINE: usize = 3_000_000;
+
+/// What is left of the bounds.
+#[derive(Debug)]
+struct Left {
+    input: usize,
+    output: usize,
+    inline: usize,
+    /// Operations that are still to come.
+    operations: usize,
+    /// Whether it was said that something is left open.
+    is_told: bool,
+}
+
+impl Left {
+    fn of(&mut self, direction: Direction) -> &mut usize {
+        match direction {
+            Direction::Input => &mut self.input,
+            Direction::Output => &mut self.output,
+        }
+    }
+
+    /// What one operation may have: twice its part of what is left, since most need less.
+    fn share(&mut self, direction: Direction) -> usize {
+        let operations = self.operations.max(1);
+        let left = *self.of(direction);
+        (2 * left / operations).clamp(FAIR, most(direction)).min(left)
     }
 }
 
 impl<'d> Schemas<'d> {
-    pub(crate) fn new(document: &'d Document) -> Self {
-        Self { document, names: HashMap::new(), taken: HashSet::new(), kept: HashMap::new() }
+    pub(crate) fn new(document: &'d Document, operations: usize) -> Self {
+        let left = Left {
+            input: total(Direction::Input),
+            output: total(Direction::Output),
+            inline: MAX_INLINE,
+            operations,
+            is_told: false,
+        };
+        let (names, taken, kept) = (HashMap::new(), HashSet::new(), HashMap::new());
+        Self { document, names, taken, kept, left }
+    }
+
+    /// Notes that one operation fewer is to come.
+    pub(crate) fn next_operation(&mut self) {
+        self.left.operations = self.left.operations.saturating_sub(1);
+    }
+
+    /// Counts what an operation carries itself. Small documents can refer to one large piece
+    /// from everywhere.
+    pub(crate) fn charge(&mut self, at: &Pointer, nodes: usize) -> Result<(), Fault> {
+        match self.left.inline.checked_sub(nodes) {
+            Some(left) => {
+                self.left.inline = left;
+                Ok(())
+            }
+            None => Err(Fault::new(
+                at,
+                "the description unfolds to more than can be carried; cut it down to what is used",
+            )),
+        }
     }
 
     /// Normalises the schema at a place.
@@ -69,7 +140,10 @@ impl<'d> Schemas<'d> {
         direction: Direction,
         warnings: &mut Warnings,
     ) -> Result<Lifted, Fault> {
-        lift::lift(self, at, schema, direction, warnings)
+        let bound = self.left.inline;
+        let lifted = lift::lift(self, at, schema, direction, bound, warnings)?;
+        self.charge(at, lifted.nodes)?;
+        Ok(lifted)
     }
 
     /// The `$defs` that the schemas need, themselves and through one another.
@@ -88,14 +162,16 @@ impl<'d> Schemas<'d> {
         }
         let mut in_place: HashMap<Pointer, Vec<Pointer>> = HashMap::new();
         let mut definitions = Map::new();
-        let mut left = budget(direction);
+        let share = self.left.share(direction);
+        let mut left = share;
+        let mut cut: Option<Pointer> = None;
         while let Some(pointer) = queue.pop_front() {
             let name = self.name(&pointer);
             let kept = self.definition(&pointer, direction, warnings);
             let lifted = kept.as_ref().as_ref().map_err(Clone::clone)?;
             let Some(rest) = left.checked_sub(lifted.nodes) else {
-                warnings.add(&pointer, "too large to be carried by each operation; left open");
                 definitions.insert(name, Value::Object(Map::new()));
+                cut = cut.or(Some(pointer));
                 continue;
             };
             left = rest;
@@ -106,6 +182,13 @@ impl<'d> Schemas<'d> {
                     queue.push_back(reference.clone());
                 }
             }
+        }
+        *self.left.of(direction) -= share - left;
+        if let Some(pointer) = cut.filter(|_| !std::mem::replace(&mut self.left.is_told, true)) {
+            warnings.add(
+                &pointer,
+                "this schema, with what it names, is too large for each operation to carry; here and elsewhere such parts are left open",
+            );
         }
         refuse_groundless(&in_place)?;
         Ok(definitions)
@@ -123,7 +206,7 @@ impl<'d> Schemas<'d> {
         }
         let document = self.document;
         let lifted = match document.at(pointer) {
-            Some(schema) => self.lift(pointer, schema, direction, warnings),
+            Some(schema) => lift::lift(self, pointer, schema, direction, usize::MAX, warnings),
             None => Err(Fault::new(pointer, "there is nothing in this place")),
         };
         let lifted = Rc::new(lifted);

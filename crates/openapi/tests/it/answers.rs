@@ -35,6 +35,8 @@ fn a_body_is_read_by_its_media_type() {
         ("application/problem+json", b"{\"a\":1}", json!({"a": 1})),
         ("text/plain", b"hello", json!("hello")),
         ("text/plain; charset=ISO-8859-1", b"\xfc", json!("ü")),
+        ("text/plain; charset=\"windows-1252\"", b"\x80", json!("€")),
+        ("application/json; charset=latin1", b"[\"\xfc\"]", json!(["ü"])),
         ("text/plain", b"\xff", json!("\u{fffd}")),
         ("application/xml", b"<a/>", json!("<a/>")),
         ("application/x-ndjson", b"{\"a\":1}\n\n{\"a\":2}\n", json!([{"a": 1}, {"a": 2}])),

@@ -90,7 +90,8 @@ fn what_is_wrong_with_an_answer_costs_its_schema_only() {
 
 #[test]
 fn a_path_that_makes_none_is_set_aside() {
-    for path in ["/a/../b", "/{a", "/a}/", "/%2e%2e/x"] {
+    let long = format!("/{}", "x".repeat(3000));
+    for path in ["/a/../b", "/{a", "/a}/", "/%2e%2e/x", "/a\r\nb", &long] {
         let document = json!({"openapi": "3.0.0", "paths": {path: {"get": {}}, "/s": {"get": {}}}});
         let description = description(&document.to_string());
         assert_eq!((description.operations.len(), description.skipped.len()), (1, 1), "{path}");
@@ -174,4 +175,73 @@ fn text_has_no_control_characters() {
     assert_eq!(operation.summary.as_deref(), Some("s[31m"));
     assert_eq!(operation.description.as_deref(), Some("d\ne"));
     assert_eq!(operation.tags, ["t"]);
+}
+
+#[test]
+fn branches_that_share_branches_cost_no_more_than_they_are() {
+    let mut schemas = json!({});
+    for level in 0..30 {
+        let next = json!({"$ref": format!("#/components/schemas/s{}", level + 1)});
+        schemas[format!("s{level}")] = json!({"allOf": vec![next; 10]});
+    }
+    schemas["s30"] = json!({"type": "object"});
+    let first = json!({"schema": {"$ref": "#/components/schemas/s0"}});
+    for media_type in ["application/json", "multipart/form-data"] {
+        let document = json!({"openapi": "3.0.0", "components": {"schemas": schemas}, "paths": {
+            "/": {"post": {"requestBody": {"content": {media_type: first}}}}}});
+        assert_eq!(description(&document.to_string()).operations.len(), 1, "{media_type}");
+    }
+}
+
+#[test]
+fn a_large_piece_that_everything_refers_to_is_not_copied_without_bound() {
+    let many: Vec<Value> = (0..3000).map(|n| json!(format!("value-{n}"))).collect();
+    let body = json!({"content": {"application/json": {"schema": {"enum": many}}}});
+    let mut paths = json!({});
+    for n in 0..2000 {
+        paths[format!("/p{n}")] =
+            json!({"post": {"requestBody": {"$ref": "#/components/requestBodies/b"}}});
+    }
+    let document =
+        json!({"openapi": "3.0.0", "paths": paths, "components": {"requestBodies": {"b": body}}});
+    let description = description(&document.to_string());
+    assert_eq!(description.operations.len() + description.skipped.len(), 2000);
+    assert!(
+        (500..1500).contains(&description.operations.len()),
+        "{}",
+        description.operations.len()
+    );
+    assert!(description.skipped[0].reason.contains("unfolds"));
+}
+
+#[test]
+fn definitions_that_are_too_far_away_are_left_open() {
+    let mut schemas = json!({});
+    for n in 0..3000 {
+        let mut schema =
+            json!({"properties": {"next": {"$ref": format!("#/components/schemas/s{}", n + 1)}}});
+        for m in 0..10 {
+            schema["properties"][format!("m{m}")] = json!({"type": "string"});
+        }
+        schemas[format!("s{n}")] = schema;
+    }
+    schemas["s3000"] = json!({});
+    let content =
+        json!({"content": {"application/json": {"schema": {"$ref": "#/components/schemas/s0"}}}});
+    let document = json!({"openapi": "3.0.0", "components": {"schemas": schemas}, "paths": {
+        "/": {"post": {"requestBody": content, "responses": {"200": content}}}}});
+    let description = description(&document.to_string());
+    let operation = &description.operations[0];
+    for (schema, most) in
+        [(operation.input.as_value(), 1000), (operation.output.as_ref().unwrap().as_value(), 200)]
+    {
+        let definitions = schema["$defs"].as_object().unwrap();
+        assert!(
+            definitions.len() > most / 2 && definitions.len() < 2 * most,
+            "{}",
+            definitions.len()
+        );
+        assert_eq!(definitions.values().filter(|schema| **schema == json!({})).count(), 1);
+    }
+    assert!(description.warnings.iter().any(|warning| warning.message.contains("too large")));
 }

@@ -44,6 +44,10 @@ fn old_spellings_become_2020_12() {
         ),
         (json!({"maxLength": 10.0, "minItems": -1, "pattern": 5}), json!({"maxLength": 10})),
         (json!({"type": "any"}), json!({})),
+        (
+            json!({"dependentRequired": {"a": ["b", "b"]}, "required": ["a", 1, "a"]}),
+            json!({"required": ["a"]}),
+        ),
         (json!({"items": [{"type": "string"}]}), json!({"prefixItems": [{"type": "string"}]})),
     ] {
         assert_eq!(body("3.0.3", &old), new, "{old}");
@@ -182,4 +186,22 @@ fn the_output_is_that_of_the_successes() {
         let output = operation.output.map_or(Value::Null, tollbridge_operation::Schema::into_value);
         assert_eq!(output, expected, "{responses}");
     }
+}
+
+#[test]
+fn definitions_inside_of_a_schema_are_found() {
+    let schemas = json!({"Order": {
+        "$defs": {"Line": {"type": "object", "properties": {"unit": {"$ref": "#/$defs/Unit"}}},
+                  "Unit": {"enum": ["kg"]}},
+        "type": "array", "items": {"$ref": "#/$defs/Line"}
+    }});
+    let input = input("3.1.0", &json!({"$ref": "#/components/schemas/Order"}), &schemas);
+    assert_eq!(
+        input["$defs"],
+        json!({
+            "Order": {"type": "array", "items": {"$ref": "#/$defs/Order__defs_Line"}},
+            "Order__defs_Line": {"type": "object", "properties": {"unit": {"$ref": "#/$defs/Order__defs_Unit"}}},
+            "Order__defs_Unit": {"enum": ["kg"]},
+        })
+    );
 }
