@@ -17,14 +17,15 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// write sent on one that the server is closing has an unknown outcome.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// Builds the client. `tls` says whether any host may be reached by https; where none may,
-/// the machine's certificates are not read. On a machine that has none, every https
-/// connection fails for lack of trust, and nothing else does.
-pub(super) fn build(attempt_timeout: Duration, tls: bool) -> Result<reqwest::Client, String> {
+/// Builds the client. It connects to nothing yet.
+pub(super) fn build(
+    attempt_timeout: Duration,
+    tls: ClientConfig,
+) -> Result<reqwest::Client, String> {
     // Less than an attempt, so that a time-out of the attempt means that there was a connection.
     let connect = CONNECT.min(attempt_timeout.mul_f64(0.75));
     reqwest::Client::builder()
-        .tls_backend_preconfigured(trust(tls)?)
+        .tls_backend_preconfigured(tls)
         .user_agent(concat!("tollbridge/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
         .redirect(redirect::Policy::none())
@@ -38,19 +39,34 @@ pub(super) fn build(attempt_timeout: Duration, tls: bool) -> Result<reqwest::Cli
         .map_err(|error| error.without_url().to_string())
 }
 
-fn trust(tls: bool) -> Result<ClientConfig, String> {
+/// TLS that trusts whom the machine trusts. Where it has no certificates, every https
+/// connection fails for lack of trust, and nothing else does.
+pub(super) fn trust_the_system() -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    let verifier = if tls { Verifier::new(provider).ok() } else { None };
-    let mut config = match verifier {
-        Some(verifier) => builder
-            .dangerous() // rustls' word for any verifier but its own; this one is the system's.
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth(),
-        None => builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
+    let Ok(verifier) = Verifier::new(Arc::clone(&provider)) else {
+        return trust_only(RootCertStore::empty());
     };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous() // rustls' word for every verifier but its own; this one is the system's.
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok(with_protocols(config))
+}
+
+/// TLS that trusts these authorities.
+pub(super) fn trust_only(roots: RootCertStore) -> Result<ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(with_protocols(config))
+}
+
+fn with_protocols(mut config: ClientConfig) -> ClientConfig {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    config
 }

@@ -2,7 +2,7 @@
 //!
 //! A credential that is configured for an API goes with every operation. Credentials by
 //! scheme go as the description asks: the first alternative whose schemes are all there
-//! (OpenAPI 3.1 §4.8.30). Nothing is guessed: where none is complete, nothing is sent.
+//! (`OpenAPI` 3.1 §4.8.30). Nothing is guessed: where none is complete, nothing is sent.
 
 use std::collections::BTreeMap;
 
@@ -143,12 +143,12 @@ fn fitting<'a>(
 ) -> Option<&'a Credential> {
     let credential = by_name.get(&scheme.name)?;
     let fits = match (&scheme.scheme, credential) {
-        (SecurityScheme::ApiKey { .. }, Credential::ApiKey { .. }) => true,
-        // A header of the user's choice stands in for a scheme that we do not speak.
-        (_, Credential::ApiKey { at: Some(_), .. }) => true,
         (SecurityScheme::Http { scheme }, Credential::Basic { .. }) => scheme == "basic",
         (SecurityScheme::Http { scheme }, Credential::Bearer { .. }) => scheme == "bearer",
-        (SecurityScheme::OAuth2 | SecurityScheme::OpenIdConnect, Credential::Bearer { .. }) => true,
+        (SecurityScheme::OAuth2 | SecurityScheme::OpenIdConnect, Credential::Bearer { .. })
+        | (SecurityScheme::ApiKey { .. }, Credential::ApiKey { .. })
+        // A key at a place of the user's choice stands in for a scheme that we do not speak.
+        | (_, Credential::ApiKey { at: Some(_), .. }) => true,
         _ => false,
     };
     fits.then_some(credential)

@@ -95,8 +95,9 @@ struct Next {
 
 impl<L: AttemptLog> Course<'_, L> {
     async fn run(&mut self, prepared: &Prepared) -> Outcome {
-        if prepared.call != self.judge.call.id {
-            let message = "the request that was prepared is another call's";
+        let upstream = self.judge.upstream;
+        if prepared.call != self.judge.call.id || !upstream.hosts.allow(&prepared.target.url) {
+            let message = "the request was prepared for another call or upstream";
             let failed = self.judge.failed(FailureKind::Internal, message);
             return self.never_sent(failed).await;
         }
@@ -121,7 +122,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     hops += 1;
                     match self.hop(&target, &answered, hops) {
                         Ok(hop) => target = Cow::Owned(hop),
-                        Err(failed) => return self.give_up(failed),
+                        Err(failed) => return self.give_up(*failed),
                     }
                     Next {
                         wait: Duration::ZERO,
@@ -141,14 +142,14 @@ impl<L: AttemptLog> Course<'_, L> {
                             tries += 1;
                             match self.repeat(setback, tries, why) {
                                 Ok(next) => next,
-                                Err(failed) => return self.give_up(failed),
+                                Err(failed) => return self.give_up(*failed),
                             }
                         }
                     }
                 }
             };
             if let Err(failed) = self.go_on(next, &target).await {
-                return self.give_up(failed);
+                return self.give_up(*failed);
             }
         }
     }
@@ -198,17 +199,17 @@ impl<L: AttemptLog> Course<'_, L> {
     }
 
     /// The request that a redirect asks for.
-    fn hop(&self, target: &Target, answered: &Answered, hops: u32) -> Result<Target, Failed> {
+    fn hop(&self, target: &Target, answered: &Answered, hops: u32) -> Result<Target, Box<Failed>> {
         let next = if hops > redirect::HOPS {
             Err(format!("it redirects more than {} times", redirect::HOPS))
         } else {
             redirect::follow(self.judge.upstream, target, answered.status, &answered.headers)
         };
-        next.map_err(|reason| self.judge.not_followed(answered, &reason))
+        next.map_err(|reason| Box::new(self.judge.not_followed(answered, &reason)))
     }
 
     /// Whether there is a try of that number, counted from 1, and when.
-    fn repeat(&mut self, setback: Setback, number: u32, why: String) -> Result<Next, Failed> {
+    fn repeat(&mut self, setback: Setback, number: u32, why: String) -> Result<Next, Box<Failed>> {
         let Setback { failing, mut failed, asked, open } = setback;
         self.open |= open;
         if failed.retryable {
@@ -222,24 +223,24 @@ impl<L: AttemptLog> Course<'_, L> {
         let in_time =
             Instant::now().checked_add(wait).is_some_and(|resumed| resumed < self.deadline);
         if !again || number > retry::ATTEMPTS || !in_time {
-            return Err(failed);
+            return Err(Box::new(failed));
         }
         Ok(Next { wait, why, otherwise: failed })
     }
 
     /// Waits, and announces the next request.
-    async fn go_on(&mut self, next: Next, target: &Target) -> Result<(), Failed> {
+    async fn go_on(&mut self, next: Next, target: &Target) -> Result<(), Box<Failed>> {
         let Next { wait, why, otherwise } = next;
         let n = self.n + 1;
         if !wait.is_zero() {
             self.log.waiting(n, wait, &why);
             tokio::select! {
                 () = sleep(wait) => {}
-                () = self.cancel.cancelled() => return Err(self.cancelled(false)),
+                () = self.cancel.cancelled() => return Err(Box::new(self.cancelled(false))),
             }
         }
         if self.cancel.is_cancelled() {
-            return Err(self.cancelled(false));
+            return Err(Box::new(self.cancelled(false)));
         }
         let start = AttemptStart {
             n,
@@ -254,12 +255,12 @@ impl<L: AttemptLog> Course<'_, L> {
                 self.n = n;
                 Ok(())
             }
-            Ok(Err(refused)) => Err(self.refused(refused, otherwise)),
+            Ok(Err(refused)) => Err(Box::new(self.refused(refused, otherwise))),
             Err(_) => {
                 // It may be on record by now, so its end must be.
                 self.n = n;
                 self.not_sent().await;
-                Err(otherwise)
+                Err(Box::new(otherwise))
             }
         }
     }
@@ -298,21 +299,20 @@ impl<L: AttemptLog> Course<'_, L> {
 
     /// The last word: what an earlier request may have done is not forgotten.
     fn give_up(&self, mut failed: Failed) -> Outcome {
-        let mut message = failed.message.clone();
+        let mut message = failed.message;
         if self.n > 1 {
             message = format!("{message} (after {} requests)", self.n);
         }
-        if self.open && failed.kind != FailureKind::Cancelled {
-            if matches!(
-                failed.kind,
-                FailureKind::UpstreamTimeout | FailureKind::UpstreamUnavailable
-            ) {
+        let told = [FailureKind::OutcomeUnknown, FailureKind::Cancelled].contains(&failed.kind);
+        if self.open && !told {
+            message = format!(
+                "{message}; an earlier request got no answer and may have been \
+                               carried out"
+            );
+            let silent = [FailureKind::UpstreamTimeout, FailureKind::UpstreamUnavailable];
+            if silent.contains(&failed.kind) {
                 failed.kind = FailureKind::OutcomeUnknown;
                 failed.retryable = self.judge.nature.may_be_done_twice();
-            }
-            if failed.kind != FailureKind::OutcomeUnknown || self.n > 1 {
-                message =
-                    format!("{message}. A request that got no answer may have had its effect");
             }
         }
         failed.message = cut(&message, MESSAGE);

@@ -46,7 +46,7 @@ pub(super) enum Content {
     /// More than was allowed. What was read is gone.
     TooLarge,
     /// In an encoding that was not asked for.
-    Encoded(String),
+    Encoded(&'static str),
     /// Not all of it came.
     Broken(Breakage),
 }
@@ -89,27 +89,29 @@ async fn exchange(upstream: &Upstream, target: &Target, limit: Instant, sent: &S
     let status = response.status();
     let headers = response.headers().clone();
     let mut bytes = 0;
-    let body = match encoding(&headers) {
-        Some(encoding) => Content::Encoded(encoding),
-        None => {
-            let reading = read(response, upstream.max_response, &mut bytes);
-            match timeout_at(limit, reading).await {
-                Ok(content) => content,
-                Err(_) => Content::Broken(Breakage::TimedOut(begun.elapsed())),
-            }
-        }
+    let body = if let Some(encoding) = encoding(&headers) {
+        Content::Encoded(encoding)
+    } else {
+        let reading = read(response, upstream.max_response, &mut bytes);
+        let read = timeout_at(limit, reading).await;
+        read.unwrap_or_else(|_| Content::Broken(Breakage::TimedOut(begun.elapsed())))
     };
     Ended::Answered(Answered { status, headers, body, bytes })
 }
 
-/// What the body is still encoded in: gzip is undone by now and its header gone.
-fn encoding(headers: &HeaderMap) -> Option<String> {
+/// What the body is still encoded in: gzip is undone by now and its header gone. Only names
+/// that we know are passed on, since an upstream could echo a secret here too.
+fn encoding(headers: &HeaderMap) -> Option<&'static str> {
+    const NAMES: [&str; 5] = ["br", "compress", "deflate", "gzip", "zstd"];
     headers
         .get_all(CONTENT_ENCODING)
         .iter()
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase())
-        .find(|encoding| !encoding.is_empty() && encoding != "identity")
-        .map(|encoding| encoding.chars().take(40).collect())
+        .map(|value| value.as_bytes().trim_ascii())
+        .find(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"))
+        .map(|encoding| {
+            let known = NAMES.iter().find(|name| encoding.eq_ignore_ascii_case(name.as_bytes()));
+            known.copied().unwrap_or("something unknown")
+        })
 }
 
 /// Reads a body as it comes, decompressed, and stops where it exceeds what is allowed: what

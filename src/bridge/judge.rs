@@ -75,11 +75,11 @@ impl Judge<'_> {
             Content::TooLarge => return Verdict::Setback(self.too_large(status)),
             Content::Encoded(encoding) => {
                 let message = format!(
-                    "{} answered {} encoded as `{encoding}`, which was not asked for",
+                    "{} answered {} encoded as {encoding}, which was not asked for",
                     self.api(),
                     shown(status)
                 );
-                return Verdict::Setback(self.last(message, Some(status)));
+                return Verdict::Setback(self.last(&message, Some(status)));
             }
             Content::Broken(what) => {
                 return Verdict::Setback(self.no_answer(&what, true, Some(status)));
@@ -97,7 +97,7 @@ impl Judge<'_> {
                     self.api(),
                     shown(status)
                 );
-                Verdict::Setback(self.last(message, Some(status)))
+                Verdict::Setback(self.last(&message, Some(status)))
             }
             Answer::Unreadable { .. } => {
                 let text = String::from_utf8_lossy(&response.body).into_owned();
@@ -122,7 +122,7 @@ impl Judge<'_> {
                     self.api(),
                     shown(status)
                 );
-                return Verdict::Setback(self.last(message, Some(status)));
+                return Verdict::Setback(self.last(&message, Some(status)));
             }
             Payload::Bytes { media_type, data } => {
                 Payload::Bytes { media_type: redactor.text(&media_type).into_owned(), data }
@@ -148,7 +148,7 @@ impl Judge<'_> {
         let (kind, message) = match (open, what) {
             (true, _) => (
                 FailureKind::OutcomeUnknown,
-                format!("{api} may have carried this out, and nobody can tell: {words}"),
+                format!("{api} may have carried this out, and no answer tells: {words}"),
             ),
             (false, Breakage::TimedOut(_)) => {
                 (FailureKind::UpstreamTimeout, format!("{api} is too slow: {words}"))
@@ -172,7 +172,7 @@ impl Judge<'_> {
             shown(status),
             self.upstream.max_response
         );
-        let mut setback = self.last(message, Some(status));
+        let mut setback = self.last(&message, Some(status));
         setback.failed.kind = FailureKind::ResponseTooLarge;
         setback
     }
@@ -241,8 +241,8 @@ impl Judge<'_> {
     }
 
     /// A failure that no repetition mends.
-    fn last(&self, message: String, status: Option<StatusCode>) -> Setback {
-        let mut failed = self.failed(FailureKind::UpstreamError, &message);
+    fn last(&self, message: &str, status: Option<StatusCode>) -> Setback {
+        let mut failed = self.failed(FailureKind::UpstreamError, message);
         failed.upstream = status.map(|status| reply(status, Value::Null));
         Setback { failing: Failing::Final, failed, asked: None, open: false }
     }
@@ -250,7 +250,7 @@ impl Judge<'_> {
     /// A redirect that is not followed.
     pub(super) fn not_followed(&self, answered: &Answered, reason: &str) -> Failed {
         let message = format!("{} answered {}: {reason}", self.api(), shown(answered.status));
-        self.last(message, Some(answered.status)).failed
+        self.last(&message, Some(answered.status)).failed
     }
 
     /// A failure with a message that is bounded and redacted.
@@ -301,11 +301,11 @@ fn value_of(payload: Payload) -> Value {
     }
 }
 
-/// SOAP 1.1 §4.4.1 and SOAP 1.2 part 1 §5.4.6: all codes but these say that the message
-/// cannot be processed as it is.
+/// The codes of SOAP 1.1 §4.4.1 and SOAP 1.2 part 1 §5.4.6 that say that the message cannot be
+/// processed as it is, whenever it comes. A code of the upstream's own says nothing.
 fn blames_the_request(fault: &Fault) -> bool {
     let code = fault.code.split('.').next().unwrap_or_default();
-    !matches!(code, "Server" | "Receiver")
+    ["Client", "Sender", "VersionMismatch", "MustUnderstand", "DataEncodingUnknown"].contains(&code)
 }
 
 /// `503 Service Unavailable`.

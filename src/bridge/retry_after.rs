@@ -7,7 +7,7 @@ use http::header::RETRY_AFTER;
 
 /// A month is the longest window that an API's quota plausibly has. What asks for more says
 /// "not soon", and no date arithmetic downstream should have to bear it.
-pub(super) const LONGEST: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_hours(31 * 24);
 
 /// How long the server asks to wait, from `now`; `None` where it says nothing that can be
 /// read. A date in the past means now. Of several values the longest counts.

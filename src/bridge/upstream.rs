@@ -8,6 +8,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderName, HeaderValue};
+use rustls::RootCertStore;
 use tollbridge_operation::{ApiName, Operation};
 use url::Url;
 
@@ -30,7 +31,7 @@ pub struct UpstreamConfig {
     /// Headers that go with every request and that no argument can change.
     pub headers: Vec<(HeaderName, HeaderText)>,
     /// The whole call: requests and waits. Whoever calls [`execute`](super::execute) makes
-    /// its deadline of it.
+    /// its deadline of it, or of what the tool says.
     pub timeout: Duration,
     /// One request.
     pub attempt_timeout: Duration,
@@ -113,6 +114,7 @@ pub struct Upstream {
     pub(super) hosts: Hosts,
     pub(super) credentials: Credentials,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    timeout: Duration,
     pub(super) attempt_timeout: Duration,
     pub(super) redirects: Redirects,
     pub(super) max_response: u64,
@@ -145,9 +147,13 @@ impl Upstream {
         if let Err(reason) = check_credentials(&config.credentials) {
             return Err(UpstreamError::Credential { api, reason });
         }
-        // A redirect could lead from http to https.
-        let tls = base_url.scheme() == "https" || !config.hosts.is_empty();
-        let client = match client::build(config.attempt_timeout, tls) {
+        // Reading the machine's certificates takes a while, and a redirect could lead to https.
+        let tls = if base_url.scheme() == "https" || !config.hosts.is_empty() {
+            client::trust_the_system()
+        } else {
+            client::trust_only(RootCertStore::empty())
+        };
+        let client = match tls.and_then(|tls| client::build(config.attempt_timeout, tls)) {
             Ok(client) => client,
             Err(reason) => return Err(UpstreamError::Client { api, reason }),
         };
@@ -157,6 +163,7 @@ impl Upstream {
             hosts,
             credentials: config.credentials,
             headers,
+            timeout: config.timeout,
             attempt_timeout: config.attempt_timeout,
             redirects: config.redirects,
             max_response: config.max_response,
@@ -165,6 +172,16 @@ impl Upstream {
             jitter,
             clock: SystemTime::now,
         })
+    }
+
+    /// The API.
+    pub fn api(&self) -> &ApiName {
+        &self.api
+    }
+
+    /// How long a whole call may take, where its tool says nothing else.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// The security schemes for which the operation lacks a credential: none where it can be

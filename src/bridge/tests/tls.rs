@@ -1,0 +1,95 @@
+//! Whom we trust. The server is a thread that speaks rustls over a plain socket.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::thread::JoinHandle;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+
+use super::*;
+use crate::bridge::client;
+
+/// An authority of these tests, until 2120.
+const AUTHORITY: &str = "\
+    MIIBazCCARGgAwIBAgIBATAKBggqhkjOPQQDAjAkMSIwIAYDVQQDDBl0b2xsYnJpZGdlIHRlc3QgYXV0aG9yaXR5MCAX\
+    DTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAkMSIwIAYDVQQDDBl0b2xsYnJpZGdlIHRlc3QgYXV0aG9yaXR5\
+    MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEVyPcRnrM8ZYg1AuusOX6+cxz+m5t41qNFVdl49cz47AXaEhf/Hgr7SIJ\
+    d6pwBYMm1cN69nIeFWu8dDxHbmUl+KMyMDAwDwYDVR0TAQH/BAUwAwEB/zAdBgNVHQ4EFgQUNWbeX4To3y5yBzR3XoTZ\
+    NLf+bu0wCgYIKoZIzj0EAwIDSAAwRQIgNHbZFQTMHEP/w+UXHwGLPqwz4BsHC7Bx+axY9Gn6P6wCIQCEo+IxP0zN/FOM\
+    e4lKeOLcB+ulTjoaOvBh4cDnlupyIw==";
+
+/// Its certificate for 127.0.0.1.
+const CERTIFICATE: &str = "\
+    MIIBiDCCAS2gAwIBAgIBAjAKBggqhkjOPQQDAjAkMSIwIAYDVQQDDBl0b2xsYnJpZGdlIHRlc3QgYXV0aG9yaXR5MCAX\
+    DTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAUMRIwEAYDVQQDDAkxMjcuMC4wLjEwWTATBgcqhkjOPQIBBggq\
+    hkjOPQMBBwNCAATQ/10CBBJmdngSxG/UG/xVPJhyal1CTto1lICnZoDkcmqKqMGXjNWrUFSHgQqd0lFFiyliAU1051Et\
+    U3d5qWF3o14wXDAJBgNVHRMEAjAAMA8GA1UdEQQIMAaHBH8AAAEwHQYDVR0OBBYEFDqsirZlb+yRK6ZgvLLbksw+Q6ny\
+    MB8GA1UdIwQYMBaAFDVm3l+E6N8ucgc0d16E2TS3/m7tMAoGCCqGSM49BAMCA0kAMEYCIQCBlmQFfAYNsy+eep83GmyC\
+    JNjFhDCsW1CO+qApVaMdZwIhAPCYK1PMZxIS7VZvi+pbFIxwpGyN9a+ModoNUDvIysIj";
+
+/// The key of that certificate. It guards nothing.
+const KEY: &str = "\
+    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgZKHy8jo+atnNj4BEVCHq3Ut9Zf3A5MtAqDrK7LzKFH+h\
+    RANCAATQ/10CBBJmdngSxG/UG/xVPJhyal1CTto1lICnZoDkcmqKqMGXjNWrUFSHgQqd0lFFiyliAU1051EtU3d5qWF3";
+
+fn der(text: &str) -> Vec<u8> {
+    STANDARD.decode(text).expect("base64")
+}
+
+/// Serves one connection, one request. Says what came, `None` where no request did.
+fn serve_one() -> (SocketAddr, JoinHandle<Option<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let chain = vec![CertificateDer::from(der(CERTIFICATE))];
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivatePkcs8KeyDer::from(der(KEY)).into())
+        .expect("a certificate");
+    let server = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().ok()?;
+        let connection = ServerConnection::new(Arc::new(config)).ok()?;
+        let mut stream = StreamOwned::new(connection, stream);
+        let mut request = [0; 4096];
+        let read = stream.read(&mut request).ok()?;
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        stream.write_all(answer).ok()?;
+        Some(String::from_utf8_lossy(&request[..read]).into_owned())
+    });
+    (address, server)
+}
+
+#[tokio::test]
+async fn a_server_whose_authority_is_trusted_is_talked_to() {
+    let (address, server) = serve_one();
+    let mut upstream = upstream(config(&format!("https://{address}")));
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(der(AUTHORITY))).expect("an authority");
+    let tls = client::trust_only(roots).expect("TLS");
+    upstream.client = client::build(Duration::from_secs(2), tls).expect("a client");
+    let (report, _) = go(&upstream, &call(request(Method::POST))).await;
+    assert_eq!(value(&report), "ok");
+    let got = server.join().expect("the server").unwrap_or_default();
+    assert!(got.starts_with("POST /x HTTP/1.1\r\n"), "{got}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_trusted_gets_nothing_and_is_asked_once() {
+    let (address, server) = serve_one();
+    let upstream = upstream(config(&format!("https://{address}")));
+    let (report, _) = go(&upstream, &call(request(Method::POST))).await;
+    let failed = failed(&report);
+    assert_eq!((failed.kind, failed.retryable), (FailureKind::UpstreamUnavailable, false));
+    assert_eq!(
+        failed.message,
+        "`shop` cannot be reached: its certificate is not trusted: its issuer is not among the \
+         certificates of this machine"
+    );
+    assert_eq!(report.attempts, 1);
+    assert_eq!(server.join().expect("the server"), None);
+}
