@@ -136,7 +136,10 @@ fn a_crate_that_moves_fast_is_known_to_its_own_rooms_alone() {
     for source in sources("src") {
         let Some(room) = source.room() else { continue };
         for (name, rooms) in CONFINED {
-            for (line, _) in source.lines_with(&format!("{name}::")) {
+            // The name with a path after it is code; in a string it is a filter or a word.
+            for (line, _) in source.lines_with(&format!("{name}::")).filter(|(_, text)| {
+                !text.contains(&format!("={name}")) && !text.contains(&format!(",{name}::"))
+            }) {
                 if !rooms.contains(&room.as_str()) {
                     let at = format!("{}:{line}", source.path.display());
                     broken.push(format!("{at}: only {} may know `{name}`", rooms.join(" and ")));
