@@ -1,5 +1,6 @@
 //! `tollbridge approve`: a person decides on held calls.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use clap::Subcommand;
@@ -181,11 +182,12 @@ fn story(row: &HoldRow) -> String {
         Time(row.expires),
     );
     if let Some(price) = &row.price {
-        text.push_str(&format!("  price      {price}\n"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  price      {price}");
     }
     if let Some(by) = &row.decided_by {
         let reason = row.reason.as_deref().unwrap_or("no reason given");
-        text.push_str(&format!("  decided    {:?} by {by}: {reason}\n", row.state).to_lowercase());
+        let _ = writeln!(text, "  decided    {} by {by}: {reason}", row.state.as_str());
     }
     text
 }

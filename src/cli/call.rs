@@ -25,6 +25,7 @@ pub(super) struct Args {
     arguments: Vec<String>,
     /// All arguments as one JSON object, or `-` for standard input.
     #[arg(long, value_name = "JSON")]
+    #[expect(clippy::struct_field_names, reason = "it is the flag's name")]
     args: Option<String>,
     /// Print the MCP result as JSON.
     #[arg(long)]
@@ -274,10 +275,9 @@ fn takes_strings(schema: &Value, root: Option<&Value>, depth: u8) -> bool {
         }
     }
     match schema.get("type") {
-        None => true,
         Some(Value::String(name)) => name == "string",
         Some(Value::Array(names)) => names.iter().any(|name| name == "string"),
-        Some(_) => true,
+        _ => true,
     }
 }
 

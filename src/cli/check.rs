@@ -20,7 +20,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: Args, path: &Path) -> Exit {
+pub(super) fn run(args: &Args, path: &Path) -> Exit {
     let (diagnostics, compiled) = match check(path) {
         Ok((diagnostics, compiled)) => (diagnostics, Some(compiled)),
         Err(diagnostics) => (diagnostics, None),

@@ -97,8 +97,8 @@ async fn dispatch(cli: Cli) -> ExitCode {
     let config = cli.config;
     match cli.command {
         Command::Demo(args) => demo::run(args).await.into(),
-        Command::Check(args) => check::run(args, &config).into(),
-        Command::Serve(args) => serve::run(args, &config).await.into(),
+        Command::Check(args) => check::run(&args, &config).into(),
+        Command::Serve(args) => Box::pin(serve::run(args, &config)).await.into(),
         Command::Tools(args) => tools::run(args, &config).into(),
         Command::Call(args) => call::run(args, &config).await.into(),
         Command::Trace(args) => trace::run(args, &config).await.into(),
@@ -107,7 +107,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Resume(args) => switch::resume(args, &config).await.into(),
         Command::Key(args) => key::run(args, &config).await.into(),
         Command::Schema => schema::run().into(),
-        Command::Completions(args) => completions::run(args).into(),
+        Command::Completions(args) => completions::run(&args).into(),
     }
 }
 

@@ -42,7 +42,9 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
                 transport: Transport::Stdio,
             };
             let backend = Arc::new(gateway.clone());
-            agent::serve_stdio(backend, caller, shutdown.clone()).await.map_err(|e| e.to_string())
+            Box::pin(agent::serve_stdio(backend, caller, shutdown.clone()))
+                .await
+                .map_err(|error| error.to_string())
         }
         Some(address) => {
             let auth = keys(&config).then(|| agent::key_verifier(&gateway));

@@ -1,5 +1,6 @@
 //! `tollbridge trace`: the audit trail for people and scripts.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -198,7 +199,10 @@ fn story(call: &CallRecord) -> String {
         clean(call.identity.as_deref().unwrap_or("-"), 256),
         clean(call.tool.as_deref().unwrap_or("-"), 128)
     );
-    let mut row = |name: &str, value: &str| text.push_str(&format!("  {name:<10} {value}\n"));
+    let mut row = |name: &str, value: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {name:<10} {value}");
+    };
     if let (Some(api), Some(operation)) = (&call.api, &call.operation) {
         row("operation", &clean(&format!("{api}/{operation}"), 256));
     }

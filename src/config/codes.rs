@@ -15,7 +15,7 @@ macro_rules! codes {
 }
 
 codes! {
-    UNREADABLE = "TB0001" "The configuration file cannot be read. `tollbridge import SPEC` writes one; `--config FILE` or TOLLBRIDGE_CONFIG names another than ./tools.toml.";
+    UNREADABLE = "TB0001" "The configuration file cannot be read. `tollbridge import SPEC` writes one; `--config FILE` or `TOLLBRIDGE_CONFIG` names another than ./tools.toml.";
     SYNTAX = "TB0002" "The file is no TOML 1.1 document. The rest of its line is masked in the report, because it may hold a secret.";
     UNKNOWN_KEY = "TB0101" "A key that tollbridge does not know. Nothing is ever ignored in a file that sets limits, so a misspelled key is an error.";
     NOT_YET = "TB0102" "A key or a value of the format that this version does not act on. It is refused rather than ignored: a limit that is not enforced is worse than none.";

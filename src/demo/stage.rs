@@ -129,7 +129,7 @@ impl Stage {
                 tracing::error!(%error, "the demo's bridge ended");
             }
         }));
-        let client = bridge::http_client().map_err(|error| DemoError::Client(error.to_string()))?;
+        let client = bridge::http_client().map_err(DemoError::Client)?;
         Ok(Self { url, gateway, orders, folder, client, shutdown, tasks })
     }
 

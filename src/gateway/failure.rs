@@ -113,10 +113,11 @@ fn next_step(code: ErrorCode) -> &'static str {
         }
         ErrorCode::Quarantined => "The operation has changed and a person must accept that first.",
         ErrorCode::Cancelled => "The call was cancelled by the client.",
-        ErrorCode::Overloaded => "Wait for retry_after_s, then make the same call again.",
         ErrorCode::Held => "Ask a person to approve the call, then make it again.",
         ErrorCode::BudgetExceeded => "Wait for retry_after_s, or ask a person to raise the budget.",
-        ErrorCode::RateLimited => "Wait for retry_after_s, then make the same call again.",
+        ErrorCode::Overloaded | ErrorCode::RateLimited => {
+            "Wait for retry_after_s, then make the same call again."
+        }
         ErrorCode::PaymentRequired => {
             "Pay as structuredContent asks and call again with the payment in _meta[\"x402/payment\"], or use a free tool."
         }

@@ -54,7 +54,7 @@ pub fn compile(config: &Config, secrets: Secrets) -> Result<Compiled, Diagnostic
         .groups
         .iter()
         .map(|(name, members)| {
-            ((**name).clone(), members.iter().map(ToString::to_string).collect())
+            ((**name).clone(), members.iter().map(|member| member.as_str().to_owned()).collect())
         })
         .collect();
     let toolbox = Toolbox::new(Parts {
@@ -78,7 +78,7 @@ fn facilitator(config: &Config, found: &mut Diagnostics) -> Option<Facilitator> 
         Ok(client) => Some(Facilitator::new(settlement.facilitator.as_url(), client)),
         Err(error) => {
             found.push(
-                Diagnostic::error(codes::PRICE, &config.file, error.to_string())
+                Diagnostic::error(codes::PRICE, &config.file, error)
                     .at(settlement.facilitator.span()),
             );
             None
