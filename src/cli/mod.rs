@@ -10,6 +10,7 @@ mod completions;
 mod context;
 mod demo;
 mod exit;
+mod import;
 mod key;
 mod schema;
 mod serve;
@@ -47,6 +48,8 @@ struct Cli {
 enum Command {
     /// Show it at work: bundled APIs, a bridge before them, and a scripted day.
     Demo(demo::Args),
+    /// Propose tools from API descriptions, or add them to the configuration.
+    Import(import::Args),
     /// Validate configuration and descriptions, offline.
     Check(check::Args),
     /// Serve MCP, over standard input and output or over HTTP.
@@ -97,6 +100,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
     let config = cli.config;
     match cli.command {
         Command::Demo(args) => demo::run(args).await.into(),
+        Command::Import(args) => import::run(args, &config).await,
         Command::Check(args) => check::run(&args, &config).into(),
         Command::Serve(args) => Box::pin(serve::run(args, &config)).await.into(),
         Command::Tools(args) => tools::run(args, &config).into(),

@@ -1,0 +1,574 @@
+//! The proposal: which API a description belongs to, what its operations become, and the
+//! text that is added to the configuration.
+//!
+//! What the user wrote stays as it is. Only the digest of a description that was imported
+//! again is replaced, in its place.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use tollbridge_openapi::ReadOptions;
+use tollbridge_operation::{
+    ApiKeyPlace, ApiName, Description, Endpoint, Operation, SchemeUse, SecurityScheme, ToolName,
+};
+use url::Url;
+
+use super::ImportError;
+use super::select::{Choice, Selection};
+use super::source::{Spec, is_private};
+use super::write;
+use crate::config::{Api, BaseUrl, Config, HostName};
+use crate::tools::name::propose;
+
+/// What an import proposes.
+#[derive(Debug)]
+pub(super) struct Proposal<'a> {
+    existing: Option<&'a Config>,
+    selection: Selection,
+    taken: BTreeSet<ToolName>,
+    names: BTreeSet<ApiName>,
+    apis: Vec<ImportedApi>,
+    /// Places of the existing text and what stands there from now on.
+    edits: Vec<(Range<usize>, String)>,
+    added: String,
+    /// Descriptions to keep beside the configuration.
+    kept: Vec<(PathBuf, Vec<u8>)>,
+}
+
+/// One API of the import.
+#[derive(Debug)]
+pub(super) struct ImportedApi {
+    pub(super) name: ApiName,
+    pub(super) title: String,
+    pub(super) format: String,
+    pub(super) operations: Vec<ImportedOperation>,
+    /// What the user should know.
+    pub(super) notes: Vec<String>,
+}
+
+/// One operation, and what became of it.
+#[derive(Debug)]
+pub(super) struct ImportedOperation {
+    pub(super) key: String,
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) status: Status,
+}
+
+/// What became of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Status {
+    /// It is a tool of that name.
+    Tool(ToolName),
+    /// It could be one, and is not for this reason.
+    Available(String),
+    /// It cannot be called, for this reason.
+    Skipped(String),
+}
+
+/// Where an API stands in the configuration.
+struct Home<'a> {
+    name: ApiName,
+    /// `spec`, as the file has it.
+    spec: String,
+    /// Its table, where it has one already.
+    table: Option<&'a Api>,
+    /// Where its description is to be kept, if it is not a file already.
+    keep: Option<PathBuf>,
+}
+
+impl<'a> Proposal<'a> {
+    pub(super) fn new(existing: Option<&'a Config>, selection: Selection) -> Self {
+        let mut taken = BTreeSet::new();
+        let mut names = BTreeSet::new();
+        if let Some(config) = existing {
+            taken.extend(config.tools.iter().filter_map(|tool| tool.name.as_deref().cloned()));
+            names.extend(config.apis.iter().map(|(name, _)| (**name).clone()));
+        }
+        Self {
+            existing,
+            selection,
+            taken,
+            names,
+            apis: Vec::new(),
+            edits: Vec::new(),
+            added: String::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    pub(super) fn apis(&self) -> &[ImportedApi] {
+        &self.apis
+    }
+
+    /// Adds a description.
+    pub(super) fn add(
+        &mut self,
+        spec: Spec,
+        name: Option<&ApiName>,
+        base_url: Option<&BaseUrl>,
+        folder: &Path,
+    ) -> Result<(), ImportError> {
+        let home = self.home(&spec, name, folder)?;
+        let description = read(&spec, &home.name)?;
+        let mut notes: Vec<String> = description
+            .warnings
+            .iter()
+            .map(|warning| one_line(&format!("{}: {}", warning.pointer, warning.message), 200))
+            .collect();
+
+        let digest = format!("sha256:{}", hex::encode(Sha256::digest(&spec.bytes)));
+        match home.table {
+            Some(table) => {
+                if let Some(old) = table.digest.as_ref().filter(|old| old.0 != digest) {
+                    self.edits.push((old.span(), quoted(&digest)));
+                    notes.push("the description changed; its digest was replaced".to_owned());
+                }
+                if let Some(base_url) = base_url
+                    && table.base_url.as_deref() != Some(base_url)
+                {
+                    notes.push(format!(
+                        "[api.{}] was there already and keeps its base_url",
+                        home.name
+                    ));
+                }
+            }
+            None => {
+                let servers = Servers::of(&description, &spec, base_url);
+                notes.extend(servers.notes.iter().cloned());
+                self.api_table(&home, &description, &digest, &servers);
+            }
+        }
+
+        let mut operations = Vec::new();
+        for operation in &description.operations {
+            let status = self.operation(&home.name, operation);
+            operations.push(ImportedOperation {
+                key: operation.id.key.as_str().to_owned(),
+                endpoint: operation.endpoint.clone(),
+                status,
+            });
+        }
+        for skipped in description.skipped {
+            self.selection.note_skipped(&skipped.key, skipped.endpoint.as_ref());
+            operations.push(ImportedOperation {
+                status: Status::Skipped(format!("{}: {}", skipped.pointer, skipped.reason)),
+                key: skipped.key,
+                endpoint: skipped.endpoint,
+            });
+        }
+        if let Some(keep) = home.keep {
+            self.kept.push((keep, spec.bytes));
+        }
+        self.names.insert(home.name.clone());
+        self.apis.push(ImportedApi {
+            name: home.name,
+            title: format!("{} {}", description.title, description.version).trim().to_owned(),
+            format: description.format,
+            operations,
+            notes,
+        });
+        Ok(())
+    }
+
+    /// Which API a description belongs to: one that has it already, or a new one.
+    fn home(
+        &self,
+        spec: &Spec,
+        name: Option<&ApiName>,
+        folder: &Path,
+    ) -> Result<Home<'a>, ImportError> {
+        let mut file = spec.file.as_ref().map(|file| write::relative(file, folder));
+        let kept = |name: &ApiName| format!("specs/{name}.{}", extension(&spec.bytes));
+        let suggestion = ApiName::new(spec.suggestion.as_str())
+            .map_err(|error| ImportError::Failed(format!("{}: {error}", spec.label)))?;
+
+        let by_name = |name: &ApiName| {
+            let table = self.existing?.apis.get(name)?;
+            let own = file.clone().unwrap_or_else(|| kept(name));
+            Some((table, same_path(&table.spec, &own, folder)))
+        };
+        let (name, table) = match name {
+            Some(name) => match by_name(name) {
+                Some((table, true)) => (name.clone(), Some(table)),
+                Some((table, false)) => {
+                    return Err(ImportError::Usage(format!(
+                        "[api.{name}] has another description ({}): give this one another --name",
+                        *table.spec
+                    )));
+                }
+                None if self.names.contains(name) => {
+                    return Err(ImportError::Usage(format!("the API {name} was just imported")));
+                }
+                None => (name.clone(), None),
+            },
+            None => {
+                let same_file = file.as_ref().and_then(|file| {
+                    let mut tables = self.existing?.apis.iter();
+                    tables.find(|(_, table)| same_path(&table.spec, file, folder))
+                });
+                match (same_file, by_name(&suggestion)) {
+                    (Some((name, table)), _) => ((**name).clone(), Some(table)),
+                    (None, Some((table, true))) => (suggestion, Some(table)),
+                    (None, _) => (self.free_name(suggestion), None),
+                }
+            }
+        };
+        if let Some(table) = table {
+            file = Some((*table.spec).clone());
+        }
+        let keep = spec.file.is_none().then(|| folder.join(file.clone().unwrap_or(kept(&name))));
+        if let (Some(keep), None) = (&keep, table)
+            && std::fs::read(keep).is_ok_and(|bytes| bytes != spec.bytes)
+        {
+            return Err(ImportError::Failed(format!(
+                "{} is there already and is another file: give the API another --name",
+                keep.display()
+            )));
+        }
+        Ok(Home { spec: file.unwrap_or_else(|| kept(&name)), name, table, keep })
+    }
+
+    fn free_name(&self, wanted: ApiName) -> ApiName {
+        let mut name = wanted.clone();
+        let mut number = 2_u64;
+        while self.names.contains(&name) {
+            name = ApiName::new(format!("{wanted}_{number}"))
+                .expect("a name of at most 40 characters and a number");
+            number += 1;
+        }
+        name
+    }
+
+    fn operation(&mut self, api: &ApiName, operation: &Operation) -> Status {
+        let choice = self.selection.choose(operation);
+        if let Some(name) = self.existing_tool(api, operation) {
+            return Status::Tool(name);
+        }
+        match choice {
+            Choice::Not(reason) => Status::Available(reason.to_owned()),
+            Choice::Tool { hold } => {
+                let name = propose(&operation.id.key, &self.taken);
+                self.taken.insert(name.clone());
+                self.tool_table(api, operation, &name, hold);
+                Status::Tool(name)
+            }
+        }
+    }
+
+    /// The tool that the operation is already.
+    fn existing_tool(&self, api: &ApiName, operation: &Operation) -> Option<ToolName> {
+        let place = operation.endpoint.as_ref().map(|e| format!("{} {}", e.method, e.path));
+        let tool = self.existing?.tools.iter().find(|tool| {
+            *tool.api == *api
+                && (tool.operation.as_str() == operation.id.key.as_str()
+                    || Some(tool.operation.as_str()) == place.as_deref())
+        })?;
+        let unnamed = || propose(&operation.id.key, &BTreeSet::new());
+        Some(tool.name.as_deref().cloned().unwrap_or_else(unnamed))
+    }
+
+    fn api_table(
+        &mut self,
+        home: &Home<'_>,
+        description: &Description,
+        digest: &str,
+        servers: &Servers,
+    ) {
+        let Home { name, spec, .. } = home;
+        let title =
+            format!("{} {}, {}", description.title, description.version, description.format);
+        let mut table = format!("\n[api.{name}]\n# {}\n", one_line(&title, 90));
+        let mut line = |key: &str, value: &str| {
+            writeln!(table, "{key:<8} = {value}").expect("a String takes it");
+        };
+        line("spec", &quoted(spec));
+        line("digest", &quoted(digest));
+        match &servers.base_url {
+            Some(url) => line("base_url", &quoted(url)),
+            None if servers.hosts.is_empty() => line("# base_url", "\"https://…\""),
+            None => {}
+        }
+        if !servers.hosts.is_empty() {
+            let hosts: Vec<String> = servers.hosts.iter().map(|host| quoted(host)).collect();
+            line("hosts", &format!("[{}]", hosts.join(", ")));
+        }
+        table.push_str(&credentials(name, description));
+        self.added.push_str(&table);
+    }
+
+    fn tool_table(&mut self, api: &ApiName, operation: &Operation, name: &ToolName, hold: bool) {
+        let key = operation.id.key.as_str();
+        let mut about: Vec<String> = Vec::new();
+        about.extend(
+            operation
+                .endpoint
+                .as_ref()
+                .map(|e| format!("{} {}", e.method, e.path))
+                .filter(|place| place != key),
+        );
+        about.push(operation.effect.as_str().to_owned());
+        if operation.deprecated {
+            about.push("deprecated".to_owned());
+        }
+        let mut about = about.join(", ");
+        if let Some(summary) = operation.summary.as_ref().or(operation.description.as_ref()) {
+            about = format!("{about}: {summary}");
+        }
+        let mut table = format!("\n[[tool]] # {}\n", one_line(&about, 90));
+        let mut line = |key: &str, value: &str| {
+            writeln!(table, "{key:<9} = {value}").expect("a String takes it");
+        };
+        line("api", &quoted(api.as_str()));
+        line("operation", &quoted(key));
+        line("name", &quoted(name.as_str()));
+        if hold {
+            line("hold", "true");
+        }
+        self.added.push_str(&table);
+    }
+
+    /// Refuses a selector that selected nothing: it is a misspelling.
+    pub(super) fn every_selector_matched(&self) -> Result<(), ImportError> {
+        let Some(selector) = self.selection.unmatched() else { return Ok(()) };
+        let hint = "`--json` without a selector lists the operations' ids";
+        Err(ImportError::Usage(format!("{selector}: no operation is meant by this; {hint}")))
+    }
+
+    /// The configuration with the proposal.
+    pub(super) fn text(&self) -> String {
+        let mut text = match self.existing {
+            Some(config) => config.file.text().to_string(),
+            None => HEAD.to_owned(),
+        };
+        let mut edits: Vec<_> = self.edits.iter().collect();
+        edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+        edits.dedup_by_key(|(span, _)| span.start);
+        for (span, replacement) in edits {
+            text.replace_range(span.clone(), replacement);
+        }
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(&self.added);
+        text
+    }
+
+    /// Writes the descriptions that came from no file.
+    pub(super) fn keep_descriptions(&self) -> Result<(), ImportError> {
+        self.kept.iter().try_for_each(|(path, bytes)| {
+            write::write(path, bytes).map_err(|error| {
+                ImportError::Failed(format!("cannot write {}: {error}", path.display()))
+            })
+        })
+    }
+}
+
+/// The first lines of a new configuration.
+const HEAD: &str = "\
+# Which operations agents may call, and within which limits.
+# What is not listed here does not exist for an agent. `tollbridge check` reads this file.
+";
+
+fn read(spec: &Spec, api: &ApiName) -> Result<Description, ImportError> {
+    let failed = |message: String| ImportError::Failed(format!("{}: {message}", spec.label));
+    if extension(&spec.bytes) == "wsdl" {
+        return Err(failed(
+            "this is XML or HTML: descriptions are OpenAPI or Swagger in this version".to_owned(),
+        ));
+    }
+    let options = ReadOptions { api, source: spec.url.as_ref() };
+    tollbridge_openapi::read(&spec.bytes, &options).map_err(|error| failed(error.to_string()))
+}
+
+/// What a description's file is called by its content.
+fn extension(bytes: &[u8]) -> &'static str {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => "json",
+        Some(b'<') => "wsdl",
+        _ => "yaml",
+    }
+}
+
+fn same_path(one: &str, other: &str, folder: &Path) -> bool {
+    let whole = |path: &str| {
+        let path = folder.join(path);
+        path.canonicalize().unwrap_or(path)
+    };
+    one == other || whole(one) == whole(other)
+}
+
+/// Where calls go, by the description and the command line.
+#[derive(Debug, Default)]
+struct Servers {
+    base_url: Option<String>,
+    hosts: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Servers {
+    /// The description is input from strangers: where it did not come from a private network
+    /// or this machine, it cannot open a way there.
+    fn of(description: &Description, spec: &Spec, base_url: Option<&BaseUrl>) -> Self {
+        let mut servers = Self::default();
+        let mut refuse = |url: &Url| {
+            let host = url.host_str().unwrap_or_default();
+            let note = format!("the description names the private host {host}: not written");
+            if !servers.notes.contains(&note) {
+                servers.notes.push(note);
+            }
+        };
+        let mut allowed: Vec<Url> = Vec::new();
+        let mut first: BTreeSet<Option<String>> = BTreeSet::new();
+        for operation in &description.operations {
+            let mut preferred = None;
+            for server in &operation.servers {
+                let Ok(url) = Url::parse(server) else { continue };
+                let Some(host) = url.host() else { continue };
+                if is_private(&host) && !spec.trusted_with_private_hosts {
+                    refuse(&url);
+                    continue;
+                }
+                // A server with credentials or a query in it is no base URL.
+                let Ok(parsed) = server.parse::<BaseUrl>() else { continue };
+                preferred = preferred.or_else(|| Some(parsed.to_string()));
+                if !allowed.contains(&url) {
+                    allowed.push(url);
+                }
+            }
+            first.insert(preferred);
+        }
+        // One base URL stands for all operations; where they differ, each goes to its own.
+        servers.base_url = match (base_url, first.pop_first()) {
+            (Some(url), _) => Some(url.to_string()),
+            (None, Some(Some(only))) if first.is_empty() => Some(only),
+            (None, _) => None,
+        };
+        let base = servers.base_url.as_deref().and_then(|url| Url::parse(url).ok());
+        for url in allowed {
+            let place =
+                |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
+            if base.as_ref().is_some_and(|base| place(base) == place(&url)) {
+                continue;
+            }
+            let host = match (url.host_str(), url.port()) {
+                (Some(host), Some(port)) => format!("{host}:{port}"),
+                (Some(host), None) => host.to_owned(),
+                (None, _) => continue,
+            };
+            if host.parse::<HostName>().is_ok() && !servers.hosts.contains(&host) {
+                servers.hosts.push(host);
+            }
+        }
+        if servers.base_url.is_none() && servers.hosts.is_empty() {
+            servers.notes.push(
+                "nothing says where the API is: set base_url in its table, or use --base-url"
+                    .to_owned(),
+            );
+        }
+        servers
+    }
+}
+
+/// The credentials that the description asks for, as comments to be completed: where the
+/// secrets are is not for an import to say.
+fn credentials(api: &ApiName, description: &Description) -> String {
+    let mut schemes: Vec<&SchemeUse> = Vec::new();
+    let alternatives = description.operations.iter().flat_map(|operation| &operation.security);
+    for scheme in alternatives.flat_map(|alternative| &alternative.all_of) {
+        if !schemes.iter().any(|known| known.name == scheme.name) {
+            schemes.push(scheme);
+        }
+    }
+    let variable = |what: &str| {
+        let api = api.as_str().to_ascii_uppercase().replace('-', "_");
+        quoted(&format!("env:{api}_{what}"))
+    };
+    let described: Vec<(&str, Option<String>)> = schemes
+        .iter()
+        .map(|scheme| {
+            let form = match &scheme.scheme {
+                SecurityScheme::ApiKey { place, name } => Some(format!(
+                    "{{ kind = \"api_key\", in = \"{}\", name = {}, value = {} }}",
+                    match place {
+                        ApiKeyPlace::Header => "header",
+                        ApiKeyPlace::Query => "query",
+                        ApiKeyPlace::Cookie => "cookie",
+                    },
+                    quoted(name),
+                    variable("KEY")
+                )),
+                SecurityScheme::Http { scheme } if scheme == "basic" => Some(format!(
+                    "{{ kind = \"basic\", username = \"…\", password = {} }}",
+                    variable("PASSWORD")
+                )),
+                // A token of OAuth 2 is sent as a bearer token (RFC 6750), whoever got it.
+                SecurityScheme::OAuth2 | SecurityScheme::OpenIdConnect => {
+                    Some(format!("{{ kind = \"bearer\", token = {} }}", variable("TOKEN")))
+                }
+                SecurityScheme::Http { scheme } if scheme == "bearer" => {
+                    Some(format!("{{ kind = \"bearer\", token = {} }}", variable("TOKEN")))
+                }
+                _ => None,
+            };
+            (scheme.name.as_str(), form)
+        })
+        .collect();
+    let mut text = String::new();
+    match described.as_slice() {
+        [] => {}
+        [(_, Some(form))] => {
+            writeln!(text, "# auth   = {}", one_line(form, 400)).expect("a String takes it");
+        }
+        several => {
+            text.push_str("# The description asks for credentials, one for each of its schemes:\n");
+            writeln!(text, "# [api.{api}.credentials]").expect("a String takes it");
+            for (name, form) in several {
+                let name = one_line(&quoted(name), 100);
+                match form {
+                    Some(form) => writeln!(text, "# {name} = {}", one_line(form, 400)),
+                    None => writeln!(text, "# {name} is of a kind that this version cannot send"),
+                }
+                .expect("a String takes it");
+            }
+        }
+    }
+    text
+}
+
+/// Text of a stranger as one line without control characters, cut.
+pub(super) fn one_line(text: &str, longest: usize) -> String {
+    let clean: String = text
+        .chars()
+        .map(|c| {
+            let format = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if c.is_control() || c.is_whitespace() || format { ' ' } else { c }
+        })
+        .collect();
+    let words = clean.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    if words.chars().count() <= longest {
+        return words;
+    }
+    let cut: String = words.chars().take(longest.saturating_sub(1)).collect();
+    format!("{}…", cut.trim_end())
+}
+
+/// A basic string of TOML (TOML 1.1, String).
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if c.is_control() => {
+                write!(out, "\\u{:04X}", u32::from(c)).expect("a String takes it")
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}

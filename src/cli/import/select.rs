@@ -1,0 +1,191 @@
+//! Which operations become tools.
+
+use std::cell::Cell;
+
+use tollbridge_operation::{Effect, Endpoint, Operation};
+
+use super::{Args, ImportError};
+
+/// How many reads become tools where nothing is selected: more than clients list well.
+const DEFAULT_READS: usize = 40;
+
+/// What was asked for.
+#[derive(Debug)]
+pub(super) enum Selection {
+    /// Every operation, without holds.
+    All,
+    /// What a glob matches.
+    Globs(Vec<Word>),
+    /// What has a tag.
+    Tags(Vec<Word>),
+    /// All reads.
+    Reads,
+    /// Nothing: the first reads.
+    Default {
+        /// How many more.
+        left: Cell<usize>,
+    },
+}
+
+/// A word of the command line, and whether anything matched it.
+#[derive(Debug)]
+pub(super) struct Word {
+    text: String,
+    matched: Cell<bool>,
+}
+
+impl Word {
+    fn all(texts: &[String]) -> Vec<Self> {
+        texts.iter().map(|text| Self { text: text.clone(), matched: Cell::new(false) }).collect()
+    }
+
+    fn note(&self, matches: bool) -> bool {
+        self.matched.set(self.matched.get() || matches);
+        matches
+    }
+}
+
+/// What becomes of an operation.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// A tool.
+    Tool {
+        /// Each call of which a person must approve.
+        hold: bool,
+    },
+    /// None, for this reason.
+    Not(&'static str),
+}
+
+impl Selection {
+    pub(super) fn new(args: &Args) -> Result<Self, ImportError> {
+        if args.select.iter().chain(&args.tags).any(String::is_empty) {
+            return Err(ImportError::Usage("--select and --tag take no empty text".to_owned()));
+        }
+        Ok(if args.all {
+            Self::All
+        } else if !args.select.is_empty() {
+            Self::Globs(Word::all(&args.select))
+        } else if !args.tags.is_empty() {
+            Self::Tags(Word::all(&args.tags))
+        } else if args.read_only {
+            Self::Reads
+        } else {
+            Self::Default { left: Cell::new(DEFAULT_READS) }
+        })
+    }
+
+    pub(super) fn choose(&self, operation: &Operation) -> Choice {
+        let selected = Choice::Tool { hold: operation.effect == Effect::Destructive };
+        let read = operation.effect == Effect::Read;
+        match self {
+            Self::All => Choice::Tool { hold: false },
+            Self::Globs(globs) => {
+                let key = operation.id.key.as_str();
+                let place = operation.endpoint.as_ref().map(|e| format!("{} {}", e.method, e.path));
+                let matches = |text: &str| {
+                    matches_glob(text, key)
+                        || place.as_deref().is_some_and(|place| matches_glob(text, place))
+                };
+                // Each glob is asked, so that each knows whether it matched anything.
+                let hits = globs.iter().filter(|glob| glob.note(matches(&glob.text))).count();
+                if hits > 0 { selected } else { Choice::Not("not selected") }
+            }
+            Self::Tags(tags) => {
+                let tagged =
+                    |tag: &str| operation.tags.iter().any(|own| own.eq_ignore_ascii_case(tag));
+                let hits = tags.iter().filter(|tag| tag.note(tagged(&tag.text))).count();
+                if hits > 0 { selected } else { Choice::Not("not selected") }
+            }
+            Self::Reads if read => selected,
+            Self::Default { .. } | Self::Reads if !read => Choice::Not("it does more than read"),
+            Self::Default { left } if left.get() > 0 => {
+                left.set(left.get() - 1);
+                selected
+            }
+            Self::Default { .. } | Self::Reads => Choice::Not("40 reads are tools already"),
+        }
+    }
+
+    /// A selector that means an operation that cannot be called is no misspelling: the
+    /// report says why that one is none.
+    pub(super) fn note_skipped(&self, key: &str, endpoint: Option<&Endpoint>) {
+        if let Self::Globs(globs) = self {
+            let place = endpoint.map(|e| format!("{} {}", e.method, e.path));
+            for glob in globs {
+                let matches = |text: &str| matches_glob(&glob.text, text);
+                glob.note(matches(key) || place.as_deref().is_some_and(matches));
+            }
+        }
+    }
+
+    /// The first word of the command line that matched nothing.
+    pub(super) fn unmatched(&self) -> Option<String> {
+        let (option, words) = match self {
+            Self::Globs(globs) => ("--select", globs),
+            Self::Tags(tags) => ("--tag", tags),
+            _ => return None,
+        };
+        let word = words.iter().find(|word| !word.matched.get())?;
+        Some(format!("{option} {}", word.text))
+    }
+}
+
+/// Whether a text matches a pattern in which `*` is any text and `?` any one character.
+/// Nothing else is special: operation ids have braces and brackets of their own.
+///
+/// A mismatch goes back to the last `*` only, so that hostile patterns cost the product of
+/// the lengths and no more.
+fn matches_glob(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let (mut p, mut t) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                retry = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match retry {
+                Some((star, from)) => {
+                    retry = Some((star, from + 1));
+                    p = star + 1;
+                    t = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_any_text_and_nothing_else_is_special() {
+        for (pattern, text) in [
+            ("listZones", "listZones"),
+            ("list*", "listZones"),
+            ("*Zone*", "patchZone"),
+            ("GET /zones/*", "GET /zones/{id}/keys"),
+            ("GET /zones/{id}", "GET /zones/{id}"),
+            ("?et", "get"),
+            ("*a*b*", "xxaxxaxbx"),
+            ("*", ""),
+        ] {
+            assert!(matches_glob(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in
+            [("list", "listZones"), ("Zones", "listZones"), ("a?", "a"), ("[a]", "a")]
+        {
+            assert!(!matches_glob(pattern, text), "{pattern} {text}");
+        }
+    }
+}
