@@ -193,16 +193,7 @@ impl Gateway {
         let id = audit::new_call_id();
         let ground =
             Ground { store: &self.inner.store, toolbox: &toolbox, metrics: &self.inner.metrics };
-        let rehearsal = pipeline::rehearse(id, ground, caller, request).await?;
-        Ok(DryRun {
-            decision: DryDecision {
-                effect: rehearsal.decision,
-                rules: rehearsal.rules,
-                reason: rehearsal.reason,
-            },
-            price: rehearsal.price,
-            request: rehearsal.request,
-        })
+        pipeline::rehearse(id, ground, caller, request).await
     }
 
     /// The tools that a caller is offered.
