@@ -184,6 +184,11 @@ impl Upstream {
         self.timeout
     }
 
+    /// The URL under which its operations are.
+    pub fn base(&self) -> &str {
+        self.base.as_str()
+    }
+
     /// The security schemes for which the operation lacks a credential: none where it can be
     /// called, else those of the alternative that lacks the fewest.
     pub fn missing_credentials(&self, operation: &Operation) -> Vec<String> {

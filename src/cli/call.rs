@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Identity;
 
 use super::{Exit, context};
-use crate::agent::{self, ToolView};
+use crate::agent::{self, ToolView, wire};
 use crate::config::Config;
 use crate::gateway::{
     CallRequest, CallWatch, Caller, DryRunError, Failure, Gateway, Offer, Refused, Reply, Secrets,
@@ -230,6 +230,7 @@ fn arguments(args: &Args, offer: &Offer) -> Result<Map<String, Value>, String> {
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, String> {
+    wire::unambiguous(text).map_err(|reason| format!("--args: {reason}"))?;
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("--args must be a JSON object".to_owned()),
@@ -243,13 +244,18 @@ fn argument(pair: &str, schema: Option<&Value>) -> Result<(String, Value), Strin
         .split_once('=')
         .ok_or_else(|| format!("`{pair}` is neither key=value nor key:=json"))?;
     if let Some(name) = name.strip_suffix(':') {
-        let value = serde_json::from_str(text)
-            .map_err(|error| format!("the value of `{name}` is no JSON: {error}"))?;
+        let wrong = |reason: String| format!("the value of `{name}`: {reason}");
+        wire::unambiguous(text).map_err(wrong)?;
+        let value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
         return Ok((name.to_owned(), value));
     }
     let property = schema.and_then(|schema| schema.get("properties")?.get(name));
     let value = match property {
         Some(property) if !takes_strings(property, schema, 0) => {
+            if text.starts_with(['{', '[']) {
+                wire::unambiguous(text)
+                    .map_err(|reason| format!("the value of `{name}`: {reason}"))?;
+            }
             serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
         }
         _ => Value::from(text),
@@ -320,5 +326,7 @@ mod tests {
     fn what_is_no_pair_is_refused() {
         assert!(argument("id", None).is_err());
         assert!(argument("id:={", None).is_err());
+        assert!(argument("id:={\"a\":1,\"a\":2}", None).is_err());
+        assert!(object("{\"a\":1,\"\\u0061\":2}").is_err());
     }
 }

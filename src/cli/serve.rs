@@ -11,6 +11,7 @@ use super::{Exit, context};
 use crate::agent::{self, HttpOptions};
 use crate::config::Config;
 use crate::gateway::{self, Caller, Gateway, Secrets, Sources, Transport};
+use crate::store::Durability;
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -31,8 +32,13 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
         Err(exit) => return exit,
     };
     let shutdown = CancellationToken::new();
-    let reload =
-        tokio::spawn(reload(config_path.to_owned(), sources, gateway.clone(), shutdown.clone()));
+    let reload = tokio::spawn(reload(
+        config_path.to_owned(),
+        sources,
+        Lasting::of(&config),
+        gateway.clone(),
+        shutdown.clone(),
+    ));
     let signals = tokio::spawn(stop_on_signal(shutdown.clone()));
     let served = match args.http {
         None => {
@@ -109,9 +115,56 @@ async fn stop_on_signal(shutdown: CancellationToken) {
     shutdown.cancel();
 }
 
+/// What a running server cannot take anew: who may come in, and where the trail is kept. A
+/// reload that would change it is refused, so that nobody believes it is in force.
+#[derive(PartialEq, Eq)]
+struct Lasting {
+    identity: String,
+    keys: bool,
+    origins: Vec<String>,
+    store: String,
+    durable: Durability,
+}
+
+impl Lasting {
+    fn of(config: &Config) -> Self {
+        Self {
+            identity: config.server.identity.to_string(),
+            keys: keys(config),
+            origins: config
+                .server
+                .origins
+                .iter()
+                .map(|origin| origin.as_str().to_owned())
+                .collect(),
+            store: config.store_url(),
+            durable: gateway::durability(config),
+        }
+    }
+
+    /// The first key of the file that differs.
+    fn changed(&self, new: &Self) -> Option<&'static str> {
+        [
+            (self.identity == new.identity, "[server] identity"),
+            (self.keys == new.keys, "[server.auth]"),
+            (self.origins == new.origins, "[server] origins"),
+            (self.store == new.store, "[audit] store"),
+            (self.durable == new.durable, "[audit] durability"),
+        ]
+        .into_iter()
+        .find_map(|(same, key)| (!same).then_some(key))
+    }
+}
+
 /// Loads the configuration anew on SIGHUP and on a change of its files. One that is wrong
 /// leaves the old one in place.
-async fn reload(config: PathBuf, sources: Sources, gateway: Gateway, shutdown: CancellationToken) {
+async fn reload(
+    config: PathBuf,
+    sources: Sources,
+    lasting: Lasting,
+    gateway: Gateway,
+    shutdown: CancellationToken,
+) {
     let mut changes = match gateway::watch_files(&sources) {
         Ok(changes) => changes,
         Err(error) => {
@@ -142,6 +195,14 @@ async fn reload(config: PathBuf, sources: Sources, gateway: Gateway, shutdown: C
         match gateway::load(&config, Secrets::Resolve) {
             Ok(loaded) => {
                 if !whatever && loaded.toolbox.same_as(&gateway.toolbox()) {
+                    continue;
+                }
+                if let Some(key) = lasting.changed(&Lasting::of(&loaded.config)) {
+                    gateway.metrics().reload(false);
+                    eprintln!(
+                        "{}: a change of {key} needs a restart; the configuration as it was stays in force",
+                        config.display()
+                    );
                     continue;
                 }
                 context::report(&loaded.warnings);

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::Exit;
 use super::context::{self, Access};
-use crate::gateway::{self, scope_text};
+use crate::config;
+use crate::gateway::{self, Secrets, scope_text};
 use crate::store::{StopScope, Store};
 
 /// Arguments of `stop` and `resume`.
@@ -68,9 +69,32 @@ async fn turn(args: Args, config: &Path, turn: Turn) -> Result<Exit, Exit> {
         eprintln!("error: {error}");
         return Err(Exit::Failed);
     }
+    if let (Turn::Off, Some(unknown)) = (turn, unknown(&scope, config)) {
+        eprintln!("warning: {unknown}");
+    }
     let shown = show(&args, &store, &scope, turn).await;
     store.close().await;
     shown
+}
+
+/// What looks misspelled. The switch is turned all the same: the configuration may be about
+/// to change, or be wrong.
+fn unknown(scope: &StopScope, path: &Path) -> Option<String> {
+    let (config, _) = config::load(path).ok()?;
+    match scope {
+        StopScope::Api(name) if config.apis.iter().all(|(api, _)| api.as_str() != name) => {
+            Some(format!("{} has no API `{name}`", path.display()))
+        }
+        StopScope::Tool(name) => {
+            let loaded = gateway::load(path, Secrets::Verify).ok()?;
+            let tools = loaded.toolbox.exposed();
+            tools
+                .iter()
+                .all(|exposed| exposed.tool.name.as_str() != name)
+                .then(|| format!("{} has no tool `{name}`", path.display()))
+        }
+        _ => None,
+    }
 }
 
 async fn show(args: &Args, store: &Store, scope: &StopScope, turn: Turn) -> Result<Exit, Exit> {

@@ -24,11 +24,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tollbridge_operation::Identity;
 
-pub use compile::{Compiled, Secrets, compile, durability};
+pub use compile::{Compiled, Secrets, compile, compile_with, durability};
 pub use operate::{
     OperateError, add_key, approve, held, reject, resume, revoke_key, scope_text, stop, switches,
 };
@@ -125,8 +124,6 @@ impl Gateway {
         request: CallRequest,
         watch: CallWatch,
     ) -> Result<Reply, Refused> {
-        let started = Instant::now();
-        let tool = request.tool.clone();
         let id = audit::new_call_id();
         let cancel = watch.cancel.child_token();
         let _cancel_on_drop = cancel.clone().drop_guard();
@@ -152,16 +149,7 @@ impl Gateway {
             answer
         });
         match task.await {
-            Ok(answer) => {
-                let (tool, outcome) = match &answer {
-                    Ok(Reply { result: Ok(_), .. }) => (Some(&*tool), "succeeded"),
-                    Ok(Reply { result: Err(failure), .. }) => (Some(&*tool), failure.code.as_str()),
-                    Err(Refused::UnknownTool { .. }) => (None, "unknown_tool"),
-                    Err(Refused::Unrecorded) => (None, ErrorCode::AuditUnavailable.as_str()),
-                };
-                self.inner.metrics.call(tool, outcome, started.elapsed());
-                answer
-            }
+            Ok(answer) => answer,
             Err(error) => {
                 tracing::error!(call = %id, %error, "a call ended in a defect");
                 Ok(self.defect(id).await)

@@ -58,6 +58,12 @@ pub struct Exposed {
 }
 
 impl Exposed {
+    /// Where calls go and by which description: what an approval is bound to beside the
+    /// arguments.
+    pub fn target(&self) -> String {
+        format!("{} {}", self.upstream.base(), self.spec)
+    }
+
     /// The price for people, where it has one.
     pub fn price(&self) -> Option<&str> {
         match &self.terms {

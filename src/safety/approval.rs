@@ -1,9 +1,11 @@
 //! Held calls: where one stands when its call is made again, and a person's decision.
 //!
-//! A hold is bound to identity, tool and a digest of the arguments. Approving it runs
+//! A hold is bound to identity, tool and a digest of the arguments and of what they would be
+//! sent to: an approval does not outlive a change of what the tool does. Approving it runs
 //! nothing: the agent's repeat does, once, in the commit that spends the hold. Its time
 //! running out is a denial.
 
+use serde_json::json;
 use tollbridge_operation::{Call, digest_value};
 use ulid::Ulid;
 
@@ -16,8 +18,11 @@ use crate::store::{HoldRow, HoldState, Store, StoreError};
 pub struct Approval<'a> {
     /// The hold that the caller names, where it does.
     pub named: Option<&'a str>,
-    /// The arguments for the person who decides: a JSON object, redacted.
+    /// The arguments as they would be sent, for the person who decides: a JSON object,
+    /// redacted.
     pub shown: &'a str,
+    /// Where the call would go, and by which description.
+    pub target: &'a str,
     /// What the call would cost.
     pub price: Option<&'a str>,
     /// Microseconds since the Unix epoch.
@@ -38,7 +43,11 @@ pub(super) async fn standing(
     request: Approval<'_>,
     store: &Store,
 ) -> Result<Standing, StoreError> {
-    let digest = digest_value(&call.arguments.to_value());
+    let digest = digest_value(&json!({
+        "operation": call.operation.id.to_string(),
+        "target": request.target,
+        "arguments": call.arguments,
+    }));
     let identity = call.identity.as_str();
     let tool = call.tool.as_str();
     let found = match request.named {

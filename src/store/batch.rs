@@ -69,7 +69,9 @@ pub struct EventRow {
 /// A row that is no event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Keep a call that a person must decide on.
+    /// Keep a call that a person must decide on; the batch is refused with
+    /// [`CommitError::HoldSpent`] where one of the same call is there already, or too many of
+    /// this identity wait.
     PlaceHold(HoldRow),
     /// Decide on a held call; the batch is refused with [`CommitError::HoldSpent`] unless
     /// it is pending and unexpired.
@@ -216,7 +218,8 @@ pub enum CommitError {
         /// When the oldest call leaves it.
         retry_after: Duration,
     },
-    /// The hold cannot be spent or decided: it is not in the state for it, or expired.
+    /// The hold cannot be placed, spent or decided: there is one already, it is not in the
+    /// state for it, or it has expired.
     #[error("the hold is spent, undecided, rejected or expired")]
     HoldSpent,
     /// The store cannot be written.

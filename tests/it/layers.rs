@@ -432,3 +432,57 @@ async fn a_call_in_flight_ends_on_the_tools_that_it_began_with() {
     let refused = house.call_as("alice", "get_item", json!({"id": "1"})).await;
     assert!(matches!(refused, Err(Refused::UnknownTool { .. })));
 }
+
+#[tokio::test]
+async fn identical_calls_at_once_are_held_as_one() {
+    let house = House::new("", &tool("deleteItem", "hold = true")).await;
+    let all = (0..20).map(|_| house.fails("delete_item", json!({"id": "1"})));
+    let failures = futures::future::join_all(all).await;
+    let ids: std::collections::HashSet<String> =
+        failures.into_iter().map(|failure| failure.hold.expect("a hold").id).collect();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(gateway::held(house.gateway.store()).await.expect("holds").len(), 1);
+}
+
+#[tokio::test]
+async fn an_approval_does_not_outlive_a_change_of_what_the_tool_does() {
+    let house = House::new("", &tool("deleteItem", "name = \"t\"\nhold = true")).await;
+    let hold = house.fails("t", json!({"id": "1"})).await.hold.expect("a hold").id;
+    gateway::approve(house.gateway.store(), &hold, "operator:test", None).await.expect("approved");
+    house.folder.configure(&house.upstream.url, "", &tool("getItem", "name = \"t\"\nhold = true"));
+    let loaded = gateway::load(&house.folder.path("tools.toml"), gateway::Secrets::Resolve);
+    house.gateway.swap(loaded.expect("a configuration").toolbox).await;
+    let again = house.fails("t", json!({"id": "1"})).await;
+    assert_eq!(again.code, ErrorCode::Held);
+    assert_ne!(again.hold.expect("a hold").id, hold);
+    assert!(house.upstream.seen().is_empty());
+}
+
+#[tokio::test]
+async fn one_identity_cannot_flood_the_people_who_decide() {
+    let house = House::new("", &tool("deleteItem", "hold = true")).await;
+    for id in 0..100 {
+        let failure = house.fails("delete_item", json!({"id": id.to_string()})).await;
+        assert_eq!(failure.code, ErrorCode::Held);
+    }
+    let failure = house.fails("delete_item", json!({"id": "one more"})).await;
+    assert_eq!(failure.code, ErrorCode::Overloaded);
+    let other = house.call_as("bob", "delete_item", json!({"id": "1"})).await.expect("known");
+    assert_eq!(other.result.expect_err("held").code, ErrorCode::Held);
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_tool_and_outcome() {
+    let house = House::new("", &tool("getItem", "")).await;
+    house.ok("get_item", json!({"id": "1"})).await;
+    let _ = house.call_as("alice", "no_such_tool", json!({})).await;
+    let text = house.gateway.metrics().encode();
+    for line in [
+        "tollbridge_calls_total{tool=\"get_item\",outcome=\"succeeded\"} 1",
+        "tollbridge_calls_total{tool=\"unknown\",outcome=\"unknown_tool\"} 1",
+        "tollbridge_attempts_total{api=\"shop\",status=\"2xx\"} 1",
+        "tollbridge_calls_in_flight 0",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}

@@ -1,7 +1,6 @@
 //! Tests of the whole: one crate, so that it links once.
 
 mod architecture;
-mod command_line;
 mod layers;
 mod soap;
 mod stage;

@@ -12,16 +12,17 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tollbridge::audit::{self, CallRecord, Filter};
+use tollbridge::catalog::Catalog;
 use tollbridge::gateway::{
     self, CallRequest, CallWatch, Caller, Failure, Gateway, Refused, Reply, Secrets, Transport,
 };
 use tollbridge::observe::Metrics;
 use tollbridge::store::Store;
-use tollbridge_operation::{Identity, Payload};
+use tollbridge_operation::{Description, Identity, Payload};
 
 /// What the upstream does with one request.
 #[derive(Debug, Clone)]
-pub enum Act {
+pub(crate) enum Act {
     /// Answers with a status, headers (each with its line end) and a body.
     Answer(u16, String, String),
     /// Closes the connection once it has read the request.
@@ -31,21 +32,21 @@ pub enum Act {
 }
 
 /// An answer of JSON.
-pub fn json_answer(status: u16, body: &Value) -> Act {
+pub(crate) fn json_answer(status: u16, body: &Value) -> Act {
     Act::Answer(status, "Content-Type: application/json\r\n".to_owned(), body.to_string())
 }
 
 /// A recording upstream: it does what is queued, and answers `{"ok":true}` after that.
 #[derive(Debug, Clone)]
-pub struct Upstream {
-    pub url: String,
+pub(crate) struct Upstream {
+    pub(crate) url: String,
     seen: Arc<Mutex<Vec<String>>>,
     acts: Arc<Mutex<VecDeque<Act>>>,
     gone: Arc<Mutex<usize>>,
 }
 
 impl Upstream {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let upstream = Self {
             url: format!("http://{}", listener.local_addr().expect("an address")),
@@ -62,17 +63,17 @@ impl Upstream {
         upstream
     }
 
-    pub fn will(&self, acts: impl IntoIterator<Item = Act>) {
+    pub(crate) fn will(&self, acts: impl IntoIterator<Item = Act>) {
         self.acts.lock().expect("unpoisoned").extend(acts);
     }
 
     /// The requests that came, whole.
-    pub fn seen(&self) -> Vec<String> {
+    pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().expect("unpoisoned").clone()
     }
 
     /// How many connections were closed while it kept silent.
-    pub fn gone(&self) -> usize {
+    pub(crate) fn gone(&self) -> usize {
         *self.gone.lock().expect("unpoisoned")
     }
 
@@ -124,7 +125,7 @@ async fn read_request(socket: &mut TcpStream) -> Option<String> {
 }
 
 /// A description with a read, a write and a delete.
-pub const SPEC: &str = r#"
+pub(crate) const SPEC: &str = r#"
 openapi: 3.1.0
 info: { title: Shop, version: "1" }
 components:
@@ -156,16 +157,16 @@ paths:
 "#;
 
 /// The secret that the upstream is called with.
-pub const SECRET: &str = "s3cr3t/key+of=the shop";
+pub(crate) const SECRET: &str = "s3cr3t/key+of=the shop";
 
 /// A folder with the description, the secret and a configuration whose tools are `tools`.
 #[derive(Debug)]
-pub struct Folder {
+pub(crate) struct Folder {
     folder: TempDir,
 }
 
 impl Folder {
-    pub fn new(base_url: &str, server: &str, tools: &str) -> Self {
+    pub(crate) fn new(base_url: &str, server: &str, tools: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let this = Self { folder };
         this.write("shop.yaml", SPEC);
@@ -174,7 +175,7 @@ impl Folder {
         this
     }
 
-    pub fn configure(&self, base_url: &str, server: &str, tools: &str) {
+    pub(crate) fn configure(&self, base_url: &str, server: &str, tools: &str) {
         self.write(
             "tools.toml",
             &format!(
@@ -185,20 +186,20 @@ impl Folder {
         );
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).expect("a file");
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.folder.path()
     }
 
     /// Every byte of every file in it but the secret's own.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let files = std::fs::read_dir(self.root()).expect("the folder");
         files
             .map(|file| file.expect("a file").path())
@@ -208,7 +209,7 @@ impl Folder {
     }
 
     /// The binary with this configuration.
-    pub fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollbridge"));
         command
             .args(words)
@@ -219,25 +220,25 @@ impl Folder {
         command
     }
 
-    pub fn run(&self, words: &[&str]) -> Output {
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
         self.command(words).output().expect("the binary runs")
     }
 }
 
 /// A tool's table.
-pub fn tool(operation: &str, more: &str) -> String {
+pub(crate) fn tool(operation: &str, more: &str) -> String {
     format!("\n[[tool]]\napi = \"shop\"\noperation = \"{operation}\"\n{more}\n")
 }
 
 /// A gateway on a folder.
-pub struct House {
-    pub folder: Folder,
-    pub upstream: Upstream,
-    pub gateway: Gateway,
+pub(crate) struct House {
+    pub(crate) folder: Folder,
+    pub(crate) upstream: Upstream,
+    pub(crate) gateway: Gateway,
 }
 
 impl House {
-    pub async fn new(server: &str, tools: &str) -> Self {
+    pub(crate) async fn new(server: &str, tools: &str) -> Self {
         let upstream = Upstream::start().await;
         let folder = Folder::new(&upstream.url, server, tools);
         let loaded = gateway::load(&folder.path("tools.toml"), Secrets::Resolve)
@@ -249,11 +250,30 @@ impl House {
         Self { folder, upstream, gateway }
     }
 
-    pub async fn call_as(&self, who: &str, tool: &str, arguments: Value) -> Result<Reply, Refused> {
+    /// Swaps in what the folder's configuration compiles to on another description.
+    pub(crate) async fn swap_description(&self, description: Description) {
+        let path = self.folder.path("tools.toml");
+        let (config, _) = tollbridge::config::load(&path).expect("a configuration");
+        let mut catalog = Catalog::default();
+        catalog.insert(
+            (**config.apis.iter().next().expect("an API").0).clone(),
+            description,
+            "sha256:0".to_owned(),
+        );
+        let compiled = gateway::compile_with(&config, Secrets::Resolve, catalog);
+        self.gateway.swap(compiled.expect("tools").toolbox).await;
+    }
+
+    pub(crate) async fn call_as(
+        &self,
+        who: &str,
+        tool: &str,
+        arguments: Value,
+    ) -> Result<Reply, Refused> {
         self.call_with(who, request(tool, arguments), CallWatch::default()).await
     }
 
-    pub async fn call_with(
+    pub(crate) async fn call_with(
         &self,
         who: &str,
         request: CallRequest,
@@ -264,7 +284,7 @@ impl House {
     }
 
     /// The answer's value.
-    pub async fn ok(&self, tool: &str, arguments: Value) -> Value {
+    pub(crate) async fn ok(&self, tool: &str, arguments: Value) -> Value {
         let reply = self.call_as("alice", tool, arguments).await.expect("a known tool");
         match reply.result.expect("a success").payload {
             Payload::Value(value) => value,
@@ -272,22 +292,22 @@ impl House {
         }
     }
 
-    pub async fn fails(&self, tool: &str, arguments: Value) -> Failure {
+    pub(crate) async fn fails(&self, tool: &str, arguments: Value) -> Failure {
         let reply = self.call_as("alice", tool, arguments).await.expect("a known tool");
         reply.result.expect_err("a failure")
     }
 
     /// The trail, oldest first.
-    pub async fn trail(&self) -> Vec<CallRecord> {
+    pub(crate) async fn trail(&self) -> Vec<CallRecord> {
         audit::calls(self.gateway.store(), &Filter::default()).await.expect("the trail")
     }
 
-    pub async fn last(&self) -> CallRecord {
+    pub(crate) async fn last(&self) -> CallRecord {
         self.trail().await.pop().expect("a call")
     }
 }
 
-pub fn caller(who: &str) -> Caller {
+pub(crate) fn caller(who: &str) -> Caller {
     Caller {
         identity: Identity::new(who).expect("an identity"),
         groups: Vec::new(),
@@ -295,7 +315,7 @@ pub fn caller(who: &str) -> Caller {
     }
 }
 
-pub fn request(tool: &str, arguments: Value) -> CallRequest {
+pub(crate) fn request(tool: &str, arguments: Value) -> CallRequest {
     let arguments = match arguments {
         Value::Object(arguments) => arguments,
         _ => Map::new(),

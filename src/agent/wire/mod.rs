@@ -13,7 +13,7 @@ mod scan;
 
 use serde_json::{Value, json};
 
-pub use scan::inspect;
+pub use scan::{inspect, unambiguous};
 
 /// The largest message, in bytes.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;

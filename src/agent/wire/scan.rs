@@ -40,6 +40,17 @@ pub fn inspect(message: &[u8]) -> Result<Envelope, Refusal> {
     }
 }
 
+/// Says what makes a JSON text ambiguous or too deep, where something does: for JSON that
+/// comes by another way than in a message.
+pub fn unambiguous(text: &str) -> Result<(), String> {
+    let mut scanner = Scanner { text, at: 0, top: Members::default(), fault: None };
+    match scanner.run() {
+        Ok(_) => scanner.fault.map_or(Ok(()), Err),
+        Err(Stop::Syntax(what)) => Err(format!("no JSON: {what} at byte {}", scanner.at)),
+        Err(Stop::Depth) => Err(format!("nested deeper than {MAX_DEPTH} levels")),
+    }
+}
+
 fn invalid(id: Option<Id>, reason: &str) -> Refusal {
     Refusal { code: Code::Invalid, id, reason: reason.to_owned() }
 }

@@ -1,22 +1,24 @@
 //! The ways out of the pipeline. All of them are recorded.
 
+use std::time::Duration;
+
 use tollbridge_operation::Payload;
 
-use super::Run;
-use crate::audit::Event;
+use super::{RECEIVED, Run};
+use crate::audit::{Event, Time, Verdict};
 use crate::bridge::{Outcome, Report};
 use crate::gateway::operate::scope_text;
 use crate::gateway::record::millis;
 use crate::gateway::reply::{CallMeta, ErrorCode, Failure, Reply, Success};
 use crate::gateway::request::{Caller, Refused};
 use crate::gateway::toolbox::Exposed;
-use crate::store::{Batch, Change, CommitError, Guard};
+use crate::store::{Batch, Change, CommitError, Guard, HoldRow};
 
 /// The end of a call that did not reach the upstream.
 pub(super) struct End {
     failure: Box<Failure>,
-    /// Rows to write with it.
-    changes: Vec<Change>,
+    /// The hold to place with it.
+    placing: Option<HoldRow>,
     /// Where the kill switch is on for this, the call ends as stopped instead.
     guard: Option<Guard>,
 }
@@ -28,8 +30,9 @@ impl End {
         Self { guard: Some(exposed.rules.guard(&caller.identity)), ..Self::from(failure) }
     }
 
-    pub(super) fn with(self, changes: Vec<Change>) -> Self {
-        Self { changes, ..self }
+    /// Places a hold with it.
+    pub(super) fn placing(self, hold: HoldRow) -> Self {
+        Self { placing: Some(hold), ..self }
     }
 }
 
@@ -41,7 +44,7 @@ impl From<Failure> for End {
 
 impl From<Box<Failure>> for End {
     fn from(failure: Box<Failure>) -> Self {
-        Self { failure, changes: Vec::new(), guard: None }
+        Self { failure, placing: None, guard: None }
     }
 }
 
@@ -56,16 +59,17 @@ impl Run<'_> {
     /// Ends a call that did not reach the upstream.
     pub(super) async fn end(mut self, end: End) -> Reply {
         self.replied(end.failure.code.as_str(), Some(end.failure.message.clone()));
-        let failure = match self.commit(end.guard, end.changes).await {
+        let failure = match self.commit(end.guard, end.placing.clone()).await {
             Ok(()) => *end.failure,
             Err(CommitError::Stopped(scope)) => {
                 let stopped = *self.stopped(&scope_text(&scope)).failure;
                 self.replied(stopped.code.as_str(), Some(stopped.message.clone()));
-                match self.commit(None, Vec::new()).await {
+                match self.commit(None, None).await {
                     Ok(()) => stopped,
                     Err(error) => self.unrecorded(&error),
                 }
             }
+            Err(CommitError::HoldSpent) => self.not_placed(end.placing).await,
             Err(error) => self.unrecorded(&error),
         };
         let meta =
@@ -107,7 +111,7 @@ impl Run<'_> {
         });
         // The upstream has answered and the intent is on record. An answer that is withheld
         // because its end could not be written would make the agent do it again.
-        if let Err(error) = self.commit(None, Vec::new()).await {
+        if let Err(error) = self.commit(None, None).await {
             tracing::error!(call = %self.id, %error, "the end of a call could not be recorded");
         }
         Reply { meta, result }
@@ -116,7 +120,7 @@ impl Run<'_> {
     /// Ends a call of a tool that is not there for this caller.
     pub(super) async fn unknown_tool(mut self, tool: &str) -> Result<Reply, Refused> {
         self.replied("unknown_tool", None);
-        match self.commit(None, Vec::new()).await {
+        match self.commit(None, None).await {
             Ok(()) => {
                 Err(Refused::UnknownTool { tool: tool.chars().take(128).collect(), call: self.id })
             }
@@ -124,6 +128,39 @@ impl Run<'_> {
                 let _ = self.unrecorded(&error);
                 Err(Refused::Unrecorded)
             }
+        }
+    }
+
+    /// Answers a call whose hold could not be placed: another call placed one for the same
+    /// arguments at the same time, or too many of this caller's calls wait already.
+    async fn not_placed(&mut self, wanted: Option<HoldRow>) -> Failure {
+        self.record.rewind(RECEIVED);
+        let store = self.ground.store;
+        let there = match &wanted {
+            Some(hold) => {
+                store.find_hold(&hold.identity, &hold.tool, &hold.digest, store.now()).await
+            }
+            None => Ok(None),
+        };
+        let rule = wanted.map(|hold| hold.rule).unwrap_or_default();
+        let failure = match there {
+            Err(error) => return audit_unavailable(&error.to_string()),
+            Ok(Some(hold)) => {
+                self.decided(Verdict::Hold, vec![rule], None);
+                let expires = Time(hold.expires);
+                self.record.push(&Event::Held { hold: hold.id.clone(), expires });
+                Failure::held(&hold.id, expires.to_string())
+            }
+            Ok(None) => {
+                let message = "too many of your calls wait for a person already";
+                self.decided(Verdict::Deny, vec![rule], Some(message));
+                Failure::new(ErrorCode::Overloaded, message).retry_after(Duration::from_mins(1))
+            }
+        };
+        self.replied(failure.code.as_str(), Some(failure.message.clone()));
+        match self.commit(None, None).await {
+            Ok(()) => failure,
+            Err(error) => self.unrecorded(&error),
         }
     }
 
@@ -149,8 +186,9 @@ impl Run<'_> {
     async fn commit(
         &mut self,
         guard: Option<Guard>,
-        changes: Vec<Change>,
+        placing: Option<HoldRow>,
     ) -> Result<(), CommitError> {
+        let changes = placing.map(Change::PlaceHold).into_iter().collect();
         let batch = Batch { guard, changes, events: self.record.rows(), ..Batch::default() };
         let _receipt = self.ground.store.commit(batch).await?;
         self.record.written();

@@ -8,6 +8,7 @@ use crate::gateway::operate::scope_text;
 use crate::gateway::request::{CallRequest, Caller};
 use crate::gateway::{DryDecision, DryRun, DryRunError};
 use crate::safety::{self, Approval, Decision};
+use crate::store::{Store, StoreError, WindowClaim};
 
 /// Decides on a call as the pipeline would and shows its request. Nothing is recorded,
 /// taken up or sent.
@@ -27,6 +28,7 @@ pub(in crate::gateway) async fn rehearse(
     let approval = Approval {
         named: request.approval.as_deref(),
         shown: "{}",
+        target: &exposed.target(),
         price: exposed.price(),
         now: ground.store.now(),
     };
@@ -35,7 +37,10 @@ pub(in crate::gateway) async fn rehearse(
         safety::decide(call, &groups, &exposed.rules, &broken, approval, ground.store).await?;
     let (effect, rules, reason) = match (stopped, decision) {
         (Some(scope), _) => ("deny", vec![format!("stop:{}", scope_text(&scope))], None),
-        (None, Decision::Allow { rules, .. }) => ("allow", rules, None),
+        (None, Decision::Allow { rules, claims, .. }) => match full(&claims, ground.store).await? {
+            Some(reason) => ("deny", vec![exposed.rules.window_rule()], Some(reason)),
+            None => ("allow", rules, None),
+        },
         (None, Decision::Deny { rules, reason }) => ("deny", rules, Some(reason)),
         (None, Decision::Hold { rules, .. }) => ("hold", rules, None),
     };
@@ -44,4 +49,16 @@ pub(in crate::gateway) async fn rehearse(
         price: exposed.price().map(str::to_owned),
         request: prepared.preview(),
     })
+}
+
+/// Why the commit would refuse the call now, where a window is full.
+async fn full(claims: &[WindowClaim], store: &Store) -> Result<Option<String>, StoreError> {
+    for claim in claims {
+        let per = i64::try_from(claim.per.as_micros()).unwrap_or(i64::MAX);
+        let used = store.window_count(&claim.key, store.now().saturating_sub(per)).await?;
+        if used >= u64::from(claim.limit) {
+            return Ok(Some(format!("{used} of {} calls are used up", claim.limit)));
+        }
+    }
+    Ok(None)
 }

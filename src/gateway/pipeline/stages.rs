@@ -15,7 +15,7 @@ use crate::gateway::request::CallRequest;
 use crate::gateway::toolbox::{Exposed, ReadsWhenDown};
 use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision, Placed};
 use crate::settlement::{self, Clearance, Cleared, Quoted};
-use crate::store::{Batch, Change, CommitError, HoldRow, Receipt, WindowClaim};
+use crate::store::{Batch, CommitError, HoldRow, Receipt, WindowClaim};
 
 /// Safety's yes, with what the commit must take up for it.
 pub(super) struct Permit {
@@ -41,12 +41,13 @@ impl Run<'_> {
         call: Call,
         broken: &[BrokenLimit],
     ) -> Result<Permit, End> {
-        let mut shown = Value::Object(request.arguments.clone());
+        let mut shown = call.arguments.to_value();
         self.ground.toolbox.redactor.value(&mut shown);
         let store = self.ground.store;
         let approval = Approval {
             named: request.approval.as_deref(),
             shown: &shown.to_string(),
+            target: &exposed.target(),
             price: exposed.price(),
             now: store.now(),
         };
@@ -63,11 +64,11 @@ impl Run<'_> {
                 let expires = Time(hold.expires);
                 self.record.push(&Event::Held { hold: hold.id.clone(), expires });
                 let failure = Failure::held(&hold.id, expires.to_string());
-                let changes = match placed {
-                    Placed::Now => vec![Change::PlaceHold(hold)],
-                    Placed::Earlier => Vec::new(),
-                };
-                Err(End::guarded(failure, exposed, self.caller).with(changes))
+                let end = End::guarded(failure, exposed, self.caller);
+                Err(match placed {
+                    Placed::Now => end.placing(hold),
+                    Placed::Earlier => end,
+                })
             }
             Ok(Decision::Allow { allowed, rules, claims, approval }) => {
                 if let Some(hold) = &approval {
