@@ -1,3 +1,4 @@
 //! Tests of the whole: one crate, so that it links once.
 
 mod architecture;
+mod process;
