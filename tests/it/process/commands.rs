@@ -101,6 +101,18 @@ fn a_price_without_payment_exits_6() {
 }
 
 #[test]
+fn a_price_that_cannot_be_paid_now_exits_6_and_nothing_is_done() {
+    let house = House::new();
+    house.configure(|text| {
+        let line = format!("facilitator = \"{}\"", house.upstream.url);
+        text.replace(&line, "facilitator = \"http://127.0.0.1:1\"")
+    });
+    let done = house.run(&["call", "buy_item", "id=a1", "--json"]).exits(6).json();
+    assert_eq!(done["structuredContent"]["error"]["code"], "settlement_unavailable");
+    assert_eq!(house.upstream.count(), 0);
+}
+
+#[test]
 fn a_full_window_exits_6() {
     let house = House::new();
     house.run(&["call", "get_item_once", "id=a1"]).exits(0);

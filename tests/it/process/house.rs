@@ -1,7 +1,7 @@
 //! A folder with a configuration, an API in front of which the binary stands, and the binary.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;

@@ -5,9 +5,18 @@
 //! is bounded in time.
 
 mod commands;
+mod configuration;
+mod durability;
 mod house;
+mod http;
 mod mcp;
+mod operators;
+mod reload;
+mod secrets;
+mod stdio;
+mod trail;
 mod upstream;
+mod web;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,4 +34,10 @@ fn patience<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < until, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Sends a signal to a process of ours.
+fn signal(name: &str, process: u32) {
+    let sent = std::process::Command::new("kill").args([name, &process.to_string()]).status();
+    assert!(sent.expect("there is a kill command").success());
 }

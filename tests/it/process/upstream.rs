@@ -1,5 +1,6 @@
 //! An API on loopback that records each request and answers by the item that it asks for:
-//! `status-429`, `wait-200` (milliseconds), `hold` (until released or hung up), or any other.
+//! `status-429`, `wait-200` (milliseconds), `hold` (until released or hung up), `echo-key` and
+//! `echo-refused` (the key that came, shown), or any other. It is a payment facilitator beside.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +9,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::patience;
+
+/// What it answers as a payment facilitator (x402, `GET /supported`).
+const FACILITATOR: &str = r#"{"kinds":[{"x402Version":2,"scheme":"exact","network":"eip155:84532"}],"extensions":[],"signers":{}}"#;
 
 /// A request as it came in.
 #[derive(Debug, Clone)]
@@ -96,6 +103,10 @@ impl Drop for Upstream {
 fn converse(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     while let Some(seen) = read(&mut reader)? {
+        if seen.path == "/supported" {
+            answer(reader.get_mut(), 200, "", FACILITATOR)?;
+            continue;
+        }
         shared.seen.lock().expect("nobody panics with it").push(seen.clone());
         let asked = seen.path.rsplit('/').next().unwrap_or_default();
         let asked = asked.split('?').next().unwrap_or_default();
@@ -112,20 +123,27 @@ fn converse(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         }
         let key = seen.header("x-api-key").unwrap_or_default();
         let mut body = serde_json::json!({"id": asked, "name": "thing"});
-        if asked == "echo-key" {
+        if asked.starts_with("echo") {
             body["name"] = key.into();
+            body["again"] = format!("Basic {}", STANDARD.encode(key)).into();
+        }
+        if asked == "echo-refused" {
+            status = 400;
         }
         if seen.method == "POST" {
             body["id"] = "new".into();
         }
-        let body = body.to_string();
-        write!(
-            reader.get_mut(),
-            "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n{extra}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )?;
+        answer(reader.get_mut(), status, &extra, &body.to_string())?;
     }
     Ok(())
+}
+
+fn answer(stream: &mut TcpStream, status: u16, headers: &str, body: &str) -> std::io::Result<()> {
+    write!(
+        stream,
+        "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// Waits with the answer. `false` when the bridge has hung up meanwhile.
