@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
 use tollbridge_operation::{ApiName, Call, CallId, EncodeError, Request};
@@ -125,7 +126,10 @@ fn address(
     request: &Request,
     credentials: &Additions,
 ) -> Result<(Url, String), PrepareError> {
-    let own = request.query.as_deref();
+    // As with headers: an argument that a credential's name belongs to does not go out.
+    let own = request.query.as_deref().map(|query| free(query.split('&'), &credentials.query));
+    let own = own.map(|pairs| pairs.join("&")).filter(|query| !query.is_empty());
+    let own = own.as_deref();
     let added: Vec<String> =
         credentials.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let whole: Vec<&str> = own.into_iter().chain(added.iter().map(String::as_str)).collect();
@@ -180,16 +184,27 @@ fn headers(
     let cookie = |text: &str| {
         HeaderValue::from_str(text).map_err(|_| PrepareError::Header("`Cookie` header"))
     };
-    for (name, value) in credentials.cookies {
+    for (name, value) in &credentials.cookies {
         cookies.push((cookie(&format!("{name}={value}"))?, true));
     }
-    for pair in &request.cookies {
+    for pair in free(request.cookies.iter().map(String::as_str), &credentials.cookies) {
         cookies.push((cookie(pair)?, false));
     }
     if let Some(joined) = join_cookies(&cookies)? {
         headers.insert(COOKIE, joined);
     }
     Ok(headers)
+}
+
+/// The pairs whose names, decoded, are none of the credentials'. Of two pairs of one name an
+/// upstream may take the first, which would be the argument's.
+fn free<'p>(pairs: impl Iterator<Item = &'p str>, taken: &[(String, String)]) -> Vec<&'p str> {
+    let name = |text: &'_ str| -> Vec<u8> {
+        percent_decode_str(text.split('=').next().unwrap_or_default()).collect()
+    };
+    pairs
+        .filter(|pair| taken.iter().all(|(credential, _)| name(credential) != name(pair)))
+        .collect()
 }
 
 /// One `Cookie` header (RFC 6265 §5.4), sensitive if a part of it is.

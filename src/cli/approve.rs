@@ -109,9 +109,9 @@ async fn carry_out(act: Act, options: &Options, store: &Store) -> Result<(), Ope
                     super::print(&format!(
                         "{}  {}  {}  {}  until {}\n",
                         row.id,
-                        row.identity,
+                        super::clean(&row.identity, 40),
                         row.tool,
-                        row.arguments,
+                        super::clean(&row.arguments, 400),
                         Time(row.expires)
                     ));
                 }
@@ -174,9 +174,10 @@ fn story(row: &HoldRow) -> String {
     let mut text = format!(
         "{}\n  who        {}\n  tool       {}\n  arguments  {}\n  rule       {}\n  placed     {}\n  expires    {}\n",
         row.id,
-        row.identity,
+        super::clean(&row.identity, 256),
         row.tool,
-        row.arguments,
+        // Whole: a person must not approve what they could not see.
+        super::clean(&row.arguments, usize::MAX - 1),
         row.rule,
         Time(row.placed),
         Time(row.expires),

@@ -129,3 +129,32 @@ fn print(text: &str) {
 fn print_json(value: &serde_json::Value) {
     print(&format!("{value:#}\n"));
 }
+
+/// Text of strangers on a terminal: nothing in it can act on the terminal or change the
+/// order in which a person reads it, and it is not too long.
+fn clean(text: &str, most: usize) -> String {
+    let shown = |c: char| if c.is_control() || reorders(c) { '·' } else { c };
+    let mut clean: String = text.chars().take(most).map(shown).collect();
+    if text.chars().nth(most).is_some() {
+        clean.push('…');
+    }
+    clean
+}
+
+/// Characters that are not seen and make others stand elsewhere (UAX #9 §2), break the line
+/// or stand for nothing: what a person approves must be what they read.
+fn reorders(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn a_stranger_s_text_acts_on_no_terminal() {
+        let text = "a\u{1b}[2J\u{9b}2J\u{202e}b\u{2028}c\u{200b}";
+        assert_eq!(clean(text, 80), "a·[2J·2J·b·c·");
+        assert_eq!(clean("äöü", 2), "äö…");
+    }
+}

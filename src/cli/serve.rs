@@ -133,14 +133,15 @@ async fn reload(config: PathBuf, sources: Sources, gateway: Gateway, shutdown: C
         };
         #[cfg(not(unix))]
         let asked = std::future::pending::<()>();
-        tokio::select! {
+        // What a secret's reference leads to changes without any of the files.
+        let whatever = tokio::select! {
             () = shutdown.cancelled() => return,
-            () = asked => {}
-            () = changes.next() => {}
-        }
+            () = asked => true,
+            () = changes.next() => false,
+        };
         match gateway::load(&config, Secrets::Resolve) {
             Ok(loaded) => {
-                if loaded.toolbox.same_as(&gateway.toolbox()) {
+                if !whatever && loaded.toolbox.same_as(&gateway.toolbox()) {
                     continue;
                 }
                 context::report(&loaded.warnings);

@@ -167,27 +167,17 @@ fn line(call: &CallRecord) -> String {
         "{}  {}  {:<14} {:<24} {:<5} {:<20} attempts {}  {}\n",
         call.started,
         call.id,
-        clean(call.identity.as_deref().unwrap_or("-"), 40),
-        clean(call.tool.as_deref().unwrap_or("-"), 40),
+        super::clean(call.identity.as_deref().unwrap_or("-"), 40),
+        super::clean(call.tool.as_deref().unwrap_or("-"), 40),
         decision,
         call.outcome.as_deref().unwrap_or("running"),
         call.attempts.len(),
-        clean(&arguments(call), 160),
+        super::clean(&arguments(call), 160),
     )
 }
 
 fn arguments(call: &CallRecord) -> String {
     call.arguments.as_ref().map(Value::to_string).unwrap_or_default()
-}
-
-/// Text of strangers on a terminal: without control characters, and not too long.
-fn clean(text: &str, most: usize) -> String {
-    let mut clean: String =
-        text.chars().take(most).map(|c| if c.is_control() { '·' } else { c }).collect();
-    if text.chars().nth(most).is_some() {
-        clean.push('…');
-    }
-    clean
 }
 
 /// One call as a story: who, what, why, each attempt, and how it ended.
@@ -196,17 +186,17 @@ fn story(call: &CallRecord) -> String {
         "call {}\n  time       {}\n  who        {}\n  tool       {}\n",
         call.id,
         call.started,
-        clean(call.identity.as_deref().unwrap_or("-"), 256),
-        clean(call.tool.as_deref().unwrap_or("-"), 128)
+        super::clean(call.identity.as_deref().unwrap_or("-"), 256),
+        super::clean(call.tool.as_deref().unwrap_or("-"), 128)
     );
     let mut row = |name: &str, value: &str| {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {name:<10} {value}");
     };
     if let (Some(api), Some(operation)) = (&call.api, &call.operation) {
-        row("operation", &clean(&format!("{api}/{operation}"), 256));
+        row("operation", &super::clean(&format!("{api}/{operation}"), 256));
     }
-    row("arguments", &clean(&arguments(call), 4_000));
+    row("arguments", &super::clean(&arguments(call), 4_000));
     if let Some(decision) = &call.decision {
         row("decision", &format!("{} by {}", decision.effect.as_str(), decision.rules.join(", ")));
     }
@@ -217,7 +207,7 @@ fn story(call: &CallRecord) -> String {
         rest.retain(|name, value| !matches!(&**name, "kind" | "arguments") && !value.is_null());
         row(
             at.split_once('T').map_or(&*at, |(_, time)| time),
-            &format!("{kind:<17} {}", clean(&Value::Object(rest).to_string(), 600)),
+            &format!("{kind:<17} {}", super::clean(&Value::Object(rest).to_string(), 600)),
         );
     }
     row("outcome", call.outcome.as_deref().unwrap_or("running"));
@@ -228,7 +218,7 @@ fn story(call: &CallRecord) -> String {
         ("spec", &call.spec),
     ] {
         if let Some(value) = value {
-            row(name, &clean(value, 300));
+            row(name, &super::clean(value, 300));
         }
     }
     text

@@ -137,10 +137,19 @@ impl Gateway {
             let toolbox = inner.toolbox.load_full();
             let _counted = inner.metrics.in_flight();
             let ground = Ground { store: &inner.store, toolbox: &toolbox, metrics: &inner.metrics };
-            let Ok(_place) = inner.in_flight.try_acquire() else {
-                return pipeline::overloaded(task_id, ground, &caller, &request).await;
+            let begun = tokio::time::Instant::now();
+            let called = request.tool.clone();
+            let answer = match inner.in_flight.try_acquire() {
+                Ok(_place) => pipeline::run(task_id, ground, &caller, request, watch).await,
+                Err(_) => pipeline::overloaded(task_id, ground, &caller, &request).await,
             };
-            pipeline::run(task_id, ground, &caller, request, watch).await
+            let (tool, outcome) = match &answer {
+                Ok(reply) => (Some(called.as_str()), reply.outcome()),
+                Err(Refused::UnknownTool { .. }) => (None, "unknown_tool"),
+                Err(Refused::Unrecorded) => (None, ErrorCode::AuditUnavailable.as_str()),
+            };
+            inner.metrics.call(tool, outcome, begun.elapsed());
+            answer
         });
         match task.await {
             Ok(answer) => {
@@ -193,16 +202,7 @@ impl Gateway {
         let id = audit::new_call_id();
         let ground =
             Ground { store: &self.inner.store, toolbox: &toolbox, metrics: &self.inner.metrics };
-        let rehearsal = pipeline::rehearse(id, ground, caller, request).await?;
-        Ok(DryRun {
-            decision: DryDecision {
-                effect: rehearsal.decision,
-                rules: rehearsal.rules,
-                reason: rehearsal.reason,
-            },
-            price: rehearsal.price,
-            request: rehearsal.request,
-        })
+        pipeline::rehearse(id, ground, caller, request).await
     }
 
     /// The tools that a caller is offered.

@@ -56,7 +56,7 @@ pub(super) struct Attempts<'a> {
     pub(super) record: &'a mut Record,
     pub(super) store: &'a Store,
     pub(super) guard: Guard,
-    pub(super) watch: &'a mut Steps,
+    pub(super) steps: &'a mut Steps,
     pub(super) metrics: &'a Metrics,
 }
 
@@ -82,7 +82,7 @@ impl Steps {
 
 impl AttemptLog for Attempts<'_> {
     async fn started(&mut self, start: AttemptStart) -> Result<(), AttemptRefused> {
-        self.watch.say(|| format!("attempt {}", start.n));
+        self.steps.say(|| format!("attempt {}", start.n));
         let mark = self.record.mark();
         self.record.push(&Event::AttemptStarted {
             n: start.n,
@@ -125,7 +125,7 @@ impl AttemptLog for Attempts<'_> {
     }
 
     fn waiting(&mut self, n: u32, wait: Duration, why: &str) {
-        self.watch.say(|| format!("attempt {n} in {} ms: {why}", wait.as_millis()));
+        self.steps.say(|| format!("attempt {n} in {} ms: {why}", wait.as_millis()));
     }
 }
 

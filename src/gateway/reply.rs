@@ -13,6 +13,13 @@ pub struct Reply {
     pub result: Result<Success, Failure>,
 }
 
+impl Reply {
+    /// How the call ended, in the word that the trail and the metrics use.
+    pub fn outcome(&self) -> &'static str {
+        self.result.as_ref().map_or_else(|failure| failure.code.as_str(), |_| "succeeded")
+    }
+}
+
 /// The upstream did it.
 #[derive(Debug)]
 pub struct Success {

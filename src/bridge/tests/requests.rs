@@ -92,6 +92,25 @@ async fn an_argument_cannot_change_a_header_that_is_ours() {
 }
 
 #[tokio::test]
+async fn an_argument_cannot_stand_beside_a_credential_of_its_name() {
+    let mut request = request(Method::GET);
+    request.query = Some("q=1&%6Bey=mine&key&keys=2".to_owned());
+    request.cookies = vec!["key=mine".to_owned(), "other=1".to_owned()];
+    let call = call(request);
+    for (place, wanted) in [
+        (ApiKeyPlace::Query, "GET /x?q=1&keys=2&key=s3cr3t-key "),
+        (ApiKeyPlace::Cookie, "cookie: key=s3cr3t-key; other=1\r\n"),
+    ] {
+        let credentials = Credentials::ForAll(Credential::ApiKey {
+            at: Some(ApiKeyAt { place, name: "key".to_owned() }),
+            value: Secret::new("s3cr3t-key"),
+        });
+        let got = sent(|config| config.credentials = credentials, "", &call).await;
+        assert!(got.contains(wanted), "{got}");
+    }
+}
+
+#[tokio::test]
 async fn a_credential_for_the_whole_api_goes_where_it_says() {
     let mut request = request(Method::GET);
     request.query = Some("a=1".to_owned());

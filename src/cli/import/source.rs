@@ -309,6 +309,7 @@ fn is_private_address(address: IpAddr) -> bool {
 /// Stems that say that a file is a description, and not of what.
 const GENERIC: &[&str] = &[
     "openapi",
+    "example",
     "swagger",
     "api",
     "apis",

@@ -336,7 +336,7 @@ async fn servers_become_base_url_and_hosts() {
         (
             spec(&server("relative"), &server("https://u:p@h.example")),
             &[],
-            &["# base_url = \"https://…\""],
+            &["hosts    = [\"h.example\"]"],
         ),
     ];
     for (document, words, lines) in cases {

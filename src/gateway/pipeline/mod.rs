@@ -1,0 +1,167 @@
+//! One call, from its request to its reply, through every layer in the contract's order:
+//! arguments, policy and limits, approval, payment, the commit of the intent, the attempts,
+//! the reply.
+//!
+//! [`Run::stages`] is that order. Each stage takes what the earlier one made, or ends the
+//! call with an [`End`]. Every way out goes through `ending`, which records it: a call whose
+//! record cannot be written is answered with `audit_unavailable`, whatever it would have
+//! been.
+
+mod ending;
+mod ready;
+mod rehearsal;
+mod stages;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+use tollbridge_operation::CallId;
+
+use super::record::{Record, Steps};
+use super::reply::{ErrorCode, Failure, Reply};
+use super::request::{CallRequest, CallWatch, Caller, Refused};
+use super::toolbox::{Exposed, Toolbox};
+use crate::audit::{Event, Verdict};
+use crate::bridge::Report;
+use crate::observe::Metrics;
+use crate::store::Store;
+use ending::End;
+use stages::Intent;
+
+pub(super) use rehearsal::rehearse;
+
+/// How often a call is decided anew because its approval was spent in between.
+const MAX_DECISIONS: usize = 2;
+
+/// How many events say no more than that the call came in: what was pushed after them may
+/// turn out not to hold.
+const RECEIVED: usize = 1;
+
+/// What every call stands on.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) store: &'a Store,
+    pub(super) toolbox: &'a Toolbox,
+    pub(super) metrics: &'a Metrics,
+}
+
+/// A call on its way.
+struct Run<'a> {
+    ground: Ground<'a>,
+    caller: &'a Caller,
+    groups: BTreeSet<String>,
+    record: Record,
+    id: CallId,
+    started: Instant,
+}
+
+/// Takes one call through every layer.
+pub(super) async fn run(
+    id: CallId,
+    ground: Ground<'_>,
+    caller: &Caller,
+    request: CallRequest,
+    watch: CallWatch,
+) -> Result<Reply, Refused> {
+    let mut run = Run::new(id, ground, caller);
+    let Some(exposed) = run.received(&request) else {
+        return run.unknown_tool(&request.tool).await;
+    };
+    Ok(match run.stages(exposed, &request, watch).await {
+        Ok(report) => run.reply(exposed, report).await,
+        Err(end) => run.end(end).await,
+    })
+}
+
+/// Answers a call for which there is no room. It is recorded like any other.
+pub(super) async fn overloaded(
+    id: CallId,
+    ground: Ground<'_>,
+    caller: &Caller,
+    request: &CallRequest,
+) -> Result<Reply, Refused> {
+    let mut run = Run::new(id, ground, caller);
+    if run.received(request).is_none() {
+        return run.unknown_tool(&request.tool).await;
+    }
+    let failure = Failure::new(ErrorCode::Overloaded, "too many calls are in flight");
+    Ok(run.end(failure.retry_after(Duration::from_secs(1)).into()).await)
+}
+
+impl<'a> Run<'a> {
+    fn new(id: CallId, ground: Ground<'a>, caller: &'a Caller) -> Self {
+        Self {
+            ground,
+            caller,
+            groups: ground.toolbox.groups_of(caller),
+            record: Record::new(id.clone(), Arc::clone(&ground.toolbox.redactor)),
+            id,
+            started: Instant::now(),
+        }
+    }
+
+    /// Notes that the call came in; its tool, if this caller may see one of that name.
+    fn received(&mut self, request: &CallRequest) -> Option<&'a Exposed> {
+        let toolbox = self.ground.toolbox;
+        let exposed = toolbox.find(&request.tool, &self.caller.identity, &self.groups);
+        let operation = exposed.map(|exposed| &exposed.tool.operation.id);
+        self.record.push(&Event::Received {
+            identity: self.caller.identity.to_string(),
+            tool: request.tool.chars().take(128).collect(),
+            api: operation.map(|id| id.api.to_string()),
+            operation: operation.map(|id| id.key.to_string()),
+            arguments: Value::Object(request.arguments.clone()),
+            transport: self.caller.transport.as_str().to_owned(),
+            client: request.client.clone(),
+            traceparent: request.traceparent.clone(),
+            tools: toolbox.offer(&self.caller.identity, &self.groups).digest.clone(),
+            config: toolbox.config.clone(),
+            spec: exposed.map(|exposed| exposed.spec.clone()),
+        });
+        exposed
+    }
+
+    /// The contract's order of a call.
+    async fn stages(
+        &mut self,
+        exposed: &Exposed,
+        request: &CallRequest,
+        watch: CallWatch,
+    ) -> Result<Report, End> {
+        let mut steps = Steps::new(watch.progress);
+        for _ in 0..MAX_DECISIONS {
+            let ready = ready::ready(&self.id, self.caller, exposed, request)?;
+            steps.say(|| "arguments checked".to_owned());
+            let permit = self.decide(exposed, request, ready.call, &ready.broken).await?;
+            let quoted = self.quote(exposed, request, permit.allowed).await?;
+            if watch.cancel.is_cancelled() {
+                let message = "cancelled before anything was sent";
+                return Err(Failure::new(ErrorCode::Cancelled, message).into());
+            }
+            let intent =
+                self.intend(exposed, &ready.prepared, &permit.claims, permit.approval.as_ref());
+            match intent.await? {
+                Intent::Recorded(receipt) => {
+                    steps.say(|| format!("calling {}", exposed.rules.api));
+                    let cleared = quoted.clear(&receipt);
+                    let prepared = ready.prepared;
+                    return Ok(self
+                        .carry_out(exposed, cleared, prepared, &watch.cancel, &mut steps)
+                        .await);
+                }
+                // Another call used the approval up between our reading and our commit: it
+                // is decided anew on what stands now.
+                Intent::ApprovalSpent => self.record.rewind(RECEIVED),
+            }
+        }
+        let message = "the approval of this call was used by another one at the same time";
+        Err(Failure::new(ErrorCode::Denied, message).into())
+    }
+
+    fn decided(&mut self, effect: Verdict, rules: Vec<String>, reason: Option<&str>) {
+        self.record.push(&Event::Decided { effect, rules, reason: reason.map(str::to_owned) });
+    }
+}

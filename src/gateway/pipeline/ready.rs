@@ -1,0 +1,66 @@
+//! The first stage: arguments checked, and the request built.
+
+use std::sync::Arc;
+
+use tollbridge_operation::{Call, CallId};
+
+use crate::bridge::{self, PrepareError, Prepared};
+use crate::gateway::reply::{ErrorCode, Failure, Violation};
+use crate::gateway::request::{CallRequest, Caller};
+use crate::gateway::toolbox::Exposed;
+use crate::safety::BrokenLimit;
+use crate::tools;
+
+/// A call whose arguments are right and whose request is built. Nothing was decided yet.
+pub(super) struct Ready {
+    pub(super) call: Call,
+    pub(super) prepared: Prepared,
+    /// The limits that its arguments break: for safety to judge.
+    pub(super) broken: Vec<BrokenLimit>,
+}
+
+/// Checks the arguments and builds the request.
+pub(super) fn ready(
+    id: &CallId,
+    caller: &Caller,
+    exposed: &Exposed,
+    request: &CallRequest,
+) -> Result<Ready, Box<Failure>> {
+    let tool = &exposed.tool;
+    let invalid = |violations| Box::new(Failure::invalid(violations));
+    let arguments = tool
+        .arguments(&request.arguments)
+        .map_err(|found| invalid(found.into_iter().map(violation).collect()))?;
+    let broken = tool
+        .check_limits(&arguments)
+        .into_iter()
+        .map(|limit| BrokenLimit {
+            rule: format!("{}.{}", tool.name, limit.rule),
+            message: format!("{} must be {}", limit.pointer, limit.message),
+        })
+        .collect();
+    let call = Call {
+        id: id.clone(),
+        identity: caller.identity.clone(),
+        tool: tool.name.clone(),
+        operation: Arc::clone(&tool.operation),
+        arguments,
+    };
+    match bridge::prepare(&exposed.upstream, &call) {
+        Ok(prepared) => Ok(Ready { call, prepared, broken }),
+        Err(PrepareError::Encode(error)) => Err(invalid(vec![Violation {
+            pointer: tool.shown_pointer(&error.pointer),
+            expected: error.expected,
+            suggestion: None,
+        }])),
+        Err(error) => Err(Box::new(Failure::new(ErrorCode::Internal, error.to_string()))),
+    }
+}
+
+fn violation(violation: tools::Violation) -> Violation {
+    Violation {
+        pointer: violation.pointer,
+        expected: violation.expected,
+        suggestion: violation.suggestion,
+    }
+}

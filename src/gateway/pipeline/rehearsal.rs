@@ -1,0 +1,47 @@
+//! What a call would do, without doing it: `call --dry-run`.
+
+use tollbridge_operation::CallId;
+
+use super::Ground;
+use super::ready::{Ready, ready};
+use crate::gateway::operate::scope_text;
+use crate::gateway::request::{CallRequest, Caller};
+use crate::gateway::{DryDecision, DryRun, DryRunError};
+use crate::safety::{self, Approval, Decision};
+
+/// Decides on a call as the pipeline would and shows its request. Nothing is recorded,
+/// taken up or sent.
+pub(in crate::gateway) async fn rehearse(
+    id: CallId,
+    ground: Ground<'_>,
+    caller: &Caller,
+    request: &CallRequest,
+) -> Result<DryRun, DryRunError> {
+    let groups = ground.toolbox.groups_of(caller);
+    let exposed = ground
+        .toolbox
+        .find(&request.tool, &caller.identity, &groups)
+        .ok_or_else(|| DryRunError::UnknownTool(request.tool.clone()))?;
+    let Ready { call, prepared, broken } =
+        ready(&id, caller, exposed, request).map_err(DryRunError::Failed)?;
+    let approval = Approval {
+        named: request.approval.as_deref(),
+        shown: "{}",
+        price: exposed.price(),
+        now: ground.store.now(),
+    };
+    let stopped = ground.store.stopped(&exposed.rules.guard(&caller.identity)).await?;
+    let decision =
+        safety::decide(call, &groups, &exposed.rules, &broken, approval, ground.store).await?;
+    let (effect, rules, reason) = match (stopped, decision) {
+        (Some(scope), _) => ("deny", vec![format!("stop:{}", scope_text(&scope))], None),
+        (None, Decision::Allow { rules, .. }) => ("allow", rules, None),
+        (None, Decision::Deny { rules, reason }) => ("deny", rules, Some(reason)),
+        (None, Decision::Hold { rules, .. }) => ("hold", rules, None),
+    };
+    Ok(DryRun {
+        decision: DryDecision { effect, rules, reason },
+        price: exposed.price().map(str::to_owned),
+        request: prepared.preview(),
+    })
+}

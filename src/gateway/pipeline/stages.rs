@@ -1,0 +1,229 @@
+//! The stages between right arguments and the upstream's answer.
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tollbridge_operation::{Call, Effect};
+
+use super::ending::End;
+use super::{RECEIVED, Run, ending};
+use crate::audit::{Event, Time, Verdict};
+use crate::bridge::{self, Prepared, Report};
+use crate::gateway::operate::scope_text;
+use crate::gateway::record::{Attempts, Steps};
+use crate::gateway::reply::{ErrorCode, Failure};
+use crate::gateway::request::CallRequest;
+use crate::gateway::toolbox::{Exposed, ReadsWhenDown};
+use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision, Placed};
+use crate::settlement::{self, Clearance, Cleared, Quoted};
+use crate::store::{Batch, Change, CommitError, HoldRow, Receipt, WindowClaim};
+
+/// Safety's yes, with what the commit must take up for it.
+pub(super) struct Permit {
+    pub(super) allowed: Allowed<Call>,
+    pub(super) claims: Vec<WindowClaim>,
+    pub(super) approval: Option<HoldRow>,
+}
+
+/// What became of recording the intent.
+pub(super) enum Intent {
+    /// It is on record, or need not be.
+    Recorded(Receipt),
+    /// The approval that the call was to use is gone.
+    ApprovalSpent,
+}
+
+impl Run<'_> {
+    /// Policy, limits and approval.
+    pub(super) async fn decide(
+        &mut self,
+        exposed: &Exposed,
+        request: &CallRequest,
+        call: Call,
+        broken: &[BrokenLimit],
+    ) -> Result<Permit, End> {
+        let mut shown = Value::Object(request.arguments.clone());
+        self.ground.toolbox.redactor.value(&mut shown);
+        let store = self.ground.store;
+        let approval = Approval {
+            named: request.approval.as_deref(),
+            shown: &shown.to_string(),
+            price: exposed.price(),
+            now: store.now(),
+        };
+        let decision =
+            safety::decide(call, &self.groups, &exposed.rules, broken, approval, store).await;
+        match decision {
+            Err(error) => Err(ending::audit_unavailable(&error.to_string()).into()),
+            Ok(Decision::Deny { rules, reason }) => {
+                self.decided(Verdict::Deny, rules, Some(&reason));
+                Err(Failure::new(ErrorCode::Denied, reason).into())
+            }
+            Ok(Decision::Hold { rules, hold, placed }) => {
+                self.decided(Verdict::Hold, rules, None);
+                let expires = Time(hold.expires);
+                self.record.push(&Event::Held { hold: hold.id.clone(), expires });
+                let failure = Failure::held(&hold.id, expires.to_string());
+                let changes = match placed {
+                    Placed::Now => vec![Change::PlaceHold(hold)],
+                    Placed::Earlier => Vec::new(),
+                };
+                Err(End::guarded(failure, exposed, self.caller).with(changes))
+            }
+            Ok(Decision::Allow { allowed, rules, claims, approval }) => {
+                if let Some(hold) = &approval {
+                    self.record.push(&Event::Approved {
+                        hold: hold.id.clone(),
+                        by: hold.decided_by.clone().unwrap_or_default(),
+                        reason: hold.reason.clone(),
+                        decided: hold.decided.map(Time),
+                    });
+                }
+                self.decided(Verdict::Allow, rules, None);
+                Ok(Permit { allowed, claims, approval })
+            }
+        }
+    }
+
+    /// What is owed, and whether it is paid.
+    pub(super) async fn quote(
+        &mut self,
+        exposed: &Exposed,
+        request: &CallRequest,
+        allowed: Allowed<Call>,
+    ) -> Result<Quoted, End> {
+        let clearance = settlement::quote(
+            allowed,
+            &exposed.terms,
+            request.payment.as_ref(),
+            self.ground.toolbox.facilitator.as_ref(),
+            &exposed.tool.description,
+        )
+        .await;
+        match clearance {
+            Clearance::Free(quoted) => Ok(quoted),
+            Clearance::PaymentRequired { required, price } => {
+                let failure = Failure::payment_required(&price, required.clone());
+                self.record.push(&Event::Quoted { price, terms: required });
+                Err(End::guarded(failure, exposed, self.caller))
+            }
+            Clearance::Unavailable { reason, price, retry_after_s } => {
+                self.record.push(&Event::Quoted { price, terms: Value::Null });
+                let mut failure = Failure::new(ErrorCode::SettlementUnavailable, reason);
+                failure.retryable = retry_after_s.is_some();
+                failure.retry_after_s = retry_after_s;
+                Err(End::guarded(failure, exposed, self.caller))
+            }
+        }
+    }
+
+    /// Records that the call is about to be carried out, and takes what it takes up: places
+    /// in windows, an approval. Refused where the kill switch is on.
+    pub(super) async fn intend(
+        &mut self,
+        exposed: &Exposed,
+        prepared: &Prepared,
+        claims: &[WindowClaim],
+        approval: Option<&HoldRow>,
+    ) -> Result<Intent, End> {
+        let mark = self.record.mark();
+        if !claims.is_empty() {
+            let windows = claims.iter().map(|claim| claim.key.clone()).collect();
+            self.record.push(&Event::Reserved { windows });
+        }
+        self.record.push(&Event::AttemptStarted {
+            n: 1,
+            url: prepared.url().to_owned(),
+            method: prepared.method().to_owned(),
+            wait_ms: 0,
+            why: None,
+        });
+        let batch = Batch {
+            guard: Some(exposed.rules.guard(&self.caller.identity)),
+            claims: claims.to_vec(),
+            spend: approval.map(|hold| hold.id.clone()),
+            changes: Vec::new(),
+            events: self.record.rows(),
+        };
+        let error = match self.ground.store.commit(batch).await {
+            Ok(receipt) => {
+                self.record.written();
+                return Ok(Intent::Recorded(receipt));
+            }
+            Err(error) => error,
+        };
+        match error {
+            CommitError::HoldSpent => Ok(Intent::ApprovalSpent),
+            CommitError::Stopped(scope) => Err(self.stopped(&scope_text(&scope))),
+            CommitError::WindowFull { claim, retry_after } => {
+                self.record.rewind(RECEIVED);
+                self.decided(Verdict::Deny, vec![exposed.rules.window_rule()], None);
+                let message = match claims.get(claim) {
+                    Some(full) => format!(
+                        "`{}` may be called {} times in {} s",
+                        exposed.rules.tool,
+                        full.limit,
+                        full.per.as_secs_f64()
+                    ),
+                    None => "a limit on calls is reached".to_owned(),
+                };
+                Err(Failure::new(ErrorCode::RateLimited, message).retry_after(retry_after).into())
+            }
+            CommitError::Unavailable(error) => match self.read_unrecorded(exposed).await {
+                Some(receipt) => Ok(Intent::Recorded(receipt)),
+                None => {
+                    self.record.rewind(mark);
+                    Err(ending::audit_unavailable(&error.to_string()).into())
+                }
+            },
+        }
+    }
+
+    /// The kill switch is on: that is the decision, whatever else was decided.
+    pub(super) fn stopped(&mut self, scope: &str) -> End {
+        self.record.rewind(RECEIVED);
+        self.decided(Verdict::Deny, vec![format!("stop:{scope}")], None);
+        Failure::new(ErrorCode::Stopped, format!("an operator stopped {scope}")).into()
+    }
+
+    /// `reads_when_down = "allow"`: a read goes on though it cannot be recorded, unless it
+    /// is held, counted or priced, or the kill switch is on or cannot be read.
+    async fn read_unrecorded(&self, exposed: &Exposed) -> Option<Receipt> {
+        let plain = exposed.price().is_none()
+            && exposed.rules.window.is_none()
+            && exposed.rules.hold.is_none();
+        if self.ground.toolbox.reads_when_down != ReadsWhenDown::Allow
+            || exposed.tool.operation.effect != Effect::Read
+            || !plain
+        {
+            return None;
+        }
+        let guard = exposed.rules.guard(&self.caller.identity);
+        let receipt = self.ground.store.forgo(&guard).await?;
+        tracing::error!(
+            call = %self.id,
+            tool = %guard.tool,
+            "a read goes on unrecorded: the audit trail cannot be written"
+        );
+        Some(receipt)
+    }
+
+    /// The attempts at the upstream.
+    pub(super) async fn carry_out(
+        &mut self,
+        exposed: &Exposed,
+        cleared: Cleared<Call>,
+        prepared: Prepared,
+        cancel: &CancellationToken,
+        steps: &mut Steps,
+    ) -> Report {
+        let mut log = Attempts {
+            record: &mut self.record,
+            store: self.ground.store,
+            guard: exposed.rules.guard(&self.caller.identity),
+            steps,
+            metrics: self.ground.metrics,
+        };
+        let deadline = self.started + exposed.timeout;
+        bridge::execute(cleared, prepared, &exposed.upstream, deadline, cancel, &mut log).await
+    }
+}
