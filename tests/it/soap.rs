@@ -122,10 +122,7 @@ async fn a_fault_is_an_error_that_the_agent_can_read_whatever_its_status() {
         assert_eq!(failure.code, ErrorCode::UpstreamError);
         assert!(!failure.retryable);
         let fault = failure.upstream.expect("an answer").fault.expect("a fault");
-        assert_eq!(
-            (&fault["code"], &fault["reason"]),
-            (&json!("Client"), &json!("no such article"))
-        );
+        assert_eq!((&fault["code"], &fault["reason"]), (&json!("Client"), &json!("no such article")));
     }
     assert_eq!(house.upstream.seen().len(), 2, "a fault that blames the call is not repeated");
 }
