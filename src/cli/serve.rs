@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, context};
-use crate::agent::{self, HttpOptions};
+use crate::agent::{self, AgentError, HttpOptions};
 use crate::config::Config;
 use crate::gateway::{self, Caller, Gateway, Secrets, Sources, Transport};
 use crate::store::Durability;
@@ -26,6 +26,14 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
+    if let Some(address) = args.http
+        && !keys(&loaded.config)
+        && !address.ip().to_canonical().is_loopback()
+    {
+        // Known before the store is opened and the address is announced.
+        eprintln!("error: {}", AgentError::Open(address));
+        return Exit::Usage;
+    }
     let sources = loaded.sources.clone();
     let (gateway, config) = match context::gateway(loaded).await {
         Ok(opened) => opened,
@@ -68,7 +76,6 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
             match TcpListener::bind(address).await {
                 Ok(listener) => {
                     if let Ok(bound) = listener.local_addr() {
-                        tracing::info!("serving MCP at http://{bound}/mcp");
                         eprintln!("serving MCP at http://{bound}/mcp");
                     }
                     let backend = Arc::new(gateway.clone());

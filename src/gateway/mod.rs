@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tollbridge_operation::Identity;
 
@@ -124,6 +125,7 @@ impl Gateway {
         request: CallRequest,
         watch: CallWatch,
     ) -> Result<Reply, Refused> {
+        let started = Instant::now();
         let id = audit::new_call_id();
         let cancel = watch.cancel.child_token();
         let _cancel_on_drop = cancel.clone().drop_guard();
@@ -134,7 +136,6 @@ impl Gateway {
             let toolbox = inner.toolbox.load_full();
             let _counted = inner.metrics.in_flight();
             let ground = Ground { store: &inner.store, toolbox: &toolbox, metrics: &inner.metrics };
-            let begun = tokio::time::Instant::now();
             let called = request.tool.clone();
             let answer = match inner.in_flight.try_acquire() {
                 Ok(_place) => pipeline::run(task_id, ground, &caller, request, watch).await,
@@ -145,13 +146,16 @@ impl Gateway {
                 Err(Refused::UnknownTool { .. }) => (None, "unknown_tool"),
                 Err(Refused::Unrecorded) => (None, ErrorCode::AuditUnavailable.as_str()),
             };
-            inner.metrics.call(tool, outcome, begun.elapsed());
+            // Here, because the client may have gone and nobody wait for this task.
+            inner.metrics.call(tool, outcome, started.elapsed());
             answer
         });
         match task.await {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::error!(call = %id, %error, "a call ended in a defect");
+                // The name that was asked for may be anything.
+                self.inner.metrics.call(None, ErrorCode::Internal.as_str(), started.elapsed());
                 Ok(self.defect(id).await)
             }
         }

@@ -2,5 +2,6 @@
 
 mod architecture;
 mod layers;
+mod process;
 mod soap;
 mod stage;

@@ -1,0 +1,100 @@
+//! An operator beside a running server: the kill switch, and approvals.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::house::House;
+use super::mcp::Session;
+
+fn code(answer: &Value) -> &str {
+    answer["result"]["structuredContent"]["error"]["code"].as_str().unwrap_or("none")
+}
+
+#[test]
+fn a_stop_holds_for_a_running_server_within_a_second() {
+    let house = House::new();
+    let mut session = Session::legacy(&house);
+    session.call(1, "get_item", &json!({"id": "a1"}));
+    house.run(&["stop"]).exits(0);
+    let stopped = Instant::now();
+    let answer = session.call(2, "get_item", &json!({"id": "a2"}));
+    assert!(stopped.elapsed() < Duration::from_secs(1));
+    assert_eq!(code(&answer), "stopped");
+    house.run(&["call", "get_item", "id=a3"]).exits(3);
+    assert_eq!(session.tools(3).len(), 5);
+    assert_eq!(house.upstream.count(), 1);
+    house.run(&["resume"]).exits(0);
+    assert_eq!(code(&session.call(4, "get_item", &json!({"id": "a4"}))), "none");
+}
+
+#[test]
+fn a_stop_reaches_as_far_as_it_says() {
+    let house = House::new();
+    let mut session = Session::legacy(&house);
+    for (id, (flag, name, other)) in [
+        ("--api", "items", "elsewhere"),
+        ("--tool", "get_item", "add_item"),
+        ("--identity", "bot", "alice"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = u32::try_from(id).expect("a small number") * 3 + 1;
+        house.run(&["stop", flag, other]).exits(0);
+        assert_eq!(code(&session.call(id, "get_item", &json!({"id": "a1"}))), "none", "{flag}");
+        let now = house.run(&["stop", flag, name, "--json"]).exits(0).json();
+        assert_eq!(now["stopped"].as_array().map(Vec::len), Some(2), "{now}");
+        assert_eq!(code(&session.call(id + 1, "get_item", &json!({"id": "a1"}))), "stopped");
+        house.run(&["resume", flag, name]).exits(0);
+        house.run(&["resume", flag, other]).exits(0);
+        assert_eq!(code(&session.call(id + 2, "get_item", &json!({"id": "a1"}))), "none");
+    }
+}
+
+#[test]
+fn a_stop_needs_no_configuration_that_is_right() {
+    let house = House::new();
+    house.run(&["call", "get_item", "id=a1"]).exits(0);
+    house.configure(|text| format!("{text}\nnonsense = 1\n"));
+    house.run(&["stop"]).exits(0);
+    house.configure(|text| text);
+    house.run(&["call", "get_item", "id=a1"]).exits(3);
+}
+
+#[test]
+fn an_approval_lets_the_running_servers_repeat_through_once() {
+    let house = House::new();
+    let mut session = Session::legacy(&house);
+    let held = session.call(1, "delete_item", &json!({"id": "a1"}));
+    assert_eq!(code(&held), "held");
+    let waiting = house.run(&["approve", "ls", "--json"]).exits(0).json();
+    let hold = waiting["holds"][0]["id"].as_str().expect("an id");
+    assert_eq!(held["result"]["structuredContent"]["error"]["hold"]["id"], hold);
+    assert_eq!(waiting["holds"][0]["arguments"], json!({"id": "a1"}));
+    let shown = house.run(&["approve", "show", hold, "--json"]).exits(0).json();
+    assert_eq!(shown["state"], "pending");
+    let decided =
+        house.run(&["approve", "yes", hold, "--reason", "fine", "--json"]).exits(0).json();
+    assert_eq!(
+        (&decided["decided_by"], &decided["reason"]),
+        (&json!("operator:tester"), &json!("fine"))
+    );
+    assert_eq!(house.run(&["approve", "no", hold]).exits(1).stdout, "");
+    assert_eq!(code(&session.call(2, "delete_item", &json!({"id": "a1"}))), "none");
+    assert_eq!(code(&session.call(3, "delete_item", &json!({"id": "a1"}))), "held");
+    assert_eq!(house.upstream.count(), 1);
+    house.run(&["approve", "show", "nothing"]).exits(2);
+}
+
+#[test]
+fn a_rejection_is_final_for_that_hold() {
+    let house = House::new();
+    let mut session = Session::legacy(&house);
+    session.call(1, "delete_item", &json!({"id": "a1"}));
+    let waiting = house.run(&["approve", "ls", "--json"]).exits(0).json();
+    let hold = waiting["holds"][0]["id"].as_str().expect("an id");
+    house.run(&["approve", "no", hold]).exits(0);
+    assert_ne!(code(&session.call(2, "delete_item", &json!({"id": "a1"}))), "none");
+    assert_eq!(house.upstream.count(), 0);
+}
