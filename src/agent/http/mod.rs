@@ -170,16 +170,21 @@ async fn admit<B: Backend>(
     next: Next,
 ) -> Response {
     let _busy = connection.busy();
-    let origin = match app.access.admit(connection.peer(), &request) {
-        Ok(origin) => origin,
-        Err(refused) => return refused.into_response(),
+    let mut response = match app.access.admit(connection.peer(), &request) {
+        Err(refused) => refused.into_response(),
+        Ok(None) => next.run(request).await,
+        Ok(Some(origin)) => {
+            let mut response = match access::preflight(&request) {
+                Some(answer) => answer,
+                None => next.run(request).await,
+            };
+            access::allow_origin(response.headers_mut(), origin);
+            response
+        }
     };
-    let Some(origin) = origin else { return next.run(request).await };
-    let mut response = match access::preflight(&request) {
-        Some(answer) => answer,
-        None => next.run(request).await,
-    };
-    access::allow_origin(response.headers_mut(), origin);
+    if connection.is_spent() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
