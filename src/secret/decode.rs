@@ -18,6 +18,9 @@ pub(super) enum Escapes {
     Json,
     /// `&amp;`, `&#233;` (XML 1.0 §4.1).
     Xml,
+    /// Line breaks, and the indent after them, in what is written over several lines
+    /// (RFC 2045 §6.8, RFC 7468 §2).
+    Lines,
 }
 
 /// A decoded text that knows where each of its bytes came from.
@@ -56,6 +59,7 @@ impl Escapes {
             Self::Form => b"%+",
             Self::Json => b"\\",
             Self::Xml => b"&",
+            Self::Lines => b"\r\n",
         };
         if !text.iter().any(|b| introducer.contains(b)) {
             return;
@@ -76,6 +80,7 @@ impl Escapes {
             Self::Form => form(text),
             Self::Json => json(text),
             Self::Xml => xml(text),
+            Self::Lines => Some((Piece::Break, line_break(text))),
         }
     }
 }
@@ -115,15 +120,23 @@ enum Piece {
     Byte(u8),
     /// An escape of a character.
     Char(char),
+    /// What stands for nothing.
+    Break,
 }
 
 impl Piece {
     fn append_to(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Plain(byte) | Self::Byte(byte) => bytes.push(*byte),
+            Self::Break => {}
             Self::Char(c) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
+}
+
+/// How long the line break at the start of a text is, with the indent of the next line.
+fn line_break(text: &[u8]) -> usize {
+    text.iter().take_while(|b| matches!(b, b'\r' | b'\n' | b' ' | b'\t')).count()
 }
 
 fn hex_digits(text: &[u8], from: usize, count: usize) -> Option<u32> {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, BuildError};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
@@ -28,23 +28,40 @@ const LAYERS: u8 = 2;
 ///
 /// A secret is found as it is; percent-encoded, form-encoded, JSON-escaped and XML-escaped in
 /// any spelling; and in hex, base64 and base64url, the latter two wherever it stands in what
-/// was encoded. Inbound API keys are found by their shape. The default knows no secret.
+/// was encoded, all three also broken into lines. Inbound API keys are found by their shape. The default knows no secret.
 #[derive(Clone, Default)]
 pub struct Redactor(Option<Arc<Known>>);
 
 struct Known {
     /// `None` where the automaton cannot be built: then nothing is let through.
-    automaton: Option<AhoCorasick>,
-    needles: Vec<Needle>,
+    automata: Option<Automata>,
     /// Whether a `+` could stand for a secret's space.
     spaces: bool,
     mask: &'static str,
+}
+
+struct Automata {
+    /// Finds what has a case.
+    exact: AhoCorasick,
+    /// What `exact` finds.
+    needles: Vec<Needle>,
+    /// Finds hex, whose digits have none.
+    hex: AhoCorasick,
+}
+
+/// How a form of a secret is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Writing {
+    Plain,
+    Hex,
+    Base64,
 }
 
 /// A form of a secret. The order decides nothing; equal forms are one.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Needle {
     bytes: Vec<u8>,
+    writing: Writing,
     /// In base64 a character at either end may be of the secret and of what is beside it.
     shares_first: bool,
     shares_last: bool,
@@ -84,13 +101,12 @@ impl Redactor {
         if needles.is_empty() {
             return Self::default();
         }
-        let needles: Vec<Needle> = needles.into_iter().collect();
-        let automaton = AhoCorasick::new(needles.iter().map(|needle| &needle.bytes)).ok();
+        let automata = Automata::new(needles.into_iter().collect()).ok();
         let mask = [REDACTED, "***", "###"]
             .into_iter()
-            .find(|mask| automaton.as_ref().is_some_and(|automaton| !automaton.is_match(mask)))
+            .find(|mask| automata.as_ref().is_some_and(|automata| !automata.find(mask.as_bytes())))
             .unwrap_or_default();
-        Self(Some(Arc::new(Known { automaton, needles, spaces, mask })))
+        Self(Some(Arc::new(Known { automata, spaces, mask })))
     }
 
     /// The text without secrets.
@@ -143,9 +159,9 @@ impl Redactor {
 
     /// Whether a secret is anywhere in these bytes.
     pub fn bytes_contain(&self, bytes: &[u8]) -> bool {
-        self.0.as_ref().is_some_and(|known| match &known.automaton {
+        self.0.as_ref().is_some_and(|known| match &known.automata {
             None => true,
-            Some(automaton) => known.holds(automaton, bytes, LAYERS),
+            Some(automata) => known.holds(automata, bytes, LAYERS),
         })
     }
 }
@@ -153,8 +169,8 @@ impl Redactor {
 impl Known {
     /// The text without secrets; `None` where it has none.
     fn mask_secrets(&self, text: &str) -> Option<String> {
-        let Some(automaton) = &self.automaton else { return Some(self.mask.to_owned()) };
-        let found = self.find(automaton, text.as_bytes());
+        let Some(automata) = &self.automata else { return Some(self.mask.to_owned()) };
+        let found = self.find(automata, text.as_bytes());
         if found.is_empty() {
             return None;
         }
@@ -172,18 +188,20 @@ impl Known {
 
     /// A short secret is in many numbers by chance, so it must be all of one.
     fn is_in_number(&self, number: &str) -> bool {
-        let Some(automaton) = &self.automaton else { return true };
-        automaton
-            .find_overlapping_iter(number)
+        let Some(automata) = &self.automata else { return true };
+        let number = number.as_bytes();
+        automata
+            .search(number)
+            .iter()
             .any(|found| found.len() == number.len() || found.len() >= ENCODED_FROM)
     }
 
     /// Where secrets are: in order, and neither overlapping nor touching.
-    fn find(&self, automaton: &AhoCorasick, text: &[u8]) -> Vec<Range<usize>> {
-        if !self.holds(automaton, text, LAYERS) {
+    fn find(&self, automata: &Automata, text: &[u8]) -> Vec<Range<usize>> {
+        if !self.holds(automata, text, LAYERS) {
             return Vec::new();
         }
-        let mut found = self.search(automaton, text, LAYERS);
+        let mut found = self.search(automata, text, LAYERS);
         found.sort_unstable_by_key(|range| range.start);
         let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
         for range in found {
@@ -205,35 +223,75 @@ impl Known {
         escapes.map(move |escapes| (escapes, deeper)).chain(form)
     }
 
-    fn holds(&self, automaton: &AhoCorasick, text: &[u8], layers: u8) -> bool {
-        automaton.is_match(text)
+    fn holds(&self, automata: &Automata, text: &[u8], layers: u8) -> bool {
+        automata.find(text)
+            || Escapes::Lines
+                .decode_plain(text)
+                .is_some_and(|joined| automata.search_encoded(&joined).next().is_some())
             || self.encodings(layers).any(|(escapes, deeper)| {
                 let Some(decoded) = escapes.decode_plain(text) else { return false };
                 match deeper {
-                    Some(layers) => self.holds(automaton, &decoded, layers),
-                    None => automaton.is_match(&decoded),
+                    Some(layers) => self.holds(automata, &decoded, layers),
+                    None => automata.find(&decoded),
                 }
             })
     }
 
-    fn search(&self, automaton: &AhoCorasick, text: &[u8], layers: u8) -> Vec<Range<usize>> {
-        let mut found = self.search_plain(automaton, text);
+    fn search(&self, automata: &Automata, text: &[u8], layers: u8) -> Vec<Range<usize>> {
+        let mut found = automata.search(text);
+        if let Some(joined) = Escapes::Lines.decode(text) {
+            let inside = automata.search_encoded(&joined.bytes);
+            found.extend(inside.map(|range| joined.origin(&range)));
+        }
         for (escapes, deeper) in self.encodings(layers) {
             let Some(decoded) = escapes.decode(text) else { continue };
             let inside = match deeper {
-                Some(layers) => self.search(automaton, &decoded.bytes, layers),
-                None => self.search_plain(automaton, &decoded.bytes),
+                Some(layers) => self.search(automata, &decoded.bytes, layers),
+                None => automata.search(&decoded.bytes),
             };
             found.extend(inside.iter().map(|range| decoded.origin(range)));
         }
         found
     }
+}
 
-    fn search_plain(&self, automaton: &AhoCorasick, text: &[u8]) -> Vec<Range<usize>> {
-        automaton
-            .find_overlapping_iter(text)
-            .map(|found| self.needles[found.pattern().as_usize()].widen(found.range(), text))
-            .collect()
+impl Automata {
+    fn new(needles: Vec<Needle>) -> Result<Self, BuildError> {
+        let (hex, needles): (Vec<_>, Vec<_>) =
+            needles.into_iter().partition(|needle| needle.writing == Writing::Hex);
+        let hex = hex.iter().map(|needle| &needle.bytes);
+        Ok(Self {
+            exact: AhoCorasick::new(needles.iter().map(|needle| &needle.bytes))?,
+            hex: AhoCorasick::builder().ascii_case_insensitive(true).build(hex)?,
+            needles,
+        })
+    }
+
+    /// Whether there is anything to find.
+    fn find(&self, text: &[u8]) -> bool {
+        self.exact.is_match(text) || self.hex.is_match(text)
+    }
+
+    fn search(&self, text: &[u8]) -> Vec<Range<usize>> {
+        self.search_among(text, |_| true).collect()
+    }
+
+    /// Finds what may go over line breaks: without them any words may touch, so a secret as
+    /// it is proves nothing there.
+    fn search_encoded(&self, text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+        self.search_among(text, |needle| needle.writing == Writing::Base64)
+    }
+
+    fn search_among(
+        &self,
+        text: &[u8],
+        among: impl Fn(&Needle) -> bool,
+    ) -> impl Iterator<Item = Range<usize>> {
+        let exact = self.exact.find_overlapping_iter(text).filter_map(move |found| {
+            let needle = &self.needles[found.pattern().as_usize()];
+            among(needle).then(|| needle.widen(found.range(), text))
+        });
+        exact.chain(self.hex.find_overlapping_iter(text).map(|found| found.range()))
     }
 }
 
@@ -251,7 +309,13 @@ impl Needle {
 /// The forms under which a secret is looked for. Encodings that escape single characters are
 /// not among them: a text is decoded before it is searched.
 fn forms(secret: &[u8]) -> Vec<Needle> {
-    let exact = |bytes: Vec<u8>| Needle { bytes, shares_first: false, shares_last: false };
+    let whole = |bytes: Vec<u8>, writing| Needle {
+        bytes,
+        writing,
+        shares_first: false,
+        shares_last: false,
+    };
+    let exact = |bytes| whole(bytes, Writing::Plain);
     if secret.is_empty() {
         return Vec::new();
     }
@@ -259,8 +323,7 @@ fn forms(secret: &[u8]) -> Vec<Needle> {
     if secret.len() < ENCODED_FROM {
         return forms;
     }
-    forms.push(exact(hex::encode(secret).into_bytes()));
-    forms.push(exact(hex::encode_upper(secret).into_bytes()));
+    forms.push(whole(hex::encode(secret).into_bytes(), Writing::Hex));
     // A URL parser leaves `%41` as it is (WHATWG URL, percent-encode sets), so the text's own
     // decoding undoes it too.
     let unescaped = Escapes::Percent.decode(secret).map(|decoded| decoded.bytes);
@@ -271,6 +334,7 @@ fn forms(secret: &[u8]) -> Vec<Needle> {
             let text = engine.encode([&vec![0; before], secret].concat());
             forms.push(Needle {
                 bytes: text.as_bytes()[skipped..bits / 6].to_vec(),
+                writing: Writing::Base64,
                 shares_first: before > 0,
                 shares_last: !bits.is_multiple_of(6),
             });

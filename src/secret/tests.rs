@@ -133,6 +133,48 @@ fn every_spelling_of_a_secret_is_found() {
 }
 
 #[test]
+fn hex_is_found_in_any_case() {
+    let redactor = redactor("jklmnoz");
+    for text in ["6a6B6c6D6e6F7a", "6A6b6C6d6E6f7A", "6a6b6c6d6e6f7A"] {
+        assert_eq!(redactor.text(&format!("<{text}>")), "<[redacted]>");
+        assert!(redactor.bytes_contain(text.as_bytes()));
+    }
+    assert_eq!(redactor.text("JKLMNOZ"), "JKLMNOZ");
+}
+
+/// A text broken into lines.
+fn broken(text: &str, width: usize, line_break: &str) -> String {
+    let lines: Vec<&str> =
+        (0..text.len()).step_by(width).map(|at| &text[at..text.len().min(at + width)]).collect();
+    lines.join(line_break)
+}
+
+#[test]
+fn base64_and_hex_are_found_over_line_breaks() {
+    let secret = "s3cr3t-of-some-length";
+    let redactor = redactor(secret);
+    let long = format!("{}{secret}{}", "x".repeat(40), "y".repeat(40));
+    for line_break in ["\n", "\r\n", "\r", "\n  ", "\\r\\n", "&#13;&#10;", "%0D%0A", "\\\\n"] {
+        for width in [60, 64, 76] {
+            for whole in [STANDARD.encode(&long), hex::encode(&long)] {
+                let text = broken(&whole, width, line_break);
+                assert!(redactor.bytes_contain(text.as_bytes()), "{width} {line_break:?}");
+                let clean = redactor.text(&text);
+                assert!(clean.contains(REDACTED), "{clean}");
+                assert!(!redactor.bytes_contain(clean.as_bytes()), "{clean}");
+                assert!(clean.starts_with(&whole[..50]), "{clean}");
+                assert!(clean.ends_with(&whole[whole.len() - 4..]), "{clean}");
+            }
+        }
+    }
+}
+
+#[test]
+fn words_on_two_lines_are_no_secret() {
+    assert_eq!(redactor("onetwo").text("one\ntwo"), "one\ntwo");
+}
+
+#[test]
 fn escaped_characters_above_the_basic_plane_are_found() {
     assert_eq!(redactor("key😀").text("key\\ud83d\\ude00!"), "[redacted]!");
     assert_eq!(redactor("key😀").text("key\\ud83d!\\ud83d"), "key\\ud83d!\\ud83d");
@@ -246,6 +288,8 @@ fn encodings(before: &str, secret: &str, after: &str) -> Vec<String> {
         hex::encode_upper(&whole),
         STANDARD.encode(&whole),
         URL_SAFE.encode(&whole),
+        broken(&STANDARD.encode(&whole), 4, "\r\n"),
+        broken(&hex::encode(&whole), 6, "\n"),
     ]
 }
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Map, Value, json};
 use tollbridge_operation::{
-    Description, Effect, EffectSource, Endpoint, Operation, OperationId, OperationKey, Schema,
-    Skipped,
+    ApiKeyPlace, Description, Effect, EffectSource, Endpoint, Operation, OperationId, OperationKey,
+    Schema, Skipped,
 };
 
 use crate::ReadOptions;
@@ -44,7 +44,8 @@ pub(crate) fn description(
         options,
         schemas: Schemas::new(document, sites.len()),
         warnings,
-        query_credentials: security::query_credentials(document).into(),
+        query_credentials: security::credentials(document, ApiKeyPlace::Query).into(),
+        cookie_credentials: security::credentials(document, ApiKeyPlace::Cookie).into(),
     };
     let mut operations = Vec::new();
     let mut skipped = Vec::new();
@@ -206,6 +207,7 @@ struct Reader<'d, 'o> {
     schemas: Schemas<'d>,
     warnings: Warnings,
     query_credentials: Arc<[String]>,
+    cookie_credentials: Arc<[String]>,
 }
 
 impl<'d> Reader<'d, '_> {
@@ -265,6 +267,7 @@ impl<'d> Reader<'d, '_> {
             accept: successes.accept,
             has_json: successes.has_json,
             reserved_query: self.query_credentials.clone(),
+            reserved_cookies: self.cookie_credentials.clone(),
         };
         let key = OperationKey::new(key).map_err(|error| Fault::new(at, error.to_string()))?;
         let near = [(at, operation), (&site.item_at, site.item)];

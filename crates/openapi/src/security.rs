@@ -107,8 +107,8 @@ fn read_scheme(value: &Value) -> Option<SecurityScheme> {
     })
 }
 
-/// The names under which credentials go into the query: no argument may take one.
-pub(crate) fn query_credentials(document: &Document) -> Vec<String> {
+/// The names under which credentials go into a place: no argument may take one.
+pub(crate) fn credentials(document: &Document, wanted: ApiKeyPlace) -> Vec<String> {
     let described = document.at(&schemes(document)).and_then(Value::as_object);
     described
         .into_iter()
@@ -116,7 +116,7 @@ pub(crate) fn query_credentials(document: &Document) -> Vec<String> {
         .filter_map(|(_, value)| {
             let (_, value) = document.resolve(Pointer::root(), value).ok()?;
             match read_scheme(value)? {
-                SecurityScheme::ApiKey { place: ApiKeyPlace::Query, name } => Some(name),
+                SecurityScheme::ApiKey { place, name } if place == wanted => Some(name),
                 _ => None,
             }
         })

@@ -95,7 +95,7 @@ impl Access {
             if !peer.ip().to_canonical().is_loopback() {
                 return Err(Denied::Forbidden("Without [server.auth] only this machine may call."));
             }
-            if FORWARDED.iter().any(|name| headers.contains_key(name)) {
+            if is_forwarded(headers) {
                 return Err(Denied::Forbidden(
                     "A proxy passes requests on to a server that does not ask who calls: set \
                      [server.auth].",
@@ -111,6 +111,12 @@ impl Access {
             (Some(sent), None) if self.knows_origin(sent) => Ok(Some(sent.clone())),
             _ => Err(Denied::Forbidden("The Origin header names a page that may not call.")),
         }
+    }
+
+    /// Whether the request was sent from this machine, by nobody else's order: a proxy here
+    /// that names whom it speaks for does not make that one local.
+    pub(super) fn is_local(peer: SocketAddr, headers: &HeaderMap) -> bool {
+        peer.ip().to_canonical().is_loopback() && !is_forwarded(headers)
     }
 
     fn knows_host(&self, request: &Request) -> bool {
@@ -154,6 +160,10 @@ impl Access {
         };
         Ok(Caller { identity, groups: Vec::new(), transport: Transport::Http })
     }
+}
+
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    FORWARDED.iter().any(|name| headers.contains_key(name))
 }
 
 /// RFC 6750 §2.1: the only place where a key is looked for, never the query (§2.3).

@@ -1,9 +1,14 @@
 //! Connections: how many, and how long one may stay without a request.
+//!
+//! Every place is limited, so nobody may keep one for nothing: not by silence, not by sending
+//! a request's head byte by byte (10 s for a whole head), not by leaving an answer unread,
+//! and not by asking again and again for what needs no key. How long a body may take is up to
+//! who reads it.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,18 +22,37 @@ use tokio::time::{Instant, Sleep};
 /// How many connections are served at once; the next ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// How long a connection may be silent while no request is being served on it.
-const IDLE: Duration = Duration::from_mins(1);
+/// How long a connection may last in each state.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Without a byte, while no request is being served.
+    idle: Duration,
+    /// From the start, or from the first byte of a later request, until its head is whole.
+    head: Duration,
+    /// While nobody on it has shown who they are. The answer after that is the last.
+    stranger: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    idle: Duration::from_mins(1),
+    head: Duration::from_secs(10),
+    stranger: Duration::from_secs(30),
+};
 
 /// A listener that accepts no more than it can serve.
 pub(super) struct Bounded {
     listener: TcpListener,
     permits: Arc<Semaphore>,
+    limits: Limits,
 }
 
 impl Bounded {
     pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
+        Self::with_limits(listener, LIMITS)
+    }
+
+    fn with_limits(listener: TcpListener, limits: Limits) -> Self {
+        Self { listener, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)), limits }
     }
 }
 
@@ -43,9 +67,16 @@ impl Listener for Bounded {
         let (socket, peer) = Listener::accept(&mut self.listener).await;
         // Answers are whole messages: nothing is gained by waiting for more.
         let _ = socket.set_nodelay(true);
-        let connection = Connection { peer, requests: Arc::default() };
-        let idle = Box::pin(tokio::time::sleep(IDLE));
-        (Guarded { socket, connection, idle, _permit: permit }, peer)
+        let limits = self.limits;
+        let connection = Connection {
+            peer,
+            strange_until: Instant::now() + limits.stranger,
+            usage: Arc::default(),
+        };
+        let idle = Box::pin(tokio::time::sleep(limits.idle));
+        let head =
+            Head { is_due: true, seen: 0, deadline: Box::pin(tokio::time::sleep(limits.head)) };
+        (Guarded { socket, connection, limits, idle, head, _permit: permit }, peer)
     }
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
@@ -57,7 +88,19 @@ impl Listener for Bounded {
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
     peer: SocketAddr,
-    requests: Arc<AtomicUsize>,
+    strange_until: Instant,
+    usage: Arc<Usage>,
+}
+
+/// What has come over a connection.
+#[derive(Debug, Default)]
+struct Usage {
+    /// How many requests are being served.
+    serving: AtomicUsize,
+    /// How many requests there were.
+    heads: AtomicUsize,
+    /// Whether one of them was of a caller who is known.
+    is_trusted: AtomicBool,
 }
 
 impl Connection {
@@ -68,17 +111,28 @@ impl Connection {
 
     /// Marks the connection as in use until the guard is dropped.
     pub(super) fn busy(&self) -> Busy {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(&self.requests))
+        self.usage.serving.fetch_add(1, Ordering::Relaxed);
+        self.usage.heads.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(&self.usage))
+    }
+
+    /// Notes that who is at the other end has shown who they are.
+    pub(super) fn trust(&self) {
+        self.usage.is_trusted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the answer under way must be the last: there was time enough to show a key.
+    pub(super) fn is_spent(&self) -> bool {
+        !self.usage.is_trusted.load(Ordering::Relaxed) && Instant::now() >= self.strange_until
     }
 }
 
 /// A request is being served.
-pub(super) struct Busy(Arc<AtomicUsize>);
+pub(super) struct Busy(Arc<Usage>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.serving.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -88,20 +142,75 @@ impl Connected<IncomingStream<'_, Bounded>> for Connection {
     }
 }
 
-/// A connection that ends by itself when it is silent for too long.
+/// A connection that ends by itself when it is silent, or short of a request, for too long.
 pub(super) struct Guarded {
     socket: TcpStream,
     connection: Connection,
+    limits: Limits,
     idle: Pin<Box<Sleep>>,
+    head: Head,
     _permit: OwnedSemaphorePermit,
+}
+
+/// The head of a request that is under way.
+struct Head {
+    is_due: bool,
+    /// How many heads had been read when this was last looked at.
+    seen: usize,
+    deadline: Pin<Box<Sleep>>,
 }
 
 impl Guarded {
     fn touch<T>(&mut self, poll: Poll<T>) -> Poll<T> {
         if poll.is_ready() {
-            self.idle.as_mut().reset(Instant::now() + IDLE);
+            self.idle.as_mut().reset(Instant::now() + self.limits.idle);
         }
         poll
+    }
+
+    fn is_serving(&self) -> bool {
+        self.connection.usage.serving.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether it has been silent for too long. The task is woken when it has.
+    fn is_idle(&mut self, context: &mut Context<'_>) -> bool {
+        while self.idle.as_mut().poll(context).is_ready() {
+            if !self.is_serving() {
+                return true;
+            }
+            self.idle.as_mut().reset(Instant::now() + self.limits.idle);
+        }
+        false
+    }
+
+    /// Whether a head is overdue. The task is woken when it is.
+    fn is_head_late(&mut self, context: &mut Context<'_>) -> bool {
+        let heads = self.connection.usage.heads.load(Ordering::Relaxed);
+        if heads != self.head.seen {
+            self.head.seen = heads;
+            self.head.is_due = false;
+        }
+        self.head.is_due && self.head.deadline.as_mut().poll(context).is_ready()
+    }
+
+    /// Bytes have come: outside of a request they are the next one's head.
+    fn expect_head(&mut self) {
+        if !self.head.is_due && !self.is_serving() {
+            self.head.is_due = true;
+            self.head.deadline.as_mut().reset(Instant::now() + self.limits.head);
+        }
+    }
+
+    fn check_written<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<std::io::Result<T>>,
+    ) -> Poll<std::io::Result<T>> {
+        let written = self.touch(written);
+        if written.is_pending() && self.is_idle(context) {
+            return Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()));
+        }
+        written
     }
 }
 
@@ -111,15 +220,16 @@ impl AsyncRead for Guarded {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
+        if self.is_head_late(context) {
+            return Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()));
+        }
         let read = Pin::new(&mut self.socket).poll_read(context, buffer);
         if let Poll::Ready(read) = self.touch(read) {
+            self.expect_head();
             return Poll::Ready(read);
         }
-        while self.idle.as_mut().poll(context).is_ready() {
-            if self.connection.requests.load(Ordering::Relaxed) == 0 {
-                return Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()));
-            }
-            self.idle.as_mut().reset(Instant::now() + IDLE);
+        if self.is_idle(context) {
+            return Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()));
         }
         Poll::Pending
     }
@@ -132,7 +242,7 @@ impl AsyncWrite for Guarded {
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.touch(written)
+        self.check_written(context, written)
     }
 
     fn poll_write_vectored(
@@ -141,7 +251,7 @@ impl AsyncWrite for Guarded {
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
-        self.touch(written)
+        self.check_written(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -160,5 +270,101 @@ impl AsyncWrite for Guarded {
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn pair(limits: Limits) -> (TcpStream, Guarded) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = Bounded::with_limits(listener, limits).accept().await;
+        (client, server)
+    }
+
+    fn limits(head: u64) -> Limits {
+        let head = Duration::from_millis(head);
+        Limits { head, idle: Duration::from_mins(1), stranger: Duration::ZERO }
+    }
+
+    /// Sends a byte now and then until the other end has enough.
+    fn drip(mut client: TcpStream) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(async move {
+            while client.write_all(b"G").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+    }
+
+    async fn read_to_the_end(server: &mut Guarded) -> std::io::ErrorKind {
+        let mut bytes = Vec::new();
+        let read = server.read_to_end(&mut bytes);
+        let read = tokio::time::timeout(Duration::from_secs(5), read).await;
+        read.expect("the connection is cut").unwrap_err().kind()
+    }
+
+    #[tokio::test]
+    async fn who_sends_a_head_byte_by_byte_is_cut() {
+        let (client, mut server) = pair(limits(100)).await;
+        let dripping = drip(client);
+        assert_eq!(read_to_the_end(&mut server).await, std::io::ErrorKind::TimedOut);
+        dripping.abort();
+    }
+
+    #[tokio::test]
+    async fn who_sends_nothing_at_first_is_cut() {
+        let (_client, mut server) = pair(limits(50)).await;
+        assert_eq!(read_to_the_end(&mut server).await, std::io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_later_head_may_come_late_but_not_slowly() {
+        let (mut client, mut server) = pair(limits(100)).await;
+        client.write_all(b"G").await.unwrap();
+        assert_eq!(server.read_u8().await.unwrap(), b'G');
+        drop(server.connection.busy());
+        let quiet = tokio::time::timeout(Duration::from_millis(200), server.read_u8());
+        assert!(quiet.await.is_err(), "silence after a request is no slow head");
+        let dripping = drip(client);
+        assert_eq!(read_to_the_end(&mut server).await, std::io::ErrorKind::TimedOut);
+        dripping.abort();
+    }
+
+    #[tokio::test]
+    async fn a_body_is_no_slow_head() {
+        let (mut client, mut server) = pair(limits(50)).await;
+        let _busy = server.connection.busy();
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            client.write_all(b"b").await.unwrap();
+            assert_eq!(server.read_u8().await.unwrap(), b'b');
+        }
+    }
+
+    #[tokio::test]
+    async fn who_leaves_an_answer_unread_is_cut() {
+        let idle = Duration::from_millis(50);
+        let (_client, mut server) = pair(Limits { idle, ..limits(1000) }).await;
+        let answer = vec![0; 64 * 1024 * 1024];
+        let written = tokio::time::timeout(Duration::from_secs(5), server.write_all(&answer));
+        let error = written.await.expect("the connection is cut").unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn only_who_has_shown_a_key_keeps_a_connection() {
+        let (_client, server) = pair(limits(1000)).await;
+        assert!(server.connection.is_spent());
+        server.connection.trust();
+        assert!(!server.connection.is_spent());
+        let (_client, server) =
+            pair(Limits { stranger: Duration::from_mins(1), ..limits(1000) }).await;
+        assert!(!server.connection.is_spent());
     }
 }

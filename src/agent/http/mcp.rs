@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use tollbridge_operation::Identity;
 
 use super::App;
 use super::access::Denied;
+use super::listener::Connection;
 use crate::agent::Backend;
 use crate::agent::wire::{self, Code, MAX_BYTES, Refusal};
 use crate::gateway::{Caller, Transport};
@@ -26,12 +27,14 @@ const READING: Duration = Duration::from_secs(30);
 
 pub(super) async fn serve<B: Backend>(
     State(app): State<Arc<App<B>>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
     mut request: Request,
 ) -> Response {
     let caller = match app.access.caller(request.headers()).await {
         Ok(caller) => caller,
         Err(denied) => return denied.into_response(),
     };
+    connection.trust();
     // Nothing behind this point has a use for the key.
     request.headers_mut().remove(header::AUTHORIZATION);
 

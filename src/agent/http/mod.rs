@@ -21,7 +21,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
@@ -170,16 +170,21 @@ async fn admit<B: Backend>(
     next: Next,
 ) -> Response {
     let _busy = connection.busy();
-    let origin = match app.access.admit(connection.peer(), &request) {
-        Ok(origin) => origin,
-        Err(refused) => return refused.into_response(),
+    let mut response = match app.access.admit(connection.peer(), &request) {
+        Err(refused) => refused.into_response(),
+        Ok(None) => next.run(request).await,
+        Ok(Some(origin)) => {
+            let mut response = match access::preflight(&request) {
+                Some(answer) => answer,
+                None => next.run(request).await,
+            };
+            access::allow_origin(response.headers_mut(), origin);
+            response
+        }
     };
-    let Some(origin) = origin else { return next.run(request).await };
-    let mut response = match access::preflight(&request) {
-        Some(answer) => answer,
-        None => next.run(request).await,
-    };
-    access::allow_origin(response.headers_mut(), origin);
+    if connection.is_spent() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
@@ -189,10 +194,11 @@ async fn metrics<B: Backend>(
     request: Request,
 ) -> Response {
     // On this machine a scraper needs no key; from elsewhere it does as agents do.
-    if !connection.peer().ip().to_canonical().is_loopback()
-        && let Err(refused) = app.access.caller(request.headers()).await
-    {
-        return refused.into_response();
+    if !Access::is_local(connection.peer(), request.headers()) {
+        if let Err(refused) = app.access.caller(request.headers()).await {
+            return refused.into_response();
+        }
+        connection.trust();
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], app.backend.metrics())
@@ -202,13 +208,14 @@ async fn metrics<B: Backend>(
 async fn ready<B: Backend>(
     State(app): State<Arc<App<B>>>,
     ConnectInfo(connection): ConnectInfo<Connection>,
+    headers: HeaderMap,
 ) -> Response {
     let (status, details) = match app.backend.ready().await {
         Ok(details) => (StatusCode::OK, details),
         Err(details) => (StatusCode::SERVICE_UNAVAILABLE, details),
     };
     // What exactly is wrong is for this machine's operator.
-    if connection.peer().ip().to_canonical().is_loopback() {
+    if Access::is_local(connection.peer(), &headers) {
         (status, Json(details)).into_response()
     } else {
         (status, Json(json!({ "ready": status == StatusCode::OK }))).into_response()

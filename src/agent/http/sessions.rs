@@ -52,7 +52,8 @@ impl Sessions {
         let closed = if own >= MAX_OF_ONE {
             table.oldest(|bound| bound.identity == identity)
         } else if table.bound.len() >= MAX {
-            table.oldest(|_| true)
+            let own = table.oldest(|bound| bound.identity == identity);
+            own.or_else(|| table.oldest(|_| true))
         } else {
             None
         };
@@ -108,5 +109,20 @@ mod tests {
         assert!(sessions.belongs("0", &identity("alice")));
         assert_eq!(sessions.bind("one more".into(), identity("alice")).as_deref(), Some("1"));
         assert!(sessions.belongs("bob's", &identity("bob")));
+    }
+
+    #[test]
+    fn where_all_is_full_who_opens_one_loses_their_own_first() {
+        let sessions = Sessions::default();
+        sessions.bind("bob's".into(), identity("bob"));
+        sessions.bind("alice's".into(), identity("alice"));
+        for n in 2..MAX {
+            let other = identity(&format!("other-{}", n / MAX_OF_ONE));
+            assert_eq!(sessions.bind(n.to_string(), other), None);
+        }
+        let closed = sessions.bind("another".into(), identity("alice"));
+        assert_eq!(closed.as_deref(), Some("alice's"));
+        let closed = sessions.bind("carol's".into(), identity("carol"));
+        assert_eq!(closed.as_deref(), Some("bob's"));
     }
 }

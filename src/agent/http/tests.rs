@@ -249,6 +249,21 @@ async fn what_a_proxy_passes_on_is_refused_without_authentication() {
 }
 
 #[tokio::test]
+async fn whom_a_proxy_here_speaks_for_is_not_on_this_machine() {
+    let server = Server::start(keyed()).await;
+    *server.backend.ready.lock().unwrap() = Err(json!({ "trail": "unwritable" }));
+    for name in ["forwarded", "x-forwarded-for"] {
+        let metrics = || server.get("/metrics").header(name, "for=127.0.0.1");
+        assert_eq!(status(metrics()).await, 401, "{name}");
+        assert_eq!(status(metrics().bearer_auth("alices")).await, 200, "{name}");
+        let (status, details) = answer(server.get("/-/ready").header(name, "127.0.0.1")).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(details, json!({ "ready": false }), "{name}");
+    }
+    assert_eq!(status(server.get("/metrics")).await, 200);
+}
+
+#[tokio::test]
 async fn once_keys_are_asked_for_nobody_calls_without_one() {
     let server = Server::start(keyed()).await;
     for (authorization, expected, challenge) in [

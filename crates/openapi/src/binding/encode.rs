@@ -1,6 +1,6 @@
 //! Arguments to a request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
@@ -19,6 +19,7 @@ pub(super) fn encode(binding: &RestBinding, arguments: &Arguments) -> Result<Req
     let mut segments: HashMap<&str, String> = HashMap::new();
     let mut query: Vec<String> = binding.path.query.iter().cloned().collect();
     let mut cookies = Vec::new();
+    let (mut in_query, mut in_cookies) = (HashSet::new(), HashSet::new());
     let mut headers = vec![(http::header::ACCEPT, binding.accept.clone())];
     for parameter in &binding.parameters {
         let at = At::Member(&At::Root, &parameter.argument);
@@ -33,12 +34,16 @@ pub(super) fn encode(binding: &RestBinding, arguments: &Arguments) -> Result<Req
             }
             Place::Query => {
                 let pairs = pairs(parameter, value, at)?;
-                refuse_taken(binding, parameter, &pairs, &binding.reserved_query, at)?;
+                if value.is_object() {
+                    refuse_taken(binding, parameter, &pairs, &mut in_query, at)?;
+                }
                 query.extend(pairs.into_iter().map(|pair| pair.text));
             }
             Place::Cookie => {
                 let pairs = pairs(parameter, value, at)?;
-                refuse_taken(binding, parameter, &pairs, &[], at)?;
+                if value.is_object() {
+                    refuse_taken(binding, parameter, &pairs, &mut in_cookies, at)?;
+                }
                 cookies.extend(pairs.into_iter().map(|pair| pair.text));
             }
             Place::Header => headers.push(header(parameter, value, at)?),
@@ -119,36 +124,54 @@ fn text(value: &Value, at: At<'_>) -> Result<String, EncodeError> {
 }
 
 /// An exploded object brings its own names. None may be another parameter's, or a
-/// credential's: a limit or a fixed value on that one would not hold.
+/// credential's: a limit or a fixed value on that one would not hold. Nor may one come twice,
+/// also from two objects: which of them counts is each server's own choice. Case does not
+/// tell names apart, since some servers read them without it.
 fn refuse_taken(
     binding: &RestBinding,
     parameter: &Parameter,
     pairs: &[Pair],
-    reserved: &[String],
+    brought: &mut HashSet<String>,
     at: At<'_>,
 ) -> Result<(), EncodeError> {
-    for pair in pairs.iter().filter(|pair| pair.name != parameter.name) {
+    let reserved = match parameter.place {
+        Place::Query => &binding.reserved_query,
+        _ => &binding.reserved_cookies,
+    };
+    for pair in pairs {
+        let is_fixed = || {
+            let literal = percent::query_literal(&pair.name);
+            parameter.place == Place::Query
+                && binding.path.query.as_deref().is_some_and(|fixed| {
+                    fixed.split('&').any(|one| {
+                        one.split('=').next().is_some_and(|n| n.eq_ignore_ascii_case(&literal))
+                    })
+                })
+        };
         let is_other = |other: &Parameter| {
             other.place == parameter.place
                 && other.argument != parameter.argument
-                && (other.name == pair.name
-                    || pair
-                        .name
-                        .strip_prefix(other.name.as_str())
-                        .is_some_and(|r| r.starts_with('[')))
+                && is_under(&pair.name, &other.name)
         };
-        let is_fixed = parameter.place == Place::Query
-            && binding.path.query.as_deref().is_some_and(|fixed| {
-                fixed.split('&').any(|one| {
-                    one.split('=').next() == Some(percent::query_literal(&pair.name).as_str())
-                })
-            });
-        if binding.parameters.iter().any(is_other) || is_fixed || reserved.contains(&pair.name) {
-            return Err(At::Member(&at, &pair.name)
-                .expected("a member whose name is not that of another parameter or a credential"));
+        let is_taken = pair.name != parameter.name
+            && (binding.parameters.iter().any(is_other)
+                || reserved.iter().any(|reserved| is_under(&pair.name, reserved))
+                || is_fixed());
+        if is_taken || !brought.insert(pair.name.to_ascii_lowercase()) {
+            return Err(At::Member(&at, &pair.name).expected(
+                "a member whose name is not that of another parameter, of another object's \
+                 member or of a credential",
+            ));
         }
     }
     Ok(())
+}
+
+/// Whether a name is the other one, or a member of it as `deepObject` writes members.
+fn is_under(name: &str, other: &str) -> bool {
+    let (name, other) = (name.as_bytes(), other.as_bytes());
+    name.get(..other.len()).is_some_and(|start| start.eq_ignore_ascii_case(other))
+        && matches!(name.get(other.len()), None | Some(b'['))
 }
 
 fn header(

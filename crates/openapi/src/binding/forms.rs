@@ -3,6 +3,8 @@
 //! URL-encoded forms follow OpenAPI 3.1.1 §4.8.15.1 on top of the WHATWG form encoding;
 //! multipart follows RFC 7578 with names escaped as browsers do.
 
+use std::collections::{HashMap, HashSet};
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -12,7 +14,7 @@ use serde_json::{Map, Value};
 use tollbridge_operation::{Body, EncodeError};
 
 use super::encode::header_value;
-use super::{At, BodyForm, Field, FieldForm, Style, Variant, percent, styles};
+use super::{At, BodyForm, Field, FieldForm, Variant, percent, styles};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -97,6 +99,12 @@ fn url_encoded(
     at: At<'_>,
 ) -> Result<String, EncodeError> {
     let mut pairs: Vec<String> = Vec::new();
+    // Names by their spelling without case: some servers read them so.
+    let mut names: HashMap<String, HashSet<&str>> = HashMap::new();
+    for name in members.keys().chain(fields.iter().map(|field| &field.name)) {
+        names.entry(name.to_ascii_lowercase()).or_default().insert(name);
+    }
+    let mut brought = HashSet::new();
     for (name, value) in members {
         let at = At::Member(&at, name);
         if value.is_null() {
@@ -105,13 +113,13 @@ fn url_encoded(
         let form = fields.iter().find(|field| field.name == *name).map(|field| &field.form);
         if let Some(&FieldForm::Styled { style, explode }) = form {
             let written = styles::query(name, value, style, explode, false, at)?;
-            for pair in &written {
-                // An exploded object brings its own names; none may be another member's.
-                if pair.name != *name
-                    && (members.contains_key(&pair.name)
-                        || style != Style::Deep
-                            && fields.iter().any(|field| field.name == pair.name))
-                {
+            // An exploded object brings its own names; none may be another member's, nor that
+            // of another object's member.
+            for pair in written.iter().filter(|_| value.is_object()) {
+                let spelling = pair.name.to_ascii_lowercase();
+                let is_taken = pair.name != *name
+                    && names.get(&spelling).is_some_and(|same| same.iter().any(|n| n != name));
+                if is_taken || !brought.insert(spelling) {
                     return Err(At::Member(&at, &pair.name).expected(
                         "a member whose name is not that of another member of the form",
                     ));

@@ -126,6 +126,8 @@ pub(crate) struct RestBinding {
     pub(crate) has_json: bool,
     /// Names in the query that belong to credentials.
     pub(crate) reserved_query: Arc<[String]>,
+    /// Names of cookies that belong to credentials.
+    pub(crate) reserved_cookies: Arc<[String]>,
 }
 
 impl Binding for RestBinding {

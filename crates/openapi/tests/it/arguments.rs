@@ -165,12 +165,53 @@ fn an_exploded_object_cannot_take_anothers_name() {
         ]}}}
     });
     let operation = crate::support::only(&document.to_string());
-    for taken in ["account", "key", "fixed", "deep[x]"] {
+    for taken in ["account", "key", "fixed", "deep[x]", "Account", "KEY", "Fixed", "DEEP[x]"] {
         let error = try_encode(&operation, &json!({"open": {taken: "2"}})).unwrap_err();
         assert_eq!(error.pointer, format!("/open/{taken}"));
     }
     let request = encode(&operation, &json!({"open": {"other": "2"}, "account": "1"}));
     assert_eq!(request.query.unwrap(), "fixed=1&other=2&account=1");
+}
+
+#[test]
+fn exploded_objects_cannot_bring_one_name_twice() {
+    for place in ["query", "cookie"] {
+        let object = |name| {
+            json!({"name": name, "in": place, "style": "form", "explode": true,
+                   "schema": {"type": "object"}})
+        };
+        let operation = operation("get", "/", &json!({"parameters": [object("a"), object("b")]}));
+        for (value, refused) in [
+            (json!({"a": {"x": 1}, "b": {"x": 2}}), "/b/x"),
+            (json!({"a": {"x": 1}, "b": {"X": 2}}), "/b/X"),
+            (json!({"a": {"x": 1, "X": 2}}), "/a/X"),
+            (json!({"a": {"a": 1, "A": 2}}), "/a/A"),
+        ] {
+            assert_eq!(try_encode(&operation, &value).unwrap_err().pointer, refused, "{place}");
+        }
+        let request = encode(&operation, &json!({"a": {"x": 1, "a": 2}, "b": {"y": 3}}));
+        let sent = request.query.unwrap_or_else(|| request.cookies.join("&"));
+        assert_eq!(sent, "x=1&a=2&y=3");
+    }
+}
+
+#[test]
+fn an_exploded_object_cannot_bring_a_credentials_cookie() {
+    let document = json!({
+        "openapi": "3.0.0",
+        "components": {"securitySchemes": {"k": {"type": "apiKey", "in": "cookie", "name": "sid"}}},
+        "paths": {"/": {"get": {"parameters": [
+            {"name": "open", "in": "cookie", "schema": {"type": "object"}},
+            {"name": "ask", "in": "query", "schema": {"type": "object"}},
+        ]}}}
+    });
+    let operation = crate::support::only(&document.to_string());
+    for taken in ["sid", "SID"] {
+        let error = try_encode(&operation, &json!({"open": {taken: "2"}})).unwrap_err();
+        assert_eq!(error.pointer, format!("/open/{taken}"));
+    }
+    let request = encode(&operation, &json!({"ask": {"sid": "2"}}));
+    assert_eq!(request.query.unwrap(), "sid=2");
 }
 
 #[test]

@@ -83,11 +83,24 @@ fn a_form_follows_its_encoding() {
 #[test]
 fn an_exploded_object_in_a_form_cannot_take_anothers_name() {
     let operation = with_content(&json!({"application/x-www-form-urlencoded": {
-        "schema": {"type": "object", "properties": {"o": {"type": "object"}, "amount": {}}},
-        "encoding": {"o": {"style": "form", "explode": true}}
+        "schema": {"type": "object", "properties": {"o": {"type": "object"}, "p": {"type": "object"},
+                                                       "amount": {}}},
+        "encoding": {"o": {"style": "form", "explode": true},
+                     "p": {"style": "form", "explode": true}}
     }}));
-    let error = try_encode(&operation, &json!({"body": {"o": {"amount": 9}}})).unwrap_err();
-    assert_eq!(error.pointer, "/body/o/amount");
+    for (value, refused) in [
+        (json!({"o": {"amount": 9}}), "/body/o/amount"),
+        (json!({"o": {"Amount": 9}}), "/body/o/Amount"),
+        (json!({"o": {"x": 1}, "X": 2}), "/body/o/x"),
+        (json!({"o": {"x": 1}, "p": {"x": 2}}), "/body/p/x"),
+        (json!({"o": {"x": 1}, "p": {"X": 2}}), "/body/p/X"),
+        (json!({"o": {"x": 1, "X": 2}}), "/body/o/X"),
+    ] {
+        let error = try_encode(&operation, &json!({"body": value})).unwrap_err();
+        assert_eq!(error.pointer, refused);
+    }
+    let (_, text) = body(&operation, &json!({"body": {"o": {"o": 1, "x": 2}, "p": {"y": 3}}}));
+    assert_eq!(text, "o=1&x=2&y=3");
 }
 
 #[test]
