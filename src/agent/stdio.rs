@@ -36,7 +36,7 @@ const MAX_WAITING: usize = 1024;
 const QUEUE: usize = 32;
 
 /// How long calls under way may take to end when the input does.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How long calls have to record their end once they were cancelled.
 const RECORDING: Duration = Duration::from_secs(5);

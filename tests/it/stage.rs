@@ -1,9 +1,8 @@
 //! What the tests stand on: an upstream that records and misbehaves on request, a folder
-//! with a configuration, a gateway on it, and the binary.
+//! with a configuration, a gateway on it.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -206,22 +205,6 @@ impl Folder {
             .filter(|path| path.file_name().is_some_and(|name| name != "key"))
             .flat_map(|path| std::fs::read(path).expect("bytes"))
             .collect()
-    }
-
-    /// The binary with this configuration.
-    pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tollbridge"));
-        command
-            .args(words)
-            .current_dir(self.root())
-            .env_remove("TOLLBRIDGE_CONFIG")
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null());
-        command
-    }
-
-    pub(crate) fn run(&self, words: &[&str]) -> Output {
-        self.command(words).output().expect("the binary runs")
     }
 }
 
