@@ -1,3 +1,7 @@
 //! Tests of the whole: one crate, so that it links once.
 
+#![allow(clippy::unwrap_used)]
+
 mod architecture;
+mod layers;
+mod support;
