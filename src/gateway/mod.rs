@@ -37,7 +37,7 @@ pub use reply::{
     CallMeta, ErrorCode, Failure, HoldNotice, Reply, Success, UpstreamAnswer, Violation,
 };
 pub use request::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
-pub use toolbox::{Exposed, Offer, ReadsWhenDown, Toolbox};
+pub use toolbox::{Exposed, Offer, Parts, ReadsWhenDown, Toolbox};
 
 use pipeline::Ground;
 

@@ -6,6 +6,7 @@
 //! written is answered with `audit_unavailable`, whatever it would have been.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -24,8 +25,9 @@ use crate::safety::{self, Approval, BrokenLimit, Decision, Placed};
 use crate::settlement::{self, Clearance, Quoted};
 use crate::store::{Batch, Change, CommitError, HoldRow, Receipt, Store, WindowClaim};
 
-/// How often a call is decided anew because its approval was spent in between.
-const MAX_DECISIONS: usize = 2;
+/// How often a call is decided on, because its hold was placed or spent by another one in
+/// between.
+const MAX_DECISIONS: usize = 4;
 
 /// What every call stands on.
 #[derive(Clone, Copy)]
@@ -89,7 +91,7 @@ pub(super) async fn overloaded(
     run.received(request, exposed, &groups);
     let failure = Failure::new(ErrorCode::Overloaded, "too many calls are in flight")
         .retry_after(std::time::Duration::from_secs(1));
-    Ok(run.end(failure, Vec::new()).await)
+    Ok(run.end(failure).await)
 }
 
 /// A call whose arguments are right and whose request is built: nothing was decided yet.
@@ -117,7 +119,7 @@ impl Run<'_> {
         for _ in 0..MAX_DECISIONS {
             let ready = match ready(&self.id, self.caller, exposed, &request) {
                 Ok(ready) => ready,
-                Err(failure) => return self.end(failure, Vec::new()).await,
+                Err(failure) => return self.end(failure).await,
             };
             steps.say(|| "arguments checked".to_owned());
             let arguments = ready.call.arguments.clone();
@@ -139,14 +141,18 @@ impl Run<'_> {
             .await;
             let (allowed, rules, claims, approved) = match decision {
                 Err(error) => {
-                    return self.end(audit_unavailable(&error.to_string()), Vec::new()).await;
+                    return self.end(audit_unavailable(&error.to_string())).await;
                 }
                 Ok(Decision::Deny { rules, reason }) => {
                     self.decided(Verdict::Deny, &rules, Some(&reason));
-                    return self.end(Failure::new(ErrorCode::Denied, reason), Vec::new()).await;
+                    return self.end(Failure::new(ErrorCode::Denied, reason)).await;
                 }
                 Ok(Decision::Hold { rules, hold, placed }) => {
-                    return self.hold(&rules, hold, placed).await;
+                    match self.hold(&rules, hold, placed).await {
+                        ControlFlow::Break(reply) => return reply,
+                        ControlFlow::Continue(again) => self = again,
+                    }
+                    continue;
                 }
                 Ok(Decision::Allow { allowed, rules, claims, approval }) => {
                     (allowed, rules, claims, approval)
@@ -175,19 +181,19 @@ impl Run<'_> {
                 Clearance::PaymentRequired { required, price } => {
                     self.record
                         .push(&Event::Quoted { price: price.clone(), terms: required.clone() });
-                    return self.end(Failure::payment_required(&price, required), Vec::new()).await;
+                    return self.end(Failure::payment_required(&price, required)).await;
                 }
                 Clearance::Unavailable { reason, price, retry_after_s } => {
                     self.record.push(&Event::Quoted { price, terms: Value::Null });
                     let mut failure = Failure::new(ErrorCode::SettlementUnavailable, reason);
                     failure.retryable = retry_after_s.is_some();
                     failure.retry_after_s = retry_after_s;
-                    return self.end(failure, Vec::new()).await;
+                    return self.end(failure).await;
                 }
             };
             if watch.cancel.is_cancelled() {
                 self.record.rewind(mark);
-                return self.end(cancelled_before(), Vec::new()).await;
+                return self.end(cancelled_before()).await;
             }
             let intent = self.intend(exposed, &ready.prepared, &claims, approved.as_ref()).await;
             let receipt = match intent {
@@ -203,7 +209,7 @@ impl Run<'_> {
                     let scope = super::operate::scope_text(&scope);
                     self.decided(Verdict::Deny, &[format!("stop:{scope}")], None);
                     let message = format!("an operator stopped {scope}");
-                    return self.end(Failure::new(ErrorCode::Stopped, message), Vec::new()).await;
+                    return self.end(Failure::new(ErrorCode::Stopped, message)).await;
                 }
                 Err(CommitError::WindowFull { claim, retry_after }) => {
                     self.record.rewind(mark);
@@ -213,7 +219,7 @@ impl Run<'_> {
                     Some(receipt) => receipt,
                     None => {
                         self.record.rewind(mark);
-                        return self.end(audit_unavailable(&error.to_string()), Vec::new()).await;
+                        return self.end(audit_unavailable(&error.to_string())).await;
                     }
                 },
             };
@@ -232,9 +238,9 @@ impl Run<'_> {
         }
         let failure = Failure::new(
             ErrorCode::Denied,
-            "the approval of this call was used by another one at the same time",
+            "other calls like this one used up its approvals at the same time",
         );
-        self.end(failure, Vec::new()).await
+        self.end(failure).await
     }
 
     fn received(
@@ -389,7 +395,15 @@ impl Run<'_> {
         Reply { meta, result }
     }
 
-    async fn hold(mut self, rules: &[String], hold: HoldRow, placed: Placed) -> Reply {
+    /// Holds the call, or gives it back where another one placed its hold at the same time:
+    /// then it is decided anew, and finds that one.
+    async fn hold(
+        mut self,
+        rules: &[String],
+        hold: HoldRow,
+        placed: Placed,
+    ) -> ControlFlow<Reply, Self> {
+        let mark = self.record.mark();
         self.decided(Verdict::Hold, rules, None);
         let expires = Time(hold.expires);
         self.record.push(&Event::Held { hold: hold.id.clone(), expires });
@@ -398,7 +412,14 @@ impl Run<'_> {
             Placed::Now => vec![Change::PlaceHold(hold)],
             Placed::Earlier => Vec::new(),
         };
-        self.end(failure, changes).await
+        self.replied(failure.code.as_str(), Some(failure.message.clone()));
+        match self.commit(changes).await {
+            Err(CommitError::HoldSpent) => {
+                self.record.rewind(mark);
+                ControlFlow::Continue(self)
+            }
+            committed => ControlFlow::Break(self.ended(failure, committed)),
+        }
     }
 
     async fn window_full(
@@ -420,7 +441,7 @@ impl Run<'_> {
             },
         );
         let failure = Failure::new(ErrorCode::RateLimited, message).retry_after(retry_after);
-        self.end(failure, Vec::new()).await
+        self.end(failure).await
     }
 
     async fn unknown_tool(
@@ -443,9 +464,15 @@ impl Run<'_> {
     }
 
     /// Ends a call that did not reach the upstream.
-    async fn end(mut self, failure: Failure, changes: Vec<Change>) -> Reply {
+    async fn end(mut self, failure: Failure) -> Reply {
         self.replied(failure.code.as_str(), Some(failure.message.clone()));
-        let failure = match self.commit(changes).await {
+        let committed = self.commit(Vec::new()).await;
+        self.ended(failure, committed)
+    }
+
+    /// The reply to a call whose end was written, or could not be.
+    fn ended(self, failure: Failure, committed: Result<(), CommitError>) -> Reply {
+        let failure = match committed {
             Ok(()) => failure,
             Err(error) => {
                 tracing::error!(call = %self.id, %error, "a call could not be recorded");

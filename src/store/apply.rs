@@ -234,9 +234,9 @@ async fn write_changes(
         must_change(&spend(hold, now).execute(&mut *savepoint).await?)?;
     }
     for change in changes {
-        let decides = matches!(change, Change::DecideHold { .. });
+        let of_hold = matches!(change, Change::DecideHold { .. } | Change::PlaceHold(_));
         let done = statement(change, now).execute(&mut *savepoint).await.map_err(conflict)?;
-        if decides {
+        if of_hold {
             must_change(&done)?;
         }
     }
@@ -305,7 +305,7 @@ fn spend(hold: String, now: i64) -> Query {
 
 fn statement(change: Change, now: i64) -> Query {
     match change {
-        Change::PlaceHold(hold) => place_hold(hold),
+        Change::PlaceHold(hold) => place_hold(hold, now),
         Change::DecideHold { id, state, by, reason } => {
             // Placing and spending are no decisions, and match no row.
             let decided = matches!(state, HoldState::Approved | HoldState::Rejected);
@@ -345,11 +345,15 @@ fn statement(change: Change, now: i64) -> Query {
     }
 }
 
-fn place_hold(hold: HoldRow) -> Query {
+/// Places a hold unless one stands for the same call: two would be two approvals, and the
+/// call would run twice.
+fn place_hold(hold: HoldRow, now: i64) -> Query {
     sqlx::query(
         "INSERT INTO holds (id, call, identity, tool, digest, arguments, rule, price, placed, \
          expires, state, decided_by, decided, reason) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14 \
+         WHERE NOT EXISTS (SELECT 1 FROM holds WHERE identity = ?3 AND tool = ?4 AND digest = ?5 \
+            AND state <> 'spent' AND expires > ?15)",
     )
     .bind(hold.id)
     .bind(hold.call)
@@ -365,6 +369,7 @@ fn place_hold(hold: HoldRow) -> Query {
     .bind(hold.decided_by)
     .bind(hold.decided)
     .bind(hold.reason)
+    .bind(now)
 }
 
 fn add_key(key: KeyRow) -> Query {

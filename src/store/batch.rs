@@ -69,7 +69,9 @@ pub struct EventRow {
 /// A row that is no event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Keep a call that a person must decide on.
+    /// Keep a call that a person must decide on; the batch is refused with
+    /// [`CommitError::HoldSpent`] where one for the same call stands that is neither spent nor
+    /// expired.
     PlaceHold(HoldRow),
     /// Decide on a held call; the batch is refused with [`CommitError::HoldSpent`] unless
     /// it is pending and unexpired.
@@ -216,8 +218,9 @@ pub enum CommitError {
         /// When the oldest call leaves it.
         retry_after: Duration,
     },
-    /// The hold cannot be spent or decided: it is not in the state for it, or expired.
-    #[error("the hold is spent, undecided, rejected or expired")]
+    /// The hold cannot be spent or decided: it is not in the state for it, or expired. Or it
+    /// cannot be placed: there is one already.
+    #[error("the hold is spent, undecided, rejected, expired or there already")]
     HoldSpent,
     /// The store cannot be written.
     #[error(transparent)]

@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod holds;
 mod layers;
 mod support;
+mod switch;
+mod windows;

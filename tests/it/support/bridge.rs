@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use sqlx::{Connection, SqliteConnection};
 use tollbridge::audit::{self, CallRecord, Filter};
 use tollbridge::config::Style;
 use tollbridge::gateway::{
@@ -10,7 +11,7 @@ use tollbridge::gateway::{
     Toolbox, Transport,
 };
 use tollbridge::observe::Metrics;
-use tollbridge::store::{Durability, Store};
+use tollbridge::store::{Clock, Durability, Store};
 use tollbridge_operation::{Identity, Payload};
 
 use super::{Folder, Upstream};
@@ -70,7 +71,16 @@ impl Draft {
         folder.write("tools.toml", &self.text());
         let loaded = load(&folder);
         let durability = gateway::durability(&loaded.config);
-        Bridge::of(folder, loaded.toolbox, durability).await
+        let store = Store::open(&folder.store_url(), durability).await.expect("a store");
+        Bridge::of(folder, loaded.toolbox, store)
+    }
+
+    /// Opens it with a store that goes by this clock.
+    pub(crate) async fn open_at(self, clock: Clock) -> Bridge {
+        let folder = Folder::with_shop(&self.text());
+        let toolbox = load(&folder).toolbox;
+        let store = Store::open_with_clock(&folder.store_url(), Durability::Process, clock).await;
+        Bridge::of(folder, toolbox, store.expect("a store"))
     }
 }
 
@@ -94,8 +104,7 @@ impl Bridge {
     }
 
     /// A bridge with a toolbox that was put together by hand.
-    pub(crate) async fn of(folder: Folder, toolbox: Toolbox, durability: Durability) -> Self {
-        let store = Store::open(&folder.store_url(), durability).await.expect("a store");
+    pub(crate) fn of(folder: Folder, toolbox: Toolbox, store: Store) -> Self {
         let gateway = Gateway::new(store, toolbox, Arc::new(Metrics::new()));
         Self { gateway, folder }
     }
@@ -123,6 +132,32 @@ impl Bridge {
     /// The store as another process has it.
     pub(crate) async fn other_store(&self) -> Store {
         Store::open(&self.folder.store_url(), Durability::Process).await.expect("a store")
+    }
+
+    /// Approves a held call, as another process would.
+    pub(crate) async fn approve(&self, hold: &str) {
+        let store = self.other_store().await;
+        gateway::approve(&store, hold, "operator:ann", None).await.expect("an approval");
+    }
+
+    /// A connection to the store's file, past everything.
+    pub(crate) async fn sql(&self, statement: &'static str) {
+        let mut connection =
+            SqliteConnection::connect(&self.folder.store_url()).await.expect("a connection");
+        sqlx::query(statement).execute(&mut connection).await.expect("a statement");
+        connection.close().await.expect("an end");
+    }
+
+    /// From now on no event can be written, while everything can be read.
+    pub(crate) async fn break_trail(&self) {
+        self.sql(
+            "CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'full'); END",
+        )
+        .await;
+    }
+
+    pub(crate) async fn mend_trail(&self) {
+        self.sql("DROP TRIGGER full").await;
     }
 
     /// Every call on record, oldest first, without events.
