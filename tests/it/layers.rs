@@ -5,15 +5,6 @@ use tollbridge::gateway::{Caller, Refused};
 
 use super::support::{Answer, Bridge, Draft, Upstream, caller, code, failure, request, value};
 
-/// Tables for a facilitator at this URL.
-pub(crate) fn settled_at(facilitator: &str) -> String {
-    format!(
-        "[audit]\ndurability = \"process\"\n\n[settlement]\nfacilitator = \"{facilitator}\"\n\
-         pay_to = \"0x0000000000000000000000000000000000000001\"\nnetwork = \"eip155:84532\"\n\
-         assets = {{ USDC = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\" }}\n"
-    )
-}
-
 #[tokio::test]
 async fn a_call_reaches_the_upstream_and_is_on_record() {
     let upstream = Upstream::willing().await;
@@ -65,7 +56,7 @@ async fn each_layer_is_asked_only_once_the_one_before_it_agreed() {
                  calls = { limit = 1, per = \"1h\" }\n\
                  [tool.args.\"/body/amount\"]\nmax = 500";
     let bridge = Draft::to(&upstream.url())
-        .top(&settled_at(&facilitator.url()))
+        .settled_at(&facilitator.url())
         .tool("createRefund", rules)
         .open()
         .await;

@@ -5,6 +5,8 @@
 mod architecture;
 mod holds;
 mod layers;
+mod money;
 mod support;
 mod switch;
+mod trail;
 mod windows;

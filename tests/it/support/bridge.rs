@@ -41,6 +41,24 @@ impl Draft {
         self
     }
 
+    /// More keys of `[audit]`, which stands last so far.
+    pub(crate) fn audit(mut self, keys: &str) -> Self {
+        self.top += &format!("{keys}\n");
+        self
+    }
+
+    /// A facilitator at this URL.
+    pub(crate) fn settled_at(mut self, facilitator: &str) -> Self {
+        self.top = format!(
+            "[settlement]\nfacilitator = \"{facilitator}\"\n\
+             pay_to = \"0x0000000000000000000000000000000000000001\"\n\
+             network = \"eip155:84532\"\n\
+             assets = {{ USDC = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\" }}\n\n{}",
+            self.top
+        );
+        self
+    }
+
     /// More keys of the shop.
     pub(crate) fn api(mut self, keys: &str) -> Self {
         self.api = keys.to_owned();
