@@ -367,7 +367,12 @@ impl Run<'_> {
         let result = match report.outcome {
             Outcome::Done { payload, mut drift } => {
                 if let Payload::Value(value) = &payload {
-                    drift.extend(exposed.tool.drift(value));
+                    // The binding may have said of a place what the schema says again.
+                    for found in exposed.tool.drift(value) {
+                        if drift.iter().all(|told| told.pointer != found.pointer) {
+                            drift.push(found);
+                        }
+                    }
                 }
                 Ok(Success { payload, drift })
             }
@@ -473,7 +478,7 @@ impl Run<'_> {
     /// The reply to a call whose end was written, or could not be.
     fn ended(self, failure: Failure, committed: Result<(), CommitError>) -> Reply {
         let failure = match committed {
-            Ok(()) => failure,
+            Ok(()) => failure.redacted(&self.ground.toolbox.redactor),
             Err(error) => {
                 tracing::error!(call = %self.id, %error, "a call could not be recorded");
                 audit_unavailable(&error.to_string())
