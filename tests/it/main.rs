@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod cancel;
 mod holds;
 mod layers;
 mod money;
+mod recovery;
+mod secrets;
+mod soap;
 mod support;
 mod switch;
 mod trail;

@@ -12,4 +12,4 @@ mod upstream;
 pub(crate) use bridge::{Bridge, Draft, caller, code, failure, request, value};
 pub(crate) use folder::Folder;
 pub(crate) use soap::{STOCK_REQUEST, envelope, stock_operation};
-pub(crate) use upstream::{Act, Answer, Seen, Upstream};
+pub(crate) use upstream::{Act, Answer, Upstream};

@@ -11,7 +11,7 @@ use tollbridge_wsdl::{ElementPlan, FieldPlan, Kind, OperationPlan, SoapBinding, 
 const NAMESPACE: &str = "urn:warehouse";
 
 /// What reaches the warehouse for article `A-1`.
-pub(crate) const STOCK_REQUEST: &str = "<w:article>A-1</w:article>";
+pub(crate) const STOCK_REQUEST: &str = "<n1:article>A-1</n1:article>";
 
 /// `GetStock`: the stock of an article.
 pub(crate) fn stock_operation() -> Operation {
