@@ -23,7 +23,7 @@ use crate::bridge::{self, Outcome, Prepared, Report};
 use crate::observe::Metrics;
 use crate::safety::{self, Approval, BrokenLimit, Decision, Placed};
 use crate::settlement::{self, Clearance, Quoted};
-use crate::store::{Batch, Change, CommitError, HoldRow, Receipt, Store, WindowClaim};
+use crate::store::{Batch, Change, CommitError, HoldRow, Receipt, StopScope, Store, WindowClaim};
 
 /// How often a call is decided on, because its hold was placed or spent by another one in
 /// between.
@@ -139,6 +139,18 @@ impl Run<'_> {
                 self.ground.store,
             )
             .await;
+            // The commit of an intent asks the kill switch. A call that ends before that, for it
+            // waits for a person or a payment, is asked here.
+            let ends_early =
+                exposed.price().is_some() || matches!(decision, Ok(Decision::Hold { .. }));
+            if ends_early && !matches!(decision, Ok(Decision::Deny { .. })) {
+                let guard = exposed.rules.guard(&self.caller.identity);
+                match self.ground.store.stopped(&guard).await {
+                    Ok(None) => {}
+                    Ok(Some(scope)) => return self.stopped(&scope).await,
+                    Err(error) => return self.end(audit_unavailable(&error.to_string())).await,
+                }
+            }
             let (allowed, rules, claims, approved) = match decision {
                 Err(error) => {
                     return self.end(audit_unavailable(&error.to_string())).await;
@@ -206,10 +218,7 @@ impl Run<'_> {
                 }
                 Err(CommitError::Stopped(scope)) => {
                     self.record.rewind(mark);
-                    let scope = super::operate::scope_text(&scope);
-                    self.decided(Verdict::Deny, &[format!("stop:{scope}")], None);
-                    let message = format!("an operator stopped {scope}");
-                    return self.end(Failure::new(ErrorCode::Stopped, message)).await;
+                    return self.stopped(&scope).await;
                 }
                 Err(CommitError::WindowFull { claim, retry_after }) => {
                     self.record.rewind(mark);
@@ -425,6 +434,13 @@ impl Run<'_> {
             }
             committed => ControlFlow::Break(self.ended(failure, committed)),
         }
+    }
+
+    async fn stopped(mut self, scope: &StopScope) -> Reply {
+        let scope = super::operate::scope_text(scope);
+        self.decided(Verdict::Deny, &[format!("stop:{scope}")], None);
+        let message = format!("an operator stopped {scope}");
+        self.end(Failure::new(ErrorCode::Stopped, message)).await
     }
 
     async fn window_full(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tollbridge::audit::{self, Filter};
 use tollbridge::gateway::{CallWatch, Refused};
 
 use super::support::{Act, Answer, Bridge, Draft, Upstream, caller, code, failure, request};
@@ -102,4 +103,26 @@ async fn a_call_in_flight_ends_on_the_toolbox_that_it_began_with() {
     assert_eq!(code(&bridge.call("get_item", r#"{"id": "7"}"#).await), "succeeded");
     let digests: Vec<_> = bridge.trail().await.into_iter().map(|call| call.config).collect();
     assert_ne!(digests[0], digests[2], "each call names the configuration that it ran on");
+}
+
+#[tokio::test]
+async fn closing_waits_for_the_calls_in_flight_and_their_record() {
+    let upstream = Upstream::new([Act::Gate(Answer::json(200, "[]"))]).await;
+    let bridge = Bridge::offering(&upstream, &["listItems"]).await;
+    let gateway = bridge.gateway.clone();
+    let closed = async {
+        upstream.until_seen(1).await;
+        let closing = tokio::spawn(gateway.close());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!closing.is_finished());
+        upstream.release(1);
+        closing.await.unwrap();
+    };
+    let (reply, ()) = tokio::join!(bridge.call("list_items", "{}"), closed);
+    assert_eq!(code(&reply), "succeeded");
+    let store = bridge.other_store().await;
+    let calls = audit::calls(&store, &Filter::default()).await.unwrap();
+    assert_eq!(calls[0].outcome.as_deref(), Some("succeeded"));
+    assert_eq!(code(&bridge.call("list_items", "{}").await), "audit_unavailable");
+    assert_eq!(upstream.count(), 1);
 }

@@ -1,7 +1,7 @@
 //! The order of a call through the layers, and what an identity sees.
 
 use serde_json::json;
-use tollbridge::gateway::{Caller, Refused};
+use tollbridge::gateway::{CallWatch, Caller, Refused};
 
 use super::support::{Answer, Bridge, Draft, Upstream, caller, code, failure, request, value};
 
@@ -166,7 +166,7 @@ async fn what_is_offered_is_what_can_be_called_for_every_identity() {
         let offered: Vec<&str> = offer.tools.iter().map(|tool| tool.name.as_str()).collect();
         assert_eq!(offered, expected, "{who:?}");
         for tool in ["open", "ops", "day", "ann", "none"] {
-            let call = bridge.gateway.call(who.clone(), request(tool, "{}"), Default::default());
+            let call = bridge.gateway.call(who.clone(), request(tool, "{}"), CallWatch::default());
             let known = !matches!(call.await, Err(Refused::UnknownTool { .. }));
             assert_eq!(known, offered.contains(&tool), "{tool} for {who:?}");
         }
@@ -201,4 +201,30 @@ async fn an_answer_that_breaks_its_schema_is_delivered_and_marked() {
     let places: Vec<&str> = drift.iter().map(|drift| drift.pointer.as_str()).collect();
     assert_eq!(places, ["/id", "/stock"]);
     assert_eq!(bridge.outcomes().await, ["succeeded"]);
+}
+
+#[tokio::test]
+async fn a_dry_run_decides_as_the_call_does_and_does_nothing() {
+    let upstream = Upstream::willing().await;
+    let bridge = Draft::to(&upstream.url())
+        .tool("createRefund", "name = \"refund\"\n[tool.args.\"/body/amount\"]\nmax = 500")
+        .tool("createRefund", "name = \"held\"\nhold = true")
+        .open()
+        .await;
+    for (tool, amount, effect, outcome) in [
+        ("refund", "500", "allow", "succeeded"),
+        ("refund", "500.1", "deny", "denied"),
+        ("held", "1", "hold", "held"),
+    ] {
+        let request = request(tool, &format!(r#"{{"body": {{"amount": {amount}}}}}"#));
+        let before = (upstream.count(), bridge.trail().await.len());
+        let dry = bridge.gateway.dry_run(&caller("bot"), &request).await.unwrap();
+        assert_eq!(dry.decision.effect, effect);
+        assert_eq!((upstream.count(), bridge.trail().await.len()), before);
+        let reply = bridge.ask("bot", request).await.unwrap();
+        assert_eq!(code(&reply), outcome);
+        let decided = bridge.record(&reply).await.decision.unwrap();
+        assert_eq!((decided.effect.as_str(), decided.rules), (effect, dry.decision.rules));
+    }
+    assert!(upstream.seen()[0].line.starts_with("POST /refunds"));
 }

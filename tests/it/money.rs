@@ -87,7 +87,7 @@ async fn a_facilitator_that_hangs_costs_two_seconds_and_free_tools_nothing() {
     };
     let (reply, (ended, after)) = tokio::join!(bridge.call("forecast", ITEM), free);
     assert_eq!((code(&reply), ended), ("settlement_unavailable", "succeeded"));
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_millis(3_500), "{:?}", begun.elapsed());
     assert!(after < Duration::from_millis(1_500), "{after:?}");
     // What was found stands for a while: the next call does not wait.
     let begun = Instant::now();
@@ -104,5 +104,5 @@ async fn many_calls_at_once_wait_for_a_hanging_facilitator_together() {
     let calls = (0..20).map(|_| bridge.call("forecast", ITEM));
     let replies = futures::future::join_all(calls).await;
     assert!(replies.iter().all(|reply| code(reply) == "settlement_unavailable"));
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_millis(3_500), "{:?}", begun.elapsed());
 }

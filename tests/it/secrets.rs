@@ -186,3 +186,43 @@ async fn a_basic_credential_is_found_as_it_went_over_the_wire() {
     assert!(!told(&reply).contains(encoded), "{reply:?}");
     assert!(!String::from_utf8_lossy(&bridge.folder.store_bytes()).contains(encoded));
 }
+
+#[tokio::test]
+async fn a_key_in_the_query_is_sent_and_shown_nowhere() {
+    let upstream = Upstream::new([Answer::json(200, "[]")]).await;
+    let folder = Folder::new();
+    folder.write("key", SECRET);
+    folder.write("tenant", "t3n4nt-value");
+    let bridge = Draft::to(&upstream.url())
+        .api(
+            "auth = { kind = \"api_key\", in = \"query\", name = \"key\", value = \"file:key\" }\n\
+             headers = { X-Tenant = \"file:tenant\" }",
+        )
+        .tool("listItems", "")
+        .open_in(folder)
+        .await;
+    let dry = bridge.gateway.dry_run(&caller("bot"), &request("list_items", "{}")).await.unwrap();
+    let shown = serde_json::to_string(&dry).unwrap();
+    assert_clean("the dry run", shown.as_bytes());
+    assert!(!shown.contains("t3n4nt-value"), "{shown}");
+    assert_eq!((upstream.count(), bridge.trail().await.len()), (0, 0), "nothing happened");
+    let reply = bridge.call("list_items", "{}").await;
+    let seen = &upstream.seen()[0];
+    assert!(seen.line.contains("s3cr3t"), "{}", seen.line);
+    assert_eq!(seen.header("x-tenant"), Some("t3n4nt-value"));
+    assert_clean("the reply", told(&reply).as_bytes());
+    assert!(reply.meta.served_by.as_ref().unwrap().contains("key="));
+    let metrics = bridge.gateway.metrics().encode();
+    assert_clean("the metrics", metrics.as_bytes());
+    assert_clean("the store", &bridge.folder.store_bytes());
+}
+
+#[tokio::test]
+async fn a_message_that_was_no_call_is_recorded_without_our_secret() {
+    let upstream = Upstream::willing().await;
+    let bridge = bridge(&upstream, "listItems").await;
+    let reason = format!("unexpected `{SECRET}`");
+    bridge.gateway.malformed(tollbridge::gateway::Transport::Stdio, None, reason).await;
+    assert_eq!(bridge.outcomes().await, ["malformed"]);
+    assert_clean("the store", &bridge.folder.store_bytes());
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tollbridge::gateway;
 use tollbridge::store::{StopScope, Store};
 
-use super::support::{Answer, Bridge, Upstream, code, failure};
+use super::support::{Act, Answer, Bridge, Draft, Upstream, code, failure};
 
 async fn stop(store: &Store, scope: &StopScope) {
     gateway::stop(store, scope.clone(), "operator:ann").await.expect("it stops");
@@ -65,7 +65,7 @@ async fn no_further_attempt_starts_once_it_is_stopped() {
 
 #[tokio::test]
 async fn a_request_that_is_out_when_it_is_stopped_may_end() {
-    let upstream = Upstream::new([super::support::Act::Gate(Answer::json(200, "[1]"))]).await;
+    let upstream = Upstream::new([Act::Gate(Answer::json(200, "[1]"))]).await;
     let bridge = Bridge::offering(&upstream, &["listItems"]).await;
     let turned = async {
         upstream.until_seen(1).await;
@@ -74,4 +74,42 @@ async fn a_request_that_is_out_when_it_is_stopped_may_end() {
     };
     let (reply, ()) = tokio::join!(bridge.call("list_items", "{}"), turned);
     assert_eq!(code(&reply), "succeeded");
+}
+
+#[tokio::test]
+async fn what_is_stopped_asks_neither_for_an_approval_nor_for_a_payment() {
+    let (upstream, facilitator) = (Upstream::willing().await, Upstream::willing().await);
+    let bridge = Draft::to(&upstream.url())
+        .settled_at(&facilitator.url())
+        .tool("listItems", "name = \"held\"\nhold = true")
+        .tool("listItems", "name = \"priced\"\nprice = \"0.01 USDC\"")
+        .open()
+        .await;
+    let store = bridge.other_store().await;
+    stop(&store, &StopScope::All).await;
+    for tool in ["held", "priced"] {
+        let reply = bridge.call(tool, "{}").await;
+        assert_eq!(code(&reply), "stopped", "{tool}");
+        assert_eq!(bridge.record(&reply).await.decision.unwrap().rules, ["stop:all"]);
+    }
+    assert!(store.holds(None).await.unwrap().is_empty());
+    assert_eq!((upstream.count(), facilitator.count()), (0, 0));
+    resume(&store, &StopScope::All).await;
+    assert_eq!(code(&bridge.call("held", "{}").await), "held");
+    assert_eq!(code(&bridge.call("priced", "{}").await), "payment_required");
+}
+
+#[tokio::test]
+async fn a_stop_between_approval_and_repeat_keeps_the_approval() {
+    let upstream = Upstream::willing().await;
+    let bridge =
+        Draft::to(&upstream.url()).tool("listItems", "name = \"held\"\nhold = true").open().await;
+    let held = bridge.call("held", "{}").await;
+    bridge.approve(&failure(&held).hold.as_ref().unwrap().id).await;
+    let store = bridge.other_store().await;
+    stop(&store, &StopScope::Tool("held".into())).await;
+    assert_eq!(code(&bridge.call("held", "{}").await), "stopped");
+    resume(&store, &StopScope::Tool("held".into())).await;
+    assert_eq!(code(&bridge.call("held", "{}").await), "succeeded");
+    assert_eq!(upstream.count(), 1);
 }

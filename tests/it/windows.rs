@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures::future::join_all;
+use tollbridge::gateway::CallWatch;
 use tollbridge::store::system_clock;
 
-use super::support::{Bridge, Draft, Upstream, code, failure};
+use super::support::{Bridge, Draft, Upstream, caller, code, failure, request};
 
 async fn limited(upstream: &Upstream, limit: u32, by: &str) -> Bridge {
     let rules = format!(
@@ -43,24 +44,16 @@ async fn a_window_counts_only_what_was_allowed_to_go_out() {
 async fn of_fifty_calls_at_once_a_limit_of_ten_lets_ten_out() {
     let upstream = Upstream::willing().await;
     let bridge = limited(&upstream, 10, "tool").await;
-    let other = Bridge {
-        gateway: tollbridge::gateway::Gateway::new(
-            bridge.other_store().await,
-            tollbridge::gateway::load(
-                &bridge.folder.file("tools.toml"),
-                tollbridge::gateway::Secrets::Resolve,
-            )
-            .unwrap()
-            .toolbox,
-            std::sync::Arc::default(),
-        ),
-        folder: super::support::Folder::new(),
-    };
-    // Half of them come through another process's store.
-    let calls = (0..50).map(|n| {
-        let bridge = if n % 2 == 0 { &bridge } else { &other };
-        async move { bridge.call_as(&format!("bot-{n}"), "refund", GOOD).await }
-    });
+    // Half of them come in by another process.
+    let other = bridge.beside().await;
+    let calls =
+        (0..50).map(|n| {
+            let gateway = if n % 2 == 0 { &bridge.gateway } else { &other };
+            let caller = caller(&format!("bot-{n}"));
+            async move {
+                gateway.call(caller, request("refund", GOOD), CallWatch::default()).await.unwrap()
+            }
+        });
     let replies = join_all(calls).await;
     let ended = |word: &str| replies.iter().filter(|reply| code(reply) == word).count();
     assert_eq!((ended("succeeded"), ended("rate_limited")), (10, 40));
@@ -95,4 +88,24 @@ async fn a_window_slides() {
     assert!((5..=10).contains(&wait), "{wait}");
     LATER.store(61, Ordering::Relaxed);
     assert_eq!(code(&bridge.call("list", "{}").await), "succeeded");
+}
+
+#[tokio::test]
+async fn a_full_window_uses_up_no_approval_and_a_hold_no_window() {
+    static LATER: AtomicI64 = AtomicI64::new(0);
+    fn clock() -> i64 {
+        system_clock() + LATER.load(Ordering::Relaxed) * 1_000_000
+    }
+    let upstream = Upstream::willing().await;
+    let rules = "name = \"list\"\nhold = { identities = [\"bot\"], expires = \"1h\" }\n\
+                 calls = { limit = 1, per = \"1m\", by = \"tool\" }";
+    let bridge = Draft::to(&upstream.url()).tool("listItems", rules).open_at(clock).await;
+    let held = bridge.call("list", "{}").await;
+    assert_eq!(code(&bridge.call("list", "{}").await), "held");
+    assert_eq!(code(&bridge.call_as("ann", "list", "{}").await), "succeeded");
+    bridge.approve(&failure(&held).hold.as_ref().expect("a hold").id).await;
+    assert_eq!(code(&bridge.call("list", "{}").await), "rate_limited");
+    LATER.store(61, Ordering::Relaxed);
+    assert_eq!(code(&bridge.call("list", "{}").await), "succeeded");
+    assert_eq!(upstream.count(), 2);
 }

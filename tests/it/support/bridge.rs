@@ -152,6 +152,12 @@ impl Bridge {
         Store::open(&self.folder.store_url(), Durability::Process).await.expect("a store")
     }
 
+    /// The same bridge in another process.
+    pub(crate) async fn beside(&self) -> Gateway {
+        let toolbox = load(&self.folder).toolbox;
+        Gateway::new(self.other_store().await, toolbox, Arc::new(Metrics::new()))
+    }
+
     /// Approves a held call, as another process would.
     pub(crate) async fn approve(&self, hold: &str) {
         let store = self.other_store().await;
