@@ -119,7 +119,7 @@ impl Run<'_> {
         for _ in 0..MAX_DECISIONS {
             let ready = match ready(&self.id, self.caller, exposed, &request) {
                 Ok(ready) => ready,
-                Err(failure) => return self.end(failure).await,
+                Err(failure) => return self.end(*failure).await,
             };
             steps.say(|| "arguments checked".to_owned());
             let arguments = ready.call.arguments.clone();
@@ -533,11 +533,11 @@ fn ready(
     caller: &Caller,
     exposed: &Exposed,
     request: &CallRequest,
-) -> Result<Ready, Failure> {
+) -> Result<Ready, Box<Failure>> {
     let tool = &exposed.tool;
     let arguments = tool
         .arguments(&request.arguments)
-        .map_err(|violations| Failure::invalid(violations.into_iter().map(violation).collect()))?;
+        .map_err(|found| Failure::invalid(found.into_iter().map(violation).collect()))?;
     let broken = tool
         .check_limits(&arguments)
         .into_iter()
@@ -559,8 +559,9 @@ fn ready(
             pointer: tool.shown_pointer(&error.pointer),
             expected: error.expected,
             suggestion: None,
-        }])),
-        Err(error) => Err(Failure::new(ErrorCode::Internal, error.to_string())),
+        }])
+        .into()),
+        Err(error) => Err(Failure::new(ErrorCode::Internal, error.to_string()).into()),
     }
 }
 
@@ -587,8 +588,10 @@ pub(super) async fn rehearse(
         .toolbox
         .find(&request.tool, &caller.identity, &groups)
         .ok_or_else(|| DryRunError::UnknownTool(request.tool.clone()))?;
-    let Ready { call, prepared, broken } = ready(&id, caller, exposed, request)
-        .map_err(|failure| DryRunError::Failed(Box::new(failure)))?;
+    let Ready { call, prepared, broken } =
+        ready(&id, caller, exposed, request).map_err(|failure| {
+            DryRunError::Failed(Box::new(failure.redacted(&ground.toolbox.redactor)))
+        })?;
     let approval = Approval {
         named: request.approval.as_deref(),
         shown: "{}",

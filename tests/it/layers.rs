@@ -72,12 +72,12 @@ async fn each_layer_is_asked_only_once_the_one_before_it_agreed() {
 
     let held = bridge.call("refund", r#"{"body": {"amount": 5}}"#).await;
     assert_eq!(code(&held), "held");
-    let hold = failure(&held).hold.as_ref().unwrap().id.clone();
-    let row = bridge.gateway.store().hold(&hold).await.unwrap().unwrap();
+    let id = failure(&held).hold.as_ref().unwrap().id.clone();
+    let row = bridge.gateway.store().hold(&id).await.unwrap().unwrap();
     assert_eq!(row.price.as_deref(), Some("0.01 USDC"), "the price is shown to who approves");
     assert_eq!(facilitator.count(), 0, "no payment was asked for");
 
-    bridge.approve(&hold).await;
+    bridge.approve(&id).await;
     for _ in 0..2 {
         // What is not paid for uses up neither the approval nor the window.
         let unpaid = bridge.call("refund", r#"{"body": {"amount": 5}}"#).await;
@@ -227,4 +227,18 @@ async fn a_dry_run_decides_as_the_call_does_and_does_nothing() {
         assert_eq!((decided.effect.as_str(), decided.rules), (effect, dry.decision.rules));
     }
     assert!(upstream.seen()[0].line.starts_with("POST /refunds"));
+}
+
+#[tokio::test]
+async fn a_broken_limit_is_told_under_the_name_that_the_agent_knows() {
+    let upstream = Upstream::willing().await;
+    let bridge = Draft::to(&upstream.url())
+        .tool("listItems", "[tool.args.limit]\nrename = \"most\"\nmax = 10")
+        .open()
+        .await;
+    let reply = bridge.call("list_items", r#"{"most": 11}"#).await;
+    assert_eq!(code(&reply), "denied");
+    assert!(failure(&reply).message.starts_with("/most must be"), "{reply:?}");
+    assert_eq!(code(&bridge.call("list_items", r#"{"most": 10}"#).await), "succeeded");
+    assert_eq!(upstream.seen()[0].line, "GET /items?limit=10");
 }

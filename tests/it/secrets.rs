@@ -16,7 +16,8 @@ const SECRET: &str = r#"s3cr3t/K3y+"quoted"&<9%~tail"#;
 fn spellings() -> Vec<(&'static str, String)> {
     let json = json!(SECRET).to_string();
     let escaped = json.trim_matches('"').to_owned();
-    let units = SECRET.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect::<String>();
+    let units =
+        SECRET.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect::<Vec<_>>().concat();
     vec![
         ("as it is", SECRET.to_owned()),
         ("percent", utf8_percent_encode(SECRET, NON_ALPHANUMERIC).to_string()),

@@ -43,7 +43,7 @@ impl Draft {
 
     /// More keys of `[audit]`, which stands last so far.
     pub(crate) fn audit(mut self, keys: &str) -> Self {
-        self.top += &format!("{keys}\n");
+        self.top = format!("{}{keys}\n", self.top);
         self
     }
 
@@ -67,7 +67,10 @@ impl Draft {
 
     /// One tool of the shop, and what else its table has.
     pub(crate) fn tool(mut self, operation: &str, keys: &str) -> Self {
-        self.tools += &format!("\n[[tool]]\napi = \"shop\"\noperation = \"{operation}\"\n{keys}\n");
+        self.tools = format!(
+            "{}\n[[tool]]\napi = \"shop\"\noperation = \"{operation}\"\n{keys}\n",
+            self.tools
+        );
         self
     }
 
