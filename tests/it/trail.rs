@@ -160,3 +160,37 @@ async fn an_answer_is_not_withheld_because_its_end_cannot_be_recorded() {
     assert_eq!(code(&reply), "succeeded");
     assert_eq!(bridge.outcomes().await, ["running"]);
 }
+
+#[tokio::test]
+async fn what_is_decided_by_something_unreadable_is_refused() {
+    let upstream = Upstream::willing().await;
+    let bridge = Draft::to(&upstream.url())
+        .audit("reads_when_down = \"allow\"")
+        .tool("listItems", "name = \"plain\"")
+        .tool("listItems", "name = \"counted\"\ncalls = { limit = 9, per = \"1h\" }")
+        .tool("listItems", "name = \"held\"\nhold = true")
+        .open()
+        .await;
+    for (tool, then, lose, find) in [
+        (
+            "plain",
+            "succeeded",
+            "ALTER TABLE stops RENAME TO lost",
+            "ALTER TABLE lost RENAME TO stops",
+        ),
+        (
+            "counted",
+            "succeeded",
+            "ALTER TABLE window_uses RENAME TO lost",
+            "ALTER TABLE lost RENAME TO window_uses",
+        ),
+        ("held", "held", "ALTER TABLE holds RENAME TO lost", "ALTER TABLE lost RENAME TO holds"),
+    ] {
+        let before = upstream.count();
+        bridge.sql(lose).await;
+        assert_eq!(code(&bridge.call(tool, "{}").await), "audit_unavailable", "{tool}");
+        assert_eq!(upstream.count(), before, "{tool}");
+        bridge.sql(find).await;
+        assert_eq!(code(&bridge.call(tool, "{}").await), then, "{tool}");
+    }
+}
