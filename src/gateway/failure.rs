@@ -1,11 +1,13 @@
 //! Failures that an agent can act on: the words for each code, in one place.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::reply::{ErrorCode, Failure, HoldNotice, UpstreamAnswer, Violation};
 use crate::bridge::{Failed, FailureKind};
+use crate::secret::Redactor;
 
 /// The longest message that an agent is sent, in characters: clients cut error texts.
 const MAX_MESSAGE: usize = 1_000;
@@ -31,6 +33,23 @@ impl Failure {
     pub(super) fn retry_after(mut self, after: Duration) -> Self {
         self.retryable = true;
         self.retry_after_s = Some(whole_seconds(after));
+        self
+    }
+
+    /// Without our secrets, for what is made of an agent's own words. What an upstream said
+    /// was redacted where it came in.
+    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
+        let clean = |text: &mut String| {
+            if let Cow::Owned(clean) = redactor.text(text) {
+                *text = clean;
+            }
+        };
+        clean(&mut self.message);
+        for violation in &mut self.violations {
+            clean(&mut violation.pointer);
+            clean(&mut violation.expected);
+            violation.suggestion.iter_mut().for_each(clean);
+        }
         self
     }
 

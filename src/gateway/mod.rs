@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tollbridge_operation::Identity;
 
-pub use compile::{Compiled, Secrets, compile, compile_with, durability};
+pub use compile::{Compiled, Secrets, compile, durability};
 pub use operate::{
     OperateError, add_key, approve, held, reject, resume, revoke_key, scope_text, stop, switches,
 };
@@ -37,7 +37,7 @@ pub use reply::{
     CallMeta, ErrorCode, Failure, HoldNotice, Reply, Success, UpstreamAnswer, Violation,
 };
 pub use request::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
-pub use toolbox::{Exposed, Offer, ReadsWhenDown, Toolbox};
+pub use toolbox::{Exposed, Offer, Parts, ReadsWhenDown, Toolbox};
 
 use pipeline::Ground;
 

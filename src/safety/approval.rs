@@ -52,15 +52,16 @@ pub(super) async fn standing(
     let tool = call.tool.as_str();
     let found = match request.named {
         Some(id) => {
-            let Some(row) = store.hold(id).await? else {
-                return Ok(Standing::Refused(format!("there is no held call `{id}`")));
+            let of_this_call = |row: &HoldRow| {
+                row.identity == identity && row.tool == tool && row.digest == digest
             };
-            // One answer for all three: a caller learns nothing about others' holds.
-            if row.identity != identity || row.tool != tool || row.digest != digest {
+            // One answer for all that it is not: a caller learns nothing about others' holds,
+            // that there is one among it.
+            let Some(row) = store.hold(id).await?.filter(of_this_call) else {
                 return Ok(Standing::Refused(format!(
                     "`{id}` was not held for this call: an approval is bound to caller, tool and arguments"
                 )));
-            }
+            };
             if row.expires <= request.now {
                 return Ok(Standing::Refused(format!(
                     "the time to approve and use `{id}` has run out; call again without naming it to ask anew"

@@ -27,8 +27,9 @@ const LAYERS: u8 = 2;
 /// Knows secrets, and takes them out of whatever leaves the process or goes on record.
 ///
 /// A secret is found as it is; percent-encoded, form-encoded, JSON-escaped and XML-escaped in
-/// any spelling; and in hex, base64 and base64url, the latter two wherever it stands in what
-/// was encoded, all three also broken into lines. Inbound API keys are found by their shape. The default knows no secret.
+/// any spelling; as a token of a JSON pointer; and in hex, base64 and base64url, the latter two
+/// wherever it stands in what was encoded, all three also broken into lines. Inbound API keys
+/// are found by their shape. The default knows no secret.
 #[derive(Clone, Default)]
 pub struct Redactor(Option<Arc<Known>>);
 
@@ -322,6 +323,11 @@ fn forms(secret: &[u8]) -> Vec<Needle> {
     let mut forms = vec![exact(secret.to_vec())];
     if secret.len() < ENCODED_FROM {
         return forms;
+    }
+    // A member's name as a JSON pointer spells it (RFC 6901 §3): messages name places so.
+    if secret.iter().any(|byte| matches!(byte, b'~' | b'/')) {
+        let token = String::from_utf8_lossy(secret).replace('~', "~0").replace('/', "~1");
+        forms.push(whole(token.into_bytes(), Writing::Plain));
     }
     forms.push(whole(hex::encode(secret).into_bytes(), Writing::Hex));
     // A URL parser leaves `%41` as it is (WHATWG URL, percent-encode sets), so the text's own

@@ -14,6 +14,15 @@ fn redactor(secret: &str) -> Redactor {
 }
 
 #[test]
+fn a_secret_is_found_in_a_json_pointer() {
+    let redactor = redactor("a/b~c/d");
+    for text in ["/body/a~1b~0c~1d", "#/body/a~1b%7E0c~1d", r"/body/a~1b\u007e0c~1d/0"] {
+        let clean = redactor.text(text);
+        assert!(clean.contains(REDACTED) && clean.contains("/body/"), "{clean}");
+    }
+}
+
+#[test]
 fn a_reference_survives_being_printed() {
     for text in ["env:API_KEY", "file:keys/api", "file:/run/key", "cred:api-key"] {
         let reference: SecretRef = text.parse().expect("a reference");

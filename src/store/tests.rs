@@ -221,13 +221,32 @@ async fn a_refused_batch_writes_nothing() {
     assert!(matches!(refused, CommitError::HoldSpent));
 
     let mut batch = claim("free", 10, MINUTE);
-    batch.changes = vec![Change::PlaceHold(hold("h", FAR)), Change::PlaceHold(hold("h", FAR))];
+    let other = HoldRow { digest: "other".into(), ..hold("h", FAR) };
+    batch.changes = vec![Change::PlaceHold(hold("h", FAR)), Change::PlaceHold(other)];
     let refused = store.commit(batch).await.expect_err("refused");
     assert!(matches!(refused, CommitError::Unavailable(_)));
 
     assert_eq!(store.window_count("free", 0).await.expect("a count"), 0);
     assert_eq!(store.holds(None).await.expect("holds"), []);
     assert_eq!(count_events(&store).await, 0);
+}
+
+#[tokio::test]
+async fn a_call_has_one_hold_until_that_is_spent_or_expired() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let place = |id: &str, expires| change(Change::PlaceHold(hold(id, expires)));
+    assert!(store.commit(place("expired", 1)).await.is_ok());
+    assert!(store.commit(place("first", FAR)).await.is_ok());
+    for state in [HoldState::Pending, HoldState::Approved] {
+        if state == HoldState::Approved {
+            assert!(store.commit(decide("first", state)).await.is_ok());
+        }
+        let refused = store.commit(place("second", FAR)).await.expect_err("refused");
+        assert!(matches!(refused, CommitError::HoldSpent), "{refused:?}");
+    }
+    assert!(store.commit(spend("first")).await.is_ok());
+    assert!(store.commit(place("second", FAR)).await.is_ok());
 }
 
 #[tokio::test]

@@ -1,7 +1,19 @@
 //! Tests of the whole: one crate, so that it links once.
 
+#![allow(clippy::unwrap_used)]
+
 mod architecture;
+mod cancel;
+mod holds;
 mod layers;
+mod money;
+mod order;
 mod process;
+mod recovery;
+mod secrets;
 mod soap;
 mod stage;
+mod support;
+mod switch;
+mod trail;
+mod windows;

@@ -1,139 +1,230 @@
-//! A SOAP operation, built by hand, through the same gateway and bridge as REST: what is
-//! past the binding knows no difference.
+//! A SOAP operation through the same layers as REST's, and a binding with a defect in it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::{Value, json};
-use tollbridge::gateway::ErrorCode;
-use tollbridge_operation::{
-    ApiName, Description, Effect, EffectSource, Operation, OperationId, OperationKey, Schema,
+use serde_json::json;
+use tollbridge::bridge::{
+    ApiKeyAt, Credential, Credentials, Redirects, Upstream as BridgeUpstream, UpstreamConfig,
 };
-use tollbridge_wsdl::{ElementPlan, FieldPlan, Kind, OperationPlan, SoapBinding, SoapVersion};
+use tollbridge::gateway::{Exposed, Parts, ReadsWhenDown, Toolbox};
+use tollbridge::identity::Groups;
+use tollbridge::safety::Rules;
+use tollbridge::secret::{Redactor, Secret};
+use tollbridge::settlement::Terms;
+use tollbridge::store::{Durability, Store};
+use tollbridge::tools::{ArgumentPointer, ArgumentRule, Tool, ToolSpec};
+use tollbridge_operation::{
+    Answer as Read, ApiKeyPlace, ApiName, Arguments, Binding, Effect, EncodeError, Operation,
+    Request, Response, ToolName,
+};
 
-use crate::stage::{Act, House, tool};
+use super::support::{
+    Answer, Bridge, Folder, STOCK_REQUEST, Upstream, code, envelope, failure, stock_operation,
+    value,
+};
 
-const STOCK: &str = "urn:example:stock";
+const SECRET: &str = "w4rehouse-k3y<&>";
 
-fn get_stock() -> Operation {
-    let element = |name: &str, fields| ElementPlan {
-        name: name.to_owned(),
-        namespace: Some(STOCK.to_owned()),
-        fields,
-    };
-    let field = |name: &str, kind| FieldPlan {
-        name: name.to_owned(),
-        namespace: Some(STOCK.to_owned()),
-        kind,
-        repeated: false,
-        optional: false,
-    };
-    let plan = OperationPlan {
-        version: SoapVersion::V1_1,
-        action: Some("urn:example:stock#Get".to_owned()),
-        headers: Vec::new(),
-        input: element("Get", vec![field("sku", Kind::Text), field("warehouse", Kind::Text)]),
-        output: Some(element(
-            "GetResponse",
-            vec![field("sku", Kind::Text), field("pieces", Kind::Int)],
-        )),
-    };
-    Operation {
-        id: OperationId {
-            api: ApiName::new("shop").expect("a name"),
-            key: OperationKey::new("Stock.StockPort.Get").expect("a key"),
-        },
-        endpoint: None,
-        summary: Some("Stock of an article".to_owned()),
+/// A bridge with this operation as its one tool, `get_stock`, put together by hand.
+async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
+    let secret = Secret::new(SECRET);
+    let redactor = Arc::new(Redactor::new([&secret]));
+    let name = ToolName::new("get_stock").unwrap();
+    let api = ApiName::new("warehouse").unwrap();
+    let mut rule = ArgumentRule::new(ArgumentPointer::parse("/article").unwrap());
+    rule.enum_ = Some(vec![json!("A-1"), json!("A-2")]);
+    let spec = ToolSpec {
+        name: name.clone(),
+        title: None,
         description: None,
-        tags: Vec::new(),
-        deprecated: false,
-        effect: Effect::Read,
-        effect_source: EffectSource::Set,
-        idempotent: true,
-        input: Schema::new(json!({
-            "type": "object",
-            "properties": {"sku": {"type": "string"}, "warehouse": {"type": "string"}},
-            "required": ["sku", "warehouse"],
-            "additionalProperties": false,
-        })),
-        output: None,
-        security: Vec::new(),
-        servers: Vec::new(),
-        binding: Arc::new(SoapBinding::new(plan).expect("a plan that holds")),
-    }
-}
-
-/// A house whose API `shop` has the operation, built by hand.
-async fn house() -> House {
-    let more = "name = \"get_stock\"\n[tool.args.warehouse]\nenum = [\"berlin\", \"paris\"]";
-    let house = House::new("", &tool("getItem", "")).await;
-    house.folder.configure(&house.upstream.url, "", &tool("Stock.StockPort.Get", more));
-    let description = Description {
-        title: "Stock".to_owned(),
-        version: "1".to_owned(),
-        format: "WSDL 1.1".to_owned(),
-        operations: vec![get_stock()],
-        skipped: Vec::new(),
-        warnings: Vec::new(),
+        effect: None,
+        idempotent: None,
+        rules: &[rule],
+        examples: &[],
+        operation: Arc::new(operation),
     };
-    house.swap_description(description).await;
-    house
+    let (tool, warnings) = Tool::compile(spec).expect("a tool");
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let at = ApiKeyAt { place: ApiKeyPlace::Header, name: "X-API-Key".to_owned() };
+    let config = UpstreamConfig {
+        api: api.clone(),
+        base_url: format!("{}/soap", upstream.url()).parse().unwrap(),
+        hosts: Vec::new(),
+        credentials: Credentials::ForAll(Credential::ApiKey { at: Some(at), value: secret }),
+        headers: Vec::new(),
+        timeout: Duration::from_secs(5),
+        attempt_timeout: Duration::from_secs(2),
+        redirects: Redirects::Refuse,
+        max_response: 100_000,
+    };
+    let exposed = Exposed {
+        tool: Arc::new(tool),
+        rules: Rules { tool: name, api, allow: None, deny: Vec::new(), hold: None, window: None },
+        terms: Terms::Free,
+        upstream: Arc::new(BridgeUpstream::new(config, Arc::clone(&redactor)).expect("an API")),
+        timeout: Duration::from_secs(5),
+        spec: "sha256:warehouse".to_owned(),
+    };
+    let toolbox = Toolbox::new(Parts {
+        config: "sha256:config".to_owned(),
+        name: "warehouse".to_owned(),
+        groups: Groups::default(),
+        redactor,
+        facilitator: None,
+        reads_when_down: ReadsWhenDown::Deny,
+        exposed: vec![exposed],
+    });
+    let folder = Folder::new();
+    let store = Store::open(&folder.store_url(), Durability::Process).await.expect("a store");
+    Bridge::of(folder, toolbox, store)
 }
 
-fn envelope(body: &str) -> String {
+fn soap(status: u16, body: &str) -> Answer {
+    Answer::new(status, "application/soap+xml; charset=utf-8", envelope(body))
+}
+
+fn fault(code: &str, reason: &str) -> String {
     format!(
-        "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>{body}</s:Body></s:Envelope>"
+        "<s:Fault><s:Code><s:Value>s:{code}</s:Value><s:Subcode><s:Value>w:Unknown</s:Value>\
+         </s:Subcode></s:Code><s:Reason><s:Text xml:lang=\"en\">{reason}</s:Text></s:Reason>\
+         <s:Detail><w:why><w:article>A-1</w:article></w:why></s:Detail></s:Fault>"
     )
 }
 
-fn xml(status: u16, body: &str) -> Act {
-    Act::Answer(status, "Content-Type: text/xml; charset=utf-8\r\n".to_owned(), envelope(body))
-}
+const ARTICLE: &str = r#"{"article": "A-1"}"#;
 
-fn arguments() -> Value {
-    json!({"warehouse": "berlin", "sku": "<A&B>"})
+#[tokio::test]
+async fn a_soap_operation_is_a_tool_like_any_other() {
+    let answer = "<w:GetStockResponse><w:quantity>7</w:quantity>\
+                  <w:price>12345678901234567890.10</w:price></w:GetStockResponse>";
+    let upstream = Upstream::new([soap(503, ""), soap(200, answer)]).await;
+    let bridge = bridge(&upstream, stock_operation()).await;
+    let reply = bridge.call("get_stock", ARTICLE).await;
+    assert_eq!(value(&reply), &json!({"quantity": 7, "price": "12345678901234567890.10"}));
+    assert!(reply.result.as_ref().unwrap().drift.is_empty());
+    let seen = upstream.seen().pop().unwrap();
+    assert_eq!(seen.line, "POST /soap");
+    assert!(seen.body.contains(STOCK_REQUEST), "{}", seen.body);
+    let media_type = seen.header("content-type").unwrap();
+    assert!(media_type.contains("action=\"urn:warehouse:GetStock\""), "{media_type}");
+    assert_eq!(seen.header("x-api-key"), Some(SECRET));
+    let record = bridge.record(&reply).await;
+    let statuses: Vec<_> = record.attempts.iter().map(|attempt| attempt.status).collect();
+    assert_eq!(statuses, [Some(503), Some(200)], "a read is repeated, a POST though it is");
+    assert_eq!(record.operation.as_deref(), Some("Warehouse.Port.GetStock"));
+    assert_eq!(record.spec.as_deref(), Some("sha256:warehouse"));
 }
 
 #[tokio::test]
-async fn a_soap_operation_is_called_as_any_other() {
-    let house = house().await;
-    house.upstream.will([xml(
-        200,
-        "<GetResponse xmlns=\"urn:example:stock\"><sku>A</sku><pieces>7</pieces></GetResponse>",
-    )]);
-    assert_eq!(house.ok("get_stock", arguments()).await, json!({"sku": "A", "pieces": 7}));
-    let sent = &house.upstream.seen()[0];
-    assert!(sent.starts_with("POST / HTTP/1.1"), "{sent}");
-    assert!(sent.to_lowercase().contains("soapaction: \"urn:example:stock#get\""), "{sent}");
-    let (sku, warehouse) = (sent.find("&lt;A&amp;B").expect("escaped"), sent.find("berlin"));
-    assert!(warehouse.is_some_and(|at| at > sku), "children stand in the plan's order: {sent}");
-    let call = house.last().await;
-    assert_eq!(call.operation.as_deref(), Some("Stock.StockPort.Get"));
-    assert_eq!(call.outcome.as_deref(), Some("succeeded"));
+async fn limits_hold_for_soap_arguments_before_anything_is_sent() {
+    let upstream = Upstream::willing().await;
+    let bridge = bridge(&upstream, stock_operation()).await;
+    assert_eq!(code(&bridge.call("get_stock", r#"{"article": "B-1"}"#).await), "denied");
+    assert_eq!(code(&bridge.call("get_stock", r#"{"article": 1}"#).await), "invalid_arguments");
+    assert_eq!(upstream.count(), 0);
 }
 
 #[tokio::test]
-async fn a_fault_is_an_error_that_the_agent_can_read_whatever_its_status() {
-    let house = house().await;
-    let fault = "<s:Fault xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><faultcode>s:Client</faultcode><faultstring>no such article</faultstring></s:Fault>";
-    house.upstream.will([xml(500, fault), xml(200, fault)]);
-    for _ in 0..2 {
-        let failure = house.fails("get_stock", arguments()).await;
-        assert_eq!(failure.code, ErrorCode::UpstreamError);
-        assert!(!failure.retryable);
-        let fault = failure.upstream.expect("an answer").fault.expect("a fault");
+async fn a_fault_is_an_upstream_error_whatever_its_status() {
+    for status in [500, 200] {
+        let upstream = Upstream::new([soap(status, &fault("Sender", "no such article"))]).await;
+        let bridge = bridge(&upstream, stock_operation()).await;
+        let reply = bridge.call("get_stock", ARTICLE).await;
+        assert_eq!(code(&reply), "upstream_error", "{status}");
+        let told = failure(&reply);
+        assert!(!told.retryable);
+        let said = told.upstream.as_ref().unwrap();
+        assert_eq!(said.status, Some(status));
         assert_eq!(
-            (&fault["code"], &fault["reason"]),
-            (&json!("Client"), &json!("no such article"))
+            said.fault,
+            Some(json!({
+                "code": "Sender",
+                "subcodes": ["Unknown"],
+                "reason": "no such article",
+                "detail": {"why": {"article": "A-1"}},
+            }))
         );
+        assert_eq!(upstream.count(), 1, "what blames the request is not repeated");
+        assert_eq!(bridge.outcomes().await, ["upstream_error"]);
     }
-    assert_eq!(house.upstream.seen().len(), 2, "a fault that blames the call is not repeated");
 }
 
 #[tokio::test]
-async fn limits_hold_for_soap_too() {
-    let house = house().await;
-    let failure = house.fails("get_stock", json!({"sku": "A", "warehouse": "rome"})).await;
-    assert_eq!(failure.code, ErrorCode::Denied);
-    assert!(house.upstream.seen().is_empty());
+async fn an_html_page_is_no_answer_of_a_soap_service() {
+    for status in [200, 404] {
+        let page = "<!DOCTYPE html><html><body>Sign in<br></body></html>";
+        let upstream = Upstream::new([Answer::new(status, "text/html", page)]).await;
+        let bridge = bridge(&upstream, stock_operation()).await;
+        let reply = bridge.call("get_stock", ARTICLE).await;
+        assert_eq!(code(&reply), "upstream_error", "{status}");
+        let said = failure(&reply).upstream.as_ref().unwrap();
+        assert_eq!((said.status, &said.fault), (Some(status), &None));
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_a_soap_answer_is_redacted_as_in_any_other() {
+    let escaped = "w4rehouse-k3y&lt;&amp;&gt;";
+    let value = format!(
+        "<w:GetStockResponse><w:quantity>1</w:quantity><w:remark>{escaped}</w:remark>\
+         </w:GetStockResponse>"
+    );
+    let faulty = fault("Sender", escaped);
+    let page = Answer::new(404, "text/html", format!("<p>{escaped}"));
+    for answer in [soap(200, &value), soap(500, &faulty), page] {
+        let upstream = Upstream::new([answer]).await;
+        let bridge = bridge(&upstream, stock_operation()).await;
+        let reply = bridge.call("get_stock", ARTICLE).await;
+        let told = format!("{reply:?}");
+        assert!(!told.contains("w4rehouse"), "{told}");
+        assert!(told.contains("[redacted]"), "{told}");
+        let kept = String::from_utf8_lossy(&bridge.folder.store_bytes()).into_owned();
+        assert!(!kept.contains("w4rehouse"));
+    }
+}
+
+#[tokio::test]
+async fn a_soap_answer_that_breaks_its_type_is_delivered_and_marked() {
+    let answer = "<w:GetStockResponse><w:quantity>many</w:quantity></w:GetStockResponse>";
+    let upstream = Upstream::new([soap(200, answer)]).await;
+    let bridge = bridge(&upstream, stock_operation()).await;
+    let reply = bridge.call("get_stock", ARTICLE).await;
+    assert_eq!(value(&reply), &json!({"quantity": "many"}));
+    let drift = &reply.result.as_ref().unwrap().drift;
+    assert_eq!(drift.len(), 1, "one place is told once: {drift:?}");
+    assert_eq!(drift[0].pointer, "/quantity");
+}
+
+/// A binding that cannot bear an answer.
+#[derive(Debug)]
+struct Faint(Arc<dyn Binding>);
+
+impl Binding for Faint {
+    fn encode(&self, arguments: &Arguments) -> Result<Request, EncodeError> {
+        self.0.encode(arguments)
+    }
+
+    fn decode(&self, response: &Response) -> Read {
+        assert!(response.body.is_empty(), "a defect with {SECRET} in it");
+        self.0.decode(response)
+    }
+}
+
+#[tokio::test]
+async fn a_defect_ends_one_call_and_is_on_record() {
+    let upstream = Upstream::new([soap(200, "<w:GetStockResponse/>"), soap(200, "")]).await;
+    let mut operation = stock_operation();
+    operation.effect = Effect::Write;
+    operation.binding = Arc::new(Faint(operation.binding));
+    let bridge = bridge(&upstream, operation).await;
+    let reply = bridge.call("get_stock", ARTICLE).await;
+    assert_eq!(code(&reply), "internal");
+    assert!(!failure(&reply).retryable, "it may have been done");
+    assert!(!failure(&reply).message.contains("defect with"), "{reply:?}");
+    let record = bridge.record(&reply).await;
+    assert_eq!(record.outcome.as_deref(), Some("internal"));
+    assert_eq!(record.attempts.len(), 1);
+    assert_ne!(code(&bridge.call("get_stock", ARTICLE).await), "succeeded");
+    assert_eq!(bridge.outcomes().await.len(), 2, "the gateway goes on");
 }

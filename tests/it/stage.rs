@@ -11,13 +11,12 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tollbridge::audit::{self, CallRecord, Filter};
-use tollbridge::catalog::Catalog;
 use tollbridge::gateway::{
     self, CallRequest, CallWatch, Caller, Failure, Gateway, Refused, Reply, Secrets, Transport,
 };
 use tollbridge::observe::Metrics;
 use tollbridge::store::Store;
-use tollbridge_operation::{Description, Identity, Payload};
+use tollbridge_operation::{Identity, Payload};
 
 /// What the upstream does with one request.
 #[derive(Debug, Clone)]
@@ -231,20 +230,6 @@ impl House {
             .expect("a store");
         let gateway = Gateway::new(store, loaded.toolbox, Arc::new(Metrics::new()));
         Self { folder, upstream, gateway }
-    }
-
-    /// Swaps in what the folder's configuration compiles to on another description.
-    pub(crate) async fn swap_description(&self, description: Description) {
-        let path = self.folder.path("tools.toml");
-        let (config, _) = tollbridge::config::load(&path).expect("a configuration");
-        let mut catalog = Catalog::default();
-        catalog.insert(
-            (**config.apis.iter().next().expect("an API").0).clone(),
-            description,
-            "sha256:0".to_owned(),
-        );
-        let compiled = gateway::compile_with(&config, Secrets::Resolve, catalog);
-        self.gateway.swap(compiled.expect("tools").toolbox).await;
     }
 
     pub(crate) async fn call_as(

@@ -26,10 +26,6 @@ pub(super) fn read(
 ) -> HashSet<ApiName> {
     let mut described = HashSet::new();
     for (name, api) in config.apis.iter() {
-        if catalog.api(name).is_some() {
-            described.insert((**name).clone());
-            continue;
-        }
         let path = config.dir.join(&**api.spec);
         sources.push(path.clone());
         let read = match catalog.add(name, &path) {

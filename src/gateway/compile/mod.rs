@@ -38,16 +38,7 @@ pub struct Compiled {
 
 /// Reads the descriptions that a configuration names, and compiles it. Contacts nobody.
 pub fn compile(config: &Config, secrets: Secrets) -> Result<Compiled, Diagnostics> {
-    compile_with(config, secrets, Catalog::default())
-}
-
-/// Compiles a configuration on a catalog that may already hold some of its APIs: those are
-/// not read again.
-pub fn compile_with(
-    config: &Config,
-    secrets: Secrets,
-    mut catalog: Catalog,
-) -> Result<Compiled, Diagnostics> {
+    let mut catalog = Catalog::default();
     let mut found = Diagnostics::new();
     let mut sources = vec![config.path.clone()];
     let resolved = secrets::resolve(config, secrets, &mut found);

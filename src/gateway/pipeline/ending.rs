@@ -60,7 +60,7 @@ impl Run<'_> {
     pub(super) async fn end(mut self, end: End) -> Reply {
         self.replied(end.failure.code.as_str(), Some(end.failure.message.clone()));
         let failure = match self.commit(end.guard, end.placing.clone()).await {
-            Ok(()) => *end.failure,
+            Ok(()) => end.failure.redacted(&self.ground.toolbox.redactor),
             Err(CommitError::Stopped(scope)) => {
                 let stopped = *self.stopped(&scope_text(&scope)).failure;
                 self.replied(stopped.code.as_str(), Some(stopped.message.clone()));
@@ -89,7 +89,12 @@ impl Run<'_> {
         let result = match report.outcome {
             Outcome::Done { payload, mut drift } => {
                 if let Payload::Value(value) = &payload {
-                    drift.extend(exposed.tool.drift(value));
+                    // The binding may have said of a place what the schema says again.
+                    for found in exposed.tool.drift(value) {
+                        if drift.iter().all(|told| told.pointer != found.pointer) {
+                            drift.push(found);
+                        }
+                    }
                 }
                 Ok(Success { payload, drift })
             }

@@ -24,7 +24,9 @@ pub(in crate::gateway) async fn rehearse(
         .find(&request.tool, &caller.identity, &groups)
         .ok_or_else(|| DryRunError::UnknownTool(request.tool.clone()))?;
     let Ready { call, prepared, broken } =
-        ready(&id, caller, exposed, request).map_err(DryRunError::Failed)?;
+        ready(&id, caller, exposed, request).map_err(|failure| {
+            DryRunError::Failed(Box::new(failure.redacted(&ground.toolbox.redactor)))
+        })?;
     let approval = Approval {
         named: request.approval.as_deref(),
         shown: "{}",

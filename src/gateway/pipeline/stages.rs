@@ -92,6 +92,15 @@ impl Run<'_> {
         request: &CallRequest,
         allowed: Allowed<Call>,
     ) -> Result<Quoted, End> {
+        // Nobody is asked for money for what is stopped. The commit of an intent asks again.
+        if exposed.price().is_some() {
+            let guard = exposed.rules.guard(&self.caller.identity);
+            match self.ground.store.stopped(&guard).await {
+                Ok(None) => {}
+                Ok(Some(scope)) => return Err(self.stopped(&scope_text(&scope))),
+                Err(error) => return Err(ending::audit_unavailable(&error.to_string()).into()),
+            }
+        }
         let clearance = settlement::quote(
             allowed,
             &exposed.terms,
