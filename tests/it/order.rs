@@ -401,7 +401,7 @@ async fn a_secret_that_the_upstream_echoes_leaves_nowhere() {
         let mut said = String::new();
         for _ in 0..2 {
             let reply = house.call_as("alice", "get_item", json!({"id": "1"})).await;
-            said.push_str(&format!("{:?}", reply.expect("known")));
+            said += &format!("{:?}", reply.expect("known"));
         }
         assert!(said.contains("[redacted]"), "{said}");
         assert!(!said.contains(spelled.as_str()), "{spelled} was shown");

@@ -212,7 +212,7 @@ impl<'a> Proposal<'a> {
                 match (same_file, by_name(&suggestion)) {
                     (Some((name, table)), _) => ((**name).clone(), Some(table)),
                     (None, Some((table, true))) => (suggestion, Some(table)),
-                    (None, _) => (self.free_name(suggestion), None),
+                    (None, _) => (self.free_name(&suggestion), None),
                 }
             }
         };
@@ -231,7 +231,7 @@ impl<'a> Proposal<'a> {
         Ok(Home { spec: file.unwrap_or_else(|| kept(&name)), name, table, keep })
     }
 
-    fn free_name(&self, wanted: ApiName) -> ApiName {
+    fn free_name(&self, wanted: &ApiName) -> ApiName {
         let mut name = wanted.clone();
         let mut number = 2_u64;
         while self.names.contains(&name) {
@@ -564,7 +564,7 @@ fn quoted(text: &str) -> String {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             c if c.is_control() => {
-                write!(out, "\\u{:04X}", u32::from(c)).expect("a String takes it")
+                write!(out, "\\u{:04X}", u32::from(c)).expect("a String takes it");
             }
             c => out.push(c),
         }

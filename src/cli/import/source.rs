@@ -336,7 +336,7 @@ fn suggestion_of_url(url: &Url) -> String {
     let from_host = || match url.host() {
         Some(Host::Domain(name)) => {
             let labels: Vec<&str> = name.split('.').filter(|label| *label != "www").collect();
-            let last = labels.len().saturating_sub(if labels.len() > 1 { 1 } else { 0 });
+            let last = labels.len().saturating_sub(usize::from(labels.len() > 1));
             labels[..last].iter().rev().find_map(|label| named(Some(label)))
         }
         _ => None,

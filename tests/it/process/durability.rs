@@ -18,7 +18,7 @@ use super::patience;
 fn a_call_whose_process_was_killed_is_on_record_with_its_attempt() {
     let house = House::new();
     let mut session = Session::legacy(&house);
-    session.request(1, "tools/call", json!({"name": "get_item", "arguments": {"id": "hold"}}));
+    session.request(1, "tools/call", &json!({"name": "get_item", "arguments": {"id": "hold"}}));
     house.upstream.reached(1);
     session.kill();
     let call = house.last_call();
@@ -39,7 +39,7 @@ fn whatever_reached_the_upstream_is_on_record_whenever_the_process_was_killed() 
             session.request(
                 n + 1,
                 "tools/call",
-                json!({"name": "get_item", "arguments": arguments}),
+                &json!({"name": "get_item", "arguments": arguments}),
             );
         }
         house.upstream.reached(house.upstream.count() + 1);

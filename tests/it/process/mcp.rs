@@ -86,7 +86,7 @@ impl Session {
         message
     }
 
-    pub(super) fn request(&mut self, id: u32, method: &str, params: Value) {
+    pub(super) fn request(&mut self, id: u32, method: &str, params: &Value) {
         self.say(
             &json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string(),
         );
@@ -95,7 +95,7 @@ impl Session {
     /// Asks, and waits for this very answer; notifications in between are passed over.
     #[track_caller]
     pub(super) fn ask(&mut self, id: u32, method: &str, params: Value) -> Value {
-        self.request(id, method, params);
+        self.request(id, method, &params);
         self.answer(id)
     }
 

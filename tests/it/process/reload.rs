@@ -67,7 +67,7 @@ fn a_broken_file_leaves_the_old_list_and_is_reported() {
 fn a_call_under_way_survives_a_reload() {
     let house = House::new();
     let mut session = Session::legacy(&house);
-    session.request(1, "tools/call", json!({"name": "get_item", "arguments": {"id": "hold"}}));
+    session.request(1, "tools/call", &json!({"name": "get_item", "arguments": {"id": "hold"}}));
     house.upstream.reached(1);
     house.configure(|text| text.replace("name = \"get_item\"\n", "name = \"fetch_item\"\n"));
     assert_eq!(session.hear()["method"], "notifications/tools/list_changed");

@@ -12,7 +12,7 @@ use super::mcp::Session;
 use super::web::Server;
 
 fn forms() -> Vec<String> {
-    let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = hex::encode(SECRET);
     vec![
         SECRET.to_owned(),
         STANDARD.encode(SECRET),

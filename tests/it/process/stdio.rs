@@ -129,7 +129,7 @@ fn it_ends_when_nothing_was_ever_said() {
 fn what_was_asked_before_the_input_ended_is_answered() {
     let house = House::new();
     let mut session = Session::legacy(&house);
-    session.request(1, "tools/call", json!({"name": "get_item", "arguments": {"id": "wait-200"}}));
+    session.request(1, "tools/call", &json!({"name": "get_item", "arguments": {"id": "wait-200"}}));
     session.hang_up();
     assert_eq!(session.answer(1)["result"]["structuredContent"]["id"], "wait-200");
     assert_eq!(session.ends().0, 0);
@@ -140,7 +140,7 @@ fn what_was_asked_before_the_input_ended_is_answered() {
 fn it_ends_with_its_input_though_a_call_is_under_way() {
     let house = House::new();
     let mut session = Session::legacy(&house);
-    session.request(1, "tools/call", json!({"name": "get_item", "arguments": {"id": "hold"}}));
+    session.request(1, "tools/call", &json!({"name": "get_item", "arguments": {"id": "hold"}}));
     house.upstream.reached(1);
     let started = Instant::now();
     session.hang_up();
@@ -155,7 +155,7 @@ fn it_ends_with_its_input_though_a_call_is_under_way() {
 fn a_call_that_the_client_cancels_ends_at_the_upstream_too() {
     let house = House::new();
     let mut session = Session::legacy(&house);
-    session.request(1, "tools/call", json!({"name": "get_item", "arguments": {"id": "hold"}}));
+    session.request(1, "tools/call", &json!({"name": "get_item", "arguments": {"id": "hold"}}));
     house.upstream.reached(1);
     let cancel =
         json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});

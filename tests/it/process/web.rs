@@ -58,9 +58,9 @@ impl Server {
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out is possible");
         let mut text = head.join("\r\n");
         if !text.to_ascii_lowercase().contains("\r\nhost:") {
-            text.push_str(&format!("\r\nHost: {}", self.address));
+            text += &format!("\r\nHost: {}", self.address);
         }
-        text.push_str(&format!("\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len()));
+        text += &format!("\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
         // A server may answer and close before it has read all of a body that is too large.
         let _ = stream.write_all(text.as_bytes());
         let _ = stream.write_all(body.as_bytes());
