@@ -1,5 +1,6 @@
 //! The layers together, in process: what goes on, what is refused, and what the trail says.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -401,7 +402,7 @@ async fn a_secret_that_the_upstream_echoes_leaves_nowhere() {
         let mut said = String::new();
         for _ in 0..2 {
             let reply = house.call_as("alice", "get_item", json!({"id": "1"})).await;
-            said += &format!("{:?}", reply.expect("known"));
+            let _ = write!(said, "{:?}", reply.expect("known"));
         }
         assert!(said.contains("[redacted]"), "{said}");
         assert!(!said.contains(spelled.as_str()), "{spelled} was shown");

@@ -94,6 +94,7 @@ impl Session {
 
     /// Asks, and waits for this very answer; notifications in between are passed over.
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "callers write it in place")]
     pub(super) fn ask(&mut self, id: u32, method: &str, params: Value) -> Value {
         self.request(id, method, &params);
         self.answer(id)

@@ -58,9 +58,12 @@ impl Server {
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out is possible");
         let mut text = head.join("\r\n");
         if !text.to_ascii_lowercase().contains("\r\nhost:") {
-            text += &format!("\r\nHost: {}", self.address);
+            text += "\r\nHost: ";
+            text += &self.address;
         }
-        text += &format!("\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        text += "\r\nContent-Length: ";
+        text += &body.len().to_string();
+        text += "\r\nConnection: close\r\n\r\n";
         // A server may answer and close before it has read all of a body that is too large.
         let _ = stream.write_all(text.as_bytes());
         let _ = stream.write_all(body.as_bytes());
