@@ -2,7 +2,10 @@
 
 macro_rules! codes {
     ($($name:ident = $code:literal $text:literal;)*) => {
-        $(#[doc = $text] pub const $name: &str = $code;)*
+        $(
+            #[doc = concat!("```text\n", $text, "\n```")]
+            pub const $name: &str = $code;
+        )*
 
         /// What a code means and how it is mended; `None` for what is no code.
         pub fn explain(code: &str) -> Option<&'static str> {
@@ -38,7 +41,7 @@ codes! {
     DESCRIPTION = "TB0303" "An API's description cannot be read.";
     UNKNOWN_SCHEME = "TB0304" "A credential names a security scheme that the API's description does not have.";
     NO_SERVER = "TB0305" "Neither the description nor the configuration says where the API is: set `base_url`.";
-    BLOCKED_HOST = "TB0306" "The description's server is on a private network, and only a `base_url` in the configuration opens that.";
+    BLOCKED_HOST = "TB0306" "The description's server is at a host that the configuration does not name. No host is contacted that does not stand in it: set `base_url`, or add the host to `hosts`.";
     ARGUMENT_RULE = "TB0307" "A rule for an argument that the argument's schema cannot carry.";
     CHANGED = "TB0308" "The description is not the one that was imported.";
     SECRET = "TB0309" "A reference to a secret leads nowhere: the variable is not set, or the file is missing or empty. Servers and calls need it; `check` only warns.";

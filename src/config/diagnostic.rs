@@ -89,7 +89,7 @@ impl Severity {
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
-    /// `TB` and four digits, for [`explain`].
+    /// `TB` and four digits, for [`explain`](super::explain).
     pub code: &'static str,
     /// What is wrong, in one line.
     pub message: String,

@@ -3,7 +3,7 @@
 //!
 //! Success carries the answer's value as `structuredContent` and as text; failure carries
 //! `structuredContent.error`, which tells a model what to do next. What is too long for a
-//! model's context is cut here (see [`cut`]) and said to be cut beside the value.
+//! model's context is cut here (see `cut`) and said to be cut beside the value.
 
 mod cut;
 
