@@ -36,10 +36,11 @@ deny:
 demo:
     cargo run --locked -- demo
 
-# Drive the debug binary with the official Python client
+# Drive the debug binary with the official Python client, and a real PowerDNS through it
 evidence:
     cargo build --workspace --locked
     tests/scripts/python-client.sh target/debug/tollbridge
+    tests/scripts/powerdns.sh target/debug/tollbridge
 
 # Everything that must hold before a change goes in
 ci:

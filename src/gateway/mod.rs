@@ -105,12 +105,22 @@ pub enum DryRunError {
 impl Gateway {
     /// A gateway on an open store.
     pub fn new(store: Store, toolbox: Toolbox, metrics: Arc<Metrics>) -> Self {
+        Self::with_room_for(MAX_IN_FLIGHT, store, toolbox, metrics)
+    }
+
+    /// A gateway that carries out so many calls at once and no more.
+    pub fn with_room_for(
+        calls: usize,
+        store: Store,
+        toolbox: Toolbox,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 store,
                 toolbox: ArcSwap::from_pointee(toolbox),
                 changed: watch::Sender::new(0),
-                in_flight: Semaphore::new(MAX_IN_FLIGHT),
+                in_flight: Semaphore::new(calls),
                 calls: TaskTracker::new(),
                 metrics,
             }),

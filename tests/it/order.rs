@@ -487,3 +487,71 @@ async fn calls_are_counted_by_tool_and_outcome() {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
 }
+
+#[tokio::test]
+async fn a_call_for_which_there_is_no_room_is_refused_at_once_and_recorded() {
+    let house = House::new("", &tool("getItem", "")).await;
+    let loaded = gateway::load(&house.folder.path("tools.toml"), gateway::Secrets::Resolve);
+    let toolbox = loaded.expect("a configuration").toolbox;
+    let metrics = std::sync::Arc::default();
+    let store = house.gateway.store().clone();
+    let small = gateway::Gateway::with_room_for(1, store, toolbox, metrics);
+    house.upstream.will([Act::Silence]);
+    let ask = || {
+        let request = request("get_item", json!({"id": "1"}));
+        small.call(crate::stage::caller("alice"), request, CallWatch::default())
+    };
+    let first = ask();
+    let second = async {
+        while house.upstream.seen().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        ask().await.expect("known").result.expect_err("refused")
+    };
+    tokio::select! {
+        _ = first => panic!("the upstream keeps silent"),
+        failure = second => {
+            assert_eq!(failure.code, ErrorCode::Overloaded);
+            assert!(failure.retryable && failure.retry_after_s.is_some());
+        }
+    }
+    let outcomes: Vec<_> = house.trail().await.into_iter().map(|call| call.outcome).collect();
+    assert!(outcomes.contains(&Some("overloaded".to_owned())), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn an_answer_whose_end_cannot_be_recorded_is_still_given() {
+    let house = House::new("", &tool("pay", "")).await;
+    full_disk_after_the_intent(&house).await;
+    house.ok("pay", pay("1")).await;
+    let call = house.last().await;
+    assert_eq!((call.outcome, call.attempts.len()), (None, 1), "the intent, without an end");
+}
+
+/// Lets an intent go down, and refuses what ends a call.
+async fn full_disk_after_the_intent(house: &House) {
+    use sqlx::Connection as _;
+    let url = format!("sqlite:{}", house.folder.path("tollbridge.db").display());
+    let mut db = sqlx::SqliteConnection::connect(&url).await.expect("the same file");
+    sqlx::query(
+        "CREATE TRIGGER full BEFORE INSERT ON events WHEN NEW.kind = 'replied' \
+         BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
+    )
+    .execute(&mut db)
+    .await
+    .expect("a trigger");
+}
+
+#[tokio::test]
+async fn a_facilitator_that_answers_with_an_error_settles_nothing() {
+    let facilitator = crate::stage::Upstream::start().await;
+    facilitator.will([Act::Answer(500, String::new(), String::new())]);
+    let server = PRICED.replace("FACILITATOR", &facilitator.url);
+    let house = House::new(&server, &tool("getItem", "price = \"0.01 USDC\"")).await;
+    for _ in 0..2 {
+        let failure = house.fails("get_item", json!({"id": "1"})).await;
+        assert_eq!(failure.code, ErrorCode::SettlementUnavailable);
+    }
+    assert_eq!(facilitator.seen().len(), 1, "what was found stands for the next call");
+    assert!(house.upstream.seen().is_empty());
+}

@@ -76,3 +76,23 @@ fn a_call_under_way_survives_a_reload() {
     assert_eq!(session.answer(1)["result"]["structuredContent"]["id"], "hold");
     patience("both records", || (house.calls().len() == 2).then_some(()));
 }
+
+#[test]
+fn a_rotated_secret_is_taken_on_sighup_though_no_file_of_the_configuration_changed() {
+    let house = House::new();
+    let key = house.path("items.key");
+    std::fs::write(&key, "old-key-of-the-items").expect("a file");
+    house.configure(|text| text.replace("env:ITEMS_KEY", "file:items.key"));
+    let mut session = Session::legacy(&house);
+    session.call(1, "get_item", &json!({"id": "a1"}));
+    std::fs::write(&key, "new-key-of-the-items").expect("a file");
+    signal("-HUP", session.child.id());
+    let mut id = 2;
+    patience("the new key", || {
+        session.call(id, "get_item", &json!({"id": "a1"}));
+        id += 1;
+        let seen = house.upstream.seen();
+        let sent = seen.last().and_then(|seen| seen.header("x-api-key"));
+        (sent == Some("new-key-of-the-items")).then_some(())
+    });
+}
