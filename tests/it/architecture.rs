@@ -197,6 +197,27 @@ fn a_pure_crate_depends_on_nothing_that_waits() {
 }
 
 #[test]
+fn every_test_that_the_failure_modes_name_is_there() {
+    let page = fs::read_to_string(root().join("docs/failure-modes.md")).unwrap();
+    let all: String = ["src", "crates", "tests"]
+        .into_iter()
+        .flat_map(sources)
+        .map(|source| source.text)
+        .collect();
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.contains("| test |"));
+    let mut named = 0;
+    for row in rows {
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        for test in tests.split('`').skip(1).step_by(2) {
+            let name = test.rsplit("::").next().unwrap_or_default();
+            assert!(all.contains(&format!("fn {name}(")), "no test `{test}` is there: {row}");
+            named += 1;
+        }
+    }
+    assert!(named > 30, "the column of tests was not read");
+}
+
+#[test]
 fn the_table_of_rooms_has_no_circle() {
     fn reaches(from: &str, to: &str, steps: usize) -> bool {
         let used = ROOMS.iter().find(|(name, _)| *name == from).map_or(&[][..], |(_, used)| used);
