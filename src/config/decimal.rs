@@ -1,25 +1,27 @@
-//! Decimal numbers as they are written: exact, of any length, compared without floating
-//! point and without being expanded, so that `1e999999999` costs nothing.
+//! Decimal numbers of the file, with the digits as they were written.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use serde_json::Number;
+use tollbridge_operation::Decimal as Value;
+
 /// A decimal number in JSON's notation (RFC 8259 §6), with the digits as they were written.
+/// Numbers that are written in different ways are equal where their values are.
 #[derive(Debug, Clone)]
 pub struct Decimal {
     text: String,
-    negative: bool,
-    /// Without zeros at either end; empty for zero.
-    digits: String,
-    /// The value is `0.digits × 10^exponent`.
-    exponent: i64,
+    value: Value,
 }
 
 /// Not a number in JSON's notation, or one whose exponent nobody means.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a decimal number such as `500` or `\"500.00\"`")]
 pub struct NotDecimal;
+
+/// The longest exponent, in digits: more is a mistake.
+const LONGEST_EXPONENT: usize = 9;
 
 impl Decimal {
     /// The number as it was written.
@@ -29,7 +31,7 @@ impl Decimal {
 
     /// Whether it is below zero.
     pub fn is_negative(&self) -> bool {
-        self.negative
+        self.value.is_negative()
     }
 }
 
@@ -37,65 +39,20 @@ impl FromStr for Decimal {
     type Err = NotDecimal;
 
     fn from_str(text: &str) -> Result<Self, NotDecimal> {
-        let (mantissa, power) = match text.split_once(['e', 'E']) {
-            Some((mantissa, power)) => (mantissa, exponent(power)?),
-            None => (text, 0),
-        };
-        let unsigned = mantissa.strip_prefix('-').unwrap_or(mantissa);
-        let (whole, fraction) = match unsigned.split_once('.') {
-            Some((_, "")) => return Err(NotDecimal),
-            Some(parts) => parts,
-            None => (unsigned, ""),
-        };
-        let all_digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty()
-            || (whole.len() > 1 && whole.starts_with('0'))
-            || !all_digits(whole)
-            || !all_digits(fraction)
-        {
+        let exponent = text.split_once(['e', 'E']).map_or("", |(_, exponent)| exponent);
+        if exponent.trim_start_matches(['+', '-']).len() > LONGEST_EXPONENT {
             return Err(NotDecimal);
         }
-        let joined = format!("{whole}{fraction}");
-        let significant = joined.trim_start_matches('0');
-        let leading = joined.len() - significant.len();
-        let digits = significant.trim_end_matches('0').to_owned();
-        let point = i64::try_from(whole.len()).map_err(|_| NotDecimal)?
-            - i64::try_from(leading).map_err(|_| NotDecimal)?;
-        let zero = digits.is_empty();
-        Ok(Self {
-            text: text.to_owned(),
-            negative: mantissa.len() != unsigned.len() && !zero,
-            exponent: if zero { 0 } else { point + power },
-            digits,
-        })
+        // JSON's notation is narrower than what is compared: no `+5`, `.5` or `007`.
+        text.parse::<Number>().map_err(|_| NotDecimal)?;
+        let value = Value::parse(text).ok_or(NotDecimal)?;
+        Ok(Self { text: text.to_owned(), value })
     }
-}
-
-/// The part after `e`. Nine digits hold every exponent that anyone writes, and cannot
-/// overflow the sum with a position.
-fn exponent(text: &str) -> Result<i64, NotDecimal> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || digits.len() > 9 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(NotDecimal);
-    }
-    text.strip_prefix('+').unwrap_or(text).parse().map_err(|_| NotDecimal)
 }
 
 impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
-        let sign = |n: &Self| match (n.digits.is_empty(), n.negative) {
-            (true, _) => 0,
-            (false, true) => -1,
-            (false, false) => 1,
-        };
-        let size = || {
-            // Digits without zeros at the front compare as text once the exponents agree:
-            // what is missing at the end counts as zeros, and a prefix sorts first.
-            self.exponent.cmp(&other.exponent).then_with(|| self.digits.cmp(&other.digits))
-        };
-        sign(self)
-            .cmp(&sign(other))
-            .then_with(|| if self.negative { size().reverse() } else { size() })
+        self.value.cmp(&other.value)
     }
 }
 

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize as _;
-use sha2::{Digest as _, Sha256};
-use tollbridge_operation::{ApiName, Identity};
+use tollbridge_operation::{ApiName, Identity, digest_bytes};
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
@@ -91,7 +90,7 @@ fn read(path: &Path) -> Result<String, (String, Option<String>)> {
 /// Reads a configuration's text. Paths in it are relative to the folder of `path`, which
 /// need not exist.
 pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnostics> {
-    let digest = format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes())));
+    let digest = digest_bytes(text.as_bytes());
     let text: Arc<str> = text.into();
     let source = |masked| Arc::new(SourceFile::new(path.display().to_string(), &*text, masked));
     let (document, errors) = DeTable::parse_recoverable(&text);

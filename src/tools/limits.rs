@@ -6,9 +6,8 @@
 //! breaks it. An argument that is absent passes: that it must be there is another rule.
 
 use serde_json::{Map, Number, Value, json};
-use tollbridge_operation::Arguments;
+use tollbridge_operation::{Arguments, Decimal};
 
-use super::decimal::Decimal;
 use super::judge::Judge;
 use super::place;
 use super::pointer::{ArgumentPointer, Found, Step, visit};

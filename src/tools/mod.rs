@@ -5,7 +5,6 @@
 //! the first call. The room knows operations only: no configuration file, protocol, caller
 //! or clock. Whoever reads the configuration translates it into the input types here.
 
-mod decimal;
 mod judge;
 pub mod limits;
 pub mod lint;

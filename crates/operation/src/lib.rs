@@ -14,6 +14,7 @@
 
 mod binding;
 mod call;
+mod decimal;
 mod description;
 mod digest;
 mod effect;
@@ -24,6 +25,7 @@ mod security;
 
 pub use binding::{Answer, Binding, Drift, EncodeError, Fault};
 pub use call::{Arguments, Call, CallId, Payload};
+pub use decimal::Decimal;
 pub use description::{Description, Endpoint, Operation, Skipped, Warning};
 pub use digest::{digest_bytes, digest_value};
 pub use effect::{Effect, EffectSource};

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 /// A decimal number, exact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Decimal {
+pub struct Decimal {
     negative: bool,
     /// Significant digits without zeros at either end; empty for zero.
     digits: Vec<u8>,
@@ -20,7 +20,7 @@ pub(super) struct Decimal {
 impl Decimal {
     /// Reads a number as JSON or XML Schema write it: `-0.5`, `5e2`, `+007.50`, `.5`.
     /// `None` for whatever else, `INF` and `NaN` among it.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         // XML Schema collapses white space around a number (XSD 1.1 part 2 §4.3.6).
         let text = text.trim_matches([' ', '\t', '\n', '\r']);
         let (negative, text) = match text.as_bytes().first()? {
@@ -68,6 +68,13 @@ fn exponent(text: &str) -> Option<i128> {
         digits.parse::<i128>().map_or(BOUND, |size| size.min(BOUND))
     };
     Some(if negative { -size } else { size })
+}
+
+impl Decimal {
+    /// Whether it is below zero.
+    pub fn is_negative(&self) -> bool {
+        self.negative
+    }
 }
 
 impl Ord for Decimal {
