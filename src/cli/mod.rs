@@ -10,6 +10,7 @@ mod completions;
 mod context;
 mod demo;
 mod exit;
+mod explain;
 mod import;
 mod key;
 mod schema;
@@ -70,6 +71,8 @@ enum Command {
     Key(key::Args),
     /// Print the JSON Schema of the configuration file.
     Schema,
+    /// Tell what the code of a diagnostic means.
+    Explain(explain::Args),
     /// Print completions for a shell.
     Completions(completions::Args),
 }
@@ -111,6 +114,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Resume(args) => switch::resume(args, &config).await.into(),
         Command::Key(args) => key::run(args, &config).await.into(),
         Command::Schema => schema::run().into(),
+        Command::Explain(args) => explain::run(&args).into(),
         Command::Completions(args) => completions::run(&args).into(),
     }
 }

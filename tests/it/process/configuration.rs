@@ -119,3 +119,11 @@ fn scripts_get_place_code_and_help() {
     assert!(first["line"].as_u64() > Some(1) && first["column"] == 1, "{first}");
     assert!(first["help"].as_str().is_some_and(|help| help.contains("hold")), "{first}");
 }
+
+#[test]
+fn a_code_is_explained_and_what_is_none_exits_2() {
+    let house = House::new();
+    let told = house.run(&["explain", "tb0106"]).exits(0);
+    assert!(told.stdout.contains("env:NAME"), "{}", told.stdout);
+    house.run(&["explain", "TB9999"]).exits(2);
+}
