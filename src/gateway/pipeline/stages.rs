@@ -41,13 +41,20 @@ impl Run<'_> {
         call: Call,
         broken: &[BrokenLimit],
     ) -> Result<Permit, End> {
-        let mut shown = call.arguments.to_value();
-        self.ground.toolbox.redactor.value(&mut shown);
+        // What a person decides on: made only for tools whose calls may be held.
+        let (shown, target) = match &exposed.rules.hold {
+            Some(_) => {
+                let mut shown = call.arguments.to_value();
+                self.ground.toolbox.redactor.value(&mut shown);
+                (shown.to_string(), exposed.target())
+            }
+            None => (String::new(), String::new()),
+        };
         let store = self.ground.store;
         let approval = Approval {
             named: request.approval.as_deref(),
-            shown: &shown.to_string(),
-            target: &exposed.target(),
+            shown: &shown,
+            target: &target,
             price: exposed.price(),
             now: store.now(),
         };
