@@ -50,4 +50,5 @@ codes! {
     PORTABILITY = "TB0312" "A tool that some client would drop, cut or misread.";
     CREDENTIAL = "TB0313" "An operation needs a credential that the configuration does not give. Name it under `auth`, or by its scheme under `credentials`.";
     MANY_TOOLS = "TB0314" "More tools than clients handle well: models choose worse from a long list, and some clients drop what is beyond their limit.";
+    SUSPICIOUS = "TB0315" "A description says something that is not for the people who read it: it holds characters that do not show, names that look like others, HTML that acts or hides, or words that are meant to steer a model. What agents see is cleaned of what does not show; read the rest, and set `description` where you do not trust it.";
 }

@@ -5,17 +5,21 @@
 //! the first call. The room knows operations only: no configuration file, protocol, caller
 //! or clock. Whoever reads the configuration translates it into the input types here.
 
+mod gemini;
 mod judge;
 pub mod limits;
 pub mod lint;
+mod merge;
 pub mod name;
 pub mod output;
 mod place;
 pub mod pointer;
 pub mod portable;
+mod profile;
 pub mod rule;
 mod schema;
 mod shape;
+mod suspicion;
 mod text;
 pub mod tokens;
 mod tool;
@@ -25,7 +29,9 @@ pub use limits::{LimitBroken, Limits};
 pub use lint::{LintFinding, Severity, lint, lint_count};
 pub use name::propose;
 pub use pointer::ArgumentPointer;
+pub use profile::Profile;
 pub use rule::{ArgumentRule, RuleError};
+pub use suspicion::Suspicion;
 pub use tokens::TOKENIZER;
 pub use tool::{Annotations, Tool, ToolSpec};
 pub use validate::{ArgumentValidator, OutputValidator, Violation};

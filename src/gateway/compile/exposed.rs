@@ -97,6 +97,11 @@ impl One<'_> {
             idempotent: entry.idempotent.as_deref().copied(),
             examples: &examples,
             rules: &only_rules,
+            profile: match self.config.server.schemas {
+                config::SchemaProfile::Portable => tools::Profile::Portable,
+                config::SchemaProfile::Full => tools::Profile::Full,
+                config::SchemaProfile::Gemini => tools::Profile::Gemini,
+            },
             operation: Arc::clone(operation),
         };
         let tool = match Tool::compile(spec) {
@@ -106,6 +111,7 @@ impl One<'_> {
                     self.warn(codes::READING, entry.operation.span(), message);
                 }
                 self.lint(&tool);
+                self.suspect(&tool);
                 tool
             }
             Err(errors) => {
@@ -193,6 +199,21 @@ impl One<'_> {
                 .at(self.entry.operation.span())
                 .label(finding.rule);
             diagnostic.severity = severity;
+            self.found.push(diagnostic);
+        }
+    }
+
+    /// What in a description may be meant to mislead a model, or whoever reviews it.
+    fn suspect(&mut self, tool: &Tool) {
+        for suspicion in tool.suspicions() {
+            let at = match suspicion.pointer.as_str() {
+                "" => String::new(),
+                pointer => format!(" at {pointer}"),
+            };
+            let message = format!("`{}`{at}: {}", tool.name, suspicion.message);
+            let diagnostic = Diagnostic::warning(codes::SUSPICIOUS, &self.config.file, message)
+                .at(self.entry.operation.span())
+                .label("suspicious-description");
             self.found.push(diagnostic);
         }
     }
