@@ -179,14 +179,16 @@ fn in_name(name: &str) -> Option<String> {
         return None;
     }
     let shown = || text::cut(&text::clean_line(name), 60);
-    if name.chars().any(does_not_show) {
+    // Joiners have a use in words of some scripts, and none in a name.
+    let joins = |c: char| matches!(c, '\u{200c}' | '\u{200d}');
+    if name.chars().any(|c| does_not_show(c) || joins(c)) {
         return Some(format!("a name with characters that do not show (`{}`)", shown()));
     }
     let styled = |c: char| matches!(c, '\u{ff21}'..='\u{ff5a}' | '\u{1d400}'..='\u{1d7ff}');
     let mixed = name.split(|c: char| !c.is_alphanumeric()).any(|word| {
         let latin = word.chars().any(|c| c.is_ascii_alphabetic());
         let others = || word.chars().filter(|c| is_cyrillic_or_greek(*c));
-        let alike = others().next().is_some() && others().all(|c| LOOKALIKES.contains(c));
+        let alike = others().next().is_some() && others().all(looks_latin);
         others().next().is_some() && latin
             || alike && word.chars().count() > 1 && others().count() == word.chars().count()
     });
@@ -198,8 +200,17 @@ fn is_cyrillic_or_greek(c: char) -> bool {
     matches!(c, '\u{370}'..='\u{3ff}' | '\u{400}'..='\u{52f}')
 }
 
-/// Letters of Cyrillic and Greek that look like Latin ones.
-const LOOKALIKES: &str = "АВЕЅІЈКМНОРСТУХаеіјорсухѕһӏԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧογνρυ";
+/// Letters of Cyrillic and Greek that look like Latin ones (Unicode UTS #39, confusables).
+fn looks_latin(c: char) -> bool {
+    matches!(
+        u32::from(c),
+        0x391 | 0x392 | 0x395..=0x397 | 0x399 | 0x39a | 0x39c | 0x39d | 0x39f | 0x3a1 | 0x3a4
+            | 0x3a5 | 0x3a7 | 0x3bd | 0x3bf | 0x3c1 | 0x3c5 | 0x405 | 0x406 | 0x408 | 0x410
+            | 0x412 | 0x415 | 0x41a | 0x41c..=0x41e | 0x420..=0x423 | 0x425 | 0x430 | 0x435
+            | 0x43e | 0x440 | 0x441 | 0x443 | 0x445 | 0x455 | 0x456 | 0x458 | 0x4bb | 0x4cf
+            | 0x501 | 0x51b | 0x51d
+    )
+}
 
 #[cfg(test)]
 mod tests {
@@ -231,7 +242,13 @@ mod tests {
 
     #[test]
     fn names_that_look_like_others_are_told() {
-        for name in ["оrder", "раураӏ_id", "order\u{200d}", "ｏｒｄｅｒ", "id_сор"] {
+        for name in [
+            "\u{43e}rder",
+            "\u{440}\u{430}\u{443}\u{440}\u{430}\u{4cf}_id",
+            "order\u{200d}",
+            "\u{ff4f}\u{ff52}\u{ff44}\u{ff45}\u{ff52}",
+            "id_\u{441}\u{43e}\u{440}",
+        ] {
             assert!(in_name(name).is_some(), "{name}");
         }
         for name in ["order", "größe", "заказ", "注文_id", "заказ_id", "παραγγελία"]

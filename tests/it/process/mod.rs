@@ -12,6 +12,7 @@ mod http;
 mod mcp;
 mod operators;
 mod reload;
+mod schemas;
 mod secrets;
 mod stdio;
 mod trail;
