@@ -140,6 +140,11 @@ impl Tool {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
+    /// The full schema of its arguments under the agent's names, without limits.
+    pub(super) fn judged_input(&self) -> &Value {
+        self.validator.schema()
+    }
+
     /// A JSON pointer into the operation's arguments, under the names that the agent knows:
     /// for what the binding says of arguments that it cannot send.
     pub fn shown_pointer(&self, pointer: &str) -> String {
