@@ -50,5 +50,6 @@ codes! {
     PORTABILITY = "TB0312" "A tool that some client would drop, cut or misread.";
     CREDENTIAL = "TB0313" "An operation needs a credential that the configuration does not give. Name it under `auth`, or by its scheme under `credentials`.";
     QUARANTINED = "TB0315" "The tool's operation is not the one that was accepted. Until `tollbridge diff --accept` the tool stays listed as it was, and calls of it are refused with the code `quarantined`; tools whose operations are the same go on. `stale = \"warn\"` in the API's table lets tools change with the description instead.";
+    SHAPE = "TB0316" "What a tool says of its answers (`shape`, `pages`) cannot hold for its operation.";
     MANY_TOOLS = "TB0314" "More tools than clients handle well: models choose worse from a long list, and some clients drop what is beyond their limit.";
 }

@@ -22,7 +22,6 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("tool[]", "budget", LIMIT),
     ("tool[]", "when", LIMIT),
     ("tool[]", "fallback", "no fallback would answer"),
-    ("tool[]", "shape", "answers would stay as they are"),
 ];
 
 const LIMIT: &str = "a limit that is not enforced is worse than none";

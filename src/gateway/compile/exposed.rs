@@ -16,6 +16,7 @@ use crate::config::{self, Api, Config, Diagnostic, Diagnostics, Located, Severit
 use crate::gateway::toolbox::Exposed;
 use crate::safety::{By, HoldRule, Rules, WindowRule};
 use crate::settlement::{PayTo, Price, Terms};
+use crate::tools::answer::{AnswerShape, Selector};
 use crate::tools::{self, ArgumentPointer, ArgumentRule, Change, RuleError, Tool, ToolSpec};
 
 /// Compiles every tool; one that is wrong is reported and left out.
@@ -164,6 +165,12 @@ impl One<'_> {
             }
         });
         let rules = rules.collect();
+        let select = entry.shape.as_ref().and_then(|shape| shape.select.as_ref());
+        if let Some(text) = select
+            && let Err(error) = Selector::parse(text)
+        {
+            self.error(codes::SHAPE, text.span(), format!("`select`: {error}"), None);
+        }
         // The file's schema says that an example is a table.
         let examples =
             entry.examples.iter().filter_map(|example| example.0.as_object().cloned()).collect();
@@ -178,7 +185,7 @@ impl One<'_> {
     ) -> Result<(Tool, Vec<Warning>), Vec<RuleError>> {
         let entry = self.entry;
         let rules: Vec<ArgumentRule> = parts.rules.iter().map(|(rule, _)| rule.clone()).collect();
-        Tool::compile(ToolSpec {
+        let (tool, warnings) = Tool::compile(ToolSpec {
             name: parts.name.clone(),
             title: entry.title.as_ref().map(|title| title.as_str()),
             description: entry.description.as_ref().map(|text| text.as_str()),
@@ -187,7 +194,19 @@ impl One<'_> {
             examples: &parts.examples,
             rules: &rules,
             operation: Arc::clone(operation),
-        })
+        })?;
+        Ok((tool.with_answers(self.answers()), warnings))
+    }
+
+    /// The shape of answers. An expression that is none was reported where the parts were read.
+    fn answers(&self) -> AnswerShape {
+        let Some(shape) = &self.entry.shape else { return AnswerShape::default() };
+        let select = shape.select.as_ref().and_then(|text| Selector::parse(text).ok());
+        AnswerShape {
+            select,
+            rows: shape.rows.as_deref().copied(),
+            bytes: shape.bytes.as_ref().map(|size| size.0),
+        }
     }
 
     /// The tool of an operation that there is nothing to compare with. Where what was
