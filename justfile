@@ -11,7 +11,7 @@ check:
 test:
     cargo test --workspace --locked
 
-# The tests of one pure crate: operation, openapi or wsdl. Seconds, not minutes
+# The tests of one pure crate: operation, xml, openapi or wsdl. Seconds, not minutes
 test-crate NAME:
     cargo test -p tollbridge-{{ NAME }} --locked
 
