@@ -386,6 +386,23 @@ async fn a_shutdown_lets_calls_end_and_closes_what_only_listens() {
 }
 
 #[tokio::test]
+async fn a_modern_notification_is_taken_without_headers_that_are_asked_of_requests_only() {
+    let server = Server::start(open()).await;
+    let told = |method: &str| {
+        let mut told = modern(1, "notifications/cancelled", json!({ "requestId": "listen:0" }));
+        told.as_object_mut().unwrap().remove("id");
+        let post = server.post(told.to_string()).header("mcp-protocol-version", "2026-07-28");
+        if method.is_empty() { post } else { post.header("mcp-method", method) }
+    };
+    assert_eq!(status(told("")).await, 202);
+    assert_eq!(status(told("notifications/cancelled")).await, 202);
+    assert_eq!(server.backend.reasons(), [""; 0]);
+    // One that is there must be right.
+    assert_eq!(status(told("notifications/initialized")).await, 400);
+    assert_eq!(server.backend.reasons().len(), 1);
+}
+
+#[tokio::test]
 async fn an_open_address_is_refused_without_authentication() {
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let refused = serve_http(Double::new(), listener, open(), CancellationToken::new()).await;
