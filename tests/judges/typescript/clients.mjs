@@ -37,7 +37,7 @@ export const OLD_CLIENTS = { 'v1.25.3': { modules: V1_OLD, version: '2025-11-25'
  * Connects `kind` (of CLIENTS) over 'stdio' or 'http'.
  * `listen` asks to be told of changes of the list, the way that the client's users do it.
  */
-export async function connect(kind, how, stage, { listen = false, key = stage.key, server, timeout } = {}) {
+export async function connect(kind, how, stage, { listen = false, key = stage.key, server, timeout, url = stage.http } = {}) {
     const { modules, negotiation } = { ...CLIENTS, ...OLD_CLIENTS }[kind];
     const changes = [];
     const waiting = [];
@@ -62,7 +62,7 @@ export async function connect(kind, how, stage, { listen = false, key = stage.ke
             env: stage.env,
             stderr: 'ignore'
         })
-        : new modules.Http(new URL(stage.http), key ? { requestInit: { headers: { Authorization: `Bearer ${key}` } } } : {});
+        : new modules.Http(new URL(url), key ? { requestInit: { headers: { Authorization: `Bearer ${key}` } } } : {});
     const v1 = negotiation === undefined;
     // v1 tells the negotiated version to its transport alone.
     let negotiated;

@@ -53,7 +53,7 @@ async function play(about, scenario) {
     try {
         await Promise.race([scenario(s), late]);
         const complaints = opened.flatMap(connection => connection.complaints);
-        check(`the client had nothing to complain of (${scenario.name})`, complaints.length === 0, complaints);
+        if (opened.length > 0) check(`the client had nothing to complain of (${scenario.name})`, complaints.length === 0, complaints);
     } catch (error) {
         check(`${scenario.name} comes to its end`, false, error);
     } finally {

@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { connect as dial, createServer as createTcpServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { isDeepStrictEqual } from 'node:util';
 import { alive, sleep, until } from './stage.mjs';
@@ -375,6 +376,55 @@ export async function vanishing(s) {
     }
 }
 
+/** A proxy that can break every connection through it. */
+async function openProxy(port) {
+    const sockets = new Set();
+    const proxy = createTcpServer(client => {
+        const server = dial(port, '127.0.0.1');
+        for (const [from, to] of [[client, server], [server, client]]) {
+            sockets.add(from);
+            from.on('error', () => {}).on('close', () => {
+                sockets.delete(from);
+                to.destroy();
+            });
+            from.pipe(to);
+        }
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const drop = () => sockets.forEach(socket => socket.destroy());
+    return { port: proxy.address().port, drop, close: () => (drop(), proxy.close()) };
+}
+
+/** A connection that breaks in the middle of a call, while the client lives on. */
+export async function dropping(s) {
+    if (s.how === 'stdio') return s.na('a connection that breaks', 'over stdio the client goes with it');
+    const proxy = await openProxy(new URL(s.stage.http).port);
+    try {
+        const c = await s.open({ url: `http://127.0.0.1:${proxy.port}/mcp` });
+        await c.list();
+        const ms = s.modern ? uniqueMs() : uniqueMs() - LONG + 1000;
+        const call = rejection(c.call('slow_book', { id: 'b1', ms }, { timeout: 30_000 }));
+        await until(() => s.stage.seen(`ms=${ms}`), seen => seen.length > 0);
+        proxy.drop();
+        const outcome = await call;
+        const [recorded] = await until(() => s.stage.trail(slowCall(ms)), calls => calls[0]?.outcome, 5000);
+        if (s.modern) {
+            // 2026-07-28, Streamable HTTP, Cancellation: a closed stream is one.
+            s.check('a connection that breaks fails its call at once', outcome instanceof Error, outcome);
+            s.check('and cancels it', recorded?.outcome === 'cancelled', recorded);
+        } else {
+            // 2025-11-25, Transports, Resumability: the client comes back, here after the call's end.
+            s.check('an answer survives its connection', isDeepStrictEqual(outcome.fulfilled?.structuredContent, B1), outcome);
+            s.check('and the call was made once', recorded?.outcome === 'succeeded' && (await s.stage.seen(`ms=${ms}`)).length === 1, recorded);
+        }
+        c.complaints.length = 0; // Of the break itself, which we made.
+        const fine = await c.call('get_book', { id: 'b1' });
+        s.check('the client goes on with a new connection', isDeepStrictEqual(fine.structuredContent, B1), fine);
+    } finally {
+        proxy.close();
+    }
+}
+
 /** What a client that goes in good order leaves behind: nothing. */
 export async function leaving(s) {
     const c = await s.open();
@@ -396,5 +446,5 @@ export async function leaving(s) {
 }
 
 export const SCENARIOS = {
-    basics, refusals, drift, cutting, paying, cancelling, progress, holding, reloading, listening, manyCalls, manyClients, vanishing, leaving
+    basics, refusals, drift, cutting, paying, cancelling, progress, holding, reloading, listening, manyCalls, manyClients, vanishing, dropping, leaving
 };
