@@ -18,6 +18,7 @@ are the server's. Everything is on loopback. `control` is for the judge, with JS
                        "more" is TOML that stands at its end
     GET  trail?limit=N `tollbridge trace --json`
     GET  holds         `tollbridge approve ls --json`
+    POST stop          ends the server as an init system does: {"exit", "seconds"}
 """
 
 import argparse
@@ -45,7 +46,7 @@ ENV = {"SHELF_KEY": UPSTREAM_KEY, "NO_COLOR": "1"}
 TOOLS = [
     ("list_books", "listBooks", ""),
     ("get_book", "getBook", ""),
-    ("add_book", "addBook", ""),
+    ("add_book", "addBook", 'calls = { limit = 100000, per = "1h", by = "identity" }\n'),
     ("slow_book", "slowBook", ""),
     ("flaky_book", "flakyBook", ""),
     ("drop_book", "dropBook", "hold = true\n"),
@@ -248,6 +249,10 @@ class Shelf(BaseHTTPRequestHandler):
                 return json.loads(stage.tollbridge("trace", "--json", "--limit", limit))
             case "GET", "holds":
                 return json.loads(stage.tollbridge("approve", "ls", "--json"))
+            case "POST", "stop":
+                began = time.monotonic()
+                end(stage.process)
+                return {"exit": stage.process.returncode, "seconds": time.monotonic() - began}
 
     def answer(self, status, value, media_type="application/json"):
         body = value if isinstance(value, bytes) else b"" if value is None else json.dumps(value).encode()
@@ -322,6 +327,7 @@ class Stage:
             for name, named, rest in TOOLS
             if name not in without
         )
+        auth = "[server.auth]\nkeys = true\n\n" if self.keys else ""
         # A whole file at once: a server that watches it never reads a half.
         new = self.folder / "tools.toml.new"
         new.write_text(
@@ -329,10 +335,7 @@ class Stage:
 name = "shelf"
 identity = "tester"
 
-[server.auth]
-keys = {"true" if self.keys else "false"}
-
-[audit]
+{auth}[audit]
 store = "sqlite:trail.db"
 
 [api.shelf]
