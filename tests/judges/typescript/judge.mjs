@@ -67,7 +67,9 @@ try {
     for (const [kind, { version }] of Object.entries(CLIENTS)) {
         for (const how of ['stdio', 'http']) {
             const about = { kind, how, version, stage, modern: version >= '2026', identity: 'tester' };
-            for (const scenario of Object.values(SCENARIOS)) {
+            // What `auto` comes out with is what the pinned client speaks.
+            const scenarios = smoke && kind === 'v2 auto' ? [SCENARIOS.basics] : Object.values(SCENARIOS);
+            for (const scenario of scenarios) {
                 await stage.reset();
                 await play(about, scenario);
             }

@@ -126,10 +126,13 @@ export async function cutting(s) {
     const c = await s.open();
     await c.list();
     const shelf = Array.from({ length: 1200 }, (_, n) => ({ id: `c${n}`, title: `Volume ${n}`, pages: n + 1 }));
-    for (const body of shelf) {
-        const init = { method: 'POST', body: JSON.stringify(body), headers: { 'X-API-Key': s.stage.env.SHELF_KEY } };
-        await (await fetch(`${s.stage.upstream}/books`, init)).text();
-    }
+    // Straight to the upstream, the first one first, the others beside each other.
+    const headers = { 'X-API-Key': s.stage.env.SHELF_KEY };
+    const put = async body => (await fetch(`${s.stage.upstream}/books`, { method: 'POST', body: JSON.stringify(body), headers })).text();
+    await put(shelf[0]);
+    await Promise.all(Array.from({ length: 8 }, async (_, lane) => {
+        for (let n = lane + 1; n < shelf.length; n += 8) await put(shelf[n]);
+    }));
     const result = await c.call('list_books', {});
     const rows = result.structuredContent?.result;
     s.check('a long list arrives by rows', rows?.length > 100 && rows.length < 1200 && rows[1].id === 'c0', rows?.length);
