@@ -20,6 +20,22 @@ const smoke = words[0] === '--smoke';
 const [script, binary, only] = smoke ? words.slice(1) : words;
 const tally = { passed: 0, failed: 0 };
 
+// What nobody waited for any more, such as after a scenario that failed.
+process.on('unhandledRejection', error => {
+    tally.failed++;
+    console.log(`FAILED  nothing fails unseen: ${error?.stack ?? error}`);
+});
+
+/** A stage, or status 2: without one nothing can be judged. */
+async function stageOr2(...flags) {
+    try {
+        return await openStage(script, binary, ...flags);
+    } catch (error) {
+        console.error(error.message);
+        process.exit(2);
+    }
+}
+
 /** Runs one scenario and ends what it opened. What goes wrong as a whole is one failed check. */
 async function play(about, scenario) {
     const name = about.label ?? `${about.kind} ${about.how}`;
@@ -62,7 +78,7 @@ async function play(about, scenario) {
     }
 }
 
-const stage = await openStage(script, binary, '--http');
+const stage = await stageOr2('--http');
 try {
     for (const [kind, { version }] of Object.entries(CLIENTS)) {
         for (const how of ['stdio', 'http']) {
@@ -81,7 +97,7 @@ try {
     await stage.close();
 }
 
-const keyed = await openStage(script, binary, '--http', '--keys');
+const keyed = await stageOr2('--http', '--keys');
 try {
     await behindKeys(keyed, play);
 } finally {
