@@ -25,6 +25,7 @@ mod schema;
 mod security;
 mod servers;
 mod swagger2;
+mod xml;
 mod yaml;
 
 use tollbridge_operation::{ApiName, Description};

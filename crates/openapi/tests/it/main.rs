@@ -11,3 +11,5 @@ mod properties;
 mod schemas;
 mod styles;
 mod support;
+mod wire;
+mod xml;
