@@ -4,7 +4,7 @@
 //! changes nobody else's name.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use http::Method;
@@ -21,6 +21,7 @@ use crate::document::{
 };
 use crate::parameters::{self, Planner};
 use crate::schema::{Direction, Lifted, Schemas};
+use crate::servers::Variables;
 use crate::{body, responses, security, servers, swagger2};
 
 /// The members of a path item that are operations.
@@ -31,6 +32,7 @@ const METHODS: [&str; 9] =
 pub(crate) fn description(
     document: &Document,
     options: &ReadOptions<'_>,
+    variables: &BTreeMap<String, String>,
     mut warnings: Warnings,
 ) -> Description {
     let info = |name: &str| {
@@ -44,6 +46,7 @@ pub(crate) fn description(
         options,
         schemas: Schemas::new(document, sites.len()),
         warnings,
+        variables: Variables::new(variables),
         query_credentials: security::credentials(document, ApiKeyPlace::Query).into(),
         cookie_credentials: security::credentials(document, ApiKeyPlace::Cookie).into(),
     };
@@ -57,11 +60,12 @@ pub(crate) fn description(
             Err(fault) => skipped.push(Skipped {
                 key,
                 endpoint: Some(endpoint),
-                pointer: fault.pointer.as_str().to_owned(),
+                pointer: fault.pointer.to_string(),
                 reason: fault.reason,
             }),
         }
     }
+    reader.variables.tell_unused(&mut reader.warnings);
     Description {
         title: info("title"),
         version: info("version"),
@@ -206,6 +210,7 @@ struct Reader<'d, 'o> {
     options: &'d ReadOptions<'o>,
     schemas: Schemas<'d>,
     warnings: Warnings,
+    variables: Variables<'o>,
     query_credentials: Arc<[String]>,
     cookie_credentials: Arc<[String]>,
 }
@@ -287,7 +292,7 @@ impl<'d> Reader<'d, '_> {
             input,
             output: successes.output,
             security: security::requirements(document, at, operation, &mut self.warnings),
-            servers: servers::servers(document, near, self.options.source, &mut self.warnings),
+            servers: servers::servers(document, near, &mut self.variables, &mut self.warnings),
             binding: Arc::new(binding),
         })
     }

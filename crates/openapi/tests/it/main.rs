@@ -8,6 +8,8 @@ mod bodies;
 mod documents;
 mod mistakes;
 mod properties;
+mod references;
 mod schemas;
+mod servers;
 mod styles;
 mod support;
