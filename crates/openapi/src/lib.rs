@@ -18,6 +18,7 @@ mod document;
 mod json;
 mod media;
 mod naming;
+mod overlay;
 mod parameters;
 mod pointer;
 mod read;
@@ -34,6 +35,7 @@ use std::collections::BTreeMap;
 use tollbridge_operation::{ApiName, Description};
 
 use document::{Document, Warnings};
+pub use overlay::Overlay;
 pub use references::{Documents, NoDocuments};
 
 /// What the reader has to know besides the document.
@@ -88,6 +90,16 @@ pub enum ReadError {
         /// The bound.
         limit: usize,
     },
+    /// A change to it cannot be made.
+    #[error("{name}{}{pointer}: {message}", if pointer.is_empty() { "" } else { "#" })]
+    Overlay {
+        /// Which overlay.
+        name: String,
+        /// Where in the overlay: a JSON pointer.
+        pointer: String,
+        /// What is wrong.
+        message: String,
+    },
     /// It parses, and is no OpenAPI document.
     #[error("no OpenAPI document: {message}")]
     NotOpenApi {
@@ -101,6 +113,8 @@ pub enum ReadError {
 pub struct Surroundings<'a> {
     /// The documents to which it refers.
     pub documents: &'a dyn Documents,
+    /// Changes to the document that was named, in their order.
+    pub overlays: &'a [Overlay<'a>],
     /// Values for the variables of its servers, instead of their defaults.
     pub variables: &'a BTreeMap<String, String>,
 }
@@ -109,7 +123,7 @@ static NO_VARIABLES: BTreeMap<String, String> = BTreeMap::new();
 
 impl Default for Surroundings<'_> {
     fn default() -> Self {
-        Self { documents: &NoDocuments, variables: &NO_VARIABLES }
+        Self { documents: &NoDocuments, overlays: &[], variables: &NO_VARIABLES }
     }
 }
 
@@ -125,7 +139,10 @@ pub fn read_within(
     surroundings: &Surroundings<'_>,
 ) -> Result<Description, ReadError> {
     let mut warnings = Warnings::default();
-    let root = document::parse(document, &mut warnings)?;
+    let mut root = document::parse(document, &mut warnings)?;
+    for overlay in surroundings.overlays {
+        overlay.apply(&mut root, &mut warnings)?;
+    }
     let document = Document::of(root, options.source, surroundings.documents, &mut warnings)?;
     Ok(read::description(&document, options, surroundings.variables, warnings))
 }

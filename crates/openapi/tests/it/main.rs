@@ -7,6 +7,7 @@ mod arguments;
 mod bodies;
 mod documents;
 mod mistakes;
+mod overlays;
 mod properties;
 mod references;
 mod schemas;
