@@ -17,6 +17,7 @@ are the server's. Everything is on loopback. `control` is for the judge, with JS
     POST tools         {"without": ["get_book"]}: tools.toml without them, which is a reload
     GET  trail?limit=N `tollbridge trace --json`
     GET  holds         `tollbridge approve ls --json`
+    POST stop          ends the server as an init system does: {"exit", "seconds"}
 """
 
 import argparse
@@ -44,7 +45,7 @@ ENV = {"SHELF_KEY": UPSTREAM_KEY, "NO_COLOR": "1"}
 TOOLS = [
     ("list_books", "listBooks", ""),
     ("get_book", "getBook", ""),
-    ("add_book", "addBook", ""),
+    ("add_book", "addBook", 'calls = { limit = 100000, per = "1h", by = "identity" }\n'),
     ("slow_book", "slowBook", ""),
     ("flaky_book", "flakyBook", ""),
     ("drop_book", "dropBook", "hold = true\n"),
@@ -241,6 +242,10 @@ class Shelf(BaseHTTPRequestHandler):
                 return json.loads(stage.tollbridge("trace", "--json", "--limit", limit))
             case "GET", "holds":
                 return json.loads(stage.tollbridge("approve", "ls", "--json"))
+            case "POST", "stop":
+                began = time.monotonic()
+                end(stage.process)
+                return {"exit": stage.process.returncode, "seconds": time.monotonic() - began}
 
     def answer(self, status, value):
         body = b"" if value is None else json.dumps(value).encode()
@@ -315,6 +320,7 @@ class Stage:
             for name, named, more in TOOLS
             if name not in without
         )
+        auth = "[server.auth]\nkeys = true\n\n" if self.keys else ""
         # A whole file at once: a server that watches it never reads a half.
         new = self.folder / "tools.toml.new"
         new.write_text(
@@ -322,10 +328,7 @@ class Stage:
 name = "shelf"
 identity = "tester"
 
-[server.auth]
-keys = {"true" if self.keys else "false"}
-
-[audit]
+{auth}[audit]
 store = "sqlite:trail.db"
 
 [api.shelf]
