@@ -60,7 +60,7 @@ def fault(finding, schemas):
         if method != "tools/call":
             # These take what odd strings they like; a notification is answered by nothing.
             served = method in TOLERANT or method.startswith("notifications/")
-            return None if served else f"{method} does not exist"
+            return None if served or "id" not in value else f"unserved: {json.dumps(finding)}"
         tool, arguments = params.get("name"), params.get("arguments") or {}
     if tool not in schemas:
         return f"there is no tool {tool}"
