@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 fn run() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let text = document().to_string();
-    println!("{OPERATIONS} operations in {} kB of JSON", text.len() / 1_000);
+    println!("{} operations in {} kB of JSON", OPERATIONS, text.len() / 1000);
     std::fs::write(folder.path().join("large.json"), text)?;
     let import = |more: &[&str]| {
         let mut command = tollbridge(folder.path(), &["import", "large.json", "--name", "large"]);
@@ -71,7 +71,7 @@ fn measure(name: &str, run: impl Fn() -> Outcome<(Duration, u64)>) -> Outcome<()
         best = Some(best.map_or((time, memory), |best| (best.0.min(time), best.1.min(memory))));
     }
     let (time, memory) = best.ok_or("nothing was measured")?;
-    println!("{name:22} {:6} ms {:6} MB", time.as_millis(), memory / 1_000);
+    println!("{name:22} {:6} ms {:6} MB", time.as_millis(), memory / 1000);
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! Each test has a folder, an API and processes of its own, and everything that it waits for
 //! is bounded in time.
 
+mod clients;
 mod commands;
 mod configuration;
 mod durability;

@@ -2,17 +2,17 @@
 //! XML 1.0 that both the reader and the writer hold to.
 
 /// Whether XML 1.0 can hold the character at all, even as a reference (§2.2, `Char`).
-pub(crate) fn is_xml(c: char) -> bool {
+pub fn is_xml(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
 /// White space (§2.3, `S`).
-pub(crate) fn is_space(c: char) -> bool {
+pub fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
 /// Whether the name is one without a prefix (Namespaces in XML §3, `NCName`).
-pub(crate) fn is_nc_name(name: &str) -> bool {
+pub fn is_nc_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(is_name_start) && chars.all(is_name)
 }

@@ -1,12 +1,11 @@
 //! A bounded reader of XML: bytes to a small tree, or a refusal.
 //!
-//! It reads what SOAP allows in a message and nothing else: a DTD is refused unread (SOAP
-//! 1.1 §3, SOAP 1.2 part 1 §5), so there are no entities but the five predefined ones and
-//! character references, and nothing outside the message is ever looked at. Depth, elements,
+//! A DTD is refused unread (SOAP 1.1 §3 and SOAP 1.2 part 1 §5 forbid one, and what it could
+//! do elsewhere is an attack), so there are no entities but the five predefined ones and
+//! character references, and nothing outside the document is ever looked at. Depth, elements,
 //! attributes, namespaces and text are bounded here; the size of the whole is the caller's
-//! to bound. Comments and processing instructions are passed over.
-//!
-//! It knows nothing of SOAP or JSON. A refusal says what is wrong, and quotes nothing.
+//! to bound. Comments and processing instructions are passed over. A refusal says what is
+//! wrong, and quotes nothing.
 
 use quick_xml::XmlVersion;
 use quick_xml::escape::{EscapeError, resolve_predefined_entity};
@@ -18,68 +17,87 @@ use quick_xml::reader::NsReader;
 use crate::chars;
 
 /// Elements within elements.
-pub(crate) const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 /// Attributes of one element, declarations of namespaces among them.
-pub(crate) const MAX_ATTRIBUTES: usize = 128;
+pub const MAX_ATTRIBUTES: usize = 128;
 /// Elements of one document. A tree costs some thirty times its text where elements are
 /// tiny, so the bound on bytes alone does not bound it.
-pub(crate) const MAX_ELEMENTS: usize = 500_000;
+pub const MAX_ELEMENTS: usize = 500_000;
 /// Namespaces in scope at one place. Each lookup is linear in them.
 const MAX_NAMESPACES: usize = 256;
 /// Bytes of text that no element interrupts.
-pub(crate) const MAX_TEXT: usize = 16 * 1024 * 1024;
+pub const MAX_TEXT: usize = 16 * 1024 * 1024;
 
 /// The namespace of `xml:lang` and its kin.
-pub(crate) const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
+pub const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 /// The namespace of declarations of namespaces.
-pub(crate) const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
+pub const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
 /// An element. Namespaces are resolved, and declarations of them are gone.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Element {
-    pub(crate) name: String,
-    pub(crate) namespace: Option<String>,
-    pub(crate) attributes: Vec<Attribute>,
-    pub(crate) children: Vec<Node>,
+pub struct Element {
+    /// Its local name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// Its attributes, in order.
+    pub attributes: Vec<Attribute>,
+    /// What stands in it, in order.
+    pub children: Vec<Node>,
 }
 
 /// An attribute with its value normalised (XML 1.0 §3.3.3).
 #[derive(Debug, PartialEq)]
-pub(crate) struct Attribute {
-    pub(crate) name: String,
-    pub(crate) namespace: Option<String>,
-    pub(crate) value: String,
+pub struct Attribute {
+    /// Its local name.
+    pub name: String,
+    /// Its namespace, if it has a prefix.
+    pub namespace: Option<String>,
+    /// Its value.
+    pub value: String,
 }
 
 /// What stands in an element. Neighbouring texts are one.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Node {
+pub enum Node {
+    /// An element.
     Element(Element),
+    /// Text, CDATA sections among it.
     Text(String),
 }
 
 /// Why a document is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum XmlError {
+pub enum XmlError {
+    /// Bytes that are none.
     #[error("it is not UTF-8")]
     NotUtf8,
+    /// A breach of the grammar.
     #[error("it is not well-formed XML, at byte {at}")]
-    Malformed { at: u64 },
-    #[error("it has a document type declaration, which SOAP forbids")]
+    Malformed {
+        /// The byte, from 0.
+        at: u64,
+    },
+    /// A DTD.
+    #[error("it has a document type declaration, which is refused")]
     Doctype,
+    /// An entity that only a DTD could define.
     #[error("it refers to an entity that XML does not predefine")]
     Entity,
+    /// A control character, a surrogate, or one of their kin.
     #[error("it has a character that XML does not allow")]
     Character,
+    /// A prefix that is bound to nothing.
     #[error("it uses a namespace prefix that is not declared")]
     Prefix,
+    /// More than is read.
     #[error("it has more than {1} {0}")]
     Bound(&'static str, usize),
 }
 
 impl Element {
     /// The child elements.
-    pub(crate) fn elements(&self) -> impl Iterator<Item = &Self> {
+    pub fn elements(&self) -> impl Iterator<Item = &Self> {
         self.children.iter().filter_map(|node| match node {
             Node::Element(element) => Some(element),
             Node::Text(_) => None,
@@ -87,12 +105,12 @@ impl Element {
     }
 
     /// The first child element of that local name.
-    pub(crate) fn child(&self, name: &str) -> Option<&Self> {
+    pub fn child(&self, name: &str) -> Option<&Self> {
         self.elements().find(|child| child.name == name)
     }
 
     /// The element's own text, what stands between its child elements among it.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let texts = self.children.iter().filter_map(|node| match node {
             Node::Text(text) => Some(text.as_str()),
             Node::Element(_) => None,
@@ -101,7 +119,7 @@ impl Element {
     }
 
     /// The attribute of that name.
-    pub(crate) fn attribute(&self, namespace: Option<&str>, name: &str) -> Option<&str> {
+    pub fn attribute(&self, namespace: Option<&str>, name: &str) -> Option<&str> {
         let found = self
             .attributes
             .iter()
@@ -127,7 +145,7 @@ impl Element {
 }
 
 /// Reads a document and gives its root.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Element, XmlError> {
+pub fn parse(bytes: &[u8]) -> Result<Element, XmlError> {
     let text = std::str::from_utf8(bytes).map_err(|_| XmlError::NotUtf8)?;
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     if !text.chars().all(chars::is_xml) {
