@@ -5,6 +5,7 @@
 mod architecture;
 mod cancel;
 mod holds;
+mod hostile;
 mod layers;
 mod money;
 mod order;
