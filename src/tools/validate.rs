@@ -48,6 +48,11 @@ impl ArgumentValidator {
         Ok((Self { schema, judge }, warnings))
     }
 
+    /// The schema that it judges by.
+    pub(super) fn schema(&self) -> &Value {
+        &self.schema
+    }
+
     /// Where the arguments do not fit, at most five places.
     pub fn violations(&self, arguments: &Map<String, Value>) -> Vec<Violation> {
         let value = Value::Object(arguments.clone());

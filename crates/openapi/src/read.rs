@@ -4,7 +4,7 @@
 //! changes nobody else's name.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use http::Method;
@@ -21,6 +21,7 @@ use crate::document::{
 };
 use crate::parameters::{self, Planner};
 use crate::schema::{Direction, Lifted, Schemas};
+use crate::servers::Variables;
 use crate::{body, responses, security, servers, swagger2, xml};
 
 /// The members of a path item that are operations.
@@ -31,6 +32,7 @@ const METHODS: [&str; 9] =
 pub(crate) fn description(
     document: &Document,
     options: &ReadOptions<'_>,
+    variables: &BTreeMap<String, String>,
     mut warnings: Warnings,
 ) -> Description {
     let info = |name: &str| {
@@ -45,6 +47,7 @@ pub(crate) fn description(
         schemas: Schemas::new(document, sites.len()),
         xml: xml::Planner::new(document),
         warnings,
+        variables: Variables::new(variables),
         query_credentials: security::credentials(document, ApiKeyPlace::Query).into(),
         cookie_credentials: security::credentials(document, ApiKeyPlace::Cookie).into(),
     };
@@ -58,12 +61,13 @@ pub(crate) fn description(
             Err(fault) => skipped.push(Skipped {
                 key,
                 endpoint: Some(endpoint),
-                pointer: fault.pointer.as_str().to_owned(),
+                pointer: fault.pointer.to_string(),
                 reason: fault.reason,
             }),
         }
     }
     reader.xml.finish();
+    reader.variables.tell_unused(&mut reader.warnings);
     Description {
         title: info("title"),
         version: info("version"),
@@ -209,6 +213,7 @@ struct Reader<'d, 'o> {
     schemas: Schemas<'d>,
     xml: xml::Planner<'d>,
     warnings: Warnings,
+    variables: Variables<'o>,
     query_credentials: Arc<[String]>,
     cookie_credentials: Arc<[String]>,
 }
@@ -297,7 +302,7 @@ impl<'d> Reader<'d, '_> {
             input,
             output: successes.output,
             security: security::requirements(document, at, operation, &mut self.warnings),
-            servers: servers::servers(document, near, self.options.source, &mut self.warnings),
+            servers: servers::servers(document, near, &mut self.variables, &mut self.warnings),
             binding: Arc::new(binding),
         })
     }

@@ -13,6 +13,7 @@ mod mcp;
 mod operators;
 mod reload;
 mod secrets;
+mod stale;
 mod stdio;
 mod trail;
 mod upstream;
