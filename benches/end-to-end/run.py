@@ -65,13 +65,16 @@ def wait_for(port, name, seconds=60):
     fail(f"{name} does not listen", 1)
 
 
-def build():
+def build(wanted):
+    release = TARGET / "release"
+    built = release / "tollbridge", release / "examples/peer-proxy", release / "examples/peer-rmcp"
+    if not wanted:
+        return built
     command = ["cargo", "build", "--release", "--locked", "--features", "peers", "--bin",
                "tollbridge", "--example", "peer-proxy", "--example", "peer-rmcp"]
     if subprocess.run(command, cwd=ROOT).returncode != 0:
         fail("the release build failed")
-    release = TARGET / "release"
-    return release / "tollbridge", release / "examples/peer-proxy", release / "examples/peer-rmcp"
+    return built
 
 
 def make_venv():
@@ -453,12 +456,13 @@ def main():
     parser.add_argument("--only", help="names of what is driven over HTTP, with `;` between them")
     parser.add_argument("--no-fastmcp", action="store_true")
     parser.add_argument("--http-only", action="store_true")
+    parser.add_argument("--no-build", dest="build", action="store_false", help="what is built stands")
     options = parser.parse_args()
 
     for program in ("nginx", "wrk"):
         if shutil.which(program) is None:
             fail(f"`{program}` is needed (Debian: apt-get install nginx wrk)")
-    bridge, proxy, bare = build()
+    bridge, proxy, bare = build(options.build)
     WORK.mkdir(parents=True, exist_ok=True)
     python = None if options.no_fastmcp else make_venv()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="run-", dir=WORK))
