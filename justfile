@@ -36,11 +36,10 @@ deny:
 demo:
     cargo run --locked -- demo
 
-# Drive the debug binary with the official Python client, and a real PowerDNS through it
+# The debug binary before every judge that is not ours, and a table of what they say
 evidence:
     cargo build --workspace --locked
-    tests/scripts/python-client.sh target/debug/tollbridge
-    tests/scripts/powerdns.sh target/debug/tollbridge
+    tests/judges/run target/debug/tollbridge
 
 # Everything that must hold before a change goes in
 ci:
