@@ -24,8 +24,7 @@ async fn main() {
     let upstream = std::env::args().nth(1).expect("the upstream's URL");
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let app =
-        Router::new().route("/{*path}", post(pass_on)).with_state(Hop { client, upstream });
+    let app = Router::new().route("/{*path}", post(pass_on)).with_state(Hop { client, upstream });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("{}", listener.local_addr().unwrap().port());
     let listener = axum::serve::ListenerExt::tap_io(listener, |socket| {

@@ -7,8 +7,8 @@
 
 use std::sync::LazyLock;
 
-use sqlx::sqlite::SqliteConnection;
 use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnection;
 
 use super::Batch;
 

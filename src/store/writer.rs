@@ -48,7 +48,15 @@ impl Writer {
         connection: SqliteConnection,
     ) -> Result<Self, StoreError> {
         let file = place.file()?;
-        Ok(Self { place, settings, requests, connection: Some(connection), file, groups: 0, stopped: false })
+        Ok(Self {
+            place,
+            settings,
+            requests,
+            connection: Some(connection),
+            file,
+            groups: 0,
+            stopped: false,
+        })
     }
 
     pub(super) async fn run(mut self) {
