@@ -123,6 +123,11 @@ impl Backend for Double {
         self.tools.lock().unwrap().clone()
     }
 
+    fn describes(&self, caller: &Caller, tool: &str) -> bool {
+        let list = self.tools(caller);
+        list.tools.iter().any(|view| view.name == tool && view.output_schema.is_some())
+    }
+
     async fn call(
         &self,
         caller: Caller,

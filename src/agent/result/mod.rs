@@ -34,7 +34,8 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// The result as JSON, as a client of the newest protocol revision gets it. `tool` is the
 /// called tool as it is listed.
 pub fn to_json(reply: Reply, tool: Option<&ToolView>, server_name: &str) -> Value {
-    as_value(&from_reply(reply, tool, &server(server_name)))
+    let described = tool.is_some_and(|tool| tool.output_schema.is_some());
+    as_value(&from_reply(reply, described, &server(server_name)))
 }
 
 /// The result of a call that could not be recorded, as JSON.
@@ -59,20 +60,13 @@ pub(super) fn server_meta(server: &Implementation) -> MetaObject {
     MetaObject(meta)
 }
 
-/// The result of a call.
-pub(super) fn from_reply(
-    reply: Reply,
-    tool: Option<&ToolView>,
-    server: &Implementation,
-) -> CallToolResult {
+/// The result of a call. `described` says whether its tool is listed with a schema of it.
+pub(super) fn from_reply(reply: Reply, described: bool, server: &Implementation) -> CallToolResult {
     let Reply { meta: call, result } = reply;
     let mut meta = server_meta(server);
     meta.insert("tollbridge/call".to_owned(), call_meta(&call));
     match result {
-        Ok(success) => {
-            let described = tool.is_some_and(|tool| tool.output_schema.is_some());
-            from_success(success, described, &call.id, meta)
-        }
+        Ok(success) => from_success(success, described, &call.id, meta),
         Err(failure) => from_failure(failure, meta),
     }
 }
