@@ -32,13 +32,13 @@ pub use load::{Config, load, parse};
 pub use located::{Keyed, Located};
 pub use model::{
     Api, Audit, Auth, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
-    Settlement,
+    Settlement, Stale, accepted_copy,
 };
 pub use schema::schema;
-pub use tool::{Argument, Calls, CountedBy, Hold, Tool};
+pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
 pub use values::{
     ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,
-    Pattern, Period, Selector, Size, StorePath,
+    Pattern, Period, Pointer, Selector, Size, StorePath,
 };
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! the first call. The room knows operations only: no configuration file, protocol, caller
 //! or clock. Whoever reads the configuration translates it into the input types here.
 
+pub mod answer;
+pub mod change;
 mod gemini;
 mod judge;
 pub mod limits;
@@ -12,6 +14,7 @@ pub mod lint;
 mod merge;
 pub mod name;
 pub mod output;
+pub mod pages;
 mod place;
 pub mod pointer;
 pub mod portable;
@@ -25,9 +28,12 @@ pub mod tokens;
 mod tool;
 pub mod validate;
 
+pub use answer::AnswerShape;
+pub use change::{Change, Impact, changes};
 pub use limits::{LimitBroken, Limits};
 pub use lint::{LintFinding, Severity, lint, lint_count};
 pub use name::propose;
+pub use pages::PageRule;
 pub use pointer::ArgumentPointer;
 pub use profile::Profile;
 pub use rule::{ArgumentRule, RuleError};

@@ -31,6 +31,7 @@ fn schema() -> Value {
                 {"type": "object", "properties": {"iban": {"type": "string"}}, "required": ["iban"]},
             ]},
             "note": {"anyOf": [{"type": "string", "maxLength": 2}, {"type": "null"}]},
+            "none": {"type": "object", "properties": {}, "additionalProperties": false},
         },
         "required": ["warehouse"],
         "additionalProperties": false,
@@ -50,7 +51,7 @@ fn a_violation_says_where_what_and_what_instead() {
         (
             r#"{"warehouse":"berlin","conut":1}"#,
             "/conut",
-            "no such argument: there are `warehouse`, `count`, `names`, `item`, `pay`, `note`",
+            "no such argument: there are `warehouse`, `count`, `names`, `item`, `pay`, `note`, `none`",
             "did you mean `count`?",
         ),
         (
@@ -86,6 +87,12 @@ fn a_violation_says_where_what_and_what_instead() {
         ),
         (r#"{"warehouse":"paris","note":"abc"}"#, "/note", "text of at most 2 characters", ""),
         (r#"{"warehouse":"paris","note":1}"#, "/note", "string, or null", ""),
+        (
+            r#"{"warehouse":"paris","none":{"a/b":1}}"#,
+            "/none/a~1b",
+            "no such argument: none is taken here",
+            "",
+        ),
     ] {
         let found = one(&schema(), arguments);
         assert_eq!(

@@ -5,7 +5,9 @@
 mod architecture;
 mod cancel;
 mod corpus;
+mod curation;
 mod holds;
+mod hostile;
 mod layers;
 mod money;
 mod order;

@@ -4,6 +4,7 @@
 //! Each test has a folder, an API and processes of its own, and everything that it waits for
 //! is bounded in time.
 
+mod clients;
 mod commands;
 mod configuration;
 mod durability;
@@ -14,6 +15,7 @@ mod operators;
 mod reload;
 mod schemas;
 mod secrets;
+mod stale;
 mod stdio;
 mod trail;
 mod upstream;

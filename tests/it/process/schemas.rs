@@ -74,7 +74,7 @@ fn a_description_that_steers_a_model_is_a_warning_and_is_not_shown() {
     let checked = house.run(&["check", "--json"]).exits(0).json();
     let found = checked["diagnostics"].as_array().expect("a list");
     let codes: Vec<&str> = found.iter().filter_map(|found| found["code"].as_str()).collect();
-    assert!(codes.contains(&"TB0315"), "{checked}");
+    assert!(codes.contains(&"TB0317"), "{checked}");
     let told = house.run(&["check"]).exits(0).stderr;
     assert!(told.contains("suspicious-description"), "{told}");
     let listed = house.run(&["tools", "--json"]).exits(0).json();

@@ -23,6 +23,7 @@ const MOST_MARKS: usize = 10;
 pub(super) fn find_hidden(
     document: &Document,
     direction: Direction,
+    at: &Pointer,
     object: &Map<String, Value>,
     hidden: &mut HashSet<String>,
     visited: &mut usize,
@@ -33,14 +34,14 @@ pub(super) fn find_hidden(
     }
     if let Some(properties) = object.get("properties").and_then(Value::as_object) {
         for (name, schema) in properties {
-            if is_hidden(document, direction, schema, &mut 0) {
+            if is_hidden(document, direction, at, schema, &mut 0) {
                 hidden.insert(name.clone());
             }
         }
     }
     for part in object.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-        if let Ok((_, Value::Object(part))) = document.resolve(Pointer::root(), part) {
-            find_hidden(document, direction, part, hidden, visited);
+        if let Ok((at, Value::Object(part))) = document.resolve(at.clone(), part) {
+            find_hidden(document, direction, &at, part, hidden, visited);
         }
     }
 }
@@ -49,6 +50,7 @@ pub(super) fn find_hidden(
 fn is_hidden(
     document: &Document,
     direction: Direction,
+    at: &Pointer,
     schema: &Value,
     visited: &mut usize,
 ) -> bool {
@@ -65,17 +67,18 @@ fn is_hidden(
     }
     if reference(schema).is_some() {
         return document
-            .resolve(Pointer::root(), schema)
-            .is_ok_and(|(_, target)| is_hidden(document, direction, target, visited));
+            .resolve(at.clone(), schema)
+            .is_ok_and(|(at, target)| is_hidden(document, direction, &at, target, visited));
     }
     let parts = schema.get("allOf").and_then(Value::as_array);
-    parts.into_iter().flatten().any(|part| is_hidden(document, direction, part, visited))
+    parts.into_iter().flatten().any(|part| is_hidden(document, direction, at, part, visited))
 }
 
 /// Whether a schema asks for one of those members, itself or in its `allOf`, which are not
 /// its own: then its definition, which knows nothing of them, cannot stand for it.
 pub(super) fn asks_for(
     document: &Document,
+    at: &Pointer,
     schema: &Value,
     names: &HashSet<String>,
     visited: &mut usize,
@@ -92,8 +95,8 @@ pub(super) fn asks_for(
         .any(|name| names.contains(name) && own.is_none_or(|own| !own.contains_key(name)))
         || parts.into_iter().any(|part| {
             document
-                .resolve(Pointer::root(), part)
-                .is_ok_and(|(_, part)| asks_for(document, part, names, visited))
+                .resolve(at.clone(), part)
+                .is_ok_and(|(at, part)| asks_for(document, &at, part, names, visited))
         })
 }
 
@@ -201,7 +204,7 @@ impl Schemas<'_> {
         for part in found {
             let members = part.properties().map(|(name, schema)| (name.as_str(), schema));
             for (name, schema) in members {
-                let wants = Wants::of(self.document, schema);
+                let wants = Wants::of(self.document, &part.at, schema);
                 let Some((known, other)) = wanted.get(name) else {
                     wanted.insert(name, (wants, part));
                     continue;
@@ -241,8 +244,8 @@ struct Wants {
 }
 
 impl Wants {
-    fn of(document: &Document, schema: &Value) -> Self {
-        match document.resolve(Pointer::root(), schema) {
+    fn of(document: &Document, at: &Pointer, schema: &Value) -> Self {
+        match document.resolve(at.clone(), schema) {
             Ok((_, Value::Object(object))) => Self::own(object),
             _ => Self { types: Vec::new(), values: None },
         }

@@ -28,7 +28,8 @@ pub(super) fn lift(
 ) -> Result<Lifted, Fault> {
     let mut lift = Lift::new(schemas, direction, bound, warnings);
     let context = Context { in_place: true, ..Context::default() };
-    let schema = lift.schema(at, schema, context)?;
+    let at = lift.entered(at);
+    let schema = lift.schema(&at, schema, context)?;
     Ok(lift.finish(schema))
 }
 
@@ -43,12 +44,13 @@ pub(super) fn define(
     let family = if target.reading.alone { None } else { schemas.family(&target.place, warnings) };
     let mut lift = Lift::new(schemas, direction, usize::MAX, warnings);
     let schema = match family {
-        Some(family) if lift.is_sent(schema, &family) => {
+        Some(family) if lift.is_sent(&target.place, schema, &family) => {
             lift.family(schema, &family, target.reading)
         }
         _ => {
             let context = Context { in_place: true, hidden: None, reading: target.reading };
-            lift.schema(&target.place, schema, context)?
+            let at = lift.entered(&target.place);
+            lift.schema(&at, schema, context)?
         }
     };
     Ok(lift.finish(schema))
@@ -96,6 +98,11 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
         Lifted { schema, references, in_place, nodes }
     }
 
+    /// A place with what its own resource adds to the scope.
+    fn entered(&self, at: &Pointer) -> Pointer {
+        self.document.library.enter(at.scope(), at)
+    }
+
     fn schema(
         &mut self,
         at: &Pointer,
@@ -118,6 +125,8 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
                 return Ok(json!({}));
             }
         };
+        let entered = object.contains_key("$id").then(|| self.entered(at));
+        let at = entered.as_ref().unwrap_or(at);
         let mut out = Map::new();
         if let Some(place) = self.referred(at, object)? {
             if let Some(inline) = self.inline(&place, object, context)? {
@@ -148,7 +157,7 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
         let word = |name: &str| object.get(name).and_then(Value::as_str);
         match (word("$ref"), word("$dynamicRef")) {
             (Some(name), _) => self.schemas.place_of(at, name, self.warnings).map(Some),
-            (None, Some(name)) => self.schemas.dynamic_place_of(at, name, self.warnings),
+            (None, Some(name)) => self.schemas.dynamic_place_of(at, name).map(Some),
             (None, None) => Ok(None),
         }
     }
@@ -175,7 +184,7 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
         let Some(target) = document.at(place) else { return Ok(None) };
         let fits = self.inlined < MOST_INLINED
             && object.keys().all(|name| name == "$ref" || name == "description");
-        if !fits || !asks_for(document, target, hidden, &mut 0) {
+        if !fits || !asks_for(document, place, target, hidden, &mut 0) {
             return Ok(None);
         }
         self.inlined += 1;
@@ -185,12 +194,16 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
     }
 
     /// Whether the member that decides a union goes in this direction.
-    fn is_sent(&self, schema: &Value, union: &Union) -> bool {
+    fn is_sent(&self, at: &Pointer, schema: &Value, union: &Union) -> bool {
         let targets = union.variants.iter().filter_map(|variant| variant.target.as_ref());
-        let schemas = targets.filter_map(|target| self.document.at(&target.place));
+        let schemas = targets
+            .filter_map(|target| Some((&target.place, self.document.at(&target.place)?)))
+            .chain([(at, schema)]);
         let mut hidden = HashSet::new();
-        for object in schemas.chain([schema]).filter_map(Value::as_object) {
-            find_hidden(self.document, self.direction, object, &mut hidden, &mut 0);
+        for (at, schema) in schemas {
+            if let Value::Object(object) = schema {
+                find_hidden(self.document, self.direction, at, object, &mut hidden, &mut 0);
+            }
         }
         !hidden.contains(&union.property)
     }
@@ -226,7 +239,7 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
         out: &mut Map<String, Value>,
     ) -> Result<(), Fault> {
         let mut hidden = context.hidden.cloned().unwrap_or_default();
-        find_hidden(self.document, self.direction, object, &mut hidden, &mut 0);
+        find_hidden(self.document, self.direction, at, object, &mut hidden, &mut 0);
         let ends_late = object.contains_key("allOf")
             && self.schemas.compose(at, object, &hidden, self.warnings);
         let unclosed = context.reading.unclosed || ends_late;
@@ -341,7 +354,7 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
             return Ok(None);
         }
         let union = self.schemas.union(at, object, keyword, self.warnings);
-        let union = union.filter(|union| self.is_sent(&Value::Null, union));
+        let union = union.filter(|union| self.is_sent(at, &Value::Null, union));
         let list = at.child(keyword);
         let mut kept = Vec::with_capacity(branches.len());
         for (index, schema) in branches.iter().enumerate() {

@@ -19,7 +19,6 @@ use serde_json::{Map, Value};
 use crate::document::{Document, Fault, Pointer, Warnings};
 use crate::naming;
 use discriminator::Families;
-use references::Anchors;
 
 /// Which way a value goes: `readOnly` members are not sent, `writeOnly` ones do not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,7 +67,6 @@ pub(crate) struct Schemas<'d> {
     taken: HashSet<String>,
     kept: HashMap<(Target, Direction), Rc<Result<Lifted, Fault>>>,
     families: Families,
-    anchors: Option<Anchors>,
     left: Left,
 }
 
@@ -134,8 +132,8 @@ impl<'d> Schemas<'d> {
             is_told: false,
         };
         let (names, taken, kept) = (HashMap::new(), HashSet::new(), HashMap::new());
-        let (families, anchors) = (Families::default(), None);
-        Self { document, names, taken, kept, families, anchors, left }
+        let families = Families::default();
+        Self { document, names, taken, kept, families, left }
     }
 
     /// Notes that one operation fewer is to come.
@@ -252,6 +250,7 @@ impl<'d> Schemas<'d> {
             {
                 rest.join("_")
             }
+            [] => target.place.document_stem().to_owned(),
             ref all => all.join("_"),
         };
         if target.reading.alone {
