@@ -4,18 +4,21 @@
 //! nothing else. Lookups go by the names that `tools.toml` may use for an operation. This
 //! room does not know which operations are tools, nor who may call them.
 
+mod origin;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tollbridge_openapi::ReadOptions;
-use tollbridge_operation::{ApiName, Description, Operation, Skipped, Warning, digest_bytes};
-use url::Url;
+use tollbridge_operation::{ApiName, Description, Operation, Skipped, Warning};
+
+pub use origin::{Allowed, Get, MAX_DOCUMENT, Origin, Reading};
 
 /// The APIs that are known, by name.
 #[derive(Debug, Default)]
 pub struct Catalog {
     apis: BTreeMap<ApiName, Api>,
+    files: Vec<PathBuf>,
 }
 
 /// One API, as its description has it.
@@ -25,7 +28,7 @@ pub struct Api {
     pub title: String,
     /// What it is written in: `OpenAPI 3.1.0`.
     pub format: String,
-    /// The digest of the description's bytes.
+    /// The digest of the description's documents.
     pub digest: String,
     /// What can be called, in the description's order.
     pub operations: Vec<Arc<Operation>>,
@@ -73,26 +76,17 @@ pub enum NotFound {
     },
 }
 
-/// The largest description that is read, in bytes.
-const MAX_DESCRIPTION: u64 = 64 << 20;
-
 impl Catalog {
-    /// Reads an API's description from a file and adds it.
-    pub fn add(&mut self, name: &ApiName, path: &Path) -> Result<&Api, CatalogError> {
-        let file = |error| CatalogError::File { path: path.to_owned(), error };
-        let wrong = |message| CatalogError::Description { path: path.to_owned(), message };
-        let size = std::fs::metadata(path).map_err(file)?.len();
-        if size > MAX_DESCRIPTION {
-            return Err(wrong(format!(
-                "{size} bytes are more than the {MAX_DESCRIPTION} that are read"
-            )));
-        }
-        let bytes = std::fs::read(path).map_err(file)?;
-        let source = Url::from_file_path(path).ok();
-        let options = ReadOptions { api: name, source: source.as_ref() };
-        let description =
-            tollbridge_openapi::read(&bytes, &options).map_err(|error| wrong(error.to_string()))?;
-        Ok(self.insert(name.clone(), description, digest_bytes(&bytes)))
+    /// Reads an API's description from its files and adds it.
+    pub fn add(&mut self, name: &ApiName, origin: &Origin) -> Result<&Api, CatalogError> {
+        let Reading { description, digest, files } = origin.read(name)?;
+        self.files.extend(files);
+        Ok(self.insert(name.clone(), description, digest))
+    }
+
+    /// The files that descriptions were read from, and those that were looked for.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// Adds an API whose description was read, or built, elsewhere.

@@ -37,7 +37,7 @@ pub use schema::schema;
 pub use tool::{Argument, Calls, CountedBy, Hold, Tool};
 pub use values::{
     ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,
-    Pattern, Period, Selector, Size, StorePath,
+    Pattern, Period, ReferenceTo, Selector, Size, StorePath,
 };
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::safety::Who;
 use crate::settlement::Facilitator;
 use crate::store::Durability;
 
+pub use apis::origin;
 pub use secrets::Secrets;
 
 /// A compiled configuration.
