@@ -5,6 +5,7 @@
 //! as it is otherwise. What would be written is loaded first: this command never leaves a
 //! file behind that does not load. It never prompts.
 
+mod documents;
 mod propose;
 mod select;
 mod source;
@@ -164,7 +165,7 @@ async fn import(args: &Args, config: &Path) -> Result<Imported, ImportError> {
     let several = sources.len() > 1;
     for source in &sources {
         let spec = source.read(&fetching).await?;
-        match proposal.add(spec, name.as_ref(), base_url.as_ref(), &folder) {
+        match proposal.add(spec, name.as_ref(), base_url.as_ref(), &folder, &fetching).await {
             Ok(()) => {}
             // One file of a folder that is no description costs the others nothing.
             Err(ImportError::Failed(message)) if several && source.is_of_folder() => {

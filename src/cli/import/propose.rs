@@ -9,18 +9,18 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-use tollbridge_openapi::ReadOptions;
 use tollbridge_operation::{
     ApiKeyPlace, ApiName, Description, Endpoint, Operation, SchemeUse, SecurityScheme, ToolName,
 };
 use url::Url;
 
-use super::ImportError;
+use super::documents::{self, Whole};
 use super::select::{Choice, Selection};
-use super::source::{Spec, is_private};
-use super::write;
+use super::source::{Fetching, Spec, is_private};
+use super::{ImportError, write};
+use crate::catalog::Origin;
 use crate::config::{Api, BaseUrl, Config, HostName};
+use crate::gateway;
 use crate::tools::name::propose;
 
 /// What an import proposes.
@@ -107,22 +107,24 @@ impl<'a> Proposal<'a> {
     }
 
     /// Adds a description.
-    pub(super) fn add(
+    pub(super) async fn add(
         &mut self,
         spec: Spec,
         name: Option<&ApiName>,
         base_url: Option<&BaseUrl>,
         folder: &Path,
+        fetching: &Fetching,
     ) -> Result<(), ImportError> {
         let home = self.home(&spec, name, folder)?;
-        let description = read(&spec, &home.name)?;
+        let origin = self.origin(&home, &spec, folder);
+        let Whole { description, digest, kept } =
+            documents::read(&spec, &home.name, &origin, fetching).await?;
         let mut notes: Vec<String> = description
             .warnings
             .iter()
             .map(|warning| one_line(&format!("{}: {}", warning.pointer, warning.message), 200))
             .collect();
 
-        let digest = format!("sha256:{}", hex::encode(Sha256::digest(&spec.bytes)));
         let mut accepts = home.table.is_none();
         match home.table {
             Some(table) => {
@@ -151,7 +153,7 @@ impl<'a> Proposal<'a> {
             None => {
                 let servers = Servers::of(&description, &spec, base_url);
                 notes.extend(servers.notes.iter().cloned());
-                self.api_table(&home, &description, &digest, &servers);
+                self.api_table(&home, &description, &digest, origin.url.as_ref(), &servers);
             }
         }
 
@@ -179,6 +181,7 @@ impl<'a> Proposal<'a> {
         if let Some(keep) = home.keep {
             self.kept.push((keep, spec.bytes));
         }
+        self.kept.extend(kept);
         self.names.insert(home.name.clone());
         self.apis.push(ImportedApi {
             name: home.name,
@@ -248,6 +251,23 @@ impl<'a> Proposal<'a> {
         Ok(Home { spec: file.unwrap_or_else(|| kept(&name)), name, table, keep })
     }
 
+    /// Where the description comes from, by its table where it has one.
+    fn origin(&self, home: &Home<'_>, spec: &Spec, folder: &Path) -> Origin {
+        let mut origin = match (home.table, self.existing) {
+            (Some(table), Some(config)) => gateway::origin(config, table),
+            _ => Origin::default(),
+        };
+        origin.file = folder.join(&home.spec);
+        if let Some(url) = &spec.url {
+            // A query may hold a secret, and names no other place.
+            let mut url = url.clone();
+            url.set_query(None);
+            url.set_fragment(None);
+            origin.url = Some(url);
+        }
+        origin
+    }
+
     fn free_name(&self, wanted: &ApiName) -> ApiName {
         let mut name = wanted.clone();
         let mut number = 2_u64;
@@ -296,6 +316,7 @@ impl<'a> Proposal<'a> {
         home: &Home<'_>,
         description: &Description,
         digest: &str,
+        source: Option<&Url>,
         servers: &Servers,
     ) {
         let Home { name, spec, .. } = home;
@@ -306,6 +327,9 @@ impl<'a> Proposal<'a> {
             writeln!(table, "{key:<8} = {value}").expect("a String takes it");
         };
         line("spec", &quoted(spec));
+        if let Some(source) = source {
+            line("source", &quoted(source.as_str()));
+        }
         line("digest", &quoted(digest));
         match &servers.base_url {
             Some(url) => line("base_url", &quoted(url)),
@@ -402,19 +426,8 @@ const HEAD: &str = "\
 # What is not listed here does not exist for an agent. `tollbridge check` reads this file.
 ";
 
-fn read(spec: &Spec, api: &ApiName) -> Result<Description, ImportError> {
-    let failed = |message: String| ImportError::Failed(format!("{}: {message}", spec.label));
-    if extension(&spec.bytes) == "wsdl" {
-        return Err(failed(
-            "this is XML or HTML: descriptions are OpenAPI or Swagger in this version".to_owned(),
-        ));
-    }
-    let options = ReadOptions { api, source: spec.url.as_ref() };
-    tollbridge_openapi::read(&spec.bytes, &options).map_err(|error| failed(error.to_string()))
-}
-
 /// What a description's file is called by its content.
-fn extension(bytes: &[u8]) -> &'static str {
+pub(super) fn extension(bytes: &[u8]) -> &'static str {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => "json",
