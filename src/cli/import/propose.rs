@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tollbridge_operation::{
     ApiKeyPlace, ApiName, Description, Endpoint, Operation, SchemeUse, SecurityScheme, ToolName,
@@ -22,12 +23,14 @@ use crate::catalog::Origin;
 use crate::config::{Api, BaseUrl, Config, HostName};
 use crate::gateway;
 use crate::tools::name::propose;
+use crate::tools::{Tool, ToolSpec};
 
 /// What an import proposes.
 #[derive(Debug)]
 pub(super) struct Proposal<'a> {
     existing: Option<&'a Config>,
     selection: Selection,
+    counts_tokens: bool,
     taken: BTreeSet<ToolName>,
     names: BTreeSet<ApiName>,
     apis: Vec<ImportedApi>,
@@ -57,6 +60,8 @@ pub(super) struct ImportedOperation {
     pub(super) key: String,
     pub(super) endpoint: Option<Endpoint>,
     pub(super) status: Status,
+    /// What the tool costs in a model's context, where that was asked for.
+    pub(super) tokens: Option<u32>,
 }
 
 /// What became of an operation.
@@ -82,7 +87,11 @@ struct Home<'a> {
 }
 
 impl<'a> Proposal<'a> {
-    pub(super) fn new(existing: Option<&'a Config>, selection: Selection) -> Self {
+    pub(super) fn new(
+        existing: Option<&'a Config>,
+        selection: Selection,
+        counts_tokens: bool,
+    ) -> Self {
         let mut taken = BTreeSet::new();
         let mut names = BTreeSet::new();
         if let Some(config) = existing {
@@ -92,6 +101,7 @@ impl<'a> Proposal<'a> {
         Self {
             existing,
             selection,
+            counts_tokens,
             taken,
             names,
             apis: Vec::new(),
@@ -160,10 +170,15 @@ impl<'a> Proposal<'a> {
         let mut operations = Vec::new();
         for operation in &description.operations {
             let status = self.operation(&home.name, operation);
+            let tokens = match &status {
+                Status::Tool(name) if self.counts_tokens => tokens_of(operation, name),
+                _ => None,
+            };
             operations.push(ImportedOperation {
                 key: operation.id.key.as_str().to_owned(),
                 endpoint: operation.endpoint.clone(),
                 status,
+                tokens,
             });
         }
         for skipped in description.skipped {
@@ -172,6 +187,7 @@ impl<'a> Proposal<'a> {
                 status: Status::Skipped(format!("{}: {}", skipped.pointer, skipped.reason)),
                 key: skipped.key,
                 endpoint: skipped.endpoint,
+                tokens: None,
             });
         }
         if accepts {
@@ -418,6 +434,22 @@ fn write_all(files: &[(PathBuf, Vec<u8>)]) -> Result<(), ImportError> {
             ImportError::Failed(format!("cannot write {}: {error}", path.display()))
         })
     })
+}
+
+/// What an operation costs in a model's context as a tool without rules; `None` where none
+/// can be made of it, which `check` then says.
+fn tokens_of(operation: &Operation, name: &ToolName) -> Option<u32> {
+    let spec = ToolSpec {
+        name: name.clone(),
+        title: None,
+        description: None,
+        effect: None,
+        idempotent: None,
+        rules: &[],
+        examples: &[],
+        operation: Arc::new(operation.clone()),
+    };
+    Tool::compile(spec).ok().map(|(tool, _)| tool.tokens())
 }
 
 /// The first lines of a new configuration.
