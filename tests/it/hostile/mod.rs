@@ -78,12 +78,12 @@ fn row(operation: &'static str, arguments: Value, line: &'static str) -> Row {
 
 fn with_body(
     operation: &'static str,
-    body: Value,
+    body: impl Into<Value>,
     line: &'static str,
     headers: &'static [(&'static str, &'static str)],
     sent: &'static str,
 ) -> Row {
-    Row { operation, arguments: json!({"body": body}), line, headers, body: sent }
+    Row { operation, arguments: json!({"body": body.into()}), line, headers, body: sent }
 }
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
