@@ -133,8 +133,8 @@ impl<L: AttemptLog> Course<'_, L> {
                 ended => {
                     let why = why(&ended);
                     match self.judge.verdict(ended) {
-                        Verdict::Done { payload, drift } => {
-                            return Outcome::Done { payload, drift };
+                        Verdict::Done { payload, drift, headers } => {
+                            return Outcome::Done { payload, drift, headers };
                         }
                         Verdict::Setback(setback) => {
                             // Where a redirect led is asked for again.

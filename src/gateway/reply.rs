@@ -29,6 +29,8 @@ pub struct Success {
     pub payload: Payload,
     /// Where the answer leaves its description.
     pub drift: Vec<Drift>,
+    /// Headers of the answer that say something of their own.
+    pub headers: Vec<(String, String)>,
     /// What the tool's shape left out of it.
     pub cuts: Vec<Cut>,
 }

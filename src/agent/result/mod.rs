@@ -107,6 +107,10 @@ fn from_success(
     if !success.drift.is_empty() {
         meta.insert("tollbridge/drift".to_owned(), drift(&success.drift));
     }
+    if !success.headers.is_empty() {
+        let headers = success.headers.into_iter().map(|(name, value)| (name, Value::String(value)));
+        meta.insert("tollbridge/headers".to_owned(), Value::Object(headers.collect()));
+    }
     match success.payload {
         Payload::Empty => structured(json!({}), success.cuts, MAX_CHARACTERS, meta, false),
         Payload::Value(Value::Object(object)) => {

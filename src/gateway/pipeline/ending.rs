@@ -87,7 +87,7 @@ impl Run<'_> {
             served_by: report.served_by,
         };
         let result = match report.outcome {
-            Outcome::Done { mut payload, mut drift } => {
+            Outcome::Done { mut payload, mut drift, headers } => {
                 let mut cuts = Vec::new();
                 if let Payload::Value(value) = &mut payload {
                     // The binding may have said of a place what the schema says again.
@@ -104,7 +104,7 @@ impl Run<'_> {
                     *value = shaped.value;
                     cuts = shaped.cuts;
                 }
-                Ok(Success { payload, drift, cuts })
+                Ok(Success { payload, drift, headers, cuts })
             }
             Outcome::Failed(failed) => Err(Failure::of_upstream(failed)),
         };

@@ -116,7 +116,10 @@ async def judge(tally, name, description, tools_most, draws_most, minutes):
     for one in wrong[:20]:
         print("        " + one[:600], flush=True)
     shown = ", ".join(f"{count} {what}" for what, count in counts.most_common())
-    tally.check(f"{name}: {counts['accepted']} requests accepted", not wrong and counts["accepted"], shown)
+    if wrong or counts["accepted"]:
+        tally.check(f"{name}: {counts['accepted']} requests accepted", not wrong, shown)
+    else:
+        tally.cannot(name, "Prism judged no request")
     print(f"        {shown}", flush=True)
 
 
@@ -153,8 +156,9 @@ async def calls(client, counts, wrong, tools_most, draws_most, minutes):
             elif status in INVALID and "stoplight.io/prism" in body:
                 counts[f"refused with {status}"] += 1
                 wrong.append(f"{tool.name} {status}, {INVALID[status]}: {json.dumps(arguments)[:250]} {body[:300]}")
-            elif status is not None and "stoplight.io/prism" not in body:
-                # An error that the description itself has as an example.
+            elif (status == 500 and "errors#VIOLATIONS" in body) or (status and "stoplight.io/prism" not in body):
+                # Its own answer broke the description, or is an error that this has as an
+                # example; the request passed (an invalid one is answered with 422).
                 counts["accepted"] += 1
             else:
                 counts[f"not answered ({status or error['code']})"] += 1
