@@ -123,6 +123,11 @@ async def judge(tally, name, description, tools_most, draws_most, minutes):
     print(f"        {shown}", flush=True)
 
 
+def has_list(arguments):
+    body = arguments.get("body")
+    return isinstance(body, dict) and any(isinstance(one, list) for one in body.values())
+
+
 async def calls(client, counts, wrong, tools_most, draws_most, minutes):
     tools, cursor = [], None
     while True:
@@ -153,6 +158,10 @@ async def calls(client, counts, wrong, tools_most, draws_most, minutes):
             if error["code"] == "invalid_arguments":
                 # The listed schema says less than the full one: nothing was sent.
                 counts["refused by the bridge itself"] += 1
+            elif status == 422 and "must be array" in body and has_list(arguments):
+                # In a form without `encoding` Prism keeps the last of several pairs of one
+                # name, where a list is one pair an item (OpenAPI 3.2.0 §4.14.4.1).
+                counts["lists in forms, which Prism cannot read"] += 1
             elif status in INVALID and "stoplight.io/prism" in body:
                 counts[f"refused with {status}"] += 1
                 wrong.append(f"{tool.name} {status}, {INVALID[status]}: {json.dumps(arguments)[:250]} {body[:300]}")
