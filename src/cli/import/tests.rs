@@ -379,7 +379,11 @@ async fn a_folder_is_all_its_descriptions() {
     let (folder, spec) = folder();
     let specs = folder.path().join("in");
     std::fs::create_dir(&specs).unwrap();
-    std::fs::copy(&spec, specs.join("b.json")).unwrap();
+    std::fs::create_dir_all(specs.join("sub/.git")).unwrap();
+    std::fs::create_dir(specs.join("b.json.documents")).unwrap();
+    std::fs::copy(&spec, specs.join("sub/b.json")).unwrap();
+    std::fs::copy(&spec, specs.join("sub/.git/c.json")).unwrap();
+    std::fs::copy(&spec, specs.join("b.json.documents/d.json")).unwrap();
     std::fs::copy(&spec, specs.join("a.json")).unwrap();
     std::fs::write(specs.join("package.json"), "{}").unwrap();
     std::fs::write(specs.join("notes.txt"), "x").unwrap();
