@@ -11,7 +11,7 @@ check:
 test:
     cargo test --workspace --locked
 
-# The tests of one pure crate: operation, openapi or wsdl. Seconds, not minutes
+# The tests of one pure crate: operation, xml, openapi or wsdl. Seconds, not minutes
 test-crate NAME:
     cargo test -p tollbridge-{{ NAME }} --locked
 
@@ -32,15 +32,26 @@ doc:
 deny:
     cargo deny --locked --log-level error check bans licenses sources
 
+# How long a description of 13 MB takes, imported, listed, and as a curation of six tools
+bench-load:
+    cargo bench --locked --bench load
+
 # The bundled upstreams and a scripted day through the bridge
 demo:
     cargo run --locked -- demo
 
-# Drive the debug binary with the official Python client, and a real PowerDNS through it
+# The debug binary before every judge that is not ours, and a table of what they say
 evidence:
     cargo build --workspace --locked
-    tests/scripts/python-client.sh target/debug/tollbridge
-    tests/scripts/powerdns.sh target/debug/tollbridge
+    tests/judges/run target/debug/tollbridge
+
+# The bridge beside nginx, a bare proxy, a bare rmcp server and FastMCP: docs/performance.md
+bench *OPTIONS:
+    benches/end-to-end/run.py {{ OPTIONS }}
+
+# The pieces of a call's way, one by one
+bench-pieces *FILTER:
+    cargo bench --locked --bench hot_path -- {{ FILTER }}
 
 # Everything that must hold before a change goes in
 ci:

@@ -7,7 +7,7 @@
 mod origin;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tollbridge_operation::{ApiName, Description, Operation, Skipped, Warning};
@@ -91,14 +91,7 @@ impl Catalog {
 
     /// Adds an API whose description was read, or built, elsewhere.
     pub fn insert(&mut self, name: ApiName, description: Description, digest: String) -> &Api {
-        let api = Api {
-            title: description.title,
-            format: description.format,
-            digest,
-            operations: description.operations.into_iter().map(Arc::new).collect(),
-            skipped: description.skipped,
-            warnings: description.warnings,
-        };
+        let api = Api::new(description, digest);
         self.apis.entry(name).insert_entry(api).into_mut()
     }
 
@@ -114,6 +107,24 @@ impl Catalog {
 }
 
 impl Api {
+    /// Reads a copy of a description as if it stood where the origin says, with the documents
+    /// to which it refers as they are now. Its digest tells whether they are the same.
+    pub fn of_copy(name: &ApiName, origin: &Origin, copy: &Path) -> Result<Self, CatalogError> {
+        let Reading { description, digest, .. } = origin.read_copy(name, copy)?;
+        Ok(Self::new(description, digest))
+    }
+
+    fn new(description: Description, digest: String) -> Self {
+        Self {
+            title: description.title,
+            format: description.format,
+            digest,
+            operations: description.operations.into_iter().map(Arc::new).collect(),
+            skipped: description.skipped,
+            warnings: description.warnings,
+        }
+    }
+
     /// The operation that `spelled` names: its key, or `METHOD /path` whatever its key is.
     pub fn operation(&self, spelled: &str) -> Result<&Arc<Operation>, NotFound> {
         let at = |endpoint: &Option<tollbridge_operation::Endpoint>| {

@@ -59,8 +59,13 @@ pub struct Reading {
 impl Origin {
     /// Reads the description from its file.
     pub fn read(&self, api: &ApiName) -> Result<Reading, CatalogError> {
-        let file = |error| CatalogError::File { path: self.file.clone(), error };
-        let bytes = bounded(&self.file).map_err(file)?;
+        self.read_copy(api, &self.file)
+    }
+
+    /// Reads the description from a copy of its file.
+    pub fn read_copy(&self, api: &ApiName, copy: &Path) -> Result<Reading, CatalogError> {
+        let file = |error| CatalogError::File { path: copy.to_owned(), error };
+        let bytes = bounded(copy).map_err(file)?;
         self.read_bytes(api, &bytes, &|_, file| bounded(file).map_err(|error| error.to_string()))
     }
 

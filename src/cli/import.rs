@@ -9,7 +9,7 @@ mod documents;
 mod propose;
 mod select;
 mod source;
-mod write;
+pub(super) mod write;
 
 #[cfg(test)]
 mod tests;
@@ -203,6 +203,7 @@ async fn import(args: &Args, config: &Path) -> Result<Imported, ImportError> {
         }
         Target::File(path) => {
             proposal.keep_descriptions()?;
+            proposal.keep_accepted()?;
             write::replace(path, &text)?;
             None
         }

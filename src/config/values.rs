@@ -521,6 +521,29 @@ impl<'de> Deserialize<'de> for ArgumentPath {
     }
 }
 
+/// A JSON pointer into an answer (RFC 6901): empty for the whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer(pub String);
+
+impl FromStr for Pointer {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let fits = text.is_empty()
+            || text.starts_with('/') && text.split('/').all(|step| decode_segment(step).is_some());
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(expected("a JSON pointer (RFC 6901), such as \"/meta/next\""))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Pointer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
 /// A value of the file as JSON, its numbers with the digits that the file has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Literal(pub Value);
@@ -603,6 +626,8 @@ name_schema! {
     ApiNameSchema "tollbridge-api-name" "The name of an API: a table [api.NAME]."
     ToolNameSchema "tollbridge-tool-name" "1 to 40 of a-z, 0-9 and _."
     IdentitySchema "tollbridge-identity" "Who calls."
+    ArgumentSchema "tollbridge-argument" "The name of an argument, or a JSON pointer to it."
+    PointerSchema "tollbridge-pointer" "A JSON pointer (RFC 6901)."
 }
 
 /// Whether a text has the form that a JSON Schema's `format` names; `None` where the format
@@ -630,6 +655,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Malformed>> {
         "tollbridge-secret" => {
             text.parse::<SecretRef>().map(drop).map_err(|error| Malformed(error.to_string()))
         }
+        "tollbridge-pointer" => parses::<Pointer>(text),
         "tollbridge-argument" => parses::<ArgumentPath>(text),
         "tollbridge-api-name" => ApiName::new(text).map(drop).map_err(|error| expected(error.rule)),
         "tollbridge-tool-name" => {

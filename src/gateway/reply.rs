@@ -4,6 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 use tollbridge_operation::{CallId, Drift, Payload};
 
+use crate::tools::answer::Cut;
+use crate::tools::pages::PagesRead;
+
 /// The end of a call.
 #[derive(Debug)]
 pub struct Reply {
@@ -27,6 +30,10 @@ pub struct Success {
     pub payload: Payload,
     /// Where the answer leaves its description.
     pub drift: Vec<Drift>,
+    /// What the tool's shape left out of it.
+    pub cuts: Vec<Cut>,
+    /// The pages that it was put together of.
+    pub pages: Option<PagesRead>,
 }
 
 /// `_meta["tollbridge/call"]`.

@@ -5,11 +5,14 @@
 //! the first call. The room knows operations only: no configuration file, protocol, caller
 //! or clock. Whoever reads the configuration translates it into the input types here.
 
+pub mod answer;
+pub mod change;
 mod judge;
 pub mod limits;
 pub mod lint;
 pub mod name;
 pub mod output;
+pub mod pages;
 mod place;
 pub mod pointer;
 pub mod portable;
@@ -21,9 +24,12 @@ pub mod tokens;
 mod tool;
 pub mod validate;
 
+pub use answer::AnswerShape;
+pub use change::{Change, Impact, changes};
 pub use limits::{LimitBroken, Limits};
 pub use lint::{LintFinding, Severity, lint, lint_count};
 pub use name::propose;
+pub use pages::PageRule;
 pub use pointer::ArgumentPointer;
 pub use rule::{ArgumentRule, RuleError};
 pub use tokens::TOKENIZER;

@@ -4,7 +4,9 @@
 
 mod architecture;
 mod cancel;
+mod curation;
 mod holds;
+mod hostile;
 mod layers;
 mod money;
 mod order;

@@ -28,6 +28,7 @@ mod schema;
 mod security;
 mod servers;
 mod swagger2;
+mod xml;
 mod yaml;
 
 use std::collections::BTreeMap;

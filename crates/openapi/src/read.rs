@@ -22,7 +22,7 @@ use crate::document::{
 use crate::parameters::{self, Planner};
 use crate::schema::{Direction, Lifted, Schemas};
 use crate::servers::Variables;
-use crate::{body, responses, security, servers, swagger2};
+use crate::{body, responses, security, servers, swagger2, xml};
 
 /// The members of a path item that are operations.
 const METHODS: [&str; 9] =
@@ -46,6 +46,7 @@ pub(crate) fn description(
         document,
         options,
         schemas: Schemas::new(document, sites.len()),
+        xml: xml::Planner::new(document),
         warnings,
         variables: Variables::new(variables),
         query_credentials: security::credentials(document, ApiKeyPlace::Query).into(),
@@ -66,6 +67,7 @@ pub(crate) fn description(
             }),
         }
     }
+    reader.xml.finish();
     reader.variables.tell_unused(&mut reader.warnings);
     Description {
         title: info("title"),
@@ -238,6 +240,7 @@ struct Reader<'d, 'o> {
     document: &'d Document,
     options: &'d ReadOptions<'o>,
     schemas: Schemas<'d>,
+    xml: xml::Planner<'d>,
     warnings: Warnings,
     variables: Variables<'o>,
     query_credentials: Arc<[String]>,
@@ -269,7 +272,8 @@ impl<'d> Reader<'d, '_> {
         };
         let body = match &request_body {
             Some((at, value)) => {
-                Some(body::plan(document, &mut self.schemas, at, value, &mut self.warnings)?)
+                let (schemas, xml) = (&mut self.schemas, &mut self.xml);
+                Some(body::plan(document, schemas, xml, at, value, &mut self.warnings)?)
             }
             None => None,
         };
@@ -283,6 +287,7 @@ impl<'d> Reader<'d, '_> {
         let planned = Planner {
             document,
             schemas: &mut self.schemas,
+            xml: &mut self.xml,
             warnings: &mut self.warnings,
             variables: &variables,
             reserved,
@@ -290,8 +295,13 @@ impl<'d> Reader<'d, '_> {
         }
         .plan(&declared)?;
         let input = self.input(&planned, body.as_ref())?;
-        let successes =
-            responses::successes(document, &mut self.schemas, at, operation, &mut self.warnings);
+        let successes = responses::successes(
+            document,
+            (&mut self.schemas, &mut self.xml),
+            at,
+            operation,
+            &mut self.warnings,
+        );
         let (effect, idempotent) = effect(&method);
         let binding = RestBinding {
             method,
@@ -299,7 +309,7 @@ impl<'d> Reader<'d, '_> {
             parameters: planned.into_iter().map(|planned| planned.parameter).collect(),
             body: body.map(|body| body.plan),
             accept: successes.accept,
-            has_json: successes.has_json,
+            expected: successes.expected,
             reserved_query: self.query_credentials.clone(),
             reserved_cookies: self.cookie_credentials.clone(),
         };
@@ -382,7 +392,7 @@ impl<'d> Reader<'d, '_> {
         }
         let lifted: Vec<&Lifted> = planned
             .iter()
-            .filter_map(|planned| planned.lifted.as_ref())
+            .flat_map(|planned| &planned.lifted)
             .chain(body.into_iter().flat_map(|body| &body.lifted))
             .collect();
         let definitions = self.schemas.definitions(lifted, Direction::Input, &mut self.warnings)?;

@@ -133,6 +133,32 @@ async fn a_modern_call_is_answered_with_json() {
     assert_eq!((caller.identity, caller.transport), (identity("local"), Transport::Http));
 }
 
+/// The short way and the library's give the same bytes. An `Accept` with a parameter asks for
+/// nothing else, and takes the library's.
+#[tokio::test]
+async fn both_ways_of_a_call_answer_alike() {
+    let server = Server::start(open()).await;
+    for tool in ["echo", "unrecorded", "nobody_knows_it"] {
+        let mut answers = Vec::new();
+        for accept in
+            ["application/json, text/event-stream", "application/json;q=1, text/event-stream"]
+        {
+            let mut request = server.call(tool).build().unwrap();
+            request.headers_mut().insert("accept", accept.parse().unwrap());
+            let is_short = {
+                let body = request.body().and_then(reqwest::Body::as_bytes).unwrap();
+                direct::read(request.headers(), body).is_some()
+            };
+            assert_eq!(is_short, !accept.contains(';'), "{accept}");
+            let answer = server.client.execute(request).await.unwrap();
+            let kind = answer.headers()["content-type"].clone();
+            answers.push((answer.status(), kind, answer.text().await.unwrap()));
+        }
+        assert_eq!(answers[0], answers[1], "{tool}");
+    }
+    assert_eq!(server.backend.calls.lock().unwrap().len(), 6);
+}
+
 #[tokio::test]
 async fn a_legacy_client_calls_in_its_session() {
     let server = Server::start(open()).await;
@@ -366,6 +392,31 @@ async fn a_client_that_goes_away_cancels_its_call() {
 }
 
 #[tokio::test]
+async fn in_a_session_an_answer_survives_its_connection() {
+    let server = Server::start(open()).await;
+    let session = server.session(|request| request).await;
+    let call = legacy(2, "tools/call", json!({ "name": "pause" }));
+    let call = server.post(call.to_string()).header("mcp-session-id", &session);
+    let mut stream = call.send().await.unwrap();
+    let first = String::from_utf8(stream.chunk().await.unwrap().unwrap().to_vec()).unwrap();
+    let id = first.lines().find_map(|line| line.strip_prefix("id:")).unwrap().trim().to_owned();
+    server.backend.slow_calls(1, 0).await;
+    drop(stream);
+    // The call ends meanwhile.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let back = |session: &str, id: &str| {
+        let get = server.get("/mcp").header("accept", "text/event-stream");
+        get.header("mcp-session-id", session).header("last-event-id", id)
+    };
+    let answer = back(&session, &id).send().await.unwrap();
+    let answer = last_event(&answer.text().await.unwrap());
+    assert_eq!((&answer["id"], &answer["result"]["isError"]), (&json!(2), &json!(false)));
+    let other = server.session(|request| request).await;
+    let nothing = back(&other, &id).send().await.unwrap();
+    assert!(!nothing.text().await.unwrap().contains("isError"));
+}
+
+#[tokio::test]
 async fn a_shutdown_lets_calls_end_and_closes_what_only_listens() {
     let server = Server::start(open()).await;
     let session = server.session(|request| request).await;
@@ -383,6 +434,23 @@ async fn a_shutdown_lets_calls_end_and_closes_what_only_listens() {
     assert_eq!(answer.status(), 200);
     assert!(answer.text().await.unwrap().contains("\"isError\":false"));
     server.ended().await;
+}
+
+#[tokio::test]
+async fn a_modern_notification_is_taken_without_headers_that_are_asked_of_requests_only() {
+    let server = Server::start(open()).await;
+    let told = |method: &str| {
+        let mut told = modern(1, "notifications/cancelled", json!({ "requestId": "listen:0" }));
+        told.as_object_mut().unwrap().remove("id");
+        let post = server.post(told.to_string()).header("mcp-protocol-version", "2026-07-28");
+        if method.is_empty() { post } else { post.header("mcp-method", method) }
+    };
+    assert_eq!(status(told("")).await, 202);
+    assert_eq!(status(told("notifications/cancelled")).await, 202);
+    assert_eq!(server.backend.reasons(), [""; 0]);
+    // One that is there must be right.
+    assert_eq!(status(told("notifications/initialized")).await, 400);
+    assert_eq!(server.backend.reasons().len(), 1);
 }
 
 #[tokio::test]

@@ -3,9 +3,7 @@
 //!
 //! Success carries the answer's value as `structuredContent` and as text; failure carries
 //! `structuredContent.error`, which tells a model what to do next. What is too long for a
-//! model's context is cut here (see `cut`) and said to be cut beside the value.
-
-mod cut;
+//! model's context is cut here (see `tools::answer::cut`) and said to be cut beside the value.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +15,8 @@ use tollbridge_operation::{CallId, Drift, Payload};
 
 use super::ToolView;
 use crate::gateway::{CallMeta, ErrorCode, Failure, Reply, Success};
+use crate::tools::answer::cut::{self, Cut, Unit};
+use crate::tools::pages::PagesRead;
 
 /// The longest value, in characters of JSON, that is handed to a model.
 pub const MAX_CHARACTERS: usize = 40_000;
@@ -34,7 +34,8 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// The result as JSON, as a client of the newest protocol revision gets it. `tool` is the
 /// called tool as it is listed.
 pub fn to_json(reply: Reply, tool: Option<&ToolView>, server_name: &str) -> Value {
-    as_value(&from_reply(reply, tool, &server(server_name)))
+    let described = tool.is_some_and(|tool| tool.output_schema.is_some());
+    as_value(&from_reply(reply, described, &server(server_name)))
 }
 
 /// The result of a call that could not be recorded, as JSON.
@@ -59,20 +60,13 @@ pub(super) fn server_meta(server: &Implementation) -> MetaObject {
     MetaObject(meta)
 }
 
-/// The result of a call.
-pub(super) fn from_reply(
-    reply: Reply,
-    tool: Option<&ToolView>,
-    server: &Implementation,
-) -> CallToolResult {
+/// The result of a call. `described` says whether its tool is listed with a schema of it.
+pub(super) fn from_reply(reply: Reply, described: bool, server: &Implementation) -> CallToolResult {
     let Reply { meta: call, result } = reply;
     let mut meta = server_meta(server);
     meta.insert("tollbridge/call".to_owned(), call_meta(&call));
     match result {
-        Ok(success) => {
-            let described = tool.is_some_and(|tool| tool.output_schema.is_some());
-            from_success(success, described, &call.id, meta)
-        }
+        Ok(success) => from_success(success, described, &call.id, meta),
         Err(failure) => from_failure(failure, meta),
     }
 }
@@ -108,13 +102,31 @@ fn from_success(
     if !success.drift.is_empty() {
         meta.insert("tollbridge/drift".to_owned(), drift(&success.drift));
     }
-    match success.payload {
-        Payload::Empty => structured(json!({}), MAX_CHARACTERS, meta, false),
+    let more = success.pages.as_ref().and_then(PagesRead::note);
+    if let Some(pages) = success.pages {
+        let pages = serde_json::to_value(pages).expect("what was read is made of JSON values");
+        meta.insert("tollbridge/pages".to_owned(), pages);
+    }
+    let mut result = from_payload(success.payload, success.cuts, described, id, meta);
+    result.content.extend(more.map(ContentBlock::text));
+    result
+}
+
+fn from_payload(
+    payload: Payload,
+    cuts: Vec<Cut>,
+    described: bool,
+    id: &CallId,
+    meta: MetaObject,
+) -> CallToolResult {
+    match payload {
+        Payload::Empty => structured(json!({}), cuts, MAX_CHARACTERS, meta, false),
         Payload::Value(Value::Object(object)) => {
-            structured(Value::Object(object), MAX_CHARACTERS, meta, false)
+            structured(Value::Object(object), cuts, MAX_CHARACTERS, meta, false)
         }
         Payload::Value(value) => {
-            structured(json!({ "result": value }), MAX_CHARACTERS, meta, false)
+            let value = json!({ "result": value });
+            structured(value, cuts, MAX_CHARACTERS, meta, false)
         }
         Payload::Bytes { media_type, data } => {
             // Where an output schema was published, clients throw a result away that has no
@@ -146,23 +158,34 @@ fn from_failure(mut failure: Failure, mut meta: MetaObject) -> CallToolResult {
         // x402 over MCP: the challenge stands where the client's payment code looks for it.
         Some(payment) => {
             meta.insert("tollbridge/error".to_owned(), error);
-            structured(payment, MAX_CHARACTERS, meta, true)
+            structured(payment, Vec::new(), MAX_CHARACTERS, meta, true)
         }
-        None => structured(json!({ "error": error }), MAX_ERROR_CHARACTERS, meta, true),
+        None => structured(json!({ "error": error }), Vec::new(), MAX_ERROR_CHARACTERS, meta, true),
     }
 }
 
 /// A result whose value stands twice: structured, and the same as text for clients that read
-/// only that.
-fn structured(value: Value, limit: usize, mut meta: MetaObject, is_error: bool) -> CallToolResult {
+/// only that. `cuts` are what is not in it already.
+fn structured(
+    mut value: Value,
+    mut cuts: Vec<Cut>,
+    limit: usize,
+    mut meta: MetaObject,
+    is_error: bool,
+) -> CallToolResult {
     let text = value.to_string();
     let characters = text.chars().count();
-    if characters <= limit {
+    if characters <= limit && cuts.is_empty() {
         return assemble(vec![ContentBlock::text(text)], Some(value), meta, is_error);
     }
-    let (value, cuts) = cut::cut(&value, limit);
-    let note = cut::note(&cuts, characters, limit, is_error);
-    meta.insert("tollbridge/cut".to_owned(), cut::meta(&cuts, characters, limit));
+    let whole = (characters > limit).then_some((characters, limit));
+    if whole.is_some() {
+        let (short, more) = cut::cut(&value, limit, Unit::Characters, "");
+        value = short;
+        cuts.extend(more);
+    }
+    let note = cut::note(&cuts, whole, is_error);
+    meta.insert("tollbridge/cut".to_owned(), cut::meta(&cuts, whole));
     let blocks = vec![ContentBlock::text(value.to_string()), ContentBlock::text(note)];
     assemble(blocks, Some(value), meta, is_error)
 }

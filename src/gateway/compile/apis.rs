@@ -1,6 +1,6 @@
 //! The APIs of a configuration: their descriptions read, their upstreams made.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use tollbridge_operation::{ApiName, Operation};
 use url::Url;
 
 use super::secrets::Resolved;
+use super::stale::{self, Standing};
 use crate::bridge::{self, ApiKeyAt, Credential, Credentials, Redirects, Upstream, UpstreamConfig};
 use crate::catalog::{Allowed, Catalog, Origin};
 use crate::config::{
@@ -19,14 +20,15 @@ use crate::secret::Redactor;
 /// How many of a description's own mistakes are shown.
 const MAX_WARNINGS: usize = 10;
 
-/// Reads every API's description into the catalog; those that could be read.
+/// Reads every API's description into the catalog; those that could be read, and how they
+/// stand to what was accepted.
 pub(super) fn read(
     config: &Config,
     catalog: &mut Catalog,
     sources: &mut Vec<PathBuf>,
     found: &mut Diagnostics,
-) -> HashSet<ApiName> {
-    let mut described = HashSet::new();
+) -> HashMap<ApiName, Standing> {
+    let mut described = HashMap::new();
     for (name, api) in config.apis.iter() {
         let origin = origin(config, api);
         // Watched also where they cannot be read: they may be mended there.
@@ -44,19 +46,7 @@ pub(super) fn read(
                 continue;
             }
         };
-        if let Some(digest) = &api.digest
-            && digest.0 != read.digest
-        {
-            found.push(
-                Diagnostic::warning(
-                    codes::CHANGED,
-                    &config.file,
-                    format!("the description of `{name}` is not the one that was imported"),
-                )
-                .at(digest.span())
-                .help(format!("look at what changed, then write digest = \"{}\"", read.digest)),
-            );
-        }
+        let standing = stale::standing(config, name, api, read, sources, found);
         for warning in read.warnings.iter().take(MAX_WARNINGS) {
             found.push(Diagnostic::warning(
                 codes::READING,
@@ -71,7 +61,7 @@ pub(super) fn read(
                 format!("{name}: {} more mistakes in the description were read over", more + 1),
             ));
         }
-        described.insert((**name).clone());
+        described.insert((**name).clone(), standing);
     }
     sources.extend(catalog.files().iter().cloned());
     described

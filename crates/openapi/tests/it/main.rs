@@ -16,3 +16,5 @@ mod security;
 mod servers;
 mod styles;
 mod support;
+mod wire;
+mod xml;

@@ -1,0 +1,284 @@
+//! A bounded reader of XML: bytes to a small tree, or a refusal.
+//!
+//! A DTD is refused unread (SOAP 1.1 §3 and SOAP 1.2 part 1 §5 forbid one, and what it could
+//! do elsewhere is an attack), so there are no entities but the five predefined ones and
+//! character references, and nothing outside the document is ever looked at. Depth, elements,
+//! attributes, namespaces and text are bounded here; the size of the whole is the caller's
+//! to bound. Comments and processing instructions are passed over. A refusal says what is
+//! wrong, and quotes nothing.
+
+use quick_xml::XmlVersion;
+use quick_xml::escape::{EscapeError, resolve_predefined_entity};
+use quick_xml::events::attributes::Attribute as Raw;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::{NamespaceResolver, ResolveResult};
+use quick_xml::reader::NsReader;
+
+use crate::chars;
+
+/// Elements within elements.
+pub const MAX_DEPTH: usize = 64;
+/// Attributes of one element, declarations of namespaces among them.
+pub const MAX_ATTRIBUTES: usize = 128;
+/// Elements of one document. A tree costs some thirty times its text where elements are
+/// tiny, so the bound on bytes alone does not bound it.
+pub const MAX_ELEMENTS: usize = 500_000;
+/// Namespaces in scope at one place. Each lookup is linear in them.
+const MAX_NAMESPACES: usize = 256;
+/// Bytes of text that no element interrupts.
+pub const MAX_TEXT: usize = 16 * 1024 * 1024;
+
+/// The namespace of `xml:lang` and its kin.
+pub const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
+/// The namespace of declarations of namespaces.
+pub const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
+
+/// An element. Namespaces are resolved, and declarations of them are gone.
+#[derive(Debug, Default, PartialEq)]
+pub struct Element {
+    /// Its local name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// Its attributes, in order.
+    pub attributes: Vec<Attribute>,
+    /// What stands in it, in order.
+    pub children: Vec<Node>,
+}
+
+/// An attribute with its value normalised (XML 1.0 §3.3.3).
+#[derive(Debug, PartialEq)]
+pub struct Attribute {
+    /// Its local name.
+    pub name: String,
+    /// Its namespace, if it has a prefix.
+    pub namespace: Option<String>,
+    /// Its value.
+    pub value: String,
+}
+
+/// What stands in an element. Neighbouring texts are one.
+#[derive(Debug, PartialEq)]
+pub enum Node {
+    /// An element.
+    Element(Element),
+    /// Text, CDATA sections among it.
+    Text(String),
+}
+
+/// Why a document is not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum XmlError {
+    /// Bytes that are none.
+    #[error("it is not UTF-8")]
+    NotUtf8,
+    /// A breach of the grammar.
+    #[error("it is not well-formed XML, at byte {at}")]
+    Malformed {
+        /// The byte, from 0.
+        at: u64,
+    },
+    /// A DTD.
+    #[error("it has a document type declaration, which is refused")]
+    Doctype,
+    /// An entity that only a DTD could define.
+    #[error("it refers to an entity that XML does not predefine")]
+    Entity,
+    /// A control character, a surrogate, or one of their kin.
+    #[error("it has a character that XML does not allow")]
+    Character,
+    /// A prefix that is bound to nothing.
+    #[error("it uses a namespace prefix that is not declared")]
+    Prefix,
+    /// More than is read.
+    #[error("it has more than {1} {0}")]
+    Bound(&'static str, usize),
+}
+
+impl Element {
+    /// The child elements.
+    pub fn elements(&self) -> impl Iterator<Item = &Self> {
+        self.children.iter().filter_map(|node| match node {
+            Node::Element(element) => Some(element),
+            Node::Text(_) => None,
+        })
+    }
+
+    /// The first child element of that local name.
+    pub fn child(&self, name: &str) -> Option<&Self> {
+        self.elements().find(|child| child.name == name)
+    }
+
+    /// The element's own text, what stands between its child elements among it.
+    pub fn text(&self) -> String {
+        let texts = self.children.iter().filter_map(|node| match node {
+            Node::Text(text) => Some(text.as_str()),
+            Node::Element(_) => None,
+        });
+        texts.collect()
+    }
+
+    /// The attribute of that name.
+    pub fn attribute(&self, namespace: Option<&str>, name: &str) -> Option<&str> {
+        let found = self
+            .attributes
+            .iter()
+            .find(|a| a.name == name && a.namespace.as_deref() == namespace)?;
+        Some(&found.value)
+    }
+
+    fn push_text(&mut self, text: &str) -> Result<(), XmlError> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        if !matches!(self.children.last(), Some(Node::Text(_))) {
+            self.children.push(Node::Text(String::new()));
+        }
+        if let Some(Node::Text(last)) = self.children.last_mut() {
+            if last.len() + text.len() > MAX_TEXT {
+                return Err(XmlError::Bound("bytes of text without an element", MAX_TEXT));
+            }
+            last.push_str(text);
+        }
+        Ok(())
+    }
+}
+
+/// Reads a document and gives its root.
+pub fn parse(bytes: &[u8]) -> Result<Element, XmlError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| XmlError::NotUtf8)?;
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    if !text.chars().all(chars::is_xml) {
+        return Err(XmlError::Character);
+    }
+    let mut reader = NsReader::from_str(text);
+    reader.config_mut().check_comments = true;
+    reader.resolver_mut().set_max_namespace_bindings(MAX_NAMESPACES);
+
+    let mut open: Vec<Element> = Vec::new();
+    let mut root: Option<Element> = None;
+    let mut elements = 0_usize;
+    loop {
+        let at = reader.buffer_position();
+        let malformed = XmlError::Malformed { at };
+        let event = reader.read_event().map_err(|_| malformed.clone())?;
+        match event {
+            Event::Start(ref start) | Event::Empty(ref start) => {
+                if root.is_some() {
+                    return Err(malformed);
+                }
+                elements += 1;
+                if elements > MAX_ELEMENTS {
+                    return Err(XmlError::Bound("elements", MAX_ELEMENTS));
+                }
+                if open.len() >= MAX_DEPTH {
+                    return Err(XmlError::Bound("elements within each other", MAX_DEPTH));
+                }
+                let element = element(start, reader.resolver(), &malformed)?;
+                if matches!(event, Event::Empty(_)) {
+                    close(element, &mut open, &mut root);
+                } else {
+                    open.push(element);
+                }
+            }
+            Event::End(_) => {
+                let element = open.pop().ok_or(malformed)?;
+                close(element, &mut open, &mut root);
+            }
+            Event::Text(text) => match open.last_mut() {
+                // XML 1.0 §2.4: this would end a CDATA section that was never begun.
+                Some(_) if text.contains("]]>") => return Err(malformed),
+                Some(element) => element.push_text(&text.xml10_content())?,
+                None if text.chars().all(chars::is_space) => {}
+                None => return Err(malformed),
+            },
+            Event::CData(text) => {
+                open.last_mut().ok_or(malformed)?.push_text(&text.xml10_content())?;
+            }
+            Event::GeneralRef(reference) => {
+                let element = open.last_mut().ok_or(malformed.clone())?;
+                match reference.resolve_char_ref().map_err(|_| malformed)? {
+                    Some(c) if chars::is_xml(c) => {
+                        element.push_text(c.encode_utf8(&mut [0; 4]))?;
+                    }
+                    Some(_) => return Err(XmlError::Character),
+                    None => {
+                        let text = resolve_predefined_entity(&reference).ok_or(XmlError::Entity)?;
+                        element.push_text(text)?;
+                    }
+                }
+            }
+            Event::Decl(_) if at == 0 => {}
+            Event::Decl(_) => return Err(malformed),
+            Event::DocType(_) => return Err(XmlError::Doctype),
+            Event::Comment(_) | Event::PI(_) => {}
+            Event::Eof => return root.ok_or(malformed),
+        }
+    }
+}
+
+fn close(element: Element, open: &mut [Element], root: &mut Option<Element>) {
+    match open.last_mut() {
+        Some(parent) => parent.children.push(Node::Element(element)),
+        None => *root = Some(element),
+    }
+}
+
+fn element(
+    start: &BytesStart<'_>,
+    resolver: &NamespaceResolver,
+    malformed: &XmlError,
+) -> Result<Element, XmlError> {
+    let (namespace, name) = resolver.resolve_element(start.name());
+    let mut element = Element {
+        name: nc_name(name.as_ref(), malformed)?,
+        namespace: bound(&namespace)?,
+        ..Element::default()
+    };
+    // The iterator refuses an attribute that stands twice under one name.
+    for (count, attribute) in start.attributes().enumerate() {
+        if count >= MAX_ATTRIBUTES {
+            return Err(XmlError::Bound("attributes of one element", MAX_ATTRIBUTES));
+        }
+        let attribute = attribute.map_err(|_| malformed.clone())?;
+        if attribute.value.contains('<') {
+            return Err(malformed.clone());
+        }
+        if attribute.key.as_namespace_binding().is_some() {
+            continue;
+        }
+        let value = attribute_value(&attribute, malformed)?;
+        let (namespace, name) = resolver.resolve_attribute(attribute.key);
+        let attribute = Attribute {
+            name: nc_name(name.as_ref(), malformed)?,
+            namespace: bound(&namespace)?,
+            value,
+        };
+        // Two prefixes may stand for one namespace (Namespaces in XML §6.3).
+        if element.attribute(attribute.namespace.as_deref(), &attribute.name).is_some() {
+            return Err(malformed.clone());
+        }
+        element.attributes.push(attribute);
+    }
+    Ok(element)
+}
+
+fn attribute_value(raw: &Raw<'_>, malformed: &XmlError) -> Result<String, XmlError> {
+    let value = raw.normalized_value(XmlVersion::Implicit1_0).map_err(|error| match error {
+        quick_xml::Error::Escape(EscapeError::UnrecognizedEntity(..)) => XmlError::Entity,
+        _ => malformed.clone(),
+    })?;
+    if value.chars().all(chars::is_xml) { Ok(value.into_owned()) } else { Err(XmlError::Character) }
+}
+
+fn nc_name(name: &str, malformed: &XmlError) -> Result<String, XmlError> {
+    if chars::is_nc_name(name) { Ok(name.to_owned()) } else { Err(malformed.clone()) }
+}
+
+fn bound(namespace: &ResolveResult<'_>) -> Result<Option<String>, XmlError> {
+    match namespace {
+        ResolveResult::Unbound => Ok(None),
+        ResolveResult::Bound(uri) => Ok(Some(uri.as_ref().to_owned())),
+        ResolveResult::Unknown(_) => Err(XmlError::Prefix),
+    }
+}
