@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tollbridge_operation::{
     ApiKeyPlace, ApiName, Description, Endpoint, Operation, SchemeUse, SecurityScheme, ToolName,
@@ -22,12 +23,14 @@ use crate::catalog::Origin;
 use crate::config::{Api, BaseUrl, Config, HostName};
 use crate::gateway;
 use crate::tools::name::propose;
+use crate::tools::{Tool, ToolSpec};
 
 /// What an import proposes.
 #[derive(Debug)]
 pub(super) struct Proposal<'a> {
     existing: Option<&'a Config>,
     selection: Selection,
+    counts_tokens: bool,
     taken: BTreeSet<ToolName>,
     names: BTreeSet<ApiName>,
     apis: Vec<ImportedApi>,
@@ -36,6 +39,8 @@ pub(super) struct Proposal<'a> {
     added: String,
     /// Descriptions to keep beside the configuration.
     kept: Vec<(PathBuf, Vec<u8>)>,
+    /// The files that the descriptions are made of.
+    parts: BTreeSet<PathBuf>,
     /// Copies of descriptions as they were accepted.
     accepted: Vec<(PathBuf, Vec<u8>)>,
 }
@@ -57,6 +62,8 @@ pub(super) struct ImportedOperation {
     pub(super) key: String,
     pub(super) endpoint: Option<Endpoint>,
     pub(super) status: Status,
+    /// What the tool costs in a model's context, where that was asked for.
+    pub(super) tokens: Option<u32>,
 }
 
 /// What became of an operation.
@@ -82,7 +89,11 @@ struct Home<'a> {
 }
 
 impl<'a> Proposal<'a> {
-    pub(super) fn new(existing: Option<&'a Config>, selection: Selection) -> Self {
+    pub(super) fn new(
+        existing: Option<&'a Config>,
+        selection: Selection,
+        counts_tokens: bool,
+    ) -> Self {
         let mut taken = BTreeSet::new();
         let mut names = BTreeSet::new();
         if let Some(config) = existing {
@@ -92,18 +103,25 @@ impl<'a> Proposal<'a> {
         Self {
             existing,
             selection,
+            counts_tokens,
             taken,
             names,
             apis: Vec::new(),
             edits: Vec::new(),
             added: String::new(),
             kept: Vec::new(),
+            parts: BTreeSet::new(),
             accepted: Vec::new(),
         }
     }
 
     pub(super) fn apis(&self) -> &[ImportedApi] {
         &self.apis
+    }
+
+    /// Whether a file is a part of a description that was imported.
+    pub(super) fn has_part(&self, file: &Path) -> bool {
+        file.canonicalize().is_ok_and(|file| self.parts.contains(&file))
     }
 
     /// Adds a description.
@@ -117,7 +135,7 @@ impl<'a> Proposal<'a> {
     ) -> Result<(), ImportError> {
         let home = self.home(&spec, name, folder)?;
         let origin = self.origin(&home, &spec, folder);
-        let Whole { description, digest, kept } =
+        let Whole { description, digest, files, kept } =
             documents::read(&spec, &home.name, &origin, fetching).await?;
         let mut notes: Vec<String> = description
             .warnings
@@ -160,10 +178,15 @@ impl<'a> Proposal<'a> {
         let mut operations = Vec::new();
         for operation in &description.operations {
             let status = self.operation(&home.name, operation);
+            let tokens = match &status {
+                Status::Tool(name) if self.counts_tokens => tokens_of(operation, name),
+                _ => None,
+            };
             operations.push(ImportedOperation {
                 key: operation.id.key.as_str().to_owned(),
                 endpoint: operation.endpoint.clone(),
                 status,
+                tokens,
             });
         }
         for skipped in description.skipped {
@@ -172,6 +195,7 @@ impl<'a> Proposal<'a> {
                 status: Status::Skipped(format!("{}: {}", skipped.pointer, skipped.reason)),
                 key: skipped.key,
                 endpoint: skipped.endpoint,
+                tokens: None,
             });
         }
         if accepts {
@@ -182,6 +206,7 @@ impl<'a> Proposal<'a> {
             self.kept.push((keep, spec.bytes));
         }
         self.kept.extend(kept);
+        self.parts.extend(files.iter().filter_map(|file| file.canonicalize().ok()));
         self.names.insert(home.name.clone());
         self.apis.push(ImportedApi {
             name: home.name,
@@ -420,6 +445,22 @@ fn write_all(files: &[(PathBuf, Vec<u8>)]) -> Result<(), ImportError> {
     })
 }
 
+/// What an operation costs in a model's context as a tool without rules; `None` where none
+/// can be made of it, which `check` then says.
+fn tokens_of(operation: &Operation, name: &ToolName) -> Option<u32> {
+    let spec = ToolSpec {
+        name: name.clone(),
+        title: None,
+        description: None,
+        effect: None,
+        idempotent: None,
+        rules: &[],
+        examples: &[],
+        operation: Arc::new(operation.clone()),
+    };
+    Tool::compile(spec).ok().map(|(tool, _)| tool.tokens())
+}
+
 /// The first lines of a new configuration.
 const HEAD: &str = "\
 # Which operations agents may call, and within which limits.
@@ -549,7 +590,7 @@ fn credentials(api: &ApiName, description: &Description) -> String {
                     variable("PASSWORD")
                 )),
                 // A token of OAuth 2 is sent as a bearer token (RFC 6750), whoever got it.
-                SecurityScheme::OAuth2 | SecurityScheme::OpenIdConnect => {
+                SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. } => {
                     Some(format!("{{ kind = \"bearer\", token = {} }}", variable("TOKEN")))
                 }
                 SecurityScheme::Http { scheme } if scheme == "bearer" => {

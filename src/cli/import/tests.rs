@@ -121,6 +121,13 @@ async fn each_way_to_select_selects_what_it_says() {
         (&["--tag", "ORDERS"], &["list_orders", "create_order"]),
         (&["--read-only"], &["list_orders", "get_orders_by_id"]),
         (&[], &["list_orders", "get_orders_by_id"]),
+        (&["--method", "post"], &["create_order"]),
+        (&["--path", "/orders/*", "--effect", "read"], &["get_orders_by_id"]),
+        (&["--tag", "orders", "--method", "GET"], &["list_orders"]),
+        (
+            &["--all", "--effect", "write", "--effect", "read", "--path", "/orders"],
+            &["list_orders", "create_order"],
+        ),
     ];
     for (words, tools) in cases {
         let (folder, spec) = folder();
@@ -135,6 +142,43 @@ async fn each_way_to_select_selects_what_it_says() {
         assert!(!written(&folder).contains("hold"), "{words:?}");
         config::load(&folder.path().join("tools.toml")).unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_is_left_out_says_which_word_left_it_out() {
+    let (folder, spec) = folder();
+    let words = [spec.as_str(), "--json", "--path", "/orders", "--effect", "read"];
+    let report = run_in(folder.path(), &words).await.unwrap().report;
+    let reasons: Vec<_> = report["operations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|o| o["reason"].as_str().unwrap_or("-"))
+        .collect();
+    assert_eq!(reasons[..2], ["-", "its effect is none of those that were asked for"]);
+    assert_eq!(reasons[2], "its path is none of those that were asked for");
+    let wrong = run_in(folder.path(), &[&spec, "--method", "PATCH"]).await;
+    assert!(wrong.unwrap_err().to_string().starts_with("--method PATCH: no operation"));
+}
+
+#[tokio::test]
+async fn the_cost_of_each_tool_and_of_all_is_counted_where_it_is_asked_for() {
+    let (folder, spec) = folder();
+    let report =
+        run_in(folder.path(), &[&spec, "--json", "--all", "--tokens"]).await.unwrap().report;
+    let each: Vec<u64> = report["operations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|o| o["tokens"].as_u64())
+        .collect();
+    assert_eq!(each.len(), 4);
+    assert_eq!(report["tokens"].as_u64(), Some(each.iter().sum()));
+    let without = run_in(folder.path(), &[&spec, "--json", "--all"]).await.unwrap().report;
+    assert_eq!(
+        (&without["tokens"], &without["operations"][0]["tokens"]),
+        (&Value::Null, &Value::Null)
+    );
 }
 
 #[tokio::test]
@@ -375,7 +419,7 @@ async fn a_description_from_afar_opens_no_private_host() {
         trusted_with_private_hosts: false,
         bytes: document.into_bytes(),
     };
-    let mut proposal = Proposal::new(None, Selection::new(&args(&["x", "--all"])).unwrap());
+    let mut proposal = Proposal::new(None, Selection::new(&args(&["x", "--all"])).unwrap(), false);
     let fetching = Fetching::new(&[]).unwrap();
     proposal.add(spec, Some(&name), None, Path::new("/nowhere"), &fetching).await.unwrap();
     let text = proposal.text();
@@ -388,7 +432,11 @@ async fn a_folder_is_all_its_descriptions() {
     let (folder, spec) = folder();
     let specs = folder.path().join("in");
     std::fs::create_dir(&specs).unwrap();
-    std::fs::copy(&spec, specs.join("b.json")).unwrap();
+    std::fs::create_dir_all(specs.join("sub/.git")).unwrap();
+    std::fs::create_dir(specs.join("b.json.documents")).unwrap();
+    std::fs::copy(&spec, specs.join("sub/b.json")).unwrap();
+    std::fs::copy(&spec, specs.join("sub/.git/c.json")).unwrap();
+    std::fs::copy(&spec, specs.join("b.json.documents/d.json")).unwrap();
     std::fs::copy(&spec, specs.join("a.json")).unwrap();
     std::fs::write(specs.join("package.json"), "{}").unwrap();
     std::fs::write(specs.join("notes.txt"), "x").unwrap();
@@ -426,7 +474,7 @@ async fn a_strangers_text_stays_in_its_string_and_its_comment() {
         trusted_with_private_hosts: true,
         bytes: document.into_bytes(),
     };
-    let mut proposal = Proposal::new(None, Selection::new(&args(&["x", "--all"])).unwrap());
+    let mut proposal = Proposal::new(None, Selection::new(&args(&["x", "--all"])).unwrap(), false);
     let fetching = Fetching::new(&[]).unwrap();
     proposal.add(spec, Some(&name), None, Path::new("/nowhere"), &fetching).await.unwrap();
     let (config, _) = config::parse(Path::new("tools.toml"), proposal.text()).unwrap();
@@ -507,8 +555,9 @@ async fn a_description_of_several_documents_is_fetched_whole_and_read_offline() 
     std::fs::write(folder.path().join("tools.toml"), text).unwrap();
     let done = run_in(folder.path(), &[&spec, "--all"]).await.unwrap();
     assert_eq!(statuses(&done.report), ["shop/a tool a", "shop/b tool b"]);
-    let (digest, reading) = read();
-    assert_eq!((reading.description.operations.len(), reading.digest), (2, digest));
+    // The digest stays the accepted one until somebody accepts the change.
+    let (accepted, reading) = read();
+    assert_eq!((reading.description.operations.len(), accepted), (2, digest));
 }
 
 #[tokio::test]
