@@ -8,11 +8,15 @@
 //!
 //! It knows nothing of SOAP or JSON. A refusal says what is wrong, and quotes nothing.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use quick_xml::XmlVersion;
 use quick_xml::escape::{EscapeError, resolve_predefined_entity};
 use quick_xml::events::attributes::Attribute as Raw;
 use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::{NamespaceResolver, ResolveResult};
+use quick_xml::name::{NamespaceResolver, PrefixDeclaration, ResolveResult};
 use quick_xml::reader::NsReader;
 
 use crate::chars;
@@ -34,13 +38,59 @@ pub(crate) const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 /// The namespace of declarations of namespaces.
 pub(crate) const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
-/// An element. Namespaces are resolved, and declarations of them are gone.
+/// An element. Its own names are resolved; its scope resolves those in its values.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Element {
     pub(crate) name: String,
     pub(crate) namespace: Option<String>,
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) children: Vec<Node>,
+    pub(crate) scope: Scope,
+}
+
+/// The prefixes that are declared where an element stands (Namespaces in XML §6.1). Shared
+/// by all elements that declare none of their own. Two scopes are never different: which
+/// prefixes a document chose means nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope(Option<Arc<Declarations>>);
+
+#[derive(Debug)]
+struct Declarations {
+    outer: Scope,
+    /// Prefix and namespace; an empty prefix is the default namespace, an empty namespace
+    /// none.
+    own: Vec<(String, String)>,
+}
+
+impl PartialEq for Scope {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Scope {
+    /// The namespace of a prefix, the default one for an empty prefix; `None` where none is
+    /// declared.
+    pub(crate) fn namespace(&self, prefix: &str) -> Option<&str> {
+        if prefix == "xml" {
+            return Some(XML_NAMESPACE);
+        }
+        let mut scope = self;
+        while let Some(declarations) = &scope.0 {
+            if let Some((_, uri)) = declarations.own.iter().rev().find(|(name, _)| name == prefix) {
+                return (!uri.is_empty()).then_some(uri.as_str());
+            }
+            scope = &declarations.outer;
+        }
+        None
+    }
+
+    fn within(&self, own: Vec<(String, String)>) -> Self {
+        if own.is_empty() {
+            return self.clone();
+        }
+        Self(Some(Arc::new(Declarations { outer: self.clone(), own })))
+    }
 }
 
 /// An attribute with its value normalised (XML 1.0 §3.3.3).
@@ -61,8 +111,10 @@ pub(crate) enum Node {
 /// Why a document is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum XmlError {
-    #[error("it is not UTF-8")]
-    NotUtf8,
+    #[error("its bytes are not text in the encoding {0}")]
+    Encoding(&'static str),
+    #[error("it says that it is in an encoding that is not known")]
+    UnknownEncoding,
     #[error("it is not well-formed XML, at byte {at}")]
     Malformed { at: u64 },
     #[error("it has a document type declaration, which SOAP forbids")]
@@ -126,10 +178,10 @@ impl Element {
     }
 }
 
-/// Reads a document and gives its root.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Element, XmlError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| XmlError::NotUtf8)?;
-    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+/// Reads a document and gives its root. `charset` is what the transport said of its encoding.
+pub(crate) fn parse(bytes: &[u8], charset: Option<&str>) -> Result<Element, XmlError> {
+    let text = decode(bytes, charset)?;
+    let text = text.as_ref();
     if !text.chars().all(chars::is_xml) {
         return Err(XmlError::Character);
     }
@@ -156,7 +208,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Element, XmlError> {
                 if open.len() >= MAX_DEPTH {
                     return Err(XmlError::Bound("elements within each other", MAX_DEPTH));
                 }
-                let element = element(start, reader.resolver(), &malformed)?;
+                let outer = open.last().map(|outer| &outer.scope);
+                let element = element(start, reader.resolver(), outer, &malformed)?;
                 if matches!(event, Event::Empty(_)) {
                     close(element, &mut open, &mut root);
                 } else {
@@ -199,6 +252,38 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Element, XmlError> {
     }
 }
 
+/// The document's text: by its byte order mark, else by what the transport said, else by its
+/// own declaration (RFC 7303 §3), else in UTF-8 (XML 1.0 appendix F.1).
+fn decode<'b>(bytes: &'b [u8], charset: Option<&str>) -> Result<Cow<'b, str>, XmlError> {
+    let known =
+        |label: &str| Encoding::for_label(label.as_bytes()).ok_or(XmlError::UnknownEncoding);
+    let (encoding, mark) = match Encoding::for_bom(bytes) {
+        Some(found) => found,
+        None => (charset.map_or_else(|| declared(bytes).map_or(Ok(UTF_8), known), known)?, 0),
+    };
+    encoding
+        .decode_without_bom_handling_and_without_replacement(&bytes[mark..])
+        .ok_or(XmlError::Encoding(encoding.name()))
+}
+
+/// The encoding that the XML declaration names. One that is readable as ASCII cannot be
+/// UTF-16, whatever it says of itself.
+fn declared(bytes: &[u8]) -> Option<&str> {
+    match bytes {
+        [b'<', 0, ..] => return Some(UTF_16LE.name()),
+        [0, b'<', ..] => return Some(UTF_16BE.name()),
+        _ => {}
+    }
+    let head = &bytes[..bytes.len().min(256)];
+    let end = head.windows(2).position(|two| two == b"?>")?;
+    let head = std::str::from_utf8(&head[..end]).ok()?.strip_prefix("<?xml")?;
+    let (_, after) = head.split_once("encoding")?;
+    let after = after.trim_start().strip_prefix('=')?.trim_start();
+    let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let label = after[1..].split(quote).next()?;
+    (!label.to_ascii_lowercase().starts_with("utf-16")).then_some(label)
+}
+
 fn close(element: Element, open: &mut [Element], root: &mut Option<Element>) {
     match open.last_mut() {
         Some(parent) => parent.children.push(Node::Element(element)),
@@ -209,6 +294,7 @@ fn close(element: Element, open: &mut [Element], root: &mut Option<Element>) {
 fn element(
     start: &BytesStart<'_>,
     resolver: &NamespaceResolver,
+    outer: Option<&Scope>,
     malformed: &XmlError,
 ) -> Result<Element, XmlError> {
     let (namespace, name) = resolver.resolve_element(start.name());
@@ -217,6 +303,7 @@ fn element(
         namespace: bound(&namespace)?,
         ..Element::default()
     };
+    let mut own = Vec::new();
     // The iterator refuses an attribute that stands twice under one name.
     for (count, attribute) in start.attributes().enumerate() {
         if count >= MAX_ATTRIBUTES {
@@ -226,7 +313,12 @@ fn element(
         if attribute.value.contains('<') {
             return Err(malformed.clone());
         }
-        if attribute.key.as_namespace_binding().is_some() {
+        if let Some(prefix) = attribute.key.as_namespace_binding() {
+            let prefix = match prefix {
+                PrefixDeclaration::Default => String::new(),
+                PrefixDeclaration::Named(name) => name.to_owned(),
+            };
+            own.push((prefix, attribute_value(&attribute, malformed)?));
             continue;
         }
         let value = attribute_value(&attribute, malformed)?;
@@ -242,6 +334,7 @@ fn element(
         }
         element.attributes.push(attribute);
     }
+    element.scope = outer.cloned().unwrap_or_default().within(own);
     Ok(element)
 }
 
