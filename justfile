@@ -11,7 +11,7 @@ check:
 test:
     cargo test --workspace --locked
 
-# The tests of one pure crate: operation, openapi or wsdl. Seconds, not minutes
+# The tests of one pure crate: operation, xml, openapi or wsdl. Seconds, not minutes
 test-crate NAME:
     cargo test -p tollbridge-{{ NAME }} --locked
 
@@ -36,11 +36,10 @@ deny:
 demo:
     cargo run --locked -- demo
 
-# Drive the debug binary with the official Python client, and a real PowerDNS through it
+# The debug binary before every judge that is not ours, and a table of what they say
 evidence:
     cargo build --workspace --locked
-    tests/scripts/python-client.sh target/debug/tollbridge
-    tests/scripts/powerdns.sh target/debug/tollbridge
+    tests/judges/run target/debug/tollbridge
 
 # Everything that must hold before a change goes in
 ci:

@@ -81,8 +81,9 @@ const CONFINED: &[(&str, &[&str])] = &[("rmcp", &["agent", "demo"]), ("sqlx", &[
 /// The pure crates, and those of ours that each may depend on.
 const PURE: &[(&str, &[&str])] = &[
     ("operation", &[]),
-    ("openapi", &["tollbridge-operation"]),
-    ("wsdl", &["tollbridge-operation"]),
+    ("xml", &[]),
+    ("openapi", &["tollbridge-operation", "tollbridge-xml"]),
+    ("wsdl", &["tollbridge-operation", "tollbridge-xml"]),
 ];
 
 /// What would make a pure crate wait, or talk to someone.

@@ -11,11 +11,11 @@ use serde_json::Value;
 use tollbridge_operation::{
     Answer, Arguments, Binding, Body, EncodeError, Payload, Request, Response,
 };
+use tollbridge_xml::Element;
 
 use crate::envelope::{self, Message};
 use crate::plan::{ElementPlan, OperationPlan, PlanError, SoapVersion};
 use crate::value::{self, Names, Reading};
-use crate::xml::{self, Element};
 
 /// What a SOAP operation's arguments become on the wire, and its responses here.
 ///
@@ -109,7 +109,7 @@ impl Binding for SoapBinding {
         if response.body.iter().all(u8::is_ascii_whitespace) {
             return done(response.status, Payload::Empty, Reading::default());
         }
-        let root = match xml::parse(&response.body) {
+        let root = match tollbridge_xml::parse(&response.body) {
             Ok(root) => root,
             Err(error) => return no_message(response, error.to_string()),
         };

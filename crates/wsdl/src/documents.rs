@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use url::Url;
 
-use crate::xml::{self, Element, XmlError};
+use tollbridge_xml::{Element, XmlError};
 use crate::xsd::{self, XSD};
 
 /// More documents than this do not belong to one service.
@@ -64,7 +64,7 @@ impl Documents {
         url: Option<&Url>,
         source: &dyn Source,
     ) -> Result<Self, XmlError> {
-        let root = xml::parse(bytes, None)?;
+        let root = tollbridge_xml::parse(bytes)?;
         let mut documents =
             Self { all: Vec::new(), by_url: HashMap::new(), missing: Vec::new() };
         if let Some(url) = url {
@@ -99,7 +99,7 @@ impl Documents {
             if *size > MAX_BYTES {
                 return Err(format!("the documents have more than {MAX_BYTES} bytes together"));
             }
-            let root = xml::parse(&bytes, None).map_err(|error| error.to_string())?;
+            let root = tollbridge_xml::parse(&bytes).map_err(|error| error.to_string())?;
             self.by_url.insert(url.clone(), self.all.len());
             self.all.push(Document { url: Some(url), root });
             Ok(())

@@ -6,12 +6,10 @@
 
 use serde_json::{Map, Value};
 use tollbridge_operation::{EncodeError, Fault};
+use tollbridge_xml::{Element, XML_NAMESPACE, XmlWriter, chars};
 
-use crate::chars;
 use crate::plan::{OperationPlan, SoapVersion};
 use crate::value::{self, Names, XSI};
-use crate::write::XmlWriter;
-use crate::xml::{Element, XML_NAMESPACE};
 
 /// Writes a request. `arguments` are the body's, and under `headers` the header's.
 pub(crate) fn write(

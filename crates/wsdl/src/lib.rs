@@ -9,23 +9,18 @@
 //!
 //! - [`plan`](OperationPlan): what the messages of one operation look like;
 //! - [`SoapBinding`]: arguments → HTTP request, HTTP response → answer;
-//! - below them, the envelope (what is SOAP), the values (what is JSON), and a bounded
-//!   reader and a writer of XML, each of which knows nothing of the one above it.
-//!
-//! Responses are input from strangers: no DTD is read, no entity but the five predefined
-//! ones is resolved, and depth, elements, attributes, namespaces and text are bounded.
+//! - below them, the envelope (what is SOAP) and the values (what is JSON), each of which
+//!   knows nothing of the one above it. XML itself is read and written by `tollbridge-xml`,
+//!   whose bounds are those of every answer.
 //!
 //! Follows SOAP 1.1 (W3C Note of 8 May 2000), SOAP 1.2 part 1 and 2 (second edition), XML
 //! 1.0 (fifth edition), Namespaces in XML 1.0 (third edition), and the Basic Profile 1.1
 //! where SOAP 1.1 leaves a choice. This crate must not know HTTP clients, MCP or tokio.
 
 mod binding;
-mod chars;
 mod envelope;
 mod plan;
 mod value;
-mod write;
-mod xml;
 
 #[cfg(test)]
 mod tests;

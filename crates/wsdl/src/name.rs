@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::xml::Element;
+use tollbridge_xml::Element;
 
 /// A local name in a namespace, or in none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

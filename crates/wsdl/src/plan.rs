@@ -3,7 +3,7 @@
 //!
 //! Plans say nothing about envelopes, JSON or HTTP.
 
-use crate::chars;
+use tollbridge_xml::chars;
 
 /// The deepest element of a plan, counted from the message's root. An envelope and what an
 /// answer adds to its plan must still fit the reader's bound.
@@ -185,8 +185,8 @@ fn check_name(name: &str, namespace: Option<&str>) -> Result<(), PlanError> {
         // No prefix may be bound to nothing, nor to XML's own names (Namespaces in XML §3, §5).
         Some(uri)
             if uri.is_empty()
-                || uri == crate::xml::XML_NAMESPACE
-                || uri == crate::xml::XMLNS_NAMESPACE
+                || uri == tollbridge_xml::XML_NAMESPACE
+                || uri == tollbridge_xml::XMLNS_NAMESPACE
                 || !uri.chars().all(chars::is_xml) =>
         {
             Err(PlanError::Namespace(uri.to_owned()))

@@ -2,11 +2,10 @@
 
 use serde_json::{Map, Value};
 use tollbridge_operation::Drift;
+use tollbridge_xml::{Attribute, Element, Node, chars};
 
 use super::{XSI, lexical};
-use crate::chars;
 use crate::plan::{FieldPlan, Kind, SoapVersion};
-use crate::xml::{Attribute, Element, Node};
 
 /// Places of drift that are told. An answer that is all wrong needs no longer list.
 const MAX_DRIFT: usize = 100;

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 use tollbridge_operation::EncodeError;
+use tollbridge_xml::XmlWriter;
 
 use super::{lexical, pointer};
 use crate::plan::{FieldPlan, Kind};
-use crate::write::XmlWriter;
 
 /// The prefixes of a message's namespaces.
 #[derive(Debug)]

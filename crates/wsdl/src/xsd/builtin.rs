@@ -186,7 +186,7 @@ impl Space {
             Self::Replace if !text.contains(is_break) => text.into(),
             Self::Replace => text.replace(is_break, " ").into(),
             Self::Collapse => {
-                let space = crate::chars::is_space;
+                let space = tollbridge_xml::chars::is_space;
                 let is_clean = !text.contains(is_break)
                     && !text.contains("  ")
                     && !text.starts_with(' ')

@@ -12,7 +12,7 @@ use super::XSD;
 use super::builtin::{Atomic, Space};
 use super::lexical;
 use super::pattern::Pattern;
-use crate::xml::Element;
+use tollbridge_xml::Element;
 
 /// More values of an enumeration are not told to an agent, and not checked.
 pub(crate) const MAX_ENUMERATION: usize = 2000;

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Number;
 
 use super::builtin::{Atomic, NameKind, Temporal};
-use crate::chars;
+use tollbridge_xml::chars;
 
 /// More characters than a `xs:double` needs to be told from its neighbours, by far.
 const MAX_DOUBLE: usize = 400;

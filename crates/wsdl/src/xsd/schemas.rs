@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use super::XSD;
 use crate::documents::Documents;
 use crate::name::QName;
-use crate::xml::Element;
+use tollbridge_xml::Element;
 
 /// A symbol space of XML Schema (part 1 §2.5): simple and complex types share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::builtin::{Atomic, Space, Temporal};
 use super::facets::Facets;
 use super::lexical;
-use crate::xml::Scope;
+use tollbridge_xml::Scope;
 
 /// More items of a list are not read as one.
 const MAX_ITEMS: usize = 100_000;
@@ -75,7 +75,7 @@ impl Simple {
                 let items = value.as_array().ok_or("a list")?;
                 let words = items.iter().map(|value| item.write(value, prefixes));
                 let words = words.collect::<Result<Vec<_>, _>>()?;
-                if words.iter().any(|word| word.is_empty() || word.contains(crate::chars::is_space))
+                if words.iter().any(|word| word.is_empty() || word.contains(tollbridge_xml::chars::is_space))
                 {
                     return Err("a list of values without white space".to_owned());
                 }
@@ -137,12 +137,12 @@ impl Simple {
 
     fn write_name(&self, text: &str, prefixes: &mut dyn Prefixes) -> Result<String, String> {
         let expected = || expected(Atomic::QName).to_owned();
-        let text = text.trim_matches(crate::chars::is_space);
+        let text = text.trim_matches(tollbridge_xml::chars::is_space);
         let (namespace, local) = match text.strip_prefix('{') {
             Some(rest) => rest.split_once('}').ok_or_else(expected)?,
             None => ("", text),
         };
-        if !crate::chars::is_nc_name(local) || !namespace.chars().all(crate::chars::is_xml) {
+        if !tollbridge_xml::chars::is_nc_name(local) || !namespace.chars().all(tollbridge_xml::chars::is_xml) {
             return Err(expected());
         }
         if namespace.is_empty() {

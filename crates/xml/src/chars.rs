@@ -2,30 +2,30 @@
 //! XML 1.0 that both the reader and the writer hold to.
 
 /// Whether XML 1.0 can hold the character at all, even as a reference (§2.2, `Char`).
-pub(crate) fn is_xml(c: char) -> bool {
+pub fn is_xml(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
 /// White space (§2.3, `S`).
-pub(crate) fn is_space(c: char) -> bool {
+pub fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
 /// Whether the name is one without a prefix (Namespaces in XML §3, `NCName`).
-pub(crate) fn is_nc_name(name: &str) -> bool {
+pub fn is_nc_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(is_name_start) && chars.all(is_name_char)
 }
 
 /// Whether the text is a name that may have colons (§2.3, `Name`).
-pub(crate) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|c| c == ':' || is_name_start(c))
         && chars.all(|c| c == ':' || is_name_char(c))
 }
 
 /// Whether the text is a token of name characters (§2.3, `Nmtoken`).
-pub(crate) fn is_nm_token(name: &str) -> bool {
+pub fn is_nm_token(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c == ':' || is_name_char(c))
 }
 

@@ -1,17 +1,12 @@
 //! A bounded reader of XML: bytes to a small tree, or a refusal.
 //!
-//! It reads what SOAP allows in a message and nothing else: a DTD is refused unread (SOAP
-//! 1.1 §3, SOAP 1.2 part 1 §5), so there are no entities but the five predefined ones and
-//! character references, and nothing outside the message is ever looked at. Depth, elements,
+//! A DTD is refused unread (SOAP 1.1 §3 and SOAP 1.2 part 1 §5 forbid one, and what it could
+//! do elsewhere is an attack), so there are no entities but the five predefined ones and
+//! character references, and nothing outside the document is ever looked at. Depth, elements,
 //! attributes, namespaces and text are bounded here; the size of the whole is the caller's
-//! to bound. Comments and processing instructions are passed over.
-//!
-//! It knows nothing of SOAP or JSON. A refusal says what is wrong, and quotes nothing.
+//! to bound. Comments and processing instructions are passed over. A refusal says what is
+//! wrong, and quotes nothing.
 
-use std::borrow::Cow;
-use std::sync::Arc;
-
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use quick_xml::XmlVersion;
 use quick_xml::escape::{EscapeError, resolve_predefined_entity};
 use quick_xml::events::attributes::Attribute as Raw;
@@ -19,119 +14,95 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{NamespaceResolver, PrefixDeclaration, ResolveResult};
 use quick_xml::reader::NsReader;
 
-use crate::chars;
+use crate::{Scope, chars, encoding};
 
 /// Elements within elements.
-pub(crate) const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 /// Attributes of one element, declarations of namespaces among them.
-pub(crate) const MAX_ATTRIBUTES: usize = 128;
+pub const MAX_ATTRIBUTES: usize = 128;
 /// Elements of one document. A tree costs some thirty times its text where elements are
 /// tiny, so the bound on bytes alone does not bound it.
-pub(crate) const MAX_ELEMENTS: usize = 500_000;
+pub const MAX_ELEMENTS: usize = 500_000;
 /// Namespaces in scope at one place. Each lookup is linear in them.
 const MAX_NAMESPACES: usize = 256;
 /// Bytes of text that no element interrupts.
-pub(crate) const MAX_TEXT: usize = 16 * 1024 * 1024;
+pub const MAX_TEXT: usize = 16 * 1024 * 1024;
 
 /// The namespace of `xml:lang` and its kin.
-pub(crate) const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
+pub const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 /// The namespace of declarations of namespaces.
-pub(crate) const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
+pub const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
 /// An element. Its own names are resolved; its scope resolves those in its values.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Element {
-    pub(crate) name: String,
-    pub(crate) namespace: Option<String>,
-    pub(crate) attributes: Vec<Attribute>,
-    pub(crate) children: Vec<Node>,
-    pub(crate) scope: Scope,
-}
-
-/// The prefixes that are declared where an element stands (Namespaces in XML §6.1). Shared
-/// by all elements that declare none of their own. Two scopes are never different: which
-/// prefixes a document chose means nothing.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Scope(Option<Arc<Declarations>>);
-
-#[derive(Debug)]
-struct Declarations {
-    outer: Scope,
-    /// Prefix and namespace; an empty prefix is the default namespace, an empty namespace
-    /// none.
-    own: Vec<(String, String)>,
-}
-
-impl PartialEq for Scope {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Scope {
-    /// The namespace of a prefix, the default one for an empty prefix; `None` where none is
-    /// declared.
-    pub(crate) fn namespace(&self, prefix: &str) -> Option<&str> {
-        if prefix == "xml" {
-            return Some(XML_NAMESPACE);
-        }
-        let mut scope = self;
-        while let Some(declarations) = &scope.0 {
-            if let Some((_, uri)) = declarations.own.iter().rev().find(|(name, _)| name == prefix) {
-                return (!uri.is_empty()).then_some(uri.as_str());
-            }
-            scope = &declarations.outer;
-        }
-        None
-    }
-
-    fn within(&self, own: Vec<(String, String)>) -> Self {
-        if own.is_empty() {
-            return self.clone();
-        }
-        Self(Some(Arc::new(Declarations { outer: self.clone(), own })))
-    }
+pub struct Element {
+    /// Its local name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// Its attributes, in order.
+    pub attributes: Vec<Attribute>,
+    /// What stands in it, in order.
+    pub children: Vec<Node>,
+    /// The prefixes that are declared where it stands.
+    pub scope: Scope,
 }
 
 /// An attribute with its value normalised (XML 1.0 §3.3.3).
 #[derive(Debug, PartialEq)]
-pub(crate) struct Attribute {
-    pub(crate) name: String,
-    pub(crate) namespace: Option<String>,
-    pub(crate) value: String,
+pub struct Attribute {
+    /// Its local name.
+    pub name: String,
+    /// Its namespace, if it has a prefix.
+    pub namespace: Option<String>,
+    /// Its value.
+    pub value: String,
 }
 
 /// What stands in an element. Neighbouring texts are one.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Node {
+pub enum Node {
+    /// An element.
     Element(Element),
+    /// Text, CDATA sections among it.
     Text(String),
 }
 
 /// Why a document is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum XmlError {
-    #[error("its bytes are not text in the encoding {0}")]
+pub enum XmlError {
+    /// Bytes that are no text.
+    #[error("its bytes are no text in the encoding {0}")]
     Encoding(&'static str),
-    #[error("it says that it is in an encoding that is not known")]
+    /// An encoding that nobody knows.
+    #[error("it is in an encoding that is not known")]
     UnknownEncoding,
+    /// A breach of the grammar.
     #[error("it is not well-formed XML, at byte {at}")]
-    Malformed { at: u64 },
-    #[error("it has a document type declaration, which SOAP forbids")]
+    Malformed {
+        /// The byte, from 0.
+        at: u64,
+    },
+    /// A DTD.
+    #[error("it has a document type declaration, which is refused")]
     Doctype,
+    /// An entity that only a DTD could define.
     #[error("it refers to an entity that XML does not predefine")]
     Entity,
+    /// A control character, a surrogate, or one of their kin.
     #[error("it has a character that XML does not allow")]
     Character,
+    /// A prefix that is bound to nothing.
     #[error("it uses a namespace prefix that is not declared")]
     Prefix,
+    /// More than is read.
     #[error("it has more than {1} {0}")]
     Bound(&'static str, usize),
 }
 
 impl Element {
     /// The child elements.
-    pub(crate) fn elements(&self) -> impl Iterator<Item = &Self> {
+    pub fn elements(&self) -> impl Iterator<Item = &Self> {
         self.children.iter().filter_map(|node| match node {
             Node::Element(element) => Some(element),
             Node::Text(_) => None,
@@ -139,12 +110,12 @@ impl Element {
     }
 
     /// The first child element of that local name.
-    pub(crate) fn child(&self, name: &str) -> Option<&Self> {
+    pub fn child(&self, name: &str) -> Option<&Self> {
         self.elements().find(|child| child.name == name)
     }
 
     /// The element's own text, what stands between its child elements among it.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let texts = self.children.iter().filter_map(|node| match node {
             Node::Text(text) => Some(text.as_str()),
             Node::Element(_) => None,
@@ -153,7 +124,7 @@ impl Element {
     }
 
     /// The attribute of that name.
-    pub(crate) fn attribute(&self, namespace: Option<&str>, name: &str) -> Option<&str> {
+    pub fn attribute(&self, namespace: Option<&str>, name: &str) -> Option<&str> {
         let found = self
             .attributes
             .iter()
@@ -178,9 +149,15 @@ impl Element {
     }
 }
 
-/// Reads a document and gives its root. `charset` is what the transport said of its encoding.
-pub(crate) fn parse(bytes: &[u8], charset: Option<&str>) -> Result<Element, XmlError> {
-    let text = decode(bytes, charset)?;
+/// Reads a document and gives its root.
+pub fn parse(bytes: &[u8]) -> Result<Element, XmlError> {
+    parse_as(bytes, None)
+}
+
+/// Reads a document in the encoding that the transport named, if it named one, and gives its
+/// root.
+pub fn parse_as(bytes: &[u8], charset: Option<&str>) -> Result<Element, XmlError> {
+    let text = encoding::decode(bytes, charset)?;
     let text = text.as_ref();
     if !text.chars().all(chars::is_xml) {
         return Err(XmlError::Character);
@@ -250,38 +227,6 @@ pub(crate) fn parse(bytes: &[u8], charset: Option<&str>) -> Result<Element, XmlE
             Event::Eof => return root.ok_or(malformed),
         }
     }
-}
-
-/// The document's text: by its byte order mark, else by what the transport said, else by its
-/// own declaration (RFC 7303 §3), else in UTF-8 (XML 1.0 appendix F.1).
-fn decode<'b>(bytes: &'b [u8], charset: Option<&str>) -> Result<Cow<'b, str>, XmlError> {
-    let known =
-        |label: &str| Encoding::for_label(label.as_bytes()).ok_or(XmlError::UnknownEncoding);
-    let (encoding, mark) = match Encoding::for_bom(bytes) {
-        Some(found) => found,
-        None => (charset.map_or_else(|| declared(bytes).map_or(Ok(UTF_8), known), known)?, 0),
-    };
-    encoding
-        .decode_without_bom_handling_and_without_replacement(&bytes[mark..])
-        .ok_or(XmlError::Encoding(encoding.name()))
-}
-
-/// The encoding that the XML declaration names. One that is readable as ASCII cannot be
-/// UTF-16, whatever it says of itself.
-fn declared(bytes: &[u8]) -> Option<&str> {
-    match bytes {
-        [b'<', 0, ..] => return Some(UTF_16LE.name()),
-        [0, b'<', ..] => return Some(UTF_16BE.name()),
-        _ => {}
-    }
-    let head = &bytes[..bytes.len().min(256)];
-    let end = head.windows(2).position(|two| two == b"?>")?;
-    let head = std::str::from_utf8(&head[..end]).ok()?.strip_prefix("<?xml")?;
-    let (_, after) = head.split_once("encoding")?;
-    let after = after.trim_start().strip_prefix('=')?.trim_start();
-    let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    let label = after[1..].split(quote).next()?;
-    (!label.to_ascii_lowercase().starts_with("utf-16")).then_some(label)
 }
 
 fn close(element: Element, open: &mut [Element], root: &mut Option<Element>) {
