@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use url::Url;
 
-use tollbridge_xml::{Element, XmlError};
 use crate::xsd::{self, XSD};
+use tollbridge_xml::{Element, XmlError};
 
 /// More documents than this do not belong to one service.
 const MAX_DOCUMENTS: usize = 512;
@@ -65,8 +65,7 @@ impl Documents {
         source: &dyn Source,
     ) -> Result<Self, XmlError> {
         let root = tollbridge_xml::parse(bytes)?;
-        let mut documents =
-            Self { all: Vec::new(), by_url: HashMap::new(), missing: Vec::new() };
+        let mut documents = Self { all: Vec::new(), by_url: HashMap::new(), missing: Vec::new() };
         if let Some(url) = url {
             documents.by_url.insert(url.clone(), 0);
         }

@@ -39,7 +39,7 @@ const XLINK: &str = r#"<schema xmlns="http://www.w3.org/2001/XMLSchema"
   </attributeGroup>
 </schema>"#;
 
-const XOP: &str = r#"<schema xmlns="http://www.w3.org/2001/XMLSchema"
+const XOP: &str = r###"<schema xmlns="http://www.w3.org/2001/XMLSchema"
     xmlns:xop="http://www.w3.org/2004/08/xop/include"
     targetNamespace="http://www.w3.org/2004/08/xop/include">
   <element name="Include" type="xop:Include"/>
@@ -48,7 +48,7 @@ const XOP: &str = r#"<schema xmlns="http://www.w3.org/2001/XMLSchema"
     <attribute name="href" type="anyURI" use="required"/>
     <anyAttribute namespace="##other"/>
   </complexType>
-</schema>"#;
+</schema>"###;
 
 const XMIME: &str = r#"<schema xmlns="http://www.w3.org/2001/XMLSchema"
     xmlns:xmime="http://www.w3.org/2005/05/xmlmime"
@@ -101,7 +101,7 @@ const ADDRESSING: &str = r###"<schema xmlns="http://www.w3.org/2001/XMLSchema"
 </schema>"###;
 
 /// The bundled schemas.
-pub(crate) fn bundled() -> [&'static str; 5] {
+pub(crate) fn texts() -> [&'static str; 5] {
     [XML, XLINK, XOP, XMIME, ADDRESSING]
 }
 

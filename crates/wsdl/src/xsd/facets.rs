@@ -55,7 +55,9 @@ impl Facets {
                 "pattern" => {
                     let pattern = Pattern::new(value);
                     if !pattern.is_read() {
-                        warn(format!("the pattern `{value}` cannot be read; it constrains nothing"));
+                        warn(format!(
+                            "the pattern `{value}` cannot be read; it constrains nothing"
+                        ));
                     }
                     patterns.push(pattern);
                 }
@@ -80,7 +82,9 @@ impl Facets {
             }
         }
         if enumeration.len() > MAX_ENUMERATION {
-            warn(format!("more than {MAX_ENUMERATION} values are enumerated; they are not checked"));
+            warn(format!(
+                "more than {MAX_ENUMERATION} values are enumerated; they are not checked"
+            ));
         } else if !enumeration.is_empty() {
             facets.enumeration = enumeration;
         }

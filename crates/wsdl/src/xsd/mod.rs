@@ -20,8 +20,8 @@ mod pattern;
 mod schemas;
 pub(crate) mod simple;
 
-pub(crate) use bundled::{bundled, is_bundled};
-pub(crate) use schemas::{Component, Context, Kind, Schemas};
+pub(crate) use bundled::{is_bundled, texts};
+pub(crate) use schemas::{Component, Kind, Schemas};
 
 /// The namespace of XML Schema.
 pub(crate) const XSD: &str = "http://www.w3.org/2001/XMLSchema";

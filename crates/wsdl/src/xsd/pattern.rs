@@ -49,10 +49,7 @@ impl Pattern {
     pub(crate) fn new(source: &str) -> Self {
         let translated = (source.len() <= MAX_SOURCE).then(|| translate(source)).flatten();
         let regex = translated.as_ref().and_then(|both| {
-            RegexBuilder::new(&format!("^(?:{})$", both.rust))
-                .size_limit(MAX_COMPILED)
-                .build()
-                .ok()
+            RegexBuilder::new(&format!("^(?:{})$", both.rust)).size_limit(MAX_COMPILED).build().ok()
         });
         let ecma = translated
             .filter(|_| regex.is_some())
@@ -100,8 +97,24 @@ impl Both {
     fn literal(&mut self, c: char) {
         let special = matches!(
             c,
-            '\\' | '^' | '$' | '.' | '|' | '?' | '*' | '+' | '(' | ')' | '[' | ']' | '{' | '}' | '-'
-                | '/' | '&' | '~' | '#'
+            '\\' | '^'
+                | '$'
+                | '.'
+                | '|'
+                | '?'
+                | '*'
+                | '+'
+                | '('
+                | ')'
+                | '['
+                | ']'
+                | '{'
+                | '}'
+                | '-'
+                | '/'
+                | '&'
+                | '~'
+                | '#'
         );
         if special && matches!(c, '&' | '~' | '#' | '-' | '/') {
             // Only one of the two needs it, or takes it.

@@ -68,14 +68,20 @@ impl<'d> Context<'d> {
 
     /// The namespace of a local element (part 1 §3.3.2.3).
     pub(crate) fn element_namespace(&self, own: &'d Element) -> Option<&'d str> {
-        own.attribute(None, "targetNamespace")
-            .or(if self.form(own, "elementFormDefault") { self.target } else { None })
+        own.attribute(None, "targetNamespace").or(if self.form(own, "elementFormDefault") {
+            self.target
+        } else {
+            None
+        })
     }
 
     /// The namespace of a local attribute (part 1 §3.2.2.2).
     pub(crate) fn attribute_namespace(&self, own: &'d Element) -> Option<&'d str> {
-        own.attribute(None, "targetNamespace")
-            .or(if self.form(own, "attributeFormDefault") { self.target } else { None })
+        own.attribute(None, "targetNamespace").or(if self.form(own, "attributeFormDefault") {
+            self.target
+        } else {
+            None
+        })
     }
 
     /// The qualified name that a value of `element` spells; `Err` with the prefix that is not

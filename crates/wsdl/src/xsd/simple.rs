@@ -75,7 +75,9 @@ impl Simple {
                 let items = value.as_array().ok_or("a list")?;
                 let words = items.iter().map(|value| item.write(value, prefixes));
                 let words = words.collect::<Result<Vec<_>, _>>()?;
-                if words.iter().any(|word| word.is_empty() || word.contains(tollbridge_xml::chars::is_space))
+                if words
+                    .iter()
+                    .any(|word| word.is_empty() || word.contains(tollbridge_xml::chars::is_space))
                 {
                     return Err("a list of values without white space".to_owned());
                 }
@@ -142,7 +144,9 @@ impl Simple {
             Some(rest) => rest.split_once('}').ok_or_else(expected)?,
             None => ("", text),
         };
-        if !tollbridge_xml::chars::is_nc_name(local) || !namespace.chars().all(tollbridge_xml::chars::is_xml) {
+        if !tollbridge_xml::chars::is_nc_name(local)
+            || !namespace.chars().all(tollbridge_xml::chars::is_xml)
+        {
             return Err(expected());
         }
         if namespace.is_empty() {
@@ -310,13 +314,14 @@ impl Simple {
     /// Decimals and whole numbers that JSON's readers lose digits of.
     fn long_number(&self, atomic: Atomic, direction: Direction) -> Value {
         let whole = matches!(atomic, Atomic::Integer(..));
-        let pattern =
-            if whole { r"^\s*[+-]?[0-9]+\s*$" } else { r"^\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*$" };
+        let pattern = if whole {
+            r"^\s*[+-]?[0-9]+\s*$"
+        } else {
+            r"^\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*$"
+        };
         let mut text = Map::from_iter([("type".to_owned(), Value::from("string"))]);
         let mut words = expected(atomic).to_owned();
-        for (word, bound) in
-            [("at least", &self.facets.least), ("at most", &self.facets.most)]
-        {
+        for (word, bound) in [("at least", &self.facets.least), ("at most", &self.facets.most)] {
             if let Some(bound) = bound {
                 let word = match (word, bound.inclusive) {
                     (word, true) => word,
@@ -424,7 +429,9 @@ fn expected(atomic: Atomic) -> &'static str {
         Atomic::Double => "a number, or \"INF\", \"-INF\" or \"NaN\"",
         Atomic::Temporal(kind) => match kind {
             Temporal::DateTime => "a date and time, such as 2026-11-25T10:00:00Z",
-            Temporal::DateTimeStamp => "a date and time with its zone, such as 2026-11-25T10:00:00Z",
+            Temporal::DateTimeStamp => {
+                "a date and time with its zone, such as 2026-11-25T10:00:00Z"
+            }
             Temporal::Date => "a date, such as 2026-11-25",
             Temporal::Time => "a time, such as 10:00:00",
             Temporal::Year => "a year, such as 2026",
