@@ -32,6 +32,10 @@ doc:
 deny:
     cargo deny --locked --log-level error check bans licenses sources
 
+# How long a description of 13 MB takes, imported, listed, and as a curation of six tools
+bench-load:
+    cargo bench --locked --bench load
+
 # The bundled upstreams and a scripted day through the bridge
 demo:
     cargo run --locked -- demo

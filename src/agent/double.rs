@@ -37,7 +37,7 @@ pub(super) fn meta() -> CallMeta {
 }
 
 pub(super) fn success(payload: Payload) -> Reply {
-    Reply { meta: meta(), result: Ok(Success { payload, drift: Vec::new() }) }
+    Reply { meta: meta(), result: Ok(Success { payload, drift: Vec::new(), cuts: Vec::new() }) }
 }
 
 pub(super) fn failure(code: ErrorCode) -> Failure {

@@ -79,32 +79,13 @@ const MAX_DESCRIPTION: u64 = 64 << 20;
 impl Catalog {
     /// Reads an API's description from a file and adds it.
     pub fn add(&mut self, name: &ApiName, path: &Path) -> Result<&Api, CatalogError> {
-        let file = |error| CatalogError::File { path: path.to_owned(), error };
-        let wrong = |message| CatalogError::Description { path: path.to_owned(), message };
-        let size = std::fs::metadata(path).map_err(file)?.len();
-        if size > MAX_DESCRIPTION {
-            return Err(wrong(format!(
-                "{size} bytes are more than the {MAX_DESCRIPTION} that are read"
-            )));
-        }
-        let bytes = std::fs::read(path).map_err(file)?;
-        let source = Url::from_file_path(path).ok();
-        let options = ReadOptions { api: name, source: source.as_ref() };
-        let description =
-            tollbridge_openapi::read(&bytes, &options).map_err(|error| wrong(error.to_string()))?;
-        Ok(self.insert(name.clone(), description, digest_bytes(&bytes)))
+        let api = Api::read(name, path, path)?;
+        Ok(self.apis.entry(name.clone()).insert_entry(api).into_mut())
     }
 
     /// Adds an API whose description was read, or built, elsewhere.
     pub fn insert(&mut self, name: ApiName, description: Description, digest: String) -> &Api {
-        let api = Api {
-            title: description.title,
-            format: description.format,
-            digest,
-            operations: description.operations.into_iter().map(Arc::new).collect(),
-            skipped: description.skipped,
-            warnings: description.warnings,
-        };
+        let api = Api::new(description, digest);
         self.apis.entry(name).insert_entry(api).into_mut()
     }
 
@@ -120,6 +101,36 @@ impl Catalog {
 }
 
 impl Api {
+    /// Reads an API's description from a file. What is relative in it is relative to
+    /// `place`: of a copy, that is where the original stands.
+    pub fn read(name: &ApiName, path: &Path, place: &Path) -> Result<Self, CatalogError> {
+        let file = |error| CatalogError::File { path: path.to_owned(), error };
+        let wrong = |message| CatalogError::Description { path: path.to_owned(), message };
+        let size = std::fs::metadata(path).map_err(file)?.len();
+        if size > MAX_DESCRIPTION {
+            return Err(wrong(format!(
+                "{size} bytes are more than the {MAX_DESCRIPTION} that are read"
+            )));
+        }
+        let bytes = std::fs::read(path).map_err(file)?;
+        let source = Url::from_file_path(place).ok();
+        let options = ReadOptions { api: name, source: source.as_ref() };
+        let description =
+            tollbridge_openapi::read(&bytes, &options).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self::new(description, digest_bytes(&bytes)))
+    }
+
+    fn new(description: Description, digest: String) -> Self {
+        Self {
+            title: description.title,
+            format: description.format,
+            digest,
+            operations: description.operations.into_iter().map(Arc::new).collect(),
+            skipped: description.skipped,
+            warnings: description.warnings,
+        }
+    }
+
     /// The operation that `spelled` names: its key, or `METHOD /path` whatever its key is.
     pub fn operation(&self, spelled: &str) -> Result<&Arc<Operation>, NotFound> {
         let at = |endpoint: &Option<tollbridge_operation::Endpoint>| {

@@ -8,7 +8,7 @@
 mod propose;
 mod select;
 mod source;
-mod write;
+pub(super) mod write;
 
 #[cfg(test)]
 mod tests;
@@ -195,6 +195,7 @@ async fn import(args: &Args, config: &Path) -> Result<Imported, ImportError> {
         }
         Target::File(path) => {
             proposal.keep_descriptions()?;
+            proposal.keep_accepted()?;
             write::replace(path, &text)?;
             None
         }

@@ -9,6 +9,7 @@ mod check;
 mod completions;
 mod context;
 mod demo;
+mod diff;
 mod exit;
 mod explain;
 mod import;
@@ -53,6 +54,8 @@ enum Command {
     Import(import::Args),
     /// Validate configuration and descriptions, offline.
     Check(check::Args),
+    /// Compare tools with what was accepted, or two versions of a description or configuration.
+    Diff(diff::Args),
     /// Serve MCP, over standard input and output or over HTTP.
     Serve(serve::Args),
     /// List the tools that an agent sees.
@@ -105,6 +108,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Demo(args) => demo::run(args).await.into(),
         Command::Import(args) => import::run(args, &config).await,
         Command::Check(args) => check::run(&args, &config).into(),
+        Command::Diff(args) => diff::run(&args, &config).into(),
         Command::Serve(args) => Box::pin(serve::run(args, &config)).await.into(),
         Command::Tools(args) => tools::run(args, &config).into(),
         Command::Call(args) => call::run(args, &config).await.into(),

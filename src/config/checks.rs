@@ -217,6 +217,17 @@ impl Checks<'_> {
                 self.error(codes::BOUNDS, hold.span(), message, "`identities` is empty");
             }
         }
+        if let Some(shape) = &tool.shape {
+            if shape.select.is_none() && shape.rows.is_none() && shape.bytes.is_none() {
+                let message = "`shape` shapes nothing";
+                self.error(codes::BOUNDS, shape.span(), message, "set select, rows or bytes");
+            }
+            // Less holds no answer: `{"result":[]}` is one.
+            if let Some(bytes) = shape.bytes.as_ref().filter(|bytes| bytes.0 < 64) {
+                let message = "`bytes` leaves no room for an answer";
+                self.error(codes::BOUNDS, bytes.span(), message, "expected at least 64B");
+            }
+        }
         if let Some(calls) = &tool.calls {
             self.nonzero("per", Some(&calls.per));
         }

@@ -43,11 +43,13 @@ codes! {
     NO_SERVER = "TB0305" "Neither the description nor the configuration says where the API is: set `base_url`.";
     BLOCKED_HOST = "TB0306" "The description's server is at a host that the configuration does not name. No host is contacted that does not stand in it: set `base_url`, or add the host to `hosts`.";
     ARGUMENT_RULE = "TB0307" "A rule for an argument that the argument's schema cannot carry.";
-    CHANGED = "TB0308" "The description is not the one that was imported.";
+    CHANGED = "TB0308" "The description is not the one that was accepted. `tollbridge diff` says for each tool what that changes; `tollbridge diff --accept` accepts it, which writes its digest into the file and a copy of it beside the others in specs/accepted/.";
     SECRET = "TB0309" "A reference to a secret leads nowhere: the variable is not set, or the file is missing or empty. Servers and calls need it; `check` only warns.";
     READING = "TB0310" "The API's description is wrong at that place, and was read in the only way that makes sense.";
     UPSTREAM = "TB0311" "The API cannot be called as it is configured.";
     PORTABILITY = "TB0312" "A tool that some client would drop, cut or misread.";
     CREDENTIAL = "TB0313" "An operation needs a credential that the configuration does not give. Name it under `auth`, or by its scheme under `credentials`.";
+    QUARANTINED = "TB0315" "The tool's operation is not the one that was accepted. Until `tollbridge diff --accept` the tool stays listed as it was, and calls of it are refused with the code `quarantined`; tools whose operations are the same go on. `stale = \"warn\"` in the API's table lets tools change with the description instead.";
+    SHAPE = "TB0316" "What a tool says of its answers (`shape`, `pages`) cannot hold for its operation.";
     MANY_TOOLS = "TB0314" "More tools than clients handle well: models choose worse from a long list, and some clients drop what is beyond their limit.";
 }

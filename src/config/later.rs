@@ -13,7 +13,6 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("settlement", "buy", "nothing would be bought"),
     ("api.*", "fallback_urls", "calls would not fail over"),
     ("api.*", "overlays", "they would not be applied"),
-    ("api.*", "stale", "changed operations would not be quarantined"),
     ("api.*", "soap_headers", "they would not be sent"),
     ("api.*", "tls", "its certificates would not be used"),
     ("api.*", "idempotency_key", "no key would be sent"),
@@ -23,7 +22,6 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("tool[]", "budget", LIMIT),
     ("tool[]", "when", LIMIT),
     ("tool[]", "fallback", "no fallback would answer"),
-    ("tool[]", "shape", "answers would stay as they are"),
 ];
 
 const LIMIT: &str = "a limit that is not enforced is worse than none";

@@ -31,10 +31,11 @@ pub use lenient::store_url;
 pub use load::{Config, load, parse};
 pub use located::{Keyed, Located};
 pub use model::{
-    Api, Audit, Auth, Durability, ReadsWhenDown, Redirects, Server, ServerAuth, Settlement,
+    Api, Audit, Auth, Durability, ReadsWhenDown, Redirects, Server, ServerAuth, Settlement, Stale,
+    accepted_copy,
 };
 pub use schema::schema;
-pub use tool::{Argument, Calls, CountedBy, Hold, Tool};
+pub use tool::{Argument, Calls, CountedBy, Hold, Shape, Tool};
 pub use values::{
     ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,
     Pattern, Period, Selector, Size, StorePath,

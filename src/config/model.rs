@@ -4,6 +4,8 @@
 //! of the whole document walks, so a key is declared here and nowhere else. Keys of the
 //! format that this version does not act on are not here: see `later`.
 
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -176,8 +178,12 @@ pub struct Api {
     /// Who may find and call what is no tool. Not in this version: it must be empty.
     #[serde(default)]
     pub discover: Vec<Located<Selector>>,
-    /// The description's digest, written by `tollbridge import`.
+    /// The digest of the description that was accepted, written by `tollbridge import` and
+    /// `tollbridge diff --accept`.
     pub digest: Option<Located<Digest>>,
+    /// What becomes of a tool whose operation differs from the accepted one.
+    #[serde(default)]
+    pub stale: Stale,
     /// The credential for every call.
     pub auth: Option<Located<Auth>>,
     /// Instead of `auth`: a credential for each security scheme of the description, by its
@@ -213,6 +219,26 @@ impl Api {
     pub fn max_response(&self) -> u64 {
         self.max_response.as_ref().map_or(DEFAULT_MAX_RESPONSE, |size| size.0)
     }
+}
+
+/// What becomes of a tool whose operation is not the one that was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Stale {
+    /// It stays listed as it was accepted, and its calls are refused.
+    #[default]
+    Quarantine,
+    /// It changes with the description; that is reported.
+    Warn,
+}
+
+/// Where the copy of the description that was accepted is kept: of the API `name`, whose
+/// description is `spec`, in the configuration's folder `dir`.
+pub fn accepted_copy(name: &ApiName, spec: &str, dir: &Path) -> PathBuf {
+    let extension = Path::new(spec).extension().and_then(OsStr::to_str);
+    let extension = extension.filter(|text| text.bytes().all(|b| b.is_ascii_alphanumeric()));
+    dir.join(format!("specs/accepted/{name}.{}", extension.unwrap_or("json")))
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(45);

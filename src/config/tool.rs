@@ -11,7 +11,7 @@ use tollbridge_operation::{ApiName, Effect, ToolName};
 use super::decimal::Decimal;
 use super::located::{Keyed, Located};
 use super::values::{
-    ApiNameSchema, ArgumentPath, Literal, Money, Pattern, Period, Selector, ToolNameSchema,
+    ApiNameSchema, ArgumentPath, Literal, Money, Pattern, Period, Selector, Size, ToolNameSchema,
 };
 
 /// `[[tool]]`: an operation that agents may call, within rules.
@@ -55,6 +55,8 @@ pub struct Tool {
     /// Whether doing it twice is the same as doing it once, where method and description
     /// do not say it.
     pub idempotent: Option<Located<bool>>,
+    /// What is shown of answers.
+    pub shape: Option<Located<Shape>>,
     /// Rules on arguments: by name, or by JSON pointer with `*` for every element.
     #[serde(default)]
     pub args: Keyed<ArgumentPath, Argument>,
@@ -174,6 +176,18 @@ pub enum CountedBy {
     Identity,
     /// All calls of the tool.
     Tool,
+}
+
+/// What is shown of answers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Shape {
+    /// What of them, as a JMESPath expression.
+    pub select: Option<Located<String>>,
+    /// The most rows of a list: of the answer itself, or of each list that is its member.
+    pub rows: Option<Located<NonZeroU32>>,
+    /// The most bytes of JSON; lists lose rows first.
+    pub bytes: Option<Located<Size>>,
 }
 
 /// `[tool.args.NAME]`: the rules for one argument.

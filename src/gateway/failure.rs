@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
+use tollbridge_operation::ToolName;
 
 use super::reply::{ErrorCode, Failure, HoldNotice, UpstreamAnswer, Violation};
 use crate::bridge::{Failed, FailureKind};
@@ -65,6 +66,14 @@ impl Failure {
             ),
         };
         Self { violations, ..Self::new(ErrorCode::InvalidArguments, message) }
+    }
+
+    pub(super) fn quarantined(tool: &ToolName) -> Self {
+        let message = format!(
+            "the API changed what is behind `{tool}` after it was accepted; it is not called until \
+             a person looks at that and accepts it"
+        );
+        Self::new(ErrorCode::Quarantined, message)
     }
 
     pub(super) fn held(id: &str, expires: String) -> Self {
@@ -130,7 +139,9 @@ fn next_step(code: ErrorCode) -> &'static str {
         ErrorCode::Stopped => {
             "An operator has stopped these calls. Do something else, or ask a person."
         }
-        ErrorCode::Quarantined => "The operation has changed and a person must accept that first.",
+        ErrorCode::Quarantined => {
+            "Do something else, or ask a person to look at the change (tollbridge diff) and to accept it (tollbridge diff --accept)."
+        }
         ErrorCode::Cancelled => "The call was cancelled by the client.",
         ErrorCode::Held => "Ask a person to approve the call, then make it again.",
         ErrorCode::BudgetExceeded => "Wait for retry_after_s, or ask a person to raise the budget.",

@@ -9,6 +9,7 @@
 //! The gateway does not know MCP: front ends (`agent`, `cli`) hand it a [`CallRequest`] and
 //! render the [`Reply`].
 
+mod compared;
 mod compile;
 mod failure;
 mod operate;
@@ -28,7 +29,8 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tollbridge_operation::Identity;
 
-pub use compile::{Compiled, Secrets, compile, durability};
+pub use compared::{compare_descriptions, compare_toolboxes};
+pub use compile::{Compared, Compiled, Secrets, compile, durability};
 pub use operate::{
     OperateError, add_key, approve, held, reject, resume, revoke_key, scope_text, stop, switches,
 };

@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tollbridge_operation::{CallId, Drift, Payload};
 
+use crate::tools::answer::Cut;
+
 /// The end of a call.
 #[derive(Debug)]
 pub struct Reply {
@@ -27,6 +29,8 @@ pub struct Success {
     pub payload: Payload,
     /// Where the answer leaves its description.
     pub drift: Vec<Drift>,
+    /// What the tool's shape left out of it.
+    pub cuts: Vec<Cut>,
 }
 
 /// `_meta["tollbridge/call"]`.

@@ -55,6 +55,9 @@ pub struct Exposed {
     pub timeout: Duration,
     /// The digest of the API's description.
     pub spec: String,
+    /// Whether the description is another than was accepted, and changes this tool: it is
+    /// listed as it was, and not called.
+    pub quarantined: bool,
 }
 
 impl Exposed {

@@ -5,6 +5,8 @@
 //! the first call. The room knows operations only: no configuration file, protocol, caller
 //! or clock. Whoever reads the configuration translates it into the input types here.
 
+pub mod answer;
+pub mod change;
 mod judge;
 pub mod limits;
 pub mod lint;
@@ -21,6 +23,8 @@ pub mod tokens;
 mod tool;
 pub mod validate;
 
+pub use answer::AnswerShape;
+pub use change::{Change, Impact, changes};
 pub use limits::{LimitBroken, Limits};
 pub use lint::{LintFinding, Severity, lint, lint_count};
 pub use name::propose;

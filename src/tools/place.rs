@@ -29,7 +29,17 @@ pub(super) struct Missing {
 
 /// The schemas that describe what is at the steps.
 pub(super) fn find<'v>(walk: &Walk<'v>, steps: &[Step]) -> Result<Vec<&'v Value>, Missing> {
-    let mut here = vec![walk.root];
+    find_from(walk, walk.root, steps)
+}
+
+/// The schemas that describe what is at the steps from a value with the schema `start`,
+/// whose references are those of the walk's root.
+pub(super) fn find_from<'v>(
+    walk: &Walk<'v>,
+    start: &'v Value,
+    steps: &[Step],
+) -> Result<Vec<&'v Value>, Missing> {
+    let mut here = vec![start];
     for (made, step) in steps.iter().enumerate() {
         let mut all = Vec::new();
         for schema in here {

@@ -325,7 +325,11 @@ impl<'a> Writer<'a> {
                 }
                 ("additionalProperties" | "items", Value::Object(_)) => {
                     let written = self.schema(value, depth + 1);
-                    out.insert(keyword.clone(), Value::Object(written));
+                    // An object is open where nothing is said. Lists are another matter: there
+                    // are clients that refuse one without `items`.
+                    if keyword == "items" || !written.is_empty() {
+                        out.insert(keyword.clone(), Value::Object(written));
+                    }
                 }
                 ("prefixItems", Value::Array(list)) => {
                     let list = self.list(list, depth);

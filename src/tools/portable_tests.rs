@@ -52,6 +52,8 @@ fn what_clients_refuse_is_said_otherwise() {
         ),
         (json!({"$ref": "https://example.com/x", "description": "d"}), json!({"description": "d"})),
         (json!({"properties": {"never": false}}), json!({"properties": {}})),
+        (json!({"type": "object", "additionalProperties": {}}), json!({"type": "object"})),
+        (json!({"type": "array", "items": {"x-a": 1}}), json!({"type": "array", "items": {}})),
     ] {
         assert_eq!(property(&full), expected, "{full}");
     }

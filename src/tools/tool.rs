@@ -8,6 +8,7 @@ use tollbridge_operation::{
     Arguments, Drift, Effect, EffectSource, Operation, Schema, ToolName, Warning,
 };
 
+use super::answer::{AnswerShape, Shaped};
 use super::limits::{LimitBroken, Limits};
 use super::lint::{LintFinding, Listed, lint};
 use super::output::describing_output;
@@ -77,6 +78,7 @@ pub struct Tool {
     validator: ArgumentValidator,
     output_validator: Option<OutputValidator>,
     shape: Shape,
+    answer: AnswerShape,
 }
 
 impl Tool {
@@ -115,11 +117,26 @@ impl Tool {
             validator,
             output_validator,
             shape: compiled.shape,
+            answer: AnswerShape::default(),
             name: spec.name,
             operation,
         };
         tool.check_examples(spec.examples)?;
         Ok((tool, warnings))
+    }
+
+    /// The tool with a shape for its answers, which its published output schema then describes.
+    #[must_use]
+    pub fn with_answers(mut self, shape: AnswerShape) -> Self {
+        let output = self.operation.output.as_ref();
+        self.output = output.map(|full| Arc::new(describing_output(&shape.schema(full))));
+        self.answer = shape;
+        self
+    }
+
+    /// An answer as the agent is to see it.
+    pub fn shape_answer(&self, value: Value) -> Shaped {
+        self.answer.apply(value)
     }
 
     /// An example that would be refused teaches a model to be refused.
@@ -138,6 +155,11 @@ impl Tool {
             }
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// The full schema of its arguments under the agent's names, without limits.
+    pub(super) fn judged_input(&self) -> &Value {
+        self.validator.schema()
     }
 
     /// A JSON pointer into the operation's arguments, under the names that the agent knows:

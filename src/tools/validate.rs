@@ -48,6 +48,11 @@ impl ArgumentValidator {
         Ok((Self { schema, judge }, warnings))
     }
 
+    /// The schema that it judges by.
+    pub(super) fn schema(&self) -> &Value {
+        &self.schema
+    }
+
     /// Where the arguments do not fit, at most five places.
     pub fn violations(&self, arguments: &Map<String, Value>) -> Vec<Violation> {
         let value = Value::Object(arguments.clone());
@@ -118,9 +123,11 @@ fn report(judge: &Judge, schema: &Value, value: &Value) -> Vec<Violation> {
     // a million. So they are looked for in a part of a large value.
     let part = part_of(value);
     let shortened = matches!(part, Some(Cow::Owned(_)));
-    let mut report = Report { schema, shortened, found: Vec::new(), seen: HashSet::new() };
-    if let Some(part) = part {
-        for error in judge.errors(&part) {
+    let looked_at = part.as_deref().unwrap_or(&Value::Null);
+    let mut report =
+        Report { schema, value: looked_at, shortened, found: Vec::new(), seen: HashSet::new() };
+    if let Some(part) = &part {
+        for error in judge.errors(part) {
             if report.found.len() >= REPORTED {
                 break;
             }
@@ -179,13 +186,15 @@ fn shortened(value: &Value, items: usize, left: &mut usize) -> Option<Value> {
 
 struct Report<'s> {
     schema: &'s Value,
+    /// What is looked at.
+    value: &'s Value,
     /// Lists end early in what is looked at.
     shortened: bool,
     found: Vec<Violation>,
     seen: HashSet<String>,
 }
 
-impl Report<'_> {
+impl<'s> Report<'s> {
     fn add(&mut self, pointer: &str, expected: &str, suggestion: Option<String>) {
         let pointer = text::cut(pointer, LONGEST);
         if self.found.len() < REPORTED && self.seen.insert(pointer.clone()) {
@@ -205,6 +214,12 @@ impl Report<'_> {
                 let known = self.known_names(error);
                 for name in unexpected.iter().take(REPORTED) {
                     self.unknown(&at, name, &known);
+                }
+            }
+            // So it is said of an object that may have no member at all.
+            Kind::FalseSchema if closes(error) && self.members(&at).next().is_some() => {
+                for name in self.members(&at).take(REPORTED) {
+                    self.unknown(&at, name, &[]);
                 }
             }
             Kind::Required { property } => {
@@ -231,6 +246,12 @@ impl Report<'_> {
             }
             kind => self.add(&at, &plain_words(kind, error), None),
         }
+    }
+
+    /// The names in the object at a place.
+    fn members(&self, at: &str) -> impl Iterator<Item = &'s String> + use<'s> {
+        let value: &'s Value = self.value;
+        value.pointer(at).and_then(Value::as_object).into_iter().flat_map(Map::keys)
     }
 
     fn unknown(&mut self, at: &str, name: &str, known: &[String]) {
@@ -325,6 +346,10 @@ fn branch_words(walk: &Walk<'_>, branch: &Value) -> String {
         .map(|name| format!("`{}`", text::cut(name, 40)))
         .collect();
     if required.is_empty() { words } else { format!("{words} with {}", required.join(", ")) }
+}
+
+fn closes(error: &ValidationError<'_>) -> bool {
+    error.schema_path().as_str().ends_with("/additionalProperties")
 }
 
 fn type_words(kind: &TypeKind) -> String {
@@ -427,6 +452,7 @@ mod tests {
                     {"type": "object", "properties": {"iban": {"type": "string"}}, "required": ["iban"]},
                 ]},
                 "note": {"anyOf": [{"type": "string", "maxLength": 2}, {"type": "null"}]},
+                "none": {"type": "object", "properties": {}, "additionalProperties": false},
             },
             "required": ["warehouse"],
             "additionalProperties": false,
@@ -446,7 +472,7 @@ mod tests {
             (
                 r#"{"warehouse":"berlin","conut":1}"#,
                 "/conut",
-                "no such argument: there are `warehouse`, `count`, `names`, `item`, `pay`, `note`",
+                "no such argument: there are `warehouse`, `count`, `names`, `item`, `pay`, `note`, `none`",
                 "did you mean `count`?",
             ),
             (
@@ -497,6 +523,12 @@ mod tests {
             ),
             (r#"{"warehouse":"paris","note":"abc"}"#, "/note", "text of at most 2 characters", ""),
             (r#"{"warehouse":"paris","note":1}"#, "/note", "string, or null", ""),
+            (
+                r#"{"warehouse":"paris","none":{"a/b":1}}"#,
+                "/none/a~1b",
+                "no such argument: none is taken here",
+                "",
+            ),
         ] {
             let found = one(&schema(), arguments);
             assert_eq!(

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod cancel;
+mod curation;
 mod holds;
 mod layers;
 mod money;

@@ -64,6 +64,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         terms: Terms::Free,
         upstream: Arc::new(BridgeUpstream::new(config, Arc::clone(&redactor)).expect("an API")),
         timeout: Duration::from_secs(5),
+        quarantined: false,
         spec: "sha256:warehouse".to_owned(),
     };
     let toolbox = Toolbox::new(Parts {

@@ -9,10 +9,15 @@ use std::collections::HashSet;
 use http::HeaderValue;
 use serde_json::{Map, Value, json};
 
-use crate::binding::{BodyForm, BodyPlan, Field, FieldForm, Style, Variant};
-use crate::document::{Document, Fault, Flavour, Pointer, Warnings, reference, text, text_line};
+use crate::binding::{
+    BodyForm, BodyPlan, Field, FieldForm, Part, PartHeader, Style, Styled, Variant,
+};
+use crate::document::{
+    Document, Fault, Flavour, Pointer, Warnings, reference, scalar_text, text, text_line,
+};
 use crate::media;
 use crate::schema::{Direction, Lifted, Schemas};
+use crate::xml;
 
 /// Each of them has its own schema.
 const MAX_MEDIA_TYPES: usize = 16;
@@ -29,6 +34,7 @@ pub(crate) struct PlannedBody {
 pub(crate) fn plan<'d>(
     document: &'d Document,
     schemas: &mut Schemas<'d>,
+    xml: &mut xml::Planner<'d>,
     at: &Pointer,
     body: &Value,
     warnings: &mut Warnings,
@@ -41,7 +47,7 @@ pub(crate) fn plan<'d>(
             "expected a request body with at least one media type",
         ));
     };
-    let mut planner = Planner { document, schemas, warnings };
+    let mut planner = Planner { document, schemas, xml, warnings };
     let mut offered: Vec<(u8, Variant, Value, Vec<Lifted>)> = Vec::new();
     let mut refused: Option<Fault> = None;
     for (name, entry) in content.iter().take(MAX_MEDIA_TYPES) {
@@ -87,16 +93,24 @@ pub(crate) fn plan<'d>(
     Ok(PlannedBody { plan: BodyPlan { required, variants }, property, lifted })
 }
 
-struct Planner<'a, 'd> {
-    document: &'d Document,
-    schemas: &'a mut Schemas<'d>,
-    warnings: &'a mut Warnings,
+/// What bodies are planned with.
+pub(crate) struct Planner<'a, 'd> {
+    pub(crate) document: &'d Document,
+    pub(crate) schemas: &'a mut Schemas<'d>,
+    pub(crate) xml: &'a mut xml::Planner<'d>,
+    pub(crate) warnings: &'a mut Warnings,
 }
 
-type Planned = (u8, Variant, Value, Vec<Lifted>);
+/// How good it is, how it is written, its property, and what that is made of.
+pub(crate) type Planned = (u8, Variant, Value, Vec<Lifted>);
 
 impl Planner<'_, '_> {
-    fn variant(&mut self, at: &Pointer, name: &str, entry: &Value) -> Result<Planned, Fault> {
+    pub(crate) fn variant(
+        &mut self,
+        at: &Pointer,
+        name: &str,
+        entry: &Value,
+    ) -> Result<Planned, Fault> {
         let followed = match reference(entry) {
             Some(_) => Some(self.document.resolve(at.clone(), entry)?),
             None => None,
@@ -138,26 +152,32 @@ impl Planner<'_, '_> {
                 self.form(&at, &schema_at, schema, entry, FormKind::Multipart)?;
             (3, BodyForm::Multipart { fields }, property, lifted)
         } else if essence.starts_with("multipart/") {
-            return Err(Fault::new(
-                &at,
-                format!("bodies of {essence} cannot be written; expected multipart/form-data"),
-            ));
+            self.multipart(&at, &schema_at, schema, entry)?
         } else if media::is_json_lines(&essence) {
-            let item = entry.get("itemSchema").unwrap_or(schema);
-            let one = self.lift(&schema_at, item)?;
-            let is_list = item.get("type").and_then(Value::as_str) == Some("array");
+            let item = entry.get("itemSchema");
+            let item_at = if item.is_some() { at.child("itemSchema") } else { schema_at };
+            let one = self.lift(&item_at, item.unwrap_or(schema))?;
+            let types = self.root_types(&item_at, item.unwrap_or(schema));
+            let is_list = item.is_none() && types.is_some_and(|types| types == ["array"]);
             let property = if is_list {
                 one.schema.clone()
             } else {
                 json!({"type": "array", "items": one.schema})
             };
-            (4, BodyForm::JsonLines, property, vec![one])
+            let is_sequence = media::is_json_sequence(&essence);
+            (4, BodyForm::JsonLines { is_sequence }, property, vec![one])
         } else if media::is_text(&essence) {
             if !written.to_ascii_lowercase().contains("charset=") && essence.starts_with("text/") {
                 sent.push_str("; charset=utf-8");
             }
-            let (property, lifted) = self.text(&schema_at, schema, &essence)?;
-            (if media::is_xml(&essence) { 6 } else { 5 }, BodyForm::Text, property, lifted)
+            let is_xml = media::is_xml(&essence);
+            if let Some(plan) = is_xml.then(|| self.xml.written(&schema_at, schema)).flatten() {
+                let one = self.lift(&schema_at, schema)?;
+                (6, BodyForm::Xml(plan), one.schema.clone(), vec![one])
+            } else {
+                let (property, lifted) = self.text(&schema_at, schema, &essence)?;
+                (if media::is_xml(&essence) { 6 } else { 5 }, BodyForm::Text, property, lifted)
+            }
         } else {
             (7, BodyForm::Bytes, bytes_schema(), Vec::new())
         };
@@ -211,29 +231,30 @@ impl Planner<'_, '_> {
         let mut members = Members::default();
         self.members(schema_at, schema, &mut members)?;
         let encoding = entry.get("encoding").and_then(Value::as_object);
+        let encoding_at = at.child("encoding");
         let mut fields = Vec::new();
-        let mut files = Map::new();
+        let mut rebuilt = Map::new();
         let mut lifted = Vec::new();
         for (name, (place, member)) in &members.properties {
             let encoding = encoding.and_then(|all| all.get(name));
-            let says = encoding.and_then(|one| one.get("contentType")).and_then(Value::as_str);
-            let file = match kind {
-                FormKind::Multipart => self.file(place, member, says),
-                FormKind::UrlEncoded => None,
-            };
-            if let Some(is_list) = file {
-                files.insert(name.clone(), file_schema(member, is_list));
+            if let Some(styled) = encoding.and_then(styled) {
+                fields.push(Field { name: name.clone(), form: FieldForm::Styled(styled) });
+                continue;
             }
-            let form = match (file.is_some(), kind) {
-                (true, _) => FieldForm::File { content_type: first_type(says) },
-                (false, FormKind::Multipart) => {
-                    FieldForm::ByValue { content_type: first_type(says) }
+            let part_at = encoding_at.child(name);
+            let (form, property) = match kind {
+                FormKind::Multipart => self.part(place, member, &part_at, encoding, &mut lifted)?,
+                FormKind::UrlEncoded => {
+                    let (part, _) = self.part_of(place, member, &part_at, encoding);
+                    (FieldForm::ByValue(Part { headers: Vec::new(), ..part }), None)
                 }
-                (false, FormKind::UrlEncoded) => styled(encoding),
             };
+            if let Some(property) = property {
+                rebuilt.insert(name.clone(), property);
+            }
             fields.push(Field { name: name.clone(), form });
         }
-        if files.is_empty() {
+        if rebuilt.is_empty() {
             lifted.push(root.clone());
             let mut property = root.schema;
             // A form is an object, also where its schema does not say so.
@@ -246,11 +267,12 @@ impl Planner<'_, '_> {
             }
             return Ok((property, lifted, fields));
         }
-        // Files are objects for the agent: the schema is rebuilt with them.
+        // Files are objects for the agent, and so are parts with headers: the schema is
+        // rebuilt with them.
         let mut properties = Map::new();
         for (name, (place, member)) in &members.properties {
-            if let Some(file) = files.remove(name) {
-                properties.insert(name.clone(), file);
+            if let Some(part) = rebuilt.remove(name) {
+                properties.insert(name.clone(), part);
             } else {
                 let one = self.lift(place, member)?;
                 properties.insert(name.clone(), one.schema.clone());
@@ -309,10 +331,208 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
+    /// A body of parts that is no form: a list of them (3.2.0 §4.14.4.2), or, as earlier
+    /// versions advised, an object whose members name them.
+    fn multipart(
+        &mut self,
+        at: &Pointer,
+        schema_at: &Pointer,
+        schema: &Value,
+        entry: &Value,
+    ) -> Result<Planned4, Fault> {
+        let item = entry.get("itemSchema");
+        let resolved = self.document.resolve(schema_at.clone(), schema)?;
+        let (list_at, list) = (resolved.0, resolved.1.clone());
+        let is_list = item.is_some()
+            || list.get("type").and_then(Value::as_str) == Some("array")
+            || ["items", "prefixItems"].iter().any(|word| list.get(word).is_some());
+        if !is_list {
+            let mut members = Members::default();
+            self.members(schema_at, schema, &mut members)?;
+            if members.properties.is_empty() {
+                return Err(Fault::new(at, "nothing says what the parts of the body are"));
+            }
+            let (property, lifted, fields) =
+                self.form(at, schema_at, schema, entry, FormKind::Multipart)?;
+            return Ok((3, BodyForm::Multipart { fields }, property, lifted));
+        }
+        let mut lifted = Vec::new();
+        let anything = json!({});
+        let (mut first, mut properties) = (Vec::new(), Vec::new());
+        let prefix = list.get("prefixItems").and_then(Value::as_array).filter(|_| item.is_none());
+        let encodings = entry.get("prefixEncoding").and_then(Value::as_array);
+        let count = prefix.map_or(0, Vec::len).max(encodings.map_or(0, Vec::len)).min(64);
+        let (item_at, item) = match item {
+            Some(item) => (at.child("itemSchema"), item),
+            None => (list_at.child("items"), list.get("items").unwrap_or(&anything)),
+        };
+        for index in 0..count {
+            let own = prefix.and_then(|all| all.get(index));
+            let place = match own {
+                Some(_) => list_at.child("prefixItems").item(index),
+                None => item_at.clone(),
+            };
+            let own = own.unwrap_or(item);
+            let encoding = encodings.and_then(|all| all.get(index));
+            let encoding_at = at.child("prefixEncoding").item(index);
+            let (form, property) = self.part(&place, own, &encoding_at, encoding, &mut lifted)?;
+            first.push(form);
+            properties.push(self.part_schema(property, &place, own, &mut lifted)?);
+        }
+        let encoding = entry.get("itemEncoding");
+        let encoding_at = at.child("itemEncoding");
+        let (others, property) = self.part(&item_at, item, &encoding_at, encoding, &mut lifted)?;
+        let mut property = json!({
+            "type": "array",
+            "items": self.part_schema(property, &item_at, item, &mut lifted)?
+        });
+        if !properties.is_empty() {
+            property["prefixItems"] = Value::Array(properties);
+        }
+        Ok((3, BodyForm::Parts { first, others }, property, lifted))
+    }
+
+    fn part_schema(
+        &mut self,
+        property: Option<Value>,
+        at: &Pointer,
+        schema: &Value,
+        lifted: &mut Vec<Lifted>,
+    ) -> Result<Value, Fault> {
+        if let Some(property) = property {
+            return Ok(property);
+        }
+        let one = self.lift(at, schema)?;
+        let property = one.schema.clone();
+        lifted.push(one);
+        Ok(property)
+    }
+
+    /// How a part is written, and its property where that is not its schema's.
+    fn part(
+        &mut self,
+        place: &Pointer,
+        member: &Value,
+        at: &Pointer,
+        encoding: Option<&Value>,
+        lifted: &mut Vec<Lifted>,
+    ) -> Result<(FieldForm, Option<Value>), Fault> {
+        let says = encoding.and_then(|one| one.get("contentType")).and_then(Value::as_str);
+        let (mut part, headers) = self.part_of(place, member, at, encoding);
+        if let Some(is_list) = self.file(place, member, says) {
+            return Ok((FieldForm::File(part), Some(file_schema(member, is_list, says, &headers))));
+        }
+        if headers.properties.is_empty() {
+            return Ok((FieldForm::ByValue(part), None));
+        }
+        part.is_wrapped = true;
+        let one = self.lift(place, member)?;
+        let mut property = json!({
+            "type": "object",
+            "properties": {"value": one.schema, "headers": headers.schema()},
+            "required": ["value"],
+            "additionalProperties": false
+        });
+        lifted.push(one);
+        if !headers.required.is_empty() {
+            property["required"] = json!(["value", "headers"]);
+        }
+        Ok((FieldForm::ByValue(part), Some(property)))
+    }
+
+    /// What the encoding says of a part, and the headers that it leaves to the agent.
+    fn part_of(
+        &mut self,
+        place: &Pointer,
+        member: &Value,
+        at: &Pointer,
+        encoding: Option<&Value>,
+    ) -> (Part, GivenHeaders) {
+        let says = encoding.and_then(|one| one.get("contentType")).and_then(Value::as_str);
+        let content_type = first_type(says);
+        let is_xml = says.is_some_and(|says| media::is_xml(&media::essence(says)));
+        let mut part = Part { content_type, ..Part::default() };
+        // Each item of a list is a part of its own.
+        let items = self.document.resolve(place.clone(), member).ok().and_then(|(at, member)| {
+            let is_list = member.get("type").and_then(Value::as_str) == Some("array");
+            Some((at.child("items"), member.get("items").filter(|_| is_list)?.clone()))
+        });
+        let (place, member) = match &items {
+            Some((at, items)) => (at, items),
+            None => (place, member),
+        };
+        if is_xml {
+            part.xml = self.xml.written(place, member);
+        }
+        let mut given = GivenHeaders::default();
+        let headers = encoding.and_then(|one| one.get("headers")).and_then(Value::as_object);
+        for (name, header) in headers.into_iter().flatten().take(32) {
+            let at = at.child("headers").child(name);
+            let Ok((_, header)) = self.document.resolve(at.clone(), header) else { continue };
+            let of_the_part = ["content-type", "content-disposition", "content-length"];
+            let Some(header_name) = http::HeaderName::from_bytes(name.as_bytes())
+                .ok()
+                .filter(|name| !of_the_part.contains(&name.as_str()))
+            else {
+                continue;
+            };
+            let anything = json!({});
+            let content = header.get("content").and_then(Value::as_object);
+            let schema = header
+                .get("schema")
+                .or_else(|| content?.values().next()?.get("schema"))
+                .unwrap_or(&anything);
+            if schema == &Value::Bool(false) {
+                continue;
+            }
+            let only = match schema.get("enum").and_then(Value::as_array) {
+                Some(all) if all.len() == 1 => all.first(),
+                _ => schema.get("const").or_else(|| schema.get("default")),
+            };
+            let explode = header.get("explode").and_then(Value::as_bool).unwrap_or(false);
+            part.headers.push(PartHeader {
+                name: header_name,
+                fixed: only.and_then(scalar_text),
+                styled: Styled { style: Style::Simple, explode, allow_reserved: false },
+            });
+            if only.is_none() {
+                if header.get("required") == Some(&Value::Bool(true)) {
+                    given.required.push(name.clone());
+                }
+                let kind = schema.get("type").filter(|kind| kind.is_string());
+                let mut property = kind.map_or(json!({}), |kind| json!({"type": kind}));
+                if let Some(about) = header.get("description").and_then(Value::as_str) {
+                    property["description"] = Value::String(text(about));
+                }
+                given.properties.insert(name.clone(), property);
+            }
+        }
+        // A transfer encoding in the schema is one in a header (3.2.0 §4.15.5.2).
+        let encoded = member.get("contentEncoding").and_then(Value::as_str);
+        if let Some(encoded) = encoded.filter(|encoded| encoded.eq_ignore_ascii_case("base64")) {
+            part.content_type = part
+                .content_type
+                .or_else(|| Some(HeaderValue::from_static("application/octet-stream")));
+            part.headers.push(PartHeader {
+                name: http::HeaderName::from_static("content-transfer-encoding"),
+                fixed: Some(encoded.to_owned()),
+                styled: Styled { style: Style::Simple, explode: false, allow_reserved: false },
+            });
+        }
+        (part, given)
+    }
+
     /// Whether a part is a file, and whether there is a list of them.
     fn file(&self, at: &Pointer, member: &Value, content_type: Option<&str>) -> Option<bool> {
         let (at, member) = self.document.resolve(at.clone(), member).ok()?;
         let kind = member.get("type");
+        // 3.1: a schema that says nothing at all is one of bytes.
+        let says_nothing = self.document.flavour == Flavour::OpenApi31
+            && member.as_object().is_some_and(|object| {
+                object
+                    .keys()
+                    .all(|key| matches!(key.as_str(), "description" | "title" | "$comment"))
+            });
         if kind.and_then(Value::as_str) == Some("array") {
             let items = member.get("items")?;
             return self.file(&at.child("items"), items, content_type).map(|_| true);
@@ -335,10 +555,31 @@ impl Planner<'_, '_> {
         });
         let is_file = (is_string && (is("format", "binary") || is_media && member.get("contentEncoding").is_none()))
             || is("type", "file")
-            // 3.1: bytes have no type at all; their content type is in the encoding.
+            || (says_nothing && content_type.is_none())
+            // Bytes have no type at all; their content type is in the encoding.
             || (kind.is_none() && (bytes_type || is_media))
             || (is_string && bytes_type && member.get("contentEncoding").is_none() && !is("format", "byte"));
         is_file.then_some(false)
+    }
+}
+
+type Planned4 = (u8, BodyForm, Value, Vec<Lifted>);
+
+/// The headers of a part that the agent gives.
+#[derive(Debug, Default)]
+struct GivenHeaders {
+    properties: Map<String, Value>,
+    required: Vec<String>,
+}
+
+impl GivenHeaders {
+    fn schema(&self) -> Value {
+        json!({
+            "type": "object",
+            "properties": self.properties,
+            "required": self.required,
+            "additionalProperties": false
+        })
     }
 }
 
@@ -379,6 +620,10 @@ mod indexed {
             }
         }
 
+        pub(super) fn is_empty(&self) -> bool {
+            self.list.is_empty()
+        }
+
         pub(super) fn get(&self, name: &str) -> Option<&(Pointer, Value)> {
             self.places.get(name).map(|&place| &self.list[place].1)
         }
@@ -404,22 +649,20 @@ fn first_type(types: Option<&str>) -> Option<HeaderValue> {
 
 /// Style and its kin, where the encoding names any of them, rule over the content type
 /// (OpenAPI 3.1.1 §4.8.15.1.2).
-fn styled(encoding: Option<&Value>) -> FieldForm {
-    let member = |name: &str| encoding.and_then(|encoding| encoding.get(name));
-    if ["style", "explode", "allowReserved"].iter().all(|name| member(name).is_none()) {
-        return FieldForm::ByValue { content_type: None };
+fn styled(encoding: &Value) -> Option<Styled> {
+    if ["style", "explode", "allowReserved"].iter().all(|name| encoding.get(name).is_none()) {
+        return None;
     }
-    let style = match member("style").and_then(Value::as_str) {
+    let style = match encoding.get("style").and_then(Value::as_str) {
         Some("spaceDelimited") => Style::Delimited(' '),
         Some("pipeDelimited") => Style::Delimited('|'),
         Some("tabDelimited") => Style::Delimited('\t'),
         Some("deepObject") => Style::Deep,
         _ => Style::Form,
     };
-    let explode = member("explode")
-        .and_then(Value::as_bool)
-        .unwrap_or(matches!(style, Style::Form | Style::Deep));
-    FieldForm::Styled { style, explode }
+    let flag = |name: &str| encoding.get(name).and_then(Value::as_bool);
+    let explode = flag("explode").unwrap_or(matches!(style, Style::Form | Style::Deep));
+    Some(Styled { style, explode, allow_reserved: flag("allowReserved").unwrap_or(false) })
 }
 
 /// Bytes, as the agent gives them.
@@ -434,8 +677,9 @@ fn bytes_schema() -> Value {
     })
 }
 
-/// A file, as the agent gives it.
-fn file_schema(member: &Value, is_list: bool) -> Value {
+/// A file, as the agent gives it. Where its media type is one of several, the agent says
+/// which: it is not guessed.
+fn file_schema(member: &Value, is_list: bool, says: Option<&str>, headers: &GivenHeaders) -> Value {
     let mut file = json!({
         "type": "object",
         "description": "A file: `data` in base64, or `text`",
@@ -448,6 +692,28 @@ fn file_schema(member: &Value, is_list: bool) -> Value {
         "additionalProperties": false,
         "oneOf": [{"required": ["data"]}, {"required": ["text"]}]
     });
+    let types: Vec<&str> =
+        says.into_iter().flat_map(|says| says.split(',')).map(str::trim).collect();
+    let is_open = types.iter().any(|one| one.contains('*'));
+    let mut required = Vec::new();
+    if !types.is_empty() && !is_open {
+        file["properties"]["content_type"] = json!({"type": "string", "enum": types});
+    } else if !types.is_empty() {
+        let about = format!("One of {}", types.join(", "));
+        file["properties"]["content_type"] = json!({"type": "string", "description": text(&about)});
+        if types.iter().all(|one| one.contains('*')) && !types.contains(&"*/*") {
+            required.push("content_type");
+        }
+    }
+    if !headers.properties.is_empty() {
+        file["properties"]["headers"] = headers.schema();
+        if !headers.required.is_empty() {
+            required.push("headers");
+        }
+    }
+    if !required.is_empty() {
+        file["required"] = json!(required);
+    }
     let described = member.get("description").and_then(Value::as_str).map(text);
     if is_list {
         let mut list = json!({"type": "array", "items": file});

@@ -1,19 +1,18 @@
-//! A document as a value, with pointers into it and references followed.
+//! A description as values, with places in them and references followed.
 //!
-//! Nothing is expanded: a reference is followed when its piece is needed. References that
-//! leave the document are a [`Fault`] of whatever needs them; nothing is fetched.
-//! JSON Reference and JSON Pointer (RFC 6901), in the URI fragment form of its §6.
+//! Nothing is expanded: a reference is followed when its piece is needed. One that leads nowhere
+//! is a [`Fault`] of whatever needs it. What a reference names is said in `references`.
 
-use std::fmt;
-
-use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tollbridge_operation::Warning;
+use url::Url;
 
+pub(crate) use crate::pointer::Pointer;
+use crate::references::{Documents, Library, Missing};
 use crate::{ReadError, json, yaml};
 
-/// More than any real document has; the largest known to us has 37 MB.
-const MAX_BYTES: usize = 64 * 1024 * 1024;
+/// More than any real description has; the largest document known to us has 37 MB.
+pub(crate) const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// A chain of references longer than this is a mistake or an attack.
 const MAX_HOPS: usize = 64;
 
@@ -26,75 +25,6 @@ pub(crate) enum Flavour {
     OpenApi30,
     /// OpenAPI 3.1, and later ones as far as they are the same.
     OpenApi31,
-}
-
-/// A place in the document (RFC 6901).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Pointer(String);
-
-impl Pointer {
-    pub(crate) fn root() -> Self {
-        Self(String::new())
-    }
-
-    pub(crate) fn child(&self, token: &str) -> Self {
-        let mut pointer = String::with_capacity(self.0.len() + token.len() + 1);
-        pointer.push_str(&self.0);
-        pointer.push('/');
-        for c in token.chars() {
-            match c {
-                '~' => pointer.push_str("~0"),
-                '/' => pointer.push_str("~1"),
-                c => pointer.push(c),
-            }
-        }
-        Self(pointer)
-    }
-
-    pub(crate) fn item(&self, index: usize) -> Self {
-        Self(format!("{}/{index}", self.0))
-    }
-
-    /// The pointer that a local reference names; `None` where it is not local.
-    pub(crate) fn of_reference(reference: &str) -> Option<Self> {
-        let fragment = reference.strip_prefix('#')?;
-        let decoded = percent_decode_str(fragment).decode_utf8().ok()?;
-        if !(decoded.is_empty() || decoded.starts_with('/')) {
-            return None;
-        }
-        // Decoded and encoded again, so that two spellings of a place are one.
-        Some(decoded.split('/').skip(1).fold(Self::root(), |at, token| at.child(&unescape(token))))
-    }
-
-    /// The place of `inside` within this one.
-    pub(crate) fn join(&self, inside: &Self) -> Self {
-        Self(format!("{}{}", self.0, inside.0))
-    }
-
-    /// Itself and what it lies in, the nearest first.
-    pub(crate) fn ancestors(&self) -> impl Iterator<Item = Self> + '_ {
-        let ends = self.0.match_indices('/').map(|(end, _)| end).rev();
-        std::iter::once(self.0.len()).chain(ends).map(|end| Self(self.0[..end].to_owned()))
-    }
-
-    /// Its tokens, unescaped.
-    pub(crate) fn tokens(&self) -> impl Iterator<Item = String> + '_ {
-        self.0.split('/').skip(1).map(unescape)
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-fn unescape(token: &str) -> String {
-    token.replace("~1", "/").replace("~0", "~")
-}
-
-impl fmt::Display for Pointer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// Why an operation cannot be called.
@@ -122,8 +52,7 @@ impl Warnings {
         if self.0.len() >= Self::MOST {
             return;
         }
-        let warning =
-            Warning { pointer: pointer.as_str().to_owned(), message: text_line(&message.into()) };
+        let warning = Warning { pointer: pointer.to_string(), message: text_line(&message.into()) };
         if self.0.last() != Some(&warning) {
             self.0.push(warning);
         }
@@ -140,28 +69,28 @@ pub(crate) struct Document {
     pub(crate) root: Value,
     pub(crate) flavour: Flavour,
     pub(crate) format: String,
+    pub(crate) library: Library,
 }
 
 impl Document {
-    /// Parses JSON or YAML and looks which specification the document claims to follow.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<(Self, Warnings), ReadError> {
-        if bytes.len() > MAX_BYTES {
-            return Err(ReadError::TooLarge { size: bytes.len(), limit: MAX_BYTES });
-        }
-        let mut warnings = Warnings::default();
-        let text = utf8(bytes)?;
-        // JSON is YAML, and a JSON parser says better what is wrong with it.
-        let root = if text.trim_start().starts_with('{') {
-            json::parse(text, &mut warnings)?
-        } else {
-            yaml::parse(text)?
-        };
-        let (flavour, format) = flavour(&root, &mut warnings)?;
-        Ok((Self { root, flavour, format }, warnings))
+    /// Looks which specification a value claims to follow, and gathers what it refers to.
+    pub(crate) fn of(
+        root: Value,
+        source: Option<&Url>,
+        documents: &dyn Documents,
+        warnings: &mut Warnings,
+    ) -> Result<Self, ReadError> {
+        let (flavour, format) = flavour(&root, warnings)?;
+        let library = Library::gather(&root, source, documents, warnings);
+        Ok(Self { root, flavour, format, library })
     }
 
     pub(crate) fn at(&self, pointer: &Pointer) -> Option<&Value> {
-        self.root.pointer(pointer.as_str())
+        match pointer.document() {
+            0 => &self.root,
+            other => self.library.value(other)?,
+        }
+        .pointer(pointer.as_str())
     }
 
     /// Follows `value`'s `$ref`, and that one's, to something that is none.
@@ -185,26 +114,47 @@ impl Document {
 
     /// The place that a `$ref` names.
     pub(crate) fn target(&self, at: &Pointer, reference: &str) -> Result<(Pointer, &Value), Fault> {
-        let shown: String = text_line(reference).chars().take(200).collect();
-        let Some(pointer) = Pointer::of_reference(reference) else {
-            let reason = if reference.starts_with('#') {
-                format!(
-                    "`$ref: {shown}` is no JSON pointer; write it as `#/components/schemas/NAME`"
-                )
-            } else {
-                format!(
-                    "`$ref: {shown}` points to another document, and only this one is read; bundle the description into one file"
-                )
-            };
-            return Err(Fault::new(&at.child("$ref"), reason));
+        let missing = match self.library.locate(at, reference) {
+            Ok(places) => {
+                let found = places.into_iter().find_map(|at| self.at(&at).map(|value| (at, value)));
+                match found {
+                    Some(found) => return Ok(found),
+                    None => Missing::Nothing,
+                }
+            }
+            Err(missing) => missing,
         };
-        match self.at(&pointer) {
-            Some(value) => Ok((pointer, value)),
-            None => Err(Fault::new(
-                &at.child("$ref"),
-                format!("`$ref: {shown}` points to nothing in this document"),
-            )),
-        }
+        let shown: String = text_line(reference).chars().take(200).collect();
+        let reason = match missing {
+            Missing::Fragment => format!(
+                "`$ref: {shown}` is no JSON pointer; write it as `#/components/schemas/NAME`"
+            ),
+            Missing::Document(reason) => {
+                format!("`$ref: {shown}` points to another document: {reason}")
+            }
+            Missing::Nothing if reference.starts_with('#') => {
+                format!("`$ref: {shown}` points to nothing in this document")
+            }
+            Missing::Nothing => format!("`$ref: {shown}` points to nothing in that document"),
+        };
+        Err(Fault::new(&at.child("$ref"), reason))
+    }
+}
+
+/// Parses JSON or YAML.
+pub(crate) fn parse(bytes: &[u8], warnings: &mut Warnings) -> Result<Value, ReadError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(ReadError::TooLarge { size: bytes.len(), limit: MAX_BYTES });
+    }
+    let text = utf8(bytes)?;
+    // JSON is YAML, and a JSON parser says better what is wrong with it.
+    if !text.trim_start().starts_with(['{', '[']) {
+        return yaml::parse(text);
+    }
+    match json::parse(text, warnings) {
+        // YAML has braces, too.
+        Err(error @ ReadError::Syntax { .. }) => yaml::parse(text).map_err(|_| error),
+        parsed => parsed,
     }
 }
 
@@ -303,9 +253,15 @@ pub(crate) fn text_member(value: &Value, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::references::NoDocuments;
+
+    fn parsed(bytes: &[u8]) -> Result<Document, ReadError> {
+        let mut warnings = Warnings::default();
+        Document::of(parse(bytes, &mut warnings)?, None, &NoDocuments, &mut warnings)
+    }
 
     fn document(text: &str) -> Document {
-        Document::parse(text.as_bytes()).expect("a document").0
+        parsed(text.as_bytes()).expect("a document")
     }
 
     #[test]
@@ -352,17 +308,14 @@ mod tests {
             assert_eq!(document(text).flavour, flavour, "{text}");
         }
         for bad in ["openapi: 4.0.0", "swagger: '1.2'", "a: b", "- x", "just text", ""] {
-            assert!(
-                matches!(Document::parse(bad.as_bytes()), Err(ReadError::NotOpenApi { .. })),
-                "{bad}"
-            );
+            assert!(matches!(parsed(bad.as_bytes()), Err(ReadError::NotOpenApi { .. })), "{bad}");
         }
     }
 
     #[test]
     fn bytes_that_are_no_utf8_have_a_place() {
         assert_eq!(
-            Document::parse(b"openapi: 3.1.0\nx: \xff").expect_err("not UTF-8").to_string(),
+            parsed(b"openapi: 3.1.0\nx: \xff").expect_err("not UTF-8").to_string(),
             "line 2, column 4: expected UTF-8; save the document in that encoding"
         );
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::ReadError;
 use crate::document::{Pointer, Warnings};
+use crate::pointer::Path;
 
 /// The depth at which `serde_json` stops.
 const MAX_DEPTH: usize = 128;
@@ -40,24 +41,6 @@ pub(crate) fn parse(text: &str, warnings: &mut Warnings) -> Result<Value, ReadEr
             let place = format!(" at line {line} column {column}");
             let message = message.strip_suffix(&place).unwrap_or(&message).to_owned();
             Err(ReadError::Syntax { line, column, message })
-        }
-    }
-}
-
-/// Where the parser is. A pointer is made of it only where there is something to report.
-#[derive(Clone, Copy)]
-enum Path<'a> {
-    Root,
-    Member(&'a Path<'a>, &'a str),
-    Item(&'a Path<'a>, usize),
-}
-
-impl Path<'_> {
-    fn pointer(&self) -> Pointer {
-        match self {
-            Self::Root => Pointer::root(),
-            Self::Member(parent, name) => parent.pointer().child(name),
-            Self::Item(parent, index) => parent.pointer().item(*index),
         }
     }
 }

@@ -9,8 +9,8 @@
 //! Specifications: OpenAPI 3.0.4, 3.1.1, 3.2.0, Swagger 2.0, RFC 6570 and RFC 3986 for
 //! parameters, RFC 6901 for pointers, RFC 9110 for methods and media types, YAML 1.2.2.
 //!
-//! This crate does no I/O, fetches nothing that a document points to, and must not know
-//! MCP, policies, credentials or hosts.
+//! This crate does no I/O: a document to which another refers is handed in by the caller, who
+//! decides which may be ([`Documents`]). It must not know MCP, policies, credentials or hosts.
 
 mod binding;
 mod body;
@@ -18,16 +18,26 @@ mod document;
 mod json;
 mod media;
 mod naming;
+mod overlay;
 mod parameters;
+mod pointer;
 mod read;
+mod references;
 mod responses;
 mod schema;
 mod security;
 mod servers;
 mod swagger2;
+mod xml;
 mod yaml;
 
+use std::collections::BTreeMap;
+
 use tollbridge_operation::{ApiName, Description};
+
+use document::{Document, Warnings};
+pub use overlay::Overlay;
+pub use references::{Documents, NoDocuments};
 
 /// What the reader has to know besides the document.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +91,16 @@ pub enum ReadError {
         /// The bound.
         limit: usize,
     },
+    /// A change to it cannot be made.
+    #[error("{name}{}{pointer}: {message}", if pointer.is_empty() { "" } else { "#" })]
+    Overlay {
+        /// Which overlay.
+        name: String,
+        /// Where in the overlay: a JSON pointer.
+        pointer: String,
+        /// What is wrong.
+        message: String,
+    },
     /// It parses, and is no OpenAPI document.
     #[error("no OpenAPI document: {message}")]
     NotOpenApi {
@@ -89,8 +109,41 @@ pub enum ReadError {
     },
 }
 
-/// Reads a document.
+/// What belongs to a description besides the document that was named.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The documents to which it refers.
+    pub documents: &'a dyn Documents,
+    /// Changes to the document that was named, in their order.
+    pub overlays: &'a [Overlay<'a>],
+    /// Values for the variables of its servers, instead of their defaults.
+    pub variables: &'a BTreeMap<String, String>,
+}
+
+static NO_VARIABLES: BTreeMap<String, String> = BTreeMap::new();
+
+impl Default for Surroundings<'_> {
+    fn default() -> Self {
+        Self { documents: &NoDocuments, overlays: &[], variables: &NO_VARIABLES }
+    }
+}
+
+/// Reads a description of one document.
 pub fn read(document: &[u8], options: &ReadOptions<'_>) -> Result<Description, ReadError> {
-    let (document, warnings) = document::Document::parse(document)?;
-    Ok(read::description(&document, options, warnings))
+    read_within(document, options, &Surroundings::default())
+}
+
+/// Reads a description with what belongs to it.
+pub fn read_within(
+    document: &[u8],
+    options: &ReadOptions<'_>,
+    surroundings: &Surroundings<'_>,
+) -> Result<Description, ReadError> {
+    let mut warnings = Warnings::default();
+    let mut root = document::parse(document, &mut warnings)?;
+    for overlay in surroundings.overlays {
+        overlay.apply(&mut root, &mut warnings)?;
+    }
+    let document = Document::of(root, options.source, surroundings.documents, &mut warnings)?;
+    Ok(read::description(&document, options, surroundings.variables, warnings))
 }

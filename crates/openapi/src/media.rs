@@ -7,7 +7,8 @@ pub(crate) fn essence(media_type: &str) -> String {
 
 /// Whether it is JSON (RFC 8259), also by its suffix (RFC 6839 §3.1).
 pub(crate) fn is_json(essence: &str) -> bool {
-    matches!(essence, "application/json" | "text/json") || essence.ends_with("+json")
+    matches!(essence, "application/json" | "text/json")
+        || (essence.ends_with("+json") && !is_json_lines(essence))
 }
 
 /// Whether it is a stream of JSON texts, one a line or one a record.
@@ -20,7 +21,42 @@ pub(crate) fn is_json_lines(essence: &str) -> bool {
             | "application/x-jsonlines"
             | "application/jsonlines"
             | "application/json-seq"
-    )
+            | "application/stream+json"
+    ) || is_json_sequence(essence)
+}
+
+/// Whether each JSON text begins with a record separator (RFC 7464, RFC 8091).
+pub(crate) fn is_json_sequence(essence: &str) -> bool {
+    essence == "application/json-seq" || essence.ends_with("+json-seq")
+}
+
+/// The value of a media type's parameter, without its quotes.
+pub(crate) fn parameter(media_type: &str, wanted: &str) -> Option<String> {
+    let mut rest = media_type.split_once(';')?.1;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ';']);
+        let (name, after) = rest.split_once('=')?;
+        let after = after.trim_start();
+        let mut value = String::new();
+        if let Some(quoted) = after.strip_prefix('"') {
+            let mut chars = quoted.chars();
+            loop {
+                match chars.next()? {
+                    '"' => break,
+                    '\\' => value.extend(chars.next()),
+                    c => value.push(c),
+                }
+            }
+            rest = chars.as_str();
+        } else {
+            let end = after.find(';').unwrap_or(after.len());
+            after[..end].trim_end().clone_into(&mut value);
+            rest = &after[end..];
+        }
+        if name.trim().eq_ignore_ascii_case(wanted) {
+            return Some(value);
+        }
+    }
 }
 
 /// Server-sent events.

@@ -9,10 +9,10 @@ use openapiv3::{CookieStyle, HeaderStyle, PathStyle, QueryStyle};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::binding::{Parameter, Shape, Style};
+use crate::binding::{BodyForm, Parameter, Shape, Style, Styled, Variant};
 use crate::document::{Document, Fault, Flavour, Pointer, Warnings, scalar_text, text, text_line};
 use crate::schema::{Direction, Lifted, Schemas};
-use crate::{media, naming};
+use crate::{body, media, naming, xml};
 
 /// No real operation comes near it.
 const MAX_PARAMETERS: usize = 500;
@@ -22,6 +22,8 @@ const MAX_PARAMETERS: usize = 500;
 pub(crate) enum Place {
     Path,
     Query,
+    /// 3.2: the whole of the query.
+    Querystring,
     Header,
     Cookie,
 }
@@ -31,6 +33,7 @@ impl Place {
         match self {
             Self::Path => "path",
             Self::Query => "query",
+            Self::Querystring => "querystring",
             Self::Header => "header",
             Self::Cookie => "cookie",
         }
@@ -40,6 +43,7 @@ impl Place {
         match text {
             "path" => Some(Self::Path),
             "query" => Some(Self::Query),
+            "querystring" => Some(Self::Querystring),
             "header" => Some(Self::Header),
             "cookie" => Some(Self::Cookie),
             _ => None,
@@ -77,8 +81,11 @@ pub(crate) fn gather<'d>(
         };
         for (index, parameter) in list.iter().enumerate() {
             let (at, parameter) = document.resolve(at.item(index), parameter)?;
-            let Some(name) = parameter.get("name").and_then(scalar_text).filter(|n| !n.is_empty())
-            else {
+            let named = parameter.get("name").and_then(scalar_text).filter(|n| !n.is_empty());
+            // The name of the whole query goes nowhere, and even the specification's own
+            // examples leave it out.
+            let is_nameless = parameter.get("in").is_some_and(|place| place == "querystring");
+            let Some(name) = named.or_else(|| is_nameless.then(|| "querystring".to_owned())) else {
                 return Err(Fault::new(&at, "expected a parameter with a `name`"));
             };
             let Some(place) = parameter.get("in").and_then(Value::as_str) else {
@@ -112,13 +119,14 @@ fn is_same(a: &Declared<'_>, b: &Declared<'_>) -> bool {
 pub(crate) struct Planned {
     pub(crate) parameter: Parameter,
     pub(crate) property: Value,
-    pub(crate) lifted: Option<Lifted>,
+    pub(crate) lifted: Vec<Lifted>,
 }
 
 /// What the parameters of one operation are planned with.
 pub(crate) struct Planner<'a, 'd> {
     pub(crate) document: &'d Document,
     pub(crate) schemas: &'a mut Schemas<'d>,
+    pub(crate) xml: &'a mut xml::Planner<'d>,
     pub(crate) warnings: &'a mut Warnings,
     /// The variables of the path template.
     pub(crate) variables: &'a [String],
@@ -224,9 +232,15 @@ impl Planner<'_, '_> {
     fn one(&mut self, declared: &Declared<'_>, place: Place) -> Result<Planned, Fault> {
         let at = &declared.at;
         let value = declared.value.as_ref();
-        let (shape, lifted) = self.shape(at, value, place)?;
-        let mut property =
-            lifted.as_ref().map_or_else(|| json!({}), |lifted| lifted.schema.clone());
+        let (shape, mut property, lifted) = self.shape(at, value, place)?;
+        if value.get("allowEmptyValue") == Some(&Value::Bool(true))
+            && matches!(shape, Shape::Styled(Styled { style: Style::Form, .. }))
+            && place == Place::Query
+        {
+            // "A zero-length string value in place of parameters that would otherwise be
+            // omitted entirely" (3.2.0 §4.12.2.1).
+            property = json!({"anyOf": [property, {"const": ""}]});
+        }
         annotate(&mut property, value);
         if place == Place::Path && value.get("required") != Some(&Value::Bool(true)) {
             self.warnings.add(at, "a path parameter is always required; read so");
@@ -247,31 +261,49 @@ impl Planner<'_, '_> {
         at: &Pointer,
         value: &Value,
         place: Place,
-    ) -> Result<(Shape, Option<Lifted>), Fault> {
+    ) -> Result<(Shape, Value, Vec<Lifted>), Fault> {
         if let Some(content) = value.get("content").and_then(Value::as_object) {
             let Some((media_type, entry)) = content.iter().next() else {
                 return Err(Fault::new(&at.child("content"), "expected one media type"));
             };
             let here = at.child("content").child(media_type);
-            let essence = media::essence(media_type);
-            let shape = if media::is_json(&essence) {
-                Shape::Json
-            } else if essence == "text/plain" {
-                Shape::Text
-            } else {
-                return Err(Fault::new(
-                    &here,
-                    format!(
-                        "a parameter as {essence} cannot be written; expected application/json"
-                    ),
-                ));
+            let (document, schemas, warnings) =
+                (self.document, &mut *self.schemas, &mut *self.warnings);
+            let mut bodies = body::Planner { document, schemas, xml: self.xml, warnings };
+            let (_, variant, property, lifted) = bodies.variant(&here, media_type, entry)?;
+            let shape = match variant.form {
+                BodyForm::Json { .. }
+                | BodyForm::JsonLines { .. }
+                | BodyForm::UrlEncoded { .. }
+                | BodyForm::Xml(_)
+                | BodyForm::Text => Shape::Content(Box::new(variant)),
+                // Media types that nobody here knows are the text that they are.
+                BodyForm::Bytes if media::essence(media_type).starts_with("application/") => {
+                    let variant = Variant { form: BodyForm::Text, ..variant };
+                    let at = here.child("schema");
+                    let (property, lifted) = match entry.get("schema") {
+                        Some(schema) => {
+                            let one = self.lift(&at, schema)?;
+                            (one.schema.clone(), vec![one])
+                        }
+                        None => (json!({"type": "string"}), Vec::new()),
+                    };
+                    return Ok((Shape::Content(Box::new(variant)), property, lifted));
+                }
+                BodyForm::Multipart { .. } | BodyForm::Parts { .. } | BodyForm::Bytes => {
+                    return Err(Fault::new(
+                        &here,
+                        format!(
+                            "a parameter as {} cannot be written; expected application/json",
+                            text_line(media_type)
+                        ),
+                    ));
+                }
             };
-            let (here, entry) = self.document.resolve(here, entry)?;
-            let lifted = match entry.get("schema") {
-                Some(schema) => Some(self.lift(&here.child("schema"), schema)?),
-                None => None,
-            };
-            return Ok((shape, lifted));
+            return Ok((shape, property, lifted));
+        }
+        if place == Place::Querystring {
+            return Err(Fault::new(at, "expected `content`: it says how the query is written"));
         }
         let mut lifted = None;
         if let Some(schema) = value.get("schema") {
@@ -287,11 +319,19 @@ impl Planner<'_, '_> {
         let style = self.style(at, value, place);
         let explode = match value.get("explode").and_then(Value::as_bool) {
             Some(explode) => explode,
-            None => matches!(style, Style::Form | Style::Deep),
+            None => matches!(style, Style::Form | Style::Deep | Style::Cookie),
         };
-        let allow_reserved = place == Place::Query
-            && value.get("allowReserved").and_then(Value::as_bool).unwrap_or(false);
-        Ok((Shape::Styled { style, explode, allow_reserved }, lifted))
+        // Before 3.2 it is one of queries alone.
+        let may_reserve = match place {
+            Place::Query => true,
+            Place::Path | Place::Cookie => self.document.format.starts_with("OpenAPI 3.2"),
+            Place::Header | Place::Querystring => false,
+        };
+        let allow_reserved =
+            may_reserve && value.get("allowReserved").and_then(Value::as_bool).unwrap_or(false);
+        let property = lifted.as_ref().map_or_else(|| json!({}), |lifted| lifted.schema.clone());
+        let shape = Shape::Styled(Styled { style, explode, allow_reserved });
+        Ok((shape, property, lifted.into_iter().collect()))
     }
 
     fn lift(&mut self, at: &Pointer, schema: &Value) -> Result<Lifted, Fault> {
@@ -317,7 +357,9 @@ impl Planner<'_, '_> {
                 QueryStyle::DeepObject => Style::Deep,
             }),
             Place::Header => piece(written).map(|HeaderStyle::Simple| Style::Simple),
+            Place::Cookie if written == "cookie" => Some(Style::Cookie),
             Place::Cookie => piece(written).map(|CookieStyle::Form| Style::Form),
+            Place::Querystring => None,
         };
         let style = style.or_else(|| match (self.document.flavour, written.as_str()) {
             (Flavour::Swagger2, Some("spaceDelimited")) => Some(Style::Delimited(' ')),
@@ -341,7 +383,7 @@ fn piece<T: DeserializeOwned>(value: &Value) -> Option<T> {
 fn default_style(place: Place) -> Style {
     match place {
         Place::Path | Place::Header => Style::Simple,
-        Place::Query | Place::Cookie => Style::Form,
+        Place::Query | Place::Querystring | Place::Cookie => Style::Form,
     }
 }
 
@@ -352,10 +394,14 @@ fn undeclared(variable: &str) -> Planned {
             name: variable.to_owned(),
             place: Place::Path,
             required: true,
-            shape: Shape::Styled { style: Style::Simple, explode: false, allow_reserved: false },
+            shape: Shape::Styled(Styled {
+                style: Style::Simple,
+                explode: false,
+                allow_reserved: false,
+            }),
         },
         property: json!({"type": "string"}),
-        lifted: None,
+        lifted: Vec::new(),
     }
 }
 

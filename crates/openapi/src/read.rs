@@ -4,7 +4,7 @@
 //! changes nobody else's name.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use http::Method;
@@ -21,7 +21,8 @@ use crate::document::{
 };
 use crate::parameters::{self, Planner};
 use crate::schema::{Direction, Lifted, Schemas};
-use crate::{body, responses, security, servers, swagger2};
+use crate::servers::Variables;
+use crate::{body, responses, security, servers, swagger2, xml};
 
 /// The members of a path item that are operations.
 const METHODS: [&str; 9] =
@@ -31,6 +32,7 @@ const METHODS: [&str; 9] =
 pub(crate) fn description(
     document: &Document,
     options: &ReadOptions<'_>,
+    variables: &BTreeMap<String, String>,
     mut warnings: Warnings,
 ) -> Description {
     let info = |name: &str| {
@@ -43,7 +45,9 @@ pub(crate) fn description(
         document,
         options,
         schemas: Schemas::new(document, sites.len()),
+        xml: xml::Planner::new(document),
         warnings,
+        variables: Variables::new(variables),
         query_credentials: security::credentials(document, ApiKeyPlace::Query).into(),
         cookie_credentials: security::credentials(document, ApiKeyPlace::Cookie).into(),
     };
@@ -57,11 +61,13 @@ pub(crate) fn description(
             Err(fault) => skipped.push(Skipped {
                 key,
                 endpoint: Some(endpoint),
-                pointer: fault.pointer.as_str().to_owned(),
+                pointer: fault.pointer.to_string(),
                 reason: fault.reason,
             }),
         }
     }
+    reader.xml.finish();
+    reader.variables.tell_unused(&mut reader.warnings);
     Description {
         title: info("title"),
         version: info("version"),
@@ -205,7 +211,9 @@ struct Reader<'d, 'o> {
     document: &'d Document,
     options: &'d ReadOptions<'o>,
     schemas: Schemas<'d>,
+    xml: xml::Planner<'d>,
     warnings: Warnings,
+    variables: Variables<'o>,
     query_credentials: Arc<[String]>,
     cookie_credentials: Arc<[String]>,
 }
@@ -235,7 +243,8 @@ impl<'d> Reader<'d, '_> {
         };
         let body = match &request_body {
             Some((at, value)) => {
-                Some(body::plan(document, &mut self.schemas, at, value, &mut self.warnings)?)
+                let (schemas, xml) = (&mut self.schemas, &mut self.xml);
+                Some(body::plan(document, schemas, xml, at, value, &mut self.warnings)?)
             }
             None => None,
         };
@@ -249,6 +258,7 @@ impl<'d> Reader<'d, '_> {
         let planned = Planner {
             document,
             schemas: &mut self.schemas,
+            xml: &mut self.xml,
             warnings: &mut self.warnings,
             variables: &variables,
             reserved,
@@ -256,8 +266,13 @@ impl<'d> Reader<'d, '_> {
         }
         .plan(&declared)?;
         let input = self.input(&planned, body.as_ref())?;
-        let successes =
-            responses::successes(document, &mut self.schemas, at, operation, &mut self.warnings);
+        let successes = responses::successes(
+            document,
+            (&mut self.schemas, &mut self.xml),
+            at,
+            operation,
+            &mut self.warnings,
+        );
         let (effect, idempotent) = effect(&method);
         let binding = RestBinding {
             method,
@@ -265,7 +280,7 @@ impl<'d> Reader<'d, '_> {
             parameters: planned.into_iter().map(|planned| planned.parameter).collect(),
             body: body.map(|body| body.plan),
             accept: successes.accept,
-            has_json: successes.has_json,
+            expected: successes.expected,
             reserved_query: self.query_credentials.clone(),
             reserved_cookies: self.cookie_credentials.clone(),
         };
@@ -287,7 +302,7 @@ impl<'d> Reader<'d, '_> {
             input,
             output: successes.output,
             security: security::requirements(document, at, operation, &mut self.warnings),
-            servers: servers::servers(document, near, self.options.source, &mut self.warnings),
+            servers: servers::servers(document, near, &mut self.variables, &mut self.warnings),
             binding: Arc::new(binding),
         })
     }
@@ -348,7 +363,7 @@ impl<'d> Reader<'d, '_> {
         }
         let lifted: Vec<&Lifted> = planned
             .iter()
-            .filter_map(|planned| planned.lifted.as_ref())
+            .flat_map(|planned| &planned.lifted)
             .chain(body.into_iter().flat_map(|body| &body.lifted))
             .collect();
         let definitions = self.schemas.definitions(lifted, Direction::Input, &mut self.warnings)?;

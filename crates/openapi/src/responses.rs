@@ -7,29 +7,31 @@ use http::HeaderValue;
 use serde_json::{Map, Value, json};
 use tollbridge_operation::Schema;
 
+use crate::binding::Expected;
 use crate::document::{Document, Fault, Flavour, Pointer, Warnings};
 use crate::schema::{Direction, Lifted, Schemas};
-use crate::{media, swagger2};
+use crate::{media, swagger2, xml};
 
 /// What is known of an operation's successes.
 #[derive(Debug)]
 pub(crate) struct Successes {
     pub(crate) output: Option<Schema>,
     pub(crate) accept: HeaderValue,
-    pub(crate) has_json: bool,
+    pub(crate) expected: Expected,
 }
 
 /// Reads the responses. Nothing in them can make an operation impossible to call, so what is
 /// wrong with them is a warning.
 pub(crate) fn successes<'d>(
     document: &'d Document,
-    schemas: &mut Schemas<'d>,
+    (schemas, xml): (&mut Schemas<'d>, &mut xml::Planner<'d>),
     operation_at: &Pointer,
     operation: &'d Value,
     warnings: &mut Warnings,
 ) -> Successes {
     let at = operation_at.child("responses");
     let mut contents: Vec<(Pointer, Cow<'d, Value>)> = Vec::new();
+    let mut expected = Expected::default();
     for (status, response) in chosen(operation.get("responses")) {
         match document.resolve(at.child(status), response) {
             Ok((at, response)) => {
@@ -39,6 +41,7 @@ pub(crate) fn successes<'d>(
                     }
                     _ => Cow::Borrowed(response),
                 };
+                expect(document, xml, &mut expected, status, &at, &response);
                 contents.push((at, response));
             }
             Err(fault) => warnings.add(&fault.pointer, fault.reason),
@@ -46,12 +49,57 @@ pub(crate) fn successes<'d>(
     }
     let types = media_types(&contents);
     let accept = accept(&types);
-    let has_json = types.iter().any(|essence| media::is_json(essence));
-    let output = output(document, schemas, &contents, warnings).unwrap_or_else(|fault| {
-        warnings.add(&fault.pointer, format!("{}; answers have no schema", fault.reason));
-        None
-    });
-    Successes { output, accept, has_json }
+    expected.has_json = types.iter().any(|essence| media::is_json(essence));
+    let output = output(document, schemas, &contents, !expected.xml.is_empty(), warnings)
+        .unwrap_or_else(|fault| {
+            warnings.add(&fault.pointer, format!("{}; answers have no schema", fault.reason));
+            None
+        });
+    Successes { output, accept, expected }
+}
+
+/// The most headers of an answer that are kept.
+const MAX_HEADERS: usize = 32;
+
+/// What one response says of how it is read.
+fn expect(
+    document: &Document,
+    xml: &mut xml::Planner<'_>,
+    expected: &mut Expected,
+    status: &str,
+    at: &Pointer,
+    response: &Value,
+) {
+    let content = response.get("content").and_then(Value::as_object);
+    for (name, entry) in content.into_iter().flatten() {
+        let here = at.child("content").child(name);
+        let Ok((here, entry)) = document.resolve(here, entry) else { continue };
+        let essence = media::essence(name);
+        if media::is_event_stream(&essence) {
+            expected.has_events |= entry.get("itemSchema").is_some();
+        }
+        if media::is_xml(&essence)
+            && expected.xml.iter().all(|(known, _)| known != status)
+            && let Some(schema) = entry.get("schema")
+        {
+            let here = match document.flavour {
+                Flavour::Swagger2 => at.child("schema"),
+                _ => here.child("schema"),
+            };
+            if let Some(plan) = xml.read_as(&here, schema) {
+                expected.xml.push((status.to_owned(), plan));
+            }
+        }
+    }
+    for name in response.get("headers").and_then(Value::as_object).into_iter().flatten() {
+        if let Ok(name) = http::HeaderName::from_bytes(name.0.as_bytes())
+            && !matches!(name.as_str(), "content-type" | "content-length" | "set-cookie")
+            && !expected.headers.contains(&name)
+            && expected.headers.len() < MAX_HEADERS
+        {
+            expected.headers.push(name);
+        }
+    }
 }
 
 /// The 2xx responses, or the default one where there is none.
@@ -124,6 +172,7 @@ fn output<'d>(
     document: &'d Document,
     schemas: &mut Schemas<'d>,
     contents: &[(Pointer, Cow<'_, Value>)],
+    reads_xml: bool,
     warnings: &mut Warnings,
 ) -> Result<Option<Schema>, Fault> {
     let mut alternatives: Vec<Value> = Vec::new();
@@ -137,11 +186,18 @@ fn output<'d>(
         let is_list = media::is_json_lines(&essence) || media::is_event_stream(&essence);
         let item = entry.get("itemSchema").filter(|_| is_list);
         let schema = match item.or_else(|| entry.get("schema")) {
-            Some(schema) if media::is_json(&essence) || is_list || essence == "*/*" => {
+            Some(schema)
+                if media::is_json(&essence)
+                    || is_list
+                    || essence == "*/*"
+                    || (reads_xml && media::is_xml(&essence)) =>
+            {
                 let here = match document.flavour {
                     Flavour::Swagger2 => at.child("schema"),
+                    _ if item.is_some() => here.child("itemSchema"),
                     _ => here.child("schema"),
                 };
+                let is_list = is_list && (item.is_some() || !is_array(document, &here, schema));
                 let one = schemas.lift(&here, schema, Direction::Output, warnings)?;
                 let schema = one.schema.clone();
                 lifted.push(one);
@@ -169,6 +225,12 @@ fn output<'d>(
         root.insert("$defs".to_owned(), Value::Object(definitions));
     }
     Ok(Some(Schema::new(Value::Object(root))))
+}
+
+/// Whether a schema is one of a whole list: of a stream it is that of all items.
+fn is_array(document: &Document, at: &Pointer, schema: &Value) -> bool {
+    let resolved = document.resolve(at.clone(), schema);
+    resolved.is_ok_and(|(_, schema)| schema.get("type").is_some_and(|kind| kind == "array"))
 }
 
 fn best(content: &Map<String, Value>) -> Option<(&String, &Value)> {

@@ -1,8 +1,10 @@
-//! Base URLs: the operation's servers, else the path's, else the document's; variables take
-//! their defaults, and relative ones resolve against where the document came from
-//! (OpenAPI 3.1.1 §4.8.5; Swagger 2.0 `schemes`, `host`, `basePath`).
+//! Base URLs: the operation's servers, else the path's, else the document's; variables take the
+//! values that the caller gives them, else their defaults, and relative ones resolve against
+//! where the document that they stand in came from (OpenAPI 3.1.1 §4.8.5; Swagger 2.0 `schemes`,
+//! `host`, `basePath`).
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use url::Url;
@@ -12,18 +14,50 @@ use crate::document::{Document, Flavour, Pointer, Warnings, scalar_text, text_li
 /// How many servers are read: every operation has its own copy of their URLs.
 const MAX_SERVERS: usize = 64;
 
+/// Values for variables, and which of them some server has.
+#[derive(Debug)]
+pub(crate) struct Variables<'a> {
+    given: &'a BTreeMap<String, String>,
+    used: BTreeSet<&'a str>,
+}
+
+impl<'a> Variables<'a> {
+    pub(crate) fn new(given: &'a BTreeMap<String, String>) -> Self {
+        Self { given, used: BTreeSet::new() }
+    }
+
+    fn value(&mut self, name: &str) -> Option<&'a str> {
+        let (name, value) = self.given.get_key_value(name)?;
+        self.used.insert(name);
+        Some(value)
+    }
+
+    /// Tells of values that no server asked for: they are misspelt, or of another version.
+    pub(crate) fn tell_unused(&self, warnings: &mut Warnings) {
+        for name in self.given.keys().filter(|name| !self.used.contains(name.as_str())) {
+            warnings.add(
+                &Pointer::root().child("servers"),
+                format!("no server has the variable `{name}` for which a value is given"),
+            );
+        }
+    }
+}
+
 /// The base URLs of an operation. `levels` are operation and path item, nearest first.
 pub(crate) fn servers(
     document: &Document,
     levels: [(&Pointer, &Value); 2],
-    source: Option<&Url>,
+    variables: &mut Variables<'_>,
     warnings: &mut Warnings,
 ) -> Vec<String> {
-    let source = source.filter(|url| matches!(url.scheme(), "http" | "https"));
+    let source_of = |at: &Pointer| {
+        document.library.location(at).filter(|url| matches!(url.scheme(), "http" | "https"))
+    };
     let root = Pointer::root();
     let mut urls = Vec::new();
     if document.flavour == Flavour::Swagger2 {
         let (_, operation) = levels[0];
+        let source = source_of(&root);
         for url in swagger2(document, operation, source) {
             urls.extend(absolute(&root, &url, source, warnings));
         }
@@ -37,9 +71,10 @@ pub(crate) fn servers(
             })
             // "the default value would be a Server Object with a url value of /"
             .unwrap_or_else(|| (root.child("servers"), Cow::Owned(vec![json!({"url": "/"})])));
+        let source = source_of(&list.0);
         for (index, server) in list.1.iter().take(MAX_SERVERS).enumerate() {
             let at = list.0.item(index);
-            if let Some(url) = substituted(&at, server, warnings) {
+            if let Some(url) = substituted(&at, server, variables, warnings) {
                 urls.extend(absolute(&at, &url, source, warnings));
             }
         }
@@ -75,8 +110,13 @@ fn swagger2(document: &Document, operation: &Value, source: Option<&Url>) -> Vec
     schemes.into_iter().map(|scheme| format!("{scheme}://{host}{base}")).collect()
 }
 
-/// A server's URL with its variables' defaults in it.
-fn substituted(at: &Pointer, server: &Value, warnings: &mut Warnings) -> Option<String> {
+/// A server's URL with its variables' values in it.
+fn substituted(
+    at: &Pointer,
+    server: &Value,
+    variables: &mut Variables<'_>,
+    warnings: &mut Warnings,
+) -> Option<String> {
     let Some(template) = server.get("url").and_then(Value::as_str) else {
         warnings.add(at, "expected a server with a `url`; left out");
         return None;
@@ -88,10 +128,14 @@ fn substituted(at: &Pointer, server: &Value, warnings: &mut Warnings) -> Option<
             return unusable(at, template, warnings);
         };
         let variable = server.get("variables").and_then(|all| all.get(name));
-        let default = variable.and_then(|variable| {
-            variable.get("default").or_else(|| variable.get("enum")?.get(0)).and_then(scalar_text)
-        });
-        let Some(default) = default else {
+        let known: Vec<String> = variable
+            .and_then(|variable| variable.get("enum")?.as_array())
+            .map(|values| values.iter().filter_map(scalar_text).collect())
+            .unwrap_or_default();
+        let default = || variable.and_then(|variable| scalar_text(variable.get("default")?));
+        let given = variables.value(name);
+        let Some(value) = given.map(str::to_owned).or_else(default).or(known.first().cloned())
+        else {
             warnings.add(
                 at,
                 format!(
@@ -101,8 +145,15 @@ fn substituted(at: &Pointer, server: &Value, warnings: &mut Warnings) -> Option<
             );
             return None;
         };
+        if !known.is_empty() && !known.contains(&value) {
+            let shown: String = text_line(&value).chars().take(100).collect();
+            warnings.add(
+                &at.child("variables").child(name),
+                format!("`{shown}` is none of the values of the variable; used all the same"),
+            );
+        }
         url.push_str(before);
-        url.push_str(&default);
+        url.push_str(&value);
         rest = after;
     }
     url.push_str(rest);

@@ -17,10 +17,11 @@ use super::App;
 use super::access::Denied;
 use super::listener::Connection;
 use crate::agent::Backend;
-use crate::agent::wire::{self, Code, MAX_BYTES, Refusal};
+use crate::agent::wire::{self, Code, Envelope, MAX_BYTES, Refusal};
 use crate::gateway::{Caller, Transport};
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 
 /// How long a client may take to send a message.
 const READING: Duration = Duration::from_secs(30);
@@ -130,8 +131,25 @@ async fn prepare<B: Backend>(
         Err(Unread::Gone) => return Err(StatusCode::BAD_REQUEST.into_response()),
     };
     match wire::inspect(&message) {
-        Ok(_) => Ok(Request::from_parts(parts, Body::from(message))),
+        Ok(envelope) => {
+            if let Envelope::Notification { method } = &envelope {
+                say_method(&mut parts.headers, method);
+            }
+            Ok(Request::from_parts(parts, Body::from(message)))
+        }
         Err(refusal) => Err(refuse(app, caller, refusal).await),
+    }
+}
+
+/// MCP 2026-07-28, Streamable HTTP: `Mcp-Method` is asked of requests, and what notifications
+/// need is left open. The MCP library asks it of them as well; the TypeScript client, which
+/// sends `notifications/cancelled` when it closes a subscription, sends none with them. One
+/// that is there must be right, and is left to the library.
+fn say_method(headers: &mut HeaderMap, method: &str) {
+    if !headers.contains_key(METHOD)
+        && let Ok(method) = method.parse()
+    {
+        headers.insert(METHOD, method);
     }
 }
 

@@ -4,7 +4,7 @@
 //! this server at all ([`access`]: peer, `Host`, `Origin`), who calls (a bearer key where
 //! `[server.auth]` is set), whose session it names ([`sessions`]), and the wire layer
 //! ([`mcp`]). Only then does the MCP library see it, with the caller in its extensions and
-//! without its credentials.
+//! without its credentials. Streams in a session survive their connection ([`resume`]).
 //!
 //! Without authentication the server is for this machine alone: it refuses to start on any
 //! other address, refuses peers from elsewhere, and refuses what a proxy passes on.
@@ -12,6 +12,7 @@
 mod access;
 mod listener;
 mod mcp;
+mod resume;
 mod sessions;
 
 use std::future::IntoFuture;
@@ -27,7 +28,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use futures::future::BoxFuture;
 use rmcp::transport::StreamableHttpServerConfig;
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::tower::StreamableHttpService;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -37,6 +37,7 @@ use tollbridge_operation::Identity;
 
 use self::access::Access;
 use self::listener::{Bounded, Connection};
+use self::resume::ResumableSessions;
 use self::sessions::Sessions;
 use super::handler::Handler;
 use super::in_flight::InFlight;
@@ -77,8 +78,8 @@ struct App<B: Backend> {
     backend: Arc<B>,
     access: Access,
     sessions: Sessions,
-    manager: Arc<LocalSessionManager>,
-    mcp: StreamableHttpService<Handler<B>, LocalSessionManager>,
+    manager: Arc<ResumableSessions>,
+    mcp: StreamableHttpService<Handler<B>, ResumableSessions>,
     in_flight: InFlight,
 }
 
@@ -110,7 +111,7 @@ pub async fn serve_http<B: Backend>(
     let mut tasks = JoinSet::new();
     tasks.spawn(changes::announce(Arc::clone(&backend), handler.peers(), listening.clone()));
 
-    let manager = Arc::new(LocalSessionManager::default());
+    let manager = Arc::new(ResumableSessions::default());
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(true)
         .with_json_response(true)

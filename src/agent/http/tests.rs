@@ -366,6 +366,31 @@ async fn a_client_that_goes_away_cancels_its_call() {
 }
 
 #[tokio::test]
+async fn in_a_session_an_answer_survives_its_connection() {
+    let server = Server::start(open()).await;
+    let session = server.session(|request| request).await;
+    let call = legacy(2, "tools/call", json!({ "name": "pause" }));
+    let call = server.post(call.to_string()).header("mcp-session-id", &session);
+    let mut stream = call.send().await.unwrap();
+    let first = String::from_utf8(stream.chunk().await.unwrap().unwrap().to_vec()).unwrap();
+    let id = first.lines().find_map(|line| line.strip_prefix("id:")).unwrap().trim().to_owned();
+    server.backend.slow_calls(1, 0).await;
+    drop(stream);
+    // The call ends meanwhile.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let back = |session: &str, id: &str| {
+        let get = server.get("/mcp").header("accept", "text/event-stream");
+        get.header("mcp-session-id", session).header("last-event-id", id)
+    };
+    let answer = back(&session, &id).send().await.unwrap();
+    let answer = last_event(&answer.text().await.unwrap());
+    assert_eq!((&answer["id"], &answer["result"]["isError"]), (&json!(2), &json!(false)));
+    let other = server.session(|request| request).await;
+    let nothing = back(&other, &id).send().await.unwrap();
+    assert!(!nothing.text().await.unwrap().contains("isError"));
+}
+
+#[tokio::test]
 async fn a_shutdown_lets_calls_end_and_closes_what_only_listens() {
     let server = Server::start(open()).await;
     let session = server.session(|request| request).await;
@@ -383,6 +408,23 @@ async fn a_shutdown_lets_calls_end_and_closes_what_only_listens() {
     assert_eq!(answer.status(), 200);
     assert!(answer.text().await.unwrap().contains("\"isError\":false"));
     server.ended().await;
+}
+
+#[tokio::test]
+async fn a_modern_notification_is_taken_without_headers_that_are_asked_of_requests_only() {
+    let server = Server::start(open()).await;
+    let told = |method: &str| {
+        let mut told = modern(1, "notifications/cancelled", json!({ "requestId": "listen:0" }));
+        told.as_object_mut().unwrap().remove("id");
+        let post = server.post(told.to_string()).header("mcp-protocol-version", "2026-07-28");
+        if method.is_empty() { post } else { post.header("mcp-method", method) }
+    };
+    assert_eq!(status(told("")).await, 202);
+    assert_eq!(status(told("notifications/cancelled")).await, 202);
+    assert_eq!(server.backend.reasons(), [""; 0]);
+    // One that is there must be right.
+    assert_eq!(status(told("notifications/initialized")).await, 400);
+    assert_eq!(server.backend.reasons().len(), 1);
 }
 
 #[tokio::test]

@@ -3,9 +3,7 @@
 //!
 //! Success carries the answer's value as `structuredContent` and as text; failure carries
 //! `structuredContent.error`, which tells a model what to do next. What is too long for a
-//! model's context is cut here (see `cut`) and said to be cut beside the value.
-
-mod cut;
+//! model's context is cut here (see `tools::answer::cut`) and said to be cut beside the value.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +15,7 @@ use tollbridge_operation::{CallId, Drift, Payload};
 
 use super::ToolView;
 use crate::gateway::{CallMeta, ErrorCode, Failure, Reply, Success};
+use crate::tools::answer::cut::{self, Cut, Unit};
 
 /// The longest value, in characters of JSON, that is handed to a model.
 pub const MAX_CHARACTERS: usize = 40_000;
@@ -109,12 +108,13 @@ fn from_success(
         meta.insert("tollbridge/drift".to_owned(), drift(&success.drift));
     }
     match success.payload {
-        Payload::Empty => structured(json!({}), MAX_CHARACTERS, meta, false),
+        Payload::Empty => structured(json!({}), success.cuts, MAX_CHARACTERS, meta, false),
         Payload::Value(Value::Object(object)) => {
-            structured(Value::Object(object), MAX_CHARACTERS, meta, false)
+            structured(Value::Object(object), success.cuts, MAX_CHARACTERS, meta, false)
         }
         Payload::Value(value) => {
-            structured(json!({ "result": value }), MAX_CHARACTERS, meta, false)
+            let value = json!({ "result": value });
+            structured(value, success.cuts, MAX_CHARACTERS, meta, false)
         }
         Payload::Bytes { media_type, data } => {
             // Where an output schema was published, clients throw a result away that has no
@@ -146,23 +146,34 @@ fn from_failure(mut failure: Failure, mut meta: MetaObject) -> CallToolResult {
         // x402 over MCP: the challenge stands where the client's payment code looks for it.
         Some(payment) => {
             meta.insert("tollbridge/error".to_owned(), error);
-            structured(payment, MAX_CHARACTERS, meta, true)
+            structured(payment, Vec::new(), MAX_CHARACTERS, meta, true)
         }
-        None => structured(json!({ "error": error }), MAX_ERROR_CHARACTERS, meta, true),
+        None => structured(json!({ "error": error }), Vec::new(), MAX_ERROR_CHARACTERS, meta, true),
     }
 }
 
 /// A result whose value stands twice: structured, and the same as text for clients that read
-/// only that.
-fn structured(value: Value, limit: usize, mut meta: MetaObject, is_error: bool) -> CallToolResult {
+/// only that. `cuts` are what is not in it already.
+fn structured(
+    mut value: Value,
+    mut cuts: Vec<Cut>,
+    limit: usize,
+    mut meta: MetaObject,
+    is_error: bool,
+) -> CallToolResult {
     let text = value.to_string();
     let characters = text.chars().count();
-    if characters <= limit {
+    if characters <= limit && cuts.is_empty() {
         return assemble(vec![ContentBlock::text(text)], Some(value), meta, is_error);
     }
-    let (value, cuts) = cut::cut(&value, limit);
-    let note = cut::note(&cuts, characters, limit, is_error);
-    meta.insert("tollbridge/cut".to_owned(), cut::meta(&cuts, characters, limit));
+    let whole = (characters > limit).then_some((characters, limit));
+    if whole.is_some() {
+        let (short, more) = cut::cut(&value, limit, Unit::Characters, "");
+        value = short;
+        cuts.extend(more);
+    }
+    let note = cut::note(&cuts, whole, is_error);
+    meta.insert("tollbridge/cut".to_owned(), cut::meta(&cuts, whole));
     let blocks = vec![ContentBlock::text(value.to_string()), ContentBlock::text(note)];
     assemble(blocks, Some(value), meta, is_error)
 }

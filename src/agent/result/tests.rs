@@ -82,7 +82,10 @@ fn bytes_from_a_tool_with_an_output_schema_have_structured_content() {
 fn drift_is_marked_and_withholds_nothing() {
     let drift = Drift { pointer: "/id".into(), message: "expected a string".into() };
     let payload = Payload::Value(json!({ "id": 7 }));
-    let reply = Reply { meta: meta(), result: Ok(Success { payload, drift: vec![drift; 30] }) };
+    let reply = Reply {
+        meta: meta(),
+        result: Ok(Success { payload, drift: vec![drift; 30], cuts: Vec::new() }),
+    };
     let result = to_json(reply, None, "acme");
     assert_eq!(result["structuredContent"], json!({ "id": 7 }));
     let marked = result["_meta"]["tollbridge/drift"].as_array().unwrap();

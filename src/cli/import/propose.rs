@@ -36,6 +36,8 @@ pub(super) struct Proposal<'a> {
     added: String,
     /// Descriptions to keep beside the configuration.
     kept: Vec<(PathBuf, Vec<u8>)>,
+    /// Copies of descriptions as they were accepted.
+    accepted: Vec<(PathBuf, Vec<u8>)>,
 }
 
 /// One API of the import.
@@ -96,6 +98,7 @@ impl<'a> Proposal<'a> {
             edits: Vec::new(),
             added: String::new(),
             kept: Vec::new(),
+            accepted: Vec::new(),
         }
     }
 
@@ -120,11 +123,21 @@ impl<'a> Proposal<'a> {
             .collect();
 
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(&spec.bytes)));
+        let mut accepts = home.table.is_none();
         match home.table {
             Some(table) => {
-                if let Some(old) = table.digest.as_ref().filter(|old| old.0 != digest) {
-                    self.edits.push((old.span(), quoted(&digest)));
-                    notes.push("the description changed; its digest was replaced".to_owned());
+                match table.digest.as_ref().filter(|old| old.0 != digest) {
+                    // Nothing depends on what was accepted before.
+                    Some(old) if !self.has_tools(&home.name) => {
+                        self.edits.push((old.span(), quoted(&digest)));
+                        accepts = true;
+                    }
+                    Some(_) => notes.push(
+                        "the description changed: `tollbridge diff` says what that does to your \
+                         tools, `tollbridge diff --accept` accepts it"
+                            .to_owned(),
+                    ),
+                    None => accepts = table.digest.is_some(),
                 }
                 if let Some(base_url) = base_url
                     && table.base_url.as_deref() != Some(base_url)
@@ -158,6 +171,10 @@ impl<'a> Proposal<'a> {
                 key: skipped.key,
                 endpoint: skipped.endpoint,
             });
+        }
+        if accepts {
+            let copy = crate::config::accepted_copy(&home.name, &home.spec, folder);
+            self.accepted.push((copy, spec.bytes.clone()));
         }
         if let Some(keep) = home.keep {
             self.kept.push((keep, spec.bytes));
@@ -256,6 +273,10 @@ impl<'a> Proposal<'a> {
                 Status::Tool(name)
             }
         }
+    }
+
+    fn has_tools(&self, api: &ApiName) -> bool {
+        self.existing.is_some_and(|config| config.tools.iter().any(|tool| *tool.api == *api))
     }
 
     /// The tool that the operation is already.
@@ -358,12 +379,21 @@ impl<'a> Proposal<'a> {
 
     /// Writes the descriptions that came from no file.
     pub(super) fn keep_descriptions(&self) -> Result<(), ImportError> {
-        self.kept.iter().try_for_each(|(path, bytes)| {
-            write::write(path, bytes).map_err(|error| {
-                ImportError::Failed(format!("cannot write {}: {error}", path.display()))
-            })
-        })
+        write_all(&self.kept)
     }
+
+    /// Writes the copies with which later versions are compared.
+    pub(super) fn keep_accepted(&self) -> Result<(), ImportError> {
+        write_all(&self.accepted)
+    }
+}
+
+fn write_all(files: &[(PathBuf, Vec<u8>)]) -> Result<(), ImportError> {
+    files.iter().try_for_each(|(path, bytes)| {
+        write::write(path, bytes).map_err(|error| {
+            ImportError::Failed(format!("cannot write {}: {error}", path.display()))
+        })
+    })
 }
 
 /// The first lines of a new configuration.

@@ -163,17 +163,26 @@ async fn importing_again_adds_what_is_new_and_nothing_twice() {
 }
 
 #[tokio::test]
-async fn a_changed_description_gets_its_new_digest_in_place() {
+async fn a_changed_description_is_accepted_where_no_tool_depends_on_it_and_reported_elsewhere() {
     let (folder, spec) = folder();
-    run_in(folder.path(), &[&spec]).await.unwrap();
-    let before = written(&folder);
-    std::fs::write(&spec, ORDERS.replace("\"2\"", "\"3\"")).unwrap();
-    run_in(folder.path(), &[&spec]).await.unwrap();
     let digest =
         |text: &str| text.lines().find(|line| line.starts_with("digest")).unwrap().to_owned();
+    let accepted = folder.path().join("specs/accepted/orders.json");
+    run_in(folder.path(), &[&spec, "--select", "deleteOrder"]).await.unwrap();
+    let before = written(&folder);
+    assert_eq!(std::fs::read_to_string(&accepted).unwrap(), ORDERS);
+    std::fs::write(&spec, ORDERS.replace("\"2\"", "\"3\"")).unwrap();
+    run_in(folder.path(), &[&spec, "--select", "deleteOrder"]).await.unwrap();
+    assert_eq!(written(&folder), before, "a person accepts it");
+    assert_eq!(std::fs::read_to_string(&accepted).unwrap(), ORDERS);
+
+    let toolless = before.split("\n[[tool]]").next().unwrap().to_owned();
+    std::fs::write(folder.path().join("tools.toml"), &toolless).unwrap();
+    run_in(folder.path(), &[&spec, "--select", "deleteOrder"]).await.unwrap();
     let after = written(&folder);
     assert_ne!(digest(&before), digest(&after));
     assert_eq!(before.replace(&digest(&before), &digest(&after)), after);
+    assert_ne!(std::fs::read_to_string(&accepted).unwrap(), ORDERS);
 }
 
 #[tokio::test]

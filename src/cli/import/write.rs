@@ -21,7 +21,7 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), ImportError> {
         .map_err(|error| ImportError::Failed(format!("cannot write {}: {error}", path.display())))
 }
 
-pub(super) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(in crate::cli) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     // A link stays a link: what it leads to is replaced.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = folder_of(&path);

@@ -1,6 +1,6 @@
 //! The APIs of a configuration: their descriptions read, their upstreams made.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use tollbridge_operation::{ApiName, Operation};
 use url::Url;
 
 use super::secrets::Resolved;
+use super::stale::{self, Standing};
 use crate::bridge::{self, ApiKeyAt, Credential, Credentials, Redirects, Upstream, UpstreamConfig};
 use crate::catalog::Catalog;
 use crate::config::{self, Api, Auth, Config, Diagnostic, Diagnostics, HeaderText, codes};
@@ -17,14 +18,15 @@ use crate::secret::Redactor;
 /// How many of a description's own mistakes are shown.
 const MAX_WARNINGS: usize = 10;
 
-/// Reads every API's description into the catalog; those that could be read.
+/// Reads every API's description into the catalog; those that could be read, and how they
+/// stand to what was accepted.
 pub(super) fn read(
     config: &Config,
     catalog: &mut Catalog,
     sources: &mut Vec<PathBuf>,
     found: &mut Diagnostics,
-) -> HashSet<ApiName> {
-    let mut described = HashSet::new();
+) -> HashMap<ApiName, Standing> {
+    let mut described = HashMap::new();
     for (name, api) in config.apis.iter() {
         let path = config.dir.join(&**api.spec);
         sources.push(path.clone());
@@ -40,19 +42,7 @@ pub(super) fn read(
                 continue;
             }
         };
-        if let Some(digest) = &api.digest
-            && digest.0 != read.digest
-        {
-            found.push(
-                Diagnostic::warning(
-                    codes::CHANGED,
-                    &config.file,
-                    format!("the description of `{name}` is not the one that was imported"),
-                )
-                .at(digest.span())
-                .help(format!("look at what changed, then write digest = \"{}\"", read.digest)),
-            );
-        }
+        let standing = stale::standing(config, name, api, read, sources, found);
         for warning in read.warnings.iter().take(MAX_WARNINGS) {
             found.push(Diagnostic::warning(
                 codes::READING,
@@ -67,7 +57,7 @@ pub(super) fn read(
                 format!("{name}: {} more mistakes in the description were read over", more + 1),
             ));
         }
-        described.insert((**name).clone());
+        described.insert((**name).clone(), standing);
     }
     described
 }

@@ -1,45 +1,69 @@
 //! The tools of a configuration: each operation found, its rules applied, its layers' rules
 //! compiled.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tollbridge_operation::{ApiName, Effect, ToolName};
+use tollbridge_operation::{ApiName, Effect, Operation, ToolName, Warning};
 
 use super::apis::Upstreams;
+use super::stale::{self, Compared, Standing};
 use super::who;
-use crate::catalog::{Catalog, NotFound};
-use crate::config::{self, Api, Config, Diagnostic, Diagnostics, Located, Severity, codes};
+use crate::catalog::{self, Catalog, NotFound};
+use crate::config::{self, Api, Config, Diagnostic, Diagnostics, Located, Severity, Stale, codes};
 use crate::gateway::toolbox::Exposed;
 use crate::safety::{By, HoldRule, Rules, WindowRule};
 use crate::settlement::{PayTo, Price, Terms};
-use crate::tools::{self, ArgumentPointer, ArgumentRule, Tool, ToolSpec};
+use crate::tools::answer::{AnswerShape, Selector};
+use crate::tools::{self, ArgumentPointer, ArgumentRule, Change, RuleError, Tool, ToolSpec};
 
 /// Compiles every tool; one that is wrong is reported and left out.
 pub(super) fn compile(
     config: &Config,
     catalog: &Catalog,
-    described: &HashSet<ApiName>,
+    described: &HashMap<ApiName, Standing>,
     upstreams: &mut Upstreams<'_>,
     found: &mut Diagnostics,
-) -> Vec<Exposed> {
-    // Names that the file gives are taken before any is proposed, wherever they stand.
-    let mut taken: BTreeSet<ToolName> =
-        config.tools.iter().filter_map(|tool| tool.name.as_deref().cloned()).collect();
+) -> (Vec<Exposed>, Vec<Compared>) {
+    let mut taken = names_given(config);
     let mut exposed = Vec::with_capacity(config.tools.len());
+    let mut compared = Vec::new();
     for entry in &config.tools {
         let Some(api) = config.apis.get(&*entry.api) else { continue };
-        if !described.contains(&*entry.api) {
-            continue;
-        }
-        let mut one = One { config, entry, api, found };
+        let Some(standing) = described.get(&*entry.api) else { continue };
+        let mut one = One { config, entry, api, standing, compared: &mut compared, found };
         if let Some(tool) = one.compile(catalog, &mut taken, upstreams) {
             exposed.push(tool);
         }
     }
-    exposed
+    (exposed, compared)
+}
+
+/// Compares two versions of an API's description, as the tools that the file makes of it.
+pub(super) fn compare(
+    config: &Config,
+    name: &ApiName,
+    old: catalog::Api,
+    new: &catalog::Api,
+    found: &mut Diagnostics,
+) -> Vec<Compared> {
+    let Some(api) = config.apis.get(name) else { return Vec::new() };
+    let mut taken = names_given(config);
+    let standing = Standing::Changed(Some(Box::new(old)));
+    let mut compared = Vec::new();
+    for entry in config.tools.iter().filter(|entry| *entry.api == *name) {
+        let mut one =
+            One { config, entry, api, standing: &standing, compared: &mut compared, found };
+        one.tool(new, &mut taken);
+    }
+    compared
+}
+
+/// The names that the file gives are taken before any is proposed, wherever they stand.
+fn names_given(config: &Config) -> BTreeSet<ToolName> {
+    config.tools.iter().filter_map(|tool| tool.name.as_deref().cloned()).collect()
 }
 
 /// One tool of the file.
@@ -47,7 +71,23 @@ struct One<'a> {
     config: &'a Config,
     entry: &'a config::Tool,
     api: &'a Api,
+    standing: &'a Standing,
+    compared: &'a mut Vec<Compared>,
     found: &'a mut Diagnostics,
+}
+
+/// What a tool is made of, but for the operation: the file's part.
+struct Parts {
+    name: ToolName,
+    rules: Vec<(ArgumentRule, Range<usize>)>,
+    examples: Vec<Map<String, Value>>,
+}
+
+/// A tool that was made, and whether its calls are refused.
+struct Made {
+    tool: Tool,
+    operation: Arc<Operation>,
+    quarantined: bool,
 }
 
 impl One<'_> {
@@ -59,64 +99,11 @@ impl One<'_> {
     ) -> Option<Exposed> {
         let entry = self.entry;
         let described = catalog.api(&entry.api)?;
-        let operation = match described.operation(&entry.operation) {
-            Ok(operation) => operation,
-            Err(not_found) => {
-                self.no_operation(&not_found);
-                return None;
-            }
-        };
-        let name = match &entry.name {
-            Some(name) => (**name).clone(),
-            None => {
-                let name = tools::propose(&operation.id.key, taken);
-                taken.insert(name.clone());
-                name
-            }
-        };
-        let rules: Vec<(ArgumentRule, Range<usize>)> = entry
-            .args
-            .iter()
-            .filter_map(|(path, argument)| match rule(path, argument) {
-                Ok(rule) => Some((rule, path.span())),
-                Err(message) => {
-                    self.error(codes::ARGUMENT_RULE, path.span(), message, None);
-                    None
-                }
-            })
-            .collect();
-        let only_rules: Vec<ArgumentRule> = rules.iter().map(|(rule, _)| rule.clone()).collect();
-        // The file's schema says that an example is a table.
-        let examples: Vec<Map<String, Value>> =
-            entry.examples.iter().filter_map(|example| example.0.as_object().cloned()).collect();
-        let spec = ToolSpec {
-            name: name.clone(),
-            title: entry.title.as_ref().map(|title| title.as_str()),
-            description: entry.description.as_ref().map(|text| text.as_str()),
-            effect: entry.effect.as_deref().copied(),
-            idempotent: entry.idempotent.as_deref().copied(),
-            examples: &examples,
-            rules: &only_rules,
-            operation: Arc::clone(operation),
-        };
-        let tool = match Tool::compile(spec) {
-            Ok((tool, warnings)) => {
-                for warning in warnings {
-                    let message = format!("`{name}` at {}: {}", warning.pointer, warning.message);
-                    self.warn(codes::READING, entry.operation.span(), message);
-                }
-                self.lint(&tool);
-                tool
-            }
-            Err(errors) => {
-                for error in errors {
-                    self.rule_error(&rules, &error);
-                }
-                return None;
-            }
-        };
-        let upstream = upstreams.of(&entry.api, self.api, operation, self.found)?;
-        for scheme in upstream.missing_credentials(operation) {
+        let Made { tool, operation, quarantined } = self.tool(described, taken)?;
+        let name = tool.name.clone();
+        self.lint(&tool);
+        let upstream = upstreams.of(&entry.api, self.api, &operation, self.found)?;
+        for scheme in upstream.missing_credentials(&operation) {
             self.error(
                 codes::CREDENTIAL,
                 entry.operation.span(),
@@ -132,8 +119,209 @@ impl One<'_> {
             upstream,
             timeout: entry.timeout.as_ref().map_or(self.api.timeout(), |timeout| timeout.0),
             spec: described.digest.clone(),
+            quarantined,
             tool: Arc::new(tool),
         })
+    }
+
+    /// The tool itself, made of the operation that it is to run.
+    fn tool(&mut self, described: &catalog::Api, taken: &mut BTreeSet<ToolName>) -> Option<Made> {
+        let entry = self.entry;
+        let current = described.operation(&entry.operation);
+        let accepted = match self.standing {
+            Standing::Changed(Some(accepted)) => accepted.operation(&entry.operation).ok(),
+            _ => None,
+        };
+        let key = match (&current, accepted) {
+            (Ok(operation), _) => &operation.id.key,
+            (Err(_), Some(operation)) => &operation.id.key,
+            (Err(not_found), None) => {
+                self.no_operation(not_found);
+                return None;
+            }
+        };
+        let name = match &entry.name {
+            Some(name) => (**name).clone(),
+            None => {
+                let name = tools::propose(key, taken);
+                taken.insert(name.clone());
+                name
+            }
+        };
+        let parts = self.parts(name);
+        match (accepted, current) {
+            (Some(accepted), current) => self.compare(&parts, accepted, current),
+            (None, current) => self.take(&parts, current.ok()?),
+        }
+    }
+
+    fn parts(&mut self, name: ToolName) -> Parts {
+        let entry = self.entry;
+        let rules = entry.args.iter().filter_map(|(path, argument)| match rule(path, argument) {
+            Ok(rule) => Some((rule, path.span())),
+            Err(message) => {
+                self.error(codes::ARGUMENT_RULE, path.span(), message, None);
+                None
+            }
+        });
+        let rules = rules.collect();
+        let select = entry.shape.as_ref().and_then(|shape| shape.select.as_ref());
+        if let Some(text) = select
+            && let Err(error) = Selector::parse(text)
+        {
+            self.error(codes::SHAPE, text.span(), format!("`select`: {error}"), None);
+        }
+        // The file's schema says that an example is a table.
+        let examples =
+            entry.examples.iter().filter_map(|example| example.0.as_object().cloned()).collect();
+        Parts { name, rules, examples }
+    }
+
+    /// Makes the tool of an operation. What is wrong with it is the caller's to report.
+    fn make(
+        &self,
+        parts: &Parts,
+        operation: &Arc<Operation>,
+    ) -> Result<(Tool, Vec<Warning>), Vec<RuleError>> {
+        let entry = self.entry;
+        let rules: Vec<ArgumentRule> = parts.rules.iter().map(|(rule, _)| rule.clone()).collect();
+        let (tool, warnings) = Tool::compile(ToolSpec {
+            name: parts.name.clone(),
+            title: entry.title.as_ref().map(|title| title.as_str()),
+            description: entry.description.as_ref().map(|text| text.as_str()),
+            effect: entry.effect.as_deref().copied(),
+            idempotent: entry.idempotent.as_deref().copied(),
+            examples: &parts.examples,
+            rules: &rules,
+            operation: Arc::clone(operation),
+        })?;
+        Ok((tool.with_answers(self.answers()), warnings))
+    }
+
+    /// The shape of answers. An expression that is none was reported where the parts were read.
+    fn answers(&self) -> AnswerShape {
+        let Some(shape) = &self.entry.shape else { return AnswerShape::default() };
+        let select = shape.select.as_ref().and_then(|text| Selector::parse(text).ok());
+        AnswerShape {
+            select,
+            rows: shape.rows.as_deref().copied(),
+            bytes: shape.bytes.as_ref().map(|size| size.0),
+        }
+    }
+
+    /// The tool of an operation that there is nothing to compare with. Where what was
+    /// accepted is lost, nobody knows whether it changed.
+    fn take(&mut self, parts: &Parts, operation: &Arc<Operation>) -> Option<Made> {
+        let tool = self.made(parts, operation)?;
+        let mut quarantined = false;
+        if let Standing::Changed(None) = self.standing {
+            quarantined = self.changed(parts, stale::unknown());
+        }
+        Some(Made { tool, operation: Arc::clone(operation), quarantined })
+    }
+
+    fn made(&mut self, parts: &Parts, operation: &Arc<Operation>) -> Option<Tool> {
+        match self.make(parts, operation) {
+            Ok((tool, warnings)) => {
+                for warning in warnings {
+                    let (name, place) = (&parts.name, &warning.pointer);
+                    let message = format!("`{name}` at {place}: {}", warning.message);
+                    self.warn(codes::READING, self.entry.operation.span(), message);
+                }
+                Some(tool)
+            }
+            Err(errors) => {
+                for error in errors {
+                    self.rule_error(&parts.rules, &error);
+                }
+                None
+            }
+        }
+    }
+
+    /// The tool of an operation whose description changed: the new one where it is the same
+    /// tool, else the accepted one, whose calls are refused.
+    fn compare(
+        &mut self,
+        parts: &Parts,
+        accepted: &Arc<Operation>,
+        current: Result<&Arc<Operation>, NotFound>,
+    ) -> Option<Made> {
+        if self.api.stale == Stale::Warn {
+            return self.follow(parts, accepted, current);
+        }
+        let old = self.made(parts, accepted)?;
+        let changes = match &current {
+            Ok(current) => match self.make(parts, current) {
+                Ok((new, _)) => {
+                    let changes = tools::changes(&old, &new);
+                    if changes.is_empty() {
+                        self.note(parts, Vec::new());
+                        let operation = Arc::clone(current);
+                        return Some(Made { tool: new, operation, quarantined: false });
+                    }
+                    changes
+                }
+                Err(errors) => errors.iter().flat_map(|e| stale::lost(&e.to_string())).collect(),
+            },
+            Err(not_found) => stale::lost(&gone(not_found)),
+        };
+        let quarantined = self.changed(parts, changes);
+        Some(Made { tool: old, operation: Arc::clone(accepted), quarantined })
+    }
+
+    /// `stale = "warn"`: the tool changes with its description.
+    fn follow(
+        &mut self,
+        parts: &Parts,
+        accepted: &Arc<Operation>,
+        current: Result<&Arc<Operation>, NotFound>,
+    ) -> Option<Made> {
+        let current = match current {
+            Ok(current) => current,
+            Err(not_found) => {
+                self.no_operation(&not_found);
+                return None;
+            }
+        };
+        let tool = self.made(parts, current)?;
+        match self.make(parts, accepted) {
+            Ok((old, _)) => {
+                let changes = tools::changes(&old, &tool);
+                if changes.is_empty() {
+                    self.note(parts, changes);
+                } else {
+                    self.changed(parts, changes);
+                }
+            }
+            // The rules were written for the new one.
+            Err(errors) => {
+                self.changed(
+                    parts,
+                    errors.iter().flat_map(|e| stale::lost(&e.to_string())).collect(),
+                );
+            }
+        }
+        Some(Made { tool, operation: Arc::clone(current), quarantined: false })
+    }
+
+    /// Reports a tool that changed; whether that quarantines it.
+    fn changed(&mut self, parts: &Parts, changes: Vec<Change>) -> bool {
+        let quarantined = self.api.stale == Stale::Quarantine;
+        let diagnostic =
+            stale::diagnostic(self.config, self.entry, &parts.name, &changes, quarantined);
+        self.found.push(diagnostic);
+        self.note(parts, changes);
+        quarantined
+    }
+
+    fn note(&mut self, parts: &Parts, changes: Vec<Change>) {
+        self.compared.push(Compared {
+            api: (*self.entry.api).clone(),
+            tool: parts.name.clone(),
+            operation: (*self.entry.operation).clone(),
+            changes,
+        });
     }
 
     fn rules(&self, tool: ToolName) -> Rules {
@@ -238,13 +426,13 @@ impl One<'_> {
         self.error(codes::UNKNOWN_OPERATION, operation.span(), message, help);
     }
 
-    fn rule_error(&mut self, rules: &[(ArgumentRule, Range<usize>)], error: &tools::RuleError) {
+    fn rule_error(&mut self, rules: &[(ArgumentRule, Range<usize>)], error: &RuleError) {
         let span = error
             .pointer()
             .and_then(|pointer| rules.iter().find(|(rule, _)| rule.pointer == *pointer))
             .map_or_else(|| self.entry.operation.span(), |(_, span)| span.clone());
         let code = match error {
-            tools::RuleError::UnknownArgument { .. } => codes::UNKNOWN_ARGUMENT,
+            RuleError::UnknownArgument { .. } => codes::UNKNOWN_ARGUMENT,
             _ => codes::ARGUMENT_RULE,
         };
         self.error(code, span, error.to_string(), Some(error.help()));
@@ -264,6 +452,16 @@ impl One<'_> {
 
     fn warn(&mut self, code: &'static str, span: Range<usize>, message: String) {
         self.found.push(Diagnostic::warning(code, &self.config.file, message).at(span));
+    }
+}
+
+/// Why an operation is not there any more, in words.
+fn gone(not_found: &NotFound) -> String {
+    match not_found {
+        NotFound::Skipped { pointer, reason } => {
+            format!("the operation cannot be called any more: {reason} (at {pointer})")
+        }
+        NotFound::Unknown { .. } => "the description no longer has the operation".to_owned(),
     }
 }
 

@@ -7,14 +7,17 @@
 mod apis;
 mod exposed;
 mod secrets;
+mod stale;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tollbridge_operation::ApiName;
+
 use super::toolbox::{Parts, ReadsWhenDown, Toolbox};
 use crate::bridge;
-use crate::catalog::Catalog;
+use crate::catalog::{self, Catalog};
 use crate::config::{self, Config, Diagnostic, Diagnostics, codes};
 use crate::identity::Groups;
 use crate::safety::Who;
@@ -22,6 +25,7 @@ use crate::settlement::Facilitator;
 use crate::store::Durability;
 
 pub use secrets::Secrets;
+pub use stale::Compared;
 
 /// A compiled configuration.
 #[derive(Debug)]
@@ -32,8 +36,23 @@ pub struct Compiled {
     pub catalog: Catalog,
     /// What is not wrong but should be looked at.
     pub warnings: Diagnostics,
+    /// The tools of the APIs whose descriptions are not the accepted ones.
+    pub compared: Vec<Compared>,
     /// The files that it was made of, the configuration itself first.
     pub sources: Vec<PathBuf>,
+}
+
+/// Compares two versions of an API's description, as the tools that the configuration makes of
+/// them. An error is one of the configuration against the old version.
+pub(super) fn compare(
+    config: &Config,
+    api: &ApiName,
+    old: catalog::Api,
+    new: &catalog::Api,
+) -> Result<Vec<Compared>, Diagnostics> {
+    let mut found = Diagnostics::new();
+    let compared = exposed::compare(config, api, old, new, &mut found);
+    if found.has_errors() { Err(found) } else { Ok(compared) }
 }
 
 /// Reads the descriptions that a configuration names, and compiles it. Contacts nobody.
@@ -45,7 +64,8 @@ pub fn compile(config: &Config, secrets: Secrets) -> Result<Compiled, Diagnostic
     let described = apis::read(config, &mut catalog, &mut sources, &mut found);
     let redactor = Arc::new(resolved.redactor());
     let mut upstreams = apis::Upstreams::new(config, &resolved, &redactor);
-    let exposed = exposed::compile(config, &catalog, &described, &mut upstreams, &mut found);
+    let (exposed, compared) =
+        exposed::compile(config, &catalog, &described, &mut upstreams, &mut found);
     let facilitator = facilitator(config, &mut found);
     if found.has_errors() {
         return Err(found);
@@ -69,7 +89,7 @@ pub fn compile(config: &Config, secrets: Secrets) -> Result<Compiled, Diagnostic
         },
         exposed,
     });
-    Ok(Compiled { toolbox, catalog, warnings: found, sources })
+    Ok(Compiled { toolbox, catalog, warnings: found, compared, sources })
 }
 
 fn facilitator(config: &Config, found: &mut Diagnostics) -> Option<Facilitator> {

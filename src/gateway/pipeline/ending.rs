@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tollbridge_operation::Payload;
+use tollbridge_operation::{Drift, Payload};
 
 use super::{RECEIVED, Run};
 use crate::audit::{Event, Time, Verdict};
@@ -87,16 +87,24 @@ impl Run<'_> {
             served_by: report.served_by,
         };
         let result = match report.outcome {
-            Outcome::Done { payload, mut drift } => {
-                if let Payload::Value(value) = &payload {
+            Outcome::Done { mut payload, mut drift } => {
+                let mut cuts = Vec::new();
+                if let Payload::Value(value) = &mut payload {
                     // The binding may have said of a place what the schema says again.
                     for found in exposed.tool.drift(value) {
                         if drift.iter().all(|told| told.pointer != found.pointer) {
                             drift.push(found);
                         }
                     }
+                    let shaped = exposed.tool.shape_answer(std::mem::take(value));
+                    drift.extend(shaped.failed.map(|reason| Drift {
+                        pointer: String::new(),
+                        message: format!("nothing could be selected of the answer: {reason}"),
+                    }));
+                    *value = shaped.value;
+                    cuts = shaped.cuts;
                 }
-                Ok(Success { payload, drift })
+                Ok(Success { payload, drift, cuts })
             }
             Outcome::Failed(failed) => Err(Failure::of_upstream(failed)),
         };

@@ -133,6 +133,9 @@ impl<'a> Run<'a> {
     ) -> Result<Report, End> {
         let mut steps = Steps::new(watch.progress);
         for _ in 0..MAX_DECISIONS {
+            if exposed.quarantined {
+                return Err(self.quarantined(exposed));
+            }
             let ready = ready::ready(&self.id, self.caller, exposed, request)?;
             steps.say(|| "arguments checked".to_owned());
             let permit = self.decide(exposed, request, ready.call, &ready.broken).await?;

@@ -5,6 +5,7 @@ use tollbridge_operation::CallId;
 use super::Ground;
 use super::ready::{Ready, ready};
 use crate::gateway::operate::scope_text;
+use crate::gateway::reply::Failure;
 use crate::gateway::request::{CallRequest, Caller};
 use crate::gateway::{DryDecision, DryRun, DryRunError};
 use crate::safety::{self, Approval, Decision};
@@ -23,6 +24,9 @@ pub(in crate::gateway) async fn rehearse(
         .toolbox
         .find(&request.tool, &caller.identity, &groups)
         .ok_or_else(|| DryRunError::UnknownTool(request.tool.clone()))?;
+    if exposed.quarantined {
+        return Err(DryRunError::Failed(Box::new(Failure::quarantined(&exposed.rules.tool))));
+    }
     let Ready { call, prepared, broken } =
         ready(&id, caller, exposed, request).map_err(|failure| {
             DryRunError::Failed(Box::new(failure.redacted(&ground.toolbox.redactor)))

@@ -195,6 +195,15 @@ impl Run<'_> {
         }
     }
 
+    /// The operation is not the one that was accepted. Its arguments are not looked at: by
+    /// which schema is what a person must decide.
+    pub(super) fn quarantined(&mut self, exposed: &Exposed) -> End {
+        let failure = Failure::quarantined(&exposed.rules.tool);
+        let rule = format!("{}.stale", exposed.rules.tool);
+        self.decided(Verdict::Deny, vec![rule], Some(&failure.message));
+        End::guarded(failure, exposed, self.caller)
+    }
+
     /// The kill switch is on: that is the decision, whatever else was decided.
     pub(super) fn stopped(&mut self, scope: &str) -> End {
         self.record.rewind(RECEIVED);

@@ -1,7 +1,7 @@
 //! An MCP client at the level of lines, and what a session over them must hold to.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 
@@ -27,7 +27,13 @@ impl Session {
 
     pub(super) fn start_with(house: &House, environment: &[(&str, &str)]) -> Self {
         let mut command = house.command(&["serve"]);
-        command.stdin(Stdio::piped()).envs(environment.iter().copied());
+        command.envs(environment.iter().copied());
+        Self::spawn(command)
+    }
+
+    /// A session with the process that the command starts.
+    pub(super) fn spawn(mut command: Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut stderr = child.stderr.take().expect("it is piped");

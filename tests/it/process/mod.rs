@@ -4,6 +4,7 @@
 //! Each test has a folder, an API and processes of its own, and everything that it waits for
 //! is bounded in time.
 
+mod clients;
 mod commands;
 mod configuration;
 mod durability;
@@ -13,6 +14,7 @@ mod mcp;
 mod operators;
 mod reload;
 mod secrets;
+mod stale;
 mod stdio;
 mod trail;
 mod upstream;

@@ -12,8 +12,9 @@ from fastmcp import Client  # noqa: E402
 from fastmcp.client.transports import StdioTransport, StreamableHttpTransport  # noqa: E402
 from mcp.client.subscriptions import listen  # noqa: E402
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-import scenarios  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
+import play  # noqa: E402
+from connection import Connection  # noqa: E402
 
 MODES = {"modern": "auto", "legacy": "legacy"}
 
@@ -43,7 +44,7 @@ class FastMcp:
                     name, arguments, progress_handler=progress, raise_on_error=False, meta=meta
                 )
 
-            yield scenarios.Connection(
+            yield Connection(
                 version=client.session.protocol_version,
                 server=client.session.server_info.name,
                 tools=client.list_tools,
@@ -55,4 +56,4 @@ class FastMcp:
 
 
 if __name__ == "__main__":
-    scenarios.main(FastMcp())
+    play.main(FastMcp())

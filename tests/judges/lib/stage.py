@@ -14,7 +14,8 @@ are the server's. Everything is on loopback. `control` is for the judge, with JS
     GET  seen          requests so far: [{"method", "path", "ended": "answered"|"aborted"|"open"}]
     POST reset         forget them, put the books back, let flaky_book fail again
     POST approve       {"id"}: what a person does, `tollbridge approve yes ID`
-    POST tools         {"without": ["get_book"]}: tools.toml without them, which is a reload
+    POST tools         {"without": ["get_book"]}: tools.toml without them, which is a reload;
+                       "more" is TOML that stands at its end
     GET  trail?limit=N `tollbridge trace --json`
     GET  holds         `tollbridge approve ls --json`
     POST stop          ends the server as an init system does: {"exit", "seconds"}
@@ -117,6 +118,8 @@ DESCRIPTION = {
 # What breaks the description in every way that a client's validator looks for: a required
 # member is missing, one has another type, one is not known.
 BROKEN = {"id": 7, "pages": "many", "shelf": None}
+# And what is no JSON at all: a PNG's first bytes.
+PICTURE = b"\x89PNG\r\n\x1a\n"
 
 
 class State:
@@ -149,6 +152,8 @@ class Shelf(BaseHTTPRequestHandler):
     """The upstream, and beside it the judge's control."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body are two writes: the second is not to wait for the client's acknowledgement.
+    disable_nagle_algorithm = True
     stage: "Stage"
 
     def do_GET(self):
@@ -191,6 +196,8 @@ class Shelf(BaseHTTPRequestHandler):
                 self.answer(201, body)
             case "GET", ["books", "broken"]:
                 self.answer(200, BROKEN)
+            case "GET", ["books", "picture"]:
+                self.answer(200, PICTURE, "image/png")
             case "GET", ["books", book]:
                 self.book(state, book)
             case "DELETE", ["books", book]:
@@ -235,7 +242,7 @@ class Shelf(BaseHTTPRequestHandler):
             case "POST", "approve":
                 return json.loads(stage.tollbridge("approve", "yes", body["id"], "--json"))
             case "POST", "tools":
-                stage.write_config(body.get("without", []))
+                stage.write_config(body.get("without", []), body.get("more", ""))
                 return {}
             case "GET", "trail":
                 limit = urllib.parse.parse_qs(query).get("limit", ["100"])[0]
@@ -247,11 +254,11 @@ class Shelf(BaseHTTPRequestHandler):
                 end(stage.process)
                 return {"exit": stage.process.returncode, "seconds": time.monotonic() - began}
 
-    def answer(self, status, value):
-        body = b"" if value is None else json.dumps(value).encode()
+    def answer(self, status, value, media_type="application/json"):
+        body = value if isinstance(value, bytes) else b"" if value is None else json.dumps(value).encode()
         self.send_response(status)
         if status != 204:
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", media_type)
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -314,10 +321,10 @@ class Stage:
             "log": str(self.log),
         }
 
-    def write_config(self, without):
+    def write_config(self, without, more=""):
         tools = "".join(
-            f'\n[[tool]]\napi = "shelf"\noperation = "{named}"\nname = "{name}"\n{more}'
-            for name, named, more in TOOLS
+            f'\n[[tool]]\napi = "shelf"\noperation = "{named}"\nname = "{name}"\n{rest}'
+            for name, named, rest in TOOLS
             if name not in without
         )
         auth = "[server.auth]\nkeys = true\n\n" if self.keys else ""
@@ -337,7 +344,7 @@ base_url = "{self.upstream}"
 timeout = "90s"
 attempt_timeout = "75s"
 auth = {{ kind = "api_key", in = "header", name = "X-API-Key", value = "env:SHELF_KEY" }}
-{tools}"""
+{tools}{more}"""
         )
         os.replace(new, self.config)
 

@@ -1,16 +1,14 @@
 """The official Python client, `mcp` from PyPI, put through the scenarios."""
 
 import contextlib
-import pathlib
-import sys
 
 import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-import scenarios  # noqa: E402
+import play
+from connection import Connection
 
 MODES = {"modern": "auto", "legacy": "legacy"}
 
@@ -45,7 +43,7 @@ class Official:
                 async def call(name, arguments, progress=None, meta=None):
                     return await client.call_tool(name, arguments, progress_callback=progress, meta=meta)
 
-                yield scenarios.Connection(
+                yield Connection(
                     version=client.protocol_version,
                     server=client.server_info.name,
                     tools=tools,
@@ -55,4 +53,4 @@ class Official:
 
 
 if __name__ == "__main__":
-    scenarios.main(Official())
+    play.main(Official())

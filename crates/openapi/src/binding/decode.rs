@@ -7,8 +7,12 @@
 use serde_json::Value;
 use tollbridge_operation::{Answer, Payload, Response};
 
+use tollbridge_xml::XmlError;
+
 use super::RestBinding;
+use super::responses::{self, sniffed_bytes};
 use crate::media;
+use crate::xml::{self, Xml};
 
 pub(super) fn decode(binding: &RestBinding, response: &Response) -> Answer {
     let is_success = response.status.is_success();
@@ -27,11 +31,10 @@ fn payload(binding: &RestBinding, response: &Response) -> Result<Payload, String
     if body.is_empty() {
         return Ok(Payload::Empty);
     }
-    let Some(essence) = response.media_type() else {
-        return Ok(sniffed(body).unwrap_or_else(|| match std::str::from_utf8(body) {
-            Ok(text) if !text.contains('\0') => Payload::Value(Value::String(text.to_owned())),
-            _ => bytes(response, "application/octet-stream"),
-        }));
+    let expected = &binding.expected;
+    let xml = expected.xml(response.status.as_u16()).filter(|_| response.status.is_success());
+    let Some(essence) = response.media_type().filter(|essence| essence.contains('/')) else {
+        return Ok(unnamed(xml, response));
     };
     if media::is_json(&essence) {
         let text = text(response);
@@ -47,23 +50,80 @@ fn payload(binding: &RestBinding, response: &Response) -> Result<Payload, String
         });
     }
     if media::is_json_lines(&essence) {
-        return json_lines(&text(response)).map(Payload::Value);
+        let is_sequence = media::is_json_sequence(&essence);
+        return responses::json_lines(&text(response), is_sequence).map(Payload::Value);
     }
     if media::is_event_stream(&essence) {
-        return Ok(Payload::Value(events(&text(response))));
+        let events = responses::events(&text(response), expected.has_events);
+        return Ok(Payload::Value(events));
+    }
+    if let (Some(xml), true) = (xml, media::is_xml(&essence)) {
+        return read_xml(xml, response)
+            .map(Payload::Value)
+            .map_err(|error| format!("the body is declared as {essence}, and {error}"));
+    }
+    if essence == "application/x-www-form-urlencoded" {
+        return Ok(Payload::Value(responses::form(body)));
+    }
+    if essence.starts_with("multipart/")
+        && let Some(parts) = content_type(response).and_then(|all| responses::parts(body, all))
+    {
+        return Ok(Payload::Value(parts));
     }
     let is_text = media::is_text(&essence);
-    if binding.has_json
+    if expected.has_json
         && (is_text || essence == "application/octet-stream")
         && let Some(value) = sniffed(body)
     {
         return Ok(value);
     }
-    Ok(if is_text {
-        Payload::Value(Value::String(text(response)))
-    } else {
-        bytes(response, &essence)
+    // WHATWG MIME Sniffing §7.2: what has such bytes was never text, whatever a server says
+    // of all that it does not know.
+    let is_mislabelled = essence == "text/plain" && sniffed_bytes(body).is_some();
+    Ok(match is_text && !is_mislabelled {
+        true => Payload::Value(Value::String(text(response))),
+        false if is_mislabelled || essence == "application/octet-stream" => {
+            bytes(response, sniffed_bytes(body).unwrap_or(&essence))
+        }
+        false => bytes(response, &essence),
     })
+}
+
+/// A body that does not say what it is.
+fn unnamed(xml: Option<&Xml>, response: &Response) -> Payload {
+    let body = &response.body;
+    if let Some(value) = sniffed(body) {
+        return value;
+    }
+    if let Some(xml) = xml
+        && let Ok(value) = read_xml(xml, response)
+    {
+        return Payload::Value(value);
+    }
+    if let Some(kind) = sniffed_bytes(body) {
+        return bytes(response, kind);
+    }
+    match std::str::from_utf8(body) {
+        Ok(text) if !text.contains('\0') => Payload::Value(Value::String(text.to_owned())),
+        _ => bytes(response, "application/octet-stream"),
+    }
+}
+
+/// A document in its charset; without one in what its bytes or it itself says (RFC 7303 §3).
+fn read_xml(xml: &Xml, response: &Response) -> Result<Value, XmlError> {
+    let body: &[u8] = &response.body;
+    let declared = || {
+        let start = String::from_utf8_lossy(body.get(..200).unwrap_or(body)).into_owned();
+        let declaration = start.strip_prefix("<?xml")?.split_once("?>")?.0.to_owned();
+        let after = declaration.split_once("encoding")?.1.trim_start().strip_prefix('=')?;
+        let after = after.trim_start();
+        let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        Some(format!("x/x; charset={}", after[1..].split(quote).next()?))
+    };
+    let named = content_type(response).filter(|all| media::parameter(all, "charset").is_some());
+    let named = named.map(str::to_owned).or_else(declared);
+    let text = responses::text(body, named.as_deref());
+    xml::read(xml, text.as_bytes())
 }
 
 fn bytes(response: &Response, media_type: &str) -> Payload {
@@ -79,102 +139,10 @@ fn sniffed(body: &[u8]) -> Option<Payload> {
     serde_json::from_slice(body).ok().map(Payload::Value)
 }
 
-/// The body as text: in the charset that it names where that is a known one, else in UTF-8,
-/// with replacement characters for what is none.
 fn text(response: &Response) -> String {
-    let body: &[u8] = &response.body;
-    match charset(response).as_deref() {
-        // WHATWG Encoding §4.2: what calls itself Latin-1 is windows-1252.
-        Some(
-            "iso-8859-1" | "iso8859-1" | "latin1" | "latin-1" | "us-ascii" | "windows-1252"
-            | "cp1252",
-        ) => body.iter().map(|&b| windows_1252(b)).collect(),
-        Some("utf-16le") => utf16(body, u16::from_le_bytes),
-        Some("utf-16be") => utf16(body, u16::from_be_bytes),
-        Some("utf-16") => match body {
-            [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
-            [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-            _ => utf16(body, u16::from_be_bytes),
-        },
-        _ => {
-            let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-            String::from_utf8_lossy(body).into_owned()
-        }
-    }
+    responses::text(&response.body, content_type(response))
 }
 
-/// WHATWG Encoding, index windows-1252: the C1 range holds marks and letters.
-fn windows_1252(byte: u8) -> char {
-    const C1: [char; 32] = [
-        '\u{20ac}', '\u{81}', '\u{201a}', '\u{192}', '\u{201e}', '\u{2026}', '\u{2020}',
-        '\u{2021}', '\u{2c6}', '\u{2030}', '\u{160}', '\u{2039}', '\u{152}', '\u{8d}', '\u{17d}',
-        '\u{8f}', '\u{90}', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{2022}', '\u{2013}',
-        '\u{2014}', '\u{2dc}', '\u{2122}', '\u{161}', '\u{203a}', '\u{153}', '\u{9d}', '\u{17e}',
-        '\u{178}',
-    ];
-    match byte {
-        0x80..=0x9f => C1[usize::from(byte - 0x80)],
-        byte => char::from(byte),
-    }
-}
-
-fn utf16(body: &[u8], unit: fn([u8; 2]) -> u16) -> String {
-    let units: Vec<u16> = body.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
-    String::from_utf16_lossy(&units)
-}
-
-fn charset(response: &Response) -> Option<String> {
-    let value = response.headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
-    value.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        let is_charset = name.trim().eq_ignore_ascii_case("charset");
-        is_charset.then(|| value.trim().trim_matches('"').to_ascii_lowercase())
-    })
-}
-
-/// One JSON text a line, or a record (RFC 7464).
-fn json_lines(text: &str) -> Result<Value, String> {
-    let mut items = Vec::new();
-    for (number, line) in text.split(['\n', '\u{1e}']).enumerate() {
-        let line = line.trim();
-        if !line.is_empty() {
-            let item = serde_json::from_str(line)
-                .map_err(|_| format!("line {} of the stream is no JSON", number + 1))?;
-            items.push(item);
-        }
-    }
-    Ok(Value::Array(items))
-}
-
-/// The data of server-sent events (HTML, §9.2.6), as JSON where it is.
-fn events(text: &str) -> Value {
-    let mut items = Vec::new();
-    let mut data: Option<String> = None;
-    let mut finish = |data: &mut Option<String>| {
-        if let Some(data) = data.take() {
-            items.push(serde_json::from_str(&data).unwrap_or(Value::String(data)));
-        }
-    };
-    let normalised = text.replace("\r\n", "\n").replace('\r', "\n");
-    for line in normalised.split('\n') {
-        if line.is_empty() {
-            finish(&mut data);
-        } else if let Some(rest) = line.strip_prefix("data") {
-            let value = match rest.strip_prefix(':') {
-                Some(value) => value.strip_prefix(' ').unwrap_or(value),
-                None if rest.is_empty() => "",
-                None => continue,
-            };
-            match &mut data {
-                Some(data) => {
-                    data.push('\n');
-                    data.push_str(value);
-                }
-                None => data = Some(value.to_owned()),
-            }
-        }
-    }
-    // What was not finished by an empty line is data, too: the stream was cut, not the event.
-    finish(&mut data);
-    Value::Array(items)
+fn content_type(response: &Response) -> Option<&str> {
+    response.headers.get(http::header::CONTENT_TYPE)?.to_str().ok()
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tollbridge_operation::{Arguments, Body, EncodeError, Request};
 
 use super::styles::{self, Pair};
-use super::{At, Parameter, RestBinding, Shape, Style, forms, path, percent};
+use super::{At, BodyForm, Parameter, RestBinding, Shape, Style, forms, path, percent};
 use crate::parameters::Place;
 
 /// The argument that holds the body.
@@ -39,6 +39,9 @@ pub(super) fn encode(binding: &RestBinding, arguments: &Arguments) -> Result<Req
                 }
                 query.extend(pairs.into_iter().map(|pair| pair.text));
             }
+            Place::Querystring => {
+                query.extend(querystring(binding, parameter, value, &mut in_query, at)?);
+            }
             Place::Cookie => {
                 let pairs = pairs(parameter, value, at)?;
                 if value.is_object() {
@@ -46,7 +49,7 @@ pub(super) fn encode(binding: &RestBinding, arguments: &Arguments) -> Result<Req
                 }
                 cookies.extend(pairs.into_iter().map(|pair| pair.text));
             }
-            Place::Header => headers.push(header(parameter, value, at)?),
+            Place::Header => headers.extend(header(parameter, value, at)?),
         }
     }
     let path =
@@ -72,11 +75,11 @@ const SEGMENT: &str =
     "a value for a path segment: not empty, not `.` and not `..`, which would lead elsewhere";
 
 fn segment(parameter: &Parameter, value: &Value, at: At<'_>) -> Result<String, EncodeError> {
-    let (text, bare) = match parameter.shape {
-        Shape::Styled { style, explode, .. } => {
-            let text = styles::path(&parameter.name, value, style, explode, at)?;
+    let (text, bare) = match &parameter.shape {
+        Shape::Styled(styled) => {
+            let text = styles::path(&parameter.name, value, *styled, at)?;
             // The value without what its style writes before it.
-            let bare = match style {
+            let bare = match styled.style {
                 Style::Label => text.get(1..).unwrap_or_default().to_owned(),
                 Style::Matrix => text
                     .split(';')
@@ -87,12 +90,8 @@ fn segment(parameter: &Parameter, value: &Value, at: At<'_>) -> Result<String, E
             };
             (text, bare)
         }
-        Shape::Json => {
-            let text = percent::data(&value.to_string());
-            (text.clone(), text)
-        }
-        Shape::Text => {
-            let text = percent::data(&text(value, at)?);
+        Shape::Content(variant) => {
+            let text = percent::data(&forms::text(variant, value, at)?);
             (text.clone(), text)
         }
     };
@@ -103,24 +102,43 @@ fn segment(parameter: &Parameter, value: &Value, at: At<'_>) -> Result<String, E
 }
 
 fn pairs(parameter: &Parameter, value: &Value, at: At<'_>) -> Result<Vec<Pair>, EncodeError> {
-    let name = &parameter.name;
-    match parameter.shape {
-        Shape::Styled { style, explode, allow_reserved } => {
-            styles::query(name, value, style, explode, allow_reserved, at)
+    let Parameter { name, required, .. } = parameter;
+    match &parameter.shape {
+        Shape::Styled(styled) if parameter.place == Place::Cookie => {
+            styles::cookie(name, value, *styled, *required, at)
         }
-        Shape::Json => {
-            let text = Value::String(value.to_string());
-            styles::query(name, &text, Style::Form, false, false, at)
-        }
-        Shape::Text => {
-            let text = Value::String(text(value, at)?);
-            styles::query(name, &text, Style::Form, false, false, at)
+        Shape::Styled(styled) => styles::query(name, value, *styled, *required, at),
+        Shape::Content(variant) => {
+            Ok(vec![Pair::new(name, &percent::data(&forms::text(variant, value, at)?))])
         }
     }
 }
 
-fn text(value: &Value, at: At<'_>) -> Result<String, EncodeError> {
-    styles::plain(value).ok_or_else(|| at.expected("text"))
+/// The whole query: a form is one as it is, all else is data (OpenAPI 3.2.0 §4.12).
+fn querystring(
+    binding: &RestBinding,
+    parameter: &Parameter,
+    value: &Value,
+    brought: &mut HashSet<String>,
+    at: At<'_>,
+) -> Result<Vec<String>, EncodeError> {
+    let Shape::Content(variant) = &parameter.shape else {
+        return Err(at.expected("no value: the parameter has no media type"));
+    };
+    if let BodyForm::UrlEncoded { fields } = &variant.form {
+        let pairs = forms::url_encoded(value, fields, at)?;
+        let mut own: HashSet<&str> = HashSet::new();
+        // A list repeats its name; another parameter's or a credential's is never its own.
+        let distinct: Vec<Pair> = pairs
+            .iter()
+            .filter(|pair| own.insert(&pair.name))
+            .map(|pair| Pair { name: pair.name.clone(), text: String::new() })
+            .collect();
+        refuse_taken(binding, parameter, &distinct, brought, at)?;
+        return Ok(pairs.into_iter().map(|pair| pair.text).collect());
+    }
+    let text = percent::data(&forms::text(variant, value, at)?);
+    Ok(if text.is_empty() { Vec::new() } else { vec![text] })
 }
 
 /// An exploded object brings its own names. None may be another parameter's, or a
@@ -135,13 +153,13 @@ fn refuse_taken(
     at: At<'_>,
 ) -> Result<(), EncodeError> {
     let reserved = match parameter.place {
-        Place::Query => &binding.reserved_query,
+        Place::Query | Place::Querystring => &binding.reserved_query,
         _ => &binding.reserved_cookies,
     };
     for pair in pairs {
         let is_fixed = || {
             let literal = percent::query_literal(&pair.name);
-            parameter.place == Place::Query
+            parameter.place != Place::Cookie
                 && binding.path.query.as_deref().is_some_and(|fixed| {
                     fixed.split('&').any(|one| {
                         one.split('=').next().is_some_and(|n| n.eq_ignore_ascii_case(&literal))
@@ -149,11 +167,13 @@ fn refuse_taken(
                 })
         };
         let is_other = |other: &Parameter| {
-            other.place == parameter.place
+            (other.place == Place::Cookie) == (parameter.place == Place::Cookie)
+                && matches!(other.place, Place::Query | Place::Cookie)
                 && other.argument != parameter.argument
                 && is_under(&pair.name, &other.name)
         };
-        let is_taken = pair.name != parameter.name
+        let is_own = pair.name == parameter.name && parameter.place != Place::Querystring;
+        let is_taken = !is_own
             && (binding.parameters.iter().any(is_other)
                 || reserved.iter().any(|reserved| is_under(&pair.name, reserved))
                 || is_fixed());
@@ -178,15 +198,18 @@ fn header(
     parameter: &Parameter,
     value: &Value,
     at: At<'_>,
-) -> Result<(HeaderName, HeaderValue), EncodeError> {
-    let text = match parameter.shape {
-        Shape::Styled { style, explode, .. } => styles::header(value, style, explode, at)?,
-        Shape::Json => value.to_string(),
-        Shape::Text => text(value, at)?,
+) -> Result<Option<(HeaderName, HeaderValue)>, EncodeError> {
+    let text = match &parameter.shape {
+        Shape::Styled(styled) => match styles::header(value, *styled, at)? {
+            Some(text) => text,
+            None if parameter.required => String::new(),
+            None => return Ok(None),
+        },
+        Shape::Content(variant) => forms::text(variant, value, at)?,
     };
     let name = HeaderName::from_bytes(parameter.name.as_bytes())
         .map_err(|_| at.expected("no value: the name is none of a header"))?;
-    Ok((name, header_value(&text, at)?))
+    Ok(Some((name, header_value(&text, at)?)))
 }
 
 /// A header's value: no line break or other control character (RFC 9110 §5.5), and no space

@@ -1,7 +1,7 @@
-//! Body values to bytes: JSON, forms, multipart, text, octets.
+//! Body values to bytes: JSON, forms, XML, text, octets.
 //!
-//! URL-encoded forms follow OpenAPI 3.1.1 §4.8.15.1 on top of the WHATWG form encoding;
-//! multipart follows RFC 7578 with names escaped as browsers do.
+//! URL-encoded forms follow OpenAPI 3.2.0 §4.15: by their style where the encoding names one,
+//! else by value, on top of the WHATWG form encoding.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,12 +9,12 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use http::HeaderValue;
 use serde_json::{Map, Value};
 use tollbridge_operation::{Body, EncodeError};
 
-use super::encode::header_value;
-use super::{At, BodyForm, Field, FieldForm, Variant, percent, styles};
+use super::styles::Pair;
+use super::{At, BodyForm, Field, FieldForm, Variant, multipart, percent, styles};
+use crate::xml;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -40,20 +40,25 @@ pub(super) fn body(
             }
             value.to_string().into()
         }
-        BodyForm::JsonLines => {
+        BodyForm::JsonLines { is_sequence } => {
             let items = value.as_array().ok_or_else(|| at.expected("a list"))?;
-            let lines: Vec<String> = items.iter().map(Value::to_string).collect();
-            Bytes::from(lines.join("\n") + "\n")
+            let begin = if *is_sequence { "\u{1e}" } else { "" };
+            let line = |item: &Value| [begin, &item.to_string(), "\n"].concat();
+            Bytes::from(items.iter().map(line).collect::<String>())
         }
-        BodyForm::UrlEncoded { fields } => url_encoded(object(value, at)?, fields, at)?.into(),
+        BodyForm::UrlEncoded { fields } => {
+            let pairs = url_encoded(value, fields, at)?;
+            pairs.into_iter().map(|pair| pair.text).collect::<Vec<_>>().join("&").into()
+        }
         BodyForm::Multipart { fields } => {
-            let parts = parts(object(value, at)?, fields, at)?;
-            let boundary = boundary(&parts);
-            content_type =
-                HeaderValue::from_str(&format!("multipart/form-data; boundary={boundary}"))
-                    .expect("a boundary is letters and digits");
-            multipart(&parts, &boundary)
+            let parts = multipart::named(object(value, at)?, fields, at)?;
+            multipart::write(&parts, &mut content_type)
         }
+        BodyForm::Parts { first, others } => {
+            let parts = multipart::unnamed(value, first, others, at)?;
+            multipart::write(&parts, &mut content_type)
+        }
+        BodyForm::Xml(plan) => xml::write(plan, value, at)?.into(),
         BodyForm::Text => {
             let text = value
                 .as_str()
@@ -82,23 +87,38 @@ fn is_of(value: &Value, kind: &str) -> bool {
     }
 }
 
-fn object<'v>(value: &'v Value, at: At<'_>) -> Result<&'v Map<String, Value>, EncodeError> {
+pub(super) fn object<'v>(
+    value: &'v Value,
+    at: At<'_>,
+) -> Result<&'v Map<String, Value>, EncodeError> {
     value.as_object().ok_or_else(|| at.expected("an object"))
 }
 
-fn decode_base64(text: &str, at: At<'_>) -> Result<Bytes, EncodeError> {
+pub(super) fn decode_base64(text: &str, at: At<'_>) -> Result<Bytes, EncodeError> {
     // Line breaks are common in base64 (RFC 2045 §6.8) and mean nothing.
     let compact: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let decoded = BASE64.decode(compact).map_err(|_| at.expected("base64 (RFC 4648 §4)"))?;
     Ok(decoded.into())
 }
 
-fn url_encoded(
-    members: &Map<String, Value>,
+/// A value as the text that a body of this media type would be, for parameters with
+/// `content`. A plain value is text, too.
+pub(super) fn text(variant: &Variant, value: &Value, at: At<'_>) -> Result<String, EncodeError> {
+    if matches!(variant.form, BodyForm::Text) {
+        return styles::plain(value).ok_or_else(|| at.expected("text"));
+    }
+    let bytes = body(variant, value, false, at)?.bytes;
+    String::from_utf8(bytes.to_vec()).map_err(|_| at.expected("what can be written as text"))
+}
+
+/// The pairs of a form, in the order of its members.
+pub(super) fn url_encoded(
+    value: &Value,
     fields: &[Field],
     at: At<'_>,
-) -> Result<String, EncodeError> {
-    let mut pairs: Vec<String> = Vec::new();
+) -> Result<Vec<Pair>, EncodeError> {
+    let members = object(value, at)?;
+    let mut pairs: Vec<Pair> = Vec::new();
     // Names by their spelling without case: some servers read them so.
     let mut names: HashMap<String, HashSet<&str>> = HashMap::new();
     for name in members.keys().chain(fields.iter().map(|field| &field.name)) {
@@ -111,8 +131,8 @@ fn url_encoded(
             continue;
         }
         let form = fields.iter().find(|field| field.name == *name).map(|field| &field.form);
-        if let Some(&FieldForm::Styled { style, explode }) = form {
-            let written = styles::query(name, value, style, explode, false, at)?;
+        if let Some(&FieldForm::Styled(styled)) = form {
+            let written = styles::query(name, value, styled, false, at)?;
             // An exploded object brings its own names; none may be another member's, nor that
             // of another object's member.
             for pair in written.iter().filter(|_| value.is_object()) {
@@ -125,168 +145,31 @@ fn url_encoded(
                     ));
                 }
             }
-            pairs.extend(written.into_iter().map(|pair| pair.text));
+            pairs.extend(written);
         } else {
+            let part = match form {
+                Some(FieldForm::ByValue(part) | FieldForm::File(part)) => Some(part),
+                _ => None,
+            };
             let items = match value {
                 Value::Array(items) => items.as_slice(),
                 one => std::slice::from_ref(one),
             };
-            for item in items.iter().filter(|item| !item.is_null()) {
-                pairs.push(format!("{}={}", percent::data(name), percent::data(&by_value(item))));
+            for (index, item) in items.iter().enumerate().filter(|(_, item)| !item.is_null()) {
+                let at = if value.is_array() { At::Item(&at, index) } else { at };
+                let text = match part {
+                    Some(part) => multipart::by_value(part, item, at)?,
+                    None => plain_or_json(item),
+                };
+                let text = format!("{}={}", percent::form(name), percent::form(&text));
+                pairs.push(Pair { name: name.clone(), text });
             }
         }
     }
-    Ok(pairs.join("&"))
+    Ok(pairs)
 }
 
 /// Plain values as text, others as JSON.
-fn by_value(value: &Value) -> String {
+pub(super) fn plain_or_json(value: &Value) -> String {
     styles::plain(value).unwrap_or_else(|| value.to_string())
-}
-
-struct Part {
-    name: String,
-    filename: Option<String>,
-    content_type: Option<HeaderValue>,
-    data: Bytes,
-}
-
-fn parts(
-    members: &Map<String, Value>,
-    fields: &[Field],
-    at: At<'_>,
-) -> Result<Vec<Part>, EncodeError> {
-    let mut parts = Vec::new();
-    for (name, value) in members {
-        let at = At::Member(&at, name);
-        let form = fields.iter().find(|field| field.name == *name).map(|field| &field.form);
-        let items: Vec<(Option<usize>, &Value)> = match value {
-            Value::Array(items) => {
-                items.iter().enumerate().map(|(i, item)| (Some(i), item)).collect()
-            }
-            one => vec![(None, one)],
-        };
-        for (index, item) in items {
-            let at = match index {
-                Some(index) => At::Item(&at, index),
-                None => at,
-            };
-            if item.is_null() {
-                continue;
-            }
-            parts.push(match form {
-                Some(FieldForm::File { content_type }) => {
-                    file(name, item, content_type.as_ref(), at)?
-                }
-                Some(FieldForm::ByValue { content_type: Some(content_type) }) => {
-                    let data =
-                        if is_json(content_type) { item.to_string() } else { by_value(item) };
-                    let content_type = Some(content_type.clone());
-                    Part { name: name.clone(), filename: None, content_type, data: data.into() }
-                }
-                _ => {
-                    let content_type = matches!(item, Value::Object(_) | Value::Array(_))
-                        .then(|| HeaderValue::from_static("application/json"));
-                    let data = by_value(item).into();
-                    Part { name: name.clone(), filename: None, content_type, data }
-                }
-            });
-        }
-    }
-    Ok(parts)
-}
-
-fn is_json(content_type: &HeaderValue) -> bool {
-    content_type.to_str().is_ok_and(|text| crate::media::is_json(&crate::media::essence(text)))
-}
-
-fn file(
-    name: &str,
-    value: &Value,
-    content_type: Option<&HeaderValue>,
-    at: At<'_>,
-) -> Result<Part, EncodeError> {
-    let members = object(value, at)?;
-    let member = |name: &str| members.get(name).and_then(Value::as_str);
-    let data = match (member("data"), member("text")) {
-        (Some(data), None) => decode_base64(data, At::Member(&at, "data"))?,
-        (None, Some(text)) => Bytes::from(text.to_owned()),
-        _ => return Err(at.expected("either `data` (base64) or `text`")),
-    };
-    let given = member("content_type");
-    let content_type = match given {
-        Some(given) => {
-            let at = At::Member(&at, "content_type");
-            if !given.contains('/') {
-                return Err(at.expected("a media type"));
-            }
-            Some(header_value(given, at)?)
-        }
-        None => content_type.cloned().or_else(|| {
-            let plain = if member("text").is_some() {
-                "text/plain; charset=utf-8"
-            } else {
-                "application/octet-stream"
-            };
-            Some(HeaderValue::from_static(plain))
-        }),
-    };
-    // Without a filename servers take a part for a plain field (RFC 7578 §4.2).
-    let filename = Some(member("filename").unwrap_or(name).to_owned());
-    Ok(Part { name: name.to_owned(), filename, content_type, data })
-}
-
-/// A boundary that stands in no part: the same for the same parts.
-fn boundary(parts: &[Part]) -> String {
-    let mut n = 0u64;
-    loop {
-        let boundary = format!("tollbridge-{n:08}");
-        let stands_in = |part: &Part| {
-            part.data.windows(boundary.len()).any(|window| window == boundary.as_bytes())
-        };
-        if !parts.iter().any(stands_in) {
-            return boundary;
-        }
-        n += 1;
-    }
-}
-
-fn multipart(parts: &[Part], boundary: &str) -> Bytes {
-    let mut out: Vec<u8> = Vec::new();
-    for part in parts {
-        out.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
-        out.extend_from_slice(
-            format!("Content-Disposition: form-data; name=\"{}\"", quoted(&part.name)).as_bytes(),
-        );
-        if let Some(filename) = &part.filename {
-            out.extend_from_slice(format!("; filename=\"{}\"", quoted(filename)).as_bytes());
-        }
-        out.extend_from_slice(b"\r\n");
-        if let Some(content_type) = &part.content_type {
-            out.extend_from_slice(b"Content-Type: ");
-            out.extend_from_slice(content_type.as_bytes());
-            out.extend_from_slice(b"\r\n");
-        }
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(&part.data);
-        out.extend_from_slice(b"\r\n");
-    }
-    out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    out.into()
-}
-
-/// A name between quotes, escaped as browsers do (HTML, multipart/form-data encoding
-/// algorithm). Other control characters have no business in a name.
-fn quoted(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for c in name.chars() {
-        match c {
-            '"' => out.push_str("%22"),
-            '\r' => out.push_str("%0D"),
-            '\n' => out.push_str("%0A"),
-            c if c.is_control() => out.push('_'),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -7,8 +7,10 @@
 mod decode;
 mod encode;
 mod forms;
+mod multipart;
 mod path;
 mod percent;
+mod responses;
 mod styles;
 
 use std::sync::Arc;
@@ -17,6 +19,10 @@ use http::{HeaderValue, Method};
 use tollbridge_operation::{Answer, Arguments, Binding, EncodeError, Request, Response};
 
 use crate::parameters::Place;
+use crate::xml::Xml;
+
+pub(crate) use responses::Expected;
+pub(crate) use styles::plain;
 
 pub(crate) use encode::{BODY, CONTENT_TYPE};
 pub(crate) use path::PathTemplate;
@@ -32,24 +38,28 @@ pub(crate) enum Style {
     Delimited(char),
     /// `deepObject`.
     Deep,
+    /// 3.2's `cookie`.
+    Cookie,
+}
+
+/// A style with what modifies it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Styled {
+    pub(crate) style: Style,
+    pub(crate) explode: bool,
+    pub(crate) allow_reserved: bool,
 }
 
 /// How a parameter goes over the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Shape {
-    Styled {
-        style: Style,
-        explode: bool,
-        allow_reserved: bool,
-    },
-    /// `content: application/json`.
-    Json,
-    /// `content: text/plain`.
-    Text,
+    Styled(Styled),
+    /// `content`: as a body of that media type would.
+    Content(Box<Variant>),
 }
 
 /// A parameter as it goes over the wire.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Parameter {
     /// The argument that it takes its value from.
     pub(crate) argument: String,
@@ -61,14 +71,14 @@ pub(crate) struct Parameter {
 }
 
 /// A request body: at least one media type, the best one first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct BodyPlan {
     pub(crate) required: bool,
     pub(crate) variants: Vec<Variant>,
 }
 
 /// One media type of a body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Variant {
     /// What `content_type` calls it.
     pub(crate) name: String,
@@ -78,40 +88,71 @@ pub(crate) struct Variant {
 }
 
 /// How a body's value becomes bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum BodyForm {
     Json {
         /// The JSON types that its schema admits, where it says so: with several media types
         /// the property's schema alone cannot tell which value is meant for which.
         types: Option<Vec<String>>,
     },
-    JsonLines,
+    JsonLines {
+        /// Whether a record separator begins each of them.
+        is_sequence: bool,
+    },
     UrlEncoded {
         fields: Vec<Field>,
     },
     Multipart {
         fields: Vec<Field>,
     },
+    /// Parts without names, in order: the first ones each for itself, then the others.
+    Parts {
+        first: Vec<FieldForm>,
+        others: FieldForm,
+    },
+    Xml(Xml),
     Text,
     Bytes,
 }
 
 /// A known member of a form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) form: FieldForm,
 }
 
 /// How a member of a form is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum FieldForm {
     /// As a parameter would be.
-    Styled { style: Style, explode: bool },
-    /// Plain values as text, lists repeated, objects as JSON.
-    ByValue { content_type: Option<HeaderValue> },
+    Styled(Styled),
+    /// Lists repeated, and each value as its part says.
+    ByValue(Part),
     /// A file, or a list of them.
-    File { content_type: Option<HeaderValue> },
+    File(Part),
+}
+
+/// What is known of a part of a multipart body.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Part {
+    /// Its media type, where it is always the same.
+    pub(crate) content_type: Option<HeaderValue>,
+    /// How it is written where it is XML.
+    pub(crate) xml: Option<Xml>,
+    /// Headers of its own.
+    pub(crate) headers: Vec<PartHeader>,
+    /// Whether its value is `{"value": …, "headers": {…}}`.
+    pub(crate) is_wrapped: bool,
+}
+
+/// A header of a part.
+#[derive(Debug, Clone)]
+pub(crate) struct PartHeader {
+    pub(crate) name: http::HeaderName,
+    /// Its value, where there is only one.
+    pub(crate) fixed: Option<String>,
+    pub(crate) styled: Styled,
 }
 
 /// One REST operation, planned.
@@ -122,8 +163,8 @@ pub(crate) struct RestBinding {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) body: Option<BodyPlan>,
     pub(crate) accept: HeaderValue,
-    /// Whether a success is declared to be JSON.
-    pub(crate) has_json: bool,
+    /// What is known of its answers.
+    pub(crate) expected: Expected,
     /// Names in the query that belong to credentials.
     pub(crate) reserved_query: Arc<[String]>,
     /// Names of cookies that belong to credentials.
@@ -142,7 +183,7 @@ impl Binding for RestBinding {
 
 /// A place in the arguments, for errors (RFC 6901).
 #[derive(Debug, Clone, Copy)]
-enum At<'a> {
+pub(crate) enum At<'a> {
     Root,
     Member(&'a At<'a>, &'a str),
     Item(&'a At<'a>, usize),
@@ -159,7 +200,7 @@ impl At<'_> {
         }
     }
 
-    fn expected(self, expected: impl Into<String>) -> EncodeError {
+    pub(crate) fn expected(self, expected: impl Into<String>) -> EncodeError {
         EncodeError { pointer: self.pointer(), expected: expected.into() }
     }
 }

@@ -30,7 +30,8 @@ pub(super) fn lift(
         nodes: 0,
         bound,
     };
-    let schema = lift.schema(at, schema, true, &HashSet::new())?;
+    let at = lift.entered(at);
+    let schema = lift.schema(&at, schema, true, &HashSet::new())?;
     let Lift { references, in_place, nodes, .. } = lift;
     Ok(Lifted { schema, references, in_place, nodes })
 }
@@ -117,10 +118,16 @@ impl<'d> Lift<'_, 'd, '_> {
                 return Ok(json!({}));
             }
         };
+        let entered = object.contains_key("$id").then(|| self.entered(at));
+        let at = entered.as_ref().unwrap_or(at);
         let mut out = Map::new();
         let is_reference = reference(schema).is_some();
-        if let Some(target) = reference(schema) {
-            let target = self.definition_of(at, target)?;
+        let dynamic = || object.get("$dynamicRef").and_then(Value::as_str);
+        let target = match reference(schema) {
+            Some(target) => Some(self.definition_of(at, target)?),
+            None => dynamic().map(|target| self.dynamic_definition_of(at, target)).transpose()?,
+        };
+        if let Some(target) = target {
             let name = self.schemas.name(&target);
             out.insert("$ref".to_owned(), Value::String(format!("#/$defs/{name}")));
             if in_place {
@@ -151,9 +158,12 @@ impl<'d> Lift<'_, 'd, '_> {
             Ok(found) => found,
             Err(fault) => self.enclosing(at, reference_text).ok_or(fault)?,
         };
+        target = self.document.library.enter(at.scope(), &target);
         let mut passed = HashSet::from([target.clone()]);
         while let Some(next) = reference(value).filter(|_| is_pure(value)) {
+            let scope = target.scope().cloned();
             (target, value) = self.document.target(&target, next)?;
+            target = self.document.library.enter(scope.as_ref(), &target);
             if !passed.insert(target.clone()) {
                 return Err(Fault::new(
                     at,
@@ -162,6 +172,19 @@ impl<'d> Lift<'_, 'd, '_> {
             }
         }
         Ok(target)
+    }
+
+    /// The same for a `$dynamicRef`.
+    fn dynamic_definition_of(&mut self, at: &Pointer, text: &str) -> Result<Pointer, Fault> {
+        let library = &self.document.library;
+        let (found, _) = self.document.target(at, text)?;
+        let target = library.dynamic(at, text, found);
+        Ok(library.enter(at.scope(), &target))
+    }
+
+    /// A place with what its own resource adds to the scope.
+    fn entered(&self, at: &Pointer) -> Pointer {
+        self.document.library.enter(at.scope(), at)
     }
 
     /// What a `#/$defs/NAME` means that leads nowhere from the document's root: generators
@@ -193,7 +216,7 @@ impl<'d> Lift<'_, 'd, '_> {
         out: &mut Map<String, Value>,
     ) -> Result<(), Fault> {
         let mut hidden = outer_hidden.clone();
-        self.find_hidden(object, &mut hidden, &mut 0);
+        self.find_hidden(at, object, &mut hidden, &mut 0);
         for (name, value) in object {
             let here = at.child(name);
             let kept = match keyword(name) {
@@ -363,6 +386,7 @@ impl<'d> Lift<'_, 'd, '_> {
     /// `required` often stands in another branch than the property.
     fn find_hidden(
         &self,
+        at: &Pointer,
         object: &Map<String, Value>,
         hidden: &mut HashSet<String>,
         visited: &mut usize,
@@ -374,19 +398,19 @@ impl<'d> Lift<'_, 'd, '_> {
         }
         if let Some(properties) = object.get("properties").and_then(Value::as_object) {
             for (name, schema) in properties {
-                if self.is_hidden(schema) {
+                if self.is_hidden(at, schema) {
                     hidden.insert(name.clone());
                 }
             }
         }
         for branch in object.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-            if let Ok((_, Value::Object(branch))) = self.document.resolve(Pointer::root(), branch) {
-                self.find_hidden(branch, hidden, visited);
+            if let Ok((at, Value::Object(branch))) = self.document.resolve(at.clone(), branch) {
+                self.find_hidden(&at, branch, hidden, visited);
             }
         }
     }
 
-    fn is_hidden(&self, schema: &Value) -> bool {
+    fn is_hidden(&self, at: &Pointer, schema: &Value) -> bool {
         let flag = match self.direction {
             Direction::Input => "readOnly",
             Direction::Output => "writeOnly",
@@ -394,10 +418,7 @@ impl<'d> Lift<'_, 'd, '_> {
         let says = |schema: &Value| schema.get(flag) == Some(&Value::Bool(true));
         says(schema)
             || reference(schema).is_some()
-                && self
-                    .document
-                    .resolve(Pointer::root(), schema)
-                    .is_ok_and(|(_, target)| says(target))
+                && self.document.resolve(at.clone(), schema).is_ok_and(|(_, target)| says(target))
     }
 }
 

@@ -226,6 +226,7 @@ impl<'d> Schemas<'d> {
             {
                 rest.join("_")
             }
+            [] => pointer.document_stem().to_owned(),
             ref all => all.join("_"),
         };
         let name = naming::unique(&naming::rewrite(&words), &self.taken);

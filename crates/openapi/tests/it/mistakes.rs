@@ -55,7 +55,7 @@ fn one_bad_operation_is_set_aside_with_its_place() {
         (
             json!({"requestBody": {"content": {"multipart/mixed": {}}}}),
             "/requestBody/content/multipart~1mixed".into(),
-            "cannot be written",
+            "nothing says what the parts",
         ),
         (json!({"requestBody": {}}), "/requestBody/content".into(), "media type"),
     ] {
