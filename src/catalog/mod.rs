@@ -4,13 +4,16 @@
 //! nothing else. Lookups go by the names that `tools.toml` may use for an operation. This
 //! room does not know which operations are tools, nor who may call them.
 
+mod read;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tollbridge_openapi::ReadOptions;
 use tollbridge_operation::{ApiName, Description, Operation, Skipped, Warning, digest_bytes};
 use url::Url;
+
+pub use read::read;
 
 /// The APIs that are known, by name.
 #[derive(Debug, Default)]
@@ -23,7 +26,7 @@ pub struct Catalog {
 pub struct Api {
     /// Its title.
     pub title: String,
-    /// What it is written in: `OpenAPI 3.1.0`.
+    /// What it is written in: `OpenAPI 3.1.0`, `WSDL 1.1`.
     pub format: String,
     /// The digest of the description's bytes.
     pub digest: String,
@@ -73,9 +76,6 @@ pub enum NotFound {
     },
 }
 
-/// The largest description that is read, in bytes.
-const MAX_DESCRIPTION: u64 = 64 << 20;
-
 impl Catalog {
     /// Reads an API's description from a file and adds it.
     pub fn add(&mut self, name: &ApiName, path: &Path) -> Result<&Api, CatalogError> {
@@ -107,16 +107,14 @@ impl Api {
         let file = |error| CatalogError::File { path: path.to_owned(), error };
         let wrong = |message| CatalogError::Description { path: path.to_owned(), message };
         let size = std::fs::metadata(path).map_err(file)?.len();
-        if size > MAX_DESCRIPTION {
-            return Err(wrong(format!(
-                "{size} bytes are more than the {MAX_DESCRIPTION} that are read"
-            )));
+        if size > read::MAX_DOCUMENT {
+            let most = read::MAX_DOCUMENT;
+            return Err(wrong(format!("{size} bytes are more than the {most} that are read")));
         }
         let bytes = std::fs::read(path).map_err(file)?;
-        let source = Url::from_file_path(place).ok();
-        let options = ReadOptions { api: name, source: source.as_ref() };
-        let description =
-            tollbridge_openapi::read(&bytes, &options).map_err(|error| wrong(error.to_string()))?;
+        let source = std::path::absolute(place).ok();
+        let source = source.and_then(|place| Url::from_file_path(place).ok());
+        let description = read(&bytes, name, source.as_ref()).map_err(wrong)?;
         Ok(Self::new(description, digest_bytes(&bytes)))
     }
 

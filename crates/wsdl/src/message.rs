@@ -11,7 +11,7 @@ use crate::plan::{Body, Complex, Element, TypeId, Types};
 
 /// Which SOAP an operation speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SoapVersion {
+pub(crate) enum SoapVersion {
     /// SOAP 1.1.
     V1_1,
     /// SOAP 1.2.
@@ -20,7 +20,7 @@ pub enum SoapVersion {
 
 impl SoapVersion {
     /// The namespace of the envelope.
-    pub fn namespace(self) -> &'static str {
+    pub(crate) fn namespace(self) -> &'static str {
         match self {
             Self::V1_1 => "http://schemas.xmlsoap.org/soap/envelope/",
             Self::V1_2 => "http://www.w3.org/2003/05/soap-envelope",

@@ -8,10 +8,7 @@ use crate::XmlError;
 
 /// The document's text: by its byte order mark, else by what the transport said (RFC 7303
 /// §3), else by its own declaration, else as UTF-8 (XML 1.0 appendix F.1).
-pub(crate) fn decode<'b>(
-    bytes: &'b [u8],
-    charset: Option<&str>,
-) -> Result<Cow<'b, str>, XmlError> {
+pub(crate) fn decode<'b>(bytes: &'b [u8], charset: Option<&str>) -> Result<Cow<'b, str>, XmlError> {
     let known =
         |label: &str| Encoding::for_label(label.as_bytes()).ok_or(XmlError::UnknownEncoding);
     let (encoding, mark) = match (Encoding::for_bom(bytes), charset.or_else(|| declared(bytes))) {

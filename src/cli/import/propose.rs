@@ -10,16 +10,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use tollbridge_openapi::ReadOptions;
 use tollbridge_operation::{
-    ApiKeyPlace, ApiName, Description, Endpoint, Operation, SchemeUse, SecurityScheme, ToolName,
+    ApiKeyPlace, ApiName, Description, Effect, Endpoint, Operation, SchemeUse, SecurityScheme,
+    ToolName,
 };
 use url::Url;
 
 use super::ImportError;
-use super::select::{Choice, Selection};
+use super::select::{self, Choice, Selection};
 use super::source::{Spec, is_private};
 use super::write;
+use crate::catalog;
 use crate::config::{Api, BaseUrl, Config, HostName};
 use crate::tools::name::propose;
 
@@ -299,8 +300,8 @@ impl<'a> Proposal<'a> {
         servers: &Servers,
     ) {
         let Home { name, spec, .. } = home;
-        let title =
-            format!("{} {}, {}", description.title, description.version, description.format);
+        let title = format!("{} {}", description.title, description.version);
+        let title = format!("{}, {}", title.trim(), description.format);
         let mut table = format!("\n[api.{name}]\n# {}\n", one_line(&title, 90));
         let mut line = |key: &str, value: &str| {
             writeln!(table, "{key:<8} = {value}").expect("a String takes it");
@@ -330,7 +331,12 @@ impl<'a> Proposal<'a> {
                 .map(|e| format!("{} {}", e.method, e.path))
                 .filter(|place| place != key),
         );
-        about.push(operation.effect.as_str().to_owned());
+        if operation.endpoint.is_some() {
+            about.push(operation.effect.as_str().to_owned());
+        } else {
+            // Nothing in a WSDL says what an operation does to the world.
+            about.push(format!("{}, by its name", select::effect(operation).as_str()));
+        }
         if operation.deprecated {
             about.push("deprecated".to_owned());
         }
@@ -345,6 +351,9 @@ impl<'a> Proposal<'a> {
         line("api", &quoted(api.as_str()));
         line("operation", &quoted(key));
         line("name", &quoted(name.as_str()));
+        if operation.endpoint.is_none() && select::effect(operation) == Effect::Read {
+            line("# effect", "\"read\" # if it only reads: then it is repeated after failures");
+        }
         if hold {
             line("hold", "true");
         }
@@ -404,13 +413,12 @@ const HEAD: &str = "\
 
 fn read(spec: &Spec, api: &ApiName) -> Result<Description, ImportError> {
     let failed = |message: String| ImportError::Failed(format!("{}: {message}", spec.label));
-    if extension(&spec.bytes) == "wsdl" {
-        return Err(failed(
-            "this is XML or HTML: descriptions are OpenAPI or Swagger in this version".to_owned(),
-        ));
-    }
-    let options = ReadOptions { api, source: spec.url.as_ref() };
-    tollbridge_openapi::read(&spec.bytes, &options).map_err(|error| failed(error.to_string()))
+    // Relative servers of an OpenAPI description in a file lead nowhere; what a WSDL imports
+    // is beside it.
+    let file = spec.file.as_ref().filter(|_| tollbridge_wsdl::is_xml(&spec.bytes));
+    let file = file.and_then(|file| std::path::absolute(file).ok());
+    let file = file.and_then(|file| Url::from_file_path(file).ok());
+    catalog::read(&spec.bytes, api, spec.url.as_ref().or(file.as_ref())).map_err(failed)
 }
 
 /// What a description's file is called by its content.

@@ -214,8 +214,7 @@ impl<'d> Compiler<'d> {
             let ty = self.type_of(derived)?;
             variants.push(Variant { label: name.local.to_string(), name, ty });
         }
-        let derivation = derivation(at.element);
-        let is_derived = derivation.is_some() && at.element.child("complexContent").is_some();
+        let is_derived = self.is_derived(at);
         let content = match (parts.simple, parts.particle) {
             (Some(simple), _) => Content::Simple(simple),
             (None, Some(particle)) => Content::elements(shape(particle, parts.mixed), parts.mixed),
@@ -232,6 +231,16 @@ impl<'d> Compiler<'d> {
             is_abstract: is_true(at.element, "abstract"),
             variants: labelled(variants),
         }))
+    }
+
+    /// Whether its base is a complex type that a schema defines: elements of the base may
+    /// then be of this type.
+    fn is_derived(&self, at: Component<'d>) -> bool {
+        let Some(step) = derivation(at.element) else { return false };
+        let base = step.attribute(None, "base").and_then(|base| at.context.qname(step, base).ok());
+        let base = base.filter(|base| builtin(base).is_none());
+        base.and_then(|base| self.schemas.find(Kind::Type, &base, Some(at)))
+            .is_some_and(|base| base.element.name == "complexType")
     }
 
     /// A complex type's parts, over those of its base.

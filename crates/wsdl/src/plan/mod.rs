@@ -12,6 +12,7 @@ mod compile;
 mod particle;
 mod schema;
 mod shape;
+mod words;
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -8,8 +8,10 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use super::words;
 use super::{Body, Complex, Content, Element, Particle, Term, TypeId, Types, Variant};
 use crate::xsd::simple::Direction;
+use tollbridge_xml::Scope;
 
 /// More derived types than this are not spelled out: `@type` then lists their names alone.
 const MAX_VARIANTS: usize = 24;
@@ -244,6 +246,9 @@ impl<'t> SchemaWriter<'t> {
             Content::Empty => {}
             Content::Simple(simple) => {
                 members.properties.insert("#text".into(), simple.schema(self.direction));
+                if simple.read("", &Scope::default()).is_err() {
+                    members.required.push("#text".into());
+                }
             }
             Content::Elements { particle, mixed, .. } => {
                 self.particle(
@@ -294,7 +299,7 @@ impl<'t> SchemaWriter<'t> {
                 }
             }
             Term::Choice(parts) => {
-                let branches: Vec<String> = parts.iter().filter_map(branch_in_words).collect();
+                let branches: Vec<String> = parts.iter().filter_map(words::branch).collect();
                 if branches.len() > 1 {
                     let word =
                         if needed && !particle.is_emptiable() { "Exactly" } else { "At most" };
@@ -333,6 +338,8 @@ impl<'t> SchemaWriter<'t> {
                 let items =
                     if place.mixed { json!({"anyOf": [item, {"type": "string"}]}) } else { item };
                 let text = if place.mixed { ", and strings of text between them" } else { "" };
+                let order = words::model(inner)
+                    .map_or_else(String::new, |model| format!(", in this order: {model}"));
                 if needed && !inner.is_emptiable() {
                     members.required.push("#content".into());
                 }
@@ -341,17 +348,12 @@ impl<'t> SchemaWriter<'t> {
                     json!({
                         "type": "array",
                         "items": items,
-                        "description": format!("In this order: objects of one member each{text}."),
+                        "description": format!("Objects of one member each{text}{order}."),
                     }),
                 );
             }
         }
     }
-}
-
-fn branch_in_words(particle: &Particle) -> Option<String> {
-    let keys: Vec<&str> = particle.elements().iter().map(|element| element.key()).take(6).collect();
-    (!keys.is_empty()).then(|| keys.join(", "))
 }
 
 fn describe(schema: &mut Value, text: &str) {

@@ -24,7 +24,7 @@ use tollbridge_operation::{
 use url::Url;
 
 use self::definitions::{Definitions, Port};
-use self::operation::Draft;
+use self::operation::{Draft, Identity};
 use crate::binding::SoapBinding;
 use crate::documents::{Documents, Source, WSDL};
 use crate::message::OperationPlan;
@@ -109,11 +109,17 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
     let (types, told) = compiler.finish();
     warnings.extend(told);
     let types = Arc::new(types);
-    let mut operations = Vec::new();
+    let mut operations: Vec<Operation> = Vec::new();
+    let mut first_of: HashMap<Identity, OperationKey> = HashMap::new();
     for (key, draft) in keyed(drafts) {
         let pointer = draft.pointer.clone();
+        let identity = draft.identity.clone();
         match finish(options, &key, draft, &types) {
-            Ok(operation) => operations.push(operation),
+            Ok(mut operation) => {
+                operation.twin_of = first_of.get(&identity).cloned();
+                first_of.entry(identity).or_insert_with(|| operation.id.key.clone());
+                operations.push(operation);
+            }
             Err(Fault { pointer: at, reason }) => {
                 let pointer = if at.is_empty() { pointer } else { at };
                 skipped.push(Skipped { key, endpoint: None, pointer, reason });
@@ -152,6 +158,10 @@ fn draft_port<'d>(
             return;
         }
     };
+    if binding.operations().next().is_none() {
+        let place = format!("/definitions/service[{}]/port[{}]", port.service, port.name);
+        compiler.warn(place, "its binding has no operations");
+    }
     for bound in binding.operations() {
         let name = bound.attribute(None, "name").unwrap_or("?").trim();
         let key = format!("{prefix}.{name}");
@@ -229,6 +239,7 @@ fn finish(
         output: output_schema.map(Schema::new),
         security: draft.security,
         servers: draft.servers,
+        twin_of: None,
         binding: Arc::new(binding),
     })
 }

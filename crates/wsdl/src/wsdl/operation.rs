@@ -15,6 +15,9 @@ use crate::xsd::{Component, SOAP_ENC};
 /// Characters of an operation's documentation.
 const MAX_DOCUMENTATION: usize = 2000;
 
+/// The namespace of WSDL's MIME binding.
+const MIME: &str = "http://schemas.xmlsoap.org/wsdl/mime/";
+
 /// An operation in the making.
 pub(super) struct Draft {
     pub(super) key: String,
@@ -30,9 +33,14 @@ pub(super) struct Draft {
     pub(super) security: Vec<SecurityRequirement>,
     pub(super) headers: Vec<Arc<Element>>,
     pub(super) faults: Vec<Arc<Element>>,
+    /// What is the same for an operation through each port of its service.
+    pub(super) identity: Identity,
     input: Parts,
     output: Option<Parts>,
 }
+
+/// An operation of a service, whichever its port: service, port type, name and input's name.
+pub(super) type Identity = (String, *const Node, String, Option<String>);
 
 /// A message's body before it is known whether it is wrapped.
 enum Parts {
@@ -79,11 +87,13 @@ pub(super) fn draft<'d>(
         .and_then(|extension| extension.attribute(None, "style"))
         .unwrap_or(binding.style)
         .trim();
-    let mut reader =
-        MessageReader { definitions, binding, compiler, name: &name, style, pointer: &pointer };
+    let mut reader = MessageReader { definitions, binding, compiler, style, pointer: &pointer };
     let bound_input = children(bound, "input").next();
     let bound_output = children(bound, "output").next();
     let headers = reader.headers(bound_input)?;
+    if bound_input.is_some_and(|input| !attached(input).is_empty()) {
+        return Err(fault("it is sent with attachments, which are not bridged".to_owned()));
+    }
     let input = reader.body(said_input, bound_input, &name, &headers)?;
     let output = match said_output {
         Some(said) => {
@@ -95,10 +105,17 @@ pub(super) fn draft<'d>(
     };
     let faults = reader.faults(abstract_operation);
     let words = documentation(abstract_operation).or_else(|| documentation(bound));
+    let input_name = said_input.attribute(None, "name").map(|name| name.trim().to_owned());
     Ok(Draft {
         key,
         service: port.service.to_owned(),
-        input_name: said_input.attribute(None, "name").map(|name| name.trim().to_owned()),
+        identity: (
+            port.service.to_owned(),
+            std::ptr::from_ref(binding.port_type),
+            name.clone(),
+            input_name.clone(),
+        ),
+        input_name,
         summary: words.as_ref().map(|words| first_sentence(words)),
         documentation: words,
         version: binding.version,
@@ -128,6 +145,18 @@ fn abstract_operation<'d>(port_type: &'d Node, bound: &Node, name: &str) -> Opti
     Some(std::iter::once(first).chain(all).find(same_input).unwrap_or(first))
 }
 
+/// The parts that travel beside the envelope (WSDL 1.1 §5.3).
+fn attached(bound: &Node) -> Vec<&str> {
+    bound
+        .elements()
+        .filter(|child| child.name == "multipartRelated")
+        .flat_map(Node::elements)
+        .flat_map(Node::elements)
+        .filter(|child| child.name == "content" && child.namespace.as_deref() == Some(MIME))
+        .filter_map(|child| child.attribute(None, "part").map(str::trim))
+        .collect()
+}
+
 struct Header {
     element: Arc<Element>,
     message: *const Node,
@@ -138,7 +167,6 @@ struct MessageReader<'r, 'd> {
     definitions: &'r Definitions<'d>,
     binding: &'r Binding<'d>,
     compiler: &'r mut Compiler<'d>,
-    name: &'r str,
     style: &'r str,
     pointer: &'r str,
 }
@@ -182,6 +210,7 @@ impl<'d> MessageReader<'_, 'd> {
     ) -> Result<Parts, Fault> {
         let message = self.message(said)?;
         let body = bound.and_then(|bound| self.extensions(bound, "body").first().copied());
+        let attached = bound.map(attached).unwrap_or_default();
         let says = |name: &str| body.and_then(|body| body.attribute(None, name)).map(str::trim);
         let encoded = says("use") == Some("encoded");
         let wanted: Option<Vec<&str>> =
@@ -196,7 +225,7 @@ impl<'d> MessageReader<'_, 'd> {
                 Some(wanted) => wanted.contains(&name),
                 None => !in_header,
             };
-            if is_wanted {
+            if is_wanted && !attached.contains(&name) {
                 parts.push((name, part));
             }
         }
@@ -211,7 +240,7 @@ impl<'d> MessageReader<'_, 'd> {
             let namespace = says("namespace").filter(|uri| !uri.is_empty()).or(self.binding.target);
             let mut elements = Vec::new();
             for (name, part) in parts {
-                elements.push(self.rpc_part(name, part)?);
+                elements.push(self.part(name, part)?);
             }
             return Ok(Parts::Rpc { wrapper: QName::new(namespace, wrapper), elements, encoded });
         }
@@ -220,17 +249,23 @@ impl<'d> MessageReader<'_, 'd> {
         }
         let mut elements = Vec::new();
         for (name, part) in parts {
-            let Some(spelled) = part.attribute(None, "element") else {
-                return Err(self.fault(format!(
-                    "the part `{name}` has a type where document style wants an element"
-                )));
-            };
-            elements.push(self.element(part, spelled)?);
+            // WSDL 1.1 §3.5 gives the body itself that type, the Basic Profile (R2204) forbids
+            // it, and services that have it mean an element of the part's name.
+            if part.attribute(None, "element").is_none() {
+                self.compiler.warn(
+                    self.pointer,
+                    format!(
+                        "the part `{name}` has a type where document style wants an element; \
+                         an element of that name in no namespace is taken for it"
+                    ),
+                );
+            }
+            elements.push(self.part(name, part)?);
         }
         Ok(Parts::Document { elements })
     }
 
-    fn rpc_part(&mut self, name: &str, part: &'d Node) -> Result<Arc<Element>, Fault> {
+    fn part(&mut self, name: &str, part: &'d Node) -> Result<Arc<Element>, Fault> {
         if let Some(spelled) = part.attribute(None, "element") {
             return self.element(part, spelled);
         }
@@ -270,7 +305,7 @@ impl<'d> MessageReader<'_, 'd> {
             let Some(part) = part else {
                 return Err(self.fault(format!("the header's part `{wanted}` is not defined")));
             };
-            let element = self.rpc_part(&wanted, part)?;
+            let element = self.part(&wanted, part)?;
             if headers.iter().all(|other| other.element.key() != element.key()) {
                 headers.push(Header { element, message, part: wanted });
             }
