@@ -45,6 +45,14 @@ evidence:
     cargo build --workspace --locked
     tests/judges/run target/debug/tollbridge
 
+# The bridge beside nginx, a bare proxy, a bare rmcp server and FastMCP: docs/performance.md
+bench *OPTIONS:
+    benches/end-to-end/run.py {{ OPTIONS }}
+
+# The pieces of a call's way, one by one
+bench-pieces *FILTER:
+    cargo bench --locked --bench hot_path -- {{ FILTER }}
+
 # Everything that must hold before a change goes in
 ci:
     .ci/run

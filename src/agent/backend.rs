@@ -15,6 +15,9 @@ pub trait Backend: Send + Sync + 'static {
     /// The tools of exactly this caller, in their order in `tools.toml`.
     fn tools(&self, caller: &Caller) -> Arc<ToolList>;
 
+    /// Whether this caller's tool of that name is listed with a schema of its result.
+    fn describes(&self, caller: &Caller, tool: &str) -> bool;
+
     /// Carries out one call. The future is polled to its end even when the client has gone:
     /// `watch.cancel` tells it.
     fn call(

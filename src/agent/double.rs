@@ -37,7 +37,10 @@ pub(super) fn meta() -> CallMeta {
 }
 
 pub(super) fn success(payload: Payload) -> Reply {
-    Reply { meta: meta(), result: Ok(Success { payload, drift: Vec::new(), cuts: Vec::new() }) }
+    Reply {
+        meta: meta(),
+        result: Ok(Success { payload, drift: Vec::new(), cuts: Vec::new(), pages: None }),
+    }
 }
 
 pub(super) fn failure(code: ErrorCode) -> Failure {
@@ -118,6 +121,11 @@ impl Double {
 impl Backend for Double {
     fn tools(&self, _: &Caller) -> Arc<ToolList> {
         self.tools.lock().unwrap().clone()
+    }
+
+    fn describes(&self, caller: &Caller, tool: &str) -> bool {
+        let list = self.tools(caller);
+        list.tools.iter().any(|view| view.name == tool && view.output_schema.is_some())
     }
 
     async fn call(

@@ -20,6 +20,13 @@ impl Backend for Gateway {
         })
     }
 
+    fn describes(&self, caller: &Caller, tool: &str) -> bool {
+        let toolbox = self.toolbox();
+        let groups = toolbox.groups_of(caller);
+        let found = toolbox.find(tool, &caller.identity, &groups);
+        found.is_some_and(|exposed| exposed.tool.output.is_some())
+    }
+
     async fn call(
         &self,
         caller: Caller,

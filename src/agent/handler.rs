@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode,
-    Implementation, JsonObject, ListToolsResult, MetaObject, PaginatedRequestParams,
-    ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId, RequestMetaObject,
-    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest,
+    CustomResult, ErrorCode, Implementation, JsonObject, ListToolsResult, MetaObject,
+    PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId,
+    RequestMetaObject, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, ToolAnnotations,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -154,6 +154,65 @@ impl<B: Backend> Handler<B> {
     }
 }
 
+/// A call as its request asks for it.
+pub(super) struct Asked<'a> {
+    pub(super) tool: String,
+    pub(super) arguments: JsonObject,
+    pub(super) meta: &'a RequestMetaObject,
+    pub(super) client: Option<Implementation>,
+}
+
+impl<B: Backend> Handler<B> {
+    /// Carries out a call and makes its result. `cancel` is cancelled when nobody is left to
+    /// read it.
+    pub(super) async fn carry_out(
+        &self,
+        caller: Caller,
+        asked: Asked<'_>,
+        cancel: CancellationToken,
+        progress: Option<(&Peer<RoleServer>, ProgressToken)>,
+    ) -> Result<CallToolResult, ErrorData> {
+        let _ticket = self.shared.in_flight.enter();
+        let request = match call_request(asked) {
+            Ok(request) => request,
+            Err(reason) => return Err(self.malformed(Some(caller.identity), reason).await),
+        };
+        let described = self.shared.backend.describes(&caller, &request.tool);
+        let gone = async {
+            self.shared.gone.cancelled().await;
+            cancel.cancel();
+            std::future::pending().await
+        };
+        let call = async {
+            let cancel = cancel.clone();
+            match progress {
+                None => {
+                    let watch = CallWatch { cancel, progress: None };
+                    self.shared.backend.call(caller, request, watch).await
+                }
+                Some((peer, token)) => {
+                    let (sender, steps) = mpsc::channel(16);
+                    let watch = CallWatch { cancel, progress: Some(sender) };
+                    let call = self.shared.backend.call(caller, request, watch);
+                    follow(call, steps, peer, &token).await
+                }
+            }
+        };
+        let reply = tokio::select! {
+            biased;
+            reply = call => reply,
+            reply = gone => reply,
+        };
+        match reply {
+            Ok(reply) => Ok(result::from_reply(reply, described, &self.shared.server)),
+            Err(refused @ Refused::UnknownTool { .. }) => {
+                Err(ErrorData::invalid_params(refused.to_string(), None))
+            }
+            Err(Refused::Unrecorded) => Ok(result::unrecorded(&self.shared.server)),
+        }
+    }
+}
+
 impl<B: Backend> ServerHandler for Handler<B> {
     fn get_info(&self) -> ServerConfig {
         self.shared.config.clone()
@@ -189,53 +248,18 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let _ticket = self.shared.in_flight.enter();
         self.reached(&context.id);
         let caller = self.caller(&context.extensions)?;
-        let client = context.client_info().map(|client| {
-            let Implementation { name, version, .. } = client;
-            format!("{}/{}", bounded(&name), bounded(&version))
-        });
-        let request = match call_request(request, &context.meta, client) {
-            Ok(request) => request,
-            Err(reason) => return Err(self.malformed(Some(caller.identity), reason).await),
+        let client = context.client_info();
+        let asked = Asked {
+            tool: request.name.into_owned(),
+            arguments: request.arguments.unwrap_or_default(),
+            meta: &context.meta,
+            client,
         };
-        let list = self.shared.backend.tools(&caller);
-        let tool = list.tools.iter().find(|tool| tool.name == request.tool);
-        let cancel = context.ct.child_token();
-        // Nobody is left to read an answer.
-        let gone = async {
-            self.shared.gone.cancelled().await;
-            cancel.cancel();
-            std::future::pending().await
-        };
-        let call = async {
-            let cancel = cancel.clone();
-            match context.meta.get_progress_token() {
-                None => {
-                    let watch = CallWatch { cancel, progress: None };
-                    self.shared.backend.call(caller, request, watch).await
-                }
-                Some(token) => {
-                    let (sender, progress) = mpsc::channel(16);
-                    let watch = CallWatch { cancel, progress: Some(sender) };
-                    let call = self.shared.backend.call(caller, request, watch);
-                    follow(call, progress, &context.peer, &token).await
-                }
-            }
-        };
-        let reply = tokio::select! {
-            biased;
-            reply = call => reply,
-            reply = gone => reply,
-        };
-        match reply {
-            Ok(reply) => Ok(result::from_reply(reply, tool, &self.shared.server).into()),
-            Err(refused @ Refused::UnknownTool { .. }) => {
-                Err(ErrorData::invalid_params(refused.to_string(), None))
-            }
-            Err(Refused::Unrecorded) => Ok(result::unrecorded(&self.shared.server).into()),
-        }
+        let progress = context.meta.get_progress_token().map(|token| (&context.peer, token));
+        let result = self.carry_out(caller, asked, context.ct.child_token(), progress).await;
+        Ok(result?.into())
     }
 
     async fn on_custom_request(
@@ -306,22 +330,21 @@ impl<B: Backend> ServerHandler for Handler<B> {
 }
 
 /// Takes from a request what the gateway wants to know.
-fn call_request(
-    request: CallToolRequestParams,
-    meta: &RequestMetaObject,
-    client: Option<String>,
-) -> Result<CallRequest, &'static str> {
+fn call_request(asked: Asked<'_>) -> Result<CallRequest, &'static str> {
+    let meta = asked.meta;
     let approval = match meta.get("tollbridge/approval") {
         None | Some(Value::Null) => None,
         Some(Value::String(id)) => Some(id.clone()),
         Some(_) => return Err("`_meta[\"tollbridge/approval\"]` is no string"),
     };
     Ok(CallRequest {
-        tool: request.name.into_owned(),
-        arguments: request.arguments.unwrap_or_default(),
+        tool: asked.tool,
+        arguments: asked.arguments,
         approval,
         payment: meta.get("x402/payment").filter(|payment| !payment.is_null()).cloned(),
-        client,
+        client: asked.client.map(|Implementation { name, version, .. }| {
+            format!("{}/{}", bounded(&name), bounded(&version))
+        }),
         traceparent: meta.get_traceparent().map(bounded),
     })
 }

@@ -220,6 +220,15 @@ impl Verdict {
     }
 }
 
+/// The columns of an event that opens a call.
+#[derive(Debug, Clone, Copy, Default)]
+struct Opening<'a> {
+    identity: Option<&'a str>,
+    tool: Option<&'a str>,
+    api: Option<&'a str>,
+    operation: Option<&'a str>,
+}
+
 impl Event {
     /// The event's name.
     pub fn kind(&self) -> &'static str {
@@ -247,32 +256,77 @@ impl Event {
     /// The event as a row. Nothing that the redactor knows gets into it, and no text without
     /// bounds.
     pub fn row(&self, call: Option<&CallId>, at: i64, redactor: &Redactor) -> EventRow {
+        let call = call.map(|call| call.as_str().to_owned());
+        let opening = self.opening();
+        match serde_json::to_string(self) {
+            // Nearly always: nothing in it is long, and nothing in it is secret.
+            Ok(body) if body.len() <= MAX_TEXT && redactor.leaves_json(&body) => EventRow {
+                identity: opening.identity.map(str::to_owned),
+                tool: opening.tool.map(str::to_owned),
+                api: opening.api.map(str::to_owned),
+                operation: opening.operation.map(str::to_owned),
+                ..self.bare_row(call, at, body)
+            },
+            _ => self.clean_row(call, at, redactor),
+        }
+    }
+
+    /// The row of an event that must be cleaned member by member.
+    pub(super) fn clean_row(&self, call: Option<String>, at: i64, redactor: &Redactor) -> EventRow {
         let mut body = self.members();
         for (name, value) in &mut body {
             clean(name, value, redactor);
         }
-        let column = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
         let opens = matches!(self, Self::Received { .. } | Self::Malformed { .. });
-        let of_call = |name: &str| if opens { column(name) } else { None };
+        let of_call = |name: &str| {
+            let column = || body.get(name).and_then(Value::as_str).map(str::to_owned);
+            if opens { column() } else { None }
+        };
+        let (identity, tool) = (of_call("identity"), of_call("tool"));
+        let (api, operation) = (of_call("api"), of_call("operation"));
+        let body = Value::Object(body).to_string();
+        EventRow { identity, tool, api, operation, ..self.bare_row(call, at, body) }
+    }
+
+    /// A row without the columns that open a call.
+    fn bare_row(&self, call: Option<String>, at: i64, body: String) -> EventRow {
         let outcome = match self {
             Self::Malformed { .. } => Some("malformed".to_owned()),
-            _ => column("outcome"),
+            // A word of a closed list, and so nothing that is cleaned.
+            Self::Replied { outcome, .. } => Some(outcome.clone()),
+            _ => None,
         };
         let decision = match self {
             Self::Decided { effect, .. } => Some(effect.as_str()),
             _ => None,
         };
         EventRow {
-            call: call.map(|call| call.as_str().to_owned()),
+            call,
             at,
             kind: self.kind(),
-            identity: of_call("identity"),
-            tool: of_call("tool"),
-            api: of_call("api"),
-            operation: of_call("operation"),
+            identity: None,
+            tool: None,
+            api: None,
+            operation: None,
             decision,
             outcome,
-            body: Value::Object(body).to_string(),
+            body,
+        }
+    }
+
+    /// What an event that opens a call says in columns of their own.
+    fn opening(&self) -> Opening<'_> {
+        match self {
+            Self::Received { identity, tool, api, operation, .. } => Opening {
+                identity: Some(identity),
+                tool: Some(tool),
+                api: api.as_deref(),
+                operation: operation.as_deref(),
+            },
+            Self::Malformed { identity, .. } => {
+                Opening { identity: identity.as_deref(), ..Opening::default() }
+            }
+            _ => Opening::default(),
         }
     }
 

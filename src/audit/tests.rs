@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use tollbridge_operation::CallId;
 
@@ -343,4 +344,51 @@ fn names_of_calls_differ_and_are_ulids() {
     let (one, two) = (new_call_id(), new_call_id());
     assert_ne!(one, two);
     assert!(one.as_str().parse::<ulid::Ulid>().is_ok());
+}
+
+/// What stands for a secret in a text, in some spelling or other, and what does not.
+fn pieces() -> impl Strategy<Value = String> {
+    let spellings = [
+        "s3cr\"et/\\1",
+        "s3cr\\\"et/\\\\1",
+        "s3cr%22et%2F%5C1",
+        "s3cr%2522et%252F%255C1",
+        "s3cr&quot;et/\\1",
+        "czNjciJldC9cMQ",
+        "73336372226574 2f5c31",
+        "733363722265742f5c31",
+        "4711.5",
+        "tb_ABC123_abcdefghijklmnopqrstuvwxyz0123456789ABCDEF",
+        "plain",
+        "\n",
+        "\\",
+        "\"",
+        "%5",
+    ];
+    proptest::collection::vec(proptest::sample::select(spellings.to_vec()), 0..4)
+        .prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    /// The short way of making a row is taken only where the long one would change nothing.
+    #[test]
+    fn a_row_is_the_same_whether_or_not_its_event_is_cleaned_member_by_member(
+        (one, two, name) in (pieces(), pieces(), pieces()),
+        number in proptest::sample::select(vec!["4711.5", "14711.50", "1", "0.1e-7"]),
+    ) {
+        let secrets = [Secret::new("s3cr\"et/\\1"), Secret::new("4711.5")];
+        let redactor = Redactor::new(&secrets);
+        let number: Value = serde_json::from_str(number).unwrap();
+        let arguments = json!({ "text": one, name: [number, { "in": two.clone() }] });
+        let Event::Received { tool, .. } = received(json!({})) else { unreachable!() };
+        let mut event = received(arguments);
+        if let Event::Received { client, .. } = &mut event {
+            *client = Some(format!("{tool}{two}"));
+        }
+        for redactor in [redactor, Redactor::default()] {
+            let call = CallId::new(ONE);
+            let long = event.clean_row(Some(ONE.to_owned()), 5, &redactor);
+            prop_assert_eq!(event.row(Some(&call), 5, &redactor), long);
+        }
+    }
 }

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tollbridge_operation::Call;
+use tollbridge_operation::{Arguments, Call, Payload};
 
 use super::attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
 use super::exchange::{self, Answered, Ended};
 use super::judge::{Judge, MESSAGE, Setback, Verdict, cut, shown};
-use super::prepare::{Prepared, Target};
+use super::link;
+use super::prepare::{Prepared, Target, prepare};
 use super::redirect;
 use super::report::{Failed, FailureKind, Outcome, Report};
 use super::retry::{self, Nature};
@@ -38,6 +39,63 @@ pub async fn execute(
     run(cleared.get(), &prepared, upstream, deadline, cancel, log).await
 }
 
+/// What is asked for after a success.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// The same operation with these arguments.
+    Arguments(Arguments),
+    /// A URL of the upstream's own.
+    Url(String),
+}
+
+/// [`execute`] for an answer that comes in pages: after each success `turn` takes the payload,
+/// the URL of the `Link` header's next page and the bytes that were read so far, and says what
+/// is asked for next. The report is of the last request; a success before it was taken.
+pub async fn execute_pages(
+    cleared: Cleared<Call>,
+    prepared: Prepared,
+    upstream: &Upstream,
+    deadline: Instant,
+    cancel: &CancellationToken,
+    log: &mut impl AttemptLog,
+    mut turn: impl FnMut(&Payload, Option<&str>, u64) -> Option<Next> + Send,
+) -> Report {
+    let call = cleared.get();
+    let begun = Instant::now();
+    let mut course = Course::new(call, upstream, deadline, cancel, log);
+    let mut prepared = prepared;
+    let mut page = 1_u32;
+    let outcome = loop {
+        let outcome = course.run(&prepared).await;
+        let Outcome::Done { payload, .. } = &outcome else { break outcome };
+        let Some(next) = turn(payload, course.link.take().as_deref(), course.report.bytes) else {
+            break outcome;
+        };
+        page += 1;
+        let following = match next {
+            Next::Arguments(arguments) => prepare(upstream, &Call { arguments, ..call.clone() })
+                .map_err(|error| error.to_string()),
+            Next::Url(url) => link::follow(upstream, &prepared, &url),
+        };
+        prepared = match following {
+            Ok(following) => following,
+            Err(reason) => {
+                let failed = course.judge.failed(FailureKind::UpstreamError, &reason);
+                break Outcome::Failed(failed);
+            }
+        };
+        let otherwise = course.out_of_time();
+        let again = Again { wait: Duration::ZERO, why: format!("page {page}"), otherwise };
+        if let Err(failed) = course.go_on(again, &prepared.target).await {
+            break course.give_up(*failed);
+        }
+    };
+    let mut report = course.report;
+    report.outcome = outcome;
+    report.upstream_time = begun.elapsed();
+    report
+}
+
 /// [`execute`] without the proof, for this room's tests.
 pub(super) async fn run(
     call: &Call,
@@ -47,24 +105,8 @@ pub(super) async fn run(
     cancel: &CancellationToken,
     log: &mut impl AttemptLog,
 ) -> Report {
-    let judge = Judge { upstream, call, nature: Nature::of(&call.operation) };
     let begun = Instant::now();
-    let mut course = Course {
-        judge,
-        deadline,
-        cancel,
-        log,
-        n: 1,
-        open: false,
-        report: Report {
-            outcome: Outcome::Failed(judge.failed(FailureKind::Internal, "nothing was done")),
-            attempts: 0,
-            status: None,
-            upstream_time: Duration::ZERO,
-            served_by: None,
-            bytes: 0,
-        },
-    };
+    let mut course = Course::new(call, upstream, deadline, cancel, log);
     let outcome = course.run(prepared).await;
     let mut report = course.report;
     report.outcome = outcome;
@@ -82,15 +124,46 @@ struct Course<'a, L> {
     n: u32,
     /// Whether a request so far may have had an effect that no answer tells of.
     open: bool,
+    /// The next page that the last success named.
+    link: Option<String>,
     report: Report,
 }
 
 /// When there is another request, and why.
-struct Next {
+struct Again {
     wait: Duration,
     why: String,
     /// What is reported if it does not come to that.
     otherwise: Failed,
+}
+
+impl<'a, L: AttemptLog> Course<'a, L> {
+    fn new(
+        call: &'a Call,
+        upstream: &'a Upstream,
+        deadline: Instant,
+        cancel: &'a CancellationToken,
+        log: &'a mut L,
+    ) -> Self {
+        let judge = Judge { upstream, call, nature: Nature::of(&call.operation) };
+        Self {
+            judge,
+            deadline,
+            cancel,
+            log,
+            n: 1,
+            open: false,
+            link: None,
+            report: Report {
+                outcome: Outcome::Failed(judge.failed(FailureKind::Internal, "nothing was done")),
+                attempts: 0,
+                status: None,
+                upstream_time: Duration::ZERO,
+                served_by: None,
+                bytes: 0,
+            },
+        }
+    }
 }
 
 impl<L: AttemptLog> Course<'_, L> {
@@ -124,7 +197,7 @@ impl<L: AttemptLog> Course<'_, L> {
                         Ok(hop) => target = Cow::Owned(hop),
                         Err(failed) => return self.give_up(*failed),
                     }
-                    Next {
+                    Again {
                         wait: Duration::ZERO,
                         why: format!("redirected by {}", shown(answered.status)),
                         otherwise: self.out_of_time(),
@@ -133,7 +206,8 @@ impl<L: AttemptLog> Course<'_, L> {
                 ended => {
                     let why = why(&ended);
                     match self.judge.verdict(ended) {
-                        Verdict::Done { payload, drift } => {
+                        Verdict::Done { payload, drift, link } => {
+                            self.link = link;
                             return Outcome::Done { payload, drift };
                         }
                         Verdict::Setback(setback) => {
@@ -209,7 +283,7 @@ impl<L: AttemptLog> Course<'_, L> {
     }
 
     /// Whether there is a try of that number, counted from 1, and when.
-    fn repeat(&mut self, setback: Setback, number: u32, why: String) -> Result<Next, Box<Failed>> {
+    fn repeat(&mut self, setback: Setback, number: u32, why: String) -> Result<Again, Box<Failed>> {
         let Setback { failing, mut failed, asked, open } = setback;
         self.open |= open;
         if failed.retryable {
@@ -225,12 +299,12 @@ impl<L: AttemptLog> Course<'_, L> {
         if !again || number > retry::ATTEMPTS || !in_time {
             return Err(Box::new(failed));
         }
-        Ok(Next { wait, why, otherwise: failed })
+        Ok(Again { wait, why, otherwise: failed })
     }
 
     /// Waits, and announces the next request.
-    async fn go_on(&mut self, next: Next, target: &Target) -> Result<(), Box<Failed>> {
-        let Next { wait, why, otherwise } = next;
+    async fn go_on(&mut self, next: Again, target: &Target) -> Result<(), Box<Failed>> {
+        let Again { wait, why, otherwise } = next;
         let n = self.n + 1;
         if !wait.is_zero() {
             self.log.waiting(n, wait, &why);

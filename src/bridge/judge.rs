@@ -13,6 +13,7 @@ use tollbridge_operation::{Answer, Call, Drift, Fault, Payload, Response};
 use super::breakage::Breakage;
 use super::credential::Credentials;
 use super::exchange::{Answered, Content, Ended};
+use super::link;
 use super::report::{Failed, FailureKind, UpstreamReply};
 use super::retry::{Failing, Nature, may_repeat};
 use super::retry_after::retry_after;
@@ -28,7 +29,7 @@ pub(super) const MESSAGE: usize = 1_000;
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// The call is done.
-    Done { payload: Payload, drift: Vec<Drift> },
+    Done { payload: Payload, drift: Vec<Drift>, link: Option<String> },
     /// It is not, or not yet.
     Setback(Setback),
 }
@@ -87,7 +88,9 @@ impl Judge<'_> {
         };
         let response = Response { status, headers, body };
         match self.call.operation.binding.decode(&response) {
-            Answer::Success { payload, drift } => self.done(payload, drift, status),
+            Answer::Success { payload, drift } => {
+                self.done(payload, drift, status, link::next(&response.headers))
+            }
             Answer::Failure { payload, fault } => {
                 Verdict::Setback(self.refused(&response, value_of(payload), fault))
             }
@@ -106,7 +109,13 @@ impl Judge<'_> {
         }
     }
 
-    fn done(&self, payload: Payload, drift: Vec<Drift>, status: StatusCode) -> Verdict {
+    fn done(
+        &self,
+        payload: Payload,
+        drift: Vec<Drift>,
+        status: StatusCode,
+        link: Option<String>,
+    ) -> Verdict {
         let redactor = &self.upstream.redactor;
         let payload = match payload {
             Payload::Empty => Payload::Empty,
@@ -132,7 +141,7 @@ impl Judge<'_> {
         let drift = drift
             .into_iter()
             .map(|drift| Drift { pointer: clean(drift.pointer), message: clean(drift.message) });
-        Verdict::Done { payload, drift: drift.collect() }
+        Verdict::Done { payload, drift: drift.collect(), link }
     }
 
     /// Nothing came, or a success of which not everything came.

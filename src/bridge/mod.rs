@@ -24,6 +24,7 @@
 //! | `sent` | whether anything of a request can have gone out |
 //! | `breakage` | what broke, in our words |
 //! | `redirect` | a hop, guarded |
+//! | `link` | the next page, by the URL that the upstream names |
 //! | `retry`, `retry_after` | what may be repeated, and when |
 //! | `judge` | what an answer means |
 //! | `engine` | the course of a call: attempts, waits, the deadline, cancellation |
@@ -37,6 +38,7 @@ mod credential;
 mod engine;
 mod exchange;
 mod judge;
+mod link;
 mod prepare;
 mod redirect;
 mod report;
@@ -51,7 +53,7 @@ mod tests;
 pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
 pub use client::http_client;
 pub use credential::{ApiKeyAt, Credential, Credentials};
-pub use engine::execute;
+pub use engine::{Next, execute, execute_pages};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};
 pub use report::{Failed, FailureKind, Outcome, Report, UpstreamReply};
 pub use upstream::{HeaderText, Redirects, Upstream, UpstreamConfig, UpstreamError};

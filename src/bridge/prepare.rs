@@ -63,7 +63,7 @@ pub struct Prepared {
     /// The call that it carries out.
     pub(super) call: CallId,
     pub(super) target: Target,
-    redactor: Arc<Redactor>,
+    pub(super) redactor: Arc<Redactor>,
 }
 
 /// A request, and where it goes. A redirect makes another one of it.

@@ -184,6 +184,11 @@ impl Upstream {
         self.timeout
     }
 
+    /// The longest answer that is read, in bytes.
+    pub fn max_response(&self) -> u64 {
+        self.max_response
+    }
+
     /// The URL under which its operations are.
     pub fn base(&self) -> &str {
         self.base.as_str()

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Exit, context};
 use crate::agent::{self, AgentError, HttpOptions};
 use crate::config::Config;
-use crate::gateway::{self, Caller, Gateway, Secrets, Sources, Transport};
+use crate::gateway::{self, Caller, Changes, Gateway, Secrets, Transport};
 use crate::store::Durability;
 
 /// Arguments of `serve`.
@@ -34,7 +34,7 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
         eprintln!("error: {}", AgentError::Open(address));
         return Exit::Usage;
     }
-    let sources = loaded.sources.clone();
+    let changes = gateway::watch_files(&loaded.sources);
     let (gateway, config) = match context::gateway(loaded).await {
         Ok(opened) => opened,
         Err(exit) => return exit,
@@ -42,7 +42,7 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
     let shutdown = CancellationToken::new();
     let reload = tokio::spawn(reload(
         config_path.to_owned(),
-        sources,
+        changes,
         Lasting::of(&config),
         gateway.clone(),
         shutdown.clone(),
@@ -167,18 +167,11 @@ impl Lasting {
 /// leaves the old one in place.
 async fn reload(
     config: PathBuf,
-    sources: Sources,
+    mut changes: Changes,
     lasting: Lasting,
     gateway: Gateway,
     shutdown: CancellationToken,
 ) {
-    let mut changes = match gateway::watch_files(&sources) {
-        Ok(changes) => changes,
-        Err(error) => {
-            tracing::warn!(%error, "changes of the configuration's files are not noticed; send SIGHUP");
-            gateway::Changes::none()
-        }
-    };
     #[cfg(unix)]
     let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
     loop {
@@ -213,9 +206,7 @@ async fn reload(
                     continue;
                 }
                 context::report(&loaded.warnings);
-                if let Err(error) = changes.follow(&loaded.sources) {
-                    tracing::warn!(%error, "changes of some files will not be noticed");
-                }
+                changes.follow(&loaded.sources);
                 let digest = loaded.config.digest.clone();
                 gateway.swap(loaded.toolbox).await;
                 gateway.metrics().reload(true);

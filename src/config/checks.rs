@@ -13,7 +13,7 @@ use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::load::Config;
 use super::located::Located;
 use super::model::{Api, Auth, Settlement};
-use super::tool::{Argument, Tool};
+use super::tool::{Argument, PageKind, Pages, Tool};
 use super::values::{ArgumentPath, HeaderText, Period, Selector};
 
 /// Adds what is wrong to `found`.
@@ -217,6 +217,9 @@ impl Checks<'_> {
                 self.error(codes::BOUNDS, hold.span(), message, "`identities` is empty");
             }
         }
+        if let Some(pages) = &tool.pages {
+            self.pages(pages);
+        }
         if let Some(shape) = &tool.shape {
             if shape.select.is_none() && shape.rows.is_none() && shape.bytes.is_none() {
                 let message = "`shape` shapes nothing";
@@ -253,6 +256,45 @@ impl Checks<'_> {
             }
             paths.push(path);
             self.argument(path, rules);
+        }
+    }
+
+    /// Each kind of pages has keys of its own: those that it needs, and those that mean
+    /// nothing to it.
+    fn pages(&mut self, pages: &Located<Pages>) {
+        let (argument, next) = match *pages.kind {
+            PageKind::Cursor => (true, true),
+            PageKind::Page | PageKind::Offset => (true, false),
+            PageKind::Link => (false, false),
+            PageKind::Url => (false, true),
+        };
+        let given = [
+            ("argument", argument, pages.argument.as_ref().map(Located::span)),
+            ("next", next, pages.next.as_ref().map(Located::span)),
+        ];
+        for (key, needed, span) in given {
+            match (needed, span) {
+                (true, None) => {
+                    let message = format!("`{key}` is missing: pages of this kind need it");
+                    let label = format!("needs `{key}`");
+                    self.error(codes::MISSING_KEY, pages.span(), message, label);
+                }
+                (false, Some(span)) => {
+                    let message = format!("`{key}` means nothing to pages of this kind");
+                    self.error(codes::BOUNDS, span, message, "remove it");
+                }
+                _ => {}
+            }
+        }
+        if let Some(start) = &pages.start
+            && *pages.kind != PageKind::Page
+        {
+            let message = "`start` means nothing to pages of this kind";
+            self.error(codes::BOUNDS, start.span(), message, "remove it");
+        }
+        if let Some(max) = pages.max_pages.as_ref().filter(|max| max.get() > 100) {
+            let message = "`max_pages` is more than a call may read";
+            self.error(codes::BOUNDS, max.span(), message, "expected at most 100");
         }
     }
 

@@ -35,10 +35,10 @@ pub use model::{
     accepted_copy,
 };
 pub use schema::schema;
-pub use tool::{Argument, Calls, CountedBy, Hold, Shape, Tool};
+pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
 pub use values::{
     ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,
-    Pattern, Period, Selector, Size, StorePath,
+    Pattern, Period, Pointer, ReferenceTo, Selector, Size, StorePath,
 };
 
 #[cfg(test)]

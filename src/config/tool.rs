@@ -11,7 +11,8 @@ use tollbridge_operation::{ApiName, Effect, ToolName};
 use super::decimal::Decimal;
 use super::located::{Keyed, Located};
 use super::values::{
-    ApiNameSchema, ArgumentPath, Literal, Money, Pattern, Period, Selector, Size, ToolNameSchema,
+    ApiNameSchema, ArgumentPath, ArgumentSchema, Literal, Money, Pattern, Period, Pointer,
+    PointerSchema, Selector, Size, ToolNameSchema,
 };
 
 /// `[[tool]]`: an operation that agents may call, within rules.
@@ -55,6 +56,8 @@ pub struct Tool {
     /// Whether doing it twice is the same as doing it once, where method and description
     /// do not say it.
     pub idempotent: Option<Located<bool>>,
+    /// How answers come in pages, which one call then reads together.
+    pub pages: Option<Located<Pages>>,
     /// What is shown of answers.
     pub shape: Option<Located<Shape>>,
     /// Rules on arguments: by name, or by JSON pointer with `*` for every element.
@@ -176,6 +179,53 @@ pub enum CountedBy {
     Identity,
     /// All calls of the tool.
     Tool,
+}
+
+/// How answers come in pages.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pages {
+    /// How the next page is asked for.
+    pub kind: Located<PageKind>,
+    /// The argument that asks for a page (cursor, page, offset): by name or JSON pointer.
+    #[schemars(with = "Option<ArgumentSchema>")]
+    pub argument: Option<Located<ArgumentPath>>,
+    /// Where an answer has the next cursor, or the next page's URL: a JSON pointer.
+    #[schemars(with = "Option<PointerSchema>")]
+    pub next: Option<Located<Pointer>>,
+    /// The number of the first page; by default 1.
+    pub start: Option<Located<u32>>,
+    /// Where the rows are in an answer: a JSON pointer. By default the answer itself where it
+    /// is a list, or its only member that is one.
+    #[schemars(with = "Option<PointerSchema>")]
+    pub rows: Option<Located<Pointer>>,
+    /// Where an answer says whether there is more: a JSON pointer to true or false.
+    #[schemars(with = "Option<PointerSchema>")]
+    pub more: Option<Located<Pointer>>,
+    /// Where an answer says how many rows there are in all: a JSON pointer to a number.
+    #[schemars(with = "Option<PointerSchema>")]
+    pub total: Option<Located<Pointer>>,
+    /// The most pages of one call; by default 10, at most 100.
+    pub max_pages: Option<Located<NonZeroU32>>,
+    /// From how many rows on no further page is asked for; by default 1000.
+    pub max_rows: Option<Located<NonZeroU32>>,
+}
+
+/// How the next page is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum PageKind {
+    /// With a word that the answer gives.
+    Cursor,
+    /// By its number.
+    Page,
+    /// By how many rows come before it.
+    Offset,
+    /// At the URL in the header `Link` with `rel="next"`.
+    Link,
+    /// At the URL in the answer.
+    Url,
 }
 
 /// What is shown of answers.

@@ -265,6 +265,35 @@ text_value!(
     "An absolute http or https URL without credentials."
 );
 
+/// What a description may refer to: a file or a folder, or a URL with what is below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReferenceTo {
+    /// A file or a folder, relative to the configuration's.
+    Path(String),
+    /// A URL with what is below it.
+    Url(Url),
+}
+
+impl FromStr for ReferenceTo {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        if text.contains("://") {
+            return Ok(Self::Url(text.parse::<BaseUrl>()?.0));
+        }
+        if text.trim().is_empty() {
+            return Err(expected("a folder such as \"../common\", or a URL"));
+        }
+        Ok(Self::Path(text.to_owned()))
+    }
+}
+
+text_value!(
+    ReferenceTo,
+    "ReferenceTo",
+    "tollbridge-reference",
+    "A file or a folder, or an absolute http or https URL with what is below it."
+);
+
 /// A host that may be contacted: `files.example.com`, or with a port
 /// `files.example.com:8443`, `[2001:db8::1]:8443`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -492,6 +521,29 @@ impl<'de> Deserialize<'de> for ArgumentPath {
     }
 }
 
+/// A JSON pointer into an answer (RFC 6901): empty for the whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer(pub String);
+
+impl FromStr for Pointer {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let fits = text.is_empty()
+            || text.starts_with('/') && text.split('/').all(|step| decode_segment(step).is_some());
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(expected("a JSON pointer (RFC 6901), such as \"/meta/next\""))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Pointer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
 /// A value of the file as JSON, its numbers with the digits that the file has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Literal(pub Value);
@@ -574,6 +626,8 @@ name_schema! {
     ApiNameSchema "tollbridge-api-name" "The name of an API: a table [api.NAME]."
     ToolNameSchema "tollbridge-tool-name" "1 to 40 of a-z, 0-9 and _."
     IdentitySchema "tollbridge-identity" "Who calls."
+    ArgumentSchema "tollbridge-argument" "The name of an argument, or a JSON pointer to it."
+    PointerSchema "tollbridge-pointer" "A JSON pointer (RFC 6901)."
 }
 
 /// Whether a text has the form that a JSON Schema's `format` names; `None` where the format
@@ -589,6 +643,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Malformed>> {
         "tollbridge-selector" => parses::<Selector>(text),
         "tollbridge-url" => parses::<BaseUrl>(text),
         "tollbridge-host" => parses::<HostName>(text),
+        "tollbridge-reference" => parses::<ReferenceTo>(text),
         "tollbridge-origin" => parses::<Origin>(text),
         "tollbridge-store" => parses::<StorePath>(text),
         "tollbridge-header" => parses::<HeaderText>(text),
@@ -600,6 +655,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Malformed>> {
         "tollbridge-secret" => {
             text.parse::<SecretRef>().map(drop).map_err(|error| Malformed(error.to_string()))
         }
+        "tollbridge-pointer" => parses::<Pointer>(text),
         "tollbridge-argument" => parses::<ArgumentPath>(text),
         "tollbridge-api-name" => ApiName::new(text).map(drop).map_err(|error| expected(error.rule)),
         "tollbridge-tool-name" => {

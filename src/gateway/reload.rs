@@ -1,17 +1,20 @@
 //! From files to a toolbox, and noticing when the files change.
+//!
+//! The files are looked at a few times a second. The system could tell of changes instead, but
+//! only of all in a folder, since a file may be replaced as a whole; and the folder is usually
+//! the store's too, whose every write would wake us: that took more time than the calls.
 
-use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::collections::HashMap;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::mpsc;
+use std::time::{Duration, SystemTime};
 
 use super::compile::{Compiled, Secrets, compile};
 use super::toolbox::Toolbox;
 use crate::config::{self, Config, Diagnostics};
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// How long the files must be quiet: an editor writes in several steps.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -40,65 +43,87 @@ pub fn load(path: &Path, secrets: Secrets) -> Result<Loaded, Diagnostics> {
 /// Changes of a configuration's files.
 #[derive(Debug)]
 pub struct Changes {
-    files: Arc<Mutex<HashSet<PathBuf>>>,
-    watcher: Option<RecommendedWatcher>,
-    watched: HashSet<PathBuf>,
-    ticks: mpsc::Receiver<()>,
+    seen: Seen,
 }
 
-/// Watches the folders of these files. A file may be replaced as a whole, which is why its
-/// folder is watched and not the file.
-pub fn watch_files(files: &[PathBuf]) -> Result<Changes, notify::Error> {
-    let known: Arc<Mutex<HashSet<PathBuf>>> = Arc::default();
-    let (sender, ticks) = mpsc::channel(1);
-    let seen = Arc::clone(&known);
-    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return };
-        if matches!(event.kind, notify::EventKind::Access(_)) {
-            return;
-        }
-        let files = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        // A mounted ConfigMap changes by swapping the link `..data` beside its files.
-        let ours =
-            |path: &PathBuf| files.contains(path) || path.file_name() == Some(OsStr::new("..data"));
-        if event.paths.iter().any(ours) {
-            // Full means that a change is already waiting to be looked at.
-            let _ = sender.try_send(());
-        }
-    })?;
-    let mut changes =
-        Changes { files: known, watcher: Some(watcher), watched: HashSet::new(), ticks };
-    changes.follow(files)?;
-    Ok(changes)
+/// The files as they were when last looked at.
+type Seen = HashMap<PathBuf, Option<Look>>;
+
+/// What tells a file from what it was: when and how it was written, and which one it is. A link
+/// stands for what it leads to, so a mounted `ConfigMap`, which swaps a link, is noticed too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Look {
+    written: Option<SystemTime>,
+    bytes: u64,
+    identity: (u64, u64, i64, i64),
+}
+
+/// Watches these files from now on.
+pub fn watch_files(files: &[PathBuf]) -> Changes {
+    Changes { seen: look(files.iter().cloned()) }
 }
 
 impl Changes {
-    /// No changes, ever: for where watching is not possible.
-    pub fn none() -> Self {
-        let (_, ticks) = mpsc::channel(1);
-        Self { files: Arc::default(), watcher: None, watched: HashSet::new(), ticks }
-    }
-
-    /// Follows these files from now on.
-    pub fn follow(&mut self, files: &[PathBuf]) -> Result<(), notify::Error> {
-        let files: HashSet<PathBuf> =
-            files.iter().filter_map(|file| std::path::absolute(file).ok()).collect();
-        if let Some(watcher) = &mut self.watcher {
-            for folder in files.iter().filter_map(|file| file.parent()) {
-                if self.watched.insert(folder.to_owned()) {
-                    watcher.watch(folder, RecursiveMode::NonRecursive)?;
-                }
-            }
-        }
-        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
-        Ok(())
+    /// Follows these files from now on. Of those that were followed already no change is missed.
+    pub fn follow(&mut self, files: &[PathBuf]) {
+        let mut before = std::mem::take(&mut self.seen);
+        let fresh = look(files.iter().cloned());
+        self.seen = fresh
+            .into_iter()
+            .map(|(file, now)| {
+                let then = before.remove(&file).unwrap_or(now);
+                (file, then)
+            })
+            .collect();
     }
 
     /// Waits for a change, and until the files are quiet again.
     pub async fn next(&mut self) {
-        if self.ticks.recv().await.is_none() {
-            std::future::pending::<()>().await;
+        let mut pause = LOOK;
+        loop {
+            tokio::time::sleep(pause).await;
+            let changed = self.look_again().await;
+            match (changed, pause) {
+                (true, _) => pause = SETTLE,
+                (false, SETTLE) => return,
+                (false, _) => {}
+            }
         }
-        while let Ok(Some(())) = tokio::time::timeout(SETTLE, self.ticks.recv()).await {}
     }
+
+    /// Whether anything is not as it was. A disk that hangs holds up nobody else.
+    async fn look_again(&mut self) -> bool {
+        let files: Vec<PathBuf> = self.seen.keys().cloned().collect();
+        let Ok(now) = tokio::task::spawn_blocking(|| look(files)).await else { return false };
+        std::mem::replace(&mut self.seen, now) != self.seen
+    }
+}
+
+fn look(files: impl IntoIterator<Item = PathBuf>) -> Seen {
+    let one = |file: PathBuf| {
+        let now = std::fs::metadata(&file).ok().map(|metadata| Look::of(&metadata));
+        (file, now)
+    };
+    files.into_iter().map(one).collect()
+}
+
+impl Look {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            written: metadata.modified().ok(),
+            bytes: metadata.len(),
+            identity: identity_of(metadata),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn identity_of(metadata: &Metadata) -> (u64, u64, i64, i64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn identity_of(_: &Metadata) -> (u64, u64, i64, i64) {
+    (0, 0, 0, 0)
 }

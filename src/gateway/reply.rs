@@ -5,6 +5,7 @@ use serde_json::Value;
 use tollbridge_operation::{CallId, Drift, Payload};
 
 use crate::tools::answer::Cut;
+use crate::tools::pages::PagesRead;
 
 /// The end of a call.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct Success {
     pub drift: Vec<Drift>,
     /// What the tool's shape left out of it.
     pub cuts: Vec<Cut>,
+    /// The pages that it was put together of.
+    pub pages: Option<PagesRead>,
 }
 
 /// `_meta["tollbridge/call"]`.

@@ -158,6 +158,19 @@ impl Redactor {
         }
     }
 
+    /// Whether [`value`](Self::value) would leave everything in this JSON text as it is. It may
+    /// say no too often, and never yes too often: what is in a member is in the text, once its
+    /// own escapes are undone.
+    pub fn leaves_json(&self, text: &str) -> bool {
+        let unescaped = Escapes::Json.decode_plain(text.as_bytes());
+        let plain = unescaped.as_deref().unwrap_or(text.as_bytes());
+        let Ok(plain) = std::str::from_utf8(plain) else { return false };
+        if self.bytes_contain(plain.as_bytes()) {
+            return false;
+        }
+        matches!(mask_keys(plain), Cow::Borrowed(_)) && matches!(mask_keys(text), Cow::Borrowed(_))
+    }
+
     /// Whether a secret is anywhere in these bytes.
     pub fn bytes_contain(&self, bytes: &[u8]) -> bool {
         self.0.as_ref().is_some_and(|known| match &known.automata {

@@ -109,6 +109,11 @@ impl<'t> Group<'t> {
         }
     }
 
+    /// Whether anything is stopped, as far as it was asked.
+    pub(super) fn stopped(&self) -> bool {
+        self.stops.as_ref().is_some_and(|stops| !stops.is_empty())
+    }
+
     /// What the claims would add. Claims of one batch count for each other too.
     async fn claim(&mut self, claims: Vec<WindowClaim>) -> Result<Vec<(Use, Window)>, Refusal> {
         let mut uses: Vec<(Use, Window)> = Vec::with_capacity(claims.len());

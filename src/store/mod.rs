@@ -14,6 +14,7 @@ mod apply;
 mod batch;
 mod forgo;
 mod place;
+mod plain;
 mod read;
 mod writer;
 

@@ -79,6 +79,7 @@ impl Place {
             Some(_) => self.options.clone().journal_mode(SqliteJournalMode::Wal),
             None => self.options.clone(),
         };
+        let options = options.statement_cache_capacity(super::plain::STATEMENTS);
         options.connect().await.map_err(|error| self.describe(&error))
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::apply::{Group, Refusal, forget_expired};
 use super::place::{FileIdentity, Place};
+use super::plain::{self, Plain};
 use super::{Batch, CommitError, Receipt, Settings, StoreError};
 
 /// How many batches share a transaction at most.
@@ -33,6 +34,8 @@ pub(super) struct Writer {
     connection: Option<SqliteConnection>,
     file: FileIdentity,
     groups: u32,
+    /// Whether anything was stopped when last looked: then groups are not tried as plain ones.
+    stopped: bool,
 }
 
 type Waiting = (Batch, oneshot::Sender<Result<Receipt, CommitError>>);
@@ -45,7 +48,15 @@ impl Writer {
         connection: SqliteConnection,
     ) -> Result<Self, StoreError> {
         let file = place.file()?;
-        Ok(Self { place, settings, requests, connection: Some(connection), file, groups: 0 })
+        Ok(Self {
+            place,
+            settings,
+            requests,
+            connection: Some(connection),
+            file,
+            groups: 0,
+            stopped: false,
+        })
     }
 
     pub(super) async fn run(mut self) {
@@ -103,14 +114,22 @@ impl Writer {
         batches: Vec<Batch>,
     ) -> Result<Vec<Result<(), CommitError>>, StoreError> {
         let mut connection = self.connect().await?;
-        let begun = connection.begin_with("BEGIN IMMEDIATE").await;
-        let transaction = begun.map_err(|error| self.place.describe(&error))?;
         self.groups = self.groups.wrapping_add(1);
         let forget = self.groups % FORGET_EVERY == 1;
+        if !forget && !self.stopped {
+            let written = plain::write(&mut connection, &batches).await;
+            if written.map_err(|error| self.place.describe(&error))? == Plain::Written {
+                self.connection = Some(connection);
+                return Ok(batches.iter().map(|_| Ok(())).collect());
+            }
+        }
+        let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+        let transaction = begun.map_err(|error| self.place.describe(&error))?;
         let now = (self.settings.clock)();
-        let results = write_group(transaction, batches, now, forget, &self.place)
+        let (results, stopped) = write_group(transaction, batches, now, forget, &self.place)
             .await
             .map_err(|error| self.place.describe(&error))?;
+        self.stopped = stopped;
         self.connection = Some(connection);
         Ok(results)
     }
@@ -136,13 +155,14 @@ impl Writer {
     }
 }
 
+/// What became of each batch, and whether anything is stopped.
 async fn write_group(
     transaction: Transaction<'_, sqlx::Sqlite>,
     batches: Vec<Batch>,
     now: i64,
     forget: bool,
     place: &Place,
-) -> Result<Vec<Result<(), CommitError>>, sqlx::Error> {
+) -> Result<(Vec<Result<(), CommitError>>, bool), sqlx::Error> {
     let mut transaction = transaction;
     if forget {
         forget_expired(&mut transaction, now).await?;
@@ -157,7 +177,8 @@ async fn write_group(
             Err(Refusal::Store(error)) => return Err(error),
         });
     }
+    let stopped = group.stopped();
     group.write().await?;
     transaction.commit().await?;
-    Ok(results)
+    Ok((results, stopped))
 }

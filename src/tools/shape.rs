@@ -171,6 +171,12 @@ fn contradictions(rule: &ArgumentRule) -> Result<(), RuleError> {
     Ok(())
 }
 
+/// Whether an operation with the input schema `full` has the argument.
+pub(super) fn check_place(full: &Value, pointer: &ArgumentPointer) -> Result<(), RuleError> {
+    let found = place::find(&Walk::new(full), pointer.steps());
+    found.map(drop).map_err(|missing| unknown(pointer, missing))
+}
+
 fn unknown(pointer: &ArgumentPointer, missing: place::Missing) -> RuleError {
     let steps = pointer.steps();
     let mut suggestion = None;

@@ -12,6 +12,7 @@ use super::answer::{AnswerShape, Shaped};
 use super::limits::{LimitBroken, Limits};
 use super::lint::{LintFinding, Listed, lint};
 use super::output::describing_output;
+use super::pages::PageRule;
 use super::portable::{LONGEST_DESCRIPTION, portable};
 use super::rule::{ArgumentRule, RuleError};
 use super::shape::{self, Shape};
@@ -79,6 +80,7 @@ pub struct Tool {
     output_validator: Option<OutputValidator>,
     shape: Shape,
     answer: AnswerShape,
+    pages: Option<PageRule>,
 }
 
 impl Tool {
@@ -118,6 +120,7 @@ impl Tool {
             output_validator,
             shape: compiled.shape,
             answer: AnswerShape::default(),
+            pages: None,
             name: spec.name,
             operation,
         };
@@ -132,6 +135,31 @@ impl Tool {
         self.output = output.map(|full| Arc::new(describing_output(&shape.schema(full))));
         self.answer = shape;
         self
+    }
+
+    /// The tool with answers that come in pages. An error names an argument of the rule's that
+    /// the operation does not have.
+    pub fn with_pages(mut self, rule: Option<PageRule>) -> Result<Self, RuleError> {
+        if let Some(argument) = rule.as_ref().and_then(PageRule::argument) {
+            shape::check_place(self.operation.input.as_value(), argument)?;
+        }
+        self.pages = rule;
+        Ok(self)
+    }
+
+    /// How its answers come in pages, where they do.
+    pub fn pages(&self) -> Option<&PageRule> {
+        self.pages.as_ref()
+    }
+
+    /// The name by which an agent may give an operation's argument; `None` where it may not.
+    pub fn shown_argument(&self, name: &str) -> Option<String> {
+        let pointer = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
+        let shown = self.shown_pointer(&pointer);
+        let name = shown.strip_prefix('/').unwrap_or(&shown);
+        let given =
+            self.input.get("properties").and_then(|known| known.get(name.split('/').next()?));
+        given.map(|_| if name.contains('/') { shown.clone() } else { name.to_owned() })
     }
 
     /// An answer as the agent is to see it.

@@ -6,6 +6,7 @@ mod architecture;
 mod cancel;
 mod curation;
 mod holds;
+mod hostile;
 mod layers;
 mod money;
 mod order;

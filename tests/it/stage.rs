@@ -221,8 +221,14 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn new(server: &str, tools: &str) -> Self {
+        Self::of(SPEC, server, tools).await
+    }
+
+    /// A house whose API has another description.
+    pub(crate) async fn of(spec: &str, server: &str, tools: &str) -> Self {
         let upstream = Upstream::start().await;
         let folder = Folder::new(&upstream.url, server, tools);
+        folder.write("shop.yaml", spec);
         let loaded = gateway::load(&folder.path("tools.toml"), Secrets::Resolve)
             .unwrap_or_else(|wrong| panic!("{}", wrong.render(tollbridge::config::Style::Plain)));
         let store = Store::open(&loaded.config.store_url(), gateway::durability(&loaded.config))

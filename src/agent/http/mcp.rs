@@ -15,12 +15,13 @@ use tollbridge_operation::Identity;
 
 use super::App;
 use super::access::Denied;
+use super::direct;
 use super::listener::Connection;
 use crate::agent::Backend;
 use crate::agent::wire::{self, Code, Envelope, MAX_BYTES, Refusal};
 use crate::gateway::{Caller, Transport};
 
-const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 
 /// How long a client may take to send a message.
@@ -51,7 +52,8 @@ pub(super) async fn serve<B: Backend>(
     let method = request.method().clone();
     let ticket = (method == Method::POST).then(|| app.in_flight.enter());
     let request = match prepare(&app, &caller, request).await {
-        Ok(request) => request,
+        Ok(Way::Library(request)) => request,
+        Ok(Way::Direct(call)) => return direct::answer(&app.handler, caller, call).await,
         Err(response) => return response,
     };
     let mut response = app.mcp.handle(request).await.map(Body::new);
@@ -112,17 +114,23 @@ async fn bind<B: Backend>(app: &App<B>, session: String, identity: Identity) {
     }
 }
 
+/// Where a message goes.
+enum Way {
+    Library(Request),
+    Direct(direct::Call),
+}
+
 /// Reads the message and has the wire layer look at it.
 async fn prepare<B: Backend>(
     app: &Arc<App<B>>,
     caller: &Caller,
     request: Request,
-) -> Result<Request, Response> {
+) -> Result<Way, Response> {
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(caller.clone());
     // What is not said to be JSON is refused by the MCP library, unread.
     if parts.method != Method::POST || !is_json(&parts.headers) {
-        return Ok(Request::from_parts(parts, Body::empty()));
+        return Ok(Way::Library(Request::from_parts(parts, Body::empty())));
     }
     let message = match read(&parts.headers, body).await {
         Ok(message) => message,
@@ -132,10 +140,13 @@ async fn prepare<B: Backend>(
     };
     match wire::inspect(&message) {
         Ok(envelope) => {
+            if let Some(call) = direct::read(&parts.headers, &message) {
+                return Ok(Way::Direct(call));
+            }
             if let Envelope::Notification { method } = &envelope {
                 say_method(&mut parts.headers, method);
             }
-            Ok(Request::from_parts(parts, Body::from(message)))
+            Ok(Way::Library(Request::from_parts(parts, Body::from(message))))
         }
         Err(refusal) => Err(refuse(app, caller, refusal).await),
     }

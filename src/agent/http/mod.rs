@@ -4,12 +4,14 @@
 //! this server at all ([`access`]: peer, `Host`, `Origin`), who calls (a bearer key where
 //! `[server.auth]` is set), whose session it names ([`sessions`]), and the wire layer
 //! ([`mcp`]). Only then does the MCP library see it, with the caller in its extensions and
-//! without its credentials. Streams in a session survive their connection ([`resume`]).
+//! without its credentials; a plain call of the newest revision passes it by ([`direct`]).
+//! Streams in a session survive their connection ([`resume`]).
 //!
 //! Without authentication the server is for this machine alone: it refuses to start on any
 //! other address, refuses peers from elsewhere, and refuses what a proxy passes on.
 
 mod access;
+mod direct;
 mod listener;
 mod mcp;
 mod resume;
@@ -80,6 +82,7 @@ struct App<B: Backend> {
     sessions: Sessions,
     manager: Arc<ResumableSessions>,
     mcp: StreamableHttpService<Handler<B>, ResumableSessions>,
+    handler: Handler<B>,
     in_flight: InFlight,
 }
 
@@ -120,10 +123,19 @@ pub async fn serve_http<B: Backend>(
         // `access` has checked them, also for the paths that are not MCP's.
         .disable_allowed_hosts()
         .disable_allowed_origins();
-    let mcp = StreamableHttpService::new(move || Ok(handler.clone()), Arc::clone(&manager), config);
+    let each = handler.clone();
+    let mcp = StreamableHttpService::new(move || Ok(each.clone()), Arc::clone(&manager), config);
     let sessions = Sessions::default();
     let in_flight_too = in_flight.clone();
-    let app = Arc::new(App { backend, access, sessions, manager, mcp, in_flight: in_flight_too });
+    let app = Arc::new(App {
+        backend,
+        access,
+        sessions,
+        manager,
+        mcp,
+        handler,
+        in_flight: in_flight_too,
+    });
     let service = router(app).into_make_service_with_connect_info::<Connection>();
 
     let accepting = listening.clone();

@@ -133,6 +133,32 @@ async fn a_modern_call_is_answered_with_json() {
     assert_eq!((caller.identity, caller.transport), (identity("local"), Transport::Http));
 }
 
+/// The short way and the library's give the same bytes. An `Accept` with a parameter asks for
+/// nothing else, and takes the library's.
+#[tokio::test]
+async fn both_ways_of_a_call_answer_alike() {
+    let server = Server::start(open()).await;
+    for tool in ["echo", "unrecorded", "nobody_knows_it"] {
+        let mut answers = Vec::new();
+        for accept in
+            ["application/json, text/event-stream", "application/json;q=1, text/event-stream"]
+        {
+            let mut request = server.call(tool).build().unwrap();
+            request.headers_mut().insert("accept", accept.parse().unwrap());
+            let is_short = {
+                let body = request.body().and_then(reqwest::Body::as_bytes).unwrap();
+                direct::read(request.headers(), body).is_some()
+            };
+            assert_eq!(is_short, !accept.contains(';'), "{accept}");
+            let answer = server.client.execute(request).await.unwrap();
+            let kind = answer.headers()["content-type"].clone();
+            answers.push((answer.status(), kind, answer.text().await.unwrap()));
+        }
+        assert_eq!(answers[0], answers[1], "{tool}");
+    }
+    assert_eq!(server.backend.calls.lock().unwrap().len(), 6);
+}
+
 #[tokio::test]
 async fn a_legacy_client_calls_in_its_session() {
     let server = Server::start(open()).await;

@@ -16,6 +16,7 @@ use tollbridge_operation::{CallId, Drift, Payload};
 use super::ToolView;
 use crate::gateway::{CallMeta, ErrorCode, Failure, Reply, Success};
 use crate::tools::answer::cut::{self, Cut, Unit};
+use crate::tools::pages::PagesRead;
 
 /// The longest value, in characters of JSON, that is handed to a model.
 pub const MAX_CHARACTERS: usize = 40_000;
@@ -33,7 +34,8 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// The result as JSON, as a client of the newest protocol revision gets it. `tool` is the
 /// called tool as it is listed.
 pub fn to_json(reply: Reply, tool: Option<&ToolView>, server_name: &str) -> Value {
-    as_value(&from_reply(reply, tool, &server(server_name)))
+    let described = tool.is_some_and(|tool| tool.output_schema.is_some());
+    as_value(&from_reply(reply, described, &server(server_name)))
 }
 
 /// The result of a call that could not be recorded, as JSON.
@@ -58,20 +60,13 @@ pub(super) fn server_meta(server: &Implementation) -> MetaObject {
     MetaObject(meta)
 }
 
-/// The result of a call.
-pub(super) fn from_reply(
-    reply: Reply,
-    tool: Option<&ToolView>,
-    server: &Implementation,
-) -> CallToolResult {
+/// The result of a call. `described` says whether its tool is listed with a schema of it.
+pub(super) fn from_reply(reply: Reply, described: bool, server: &Implementation) -> CallToolResult {
     let Reply { meta: call, result } = reply;
     let mut meta = server_meta(server);
     meta.insert("tollbridge/call".to_owned(), call_meta(&call));
     match result {
-        Ok(success) => {
-            let described = tool.is_some_and(|tool| tool.output_schema.is_some());
-            from_success(success, described, &call.id, meta)
-        }
+        Ok(success) => from_success(success, described, &call.id, meta),
         Err(failure) => from_failure(failure, meta),
     }
 }
@@ -107,14 +102,31 @@ fn from_success(
     if !success.drift.is_empty() {
         meta.insert("tollbridge/drift".to_owned(), drift(&success.drift));
     }
-    match success.payload {
-        Payload::Empty => structured(json!({}), success.cuts, MAX_CHARACTERS, meta, false),
+    let more = success.pages.as_ref().and_then(PagesRead::note);
+    if let Some(pages) = success.pages {
+        let pages = serde_json::to_value(pages).expect("what was read is made of JSON values");
+        meta.insert("tollbridge/pages".to_owned(), pages);
+    }
+    let mut result = from_payload(success.payload, success.cuts, described, id, meta);
+    result.content.extend(more.map(ContentBlock::text));
+    result
+}
+
+fn from_payload(
+    payload: Payload,
+    cuts: Vec<Cut>,
+    described: bool,
+    id: &CallId,
+    meta: MetaObject,
+) -> CallToolResult {
+    match payload {
+        Payload::Empty => structured(json!({}), cuts, MAX_CHARACTERS, meta, false),
         Payload::Value(Value::Object(object)) => {
-            structured(Value::Object(object), success.cuts, MAX_CHARACTERS, meta, false)
+            structured(Value::Object(object), cuts, MAX_CHARACTERS, meta, false)
         }
         Payload::Value(value) => {
             let value = json!({ "result": value });
-            structured(value, success.cuts, MAX_CHARACTERS, meta, false)
+            structured(value, cuts, MAX_CHARACTERS, meta, false)
         }
         Payload::Bytes { media_type, data } => {
             // Where an output schema was published, clients throw a result away that has no

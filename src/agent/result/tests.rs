@@ -84,7 +84,7 @@ fn drift_is_marked_and_withholds_nothing() {
     let payload = Payload::Value(json!({ "id": 7 }));
     let reply = Reply {
         meta: meta(),
-        result: Ok(Success { payload, drift: vec![drift; 30], cuts: Vec::new() }),
+        result: Ok(Success { payload, drift: vec![drift; 30], cuts: Vec::new(), pages: None }),
     };
     let result = to_json(reply, None, "acme");
     assert_eq!(result["structuredContent"], json!({ "id": 7 }));

@@ -180,6 +180,19 @@ impl Fetching {
         Ok(Self { headers: headers.iter().map(parse).collect::<Result<_, ImportError>>()? })
     }
 
+    /// Fetches a document to which a description refers. The headers are for the host of the
+    /// description alone.
+    pub(super) async fn fetch_other(
+        &self,
+        url: &Url,
+        description: Option<&Url>,
+    ) -> Result<Vec<u8>, ImportError> {
+        let is_same = description.is_some_and(|known| known.origin() == url.origin());
+        let bare = Self { headers: Vec::new() };
+        let fetching = if is_same { self } else { &bare };
+        fetching.fetch(url).await.map(|(_, bytes)| bytes)
+    }
+
     async fn fetch(&self, url: &Url) -> Result<(Url, Vec<u8>), ImportError> {
         let label = shown(url);
         tokio::time::timeout(TIMEOUT, self.follow(url.clone())).await.unwrap_or_else(|_| {

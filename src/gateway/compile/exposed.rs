@@ -17,6 +17,7 @@ use crate::gateway::toolbox::Exposed;
 use crate::safety::{By, HoldRule, Rules, WindowRule};
 use crate::settlement::{PayTo, Price, Terms};
 use crate::tools::answer::{AnswerShape, Selector};
+use crate::tools::pages::{PageKind, PageRule};
 use crate::tools::{self, ArgumentPointer, ArgumentRule, Change, RuleError, Tool, ToolSpec};
 
 /// Compiles every tool; one that is wrong is reported and left out.
@@ -102,6 +103,12 @@ impl One<'_> {
         let Made { tool, operation, quarantined } = self.tool(described, taken)?;
         let name = tool.name.clone();
         self.lint(&tool);
+        if let Some(pages) = entry.pages.as_ref().filter(|_| tool.operation.effect != Effect::Read)
+        {
+            let message = format!("`{name}` does more than read, so one call is one request");
+            let help = "remove `pages`, or set effect = \"read\" where that is what it is";
+            self.error(codes::SHAPE, pages.span(), message, Some(help.to_owned()));
+        }
         let upstream = upstreams.of(&entry.api, self.api, &operation, self.found)?;
         for scheme in upstream.missing_credentials(&operation) {
             self.error(
@@ -195,7 +202,34 @@ impl One<'_> {
             rules: &rules,
             operation: Arc::clone(operation),
         })?;
-        Ok((tool.with_answers(self.answers()), warnings))
+        let tool = tool.with_answers(self.answers());
+        Ok((tool.with_pages(self.pages()).map_err(|error| vec![error])?, warnings))
+    }
+
+    /// How answers come in pages. The file was checked: what a kind needs is there.
+    fn pages(&self) -> Option<PageRule> {
+        let pages = self.entry.pages.as_ref()?;
+        let argument = pages.argument.as_deref().and_then(|path| pointer(path).ok());
+        let next = pages.next.as_ref().map(|next| next.0.clone());
+        let kind = match *pages.kind {
+            config::PageKind::Cursor => PageKind::Cursor { argument: argument?, next: next? },
+            config::PageKind::Page => PageKind::Number {
+                argument: argument?,
+                start: pages.start.as_deref().map_or(1, |start| u64::from(*start)),
+            },
+            config::PageKind::Offset => PageKind::Offset { argument: argument? },
+            config::PageKind::Link => PageKind::Link,
+            config::PageKind::Url => PageKind::Url { next: next? },
+        };
+        let place = |place: &Option<Located<config::Pointer>>| place.as_ref().map(|p| p.0.clone());
+        Some(PageRule {
+            kind,
+            rows: place(&pages.rows),
+            more: place(&pages.more),
+            total: place(&pages.total),
+            max_pages: pages.max_pages.as_deref().map_or(10, |max| max.get()),
+            max_rows: pages.max_rows.as_deref().map_or(1_000, |max| max.get()),
+        })
     }
 
     /// The shape of answers. An expression that is none was reported where the parts were read.
@@ -465,13 +499,17 @@ fn gone(not_found: &NotFound) -> String {
     }
 }
 
-/// The file's rules for one argument, in the words of `tools`.
-fn rule(path: &config::ArgumentPath, argument: &config::Argument) -> Result<ArgumentRule, String> {
+fn pointer(path: &config::ArgumentPath) -> Result<ArgumentPointer, String> {
     let pointer = match path.name() {
         Some(name) => ArgumentPointer::parse(name),
         None => ArgumentPointer::parse(&path.to_string()),
     };
-    let mut rule = ArgumentRule::new(pointer.map_err(|error| error.to_string())?);
+    pointer.map_err(|error| error.to_string())
+}
+
+/// The file's rules for one argument, in the words of `tools`.
+fn rule(path: &config::ArgumentPath, argument: &config::Argument) -> Result<ArgumentRule, String> {
+    let mut rule = ArgumentRule::new(pointer(path)?);
     rule.min = argument.min.as_ref().map(|min| min.as_str().to_owned());
     rule.max = argument.max.as_ref().map(|max| max.as_str().to_owned());
     rule.enum_ =

@@ -13,6 +13,7 @@ use crate::gateway::reply::{CallMeta, ErrorCode, Failure, Reply, Success};
 use crate::gateway::request::{Caller, Refused};
 use crate::gateway::toolbox::Exposed;
 use crate::store::{Batch, Change, CommitError, Guard, HoldRow};
+use crate::tools::pages::PagesRead;
 
 /// The end of a call that did not reach the upstream.
 pub(super) struct End {
@@ -78,7 +79,12 @@ impl Run<'_> {
     }
 
     /// Answers with what the upstream said.
-    pub(super) async fn reply(mut self, exposed: &Exposed, report: Report) -> Reply {
+    pub(super) async fn reply(
+        mut self,
+        exposed: &Exposed,
+        report: Report,
+        pages: Option<PagesRead>,
+    ) -> Reply {
         let meta = CallMeta {
             id: self.id.clone(),
             attempts: report.attempts,
@@ -104,7 +110,7 @@ impl Run<'_> {
                     *value = shaped.value;
                     cuts = shaped.cuts;
                 }
-                Ok(Success { payload, drift, cuts })
+                Ok(Success { payload, drift, cuts, pages })
             }
             Outcome::Failed(failed) => Err(Failure::of_upstream(failed)),
         };

@@ -8,6 +8,7 @@
 //! been.
 
 mod ending;
+mod pages;
 mod ready;
 mod rehearsal;
 mod stages;
@@ -28,6 +29,7 @@ use crate::audit::{Event, Verdict};
 use crate::bridge::Report;
 use crate::observe::Metrics;
 use crate::store::Store;
+use crate::tools::pages::PagesRead;
 use ending::End;
 use stages::Intent;
 
@@ -71,7 +73,7 @@ pub(super) async fn run(
         return run.unknown_tool(&request.tool).await;
     };
     Ok(match run.stages(exposed, &request, watch).await {
-        Ok(report) => run.reply(exposed, report).await,
+        Ok((report, pages)) => run.reply(exposed, report, pages).await,
         Err(end) => run.end(end).await,
     })
 }
@@ -130,7 +132,7 @@ impl<'a> Run<'a> {
         exposed: &Exposed,
         request: &CallRequest,
         watch: CallWatch,
-    ) -> Result<Report, End> {
+    ) -> Result<(Report, Option<PagesRead>), End> {
         let mut steps = Steps::new(watch.progress);
         for _ in 0..MAX_DECISIONS {
             if exposed.quarantined {

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use tollbridge_operation::{Call, Effect};
+use tollbridge_operation::{Call, Effect, Payload};
 
 use super::ending::End;
-use super::{RECEIVED, Run, ending};
+use super::{RECEIVED, Run, ending, pages};
 use crate::audit::{Event, Time, Verdict};
 use crate::bridge::{self, Prepared, Report};
 use crate::gateway::operate::scope_text;
@@ -16,6 +16,7 @@ use crate::gateway::toolbox::{Exposed, ReadsWhenDown};
 use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision, Placed};
 use crate::settlement::{self, Clearance, Cleared, Quoted};
 use crate::store::{Batch, CommitError, HoldRow, Receipt, WindowClaim};
+use crate::tools::pages::{PagesRead, Reading};
 
 /// Safety's yes, with what the commit must take up for it.
 pub(super) struct Permit {
@@ -241,7 +242,9 @@ impl Run<'_> {
         prepared: Prepared,
         cancel: &CancellationToken,
         steps: &mut Steps,
-    ) -> Report {
+    ) -> (Report, Option<PagesRead>) {
+        let rule = exposed.tool.pages();
+        let reading = rule.map(|rule| Reading::new(rule, cleared.get().arguments.clone()));
         let mut log = Attempts {
             record: &mut self.record,
             store: self.ground.store,
@@ -250,6 +253,21 @@ impl Run<'_> {
             metrics: self.ground.metrics,
         };
         let deadline = self.started + exposed.timeout;
-        bridge::execute(cleared, prepared, &exposed.upstream, deadline, cancel, &mut log).await
+        let upstream = &exposed.upstream;
+        match reading {
+            None => {
+                let done = bridge::execute(cleared, prepared, upstream, deadline, cancel, &mut log);
+                (done.await, None)
+            }
+            Some(mut reading) => {
+                let turn = |payload: &Payload, link: Option<&str>, bytes| {
+                    pages::turn(exposed, &mut reading, payload, link, bytes)
+                };
+                let report = bridge::execute_pages(
+                    cleared, prepared, upstream, deadline, cancel, &mut log, turn,
+                );
+                pages::together(exposed, report.await, reading)
+            }
+        }
     }
 }

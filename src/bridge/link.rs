@@ -1,0 +1,115 @@
+//! The next page that an answer's `Link` header names (RFC 8288), and the request for it.
+
+use http::header::LINK;
+use http::{HeaderMap, Method};
+
+use super::address;
+use super::prepare::{Prepared, Target};
+use super::upstream::Upstream;
+
+/// The longest target that is followed.
+const LONGEST: usize = 8_192;
+
+/// The target of the first link with `rel="next"`: a URI reference, as the upstream wrote it.
+pub(super) fn next(headers: &HeaderMap) -> Option<String> {
+    headers.get_all(LINK).iter().find_map(|value| next_of(value.to_str().ok()?))
+}
+
+fn next_of(mut text: &str) -> Option<String> {
+    // <target>; name=value; name="value", <target>; … (RFC 8288 §3)
+    while let Some(start) = text.find('<') {
+        let (target, rest) = text[start + 1..].split_once('>')?;
+        let end = unquoted(rest, ',');
+        let is_next = parameters(&rest[..end]).any(|(name, value)| {
+            // A relation may be one of several words, and is compared without case (§3.3).
+            name.eq_ignore_ascii_case("rel")
+                && value.split_whitespace().any(|word| word.eq_ignore_ascii_case("next"))
+        });
+        if is_next && target.len() <= LONGEST {
+            return Some(target.to_owned());
+        }
+        text = &rest[end..];
+    }
+    None
+}
+
+/// Where the text has that character outside of quotes, or where it ends (RFC 9110 §5.6.4).
+fn unquoted(text: &str, wanted: char) -> usize {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            c if c == wanted && !quoted => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn parameters(mut text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut all = Vec::new();
+    while !text.is_empty() {
+        let end = unquoted(text, ';');
+        if let Some((name, value)) = text[..end].split_once('=') {
+            all.push((name.trim(), value.trim().trim_matches('"')));
+        }
+        text = text.get(end + 1..).unwrap_or_default();
+    }
+    all.into_iter()
+}
+
+/// The request for the page at a URL that the upstream names. The URL is input from a
+/// stranger: it must be at the upstream's own address, since the credentials go with it.
+pub(super) fn follow(
+    upstream: &Upstream,
+    from: &Prepared,
+    reference: &str,
+) -> Result<Prepared, String> {
+    if !matches!(from.target.method, Method::GET | Method::HEAD) {
+        return Err("only a GET can be asked for by a URL".to_owned());
+    }
+    let mut url = from
+        .target
+        .url
+        .join(reference)
+        .map_err(|_| "the URL of the next page cannot be read".to_owned())?;
+    url.set_fragment(None);
+    let same_origin = url.origin() == from.target.url.origin() && upstream.hosts.allow(&url);
+    let base = upstream.base.path().trim_end_matches('/');
+    let below =
+        url.path().strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if !same_origin || !below || !url.username().is_empty() || url.password().is_some() {
+        let to = address::origin(&url).to_owned();
+        return Err(format!("the next page is at {to}, and not below the API's base URL"));
+    }
+    let shown = upstream.redactor.text(url.as_str()).into_owned();
+    let target = Target { url, shown, ..from.target.clone() };
+    Ok(Prepared { call: from.call.clone(), target, redactor: from.redactor.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_among_links() {
+        for (header, expected) in [
+            (
+                "<https://a/x?page=2>; rel=\"next\", <https://a/x?page=9>; rel=\"last\"",
+                Some("https://a/x?page=2"),
+            ),
+            ("<https://a/x?page=9>; rel=last, </x?a=1,2>; rel=next", Some("/x?a=1,2")),
+            ("</x>; title=\"a, b; rel=next\"; rel=prev", None),
+            ("</x>; title=\"a, \\\" b\"; rel=\"prev Next\"", Some("/x")),
+            ("</x>; REL=next", Some("/x")),
+            ("</x>", None),
+            ("nonsense <", None),
+            ("", None),
+        ] {
+            assert_eq!(next_of(header).as_deref(), expected, "{header}");
+        }
+    }
+}

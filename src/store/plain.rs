@@ -1,0 +1,86 @@
+//! The common group in one statement: events and nothing else, behind the kill switch at most.
+//!
+//! Every statement is a trip to the connection's thread and back, and `BEGIN` and `COMMIT` each
+//! wait there for the other side as well. A group that claims no window, spends no approval and
+//! changes no row needs neither: an INSERT is a transaction of its own, with the write lock held
+//! from its start to its end, so what its WHERE says of the kill switch holds when it commits.
+
+use std::sync::LazyLock;
+
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnection;
+
+use super::Batch;
+
+/// How many events one statement takes. Each number has a statement that is prepared once.
+pub(super) const ROWS: usize = 64;
+
+/// How many statements the writer's connection may keep prepared: two for each number of rows,
+/// and those of the groups that are not plain.
+pub(super) const STATEMENTS: usize = 2 * ROWS + 32;
+
+const COLUMNS: &str =
+    "INSERT INTO events (call, at, kind, identity, tool, api, operation, decision, outcome, body)";
+
+/// What became of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plain {
+    /// All of it is down.
+    Written,
+    /// Nothing of it is: it is not plain, or something is stopped. It must be judged batch by
+    /// batch.
+    No,
+}
+
+/// Writes a group, if that can be done in one statement.
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    batches: &[Batch],
+) -> Result<Plain, sqlx::Error> {
+    static FREE: LazyLock<Vec<String>> = LazyLock::new(|| {
+        (0..=ROWS).map(|rows| format!("{COLUMNS} VALUES {}", values(rows))).collect()
+    });
+    static GUARDED: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let guarded = |rows| {
+            let values = values(rows);
+            format!(
+                "{COLUMNS} SELECT * FROM (VALUES {values}) WHERE NOT EXISTS (SELECT 1 FROM stops)"
+            )
+        };
+        (0..=ROWS).map(guarded).collect()
+    });
+    let rows: usize = batches.iter().map(|batch| batch.events.len()).sum();
+    if !(1..=ROWS).contains(&rows) || !batches.iter().all(is_plain) {
+        return Ok(Plain::No);
+    }
+    let statements =
+        if batches.iter().any(|batch| batch.guard.is_some()) { &GUARDED } else { &FREE };
+    // Made of literals above.
+    let query = sqlx::query(AssertSqlSafe(statements[rows].as_str()));
+    let events = batches.iter().flat_map(|batch| &batch.events);
+    let query = events.fold(query, |query, event| {
+        query
+            .bind(event.call.clone())
+            .bind(event.at)
+            .bind(event.kind)
+            .bind(event.identity.clone())
+            .bind(event.tool.clone())
+            .bind(event.api.clone())
+            .bind(event.operation.clone())
+            .bind(event.decision)
+            .bind(event.outcome.clone())
+            .bind(event.body.clone())
+    });
+    match query.execute(connection).await?.rows_affected() {
+        0 => Ok(Plain::No),
+        _ => Ok(Plain::Written),
+    }
+}
+
+fn is_plain(batch: &Batch) -> bool {
+    batch.claims.is_empty() && batch.spend.is_none() && batch.changes.is_empty()
+}
+
+fn values(rows: usize) -> String {
+    vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ")
+}
