@@ -74,7 +74,8 @@ impl SoapBinding {
     }
 
     fn read(&self, body: &[&Node]) -> (Payload, Reading<'_>) {
-        let mut reading = Reading::new(&self.plan.types);
+        let encoded = self.plan.output.as_ref().is_some_and(|output| output.encoded);
+        let mut reading = Reading::new(&self.plan.types).encoded(encoded);
         let Some(output) = &self.plan.output else {
             let value = body.first().map(|node| Payload::Value(free(node)));
             return (value.unwrap_or(Payload::Empty), reading);

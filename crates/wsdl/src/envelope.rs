@@ -20,9 +20,11 @@ pub(crate) fn write(
     plan: &OperationPlan,
     arguments: &Map<String, Value>,
 ) -> Result<Vec<u8>, EncodeError> {
-    let (header, names) = header(plan, arguments.get("headers"))?;
+    // Where no header is declared, `headers` may be a member like any other.
+    let reserved: &[&str] = if plan.headers.is_empty() { &[] } else { &["headers"] };
+    let (header, names) = header(plan, reserved.first().and_then(|name| arguments.get(*name)))?;
     let mut body = Writer::new(&plan.types, names, plan.input.encoded);
-    message(&mut body, plan, &plan.input.names.to_members(arguments))
+    message(&mut body, plan, &plan.input.names.to_members(arguments, reserved))
         .map_err(|error| EncodeError { pointer: renamed(&error.pointer, &plan.input), ..error })?;
     let (body, names) = body.finish();
 

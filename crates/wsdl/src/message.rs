@@ -110,8 +110,12 @@ impl Names {
     }
 
     /// Arguments under their members' names.
-    pub(crate) fn to_members(&self, arguments: &Map<String, Value>) -> Map<String, Value> {
-        let named = arguments.iter().filter(|(name, _)| *name != "headers");
+    pub(crate) fn to_members(
+        &self,
+        arguments: &Map<String, Value>,
+        reserved: &[&str],
+    ) -> Map<String, Value> {
+        let named = arguments.iter().filter(|(name, _)| !reserved.contains(&name.as_str()));
         named.map(|(name, value)| (self.key(name).to_owned(), value.clone())).collect()
     }
 

@@ -88,6 +88,8 @@ pub(crate) enum Content {
         mixed: bool,
         /// The particle's elements, for reading.
         leaves: Vec<Leaf>,
+        /// Its wildcards, and whether each stands in `#content`.
+        wildcards: Vec<(Wildcard, bool)>,
     },
 }
 
@@ -108,7 +110,9 @@ impl Content {
     pub(crate) fn elements(particle: Particle, mixed: bool) -> Self {
         let mut leaves = Vec::new();
         collect(&particle, true, false, &mut leaves);
-        Self::Elements { particle, mixed, leaves }
+        let mut wildcards = Vec::new();
+        collect_wildcards(&particle, false, &mut wildcards);
+        Self::Elements { particle, mixed, leaves, wildcards }
     }
 }
 
@@ -127,6 +131,17 @@ fn collect(particle: &Particle, required: bool, ordered: bool, leaves: &mut Vec<
         Term::Choice(parts) => parts.iter().for_each(|part| collect(part, false, ordered, leaves)),
         Term::Ordered(inner) => collect(inner, false, true, leaves),
         Term::Any(_) => {}
+    }
+}
+
+fn collect_wildcards(particle: &Particle, ordered: bool, found: &mut Vec<(Wildcard, bool)>) {
+    match &particle.term {
+        Term::Any(wildcard) => found.push((wildcard.clone(), ordered)),
+        Term::Sequence(parts) | Term::Choice(parts) | Term::All(parts) => {
+            parts.iter().for_each(|part| collect_wildcards(part, ordered, found));
+        }
+        Term::Ordered(inner) => collect_wildcards(inner, true, found),
+        Term::Element(_) => {}
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value, json};
 
 use super::words;
-use super::{Body, Complex, Content, Element, Particle, Term, TypeId, Types, Variant};
+use super::{Body, Complex, Content, Element, Particle, Term, TypeId, Types, UNBOUNDED, Variant};
 use crate::xsd::simple::Direction;
 use tollbridge_xml::Scope;
 
@@ -280,7 +280,14 @@ impl<'t> SchemaWriter<'t> {
                 if needed && element.fixed.is_none() && !members.required.contains(&key) {
                     members.required.push(key.clone());
                 }
-                let schema = self.element(element, particle.most > 1 && !place.single);
+                let repeats = particle.most > 1 && !place.single;
+                let mut schema = self.element(element, repeats);
+                if repeats && particle.least > 0 {
+                    schema["minItems"] = particle.least.into();
+                }
+                if repeats && particle.most != UNBOUNDED {
+                    schema["maxItems"] = particle.most.into();
+                }
                 match members.properties.get_mut(&key) {
                     // The same name in another branch of a choice.
                     Some(other) if *other != schema => {

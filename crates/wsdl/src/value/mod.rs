@@ -8,6 +8,7 @@
 mod free;
 mod read;
 mod write;
+mod xml;
 
 pub(crate) use free::free;
 pub(crate) use read::Reading;

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use tollbridge_operation::Drift;
 use tollbridge_xml::{Attribute, Element as Node, Node as Child, chars};
 
-use super::{free, is_nil, local, meaningful};
+use super::{free, is_nil, local, meaningful, xml};
 use crate::name::QName;
-use crate::plan::{Array, Body, Complex, Content, Element, Leaf, TypeId, Types, Variant};
+use crate::plan::{Array, Body, Complex, Content, Element, Leaf, TypeId, Types, Variant, Wildcard};
 use crate::xsd::XSI;
 use crate::xsd::builtin::{Builtin, builtin};
 use crate::xsd::simple::{Simple, Variety};
@@ -20,13 +20,21 @@ const MAX_DRIFT: usize = 100;
 /// One answer being read: where in it we are, and what was noted on the way.
 pub(crate) struct Reading<'t> {
     types: &'t Types,
+    /// SOAP encoding.
+    encoded: bool,
     path: Vec<String>,
     drift: Vec<Drift>,
 }
 
 impl<'t> Reading<'t> {
     pub(crate) fn new(types: &'t Types) -> Self {
-        Self { types, path: Vec::new(), drift: Vec::new() }
+        Self { types, encoded: false, path: Vec::new(), drift: Vec::new() }
+    }
+
+    /// The answer is in SOAP's encoding, or it is not.
+    pub(crate) fn encoded(mut self, encoded: bool) -> Self {
+        self.encoded = encoded;
+        self
     }
 
     /// What was noted.
@@ -213,15 +221,17 @@ impl<'t> Reading<'t> {
                 let value = self.within("#text", |reading| reading.text(&text, node, simple, None));
                 object.insert("#text".into(), value);
             }
-            Content::Empty => self.members(node, &[], false, object),
-            Content::Elements { leaves, mixed, .. } => self.members(node, leaves, *mixed, object),
+            Content::Empty => self.members(node, (&[], &[]), false, object),
+            Content::Elements { leaves, wildcards, mixed, .. } => {
+                self.members(node, (leaves, wildcards), *mixed, object);
+            }
         }
     }
 
     fn members(
         &mut self,
         node: &Node,
-        leaves: &[Leaf],
+        (leaves, wildcards): (&[Leaf], &[(Wildcard, bool)]),
         mixed: bool,
         object: &mut Map<String, Value>,
     ) {
@@ -245,7 +255,8 @@ impl<'t> Reading<'t> {
             match find(leaves, child, last) {
                 Some((index, exact)) => {
                     let leaf = &leaves[index];
-                    if !exact {
+                    // Accessors of SOAP's encoding are in no namespace (SOAP 1.1 §5.1).
+                    if !exact && !(self.encoded && child.namespace.is_none()) {
                         self.note_at(&child.name, "it came in another namespace than expected");
                     }
                     if index < last && !leaf.ordered {
@@ -265,7 +276,16 @@ impl<'t> Reading<'t> {
                         self.member(child, leaf, object);
                     }
                 }
-                None => self.stranger(child, object),
+                None => match allowed(wildcards, child) {
+                    Some(true) => {
+                        let xml = Value::String(xml::text(child));
+                        content.push(Value::Object(Map::from_iter([("#any".to_owned(), xml)])));
+                    }
+                    Some(false) => {
+                        put(object, "#any".to_owned(), Value::String(xml::text(child)), true);
+                    }
+                    None => self.stranger(child, object),
+                },
             }
         }
         if !content.is_empty() {
@@ -299,11 +319,17 @@ impl<'t> Reading<'t> {
         put(object, key, value, leaf.repeats);
     }
 
-    /// An element that the type does not name: of a wildcard, or of nobody.
+    /// An element that the type does not know.
     fn stranger(&mut self, child: &Node, object: &mut Map<String, Value>) {
         self.note_at(&child.name, "nothing is known of this element");
         put(object, child.name.clone(), free(child), false);
     }
+}
+
+/// Whether a wildcard takes a child, and if so, whether it stands in `#content`.
+fn allowed(wildcards: &[(Wildcard, bool)], child: &Node) -> Option<bool> {
+    let namespace = child.namespace.as_deref();
+    wildcards.iter().find(|(wildcard, _)| wildcard.allows(namespace)).map(|(_, ordered)| *ordered)
 }
 
 /// The leaf of a child, looked for from where the last one was, and whether its name is the
