@@ -26,7 +26,7 @@ pub struct Catalog {
 pub struct Api {
     /// Its title.
     pub title: String,
-    /// What it is written in: `OpenAPI 3.1.0`.
+    /// What it is written in: `OpenAPI 3.1.0`, `WSDL 1.1`.
     pub format: String,
     /// The digest of the description's documents.
     pub digest: String,

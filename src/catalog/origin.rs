@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use tollbridge_openapi::{Documents, Overlay, ReadOptions, Surroundings, read_within};
 use tollbridge_operation::{ApiName, Description, digest_bytes};
 use url::{Position, Url};
@@ -84,6 +85,18 @@ impl Origin {
             read: RefCell::default(),
             files: RefCell::new(vec![self.file.clone()]),
         };
+        let wrong = |message| CatalogError::Description { path: self.file.clone(), message };
+        if tollbridge_wsdl::is_xml(bytes) {
+            if !self.overlays.is_empty() {
+                return Err(wrong("overlays are for OpenAPI, and this is XML".to_owned()));
+            }
+            let options =
+                tollbridge_wsdl::ReadOptions { api, source: source.as_ref(), documents: &shelf };
+            let description =
+                tollbridge_wsdl::read(bytes, &options).map_err(|error| wrong(error.to_string()))?;
+            let digest = digest(bytes, &shelf.read.borrow());
+            return Ok(Reading { description, digest, files: shelf.files.into_inner() });
+        }
         let mut overlays = Vec::new();
         for path in &self.overlays {
             let unreadable = |error| CatalogError::File { path: path.clone(), error };
@@ -95,9 +108,8 @@ impl Origin {
         let options = ReadOptions { api, source: source.as_ref() };
         let surroundings =
             Surroundings { documents: &shelf, overlays: &overlays, variables: &self.variables };
-        let description = read_within(bytes, &options, &surroundings).map_err(|error| {
-            CatalogError::Description { path: self.file.clone(), message: error.to_string() }
-        })?;
+        let description = read_within(bytes, &options, &surroundings)
+            .map_err(|error| wrong(error.to_string()))?;
         let digest = digest(bytes, &shelf.read.borrow());
         Ok(Reading { description, digest, files: shelf.files.into_inner() })
     }
@@ -130,10 +142,11 @@ impl Origin {
             return Err(format!("{shown} is a file, and the description came from a URL"));
         }
         let known = path.extension().and_then(|end| end.to_str()).is_some_and(|end| {
-            ["json", "yaml", "yml", "jsonschema"].contains(&end.to_ascii_lowercase().as_str())
+            ["json", "yaml", "yml", "jsonschema", "wsdl", "xsd", "xml"]
+                .contains(&end.to_ascii_lowercase().as_str())
         });
         if !known {
-            return Err(format!("{shown} is neither .json nor .yaml"));
+            return Err(format!("{shown} is neither .json nor .yaml, .wsdl nor .xsd"));
         }
         // What is below what is asked of the folder itself, so that no link leads out of it.
         let own = self.file.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -267,6 +280,12 @@ impl Documents for Shelf<'_> {
         let name = name.unwrap_or_else(|| url.as_str().to_owned());
         self.read.borrow_mut().insert(name, digest_bytes(&bytes));
         Ok(bytes)
+    }
+}
+
+impl tollbridge_wsdl::Source for Shelf<'_> {
+    fn read(&self, url: &Url) -> Result<Bytes, String> {
+        Documents::get(self, url).map(Bytes::from)
     }
 }
 

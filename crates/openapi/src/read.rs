@@ -332,6 +332,7 @@ impl<'d> Reader<'d, '_> {
             output: successes.output,
             security: security::requirements(document, at, operation, &mut self.warnings),
             servers: servers::servers(document, near, &mut self.variables, &mut self.warnings),
+            twin_of: None,
             binding: Arc::new(binding),
         })
     }

@@ -10,7 +10,6 @@ use tollbridge_operation::{ApiName, Description};
 use url::Url;
 
 use super::ImportError;
-use super::propose::extension;
 use super::source::{Fetching, Spec};
 use crate::catalog::{CatalogError, MAX_DOCUMENT, Origin, Reading};
 
@@ -42,11 +41,6 @@ pub(super) async fn read(
     fetching: &Fetching,
 ) -> Result<Whole, ImportError> {
     let failed = |message: String| ImportError::Failed(format!("{}: {message}", spec.label));
-    if extension(&spec.bytes) == "wsdl" {
-        return Err(failed(
-            "this is XML or HTML: descriptions are OpenAPI or Swagger in this version".to_owned(),
-        ));
-    }
     let mut fetched: BTreeMap<Url, Fetched> = BTreeMap::new();
     let began = Instant::now();
     loop {

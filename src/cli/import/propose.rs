@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tollbridge_operation::{
-    ApiKeyPlace, ApiName, Description, Endpoint, Operation, SchemeUse, SecurityScheme, ToolName,
+    ApiKeyPlace, ApiName, Description, Effect, Endpoint, Operation, SchemeUse, SecurityScheme,
+    ToolName,
 };
 use url::Url;
 
 use super::documents::{self, Whole};
-use super::select::{Choice, Selection};
+use super::select::{self, Choice, Selection};
 use super::source::{Fetching, Spec, is_private};
 use super::{ImportError, write};
 use crate::catalog::Origin;
@@ -345,8 +346,8 @@ impl<'a> Proposal<'a> {
         servers: &Servers,
     ) {
         let Home { name, spec, .. } = home;
-        let title =
-            format!("{} {}, {}", description.title, description.version, description.format);
+        let title = format!("{} {}", description.title, description.version);
+        let title = format!("{}, {}", title.trim(), description.format);
         let mut table = format!("\n[api.{name}]\n# {}\n", one_line(&title, 90));
         let mut line = |key: &str, value: &str| {
             writeln!(table, "{key:<8} = {value}").expect("a String takes it");
@@ -379,7 +380,12 @@ impl<'a> Proposal<'a> {
                 .map(|e| format!("{} {}", e.method, e.path))
                 .filter(|place| place != key),
         );
-        about.push(operation.effect.as_str().to_owned());
+        if operation.endpoint.is_some() {
+            about.push(operation.effect.as_str().to_owned());
+        } else {
+            // Nothing in a WSDL says what an operation does to the world.
+            about.push(format!("{}, by its name", select::effect(operation).as_str()));
+        }
         if operation.deprecated {
             about.push("deprecated".to_owned());
         }
@@ -394,6 +400,9 @@ impl<'a> Proposal<'a> {
         line("api", &quoted(api.as_str()));
         line("operation", &quoted(key));
         line("name", &quoted(name.as_str()));
+        if operation.endpoint.is_none() && select::effect(operation) == Effect::Read {
+            line("# effect", "\"read\" # if it only reads: then it is repeated after failures");
+        }
         if hold {
             line("hold", "true");
         }
@@ -468,7 +477,7 @@ const HEAD: &str = "\
 ";
 
 /// What a description's file is called by its content.
-pub(super) fn extension(bytes: &[u8]) -> &'static str {
+fn extension(bytes: &[u8]) -> &'static str {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => "json",

@@ -1,10 +1,12 @@
 //! Which operations become tools.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use tollbridge_operation::{Effect, Endpoint, Operation};
 
 use super::{Args, ImportError};
+use crate::tools;
 
 /// How many reads become tools where nothing is selected: more than clients list well.
 const DEFAULT_READS: usize = 40;
@@ -128,7 +130,7 @@ impl Selection {
     }
 
     pub(super) fn choose(&self, operation: &Operation) -> Choice {
-        let refused = self.narrowed.refuses(operation.endpoint.as_ref(), Some(operation.effect));
+        let refused = self.narrowed.refuses(operation.endpoint.as_ref(), Some(effect(operation)));
         match (self.by.choose(operation), refused) {
             (Choice::Tool { .. }, Some(reason)) => Choice::Not(reason),
             (choice, _) => choice,
@@ -165,9 +167,16 @@ impl Selection {
 
 impl By {
     fn choose(&self, operation: &Operation) -> Choice {
-        let selected = Choice::Tool { hold: operation.effect == Effect::Destructive };
-        let read = operation.effect == Effect::Read;
+        let effect = effect(operation);
+        let selected = Choice::Tool { hold: effect == Effect::Destructive };
+        let read = effect == Effect::Read;
         match self {
+            // By its own id it can be had all the same.
+            Self::All | Self::Tags(_) | Self::Reads | Self::Default { .. }
+                if operation.twin_of.is_some() =>
+            {
+                Choice::Not("it is another port's operation again")
+            }
             Self::All => Choice::Tool { hold: false },
             Self::Rest => selected,
             Self::Globs(globs) => {
@@ -196,6 +205,25 @@ impl By {
             Self::Default { .. } | Self::Reads => Choice::Not("40 reads are tools already"),
         }
     }
+}
+
+/// What an operation may do, as far as an import can tell. A WSDL says nothing of it: there
+/// the name is all there is, and what sounds like reading is proposed as such for a person to
+/// confirm.
+pub(super) fn effect(operation: &Operation) -> Effect {
+    const READING: [&str; 17] = [
+        "get", "list", "find", "search", "query", "read", "fetch", "lookup", "look_up", "retrieve",
+        "describe", "count", "check", "is", "has", "show", "select",
+    ];
+    if operation.endpoint.is_some() || operation.effect != Effect::Write {
+        return operation.effect;
+    }
+    let name = tools::name::propose(&operation.id.key, &BTreeSet::new());
+    let name = name.as_str();
+    let reads = READING.iter().any(|verb| {
+        name.strip_prefix(verb).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    });
+    if reads { Effect::Read } else { operation.effect }
 }
 
 /// Whether a text matches a pattern in which `*` is any text and `?` any one character.
