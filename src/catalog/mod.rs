@@ -4,18 +4,21 @@
 //! nothing else. Lookups go by the names that `tools.toml` may use for an operation. This
 //! room does not know which operations are tools, nor who may call them.
 
+mod origin;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tollbridge_openapi::ReadOptions;
-use tollbridge_operation::{ApiName, Description, Operation, Skipped, Warning, digest_bytes};
-use url::Url;
+use tollbridge_operation::{ApiName, Description, Operation, Skipped, Warning};
+
+pub use origin::{Allowed, Get, MAX_DOCUMENT, Origin, Reading};
 
 /// The APIs that are known, by name.
 #[derive(Debug, Default)]
 pub struct Catalog {
     apis: BTreeMap<ApiName, Api>,
+    files: Vec<PathBuf>,
 }
 
 /// One API, as its description has it.
@@ -23,9 +26,9 @@ pub struct Catalog {
 pub struct Api {
     /// Its title.
     pub title: String,
-    /// What it is written in: `OpenAPI 3.1.0`.
+    /// What it is written in: `OpenAPI 3.1.0`, `WSDL 1.1`.
     pub format: String,
-    /// The digest of the description's bytes.
+    /// The digest of the description's documents.
     pub digest: String,
     /// What can be called, in the description's order.
     pub operations: Vec<Arc<Operation>>,
@@ -73,14 +76,17 @@ pub enum NotFound {
     },
 }
 
-/// The largest description that is read, in bytes.
-const MAX_DESCRIPTION: u64 = 64 << 20;
-
 impl Catalog {
-    /// Reads an API's description from a file and adds it.
-    pub fn add(&mut self, name: &ApiName, path: &Path) -> Result<&Api, CatalogError> {
-        let api = Api::read(name, path, path)?;
-        Ok(self.apis.entry(name.clone()).insert_entry(api).into_mut())
+    /// Reads an API's description from its files and adds it.
+    pub fn add(&mut self, name: &ApiName, origin: &Origin) -> Result<&Api, CatalogError> {
+        let Reading { description, digest, files } = origin.read(name)?;
+        self.files.extend(files);
+        Ok(self.insert(name.clone(), description, digest))
+    }
+
+    /// The files that descriptions were read from, and those that were looked for.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// Adds an API whose description was read, or built, elsewhere.
@@ -101,23 +107,11 @@ impl Catalog {
 }
 
 impl Api {
-    /// Reads an API's description from a file. What is relative in it is relative to
-    /// `place`: of a copy, that is where the original stands.
-    pub fn read(name: &ApiName, path: &Path, place: &Path) -> Result<Self, CatalogError> {
-        let file = |error| CatalogError::File { path: path.to_owned(), error };
-        let wrong = |message| CatalogError::Description { path: path.to_owned(), message };
-        let size = std::fs::metadata(path).map_err(file)?.len();
-        if size > MAX_DESCRIPTION {
-            return Err(wrong(format!(
-                "{size} bytes are more than the {MAX_DESCRIPTION} that are read"
-            )));
-        }
-        let bytes = std::fs::read(path).map_err(file)?;
-        let source = Url::from_file_path(place).ok();
-        let options = ReadOptions { api: name, source: source.as_ref() };
-        let description =
-            tollbridge_openapi::read(&bytes, &options).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self::new(description, digest_bytes(&bytes)))
+    /// Reads a copy of a description as if it stood where the origin says, with the documents
+    /// to which it refers as they are now. Its digest tells whether they are the same.
+    pub fn of_copy(name: &ApiName, origin: &Origin, copy: &Path) -> Result<Self, CatalogError> {
+        let Reading { description, digest, .. } = origin.read_copy(name, copy)?;
+        Ok(Self::new(description, digest))
     }
 
     fn new(description: Description, digest: String) -> Self {

@@ -9,11 +9,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tollbridge_operation::{ApiName, digest_bytes};
+use tollbridge_operation::ApiName;
 
 use super::import::write;
 use super::{Exit, context};
-use crate::catalog;
+use crate::catalog::{self, Origin};
 use crate::config::{self, Config, Diagnostic, Diagnostics};
 use crate::gateway::{self, Compared, Compiled, Secrets, compile};
 use crate::tools::{Impact, change};
@@ -149,7 +149,9 @@ fn accept(args: &Args, config: &Config, catalog: &catalog::Catalog) -> Result<()
         let path = config.dir.join(&**api.spec);
         let bytes = std::fs::read(&path)
             .map_err(|error| Failed::File(format!("cannot read {}: {error}", path.display())))?;
-        if digest_bytes(&bytes) != read.digest {
+        let now = catalog::Api::of_copy(name, &gateway::origin(config, api), &path)
+            .map_err(|error| Failed::File(error.to_string()))?;
+        if now.digest != read.digest {
             let path = path.display();
             return Err(Failed::File(format!("{path} changed while it was compared")));
         }
@@ -225,8 +227,13 @@ fn descriptions(args: &Args, path: &Path, old: &Path, new: &Path) -> Result<Vec<
         Some(api) => api.clone(),
         None => ApiName::new("api").expect("a plain word"),
     };
+    // Changes to the description, and what it may refer to, are those of its API.
+    let table = named.as_ref().and_then(|api| config.as_ref()?.apis.get(api));
+    let origin = config.as_ref().zip(table).map(|(config, api)| gateway::origin(config, api));
+    let origin = origin.unwrap_or_default();
     let read = |path: &Path| {
-        catalog::Api::read(&api, path, path).map_err(|error| Failed::File(error.to_string()))
+        let origin = Origin { file: path.to_owned(), ..origin.clone() };
+        catalog::Api::of_copy(&api, &origin, path).map_err(|error| Failed::File(error.to_string()))
     };
     let (old, new) = (read(old)?, read(new)?);
     let config = match config {

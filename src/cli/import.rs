@@ -5,6 +5,7 @@
 //! as it is otherwise. What would be written is loaded first: this command never leaves a
 //! file behind that does not load. It never prompts.
 
+mod documents;
 mod propose;
 mod select;
 mod source;
@@ -17,9 +18,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use tollbridge_operation::ApiName;
+use tollbridge_operation::{ApiName, Effect};
 
 use crate::config::{self, BaseUrl, Config, Diagnostics, Style};
+use crate::tools::TOKENIZER;
 use propose::{Proposal, Status};
 use select::Selection;
 use source::{Fetching, SpecSource};
@@ -27,6 +29,7 @@ use source::{Fetching, SpecSource};
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("selection").multiple(false))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Args {
     /// Descriptions: files, folders, URLs, or `-` for standard input.
     #[arg(required = true, value_name = "SPEC")]
@@ -55,9 +58,39 @@ pub(super) struct Args {
     /// Make tools of all operations that only read.
     #[arg(long, group = "selection")]
     read_only: bool,
+    /// Of these only operations with this HTTP method.
+    #[arg(long = "method", value_name = "METHOD")]
+    methods: Vec<String>,
+    /// Of these only operations whose path matches: `*` is any text.
+    #[arg(long = "path", value_name = "GLOB")]
+    paths: Vec<String>,
+    /// Of these only operations with this effect.
+    #[arg(long = "effect", value_name = "EFFECT")]
+    effects: Vec<EffectWord>,
+    /// Count what each tool costs in a model's context, and all of them.
+    #[arg(long)]
+    tokens: bool,
     /// Print a report as JSON; writes nothing unless --out is given.
     #[arg(long)]
     json: bool,
+}
+
+/// What an operation may do to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum EffectWord {
+    Read,
+    Write,
+    Destructive,
+}
+
+impl From<EffectWord> for Effect {
+    fn from(word: EffectWord) -> Self {
+        match word {
+            EffectWord::Read => Self::Read,
+            EffectWord::Write => Self::Write,
+            EffectWord::Destructive => Self::Destructive,
+        }
+    }
 }
 
 /// Why an import ended without a result.
@@ -160,17 +193,24 @@ async fn import(args: &Args, config: &Path) -> Result<Imported, ImportError> {
         ));
     }
 
-    let mut proposal = Proposal::new(existing.as_ref(), selection);
+    let mut proposal = Proposal::new(existing.as_ref(), selection, args.tokens);
     let several = sources.len() > 1;
+    let mut passed = Vec::new();
     for source in &sources {
         let spec = source.read(&fetching).await?;
-        match proposal.add(spec, name.as_ref(), base_url.as_ref(), &folder) {
+        match proposal.add(spec, name.as_ref(), base_url.as_ref(), &folder, &fetching).await {
             Ok(()) => {}
             // One file of a folder that is no description costs the others nothing.
             Err(ImportError::Failed(message)) if several && source.is_of_folder() => {
-                eprintln!("warning: {message}");
+                passed.push((source, message));
             }
             Err(error) => return Err(error),
+        }
+    }
+    // A file to which a description refers is none itself, and nobody's mistake.
+    for (source, message) in passed {
+        if !source.file().is_some_and(|file| proposal.has_part(file)) {
+            eprintln!("warning: {message}");
         }
     }
     if proposal.apis().is_empty() {
@@ -237,7 +277,7 @@ fn report(proposal: &Proposal<'_>) -> Value {
                 Status::Available(reason) => ("available", None, Some(reason.as_str())),
                 Status::Skipped(reason) => ("skipped", None, Some(reason.as_str())),
             };
-            json!({
+            let mut row = json!({
                 "id": format!("{}/{}", api.name, operation.key),
                 "api": api.name.as_str(),
                 "method": method,
@@ -245,10 +285,25 @@ fn report(proposal: &Proposal<'_>) -> Value {
                 "status": status,
                 "tool": tool,
                 "reason": reason,
-            })
+            });
+            if let Some(tokens) = operation.tokens {
+                row["tokens"] = tokens.into();
+            }
+            row
         })
     });
-    json!({"operations": operations.collect::<Vec<_>>()})
+    let mut report = json!({"operations": operations.collect::<Vec<_>>()});
+    if let Some(tokens) = tokens(proposal) {
+        report["tokens"] = tokens.into();
+        report["tokenizer"] = TOKENIZER.into();
+    }
+    report
+}
+
+/// What all new tools cost together, where that was counted.
+fn tokens(proposal: &Proposal<'_>) -> Option<u32> {
+    let operations = proposal.apis().iter().flat_map(|api| &api.operations);
+    operations.filter_map(|operation| operation.tokens).reduce(u32::saturating_add)
 }
 
 /// How many skipped operations are listed; the rest is in the report.
@@ -270,6 +325,11 @@ fn tell(proposal: &Proposal<'_>, target: &Target) {
             count(|status| matches!(status, Status::Available(_))),
             count(|status| matches!(status, Status::Skipped(_))),
         );
+        for operation in &api.operations {
+            if let (Status::Tool(name), Some(tokens)) = (&operation.status, operation.tokens) {
+                eprintln!("  {tokens:>6} tokens  {name}");
+            }
+        }
         let skipped = api.operations.iter().filter_map(|operation| match &operation.status {
             Status::Skipped(reason) => Some((&operation.key, reason)),
             _ => None,
@@ -284,6 +344,9 @@ fn tell(proposal: &Proposal<'_>, target: &Target) {
         for note in &api.notes {
             eprintln!("  note: {note}");
         }
+    }
+    if let Some(tokens) = tokens(proposal) {
+        eprintln!("{tokens} tokens in all ({TOKENIZER})");
     }
     if let Target::File(path) = target {
         eprintln!("wrote {}", path.display());

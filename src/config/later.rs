@@ -12,7 +12,6 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("server.auth", "jwt", "tokens would not be verified"),
     ("settlement", "buy", "nothing would be bought"),
     ("api.*", "fallback_urls", "calls would not fail over"),
-    ("api.*", "overlays", "they would not be applied"),
     ("api.*", "soap_headers", "they would not be sent"),
     ("api.*", "tls", "its certificates would not be used"),
     ("api.*", "idempotency_key", "no key would be sent"),

@@ -15,8 +15,8 @@ use tollbridge_operation::{ApiKeyPlace, ApiName, Identity};
 use super::located::{Keyed, Located};
 use super::tool::Tool;
 use super::values::{
-    BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Origin, Period, Selector, Size,
-    StorePath,
+    BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Origin, Period, ReferenceTo, Selector,
+    Size, StorePath,
 };
 use crate::secret::SecretRef;
 
@@ -199,6 +199,19 @@ pub struct Settlement {
 pub struct Api {
     /// The API's description: a file, relative to this one.
     pub spec: Located<String>,
+    /// The URL that the description was fetched from, written by `tollbridge import`: its
+    /// relative references and servers resolve against it.
+    pub source: Option<Located<BaseUrl>>,
+    /// What the description may refer to besides its own folder: files and folders, relative to
+    /// this file, and URLs with what is below them.
+    #[serde(default)]
+    pub references: Vec<Located<ReferenceTo>>,
+    /// Changes to the description, in their order: Overlay documents and JSON Patches.
+    #[serde(default)]
+    pub overlays: Vec<Located<String>>,
+    /// Values for the variables of the description's servers.
+    #[serde(default)]
+    pub variables: Keyed<String, Located<String>>,
     /// Where the API is, instead of the description's servers. Its host may be private.
     pub base_url: Option<Located<BaseUrl>>,
     /// Other hosts that the description names and that may be contacted.

@@ -265,6 +265,35 @@ text_value!(
     "An absolute http or https URL without credentials."
 );
 
+/// What a description may refer to: a file or a folder, or a URL with what is below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReferenceTo {
+    /// A file or a folder, relative to the configuration's.
+    Path(String),
+    /// A URL with what is below it.
+    Url(Url),
+}
+
+impl FromStr for ReferenceTo {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        if text.contains("://") {
+            return Ok(Self::Url(text.parse::<BaseUrl>()?.0));
+        }
+        if text.trim().is_empty() {
+            return Err(expected("a folder such as \"../common\", or a URL"));
+        }
+        Ok(Self::Path(text.to_owned()))
+    }
+}
+
+text_value!(
+    ReferenceTo,
+    "ReferenceTo",
+    "tollbridge-reference",
+    "A file or a folder, or an absolute http or https URL with what is below it."
+);
+
 /// A host that may be contacted: `files.example.com`, or with a port
 /// `files.example.com:8443`, `[2001:db8::1]:8443`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -614,6 +643,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Malformed>> {
         "tollbridge-selector" => parses::<Selector>(text),
         "tollbridge-url" => parses::<BaseUrl>(text),
         "tollbridge-host" => parses::<HostName>(text),
+        "tollbridge-reference" => parses::<ReferenceTo>(text),
         "tollbridge-origin" => parses::<Origin>(text),
         "tollbridge-store" => parses::<StorePath>(text),
         "tollbridge-header" => parses::<HeaderText>(text),

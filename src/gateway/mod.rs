@@ -30,7 +30,7 @@ use tokio_util::task::TaskTracker;
 use tollbridge_operation::Identity;
 
 pub use compared::{compare_descriptions, compare_toolboxes};
-pub use compile::{Compared, Compiled, Secrets, compile, durability};
+pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};
 pub use operate::{
     OperateError, add_key, approve, held, reject, resume, revoke_key, scope_text, stop, switches,
 };

@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod change;
 mod gemini;
+mod circle;
 mod judge;
 pub mod limits;
 pub mod lint;

@@ -183,3 +183,138 @@ fn pages_are_for_reads_and_for_arguments_that_are_there() {
         assert!(text.contains(said), "{pages}: {text}");
     }
 }
+
+const DEEP: &str = r##"
+openapi: 3.1.0
+info: { title: Shop, version: "1" }
+components:
+  schemas:
+    Line:
+      type: object
+      required: [sku, price]
+      properties:
+        sku: { type: string }
+        price: { type: number }
+        note: { type: string }
+        currency: { type: string, enum: [EUR, USD] }
+      additionalProperties: false
+    Base:
+      type: object
+      required: [tenant]
+      properties: { tenant: { type: string }, urgent: { type: boolean } }
+    Order:
+      allOf:
+        - { $ref: "#/components/schemas/Base" }
+        - type: object
+          required: [lines]
+          properties:
+            lines: { type: array, items: { $ref: "#/components/schemas/Line" } }
+            returned: { type: array, items: { $ref: "#/components/schemas/Line" } }
+            labels: { type: object, additionalProperties: { type: string } }
+paths:
+  /orders:
+    post:
+      operationId: order
+      parameters: [{ name: dry-run, in: query, schema: { type: boolean } }]
+      requestBody:
+        required: true
+        content: { application/json: { schema: { $ref: "#/components/schemas/Order" } } }
+      responses: { "200": { description: done } }
+"##;
+
+#[tokio::test]
+async fn arguments_are_curated_at_any_depth_and_the_wire_has_its_own_names() {
+    let rules = r#"
+name = "order"
+calls = { limit = 9, per = "1h", by = "identity" }
+examples = [{ body = { lines = [{ article = "a", price = 5 }], express = true } }]
+[tool.args.dry-run]
+fixed = false
+[tool.args."/body/tenant"]
+fixed = "acme"
+[tool.args."/body/urgent"]
+rename = "express"
+required = true
+description = "Whether it goes out today."
+[tool.args."/body/lines/*/sku"]
+rename = "article"
+pattern = "^[a-z]+$"
+max_length = 3
+[tool.args."/body/lines/*/price"]
+min = 1
+max = 10
+[tool.args."/body/lines/*/note"]
+hide = true
+[tool.args."/body/lines/*/currency"]
+default = "EUR"
+[tool.args."/body/labels/*"]
+enum = ["red", "green"]
+"#;
+    let house = House::of(DEEP, "", &tool("order", rules)).await;
+    let toolbox = house.gateway.toolbox();
+    let listed = &toolbox.exposed()[0].tool.input;
+    let shown = Value::Object((**listed).clone()).to_string();
+    for (word, there) in [
+        ("article", true),
+        ("express", true),
+        ("tenant", false),
+        ("dry-run", false),
+        ("goes out today", true),
+    ] {
+        assert_eq!(shown.contains(word), there, "{word}: {shown}");
+    }
+    let lines =
+        json!([{"article": "ab", "price": 9.50}, {"article": "c", "price": 1, "currency": "USD"}]);
+    let body = json!({"lines": lines, "express": false, "labels": {"x": "red"}});
+    house.ok("order", json!({"body": body})).await;
+    let seen = house.upstream.seen().pop().expect("a request");
+    assert!(seen.starts_with("POST /orders?dry-run=false "), "{seen}");
+    let sent: Value = serde_json::from_str(seen.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert_eq!(
+        sent,
+        json!({
+            "lines": [
+                {"sku": "ab", "price": 9.50, "currency": "EUR"},
+                {"sku": "c", "price": 1, "currency": "USD"},
+            ],
+            "urgent": false,
+            "labels": {"x": "red"},
+            "tenant": "acme",
+        })
+    );
+    // What has no rule at another place of the same schema is as it was.
+    let returned = json!({"lines": [], "express": true, "returned": [{"sku": "LONG NAME", "price": 99, "note": "n"}]});
+    house.ok("order", json!({"body": returned})).await;
+    let line = |line: Value| json!({"body": {"express": true, "lines": [line]}});
+    for (arguments, code, place) in [
+        (line(json!({"sku": "a", "price": 5})), "invalid_arguments", "/body/lines/0/sku"),
+        (
+            line(json!({"article": "a", "price": 5, "note": "x"})),
+            "invalid_arguments",
+            "/body/lines/0/note",
+        ),
+        (line(json!({"article": "abcd", "price": 5})), "denied", "/body/lines/0/article"),
+        (line(json!({"article": "a", "price": 10.01})), "denied", "/body/lines/0/price"),
+        (json!({"body": {"lines": []}}), "invalid_arguments", "/body"),
+        (
+            json!({"body": {"lines": [], "express": true, "tenant": "evil"}}),
+            "invalid_arguments",
+            "/body/tenant",
+        ),
+        (
+            json!({"body": {"lines": [], "express": true}, "dry-run": true}),
+            "invalid_arguments",
+            "/dry-run",
+        ),
+        (
+            json!({"body": {"lines": [], "express": true, "labels": {"x": "blue"}}}),
+            "denied",
+            "/body/labels/x",
+        ),
+    ] {
+        let failure = house.fails("order", arguments.clone()).await;
+        assert_eq!(failure.code.as_str(), code, "{arguments}: {failure:?}");
+        assert!(failure.message.contains(place), "{arguments}: {failure:?}");
+    }
+    assert_eq!(house.upstream.seen().len(), 2);
+}

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Binding, Effect, EffectSource, OperationId, Schema, SecurityRequirement};
+use crate::{
+    Binding, Effect, EffectSource, OperationId, OperationKey, Schema, SecurityRequirement,
+};
 
 /// An API's description, read. One bad operation is in `skipped` and costs no other.
 #[derive(Debug, Clone)]
@@ -54,6 +56,8 @@ pub struct Operation {
     /// Base URLs in the description's order: absolute where they could be resolved, without
     /// a `/` at the end.
     pub servers: Vec<String>,
+    /// The operation that this one is again through another port of the same service.
+    pub twin_of: Option<OperationKey>,
     /// How it goes over the wire.
     pub binding: Arc<dyn Binding>,
 }

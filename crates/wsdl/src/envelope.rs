@@ -4,104 +4,169 @@
 //! that it came in, whichever was asked for (SOAP 1.2 part 1 appendix A lets an upstream
 //! answer in the older one). Headers of answers are passed over.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use tollbridge_operation::{EncodeError, Fault};
-use tollbridge_xml::{Element, XML_NAMESPACE, XmlWriter, chars};
+use tollbridge_xml::{Element as Node, XML_NAMESPACE, XmlWriter, chars};
 
-use crate::plan::{OperationPlan, SoapVersion};
-use crate::value::{self, Names, XSI};
+use crate::message::{Message, OperationPlan, Shape, SoapVersion};
+use crate::plan::Element;
+use crate::value::{self, Names, Reading, Writer};
+use crate::xsd::{SOAP_ENC, XSI};
 
 /// Writes a request. `arguments` are the body's, and under `headers` the header's.
 pub(crate) fn write(
     plan: &OperationPlan,
-    names: &Names,
     arguments: &Map<String, Value>,
 ) -> Result<Vec<u8>, EncodeError> {
-    let mut out = XmlWriter::new();
-    let declared: Vec<(String, &str)> =
-        names.iter().map(|(prefix, uri)| (format!("xmlns:{prefix}"), uri.as_str())).collect();
-    let mut attributes = vec![("xmlns:soap", plan.version.namespace()), ("xmlns:xsi", XSI)];
-    attributes.extend(declared.iter().map(|(name, uri)| (name.as_str(), *uri)));
-    out.start("soap:Envelope", &attributes);
+    // Where no header is declared, `headers` may be a member like any other.
+    let reserved: &[&str] = if plan.headers.is_empty() { &[] } else { &["headers"] };
+    let (header, names) = header(plan, reserved.first().and_then(|name| arguments.get(*name)))?;
+    let mut body = Writer::new(&plan.types, names, plan.input.encoded);
+    message(&mut body, plan, &plan.input.names.to_members(arguments, reserved))
+        .map_err(|error| EncodeError { pointer: renamed(&error.pointer, &plan.input), ..error })?;
+    let (body, names) = body.finish();
 
-    let mut besides: &[&str] = &[];
-    if !plan.headers.is_empty() {
-        besides = &["headers"];
-        header(&mut out, plan, names, arguments.get("headers"))?;
+    let soap = plan.version.namespace();
+    let mut root =
+        vec![("xmlns:soap".to_owned(), soap.to_owned()), ("xmlns:xsi".to_owned(), XSI.to_owned())];
+    root.extend(names.iter().map(|(prefix, uri)| (format!("xmlns:{prefix}"), uri.to_owned())));
+    if plan.input.encoded {
+        // SOAP 1.2 has it on the body's element alone; 1.1 §4.1.1 anywhere.
+        root.push(("soap:encodingStyle".to_owned(), SOAP_ENC.to_owned()));
     }
-    out.start("soap:Body", &[]);
-    let wrapper = names.qualified(plan.input.namespace.as_deref(), &plan.input.name);
-    out.start(&wrapper, &[]);
-    value::fields(&mut out, names, &plan.input.fields, arguments, "", besides)?;
-    out.end(&wrapper);
-    out.end("soap:Body");
-    out.end("soap:Envelope");
-    Ok(out.finish())
+    let root: Vec<(&str, &str)> = root.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let mut out = XmlWriter::new();
+    out.start("soap:Envelope", &root);
+    let mut envelope = out.finish();
+    if !header.is_empty() {
+        envelope.extend_from_slice(b"<soap:Header>");
+        envelope.extend_from_slice(&header);
+        envelope.extend_from_slice(b"</soap:Header>");
+    }
+    envelope.extend_from_slice(b"<soap:Body>");
+    envelope.extend_from_slice(&body);
+    envelope.extend_from_slice(b"</soap:Body></soap:Envelope>");
+    Ok(envelope)
 }
 
-fn header(
-    out: &mut XmlWriter,
-    plan: &OperationPlan,
-    names: &Names,
-    headers: Option<&Value>,
-) -> Result<(), EncodeError> {
-    let empty = Map::new();
+fn header(plan: &OperationPlan, headers: Option<&Value>) -> Result<(Vec<u8>, Names), EncodeError> {
+    let mut out = Writer::new(&plan.types, Names::default(), false);
     let headers = match headers {
-        None => &empty,
+        None => return Ok(out.finish()),
         Some(Value::Object(headers)) => headers,
         Some(_) => {
             return Err(EncodeError { pointer: "/headers".into(), expected: "an object".into() });
         }
     };
-    if headers.is_empty() && plan.headers.iter().all(|field| field.optional) {
-        return Ok(());
+    let known = |name: &str| plan.headers.iter().any(|header| header.key() == name);
+    if let Some(stranger) = headers.keys().find(|name| !known(name)) {
+        let names: Vec<&str> = plan.headers.iter().map(|header| header.key()).collect();
+        return Err(EncodeError {
+            pointer: value::pointer("/headers", stranger),
+            expected: format!("no such header; there are: {}", names.join(", ")),
+        });
     }
-    out.start("soap:Header", &[]);
-    value::fields(out, names, &plan.headers, headers, "/headers", &[])?;
-    out.end("soap:Header");
+    for header in &plan.headers {
+        if let Some(said) = headers.get(header.key()) {
+            out.element(header, said, &value::pointer("/headers", header.key()))?;
+        }
+    }
+    Ok(out.finish())
+}
+
+fn message(
+    out: &mut Writer<'_>,
+    plan: &OperationPlan,
+    members: &Map<String, Value>,
+) -> Result<(), EncodeError> {
+    match &plan.input.body {
+        Shape::Wrapped(element) => out.element(element, &Value::Object(members.clone()), ""),
+        Shape::Bare(elements) => parts(out, elements, members),
+        Shape::Rpc { wrapper, parts: elements } => {
+            let tag = out.start(wrapper, &[]);
+            parts(out, elements, members)?;
+            out.end(&tag);
+            Ok(())
+        }
+    }
+}
+
+/// One element for each part; a part that is not given is left out, where it may be.
+fn parts(
+    out: &mut Writer<'_>,
+    elements: &[Arc<Element>],
+    members: &Map<String, Value>,
+) -> Result<(), EncodeError> {
+    if let Some(stranger) = members.keys().find(|name| elements.iter().all(|e| e.key() != *name)) {
+        let names: Vec<&str> = elements.iter().map(|element| element.key()).collect();
+        return Err(EncodeError {
+            pointer: value::pointer("", stranger),
+            expected: format!("no such argument; there are: {}", names.join(", ")),
+        });
+    }
+    for element in elements {
+        let at = value::pointer("", element.key());
+        match members.get(element.key()) {
+            Some(value) => out.element(element, value, &at)?,
+            None => return Err(EncodeError { pointer: at, expected: "a value".into() }),
+        }
+    }
     Ok(())
+}
+
+/// A pointer into the members, as one into the arguments.
+fn renamed(pointer: &str, message: &Message) -> String {
+    let Some(rest) = pointer.strip_prefix('/') else { return pointer.to_owned() };
+    let (first, below) = match rest.split_once('/') {
+        Some((first, below)) => (first, format!("/{below}")),
+        None => (rest, String::new()),
+    };
+    let key = first.replace("~1", "/").replace("~0", "~");
+    format!("{}{below}", value::pointer("", message.names.argument(&key)))
 }
 
 /// What stands in a message's body.
 #[derive(Debug)]
-pub(crate) enum Message<'a> {
+pub(crate) enum Opened<'a> {
     /// A fault.
     Fault(Fault),
     /// Elements; none for an empty body.
-    Body(Vec<&'a Element>),
+    Body(Vec<&'a Node>),
 }
 
 /// Opens an envelope; `None` where the element is none.
-pub(crate) fn open(root: &Element) -> Option<Message<'_>> {
+pub(crate) fn open<'a>(root: &'a Node, plan: &OperationPlan) -> Option<Opened<'a>> {
     let namespace = root.namespace.as_deref()?;
     let version = [SoapVersion::V1_1, SoapVersion::V1_2]
         .into_iter()
         .find(|version| version.namespace() == namespace)
         .filter(|_| root.name == "Envelope")?;
     let is_soap =
-        |element: &Element, name| element.name == name && element.namespace == root.namespace;
+        |element: &Node, name| element.name == name && element.namespace == root.namespace;
     let body = root.elements().find(|child| is_soap(child, "Body"))?;
     if let Some(fault) = body.elements().find(|child| is_soap(child, "Fault")) {
-        return Some(Message::Fault(match version {
-            SoapVersion::V1_1 => fault_1_1(fault),
-            SoapVersion::V1_2 => fault_1_2(fault),
+        return Some(Opened::Fault(match version {
+            SoapVersion::V1_1 => fault_1_1(fault, plan),
+            SoapVersion::V1_2 => fault_1_2(fault, plan),
         }));
     }
-    Some(Message::Body(body.elements().collect()))
+    Some(Opened::Body(body.elements().collect()))
 }
 
 /// SOAP 1.1 §4.4. Its children are in no namespace, but some upstreams qualify them.
-fn fault_1_1(fault: &Element) -> Fault {
+fn fault_1_1(fault: &Node, plan: &OperationPlan) -> Fault {
     Fault {
         code: code(fault.child("faultcode")),
         subcodes: Vec::new(),
         reason: fault.child("faultstring").map(trimmed).unwrap_or_default(),
-        detail: fault.child("detail").and_then(detail),
+        detail: fault.child("detail").and_then(|node| detail(node, plan)),
     }
 }
 
 /// SOAP 1.2 part 1 §5.4.
-fn fault_1_2(fault: &Element) -> Fault {
+fn fault_1_2(fault: &Node, plan: &OperationPlan) -> Fault {
     let outermost = fault.child("Code");
     let mut subcodes = Vec::new();
     let mut inner = outermost.and_then(|code| code.child("Subcode"));
@@ -113,13 +178,13 @@ fn fault_1_2(fault: &Element) -> Fault {
         code: code(outermost.and_then(|code| code.child("Value"))),
         subcodes,
         reason: fault.child("Reason").map(reason).unwrap_or_default(),
-        detail: fault.child("Detail").and_then(detail),
+        detail: fault.child("Detail").and_then(|node| detail(node, plan)),
     }
 }
 
 /// The reason in English where it is there, else in the first language that is.
-fn reason(reason: &Element) -> String {
-    let english = |text: &&Element| {
+fn reason(reason: &Node) -> String {
+    let english = |text: &&Node| {
         text.attribute(Some(XML_NAMESPACE), "lang")
             .is_some_and(|lang| lang.eq_ignore_ascii_case("en") || lang.starts_with("en-"))
     };
@@ -127,17 +192,30 @@ fn reason(reason: &Element) -> String {
     texts().find(english).or_else(|| texts().next()).map(trimmed).unwrap_or_default()
 }
 
-fn code(element: Option<&Element>) -> String {
+fn code(element: Option<&Node>) -> String {
     element.map(|element| value::local(&element.text()).to_owned()).unwrap_or_default()
 }
 
-fn trimmed(element: &Element) -> String {
+fn trimmed(element: &Node) -> String {
     element.text().trim_matches(chars::is_space).to_owned()
 }
 
-/// The detail as a value; `None` where it says nothing.
-fn detail(element: &Element) -> Option<Value> {
-    match value::free(element) {
+/// The detail as a value, an element of it by its schema where that is known; `None` where
+/// it says nothing.
+fn detail(node: &Node, plan: &OperationPlan) -> Option<Value> {
+    let known = |child: &Node| plan.faults.iter().find(|fault| fault.name.names(child));
+    if node.elements().any(|child| known(child).is_some()) {
+        let mut reading = Reading::new(&plan.types);
+        let read = node.elements().map(|child| {
+            let value = match known(child) {
+                Some(fault) => reading.element(child, fault),
+                None => value::free(child),
+            };
+            (child.name.clone(), value)
+        });
+        return Some(Value::Object(read.collect()));
+    }
+    match value::free(node) {
         Value::String(text) if text.chars().all(chars::is_space) => None,
         Value::Object(object) if object.is_empty() => None,
         Value::Null => None,

@@ -1,29 +1,36 @@
-//! The SOAP binding: envelopes, values and faults of SOAP 1.1 and 1.2, document/literal.
+//! SOAP: WSDL documents into neutral operations, and the SOAP binding.
 //!
-//! This is the binding without the reader. [`SoapBinding`] carries out an operation whose
-//! messages are described by an [`OperationPlan`]; a plan is built by hand today, and will
-//! be what a reader of WSDL and XSD compiles. What only a schema could say (choices,
-//! derived types, attributes to send, mixed content, fixed values) a plan cannot say yet;
-//! what an answer has beyond its plan is kept all the same. `WS-Security` headers are not
-//! written, and the headers of an answer are not handed on.
+//! In goes a WSDL document with those that it imports, out comes a [`Description`]: each
+//! operation with the JSON Schemas of its arguments and answer, and a binding that writes
+//! envelopes and reads them. From the outside inwards:
 //!
-//! - [`plan`](OperationPlan): what the messages of one operation look like;
-//! - [`SoapBinding`]: arguments → HTTP request, HTTP response → answer;
-//! - below them, the envelope (what is SOAP) and the values (what is JSON), each of which
-//!   knows nothing of the one above it. XML itself is read and written by `tollbridge-xml`,
-//!   whose bounds are those of every answer.
+//! - `wsdl`: services, ports and bindings → operations ([`read`]);
+//! - `documents`: the documents that belong together, handed in by a [`Source`];
+//! - `xsd`: the schemas as they were written, and simple types;
+//! - `plan`: types compiled into what values are written and read by, and their JSON Schema;
+//! - `binding`, `envelope`, `multiref`, `message`: one operation over HTTP;
+//! - `value`: JSON values as elements and back.
 //!
-//! Follows SOAP 1.1 (W3C Note of 8 May 2000), SOAP 1.2 part 1 and 2 (second edition), XML
-//! 1.0 (fifth edition), Namespaces in XML 1.0 (third edition), and the Basic Profile 1.1
-//! where SOAP 1.1 leaves a choice. This crate must not know HTTP clients, MCP or tokio.
+//! Descriptions and responses are input from strangers: no DTD is read, no entity but the
+//! five predefined ones is resolved, and depth, elements, attributes, namespaces and text are
+//! bounded. What a schema does not know is refused before it is sent; what an answer has
+//! beyond its schema is kept, and told as drift.
+//!
+//! Follows WSDL 1.1, XML Schema 1.1, SOAP 1.1 and 1.2, and the Basic Profile 1.1. This crate
+//! does no I/O and must not know HTTP clients, MCP or tokio.
+//!
+//! [`Description`]: tollbridge_operation::Description
 
 mod binding;
+mod documents;
 mod envelope;
+mod message;
+mod multiref;
+mod name;
 mod plan;
 mod value;
+mod wsdl;
+mod xsd;
 
-#[cfg(test)]
-mod tests;
-
-pub use binding::SoapBinding;
-pub use plan::{ElementPlan, FieldPlan, Kind, OperationPlan, PlanError, SoapVersion};
+pub use documents::Source;
+pub use wsdl::{ReadError, ReadOptions, is_xml, read};

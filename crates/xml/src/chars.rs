@@ -14,7 +14,19 @@ pub fn is_space(c: char) -> bool {
 /// Whether the name is one without a prefix (Namespaces in XML §3, `NCName`).
 pub fn is_nc_name(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(is_name_start) && chars.all(is_name)
+    chars.next().is_some_and(is_name_start) && chars.all(is_name_char)
+}
+
+/// Whether the text is a name that may have colons (§2.3, `Name`).
+pub fn is_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|c| c == ':' || is_name_start(c))
+        && chars.all(|c| c == ':' || is_name_char(c))
+}
+
+/// Whether the text is a token of name characters (§2.3, `Nmtoken`).
+pub fn is_nm_token(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c == ':' || is_name_char(c))
 }
 
 /// `NameStartChar` of §2.3 without the colon.
@@ -28,7 +40,7 @@ fn is_name_start(c: char) -> bool {
 }
 
 /// `NameChar` of §2.3 without the colon.
-fn is_name(c: char) -> bool {
+fn is_name_char(c: char) -> bool {
     is_name_start(c)
         || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
 }

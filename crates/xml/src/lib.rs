@@ -8,11 +8,14 @@
 //! must not know SOAP, OpenAPI or JSON.
 
 pub mod chars;
+mod encoding;
 mod read;
+mod scope;
 mod write;
 
 pub use read::{
     Attribute, Element, MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT, Node, XML_NAMESPACE,
-    XMLNS_NAMESPACE, XmlError, parse,
+    XMLNS_NAMESPACE, XmlError, parse, parse_as,
 };
+pub use scope::Scope;
 pub use write::{ForbiddenCharacter, XmlWriter};

@@ -11,10 +11,10 @@ use quick_xml::XmlVersion;
 use quick_xml::escape::{EscapeError, resolve_predefined_entity};
 use quick_xml::events::attributes::Attribute as Raw;
 use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::{NamespaceResolver, ResolveResult};
+use quick_xml::name::{NamespaceResolver, PrefixDeclaration, ResolveResult};
 use quick_xml::reader::NsReader;
 
-use crate::chars;
+use crate::{Scope, chars, encoding};
 
 /// Elements within elements.
 pub const MAX_DEPTH: usize = 64;
@@ -33,7 +33,7 @@ pub const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 /// The namespace of declarations of namespaces.
 pub const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
-/// An element. Namespaces are resolved, and declarations of them are gone.
+/// An element. Its own names are resolved; its scope resolves those in its values.
 #[derive(Debug, Default, PartialEq)]
 pub struct Element {
     /// Its local name.
@@ -44,6 +44,8 @@ pub struct Element {
     pub attributes: Vec<Attribute>,
     /// What stands in it, in order.
     pub children: Vec<Node>,
+    /// The prefixes that are declared where it stands.
+    pub scope: Scope,
 }
 
 /// An attribute with its value normalised (XML 1.0 §3.3.3).
@@ -69,9 +71,12 @@ pub enum Node {
 /// Why a document is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum XmlError {
-    /// Bytes that are none.
-    #[error("it is not UTF-8")]
-    NotUtf8,
+    /// Bytes that are no text.
+    #[error("its bytes are no text in the encoding {0}")]
+    Encoding(&'static str),
+    /// An encoding that nobody knows.
+    #[error("it is in an encoding that is not known")]
+    UnknownEncoding,
     /// A breach of the grammar.
     #[error("it is not well-formed XML, at byte {at}")]
     Malformed {
@@ -146,8 +151,14 @@ impl Element {
 
 /// Reads a document and gives its root.
 pub fn parse(bytes: &[u8]) -> Result<Element, XmlError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| XmlError::NotUtf8)?;
-    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    parse_as(bytes, None)
+}
+
+/// Reads a document in the encoding that the transport named, if it named one, and gives its
+/// root.
+pub fn parse_as(bytes: &[u8], charset: Option<&str>) -> Result<Element, XmlError> {
+    let text = encoding::decode(bytes, charset)?;
+    let text = text.as_ref();
     if !text.chars().all(chars::is_xml) {
         return Err(XmlError::Character);
     }
@@ -174,7 +185,8 @@ pub fn parse(bytes: &[u8]) -> Result<Element, XmlError> {
                 if open.len() >= MAX_DEPTH {
                     return Err(XmlError::Bound("elements within each other", MAX_DEPTH));
                 }
-                let element = element(start, reader.resolver(), &malformed)?;
+                let outer = open.last().map(|outer| &outer.scope);
+                let element = element(start, reader.resolver(), outer, &malformed)?;
                 if matches!(event, Event::Empty(_)) {
                     close(element, &mut open, &mut root);
                 } else {
@@ -227,6 +239,7 @@ fn close(element: Element, open: &mut [Element], root: &mut Option<Element>) {
 fn element(
     start: &BytesStart<'_>,
     resolver: &NamespaceResolver,
+    outer: Option<&Scope>,
     malformed: &XmlError,
 ) -> Result<Element, XmlError> {
     let (namespace, name) = resolver.resolve_element(start.name());
@@ -235,6 +248,7 @@ fn element(
         namespace: bound(&namespace)?,
         ..Element::default()
     };
+    let mut own = Vec::new();
     // The iterator refuses an attribute that stands twice under one name.
     for (count, attribute) in start.attributes().enumerate() {
         if count >= MAX_ATTRIBUTES {
@@ -244,7 +258,12 @@ fn element(
         if attribute.value.contains('<') {
             return Err(malformed.clone());
         }
-        if attribute.key.as_namespace_binding().is_some() {
+        if let Some(prefix) = attribute.key.as_namespace_binding() {
+            let prefix = match prefix {
+                PrefixDeclaration::Default => String::new(),
+                PrefixDeclaration::Named(name) => name.to_owned(),
+            };
+            own.push((prefix, attribute_value(&attribute, malformed)?));
             continue;
         }
         let value = attribute_value(&attribute, malformed)?;
@@ -260,6 +279,7 @@ fn element(
         }
         element.attributes.push(attribute);
     }
+    element.scope = outer.cloned().unwrap_or_default().within(own);
     Ok(element)
 }
 

@@ -103,6 +103,7 @@ pub(super) fn call(request: Request) -> Call {
         output: None,
         security: Vec::new(),
         servers: Vec::new(),
+        twin_of: None,
         binding: Arc::new(Probe(request)),
     };
     Call {

@@ -8,26 +8,30 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-use tollbridge_openapi::ReadOptions;
 use tollbridge_operation::{
-    ApiKeyPlace, ApiName, Description, Endpoint, Operation, SchemeUse, SecurityScheme, ToolName,
+    ApiKeyPlace, ApiName, Description, Effect, Endpoint, Operation, SchemeUse, SecurityScheme,
+    ToolName,
 };
 use url::Url;
 
-use super::ImportError;
-use super::select::{Choice, Selection};
-use super::source::{Spec, is_private};
-use super::write;
+use super::documents::{self, Whole};
+use super::select::{self, Choice, Selection};
+use super::source::{Fetching, Spec, is_private};
+use super::{ImportError, write};
+use crate::catalog::Origin;
 use crate::config::{Api, BaseUrl, Config, HostName};
+use crate::gateway;
 use crate::tools::name::propose;
+use crate::tools::{Tool, ToolSpec};
 
 /// What an import proposes.
 #[derive(Debug)]
 pub(super) struct Proposal<'a> {
     existing: Option<&'a Config>,
     selection: Selection,
+    counts_tokens: bool,
     taken: BTreeSet<ToolName>,
     names: BTreeSet<ApiName>,
     apis: Vec<ImportedApi>,
@@ -36,6 +40,8 @@ pub(super) struct Proposal<'a> {
     added: String,
     /// Descriptions to keep beside the configuration.
     kept: Vec<(PathBuf, Vec<u8>)>,
+    /// The files that the descriptions are made of.
+    parts: BTreeSet<PathBuf>,
     /// Copies of descriptions as they were accepted.
     accepted: Vec<(PathBuf, Vec<u8>)>,
 }
@@ -57,6 +63,8 @@ pub(super) struct ImportedOperation {
     pub(super) key: String,
     pub(super) endpoint: Option<Endpoint>,
     pub(super) status: Status,
+    /// What the tool costs in a model's context, where that was asked for.
+    pub(super) tokens: Option<u32>,
 }
 
 /// What became of an operation.
@@ -82,7 +90,11 @@ struct Home<'a> {
 }
 
 impl<'a> Proposal<'a> {
-    pub(super) fn new(existing: Option<&'a Config>, selection: Selection) -> Self {
+    pub(super) fn new(
+        existing: Option<&'a Config>,
+        selection: Selection,
+        counts_tokens: bool,
+    ) -> Self {
         let mut taken = BTreeSet::new();
         let mut names = BTreeSet::new();
         if let Some(config) = existing {
@@ -92,12 +104,14 @@ impl<'a> Proposal<'a> {
         Self {
             existing,
             selection,
+            counts_tokens,
             taken,
             names,
             apis: Vec::new(),
             edits: Vec::new(),
             added: String::new(),
             kept: Vec::new(),
+            parts: BTreeSet::new(),
             accepted: Vec::new(),
         }
     }
@@ -106,23 +120,30 @@ impl<'a> Proposal<'a> {
         &self.apis
     }
 
+    /// Whether a file is a part of a description that was imported.
+    pub(super) fn has_part(&self, file: &Path) -> bool {
+        file.canonicalize().is_ok_and(|file| self.parts.contains(&file))
+    }
+
     /// Adds a description.
-    pub(super) fn add(
+    pub(super) async fn add(
         &mut self,
         spec: Spec,
         name: Option<&ApiName>,
         base_url: Option<&BaseUrl>,
         folder: &Path,
+        fetching: &Fetching,
     ) -> Result<(), ImportError> {
         let home = self.home(&spec, name, folder)?;
-        let description = read(&spec, &home.name)?;
+        let origin = self.origin(&home, &spec, folder);
+        let Whole { description, digest, files, kept } =
+            documents::read(&spec, &home.name, &origin, fetching).await?;
         let mut notes: Vec<String> = description
             .warnings
             .iter()
             .map(|warning| one_line(&format!("{}: {}", warning.pointer, warning.message), 200))
             .collect();
 
-        let digest = format!("sha256:{}", hex::encode(Sha256::digest(&spec.bytes)));
         let mut accepts = home.table.is_none();
         match home.table {
             Some(table) => {
@@ -151,17 +172,22 @@ impl<'a> Proposal<'a> {
             None => {
                 let servers = Servers::of(&description, &spec, base_url);
                 notes.extend(servers.notes.iter().cloned());
-                self.api_table(&home, &description, &digest, &servers);
+                self.api_table(&home, &description, &digest, origin.url.as_ref(), &servers);
             }
         }
 
         let mut operations = Vec::new();
         for operation in &description.operations {
             let status = self.operation(&home.name, operation);
+            let tokens = match &status {
+                Status::Tool(name) if self.counts_tokens => tokens_of(operation, name),
+                _ => None,
+            };
             operations.push(ImportedOperation {
                 key: operation.id.key.as_str().to_owned(),
                 endpoint: operation.endpoint.clone(),
                 status,
+                tokens,
             });
         }
         for skipped in description.skipped {
@@ -170,6 +196,7 @@ impl<'a> Proposal<'a> {
                 status: Status::Skipped(format!("{}: {}", skipped.pointer, skipped.reason)),
                 key: skipped.key,
                 endpoint: skipped.endpoint,
+                tokens: None,
             });
         }
         if accepts {
@@ -179,6 +206,8 @@ impl<'a> Proposal<'a> {
         if let Some(keep) = home.keep {
             self.kept.push((keep, spec.bytes));
         }
+        self.kept.extend(kept);
+        self.parts.extend(files.iter().filter_map(|file| file.canonicalize().ok()));
         self.names.insert(home.name.clone());
         self.apis.push(ImportedApi {
             name: home.name,
@@ -248,6 +277,23 @@ impl<'a> Proposal<'a> {
         Ok(Home { spec: file.unwrap_or_else(|| kept(&name)), name, table, keep })
     }
 
+    /// Where the description comes from, by its table where it has one.
+    fn origin(&self, home: &Home<'_>, spec: &Spec, folder: &Path) -> Origin {
+        let mut origin = match (home.table, self.existing) {
+            (Some(table), Some(config)) => gateway::origin(config, table),
+            _ => Origin::default(),
+        };
+        origin.file = folder.join(&home.spec);
+        if let Some(url) = &spec.url {
+            // A query may hold a secret, and names no other place.
+            let mut url = url.clone();
+            url.set_query(None);
+            url.set_fragment(None);
+            origin.url = Some(url);
+        }
+        origin
+    }
+
     fn free_name(&self, wanted: &ApiName) -> ApiName {
         let mut name = wanted.clone();
         let mut number = 2_u64;
@@ -296,16 +342,20 @@ impl<'a> Proposal<'a> {
         home: &Home<'_>,
         description: &Description,
         digest: &str,
+        source: Option<&Url>,
         servers: &Servers,
     ) {
         let Home { name, spec, .. } = home;
-        let title =
-            format!("{} {}, {}", description.title, description.version, description.format);
+        let title = format!("{} {}", description.title, description.version);
+        let title = format!("{}, {}", title.trim(), description.format);
         let mut table = format!("\n[api.{name}]\n# {}\n", one_line(&title, 90));
         let mut line = |key: &str, value: &str| {
             writeln!(table, "{key:<8} = {value}").expect("a String takes it");
         };
         line("spec", &quoted(spec));
+        if let Some(source) = source {
+            line("source", &quoted(source.as_str()));
+        }
         line("digest", &quoted(digest));
         match &servers.base_url {
             Some(url) => line("base_url", &quoted(url)),
@@ -330,7 +380,12 @@ impl<'a> Proposal<'a> {
                 .map(|e| format!("{} {}", e.method, e.path))
                 .filter(|place| place != key),
         );
-        about.push(operation.effect.as_str().to_owned());
+        if operation.endpoint.is_some() {
+            about.push(operation.effect.as_str().to_owned());
+        } else {
+            // Nothing in a WSDL says what an operation does to the world.
+            about.push(format!("{}, by its name", select::effect(operation).as_str()));
+        }
         if operation.deprecated {
             about.push("deprecated".to_owned());
         }
@@ -345,6 +400,9 @@ impl<'a> Proposal<'a> {
         line("api", &quoted(api.as_str()));
         line("operation", &quoted(key));
         line("name", &quoted(name.as_str()));
+        if operation.endpoint.is_none() && select::effect(operation) == Effect::Read {
+            line("# effect", "\"read\" # if it only reads: then it is repeated after failures");
+        }
         if hold {
             line("hold", "true");
         }
@@ -396,22 +454,27 @@ fn write_all(files: &[(PathBuf, Vec<u8>)]) -> Result<(), ImportError> {
     })
 }
 
+/// What an operation costs in a model's context as a tool without rules; `None` where none
+/// can be made of it, which `check` then says.
+fn tokens_of(operation: &Operation, name: &ToolName) -> Option<u32> {
+    let spec = ToolSpec {
+        name: name.clone(),
+        title: None,
+        description: None,
+        effect: None,
+        idempotent: None,
+        rules: &[],
+        examples: &[],
+        operation: Arc::new(operation.clone()),
+    };
+    Tool::compile(spec).ok().map(|(tool, _)| tool.tokens())
+}
+
 /// The first lines of a new configuration.
 const HEAD: &str = "\
 # Which operations agents may call, and within which limits.
 # What is not listed here does not exist for an agent. `tollbridge check` reads this file.
 ";
-
-fn read(spec: &Spec, api: &ApiName) -> Result<Description, ImportError> {
-    let failed = |message: String| ImportError::Failed(format!("{}: {message}", spec.label));
-    if extension(&spec.bytes) == "wsdl" {
-        return Err(failed(
-            "this is XML or HTML: descriptions are OpenAPI or Swagger in this version".to_owned(),
-        ));
-    }
-    let options = ReadOptions { api, source: spec.url.as_ref() };
-    tollbridge_openapi::read(&spec.bytes, &options).map_err(|error| failed(error.to_string()))
-}
 
 /// What a description's file is called by its content.
 fn extension(bytes: &[u8]) -> &'static str {
@@ -536,7 +599,7 @@ fn credentials(api: &ApiName, description: &Description) -> String {
                     variable("PASSWORD")
                 )),
                 // A token of OAuth 2 is sent as a bearer token (RFC 6750), whoever got it.
-                SecurityScheme::OAuth2 | SecurityScheme::OpenIdConnect => {
+                SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. } => {
                     Some(format!("{{ kind = \"bearer\", token = {} }}", variable("TOKEN")))
                 }
                 SecurityScheme::Http { scheme } if scheme == "bearer" => {

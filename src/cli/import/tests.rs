@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::source::Spec;
 use super::*;
+use crate::gateway;
 
 const ORDERS: &str = r##"{
   "openapi": "3.1.0",
@@ -120,6 +121,13 @@ async fn each_way_to_select_selects_what_it_says() {
         (&["--tag", "ORDERS"], &["list_orders", "create_order"]),
         (&["--read-only"], &["list_orders", "get_orders_by_id"]),
         (&[], &["list_orders", "get_orders_by_id"]),
+        (&["--method", "post"], &["create_order"]),
+        (&["--path", "/orders/*", "--effect", "read"], &["get_orders_by_id"]),
+        (&["--tag", "orders", "--method", "GET"], &["list_orders"]),
+        (
+            &["--all", "--effect", "write", "--effect", "read", "--path", "/orders"],
+            &["list_orders", "create_order"],
+        ),
     ];
     for (words, tools) in cases {
         let (folder, spec) = folder();
@@ -134,6 +142,43 @@ async fn each_way_to_select_selects_what_it_says() {
         assert!(!written(&folder).contains("hold"), "{words:?}");
         config::load(&folder.path().join("tools.toml")).unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_is_left_out_says_which_word_left_it_out() {
+    let (folder, spec) = folder();
+    let words = [spec.as_str(), "--json", "--path", "/orders", "--effect", "read"];
+    let report = run_in(folder.path(), &words).await.unwrap().report;
+    let reasons: Vec<_> = report["operations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|o| o["reason"].as_str().unwrap_or("-"))
+        .collect();
+    assert_eq!(reasons[..2], ["-", "its effect is none of those that were asked for"]);
+    assert_eq!(reasons[2], "its path is none of those that were asked for");
+    let wrong = run_in(folder.path(), &[&spec, "--method", "PATCH"]).await;
+    assert!(wrong.unwrap_err().to_string().starts_with("--method PATCH: no operation"));
+}
+
+#[tokio::test]
+async fn the_cost_of_each_tool_and_of_all_is_counted_where_it_is_asked_for() {
+    let (folder, spec) = folder();
+    let report =
+        run_in(folder.path(), &[&spec, "--json", "--all", "--tokens"]).await.unwrap().report;
+    let each: Vec<u64> = report["operations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|o| o["tokens"].as_u64())
+        .collect();
+    assert_eq!(each.len(), 4);
+    assert_eq!(report["tokens"].as_u64(), Some(each.iter().sum()));
+    let without = run_in(folder.path(), &[&spec, "--json", "--all"]).await.unwrap().report;
+    assert_eq!(
+        (&without["tokens"], &without["operations"][0]["tokens"]),
+        (&Value::Null, &Value::Null)
+    );
 }
 
 #[tokio::test]
@@ -362,8 +407,8 @@ async fn servers_become_base_url_and_hosts() {
     }
 }
 
-#[test]
-fn a_description_from_afar_opens_no_private_host() {
+#[tokio::test]
+async fn a_description_from_afar_opens_no_private_host() {
     let name = ApiName::new("a").unwrap();
     let document = ORDERS.replace("https://api.example.com/v1", "http://169.254.169.254");
     let spec = Spec {
@@ -374,8 +419,9 @@ fn a_description_from_afar_opens_no_private_host() {
         trusted_with_private_hosts: false,
         bytes: document.into_bytes(),
     };
-    let mut proposal = Proposal::new(None, Selection::new(&args(&["x", "--all"])).unwrap());
-    proposal.add(spec, Some(&name), None, Path::new("/nowhere")).unwrap();
+    let mut proposal = Proposal::new(None, Selection::new(&args(&["x", "--all"])).unwrap(), false);
+    let fetching = Fetching::new(&[]).unwrap();
+    proposal.add(spec, Some(&name), None, Path::new("/nowhere"), &fetching).await.unwrap();
     let text = proposal.text();
     assert!(!text.contains("169.254"), "{text}");
     assert!(proposal.apis()[0].notes.iter().any(|note| note.contains("169.254.169.254")));
@@ -386,7 +432,11 @@ async fn a_folder_is_all_its_descriptions() {
     let (folder, spec) = folder();
     let specs = folder.path().join("in");
     std::fs::create_dir(&specs).unwrap();
-    std::fs::copy(&spec, specs.join("b.json")).unwrap();
+    std::fs::create_dir_all(specs.join("sub/.git")).unwrap();
+    std::fs::create_dir(specs.join("b.json.documents")).unwrap();
+    std::fs::copy(&spec, specs.join("sub/b.json")).unwrap();
+    std::fs::copy(&spec, specs.join("sub/.git/c.json")).unwrap();
+    std::fs::copy(&spec, specs.join("b.json.documents/d.json")).unwrap();
     std::fs::copy(&spec, specs.join("a.json")).unwrap();
     std::fs::write(specs.join("package.json"), "{}").unwrap();
     std::fs::write(specs.join("notes.txt"), "x").unwrap();
@@ -409,8 +459,8 @@ fn what_excludes_each_other_is_refused_by_the_command_line() {
     }
 }
 
-#[test]
-fn a_strangers_text_stays_in_its_string_and_its_comment() {
+#[tokio::test]
+async fn a_strangers_text_stays_in_its_string_and_its_comment() {
     let document = ORDERS
         .replace("All \\\"orders\\\"", "x\\n[server]\\r\\nidentity = 'evil' \\u0085 \\u2028")
         .replace("\"deleteOrder\"", "\"a\\\"]\\n[server]\\nname = \\\"evil\\\\\"")
@@ -424,9 +474,126 @@ fn a_strangers_text_stays_in_its_string_and_its_comment() {
         trusted_with_private_hosts: true,
         bytes: document.into_bytes(),
     };
-    let mut proposal = Proposal::new(None, Selection::new(&args(&["x", "--all"])).unwrap());
-    proposal.add(spec, Some(&name), None, Path::new("/nowhere")).unwrap();
+    let mut proposal = Proposal::new(None, Selection::new(&args(&["x", "--all"])).unwrap(), false);
+    let fetching = Fetching::new(&[]).unwrap();
+    proposal.add(spec, Some(&name), None, Path::new("/nowhere"), &fetching).await.unwrap();
     let (config, _) = config::parse(Path::new("tools.toml"), proposal.text()).unwrap();
     assert_eq!(config.server.name, "tollbridge");
     assert!(config.tools.iter().any(|tool| tool.operation.contains("evil")));
+}
+
+/// Serves each path's answer as often as it is asked for, until the process ends.
+fn serve_paths(answers: Vec<(&'static str, String)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
+                request.push(byte[0]);
+            }
+            let request = String::from_utf8(request).unwrap();
+            let path = request.split(' ').nth(1).unwrap();
+            let answer = answers.iter().find(|(known, _)| *known == path);
+            let answer = answer.map_or_else(|| empty("404 Not Found", ""), |(_, body)| ok(body));
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_description_of_several_documents_is_fetched_whole_and_read_offline() {
+    let root = r#"{"openapi": "3.1.0", "info": {"title": "t", "version": "1"},
+        "servers": [{"url": "../v1"}],
+        "paths": {
+            "/a": {"$ref": "paths/a.yaml"},
+            "/b": {"get": {"operationId": "b", "parameters": [{"$ref": "../private/secret.yaml#/p"}]}}
+        }}"#;
+    let a = "get:\n  operationId: a\n  parameters: [{$ref: '../common.yaml#/q'}]\n";
+    let common = "q: {name: q, in: query, schema: {type: integer}}\n";
+    let url = serve_paths(vec![
+        ("/specs/shop.json", root.to_owned()),
+        ("/specs/paths/a.yaml", a.to_owned()),
+        ("/specs/common.yaml", common.to_owned()),
+        ("/private/secret.yaml", "p: {name: p, in: query, schema: {}}".to_owned()),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let spec = format!("{url}/specs/shop.json");
+    let done = run_in(folder.path(), &[&spec, "--all"]).await.unwrap();
+    assert_eq!(statuses(&done.report), ["shop/a tool a", "shop/b skipped -"]);
+    let reason = done.report["operations"][1]["reason"].as_str().unwrap();
+    assert!(reason.contains("references"), "{reason}");
+    let text = written(&folder);
+    assert!(text.contains(&format!("source   = \"{spec}\"")), "{text}");
+    assert!(text.contains(&format!("base_url = \"{url}/v1\"")), "{text}");
+
+    // From here on nothing is fetched: what was kept is read.
+    let read = || {
+        let (config, _) = config::load(&folder.path().join("tools.toml")).unwrap();
+        let api = config.apis.get(&ApiName::new("shop").unwrap()).unwrap().clone();
+        let digest = api.digest.as_ref().unwrap().0.clone();
+        (digest, gateway::origin(&config, &api).read(&ApiName::new("shop").unwrap()).unwrap())
+    };
+    let (digest, reading) = read();
+    assert_eq!(reading.description.operations.len(), 1);
+    assert_eq!(reading.description.skipped.len(), 1);
+    assert_eq!(reading.digest, digest);
+    assert_eq!(reading.files.len(), 3, "{:?}", reading.files);
+    let kept = reading.files.iter().find(|file| file.ends_with("common.yaml")).unwrap();
+    std::fs::write(kept, common.replace("integer", "string")).unwrap();
+    assert_ne!(read().1.digest, digest);
+    std::fs::remove_file(kept).unwrap();
+    let (_, reading) = read();
+    assert!(reading.description.operations.is_empty());
+    assert!(reading.description.skipped[0].reason.contains("import the description again"));
+
+    // What the configuration allows is fetched by the next import.
+    let text = text.replace("source ", &format!("references = [\"{url}/private\"]\nsource "));
+    std::fs::write(folder.path().join("tools.toml"), text).unwrap();
+    let done = run_in(folder.path(), &[&spec, "--all"]).await.unwrap();
+    assert_eq!(statuses(&done.report), ["shop/a tool a", "shop/b tool b"]);
+    // The digest stays the accepted one until somebody accepts the change.
+    let (accepted, reading) = read();
+    assert_eq!((reading.description.operations.len(), accepted), (2, digest));
+}
+
+#[tokio::test]
+async fn a_file_may_refer_to_what_lies_in_its_folder_and_no_further() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (name, text) in [
+        ("api/schemas/item.yaml", "type: string"),
+        ("common/item.yaml", "type: string"),
+        ("outside.yaml", "type: string"),
+        ("api/secret.env", "type: string"),
+    ] {
+        std::fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+        std::fs::write(at(name), text).unwrap();
+    }
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(at("outside.yaml"), at("api/link.yaml")).unwrap();
+    let body = |target: &str| serde_json::json!({"post": {"requestBody": {"content": {"application/json": {"schema": {"$ref": target}}}}}});
+    let document = serde_json::json!({"openapi": "3.1.0", "info": {}, "paths": {
+        "/in": body("schemas/item.yaml"), "/common": body("../common/item.yaml"),
+        "/out": body("../outside.yaml"), "/link": body("link.yaml"), "/env": body("secret.env"),
+        "/etc": body("file:///etc/hostname.yaml"), "/gone": body("gone.yaml"),
+        "/url": body("https://schemas.example.com/x.json"), "/odd": body("urn:x"),
+    }});
+    std::fs::write(at("api/openapi.json"), document.to_string()).unwrap();
+    let mut origin = crate::catalog::Origin { file: at("api/openapi.json"), ..Default::default() };
+    let name = ApiName::new("a").unwrap();
+    let callable = |origin: &crate::catalog::Origin| {
+        let read = origin.read(&name).unwrap().description;
+        let paths: Vec<String> =
+            read.operations.iter().map(|o| o.endpoint.clone().unwrap().path).collect();
+        (paths, read.skipped)
+    };
+    let (paths, skipped) = callable(&origin);
+    assert_eq!(paths, ["/in"]);
+    assert!(skipped.iter().all(|skipped| skipped.reason.contains("another document: ")));
+    origin.references = vec![crate::catalog::Allowed::Path(at("common"))];
+    assert_eq!(callable(&origin).0, ["/in", "/common"]);
 }

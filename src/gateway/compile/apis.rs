@@ -11,8 +11,10 @@ use url::Url;
 use super::secrets::Resolved;
 use super::stale::{self, Standing};
 use crate::bridge::{self, ApiKeyAt, Credential, Credentials, Redirects, Upstream, UpstreamConfig};
-use crate::catalog::Catalog;
-use crate::config::{self, Api, Auth, Config, Diagnostic, Diagnostics, HeaderText, codes};
+use crate::catalog::{Allowed, Catalog, Origin};
+use crate::config::{
+    self, Api, Auth, Config, Diagnostic, Diagnostics, HeaderText, ReferenceTo, codes,
+};
 use crate::secret::Redactor;
 
 /// How many of a description's own mistakes are shown.
@@ -28,9 +30,11 @@ pub(super) fn read(
 ) -> HashMap<ApiName, Standing> {
     let mut described = HashMap::new();
     for (name, api) in config.apis.iter() {
-        let path = config.dir.join(&**api.spec);
-        sources.push(path.clone());
-        let read = match catalog.add(name, &path) {
+        let origin = origin(config, api);
+        // Watched also where they cannot be read: they may be mended there.
+        sources.push(origin.file.clone());
+        sources.extend(origin.overlays.iter().cloned());
+        let read = match catalog.add(name, &origin) {
             Ok(read) => read,
             Err(error) => {
                 found.push(
@@ -59,7 +63,27 @@ pub(super) fn read(
         }
         described.insert((**name).clone(), standing);
     }
+    sources.extend(catalog.files().iter().cloned());
     described
+}
+
+/// Where an API's description comes from, by the configuration.
+pub fn origin(config: &Config, api: &Api) -> Origin {
+    let references = api.references.iter().map(|reference| match &**reference {
+        ReferenceTo::Url(url) => Allowed::Url(url.clone()),
+        ReferenceTo::Path(path) => Allowed::Path(config.dir.join(path)),
+    });
+    Origin {
+        file: config.dir.join(&**api.spec),
+        url: api.source.as_ref().map(|source| source.as_url().clone()),
+        references: references.collect(),
+        overlays: api.overlays.iter().map(|overlay| config.dir.join(&**overlay)).collect(),
+        variables: api
+            .variables
+            .iter()
+            .map(|(name, value)| ((**name).clone(), (**value).clone()))
+            .collect(),
+    }
 }
 
 /// The upstreams of all APIs. Operations of one API at one address share one, and with it

@@ -24,6 +24,7 @@ use crate::safety::Who;
 use crate::settlement::Facilitator;
 use crate::store::Durability;
 
+pub use apis::origin;
 pub use secrets::Secrets;
 pub use stale::Compared;
 

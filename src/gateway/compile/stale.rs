@@ -8,8 +8,9 @@
 
 use std::path::PathBuf;
 
-use tollbridge_operation::{ApiName, ToolName, digest_bytes};
+use tollbridge_operation::{ApiName, ToolName};
 
+use super::origin;
 use crate::catalog;
 use crate::config::{self, Api, Config, Diagnostic, Diagnostics, Digest, Located, codes};
 use crate::tools::{Change, Impact};
@@ -70,12 +71,14 @@ fn accepted(
     pinned: &Located<Digest>,
     path: &std::path::Path,
 ) -> Result<catalog::Api, String> {
-    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    if digest_bytes(&bytes) != pinned.0 {
-        return Err(format!("{} has another digest than is pinned", path.display()));
+    let copy = catalog::Api::of_copy(name, &origin(config, api), path)
+        .map_err(|error| error.to_string())?;
+    if copy.digest == pinned.0 {
+        Ok(copy)
+    } else {
+        let path = path.display();
+        Err(format!("{path}, or a document to which it refers, is not the one that was pinned"))
     }
-    let place = config.dir.join(&**api.spec);
-    catalog::Api::read(name, path, &place).map_err(|error| error.to_string())
 }
 
 /// What is said of a tool that cannot be compared.

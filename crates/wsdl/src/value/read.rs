@@ -1,23 +1,42 @@
-//! Reading: an element as a JSON value, by a plan or as it is.
+//! Reading: elements as JSON values, by the schema and forgiving of it.
+//!
+//! What breaks the schema is kept as it came, and noted as drift: unknown elements, another
+//! namespace, another order, values that are no value of their type.
 
 use serde_json::{Map, Value};
 use tollbridge_operation::Drift;
-use tollbridge_xml::{Attribute, Element, Node, chars};
+use tollbridge_xml::{Attribute, Element as Node, Node as Child, chars};
 
-use super::{XSI, lexical};
-use crate::plan::{FieldPlan, Kind, SoapVersion};
+use super::{free, is_nil, local, meaningful, xml};
+use crate::name::QName;
+use crate::plan::{Array, Body, Complex, Content, Element, Leaf, TypeId, Types, Variant, Wildcard};
+use crate::xsd::XSI;
+use crate::xsd::builtin::{Builtin, builtin};
+use crate::xsd::simple::{Simple, Variety};
 
 /// Places of drift that are told. An answer that is all wrong needs no longer list.
 const MAX_DRIFT: usize = 100;
 
 /// One answer being read: where in it we are, and what was noted on the way.
-#[derive(Debug, Default)]
-pub(crate) struct Reading {
+pub(crate) struct Reading<'t> {
+    types: &'t Types,
+    /// SOAP encoding.
+    encoded: bool,
     path: Vec<String>,
     drift: Vec<Drift>,
 }
 
-impl Reading {
+impl<'t> Reading<'t> {
+    pub(crate) fn new(types: &'t Types) -> Self {
+        Self { types, encoded: false, path: Vec::new(), drift: Vec::new() }
+    }
+
+    /// The answer is in SOAP's encoding, or it is not.
+    pub(crate) fn encoded(mut self, encoded: bool) -> Self {
+        self.encoded = encoded;
+        self
+    }
+
     /// What was noted.
     pub(crate) fn into_drift(self) -> Vec<Drift> {
         self.drift
@@ -31,190 +50,343 @@ impl Reading {
         }
     }
 
-    /// Reads the element that wraps a message: its attributes stand beside its children.
-    pub(crate) fn wrapper(&mut self, element: &Element, plan: &[FieldPlan]) -> Value {
-        let mut value = self.object(element, plan);
-        if let Value::Object(object) = &mut value {
-            let named: Vec<_> = object.keys().filter(|k| k.starts_with('@')).cloned().collect();
-            for key in named {
-                let Some(attribute) = object.shift_remove(&key) else { continue };
-                let mut name = format!("{}_attr", &key[1..]);
-                while object.contains_key(&name) {
-                    name.push('_');
-                }
-                object.insert(name, attribute);
-            }
-        }
+    fn note_at(&mut self, name: &str, message: impl Into<String>) {
+        self.path.push(name.to_owned());
+        self.note(message);
+        self.path.pop();
+    }
+
+    /// Reads something one step further down.
+    pub(crate) fn within<T>(&mut self, step: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(step.to_owned());
+        let value = read(self);
+        self.path.pop();
         value
     }
 
-    fn object(&mut self, element: &Element, plan: &[FieldPlan]) -> Value {
-        if is_nil(element) {
+    /// The value of an element.
+    pub(crate) fn element(&mut self, node: &Node, element: &Element) -> Value {
+        if is_nil(node) {
+            if !element.nillable {
+                self.note("expected a value, and nil came");
+            }
             return Value::Null;
         }
-        let text = element.text();
-        let has_text = !text.chars().all(chars::is_space);
-        if has_text {
-            self.note("expected elements alone, and text came");
-            if element.elements().next().is_none() {
-                return free(element);
-            }
+        if let Some(variant) = element.substitute(node) {
+            let value = self.typed(node, variant.ty, None);
+            return tagged(variant, value);
         }
-        let mut object = attributes(element);
-        if has_text {
-            object.insert("#text".into(), Value::String(text));
+        self.typed(node, element.ty, element.default.as_deref())
+    }
+
+    fn typed(&mut self, node: &Node, id: TypeId, default: Option<&str>) -> Value {
+        let types = self.types;
+        match &types.get(id).body {
+            Body::Anything => self.anything(node),
+            Body::Simple(simple) => self.simple(node, simple, default),
+            Body::Array(array) => self.array(node, array),
+            Body::Broken(_) => free(node),
+            Body::Complex(complex) => match self.variant(node, complex) {
+                Some(variant) => match &types.get(variant.ty).body {
+                    Body::Complex(derived) => tagged(variant, self.complex(node, derived, None)),
+                    _ => free(node),
+                },
+                None => self.complex(node, complex, default),
+            },
         }
-        for child in element.elements() {
-            let field = plan.iter().find(|field| field.name == child.name);
-            self.path.push(child.name.clone());
-            let repeated = field.is_some_and(|field| field.repeated);
-            let index = match object.get(&child.name) {
-                Some(Value::Array(items)) => Some(items.len()),
-                Some(_) => Some(1),
-                None if repeated => Some(0),
-                None => None,
-            };
-            if let Some(index) = index {
-                self.path.push(index.to_string());
-            }
-            let value = if let Some(field) = field {
-                if index.is_some() && !repeated {
-                    self.note("expected one, and several came");
-                }
-                if field.namespace != child.namespace {
-                    self.note("it came in another namespace than expected");
-                }
-                self.planned(child, &field.kind)
-            } else {
-                self.note("nothing is known of this element");
-                free(child)
-            };
-            put(&mut object, &child.name, value, repeated);
-            self.path.truncate(self.path.len() - 1 - usize::from(index.is_some()));
+    }
+
+    /// The derived type that an element says it has.
+    fn variant(&mut self, node: &Node, complex: &'t Complex) -> Option<&'t Variant> {
+        let spelled = node.attribute(Some(XSI), "type")?;
+        let name = resolve(node, spelled);
+        let found = complex.variants.iter().find(|variant| variant.name == name);
+        // Services that get the namespace wrong still mean the type of that name.
+        found.or_else(|| complex.variants.iter().find(|v| *v.name.local == *name.local))
+    }
+
+    fn anything(&mut self, node: &Node) -> Value {
+        let named = node.attribute(Some(XSI), "type").map(|spelled| resolve(node, spelled));
+        let simple = match named.as_ref().and_then(builtin) {
+            Some(Builtin::Atomic(atomic)) => Simple::plain(Variety::Atomic(atomic)),
+            _ => return free(node),
+        };
+        if node.elements().next().is_some() { free(node) } else { self.simple(node, &simple, None) }
+    }
+
+    fn simple(&mut self, node: &Node, simple: &Simple, default: Option<&str>) -> Value {
+        if node.elements().next().is_some() {
+            self.note("expected a simple value, and elements came");
+            return free(node);
         }
-        for field in plan {
-            if !field.optional && !field.repeated && !object.contains_key(&field.name) {
-                self.path.push(field.name.clone());
-                self.note("expected, and absent");
-                self.path.pop();
-            }
+        if node.attributes.iter().any(|a| a.namespace.is_none()) {
+            self.note("expected a simple value, and attributes came with it; they are left out");
         }
+        self.text(&node.text(), node, simple, default)
+    }
+
+    fn text(&mut self, text: &str, node: &Node, simple: &Simple, default: Option<&str>) -> Value {
+        let text = if text.is_empty() { default.unwrap_or(text) } else { text };
+        simple.read(text, &node.scope).unwrap_or_else(|expected| {
+            self.note(format!("expected {expected}"));
+            Value::String(text.to_owned())
+        })
+    }
+
+    fn array(&mut self, node: &Node, array: &Array) -> Value {
+        let mut items = Vec::new();
+        for (index, child) in node.elements().enumerate() {
+            let item = self.within(&index.to_string(), |reading| {
+                if is_nil(child) { Value::Null } else { reading.element(child, &array.item) }
+            });
+            items.push(item);
+        }
+        Value::Array(items)
+    }
+
+    fn complex(&mut self, node: &Node, complex: &Complex, default: Option<&str>) -> Value {
+        let bare = complex.attributes.is_empty() && !complex.any_attribute;
+        if let (Content::Simple(simple), true, false) =
+            (&complex.content, bare, complex.is_polymorphic)
+        {
+            return self.simple(node, simple, default);
+        }
+        let mut object = Map::new();
+        self.content(node, complex, &mut object);
+        self.attributes(node, complex, &mut object);
         Value::Object(object)
     }
 
-    fn planned(&mut self, element: &Element, kind: &Kind) -> Value {
-        if let Kind::Object(plan) = kind {
-            return self.object(element, plan);
-        }
-        if is_nil(element) {
-            return Value::Null;
-        }
-        if element.elements().next().is_some() {
-            self.note("expected a simple value, and elements came");
-            return free(element);
-        }
-        if element.attributes.iter().any(|a| a.namespace.is_none()) {
-            self.note("expected a simple value, and attributes came with it; they are left out");
-        }
-        let text = element.text();
-        let trimmed = text.trim_matches(chars::is_space);
-        let (value, expected) = match kind {
-            Kind::Text | Kind::Object(_) => return Value::String(text),
-            Kind::Bool => (lexical::boolean(trimmed).map(Value::Bool), "true or false"),
-            Kind::Int => (lexical::int(trimmed).map(Value::Number), "a number of 32 bits"),
-            Kind::Double if lexical::is_special(trimmed) => {
-                (Some(trimmed.trim_start_matches('+').into()), "")
+    /// The attributes of an element that its type knows, and those that it does not.
+    pub(crate) fn attributes(
+        &mut self,
+        node: &Node,
+        complex: &Complex,
+        object: &mut Map<String, Value>,
+    ) {
+        for Attribute { name, namespace, value } in &node.attributes {
+            let namespace = namespace.as_deref();
+            if namespace.is_some_and(super::is_protocol) {
+                continue;
             }
-            Kind::Double => (lexical::double(trimmed).map(Value::Number), "a number"),
-            Kind::Integer => {
-                (lexical::is_integer(trimmed).then(|| trimmed.into()), "a whole number")
+            let known = complex.attributes.iter().find(|attribute| {
+                *attribute.name.local == **name && attribute.name.namespace.as_deref() == namespace
+            });
+            match known {
+                Some(attribute) => {
+                    let value = self.within(&attribute.key, |reading| {
+                        reading.text(value, node, &attribute.simple, None)
+                    });
+                    object.insert(attribute.key.clone(), value);
+                }
+                None => {
+                    let key = match namespace {
+                        Some(uri) => format!("@{{{uri}}}{name}"),
+                        None => format!("@{name}"),
+                    };
+                    if !(complex.any_attribute && namespace.is_some()) {
+                        self.note_at(&key, "nothing is known of this attribute");
+                    }
+                    object.insert(key, Value::String(value.clone()));
+                }
             }
-            Kind::Decimal => (lexical::is_decimal(trimmed).then(|| trimmed.into()), "a decimal"),
+        }
+        for attribute in &complex.attributes {
+            if object.contains_key(&attribute.key) {
+                continue;
+            }
+            if let Some(said) = attribute.fixed.as_ref().or(attribute.default.as_ref()) {
+                if let Ok(value) = attribute.simple.read(said, &node.scope) {
+                    object.insert(attribute.key.clone(), value);
+                }
+            } else if attribute.required {
+                self.note_at(&attribute.key, "expected, and absent");
+            }
+        }
+    }
+
+    /// What stands between an element's tags.
+    pub(crate) fn content(
+        &mut self,
+        node: &Node,
+        complex: &Complex,
+        object: &mut Map<String, Value>,
+    ) {
+        match &complex.content {
+            Content::Simple(simple) => {
+                if node.elements().next().is_some() {
+                    self.note("expected text, and elements came");
+                }
+                let text = node.text();
+                let value = self.within("#text", |reading| reading.text(&text, node, simple, None));
+                object.insert("#text".into(), value);
+            }
+            Content::Empty => self.members(node, (&[], &[]), false, object),
+            Content::Elements { leaves, wildcards, mixed, .. } => {
+                self.members(node, (leaves, wildcards), *mixed, object);
+            }
+        }
+    }
+
+    fn members(
+        &mut self,
+        node: &Node,
+        (leaves, wildcards): (&[Leaf], &[(Wildcard, bool)]),
+        mixed: bool,
+        object: &mut Map<String, Value>,
+    ) {
+        let mut content = Vec::new();
+        let mut last = 0;
+        for child in &node.children {
+            let child = match child {
+                Child::Element(child) => child,
+                Child::Text(text) if mixed => {
+                    content.push(Value::String(text.clone()));
+                    continue;
+                }
+                Child::Text(text) => {
+                    if meaningful(text) {
+                        self.note("expected elements alone, and text came");
+                        put_text(object, text);
+                    }
+                    continue;
+                }
+            };
+            match find(leaves, child, last) {
+                Some((index, exact)) => {
+                    let leaf = &leaves[index];
+                    // Accessors of SOAP's encoding are in no namespace (SOAP 1.1 §5.1).
+                    if !exact && !(self.encoded && child.namespace.is_none()) {
+                        self.note_at(&child.name, "it came in another namespace than expected");
+                    }
+                    if index < last && !leaf.ordered {
+                        self.note_at(&child.name, "it came in another place than expected");
+                    }
+                    last = index;
+                    if leaf.ordered {
+                        let place = content.len().to_string();
+                        let value = self.within("#content", |reading| {
+                            reading.within(&place, |reading| reading.element(child, &leaf.element))
+                        });
+                        content.push(Value::Object(Map::from_iter([(
+                            leaf.element.key().to_owned(),
+                            value,
+                        )])));
+                    } else {
+                        self.member(child, leaf, object);
+                    }
+                }
+                None => match allowed(wildcards, child) {
+                    Some(true) => {
+                        let xml = Value::String(xml::text(child));
+                        content.push(Value::Object(Map::from_iter([("#any".to_owned(), xml)])));
+                    }
+                    Some(false) => {
+                        put(object, "#any".to_owned(), Value::String(xml::text(child)), true);
+                    }
+                    None => self.stranger(child, object),
+                },
+            }
+        }
+        if !content.is_empty() {
+            object.insert("#content".into(), Value::Array(content));
+        }
+        for leaf in leaves.iter().filter(|leaf| leaf.required) {
+            if !object.contains_key(leaf.element.key()) {
+                self.note_at(leaf.element.key(), "expected, and absent");
+            }
+        }
+    }
+
+    fn member(&mut self, child: &Node, leaf: &Leaf, object: &mut Map<String, Value>) {
+        let key = leaf.element.key().to_owned();
+        let index = match object.get(&key) {
+            Some(Value::Array(items)) if leaf.repeats => Some(items.len()),
+            Some(_) => Some(1),
+            None if leaf.repeats => Some(0),
+            None => None,
         };
-        value.unwrap_or_else(|| {
-            self.note(format!("expected {expected}"));
-            Value::String(text)
-        })
+        self.path.push(key.clone());
+        let depth = self.path.len();
+        if let Some(index) = index {
+            self.path.push(index.to_string());
+        }
+        if index.is_some() && !leaf.repeats {
+            self.note("expected one, and several came");
+        }
+        let value = self.element(child, &leaf.element);
+        self.path.truncate(depth - 1);
+        put(object, key, value, leaf.repeats);
+    }
+
+    /// An element that the type does not know.
+    fn stranger(&mut self, child: &Node, object: &mut Map<String, Value>) {
+        self.note_at(&child.name, "nothing is known of this element");
+        put(object, child.name.clone(), free(child), false);
     }
 }
 
-/// Reads an element of which nothing is known: text alone is a string, children stand by
-/// their local names, as a list where one comes again, and mixed content keeps its order.
-pub(crate) fn free(element: &Element) -> Value {
-    if is_nil(element) {
-        return Value::Null;
-    }
-    let simple = element.elements().next().is_none();
-    let text = element.text();
-    if simple && attributes(element).keys().all(|name| name == "@type") {
-        return Value::String(text);
-    }
-    let mut object = attributes(element);
-    let has_text = !text.chars().all(chars::is_space);
-    if simple {
-        if has_text {
-            object.insert("#text".into(), Value::String(text));
-        }
-    } else if has_text {
-        let content = element.children.iter().map(|node| match node {
-            Node::Text(text) => Value::String(text.clone()),
-            Node::Element(child) => {
-                Value::Object(Map::from_iter([(child.name.clone(), free(child))]))
-            }
-        });
-        object.insert("#content".into(), content.collect());
-    } else {
-        for child in element.elements() {
-            put(&mut object, &child.name, free(child), false);
+/// Whether a wildcard takes a child, and if so, whether it stands in `#content`.
+fn allowed(wildcards: &[(Wildcard, bool)], child: &Node) -> Option<bool> {
+    let namespace = child.namespace.as_deref();
+    wildcards.iter().find(|(wildcard, _)| wildcard.allows(namespace)).map(|(_, ordered)| *ordered)
+}
+
+/// The leaf of a child, looked for from where the last one was, and whether its name is the
+/// same to its namespace.
+fn find(leaves: &[Leaf], child: &Node, from: usize) -> Option<(usize, bool)> {
+    let named =
+        |leaf: &Leaf| leaf.element.name.names(child) || leaf.element.substitute(child).is_some();
+    let after = leaves[from.min(leaves.len())..].iter().position(named).map(|at| at + from);
+    let exact = after.or_else(|| leaves.iter().position(named));
+    exact.map(|index| (index, true)).or_else(|| {
+        leaves
+            .iter()
+            .position(|leaf| *leaf.element.name.local == *child.name)
+            .map(|index| (index, false))
+    })
+}
+
+fn tagged(variant: &Variant, value: Value) -> Value {
+    let mut object = Map::new();
+    object.insert("@type".into(), variant.label.clone().into());
+    match value {
+        Value::Object(members) => object.extend(members),
+        text => {
+            object.insert("#text".into(), text);
         }
     }
     Value::Object(object)
 }
 
-/// Adds a child. No child's value is a list itself, so a list here is one of children.
-fn put(object: &mut Map<String, Value>, name: &str, value: Value, repeated: bool) {
-    match object.get_mut(name) {
-        Some(Value::Array(items)) => items.push(value),
+fn resolve(node: &Node, spelled: &str) -> QName {
+    let spelled = spelled.trim_matches(chars::is_space);
+    let prefix = spelled.split_once(':').map_or("", |(prefix, _)| prefix);
+    QName::new(node.scope.namespace(prefix), local(spelled))
+}
+
+fn put_text(object: &mut Map<String, Value>, text: &str) {
+    match object.get_mut("#text") {
+        Some(Value::String(said)) => said.push_str(text),
+        _ => {
+            object.insert("#text".into(), text.into());
+        }
+    }
+}
+
+/// Adds a child; what comes again where one was expected becomes a list.
+fn put(object: &mut Map<String, Value>, key: String, value: Value, repeats: bool) {
+    match object.get_mut(&key) {
+        Some(Value::Array(items)) if repeats => items.push(value),
+        Some(Value::Array(items)) if items.last().is_some_and(|last| !last.is_array()) => {
+            items.push(value);
+        }
         Some(first) => *first = Value::Array(vec![first.take(), value]),
-        None if repeated => {
-            object.insert(name.to_owned(), Value::Array(vec![value]));
+        None if repeats => {
+            object.insert(key, Value::Array(vec![value]));
         }
         None => {
-            object.insert(name.to_owned(), value);
+            object.insert(key, value);
         }
     }
-}
-
-/// An element's attributes under their names in JSON. What is the envelope's own or XML
-/// Schema's is not the value's, but for the type.
-fn attributes(element: &Element) -> Map<String, Value> {
-    let mut found = Map::new();
-    for Attribute { name, namespace, value } in &element.attributes {
-        let name = match namespace.as_deref() {
-            None => format!("@{name}"),
-            Some(uri) if is_soap(uri) || uri == XSI => continue,
-            Some(uri) => format!("@{{{uri}}}{name}"),
-        };
-        found.insert(name, Value::String(value.clone()));
-    }
-    if let Some(derived) = element.attribute(Some(XSI), "type")
-        && !found.contains_key("@type")
-    {
-        found.insert("@type".into(), local(derived).into());
-    }
-    found
-}
-
-/// A qualified name without its prefix.
-pub(crate) fn local(name: &str) -> &str {
-    let name = name.trim_matches(chars::is_space);
-    name.rsplit_once(':').map_or(name, |(_, local)| local)
-}
-
-fn is_soap(uri: &str) -> bool {
-    [SoapVersion::V1_1, SoapVersion::V1_2].iter().any(|version| version.namespace() == uri)
-}
-
-fn is_nil(element: &Element) -> bool {
-    matches!(element.attribute(Some(XSI), "nil").map(str::trim), Some("true" | "1"))
 }

@@ -1,126 +1,727 @@
-//! Writing: a JSON object as child elements.
+//! Writing: JSON values as elements, in the order and under the names that the schema wants.
+//!
+//! Writing is strict: what the schema does not know is refused, with a JSON pointer and what
+//! was expected there.
+
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tollbridge_operation::EncodeError;
-use tollbridge_xml::XmlWriter;
+use tollbridge_xml::{Node, XmlWriter, chars};
 
-use super::{lexical, pointer};
-use crate::plan::{FieldPlan, Kind};
+use super::pointer;
+use crate::name::QName;
+use crate::plan::{
+    Array, Body, Complex, Content, Element, Particle, Term, TypeId, Types, UNBOUNDED,
+};
+use crate::xsd::simple::{Prefixes, Simple};
+use crate::xsd::{SOAP_ENC, XSD, XSI};
 
-/// The prefixes of a message's namespaces.
-#[derive(Debug)]
-pub(crate) struct Names(Vec<(String, String)>);
+/// Members that an error names.
+const MAX_NAMED: usize = 20;
+
+/// A message's elements in the making, and the prefixes that they use.
+pub(crate) struct Writer<'t> {
+    types: &'t Types,
+    xml: XmlWriter,
+    names: Names,
+    /// SOAP encoding: each element says its type (SOAP 1.1 §5.1).
+    encoded: bool,
+}
+
+/// The prefixes of a message, declared at its root.
+#[derive(Debug, Default)]
+pub(crate) struct Names(Vec<String>);
 
 impl Names {
-    /// Gives each namespace a prefix.
-    pub(crate) fn new(namespaces: Vec<String>) -> Self {
-        let prefixed = namespaces.into_iter().enumerate();
-        Self(prefixed.map(|(index, namespace)| (format!("n{}", index + 1), namespace)).collect())
-    }
-
-    /// Prefixes with their namespaces, for declaring them.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &(String, String)> {
-        self.0.iter()
+    /// Prefixes with their namespaces.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (String, &str)> {
+        self.0.iter().enumerate().map(|(index, uri)| (format!("n{}", index + 1), uri.as_str()))
     }
 
     /// The name as it is written. Nothing binds the default namespace, so a name without a
     /// prefix is in none.
-    pub(crate) fn qualified(&self, namespace: Option<&str>, name: &str) -> String {
-        match self.0.iter().find(|(_, uri)| Some(uri.as_str()) == namespace) {
-            Some((prefix, _)) => format!("{prefix}:{name}"),
-            None => name.to_owned(),
+    pub(crate) fn qualified(&mut self, name: &QName) -> String {
+        match name.namespace.as_deref() {
+            Some(namespace) => format!("{}:{}", self.prefix(namespace), name.local),
+            None => name.local.to_string(),
         }
     }
 }
 
-/// Writes the members of `object` in the order of `plan`. Members named in `besides` are
-/// someone else's.
-pub(crate) fn fields(
-    out: &mut XmlWriter,
-    names: &Names,
-    plan: &[FieldPlan],
-    object: &Map<String, Value>,
-    base: &str,
-    besides: &[&str],
-) -> Result<(), EncodeError> {
-    let known = |name: &str| besides.contains(&name) || plan.iter().any(|f| f.name == name);
-    if let Some(stranger) = object.keys().find(|name| !known(name)) {
-        let names: Vec<&str> = plan.iter().map(|f| f.name.as_str()).take(20).collect();
-        return Err(EncodeError {
-            pointer: pointer(base, stranger),
-            expected: format!("no such member; there are: {}", names.join(", ")),
+impl Prefixes for Names {
+    fn prefix(&mut self, namespace: &str) -> String {
+        match namespace {
+            XSI => return "xsi".to_owned(),
+            tollbridge_xml::XML_NAMESPACE => return "xml".to_owned(),
+            _ => {}
+        }
+        let index = self.0.iter().position(|uri| uri == namespace).unwrap_or_else(|| {
+            self.0.push(namespace.to_owned());
+            self.0.len() - 1
         });
+        format!("n{}", index + 1)
     }
-    for field in plan {
-        let pointer = pointer(base, &field.name);
-        match object.get(&field.name) {
-            None if field.optional => {}
-            None => return Err(EncodeError { pointer, expected: "a value".into() }),
-            Some(Value::Array(items)) if field.repeated => {
+}
+
+type Attributes = Vec<(String, String)>;
+type Written = Result<(), EncodeError>;
+
+fn refused(pointer: &str, expected: impl Into<String>) -> EncodeError {
+    EncodeError { pointer: pointer.to_owned(), expected: expected.into() }
+}
+
+impl<'t> Writer<'t> {
+    pub(crate) fn new(types: &'t Types, names: Names, encoded: bool) -> Self {
+        Self { types, xml: XmlWriter::fragment(), names, encoded }
+    }
+
+    /// What was written, and the prefixes that whoever writes the root must declare.
+    pub(crate) fn finish(self) -> (Vec<u8>, Names) {
+        (self.xml.finish(), self.names)
+    }
+
+    /// Begins an element of nobody's schema, such as the wrapper of an rpc message.
+    pub(crate) fn start(&mut self, name: &QName, attributes: &[(&str, &str)]) -> String {
+        let tag = self.names.qualified(name);
+        self.xml.start(&tag, attributes);
+        tag
+    }
+
+    pub(crate) fn end(&mut self, tag: &str) {
+        self.xml.end(tag);
+    }
+
+    /// Writes one element that holds `value`.
+    pub(crate) fn element(&mut self, element: &Element, value: &Value, at: &str) -> Written {
+        if value.is_null() {
+            if !element.nillable {
+                return Err(refused(at, "a value; null is not allowed here"));
+            }
+            let tag = self.names.qualified(&element.name);
+            self.xml.empty(&tag, &[("xsi:nil", "true")]);
+            return Ok(());
+        }
+        let spelled = value.get("@type").and_then(Value::as_str);
+        let substitute = spelled
+            .and_then(|label| element.substitutes.iter().find(|variant| variant.label == label));
+        if let (Some(variant), Value::Object(object)) = (substitute, value) {
+            let mut object = object.clone();
+            object.shift_remove("@type");
+            return match &self.types.get(variant.ty).body {
+                Body::Complex(_) => {
+                    self.typed(&variant.name, variant.ty, &Value::Object(object), at)
+                }
+                _ => {
+                    let text = object.get("#text").cloned().unwrap_or_default();
+                    self.typed(&variant.name, variant.ty, &text, at)
+                }
+            };
+        }
+        if element.is_abstract {
+            let labels: Vec<&str> = element.substitutes.iter().map(|v| v.label.as_str()).collect();
+            let expected = format!("an object whose @type is one of: {}", labels.join(", "));
+            return Err(refused(at, expected));
+        }
+        if let (Some(fixed), Some(simple)) = (&element.fixed, self.simple_of(element.ty)) {
+            let said = simple.write(value, &mut self.names).map_err(|e| refused(at, e))?;
+            if said != fixed.trim() && said != *fixed {
+                return Err(refused(at, format!("{fixed}, which is fixed")));
+            }
+        }
+        self.typed(&element.name, element.ty, value, at)
+    }
+
+    fn simple_of(&self, id: TypeId) -> Option<Arc<Simple>> {
+        match &self.types.get(id).body {
+            Body::Simple(simple) => Some(Arc::clone(simple)),
+            Body::Complex(Complex { content: Content::Simple(simple), .. }) => {
+                Some(Arc::clone(simple))
+            }
+            _ => None,
+        }
+    }
+
+    fn typed(&mut self, name: &QName, id: TypeId, value: &Value, at: &str) -> Written {
+        let types = self.types;
+        let ty = types.get(id);
+        match &ty.body {
+            Body::Anything => self.anything(name, value, at),
+            Body::Broken(fault) => Err(refused(at, format!("nothing: {}", fault.reason))),
+            Body::Simple(simple) => {
+                let attributes = self.xsi_type(ty.name.as_ref().filter(|_| self.encoded));
+                self.leaf(name, simple, value, &attributes, at)
+            }
+            Body::Array(array) => self.array(name, array, value, at),
+            Body::Complex(complex) => {
+                let spelled = value.get("@type").and_then(Value::as_str);
+                let own = ty.name.as_ref().map(|own| &*own.local);
+                let variant = match spelled {
+                    Some(label) if complex.is_polymorphic && Some(label) != own => {
+                        let found = complex.variants.iter().find(|variant| variant.label == label);
+                        Some(found.ok_or_else(|| {
+                            let mut labels: Vec<&str> =
+                                complex.variants.iter().map(|v| v.label.as_str()).collect();
+                            labels.extend(own.filter(|_| !complex.is_abstract));
+                            refused(&pointer(at, "@type"), format!("one of: {}", labels.join(", ")))
+                        })?)
+                    }
+                    _ => None,
+                };
+                let (complex, said) = match variant {
+                    Some(variant) => match &types.get(variant.ty).body {
+                        Body::Complex(derived) => (derived, Some(&variant.name)),
+                        _ => return Err(refused(at, "a type that can be sent")),
+                    },
+                    None if complex.is_abstract => {
+                        let labels: Vec<&str> =
+                            complex.variants.iter().map(|v| v.label.as_str()).collect();
+                        let expected = format!("one of: {}", labels.join(", "));
+                        return Err(refused(&pointer(at, "@type"), expected));
+                    }
+                    None => (complex, ty.name.as_ref().filter(|_| self.encoded)),
+                };
+                let attributes = self.xsi_type(said);
+                self.complex(name, complex, value, attributes, at)
+            }
+        }
+    }
+
+    fn xsi_type(&mut self, name: Option<&QName>) -> Attributes {
+        name.map(|name| ("xsi:type".to_owned(), self.names.qualified(name))).into_iter().collect()
+    }
+
+    fn leaf(
+        &mut self,
+        name: &QName,
+        simple: &Simple,
+        value: &Value,
+        attributes: &Attributes,
+        at: &str,
+    ) -> Written {
+        let text = simple.write(value, &mut self.names).map_err(|e| refused(at, e))?;
+        let tag = self.open(name, attributes);
+        self.text(&text, at)?;
+        self.xml.end(&tag);
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str, at: &str) -> Written {
+        self.xml
+            .text(text)
+            .map_err(|_| refused(at, "text without control characters: XML has none"))
+    }
+
+    fn open(&mut self, name: &QName, attributes: &Attributes) -> String {
+        let tag = self.names.qualified(name);
+        let attributes: Vec<(&str, &str)> =
+            attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.xml.start(&tag, &attributes);
+        tag
+    }
+
+    /// SOAP 1.1 §5.4.2.
+    fn array(&mut self, name: &QName, array: &Array, value: &Value, at: &str) -> Written {
+        let items = value.as_array().ok_or_else(|| refused(at, "a list"))?;
+        let mut attributes = Attributes::new();
+        if self.encoded {
+            let array_name = QName::new(Some(SOAP_ENC), "Array");
+            attributes.extend(self.xsi_type(Some(&array_name)));
+            let any = QName::new(Some(XSD), "anyType");
+            let item = self.names.qualified(array.item_type.as_ref().unwrap_or(&any));
+            let prefix = self.names.prefix(SOAP_ENC);
+            attributes.push((format!("{prefix}:arrayType"), format!("{item}[{}]", items.len())));
+        }
+        let tag = self.open(name, &attributes);
+        for (index, item) in items.iter().enumerate() {
+            let at = format!("{at}/{index}");
+            if item.is_null() {
+                // A place in an array may be empty, whatever its type (§5.4.2).
+                let tag = self.names.qualified(&array.item.name);
+                self.xml.empty(&tag, &[("xsi:nil", "true")]);
+            } else {
+                self.element(&array.item, item, &at)?;
+            }
+        }
+        self.xml.end(&tag);
+        Ok(())
+    }
+
+    fn complex(
+        &mut self,
+        name: &QName,
+        complex: &Complex,
+        value: &Value,
+        mut attributes: Attributes,
+        at: &str,
+    ) -> Written {
+        let empty = Map::new();
+        let object = match (value, &complex.content) {
+            (Value::Object(object), _) => object,
+            (scalar, Content::Simple(simple)) if complex.attributes.iter().all(|a| !a.required) => {
+                return self.leaf(name, simple, scalar, &attributes, at);
+            }
+            (Value::String(text), Content::Empty) if text.is_empty() => &empty,
+            _ => return Err(refused(at, "an object")),
+        };
+        known(complex, object, at)?;
+        self.attributes(complex, object, &mut attributes, at)?;
+        let tag = self.open(name, &attributes);
+        self.content(complex, object, at)?;
+        self.xml.end(&tag);
+        Ok(())
+    }
+
+    /// The attributes of a complex value.
+    pub(crate) fn attributes(
+        &mut self,
+        complex: &Complex,
+        object: &Map<String, Value>,
+        attributes: &mut Attributes,
+        at: &str,
+    ) -> Written {
+        for attribute in &complex.attributes {
+            let here = pointer(at, &attribute.key);
+            let text = match (object.get(&attribute.key), &attribute.fixed) {
+                (Some(value), fixed) => {
+                    let text = attribute
+                        .simple
+                        .write(value, &mut self.names)
+                        .map_err(|expected| refused(&here, expected))?;
+                    if let Some(fixed) = fixed.as_ref().filter(|fixed| text != fixed.trim()) {
+                        return Err(refused(&here, format!("{fixed}, which is fixed")));
+                    }
+                    text
+                }
+                (None, Some(fixed)) if attribute.required => fixed.clone(),
+                (None, _) if attribute.required => return Err(refused(&here, "a value")),
+                (None, _) => continue,
+            };
+            if !text.chars().all(chars::is_xml) {
+                return Err(refused(&here, "text without control characters: XML has none"));
+            }
+            attributes.push((self.names.qualified(&attribute.name), text));
+        }
+        for (key, value) in object {
+            let Some(foreign) = key.strip_prefix("@{").filter(|_| complex.any_attribute) else {
+                continue;
+            };
+            if complex.attributes.iter().any(|attribute| attribute.key == *key) {
+                continue;
+            }
+            let here = pointer(at, key);
+            let name = foreign.split_once('}').filter(|(uri, local)| {
+                !uri.is_empty() && uri.chars().all(chars::is_xml) && chars::is_nc_name(local)
+            });
+            let (uri, local) = name.ok_or_else(|| refused(&here, "a name @{namespace}local"))?;
+            let text = value.as_str().filter(|text| text.chars().all(chars::is_xml));
+            let text = text.ok_or_else(|| refused(&here, "text"))?.to_owned();
+            attributes.push((self.names.qualified(&QName::new(Some(uri), local)), text));
+        }
+        Ok(())
+    }
+
+    /// What stands between the tags of a complex value.
+    pub(crate) fn content(
+        &mut self,
+        complex: &Complex,
+        object: &Map<String, Value>,
+        at: &str,
+    ) -> Written {
+        match &complex.content {
+            Content::Empty => Ok(()),
+            Content::Simple(simple) => {
+                let here = pointer(at, "#text");
+                let value = object.get("#text").cloned().unwrap_or_else(|| "".into());
+                let text = simple.write(&value, &mut self.names).map_err(|e| refused(&here, e))?;
+                self.text(&text, &here)
+            }
+            Content::Elements { particle, mixed, .. } => {
+                self.particle(particle, *mixed, object, at)
+            }
+        }
+    }
+
+    fn particle(
+        &mut self,
+        particle: &Particle,
+        mixed: bool,
+        object: &Map<String, Value>,
+        at: &str,
+    ) -> Written {
+        match &particle.term {
+            Term::Element(element) => self.member(particle, element, object, at),
+            Term::Sequence(parts) | Term::All(parts) => {
+                if particle.least == 0 && !is_present(particle, object) {
+                    return Ok(());
+                }
+                parts.iter().try_for_each(|part| self.particle(part, mixed, object, at))
+            }
+            Term::Choice(parts) => {
+                let present: Vec<&Particle> =
+                    parts.iter().filter(|part| is_present(part, object)).collect();
+                let chosen = match present.as_slice() {
+                    [] if particle.is_emptiable() => return Ok(()),
+                    [] => {
+                        let named = keys(particle).join(", ");
+                        return Err(refused(at, format!("one of: {named}")));
+                    }
+                    [one] => *one,
+                    several => {
+                        let all: Vec<&str> = keys(particle);
+                        let given = |part: &&&Particle| {
+                            let own = keys(part);
+                            all.iter().all(|key| !object.contains_key(*key) || own.contains(key))
+                                && is_satisfied(part, object)
+                        };
+                        *several.iter().find(given).ok_or_else(|| {
+                            let given: Vec<&str> =
+                                all.iter().copied().filter(|k| object.contains_key(*k)).collect();
+                            refused(at, format!("only one of: {}", given.join(", ")))
+                        })?
+                    }
+                };
+                self.particle(chosen, mixed, object, at)
+            }
+            Term::Any(wildcard) => {
+                let here = pointer(at, "#any");
+                let empty = Vec::new();
+                let items = match object.get("#any") {
+                    None => &empty,
+                    Some(value) => {
+                        value.as_array().ok_or_else(|| refused(&here, "a list of XML texts"))?
+                    }
+                };
+                count(particle, items.len(), &here)?;
                 for (index, item) in items.iter().enumerate() {
-                    element(out, names, field, item, &format!("{pointer}/{index}"))?;
+                    self.foreign(wildcard, item, &format!("{here}/{index}"))?;
+                }
+                Ok(())
+            }
+            Term::Ordered(inner) => {
+                let here = pointer(at, "#content");
+                let empty = Vec::new();
+                let items = match object.get("#content") {
+                    None if particle.least == 0 || inner.is_emptiable() => &empty,
+                    None => return Err(refused(&here, "a list")),
+                    Some(value) => value.as_array().ok_or_else(|| refused(&here, "a list"))?,
+                };
+                let mut place = 0;
+                self.ordered(inner, mixed, items, &mut place, &here)?;
+                self.words(mixed, items, &mut place, &here)?;
+                match items.get(place) {
+                    None => Ok(()),
+                    Some(_) => {
+                        Err(refused(&format!("{here}/{place}"), "nothing more in this place"))
+                    }
                 }
             }
-            Some(_) if field.repeated => {
-                return Err(EncodeError { pointer, expected: "a list".into() });
+        }
+    }
+
+    fn member(
+        &mut self,
+        particle: &Particle,
+        element: &Element,
+        object: &Map<String, Value>,
+        at: &str,
+    ) -> Written {
+        let here = pointer(at, element.key());
+        match object.get(element.key()) {
+            None if particle.least == 0 => Ok(()),
+            None => match &element.fixed {
+                Some(fixed) => self.element(element, &Value::String(fixed.clone()), &here),
+                None => Err(refused(&here, "a value")),
+            },
+            Some(value) if particle.most > 1 => {
+                let items = value.as_array().ok_or_else(|| refused(&here, "a list"))?;
+                count(particle, items.len(), &here)?;
+                for (index, item) in items.iter().enumerate() {
+                    self.element(element, item, &format!("{here}/{index}"))?;
+                }
+                Ok(())
             }
-            Some(value) => element(out, names, field, value, &pointer)?,
+            Some(value) => self.element(element, value, &here),
         }
+    }
+
+    /// Texts of mixed content, as many as stand here.
+    fn words(&mut self, mixed: bool, items: &[Value], place: &mut usize, at: &str) -> Written {
+        while let Some(Value::String(text)) = items.get(*place) {
+            let here = format!("{at}/{place}");
+            if !mixed {
+                return Err(refused(&here, "an object with one member"));
+            }
+            self.text(text, &here)?;
+            *place += 1;
+        }
+        Ok(())
+    }
+
+    /// Content models are deterministic (part 1 §3.8.6.4): what an item begins tells its
+    /// particle, so nothing is ever taken back.
+    fn ordered(
+        &mut self,
+        particle: &Particle,
+        mixed: bool,
+        items: &[Value],
+        place: &mut usize,
+        at: &str,
+    ) -> Written {
+        let mut times = 0;
+        while times < particle.most {
+            self.words(mixed, items, place, at)?;
+            let Some(key) = items.get(*place).and_then(only_key) else { break };
+            if !starts(&particle.term, key) {
+                break;
+            }
+            let before = *place;
+            let here = pointer(&format!("{at}/{place}"), key);
+            match &particle.term {
+                Term::Element(element) => {
+                    self.element(element, &items[*place][key], &here)?;
+                    *place += 1;
+                }
+                Term::Any(wildcard) => {
+                    self.foreign(wildcard, &items[*place][key], &here)?;
+                    *place += 1;
+                }
+                Term::Sequence(parts) => {
+                    for part in parts {
+                        self.ordered(part, mixed, items, place, at)?;
+                    }
+                }
+                Term::Choice(parts) => {
+                    if let Some(part) = parts.iter().find(|part| starts(&part.term, key)) {
+                        self.ordered(part, mixed, items, place, at)?;
+                    }
+                }
+                Term::All(parts) => {
+                    let mut left: Vec<&Particle> = parts.iter().collect();
+                    while let Some(key) = items.get(*place).and_then(only_key)
+                        && let Some(next) = left.iter().position(|part| starts(&part.term, key))
+                    {
+                        self.ordered(left.remove(next), mixed, items, place, at)?;
+                        self.words(mixed, items, place, at)?;
+                    }
+                    if let Some(missing) = left.iter().find(|part| !part.is_emptiable()) {
+                        return Err(self.expected(missing, *place, at));
+                    }
+                }
+                Term::Ordered(inner) => self.ordered(inner, mixed, items, place, at)?,
+            }
+            times += 1;
+            if *place == before {
+                break;
+            }
+        }
+        if times < particle.least && !(Particle { least: 1, ..particle.clone() }).is_emptiable() {
+            return Err(self.expected(particle, *place, at));
+        }
+        Ok(())
+    }
+
+    fn expected(&self, particle: &Particle, place: usize, at: &str) -> EncodeError {
+        let mut named = keys(particle);
+        named.truncate(MAX_NAMED);
+        refused(
+            &format!("{at}/{place}"),
+            format!("an object with one member: {}", named.join(" or ")),
+        )
+    }
+
+    /// An element of another schema, given as XML.
+    fn foreign(&mut self, wildcard: &crate::plan::Wildcard, value: &Value, at: &str) -> Written {
+        let text = value.as_str().ok_or_else(|| refused(at, "an element as XML, in a string"))?;
+        let element = tollbridge_xml::parse(text.as_bytes())
+            .map_err(|error| refused(at, format!("an element as XML, in a string: {error}")))?;
+        if !wildcard.allows(element.namespace.as_deref()) {
+            return Err(refused(at, "an element of a namespace that the schema allows here"));
+        }
+        self.tree(&element, at)
+    }
+
+    fn tree(&mut self, element: &tollbridge_xml::Element, at: &str) -> Written {
+        let name = QName::new(element.namespace.as_deref(), &element.name);
+        let mut attributes = Attributes::new();
+        for attribute in &element.attributes {
+            let name = QName::new(attribute.namespace.as_deref(), &attribute.name);
+            attributes.push((self.names.qualified(&name), attribute.value.clone()));
+        }
+        let tag = self.open(&name, &attributes);
+        for child in &element.children {
+            match child {
+                Node::Text(text) => self.text(text, at)?,
+                Node::Element(child) => self.tree(child, at)?,
+            }
+        }
+        self.xml.end(&tag);
+        Ok(())
+    }
+
+    /// A value of `xs:anyType`: text, or elements by their names.
+    fn anything(&mut self, name: &QName, value: &Value, at: &str) -> Written {
+        let mut attributes = Attributes::new();
+        let object = match value {
+            Value::Null => {
+                let tag = self.names.qualified(name);
+                self.xml.empty(&tag, &[("xsi:nil", "true")]);
+                return Ok(());
+            }
+            Value::Array(_) => return Err(refused(at, "one value, not a list")),
+            Value::Object(object) => object,
+            scalar => {
+                let (text, kind) = match scalar {
+                    Value::Bool(value) => (value.to_string(), "boolean"),
+                    Value::Number(number) => (number.to_string(), "decimal"),
+                    other => (other.as_str().unwrap_or_default().to_owned(), "string"),
+                };
+                if self.encoded {
+                    attributes = self.xsi_type(Some(&QName::new(Some(XSD), kind)));
+                }
+                let tag = self.open(name, &attributes);
+                self.text(&text, at)?;
+                self.xml.end(&tag);
+                return Ok(());
+            }
+        };
+        for (key, value) in object {
+            let Some(spelled) = key.strip_prefix('@') else { continue };
+            let here = pointer(at, key);
+            let text = value.as_str().filter(|text| text.chars().all(chars::is_xml));
+            let text = text.ok_or_else(|| refused(&here, "text"))?;
+            if spelled == "type" && text.starts_with('{') {
+                let named = clark(text).ok_or_else(|| refused(&here, "{namespace}local"))?;
+                attributes.extend(self.xsi_type(Some(&named)));
+            } else {
+                let named =
+                    clark(spelled).ok_or_else(|| refused(&here, "the name of an attribute"))?;
+                attributes.push((self.names.qualified(&named), text.to_owned()));
+            }
+        }
+        let tag = self.open(name, &attributes);
+        for (key, value) in object.iter().filter(|(key, _)| !key.starts_with('@')) {
+            let here = pointer(at, key);
+            if key == "#text" {
+                let text = value.as_str().ok_or_else(|| refused(&here, "text"))?;
+                self.text(text, &here)?;
+                continue;
+            }
+            let named = clark(key).ok_or_else(|| refused(&here, "the name of an element"))?;
+            match value {
+                Value::Array(items) => {
+                    for (index, item) in items.iter().enumerate() {
+                        self.anything(&named, item, &format!("{here}/{index}"))?;
+                    }
+                }
+                one => self.anything(&named, one, &here)?,
+            }
+        }
+        self.xml.end(&tag);
+        Ok(())
+    }
+}
+
+/// `{namespace}local`, or a local name.
+fn clark(text: &str) -> Option<QName> {
+    let (namespace, local) = match text.strip_prefix('{') {
+        Some(rest) => rest.split_once('}')?,
+        None => ("", text),
+    };
+    let sound = chars::is_nc_name(local) && namespace.chars().all(chars::is_xml);
+    sound.then(|| QName::new(Some(namespace).filter(|uri| !uri.is_empty()), local))
+}
+
+/// Refuses members that the type does not have.
+pub(crate) fn known(complex: &Complex, object: &Map<String, Value>, at: &str) -> Written {
+    let mut named: Vec<&str> = complex.attributes.iter().map(|a| a.key.as_str()).collect();
+    match &complex.content {
+        Content::Empty => {}
+        Content::Simple(_) => named.push("#text"),
+        Content::Elements { particle, .. } => named.extend(keys(particle)),
+    }
+    let stranger = object.keys().find(|key| {
+        !named.contains(&key.as_str())
+            && !(complex.is_polymorphic && *key == "@type")
+            && !(complex.any_attribute && key.starts_with("@{"))
+    });
+    match stranger {
+        None => Ok(()),
+        Some(stranger) => {
+            named.truncate(MAX_NAMED);
+            let expected = format!("no such member; there are: {}", named.join(", "));
+            Err(refused(&pointer(at, stranger), expected))
+        }
+    }
+}
+
+fn count(particle: &Particle, given: usize, at: &str) -> Written {
+    let given = u32::try_from(given).unwrap_or(UNBOUNDED);
+    if given < particle.least {
+        return Err(refused(at, format!("a list of at least {}", particle.least)));
+    }
+    if given > particle.most {
+        return Err(refused(at, format!("a list of at most {}", particle.most)));
     }
     Ok(())
 }
 
-fn element(
-    out: &mut XmlWriter,
-    names: &Names,
-    field: &FieldPlan,
-    value: &Value,
-    pointer: &str,
-) -> Result<(), EncodeError> {
-    let name = names.qualified(field.namespace.as_deref(), &field.name);
-    let refused =
-        |expected: &str| EncodeError { pointer: pointer.to_owned(), expected: expected.to_owned() };
-    if value.is_null() {
-        out.empty(&name, &[("xsi:nil", "true")]);
-        return Ok(());
-    }
-    if let Kind::Object(plan) = &field.kind {
-        let object = value.as_object().ok_or_else(|| refused("an object"))?;
-        out.start(&name, &[]);
-        fields(out, names, plan, object, pointer, &[])?;
-        out.end(&name);
-        return Ok(());
-    }
-    let text = simple(&field.kind, value).map_err(refused)?;
-    out.start(&name, &[]);
-    out.text(&text).map_err(|_| refused("text without control characters: XML has none"))?;
-    out.end(&name);
-    Ok(())
+fn only_key(item: &Value) -> Option<&str> {
+    let object = item.as_object()?;
+    let mut keys = object.keys();
+    let key = keys.next()?;
+    keys.next().is_none().then_some(key.as_str())
 }
 
-/// The lexical form of a simple value, or what was expected.
-fn simple(kind: &Kind, value: &Value) -> Result<String, &'static str> {
-    let text = match value {
-        Value::String(text) => Some(text.clone()),
-        // With `arbitrary_precision` these are the digits as they were written.
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(bool) => Some(bool.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    };
-    let is_bool = value.is_boolean();
-    let (fits, expected): (fn(&str) -> bool, _) = match kind {
-        Kind::Text => return text.ok_or("text"),
-        Kind::Bool => return text.filter(|_| is_bool).ok_or("true or false"),
-        Kind::Int => (|t| lexical::int(t).is_some(), "a whole number of at most 32 bits"),
-        Kind::Integer => (lexical::is_integer, "a whole number, as a number or its digits"),
-        Kind::Decimal => {
-            (lexical::is_decimal, "a number without an exponent, as a number or its digits")
+/// The members that a particle may be written from.
+fn keys(particle: &Particle) -> Vec<&str> {
+    match &particle.term {
+        Term::Element(element) => vec![element.key()],
+        Term::Any(_) => vec!["#any"],
+        Term::Ordered(_) => vec!["#content"],
+        Term::Sequence(parts) | Term::Choice(parts) | Term::All(parts) => {
+            parts.iter().flat_map(keys).collect()
         }
-        Kind::Double => (
-            |t| lexical::is_double(t) || lexical::is_special(t),
-            "a number, or \"INF\", \"-INF\" or \"NaN\"",
-        ),
-        Kind::Object(_) => return Err("an object"),
-    };
-    text.filter(|text| !is_bool && fits(text)).ok_or(expected)
+    }
+}
+
+fn is_present(particle: &Particle, object: &Map<String, Value>) -> bool {
+    keys(particle).iter().any(|key| object.contains_key(*key))
+}
+
+/// Whether all that the particle demands is there.
+fn is_satisfied(particle: &Particle, object: &Map<String, Value>) -> bool {
+    match &particle.term {
+        Term::Sequence(parts) | Term::All(parts) => {
+            (particle.least == 0 && !is_present(particle, object))
+                || parts.iter().all(|part| is_satisfied(part, object))
+        }
+        Term::Choice(parts) => {
+            particle.is_emptiable() || parts.iter().any(|part| is_satisfied(part, object))
+        }
+        Term::Element(_) | Term::Any(_) | Term::Ordered(_) => {
+            particle.is_emptiable() || is_present(particle, object)
+        }
+    }
+}
+
+/// Whether an item of that key can begin the term.
+fn starts(term: &Term, key: &str) -> bool {
+    match term {
+        Term::Element(element) => element.key() == key,
+        Term::Any(_) => key == "#any",
+        Term::Ordered(inner) => starts(&inner.term, key),
+        Term::Choice(parts) | Term::All(parts) => parts.iter().any(|part| starts(&part.term, key)),
+        Term::Sequence(parts) => {
+            for part in parts {
+                if starts(&part.term, key) {
+                    return true;
+                }
+                if !part.is_emptiable() {
+                    return false;
+                }
+            }
+            false
+        }
+    }
 }

@@ -1,0 +1,331 @@
+//! What elements hold: the types of a schema, compiled into what encoding and reading walk.
+//!
+//! A [`Types`] is an arena: recursive types point to each other by [`TypeId`]. Element content
+//! is a tree of [`Particle`]s whose leaves each have a key in JSON, unique in their type where
+//! the tree does not say otherwise: `compile` gives content that names cannot tell apart, or
+//! whose order matters, a [`Term::Ordered`], which is `#content` in JSON.
+//!
+//! A type that cannot be compiled is [`Body::Broken`] and costs the operations that reach it.
+//! Plans know nothing of envelopes or of JSON Schema, and never change once compiled.
+
+mod compile;
+mod particle;
+mod schema;
+mod shape;
+mod words;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+pub(crate) use compile::{Compiler, all_text};
+pub(crate) use particle::bare;
+pub(crate) use schema::{Members, SchemaWriter};
+
+use crate::name::QName;
+use crate::xsd::simple::Simple;
+
+/// No bound on how often something may stand.
+pub(crate) const UNBOUNDED: u32 = u32::MAX;
+
+/// A type's place in [`Types`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct TypeId(u32);
+
+/// All types that the operations of a description reach.
+#[derive(Debug, Default)]
+pub(crate) struct Types(Vec<Type>);
+
+/// A type definition.
+#[derive(Debug)]
+pub(crate) struct Type {
+    pub(crate) name: Option<QName>,
+    pub(crate) documentation: Option<String>,
+    pub(crate) body: Body,
+}
+
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// `xs:anyType`.
+    Anything,
+    Simple(Arc<Simple>),
+    Complex(Complex),
+    /// SOAP encoding's array (SOAP 1.1 §5.4.2): a list in JSON.
+    Array(Array),
+    /// It could not be compiled.
+    Broken(Fault),
+}
+
+/// A complex type.
+#[derive(Debug)]
+pub(crate) struct Complex {
+    pub(crate) attributes: Vec<Attribute>,
+    /// Attributes of other namespaces are allowed.
+    pub(crate) any_attribute: bool,
+    pub(crate) content: Content,
+    /// No element is of this type itself.
+    pub(crate) is_abstract: bool,
+    /// Types that an element of this type may be of instead, by `xsi:type`.
+    pub(crate) variants: Vec<Variant>,
+    /// Whether `@type` may stand in its values.
+    pub(crate) is_polymorphic: bool,
+}
+
+/// A derived type, or a substituting element, as `@type` names it.
+#[derive(Debug, Clone)]
+pub(crate) struct Variant {
+    pub(crate) label: String,
+    pub(crate) name: QName,
+    pub(crate) ty: TypeId,
+}
+
+#[derive(Debug)]
+pub(crate) enum Content {
+    Empty,
+    Simple(Arc<Simple>),
+    Elements {
+        particle: Particle,
+        /// Text may stand between the elements; the particle is then ordered.
+        mixed: bool,
+        /// The particle's elements, for reading.
+        leaves: Vec<Leaf>,
+        /// Its wildcards, and whether each stands in `#content`.
+        wildcards: Vec<(Wildcard, bool)>,
+    },
+}
+
+/// An element of a particle, as a reader meets it.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    pub(crate) element: Arc<Element>,
+    /// It may stand more than once: a list in JSON.
+    pub(crate) repeats: bool,
+    /// It stands in `#content`.
+    pub(crate) ordered: bool,
+    /// It must be there.
+    pub(crate) required: bool,
+}
+
+impl Content {
+    /// Element content, with its leaves found.
+    pub(crate) fn elements(particle: Particle, mixed: bool) -> Self {
+        let mut leaves = Vec::new();
+        collect(&particle, true, false, &mut leaves);
+        let mut wildcards = Vec::new();
+        collect_wildcards(&particle, false, &mut wildcards);
+        Self::Elements { particle, mixed, leaves, wildcards }
+    }
+}
+
+fn collect(particle: &Particle, required: bool, ordered: bool, leaves: &mut Vec<Leaf>) {
+    let required = required && particle.least > 0;
+    match &particle.term {
+        Term::Element(element) => leaves.push(Leaf {
+            element: Arc::clone(element),
+            repeats: particle.most > 1,
+            ordered,
+            required: required && !ordered,
+        }),
+        Term::Sequence(parts) | Term::All(parts) => {
+            parts.iter().for_each(|part| collect(part, required, ordered, leaves));
+        }
+        Term::Choice(parts) => parts.iter().for_each(|part| collect(part, false, ordered, leaves)),
+        Term::Ordered(inner) => collect(inner, false, true, leaves),
+        Term::Any(_) => {}
+    }
+}
+
+fn collect_wildcards(particle: &Particle, ordered: bool, found: &mut Vec<(Wildcard, bool)>) {
+    match &particle.term {
+        Term::Any(wildcard) => found.push((wildcard.clone(), ordered)),
+        Term::Sequence(parts) | Term::Choice(parts) | Term::All(parts) => {
+            parts.iter().for_each(|part| collect_wildcards(part, ordered, found));
+        }
+        Term::Ordered(inner) => collect_wildcards(inner, true, found),
+        Term::Element(_) => {}
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Array {
+    pub(crate) item: Arc<Element>,
+    /// The name of the item's type, for `soapenc:arrayType`.
+    pub(crate) item_type: Option<QName>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Attribute {
+    pub(crate) name: QName,
+    /// `@name`, its key in JSON.
+    pub(crate) key: String,
+    pub(crate) simple: Arc<Simple>,
+    pub(crate) required: bool,
+    pub(crate) fixed: Option<String>,
+    pub(crate) default: Option<String>,
+    pub(crate) documentation: Option<String>,
+}
+
+/// An element as its parent uses it.
+#[derive(Debug, Clone)]
+pub(crate) struct Element {
+    pub(crate) name: QName,
+    pub(crate) ty: TypeId,
+    pub(crate) nillable: bool,
+    pub(crate) fixed: Option<String>,
+    pub(crate) default: Option<String>,
+    /// Only elements that stand for it are sent.
+    pub(crate) is_abstract: bool,
+    /// The elements that may stand for it.
+    pub(crate) substitutes: Vec<Variant>,
+    pub(crate) documentation: Option<String>,
+}
+
+impl Element {
+    /// Its key in JSON.
+    pub(crate) fn key(&self) -> &str {
+        &self.name.local
+    }
+
+    /// The substituting element of that name.
+    pub(crate) fn substitute(&self, element: &tollbridge_xml::Element) -> Option<&Variant> {
+        self.substitutes.iter().find(|variant| variant.name.names(element))
+    }
+}
+
+/// A part of element content, and how often it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Particle {
+    pub(crate) least: u32,
+    pub(crate) most: u32,
+    pub(crate) term: Term,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Term {
+    Element(Arc<Element>),
+    Sequence(Vec<Particle>),
+    Choice(Vec<Particle>),
+    All(Vec<Particle>),
+    Any(Wildcard),
+    /// Content whose order matters: `#content` in JSON.
+    Ordered(Box<Particle>),
+}
+
+/// `xs:any`: which namespaces its elements may have (part 1 §3.10.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wildcard {
+    Any,
+    /// Any namespace but this one, and not none.
+    Other(Option<Arc<str>>),
+    /// These; `None` is no namespace.
+    Of(Vec<Option<Arc<str>>>),
+}
+
+impl Wildcard {
+    pub(crate) fn allows(&self, namespace: Option<&str>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Other(own) => namespace.is_some() && namespace != own.as_deref(),
+            Self::Of(listed) => listed.iter().any(|one| one.as_deref() == namespace),
+        }
+    }
+}
+
+/// Something that cannot be compiled: where it stands, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// An element path, such as `/definitions/types/schema/complexType[Order]`.
+    pub(crate) pointer: String,
+    pub(crate) reason: String,
+}
+
+impl Fault {
+    pub(crate) fn new(pointer: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), reason: reason.into() }
+    }
+}
+
+impl Particle {
+    pub(crate) fn once(term: Term) -> Self {
+        Self { least: 1, most: 1, term }
+    }
+
+    /// The elements of its leaves.
+    pub(crate) fn elements(&self) -> Vec<&Arc<Element>> {
+        let mut found = Vec::new();
+        self.visit(&mut |particle| {
+            if let Term::Element(element) = &particle.term {
+                found.push(element);
+            }
+        });
+        found
+    }
+
+    /// Calls `f` for itself and all below.
+    pub(crate) fn visit<'p>(&'p self, f: &mut impl FnMut(&'p Self)) {
+        f(self);
+        match &self.term {
+            Term::Sequence(parts) | Term::Choice(parts) | Term::All(parts) => {
+                parts.iter().for_each(|part| part.visit(f));
+            }
+            Term::Ordered(inner) => inner.visit(f),
+            Term::Element(_) | Term::Any(_) => {}
+        }
+    }
+
+    /// Whether nothing need stand for it.
+    pub(crate) fn is_emptiable(&self) -> bool {
+        self.least == 0
+            || match &self.term {
+                Term::Element(_) | Term::Any(_) => false,
+                Term::Sequence(parts) | Term::All(parts) => parts.iter().all(Self::is_emptiable),
+                Term::Choice(parts) => parts.is_empty() || parts.iter().any(Self::is_emptiable),
+                Term::Ordered(inner) => inner.is_emptiable(),
+            }
+    }
+}
+
+impl Types {
+    pub(crate) fn get(&self, id: TypeId) -> &Type {
+        &self.0[id.0 as usize]
+    }
+
+    /// Whether values of the type are no objects: simple ones, and lists.
+    pub(crate) fn is_plain(&self, id: TypeId) -> bool {
+        match &self.get(id).body {
+            Body::Simple(_) | Body::Array(_) => true,
+            Body::Complex(complex) => {
+                matches!(complex.content, Content::Simple(_))
+                    && complex.attributes.is_empty()
+                    && !complex.any_attribute
+                    && !complex.is_polymorphic
+            }
+            Body::Anything | Body::Broken(_) => false,
+        }
+    }
+
+    /// The first broken type that elements of these types reach.
+    pub(crate) fn broken(&self, from: impl IntoIterator<Item = TypeId>) -> Option<&Fault> {
+        let mut next: Vec<TypeId> = from.into_iter().collect();
+        let mut seen: HashSet<TypeId> = next.iter().copied().collect();
+        while let Some(id) = next.pop() {
+            let mut reach = |id: TypeId| {
+                if seen.insert(id) {
+                    next.push(id);
+                }
+            };
+            match &self.get(id).body {
+                Body::Broken(fault) => return Some(fault),
+                Body::Array(array) => reach(array.item.ty),
+                Body::Complex(complex) => {
+                    if let Content::Elements { particle, .. } = &complex.content {
+                        for element in particle.elements() {
+                            reach(element.ty);
+                        }
+                    }
+                }
+                Body::Anything | Body::Simple(_) => {}
+            }
+        }
+        None
+    }
+}

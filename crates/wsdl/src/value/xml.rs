@@ -1,0 +1,72 @@
+//! An element as a text of XML that stands for itself: what a wildcard's elements are in JSON.
+
+use tollbridge_xml::{Attribute, Element, Node, XML_NAMESPACE, XmlWriter};
+
+/// The element with all that it needs declared. Its own prefixes are not kept, but for those
+/// that its values use.
+pub(crate) fn text(element: &Element) -> String {
+    let mut out = XmlWriter::fragment();
+    // What was read is made of characters that can be written.
+    let _always = put(&mut out, element, None);
+    String::from_utf8(out.finish()).unwrap_or_default()
+}
+
+fn put(
+    out: &mut XmlWriter,
+    element: &Element,
+    surrounding: Option<&str>,
+) -> Result<(), tollbridge_xml::ForbiddenCharacter> {
+    let own = element.namespace.as_deref();
+    let mut attributes: Vec<(String, &str)> = Vec::new();
+    if own != surrounding {
+        attributes.push(("xmlns".to_owned(), own.unwrap_or_default()));
+    }
+    let texts = element.children.iter().filter_map(|child| match child {
+        Node::Text(text) => Some(text.as_str()),
+        Node::Element(_) => None,
+    });
+    for value in element.attributes.iter().map(|a| a.value.as_str()).chain(texts) {
+        let prefix = value.trim().split_once(':').map(|(prefix, _)| prefix);
+        if let Some(prefix) = prefix.filter(|prefix| tollbridge_xml::chars::is_nc_name(prefix))
+            && prefix != "xml"
+            && let Some(namespace) = element.scope.namespace(prefix)
+        {
+            let name = format!("xmlns:{prefix}");
+            if attributes.iter().all(|(known, _)| *known != name) {
+                attributes.push((name, namespace));
+            }
+        }
+    }
+    for (index, Attribute { name, namespace, value }) in element.attributes.iter().enumerate() {
+        match namespace.as_deref() {
+            None => attributes.push((name.clone(), value)),
+            Some(XML_NAMESPACE) => attributes.push((format!("xml:{name}"), value)),
+            Some(namespace) => {
+                let declared = |prefix: &str| {
+                    attributes.iter().any(|(known, _)| known.strip_prefix("xmlns:") == Some(prefix))
+                };
+                let mut prefix = format!("a{index}");
+                while declared(&prefix) {
+                    prefix.push('_');
+                }
+                attributes.push((format!("xmlns:{prefix}"), namespace));
+                attributes.push((format!("{prefix}:{name}"), value));
+            }
+        }
+    }
+    let attributes: Vec<(&str, &str)> =
+        attributes.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    if element.children.is_empty() {
+        out.empty(&element.name, &attributes);
+        return Ok(());
+    }
+    out.start(&element.name, &attributes);
+    for child in &element.children {
+        match child {
+            Node::Text(text) => out.text(text)?,
+            Node::Element(child) => put(out, child, own)?,
+        }
+    }
+    out.end(&element.name);
+    Ok(())
+}

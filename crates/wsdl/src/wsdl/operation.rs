@@ -1,0 +1,404 @@
+//! One operation of one port: its messages' elements, before their types are known.
+
+use std::sync::Arc;
+
+use tollbridge_operation::SecurityRequirement;
+use tollbridge_xml::Element as Node;
+
+use super::definitions::{Binding, Definitions, Port, children};
+use super::policy;
+use crate::message::{Message, Names, Shape, SoapVersion, wrapped};
+use crate::name::QName;
+use crate::plan::{Compiler, Content, Element, Fault, Types, all_text};
+use crate::xsd::{Component, SOAP_ENC};
+
+/// Characters of an operation's documentation.
+const MAX_DOCUMENTATION: usize = 2000;
+
+/// The namespace of WSDL's MIME binding.
+const MIME: &str = "http://schemas.xmlsoap.org/wsdl/mime/";
+
+/// An operation in the making.
+pub(super) struct Draft {
+    pub(super) key: String,
+    pub(super) name: String,
+    pub(super) service: String,
+    pub(super) input_name: Option<String>,
+    pub(super) pointer: String,
+    pub(super) summary: Option<String>,
+    pub(super) documentation: Option<String>,
+    pub(super) version: SoapVersion,
+    pub(super) action: Option<String>,
+    pub(super) servers: Vec<String>,
+    pub(super) security: Vec<SecurityRequirement>,
+    pub(super) headers: Vec<Arc<Element>>,
+    pub(super) faults: Vec<Arc<Element>>,
+    /// What is the same for an operation through each port of its service.
+    pub(super) identity: Identity,
+    input: Parts,
+    output: Option<Parts>,
+}
+
+/// An operation of a service, whichever its port: service, port type, name and input's name.
+pub(super) type Identity = (String, *const Node, String, Option<String>);
+
+/// A message's body before it is known whether it is wrapped.
+enum Parts {
+    Document { elements: Vec<Arc<Element>> },
+    Rpc { wrapper: QName, elements: Vec<Arc<Element>>, encoded: bool },
+}
+
+/// Reads one operation of a binding.
+pub(super) fn draft<'d>(
+    definitions: &Definitions<'d>,
+    port: &Port<'d>,
+    binding: &Binding<'d>,
+    bound: &'d Node,
+    key: String,
+    compiler: &mut Compiler<'d>,
+) -> Result<Draft, Fault> {
+    let name = bound.attribute(None, "name").unwrap_or_default().trim().to_owned();
+    let pointer = format!(
+        "/definitions/binding[{}]/operation[{name}]",
+        binding.node.attribute(None, "name").unwrap_or_default()
+    );
+    let fault = |reason: String| Fault::new(pointer.clone(), reason);
+    let abstract_operation = abstract_operation(binding.port_type, bound, &name)
+        .ok_or_else(|| fault("its port type has no operation of that name".to_owned()))?;
+    let said_input = children(abstract_operation, "input").next();
+    let said_output = children(abstract_operation, "output").next();
+    let Some(said_input) = said_input else {
+        return Err(fault("it has no input: notifications are not bridged".to_owned()));
+    };
+    let first = abstract_operation
+        .elements()
+        .find(|child| matches!(child.name.as_str(), "input" | "output"));
+    if first.is_some_and(|first| first.name == "output") {
+        return Err(fault(
+            "its output comes before its input: solicit-response is not bridged".to_owned(),
+        ));
+    }
+    let soap = |node: &'d Node, name: &str| {
+        node.elements()
+            .find(|child| child.name == name && child.namespace.as_deref() == Some(binding.soap))
+    };
+    let extension = soap(bound, "operation");
+    let style = extension
+        .and_then(|extension| extension.attribute(None, "style"))
+        .unwrap_or(binding.style)
+        .trim();
+    let mut reader = MessageReader { definitions, binding, compiler, style, pointer: &pointer };
+    let bound_input = children(bound, "input").next();
+    let bound_output = children(bound, "output").next();
+    let headers = reader.headers(bound_input)?;
+    if bound_input.is_some_and(|input| !attached(input).is_empty()) {
+        return Err(fault("it is sent with attachments, which are not bridged".to_owned()));
+    }
+    let input = reader.body(said_input, bound_input, &name, &headers)?;
+    let output = match said_output {
+        Some(said) => {
+            let wrapper = format!("{name}Response");
+            // An answer that cannot be described is read as it comes.
+            reader.body(said, bound_output, &wrapper, &[]).ok()
+        }
+        None => None,
+    };
+    let faults = reader.faults(abstract_operation);
+    let words = documentation(abstract_operation).or_else(|| documentation(bound));
+    let input_name = said_input.attribute(None, "name").map(|name| name.trim().to_owned());
+    Ok(Draft {
+        key,
+        service: port.service.to_owned(),
+        identity: (
+            port.service.to_owned(),
+            std::ptr::from_ref(binding.port_type),
+            name.clone(),
+            input_name.clone(),
+        ),
+        input_name,
+        summary: words.as_ref().map(|words| first_sentence(words)),
+        documentation: words,
+        version: binding.version,
+        action: extension
+            .and_then(|extension| extension.attribute(None, "soapAction"))
+            .map(|action| action.trim().to_owned()),
+        servers: binding.servers.clone(),
+        security: policy::security(definitions, binding.node, bound),
+        headers: headers.into_iter().map(|header| header.element).collect(),
+        faults,
+        input,
+        output,
+        pointer,
+        name,
+    })
+}
+
+/// The port type's operation: by its name, and where it is overloaded by its input's.
+fn abstract_operation<'d>(port_type: &'d Node, bound: &Node, name: &str) -> Option<&'d Node> {
+    let named = |node: &&Node| node.attribute(None, "name").map(str::trim) == Some(name);
+    let mut all = children(port_type, "operation").filter(named);
+    let first = all.next()?;
+    let wanted = children(bound, "input").next().and_then(|input| input.attribute(None, "name"));
+    let same_input = |node: &&Node| {
+        children(node, "input").next().and_then(|input| input.attribute(None, "name")) == wanted
+    };
+    Some(std::iter::once(first).chain(all).find(same_input).unwrap_or(first))
+}
+
+/// The parts that travel beside the envelope (WSDL 1.1 §5.3).
+fn attached(bound: &Node) -> Vec<&str> {
+    bound
+        .elements()
+        .filter(|child| child.name == "multipartRelated")
+        .flat_map(Node::elements)
+        .flat_map(Node::elements)
+        .filter(|child| child.name == "content" && child.namespace.as_deref() == Some(MIME))
+        .filter_map(|child| child.attribute(None, "part").map(str::trim))
+        .collect()
+}
+
+struct Header {
+    element: Arc<Element>,
+    message: *const Node,
+    part: String,
+}
+
+struct MessageReader<'r, 'd> {
+    definitions: &'r Definitions<'d>,
+    binding: &'r Binding<'d>,
+    compiler: &'r mut Compiler<'d>,
+    style: &'r str,
+    pointer: &'r str,
+}
+
+impl<'d> MessageReader<'_, 'd> {
+    fn fault(&self, reason: impl Into<String>) -> Fault {
+        Fault::new(self.pointer, reason)
+    }
+
+    fn message(&self, node: &Node) -> Result<&'d Node, Fault> {
+        let spelled = node.attribute(None, "message").unwrap_or_default();
+        self.definitions
+            .message(node, spelled, self.binding.target)
+            .ok_or_else(|| self.fault(format!("the message `{spelled}` is not defined")))
+    }
+
+    /// The extension elements of a binding's input or output, inside a MIME part or not.
+    fn extensions(&self, bound: &'d Node, name: &'static str) -> Vec<&'d Node> {
+        let mut found = Vec::new();
+        let mut next = vec![bound];
+        while let Some(node) = next.pop() {
+            for child in node.elements() {
+                if child.namespace.as_deref() == Some(self.binding.soap) {
+                    if child.name == name {
+                        found.push(child);
+                    }
+                } else if matches!(child.name.as_str(), "multipartRelated" | "part") {
+                    next.push(child);
+                }
+            }
+        }
+        found
+    }
+
+    fn body(
+        &mut self,
+        said: &'d Node,
+        bound: Option<&'d Node>,
+        wrapper: &str,
+        headers: &[Header],
+    ) -> Result<Parts, Fault> {
+        let message = self.message(said)?;
+        let body = bound.and_then(|bound| self.extensions(bound, "body").first().copied());
+        let attached = bound.map(attached).unwrap_or_default();
+        let says = |name: &str| body.and_then(|body| body.attribute(None, name)).map(str::trim);
+        let encoded = says("use") == Some("encoded");
+        let wanted: Option<Vec<&str>> =
+            says("parts").map(|parts| parts.split_ascii_whitespace().collect());
+        let mut parts = Vec::new();
+        for part in children(message, "part") {
+            let name = part.attribute(None, "name").unwrap_or_default().trim();
+            let in_header = headers
+                .iter()
+                .any(|header| std::ptr::eq(header.message, message) && header.part == name);
+            let is_wanted = match &wanted {
+                Some(wanted) => wanted.contains(&name),
+                None => !in_header,
+            };
+            if is_wanted && !attached.contains(&name) {
+                parts.push((name, part));
+            }
+        }
+        if self.style == "rpc" {
+            if encoded && self.binding.version == SoapVersion::V1_2 {
+                return Err(self.fault("it uses SOAP 1.2's encoding, which is not bridged"));
+            }
+            let style = says("encodingStyle");
+            if encoded && style.is_some_and(|style| !style.split(' ').any(|one| one == SOAP_ENC)) {
+                return Err(self.fault("it uses an encoding other than SOAP 1.1's"));
+            }
+            let namespace = says("namespace").filter(|uri| !uri.is_empty()).or(self.binding.target);
+            let mut elements = Vec::new();
+            for (name, part) in parts {
+                elements.push(self.part(name, part)?);
+            }
+            return Ok(Parts::Rpc { wrapper: QName::new(namespace, wrapper), elements, encoded });
+        }
+        if encoded {
+            return Err(self.fault("it is document/encoded, which no two services write alike"));
+        }
+        let mut elements = Vec::new();
+        for (name, part) in parts {
+            // WSDL 1.1 §3.5 gives the body itself that type, the Basic Profile (R2204) forbids
+            // it, and services that have it mean an element of the part's name.
+            if part.attribute(None, "element").is_none() {
+                self.compiler.warn(
+                    self.pointer,
+                    format!(
+                        "the part `{name}` has a type where document style wants an element; \
+                         an element of that name in no namespace is taken for it"
+                    ),
+                );
+            }
+            elements.push(self.part(name, part)?);
+        }
+        Ok(Parts::Document { elements })
+    }
+
+    fn part(&mut self, name: &str, part: &'d Node) -> Result<Arc<Element>, Fault> {
+        if let Some(spelled) = part.attribute(None, "element") {
+            return self.element(part, spelled);
+        }
+        let spelled = part.attribute(None, "type").unwrap_or("xs:anyType").trim();
+        let type_name = self.qname(part, spelled)?;
+        let ty = self.compiler.type_named(&type_name, None::<Component<'d>>)?;
+        // Parts are in no namespace (Basic Profile 1.1 R2735).
+        Ok(Arc::new(crate::plan::bare(QName::new(None, name), ty)))
+    }
+
+    fn element(&mut self, part: &Node, spelled: &str) -> Result<Arc<Element>, Fault> {
+        let name = self.qname(part, spelled)?;
+        self.compiler.global_element(&name, None).map_err(|fault| {
+            if fault.pointer.is_empty() { self.fault(fault.reason) } else { fault }
+        })
+    }
+
+    fn qname(&self, at: &Node, spelled: &str) -> Result<QName, Fault> {
+        let spelled = spelled.trim();
+        let (prefix, local) = spelled.split_once(':').unwrap_or(("", spelled));
+        match at.scope.namespace(prefix) {
+            Some(namespace) => Ok(QName::new(Some(namespace), local)),
+            None if prefix.is_empty() => Ok(QName::new(None, local)),
+            None if matches!(prefix, "xs" | "xsd") => Ok(QName::new(Some(crate::xsd::XSD), local)),
+            None if prefix == "tns" => Ok(QName::new(self.binding.target, local)),
+            None => Err(self.fault(format!("the prefix of `{spelled}` is not declared"))),
+        }
+    }
+
+    fn headers(&mut self, bound: Option<&'d Node>) -> Result<Vec<Header>, Fault> {
+        let mut headers: Vec<Header> = Vec::new();
+        for header in bound.map(|bound| self.extensions(bound, "header")).unwrap_or_default() {
+            let message = self.message(header)?;
+            let wanted = header.attribute(None, "part").unwrap_or_default().trim().to_owned();
+            let part = children(message, "part")
+                .find(|part| part.attribute(None, "name").map(str::trim) == Some(wanted.as_str()));
+            let Some(part) = part else {
+                return Err(self.fault(format!("the header's part `{wanted}` is not defined")));
+            };
+            let element = self.part(&wanted, part)?;
+            if headers.iter().all(|other| other.element.key() != element.key()) {
+                headers.push(Header { element, message, part: wanted });
+            }
+        }
+        Ok(headers)
+    }
+
+    /// The elements of faults' details; what is broken of them is read as it comes.
+    fn faults(&mut self, operation: &'d Node) -> Vec<Arc<Element>> {
+        let mut found = Vec::new();
+        for fault in children(operation, "fault") {
+            let Ok(message) = self.message(fault) else { continue };
+            for part in children(message, "part") {
+                if let Some(spelled) = part.attribute(None, "element")
+                    && let Ok(element) = self.element(part, spelled)
+                {
+                    found.push(element);
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Draft {
+    /// The messages, now that it can be told which are wrapped.
+    pub(super) fn messages(&self, types: &Types) -> (Message, Option<Message>) {
+        let reserved: &[&str] = if self.headers.is_empty() { &[] } else { &["headers"] };
+        let input = message(types, &self.input, reserved, |element| element.key() == self.name);
+        let input_wrapped = matches!(input.body, Shape::Wrapped(_));
+        let response = format!("{}Response", self.name);
+        let output = self.output.as_ref().map(|output| {
+            message(types, output, &[], |element| input_wrapped || element.key() == response)
+        });
+        (input, output)
+    }
+}
+
+fn message(
+    types: &Types,
+    parts: &Parts,
+    reserved: &[&str],
+    wraps: impl Fn(&Element) -> bool,
+) -> Message {
+    let (body, encoded) = match parts {
+        Parts::Rpc { wrapper, elements, encoded } => {
+            (Shape::Rpc { wrapper: wrapper.clone(), parts: elements.clone() }, *encoded)
+        }
+        Parts::Document { elements } => match elements.as_slice() {
+            [one] if wraps(one) && wrapped(types, one).is_some() => {
+                (Shape::Wrapped(Arc::clone(one)), false)
+            }
+            _ => (Shape::Bare(elements.clone()), false),
+        },
+    };
+    let keys: Vec<String> = match &body {
+        Shape::Wrapped(element) => wrapped(types, element).map(members).unwrap_or_default(),
+        Shape::Bare(elements) | Shape::Rpc { parts: elements, .. } => {
+            elements.iter().map(|element| element.key().to_owned()).collect()
+        }
+    };
+    let names = Names::new(keys.iter().map(String::as_str), reserved);
+    Message { body, encoded, names }
+}
+
+/// The members of a wrapper, attributes among them.
+fn members(complex: &crate::plan::Complex) -> Vec<String> {
+    let mut keys = Vec::new();
+    if let Content::Elements { particle, .. } = &complex.content {
+        particle.visit(&mut |particle| {
+            let key = match &particle.term {
+                crate::plan::Term::Element(element) => element.key(),
+                crate::plan::Term::Any(_) => "#any",
+                crate::plan::Term::Ordered(_) => "#content",
+                _ => return,
+            };
+            if !keys.iter().any(|known| known == key) {
+                keys.push(key.to_owned());
+            }
+        });
+    }
+    keys.extend(complex.attributes.iter().map(|attribute| attribute.key.clone()));
+    keys
+}
+
+fn documentation(node: &Node) -> Option<String> {
+    let text = all_text(children(node, "documentation").next()?);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text: String = text.chars().filter(|c| !c.is_control()).take(MAX_DOCUMENTATION).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+fn first_sentence(text: &str) -> String {
+    let end = text.find(". ").map_or(text.len(), |at| at + 1);
+    text[..end].chars().take(200).collect()
+}

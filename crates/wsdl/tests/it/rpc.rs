@@ -1,0 +1,107 @@
+//! rpc/literal and rpc/encoded: parts, arrays, values told by reference.
+
+use serde_json::json;
+use tollbridge_operation::Operation;
+
+use super::support::*;
+
+fn rpc(encoded: bool, parts: &str, out: &str, components: &str) -> Operation {
+    let body = if encoded {
+        r#"<s:body use="encoded" namespace="urn:call" encodingStyle="http://schemas.xmlsoap.org/soap/encoding/"/>"#
+    } else {
+        r#"<s:body use="literal" namespace="urn:call"/>"#
+    };
+    operation(&definitions(
+        Version::V1_1,
+        &format!(
+            r#"<types>{}</types>
+            <message name="In">{parts}</message><message name="Out">{out}</message>
+            <portType name="PT"><operation name="Op">
+              <input message="t:In"/><output message="t:Out"/></operation></portType>
+            <binding name="B" type="t:PT">
+              <s:binding transport="http://schemas.xmlsoap.org/soap/http" style="rpc"/>
+              <operation name="Op"><s:operation soapAction=""/>
+                <input>{body}</input><output>{body}</output></operation></binding>
+            <service name="S"><port name="P" binding="t:B"><s:address location="http://h/"/></port></service>"#,
+            schema(components)
+        ),
+    ))
+}
+
+const ORDER: &str = r#"<xs:complexType name="Order"><xs:sequence>
+    <xs:element name="sku" type="xs:string"/><xs:element name="qty" type="xs:int"/></xs:sequence></xs:complexType>
+  <xs:complexType name="Orders"><xs:complexContent><xs:restriction base="enc:Array">
+    <xs:attribute ref="enc:arrayType" wsdl:arrayType="t:Order[]"/></xs:restriction></xs:complexContent></xs:complexType>"#;
+
+fn answered(operation: &Operation, body: &str) -> (serde_json::Value, Vec<String>) {
+    success(answer(operation, 200, soap(Version::V1_1, body)))
+}
+
+#[test]
+fn parts_are_properties_and_stand_unqualified_in_the_wrapper() {
+    let operation = rpc(
+        false,
+        r#"<part name="a" type="xs:string"/><part name="order" type="t:Order"/>"#,
+        r#"<part name="n" type="xs:int"/><part name="m" type="xs:string"/>"#,
+        ORDER,
+    );
+    let arguments = json!({"order": {"qty": 1, "sku": "x"}, "a": "b"});
+    assert!(accepts(&operation, &arguments));
+    assert_eq!(
+        sent(&operation, arguments),
+        "<n1:Op><a>b</a><order><n2:sku>x</n2:sku><n2:qty>1</n2:qty></order></n1:Op>"
+    );
+    assert_eq!(refused(&operation, json!({"a": "b"})).0, "/order");
+    assert_eq!(
+        refused(&operation, json!({"a": "b", "order": {"sku": "", "qty": 1}, "z": 1})).0,
+        "/z"
+    );
+    let (value, drift) =
+        answered(&operation, "<c:OpResponse xmlns:c='urn:call'><n>1</n><m>x</m></c:OpResponse>");
+    assert_eq!((value, drift), (json!({"n": 1, "m": "x"}), vec![]));
+}
+
+#[test]
+fn encoded_values_say_their_types_and_arrays_how_many_they_hold() {
+    let operation = rpc(
+        true,
+        r#"<part name="orders" type="t:Orders"/><part name="n" type="xs:int"/>"#,
+        r#"<part name="orders" type="t:Orders"/>"#,
+        ORDER,
+    );
+    let arguments = json!({"n": 5, "orders": [{"sku": "x", "qty": 1}, null]});
+    let request = encode(&operation, arguments).unwrap();
+    insta::assert_snapshot!(lines(&envelope_of(&request)));
+}
+
+#[test]
+fn values_told_by_reference_are_put_in_their_places() {
+    let operation = rpc(
+        true,
+        r#"<part name="n" type="xs:int"/>"#,
+        r#"<part name="orders" type="t:Orders"/><part name="total" type="xs:decimal"/>"#,
+        ORDER,
+    );
+    let (value, drift) = answered(
+        &operation,
+        "<c:OpResponse xmlns:c='urn:call'><orders href='#o'/><total xsi:type='xs:decimal'>1.5</total>\
+         </c:OpResponse><multiRef id='o'><item href='#a'/><item href='#a'/></multiRef>\
+         <multiRef id='a' xsi:type='t:Order'><sku>x</sku><qty href='#n'/></multiRef>\
+         <multiRef id='n' xsi:type='xs:int'>3</multiRef>",
+    );
+    let order = json!({"sku": "x", "qty": 3});
+    assert_eq!(value, json!({"orders": [order, order], "total": "1.5"}));
+    // Encoded elements are in no namespace, whatever the schema's form; that is no drift.
+    assert_eq!(drift, Vec::<String>::new());
+}
+
+#[test]
+fn a_lone_simple_part_is_the_answer_itself() {
+    let operation =
+        rpc(false, r#"<part name="a" type="xs:int"/>"#, r#"<part name="r" type="xs:int"/>"#, "");
+    let (value, _) =
+        answered(&operation, "<c:OpResponse xmlns:c='urn:call'><r>4</r></c:OpResponse>");
+    assert_eq!(value, json!(4));
+    let (value, _) = answered(&operation, "<OpResponse><return>4</return></OpResponse>");
+    assert_eq!(value, json!(4), "many services call it as they like");
+}

@@ -1,0 +1,295 @@
+//! XML Schema's types: how each of their forms looks in JSON and on the wire.
+
+use serde_json::{Value, json};
+
+use super::support::*;
+
+/// A value of the type `T` of these components, there and back, and what it is on the wire.
+#[track_caller]
+fn of_type(components: &str, value: Value, wire: &str) {
+    let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, components));
+    let arguments = one("x", value);
+    survives(&operation, &arguments);
+    let xml = sent(&operation, arguments);
+    let inner = xml.replace("<n1:Op>", "").replace("</n1:Op>", "").replace("n1:", "");
+    assert_eq!(inner, wire);
+}
+
+#[track_caller]
+fn refused_at(components: &str, value: Value, pointer: &str) {
+    let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, components));
+    assert_eq!(refused(&operation, one("x", value)).0, pointer);
+}
+
+#[test]
+fn attributes_stand_beside_elements_and_text() {
+    let complex = r#"<xs:complexType name="T">
+        <xs:sequence><xs:element name="a" type="xs:int"/></xs:sequence>
+        <xs:attribute name="id" type="xs:int" use="required"/><xs:attribute name="lang" type="xs:language"/>
+      </xs:complexType>"#;
+    let value = json!({"a": 1, "@id": 7, "@lang": "de"});
+    of_type(complex, value, r#"<x id="7" lang="de"><a>1</a></x>"#);
+    refused_at(complex, json!({"a": 1}), "/x/@id");
+    refused_at(complex, json!({"a": 1, "@id": 7, "@b": 1}), "/x/@b");
+    let simple = r#"<xs:complexType name="T"><xs:simpleContent><xs:extension base="xs:decimal">
+        <xs:attribute name="currency" type="xs:string"/>
+      </xs:extension></xs:simpleContent></xs:complexType>"#;
+    of_type(simple, json!({"#text": "5.10", "@currency": "EUR"}), r#"<x currency="EUR">5.10</x>"#);
+}
+
+#[test]
+fn fixed_values_are_sent_and_default_ones_are_told() {
+    let components = r#"<xs:complexType name="T">
+        <xs:sequence>
+          <xs:element name="v" type="xs:string" fixed="2"/>
+          <xs:element name="d" type="xs:int" default="5" minOccurs="0"/>
+        </xs:sequence>
+        <xs:attribute name="f" type="xs:string" fixed="1" use="required"/>
+        <xs:attribute name="e" type="xs:int" default="9"/>
+      </xs:complexType>"#;
+    let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, components));
+    assert!(accepts(&operation, &json!({"x": {}})));
+    let xml = sent(&operation, json!({"x": {}}));
+    assert!(xml.contains(r#"<n1:x f="1"><n1:v>2</n1:v></n1:x>"#), "{xml}");
+    assert_eq!(refused(&operation, json!({"x": {"v": "3"}})).0, "/x/v");
+    assert_eq!(refused(&operation, json!({"x": {"@f": "3"}})).0, "/x/@f");
+    let (value, _) = read_back(&operation, "<x f='1'><v>2</v><d/></x>");
+    assert_eq!(value, json!({"x": {"v": "2", "d": 5, "@f": "1", "@e": 9}}));
+}
+
+const SHAPES: &str = r#"
+    <xs:complexType name="T" abstract="true"><xs:sequence>
+      <xs:element name="name" type="xs:string"/></xs:sequence></xs:complexType>
+    <xs:complexType name="Circle"><xs:complexContent><xs:extension base="t:T"><xs:sequence>
+      <xs:element name="radius" type="xs:int"/></xs:sequence></xs:extension></xs:complexContent></xs:complexType>
+    <xs:complexType name="Square"><xs:complexContent><xs:extension base="t:T"><xs:sequence>
+      <xs:element name="side" type="xs:int"/></xs:sequence></xs:extension></xs:complexContent></xs:complexType>"#;
+
+#[test]
+fn derived_types_are_picked_by_type_and_abstract_ones_are_refused() {
+    let value = json!({"@type": "Circle", "name": "a", "radius": 2});
+    of_type(SHAPES, value, r#"<x xsi:type="Circle"><name>a</name><radius>2</radius></x>"#);
+    refused_at(SHAPES, json!({"name": "a"}), "/x/@type");
+    refused_at(SHAPES, json!({"@type": "Other", "name": "a"}), "/x/@type");
+    refused_at(SHAPES, json!({"@type": "Circle", "name": "a", "side": 2}), "/x/side");
+    let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, SHAPES));
+    assert!(!accepts(&operation, &json!({"x": {"name": "a"}})));
+    let (value, drift) =
+        read_back(&operation, "<x xsi:type='t:Square'><name>a</name><side>3</side></x>");
+    assert_eq!(value, json!({"x": {"@type": "Square", "name": "a", "side": 3}}));
+    assert!(drift.is_empty());
+}
+
+#[test]
+fn derived_types_of_simple_content_are_objects_with_their_text() {
+    let components = r#"
+      <xs:complexType name="T" abstract="true"><xs:simpleContent>
+        <xs:extension base="xs:string"/></xs:simpleContent></xs:complexType>
+      <xs:complexType name="Code"><xs:simpleContent><xs:restriction base="t:T">
+        <xs:enumeration value="A"/><xs:enumeration value="B"/></xs:restriction></xs:simpleContent></xs:complexType>"#;
+    of_type(components, json!({"@type": "Code", "#text": "A"}), r#"<x xsi:type="Code">A</x>"#);
+    refused_at(components, json!({"@type": "Code", "#text": "C"}), "/x/#text");
+}
+
+#[test]
+fn a_restriction_says_elements_anew_and_keeps_attributes_but_prohibited_ones() {
+    let components = r#"
+      <xs:complexType name="B"><xs:sequence><xs:element name="a" type="xs:int" minOccurs="0"/>
+        <xs:element name="b" type="xs:int" minOccurs="0"/></xs:sequence>
+        <xs:attribute name="p" type="xs:int"/><xs:attribute name="q" type="xs:int"/></xs:complexType>
+      <xs:complexType name="T"><xs:complexContent><xs:restriction base="t:B"><xs:sequence>
+        <xs:element name="a" type="xs:int"/></xs:sequence>
+        <xs:attribute name="q" use="prohibited"/></xs:restriction></xs:complexContent></xs:complexType>"#;
+    of_type(components, json!({"a": 1, "@p": 2}), r#"<x p="2"><a>1</a></x>"#);
+    refused_at(components, json!({}), "/x/a");
+    refused_at(components, json!({"a": 1, "b": 2}), "/x/b");
+    refused_at(components, json!({"a": 1, "@q": 2}), "/x/@q");
+}
+
+#[test]
+fn elements_of_a_substitution_group_stand_for_their_head() {
+    let components = r#"
+      <xs:element name="pay" abstract="true" type="t:Pay"/>
+      <xs:complexType name="Pay"/>
+      <xs:element name="card" substitutionGroup="t:pay" type="t:Card"/>
+      <xs:complexType name="Card"><xs:complexContent><xs:extension base="t:Pay"><xs:sequence>
+        <xs:element name="number" type="xs:string"/></xs:sequence></xs:extension></xs:complexContent></xs:complexType>"#;
+    let operation = operation(&echo(r#"<xs:element ref="t:pay"/>"#, components));
+    let value = json!({"pay": {"@type": "card", "number": "1"}});
+    survives(&operation, &value);
+    let xml = sent(&operation, value);
+    assert_eq!(xml, "<n1:Op><n1:card><n1:number>1</n1:number></n1:card></n1:Op>");
+    assert_eq!(refused(&operation, json!({"pay": {}})).0, "/pay");
+}
+
+#[test]
+fn a_choice_is_the_branch_that_is_there() {
+    let components = r#"<xs:complexType name="T"><xs:choice>
+        <xs:element name="a" type="xs:int"/>
+        <xs:sequence><xs:element name="b" type="xs:int"/><xs:element name="c" type="xs:int"/></xs:sequence>
+      </xs:choice></xs:complexType>"#;
+    of_type(components, json!({"a": 1}), "<x><a>1</a></x>");
+    of_type(components, json!({"b": 1, "c": 2}), "<x><b>1</b><c>2</c></x>");
+    refused_at(components, json!({}), "/x");
+    refused_at(components, json!({"a": 1, "b": 2, "c": 3}), "/x");
+    refused_at(components, json!({"b": 1}), "/x/c");
+}
+
+#[test]
+fn groups_that_repeat_and_mixed_content_keep_their_order() {
+    let pairs = r#"<xs:complexType name="T"><xs:sequence maxOccurs="unbounded">
+        <xs:element name="k" type="xs:string"/><xs:element name="v" type="xs:int" minOccurs="0"/>
+      </xs:sequence></xs:complexType>"#;
+    let value = json!({"#content": [{"k": "a"}, {"k": "b"}, {"v": 1}]});
+    of_type(pairs, value, "<x><k>a</k><k>b</k><v>1</v></x>");
+    refused_at(pairs, json!({"#content": [{"v": 1}]}), "/x/#content/0");
+    refused_at(pairs, json!({"#content": [{"k": "a"}, "text"]}), "/x/#content/1");
+    let mixed = r#"<xs:complexType name="T" mixed="true"><xs:choice minOccurs="0" maxOccurs="unbounded">
+        <xs:element name="b" type="xs:string"/><xs:element name="i" type="xs:string"/>
+      </xs:choice></xs:complexType>"#;
+    let value = json!({"#content": ["see ", {"b": "this"}, " and ", {"i": "that"}, "."]});
+    of_type(mixed, value, "<x>see <b>this</b> and <i>that</i>.</x>");
+}
+
+#[test]
+fn wildcards_are_xml_and_foreign_attributes_have_their_namespace() {
+    let components = r###"<xs:complexType name="T"><xs:sequence>
+        <xs:element name="a" type="xs:int"/>
+        <xs:any namespace="##other" processContents="lax" minOccurs="0" maxOccurs="unbounded"/>
+      </xs:sequence><xs:anyAttribute namespace="##other"/></xs:complexType>"###;
+    let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, components));
+    let value = json!({"x": {
+        "a": 1, "#any": ["<m:e xmlns:m=\"urn:m\" k=\"v\"><m:f>1</m:f></m:e>"], "@{urn:m}k": "w",
+    }});
+    assert!(accepts(&operation, &value));
+    let xml = sent(&operation, value);
+    assert!(xml.contains(r#"<n2:e k="v"><n2:f>1</n2:f></n2:e>"#), "{xml}");
+    assert!(xml.contains(r#"n2:k="w""#), "{xml}");
+    let other = json!({"x": {"a": 1, "#any": ["<e xmlns=\"urn:t\"/>"]}});
+    assert_eq!(refused(&operation, other).0, "/x/#any/0");
+    let broken = json!({"x": {"a": 1, "#any": ["<e"]}});
+    assert_eq!(refused(&operation, broken).0, "/x/#any/0");
+}
+
+#[test]
+fn what_comes_for_a_wildcard_is_xml_as_it_was_sent() {
+    let components = r###"<xs:complexType name="T"><xs:sequence>
+        <xs:any namespace="##other" minOccurs="0" maxOccurs="unbounded"/></xs:sequence></xs:complexType>"###;
+    let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, components));
+    let (value, drift) = read_back(&operation, "<x><m:e xmlns:m='urn:m' k='v'>a<m:f/></m:e></x>");
+    assert_eq!(drift, Vec::<String>::new());
+    let any = value["x"]["#any"][0].as_str().unwrap();
+    let again = json!({"x": {"#any": [any]}});
+    assert_eq!(echoed(&operation, &again), again);
+    assert!(any.contains("urn:m") && any.contains("k=\"v\""), "{any}");
+}
+
+#[test]
+fn lists_unions_and_facets_are_checked_before_they_are_sent() {
+    let list = r#"<xs:simpleType name="T"><xs:list itemType="xs:int"/></xs:simpleType>"#;
+    of_type(list, json!([1, 2, 3]), "<x>1 2 3</x>");
+    refused_at(list, json!([1, "a b"]), "/x");
+    let union = r#"<xs:simpleType name="T"><xs:union memberTypes="xs:int t:All"/></xs:simpleType>
+      <xs:simpleType name="All"><xs:restriction base="xs:string"><xs:enumeration value="all"/></xs:restriction></xs:simpleType>"#;
+    of_type(union, json!("all"), "<x>all</x>");
+    of_type(union, json!(5), "<x>5</x>");
+    refused_at(union, json!("none"), "/x");
+    for (base, facets, good, bad) in [
+        (
+            "string",
+            r#"<xs:enumeration value="a"/><xs:enumeration value="b"/>"#,
+            json!("b"),
+            json!("c"),
+        ),
+        ("string", r#"<xs:pattern value="[A-Z]{2}\d+"/>"#, json!("AB12"), json!("ab12")),
+        (
+            "string",
+            r#"<xs:minLength value="2"/><xs:maxLength value="3"/>"#,
+            json!("äöü"),
+            json!("a"),
+        ),
+        ("string", r#"<xs:length value="2"/>"#, json!("ab"), json!("abc")),
+        (
+            "decimal",
+            r#"<xs:maxInclusive value="500"/>"#,
+            json!("500"),
+            json!("500.0000000000000000001"),
+        ),
+        ("decimal", r#"<xs:fractionDigits value="2"/>"#, json!("1.25"), json!("1.255")),
+        ("decimal", r#"<xs:totalDigits value="3"/>"#, json!("1.25"), json!("12.25")),
+        ("int", r#"<xs:minExclusive value="0"/>"#, json!(1), json!(0)),
+        ("base64Binary", r#"<xs:maxLength value="3"/>"#, json!("AAEC"), json!("AAECAw==")),
+    ] {
+        let simple = format!(
+            r#"<xs:simpleType name="T"><xs:restriction base="xs:{base}">{facets}</xs:restriction></xs:simpleType>"#
+        );
+        let wire = format!("<x>{}</x>", good.to_string().trim_matches('"'));
+        of_type(&simple, good, &wire);
+        refused_at(&simple, bad, "/x");
+    }
+}
+
+#[test]
+fn every_built_in_type_has_its_form() {
+    for (name, good, bad) in [
+        ("boolean", json!(true), json!("true")),
+        ("byte", json!(-128), json!(128)),
+        ("unsignedInt", json!(4_294_967_295_u64), json!(-1)),
+        ("long", json!("9223372036854775807"), json!("9223372036854775808")),
+        ("unsignedLong", json!("18446744073709551615"), json!("18446744073709551616")),
+        ("negativeInteger", json!("-1"), json!("0")),
+        ("float", json!("INF"), json!("Infinity")),
+        ("dateTime", json!("2024-02-29T23:59:59.5+02:00"), json!("2023-02-29T00:00:00")),
+        ("date", json!("2024-12-31Z"), json!("31.12.2024")),
+        ("time", json!("23:59:59"), json!("25:00:00")),
+        ("duration", json!("P1Y2M3DT4H5M6.7S"), json!("1 day")),
+        ("gYear", json!("2024"), json!("24")),
+        ("gMonthDay", json!("--02-29"), json!("--02-30")),
+        ("hexBinary", json!("0AFF"), json!("0AF")),
+        ("base64Binary", json!("AAEC"), json!("AAE")),
+        ("anyURI", json!("urn:a"), json!({})),
+        ("language", json!("de-CH"), json!("d e")),
+        ("NCName", json!("a-b"), json!("a:b")),
+        ("NMTOKENS", json!(["a", "b"]), json!([])),
+    ] {
+        let operation =
+            operation(&echo(&format!(r#"<xs:element name="x" type="xs:{name}"/>"#), ""));
+        survives(&operation, &one("x", good));
+        assert_eq!(refused(&operation, one("x", bad)).0, "/x", "{name}");
+    }
+}
+
+#[test]
+fn qualified_names_are_sent_with_a_prefix_and_read_without() {
+    let operation = operation(&echo(r#"<xs:element name="x" type="xs:QName"/>"#, ""));
+    let value = json!({"x": "{urn:other}name"});
+    survives(&operation, &value);
+    let envelope = envelope_of(&encode(&operation, value).unwrap());
+    assert!(envelope.contains(r#"xmlns:n2="urn:other""#) && envelope.contains(">n2:name<"));
+    assert_eq!(echoed(&operation, &json!({"x": "bare"})), json!({"x": "bare"}));
+}
+
+#[test]
+fn recursive_types_are_as_deep_as_their_values() {
+    let components = r#"<xs:complexType name="T"><xs:sequence>
+        <xs:element name="name" type="xs:string"/>
+        <xs:element name="child" type="t:T" minOccurs="0" maxOccurs="unbounded"/></xs:sequence></xs:complexType>"#;
+    let value =
+        json!({"name": "a", "child": [{"name": "b", "child": [{"name": "c"}]}, {"name": "d"}]});
+    of_type(
+        components,
+        value,
+        "<x><name>a</name><child><name>b</name><child><name>c</name></child></child>\
+         <child><name>d</name></child></x>",
+    );
+}
+
+#[test]
+fn anything_is_text_or_elements_by_name() {
+    let operation = operation(&echo(r#"<xs:element name="x" type="xs:anyType"/>"#, ""));
+    for value in [json!("text"), json!({"a": "1", "b": {"@k": "v", "#text": "2"}})] {
+        assert_eq!(echoed(&operation, &one("x", value.clone())), one("x", value));
+    }
+    let (value, _) = read_back(&operation, "<x xsi:type='xs:int'>5</x>");
+    assert_eq!(value, json!({"x": 5}));
+}
