@@ -7,8 +7,8 @@
 
 pub mod answer;
 pub mod change;
-mod gemini;
 mod circle;
+mod gemini;
 mod judge;
 pub mod limits;
 pub mod lint;
