@@ -224,6 +224,7 @@ fn result_building(bencher: Bencher) {
         result: Ok(Success {
             payload: Payload::Value(value()),
             drift: Vec::new(),
+            headers: Vec::new(),
             cuts: Vec::new(),
             pages: None,
         }),

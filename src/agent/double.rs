@@ -39,7 +39,13 @@ pub(super) fn meta() -> CallMeta {
 pub(super) fn success(payload: Payload) -> Reply {
     Reply {
         meta: meta(),
-        result: Ok(Success { payload, drift: Vec::new(), cuts: Vec::new(), pages: None }),
+        result: Ok(Success {
+            payload,
+            drift: Vec::new(),
+            headers: Vec::new(),
+            cuts: Vec::new(),
+            pages: None,
+        }),
     }
 }
 

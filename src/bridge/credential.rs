@@ -145,7 +145,7 @@ fn fitting<'a>(
     let fits = match (&scheme.scheme, credential) {
         (SecurityScheme::Http { scheme }, Credential::Basic { .. }) => scheme == "basic",
         (SecurityScheme::Http { scheme }, Credential::Bearer { .. }) => scheme == "bearer",
-        (SecurityScheme::OAuth2 | SecurityScheme::OpenIdConnect, Credential::Bearer { .. })
+        (SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. }, Credential::Bearer { .. })
         | (SecurityScheme::ApiKey { .. }, Credential::ApiKey { .. })
         // A key at a place of the user's choice stands in for a scheme that we do not speak.
         | (_, Credential::ApiKey { at: Some(_), .. }) => true,

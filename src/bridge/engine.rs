@@ -206,9 +206,9 @@ impl<L: AttemptLog> Course<'_, L> {
                 ended => {
                     let why = why(&ended);
                     match self.judge.verdict(ended) {
-                        Verdict::Done { payload, drift, link } => {
+                        Verdict::Done { payload, drift, headers, link } => {
                             self.link = link;
-                            return Outcome::Done { payload, drift };
+                            return Outcome::Done { payload, drift, headers };
                         }
                         Verdict::Setback(setback) => {
                             // Where a redirect led is asked for again.

@@ -22,6 +22,9 @@ use super::upstream::Upstream;
 /// How many characters of what an upstream said are passed on.
 const BODY: usize = 2_000;
 
+/// How many headers of an answer are passed on.
+const HEADERS: usize = 32;
+
 /// How many characters a message has at most.
 pub(super) const MESSAGE: usize = 1_000;
 
@@ -29,7 +32,12 @@ pub(super) const MESSAGE: usize = 1_000;
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// The call is done.
-    Done { payload: Payload, drift: Vec<Drift>, link: Option<String> },
+    Done {
+        payload: Payload,
+        drift: Vec<Drift>,
+        headers: Vec<(String, String)>,
+        link: Option<String>,
+    },
     /// It is not, or not yet.
     Setback(Setback),
 }
@@ -88,9 +96,7 @@ impl Judge<'_> {
         };
         let response = Response { status, headers, body };
         match self.call.operation.binding.decode(&response) {
-            Answer::Success { payload, drift } => {
-                self.done(payload, drift, status, link::next(&response.headers))
-            }
+            Answer::Success { payload, drift } => self.done(payload, drift, &response),
             Answer::Failure { payload, fault } => {
                 Verdict::Setback(self.refused(&response, value_of(payload), fault))
             }
@@ -109,13 +115,8 @@ impl Judge<'_> {
         }
     }
 
-    fn done(
-        &self,
-        payload: Payload,
-        drift: Vec<Drift>,
-        status: StatusCode,
-        link: Option<String>,
-    ) -> Verdict {
+    fn done(&self, payload: Payload, drift: Vec<Drift>, response: &Response) -> Verdict {
+        let status = response.status;
         let redactor = &self.upstream.redactor;
         let payload = match payload {
             Payload::Empty => Payload::Empty,
@@ -141,7 +142,29 @@ impl Judge<'_> {
         let drift = drift
             .into_iter()
             .map(|drift| Drift { pointer: clean(drift.pointer), message: clean(drift.message) });
-        Verdict::Done { payload, drift: drift.collect(), link }
+        let headers = self.headers(response);
+        Verdict::Done {
+            payload,
+            drift: drift.collect(),
+            headers,
+            link: link::next(&response.headers),
+        }
+    }
+
+    /// Where what was made is, and what belongs to the answer (RFC 9110 §10.2.2, RFC 8288), and
+    /// what the description has beside the body.
+    fn headers(&self, response: &Response) -> Vec<(String, String)> {
+        let of_the_answer = [http::header::LOCATION, http::header::LINK];
+        let declared = self.call.operation.binding.kept_headers();
+        let more = declared.iter().filter(|name| !of_the_answer.contains(name));
+        let kept = of_the_answer.iter().chain(more).filter_map(|name| {
+            let values = response.headers.get_all(name).iter();
+            let texts: Vec<_> =
+                values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            let text = self.upstream.redactor.text(&texts.join(", ")).into_owned();
+            (!texts.is_empty()).then(|| (name.as_str().to_owned(), cut(&text, BODY)))
+        });
+        kept.take(HEADERS).collect()
     }
 
     /// Nothing came, or a success of which not everything came.

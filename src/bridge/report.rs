@@ -32,6 +32,8 @@ pub enum Outcome {
         payload: Payload,
         /// Where the answer leaves its description.
         drift: Vec<Drift>,
+        /// Headers that say something of their own, redacted.
+        headers: Vec<(String, String)>,
     },
     /// It did not, or nobody can tell.
     Failed(Failed),

@@ -1,5 +1,6 @@
 //! An API's address, credentials and bounds, checked once.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -199,7 +200,8 @@ impl Upstream {
     pub fn missing_credentials(&self, operation: &Operation) -> Vec<String> {
         match &self.credentials {
             Credentials::ByScheme(by_name) => credential::missing(by_name, operation),
-            Credentials::None | Credentials::ForAll(_) => Vec::new(),
+            Credentials::None => credential::missing(&BTreeMap::new(), operation),
+            Credentials::ForAll(_) => Vec::new(),
         }
     }
 }

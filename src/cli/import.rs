@@ -195,15 +195,22 @@ async fn import(args: &Args, config: &Path) -> Result<Imported, ImportError> {
 
     let mut proposal = Proposal::new(existing.as_ref(), selection, args.tokens);
     let several = sources.len() > 1;
+    let mut passed = Vec::new();
     for source in &sources {
         let spec = source.read(&fetching).await?;
         match proposal.add(spec, name.as_ref(), base_url.as_ref(), &folder, &fetching).await {
             Ok(()) => {}
             // One file of a folder that is no description costs the others nothing.
             Err(ImportError::Failed(message)) if several && source.is_of_folder() => {
-                eprintln!("warning: {message}");
+                passed.push((source, message));
             }
             Err(error) => return Err(error),
+        }
+    }
+    // A file to which a description refers is none itself, and nobody's mistake.
+    for (source, message) in passed {
+        if !source.file().is_some_and(|file| proposal.has_part(file)) {
+            eprintln!("warning: {message}");
         }
     }
     if proposal.apis().is_empty() {

@@ -30,6 +30,8 @@ pub struct Success {
     pub payload: Payload,
     /// Where the answer leaves its description.
     pub drift: Vec<Drift>,
+    /// Headers of the answer that say something of their own.
+    pub headers: Vec<(String, String)>,
     /// What the tool's shape left out of it.
     pub cuts: Vec<Cut>,
     /// The pages that it was put together of.

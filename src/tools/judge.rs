@@ -6,7 +6,7 @@ use std::fmt;
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::{Value, json};
 
-use super::text;
+use super::{circle, text};
 
 /// How many steps back a pattern may take on one text. A search that is given up is no match.
 const BACKTRACKS: usize = 100_000;
@@ -17,6 +17,11 @@ pub(super) struct Judge(Validator);
 impl Judge {
     /// Compiles a schema; the error is the reason, bounded.
     pub(super) fn new(schema: &Value) -> Result<Self, String> {
+        if circle::is_endless(schema) {
+            return Err("it refers to itself in place, beside `unevaluatedProperties` or \
+                        `unevaluatedItems`: judging by it would not end"
+                .to_owned());
+        }
         jsonschema::options()
             .with_draft(Draft::Draft202012)
             .offline()

@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod change;
+mod circle;
 mod judge;
 pub mod limits;
 pub mod lint;

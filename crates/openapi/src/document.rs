@@ -23,7 +23,7 @@ pub(crate) enum Flavour {
     Swagger2,
     /// OpenAPI 3.0.
     OpenApi30,
-    /// OpenAPI 3.1, and later ones as far as they are the same.
+    /// OpenAPI 3.1 and 3.2, and later ones as far as they are the same.
     OpenApi31,
 }
 
@@ -190,11 +190,11 @@ fn flavour(root: &Value, warnings: &mut Warnings) -> Result<(Flavour, String), R
         });
         return match minor.as_deref() {
             Some("0") => Ok((Flavour::OpenApi30, format)),
-            Some("1") => Ok((Flavour::OpenApi31, format)),
+            Some("1" | "2") => Ok((Flavour::OpenApi31, format)),
             Some(_) => {
                 warnings.add(
                     &at.child("openapi"),
-                    format!("OpenAPI {version} is read as far as it is the same as 3.1"),
+                    format!("OpenAPI {version} is read as far as it is the same as 3.2"),
                 );
                 Ok((Flavour::OpenApi31, format))
             }
@@ -208,6 +208,19 @@ fn flavour(root: &Value, warnings: &mut Warnings) -> Result<(Flavour, String), R
         } else {
             fail(format!("`swagger: {version}`; expected 2.0 (convert older ones first)"))
         };
+    }
+    for (member, what) in [
+        (
+            "arazzo",
+            "an Arazzo document, which is about workflows; import the descriptions that it names",
+        ),
+        ("overlay", "an overlay; name it in `overlays` of the API that it changes"),
+        ("asyncapi", "an AsyncAPI document, which is about messages"),
+        ("swaggerVersion", "Swagger 1; convert it first"),
+    ] {
+        if object.contains_key(member) {
+            return fail(format!("this is {what}"));
+        }
     }
     fail("expected a member `openapi` (3.0 to 3.2) or `swagger` (2.0) at the top".to_owned())
 }

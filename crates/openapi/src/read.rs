@@ -40,6 +40,7 @@ pub(crate) fn description(
         value.and_then(scalar_text).map(|text| text_line(&text)).unwrap_or_default()
     };
     let sites = sites(document, &mut warnings);
+    tell_left_out(document, &sites, &mut warnings);
     let keys = keys(&sites, &mut warnings);
     let mut reader = Reader {
         document,
@@ -92,7 +93,12 @@ struct Site<'d> {
 fn sites<'d>(document: &'d Document, warnings: &mut Warnings) -> Vec<Site<'d>> {
     let paths_at = Pointer::root().child("paths");
     let Some(paths) = document.at(&paths_at).and_then(Value::as_object) else {
-        warnings.add(&paths_at, "expected `paths`; there is nothing to call");
+        // Since 3.1 a document may have webhooks or components alone.
+        let is_other =
+            ["webhooks", "components"].iter().any(|part| document.root.get(part).is_some());
+        if !is_other || document.flavour != Flavour::OpenApi31 {
+            warnings.add(&paths_at, "expected `paths`; there is nothing to call");
+        }
         return Vec::new();
     };
     let mut sites = Vec::new();
@@ -172,6 +178,29 @@ fn sites<'d>(document: &'d Document, warnings: &mut Warnings) -> Vec<Site<'d>> {
         }
     }
     sites
+}
+
+/// Tells of requests that go the other way: an agent has nothing to call there.
+fn tell_left_out(document: &Document, sites: &[Site<'_>], warnings: &mut Warnings) {
+    let webhooks = Pointer::root().child("webhooks");
+    let count = document.at(&webhooks).and_then(Value::as_object).map_or(0, Map::len);
+    if count > 0 {
+        warnings.add(
+            &webhooks,
+            format!("webhooks are requests of the API, not to it; {count} left out"),
+        );
+    }
+    let with_callbacks = |site: &&Site<'_>| {
+        let callbacks = site.operation.as_ref().ok().and_then(|one| one.get("callbacks"));
+        callbacks.and_then(Value::as_object).is_some_and(|callbacks| !callbacks.is_empty())
+    };
+    if let Some(first) = sites.iter().find(with_callbacks) {
+        let count = sites.iter().filter(with_callbacks).count();
+        let reason = format!(
+            "callbacks are requests of the API, not to it; those of {count} operations are left out"
+        );
+        warnings.add(&first.at.child("callbacks"), reason);
+    }
 }
 
 /// A key for each operation, unique, and stable as long as the operation is: its id, or its

@@ -1,10 +1,13 @@
-//! Security schemes and requirements (OpenAPI 3.1.1 §4.8.27 and §4.8.30, Swagger 2.0).
+//! Security schemes and requirements (OpenAPI 3.2.0, 3.1.1 §4.8.27 and §4.8.30, Swagger 2.0).
 //!
+//! A requirement names a scheme of the document that was named, or, since 3.2, by a URI reference.
 //! A requirement that names an unknown scheme is kept under that name: nobody is let in
 //! because a description has a mistake.
 
 use serde_json::Value;
-use tollbridge_operation::{ApiKeyPlace, SchemeUse, SecurityRequirement, SecurityScheme};
+use tollbridge_operation::{
+    ApiKeyPlace, Grant, OAuthFlow, SchemeUse, SecurityRequirement, SecurityScheme,
+};
 
 use crate::document::{Document, Flavour, Pointer, Warnings, text_line};
 
@@ -74,37 +77,87 @@ fn scheme(
     warnings: &mut Warnings,
 ) -> SecurityScheme {
     let place = schemes(document).child(name);
-    let found = document
-        .at(&place)
-        .and_then(|value| document.resolve(place.clone(), value).ok())
-        .and_then(|(_, value)| read_scheme(value));
+    let named = match document.at(&place) {
+        Some(value) => document.resolve(place, value),
+        None => document.target(at, name).and_then(|(place, value)| document.resolve(place, value)),
+    };
+    let found = named.ok().and_then(|(at, value)| read_scheme(&at, value, warnings));
     found.unwrap_or_else(|| {
         warnings.add(at, format!("no security scheme `{}` is described", text_line(name)));
         SecurityScheme::Other { kind: "undescribed".to_owned() }
     })
 }
 
-fn read_scheme(value: &Value) -> Option<SecurityScheme> {
+fn read_scheme(at: &Pointer, value: &Value, warnings: &mut Warnings) -> Option<SecurityScheme> {
     let member = |name: &str| value.get(name).and_then(Value::as_str).map(text_line);
     // A scheme that says only how it goes over HTTP is as clear as a whole one.
     let kind = member("type").or_else(|| member("scheme").map(|_| "http".to_owned()))?;
     Some(match kind.to_ascii_lowercase().as_str() {
-        "apikey" => SecurityScheme::ApiKey {
-            place: match member("in")?.to_ascii_lowercase().as_str() {
-                "header" => ApiKeyPlace::Header,
-                "query" => ApiKeyPlace::Query,
-                "cookie" => ApiKeyPlace::Cookie,
-                _ => return None,
-            },
-            name: member("name").filter(|name| !name.is_empty())?,
-        },
-        "http" => SecurityScheme::Http { scheme: member("scheme")?.to_ascii_lowercase() },
+        "apikey" => {
+            let (place, name) = key(value)?;
+            SecurityScheme::ApiKey { place, name }
+        }
+        "http" => SecurityScheme::Http { scheme: member("scheme")?.trim().to_ascii_lowercase() },
         "basic" => SecurityScheme::Http { scheme: "basic".to_owned() },
-        "oauth2" => SecurityScheme::OAuth2,
-        "openidconnect" => SecurityScheme::OpenIdConnect,
+        "bearer" => {
+            warnings.add(at, "`type: bearer` is read as `type: http` with `scheme: bearer`");
+            SecurityScheme::Http { scheme: "bearer".to_owned() }
+        }
+        "oauth2" => SecurityScheme::OAuth2 {
+            flows: flows(at, value, warnings),
+            metadata: member("oauth2MetadataUrl"),
+        },
+        "openidconnect" => SecurityScheme::OpenIdConnect { discovery: member("openIdConnectUrl") },
         "mutualtls" => SecurityScheme::MutualTls,
         _ => SecurityScheme::Other { kind },
     })
+}
+
+/// Where an API key goes, and under which name.
+fn key(value: &Value) -> Option<(ApiKeyPlace, String)> {
+    let member = |name: &str| value.get(name).and_then(Value::as_str).map(text_line);
+    let place = match member("in")?.to_ascii_lowercase().as_str() {
+        "header" => ApiKeyPlace::Header,
+        "query" => ApiKeyPlace::Query,
+        "cookie" => ApiKeyPlace::Cookie,
+        _ => return None,
+    };
+    Some((place, member("name").filter(|name| !name.is_empty())?))
+}
+
+/// The grants by their names in 3.x, and in 2.0.
+const GRANTS: [(&str, &str, Grant); 5] = [
+    ("authorizationCode", "accessCode", Grant::AuthorizationCode),
+    ("clientCredentials", "application", Grant::ClientCredentials),
+    ("deviceAuthorization", "", Grant::DeviceAuthorization),
+    ("implicit", "implicit", Grant::Implicit),
+    ("password", "password", Grant::Password),
+];
+
+fn flows(at: &Pointer, scheme: &Value, warnings: &mut Warnings) -> Vec<OAuthFlow> {
+    let flow = |grant: Grant, value: &Value| {
+        let url = |name: &str| value.get(name).and_then(Value::as_str).map(text_line);
+        OAuthFlow {
+            grant,
+            authorization_url: url("authorizationUrl"),
+            device_authorization_url: url("deviceAuthorizationUrl"),
+            token_url: url("tokenUrl"),
+            refresh_url: url("refreshUrl"),
+        }
+    };
+    if let Some(name) = scheme.get("flow").and_then(Value::as_str) {
+        let known = GRANTS.iter().find(|(now, before, _)| name == *now || name == *before);
+        return known.map(|(.., grant)| vec![flow(*grant, scheme)]).unwrap_or_default();
+    }
+    let mut found = Vec::new();
+    for (name, value) in scheme.get("flows").and_then(Value::as_object).into_iter().flatten() {
+        match GRANTS.iter().find(|(now, ..)| name == now) {
+            Some((.., grant)) => found.push(flow(*grant, value)),
+            None if name.starts_with("x-") => {}
+            None => warnings.add(&at.child("flows").child(name), "no flow of OAuth 2; left out"),
+        }
+    }
+    found
 }
 
 /// The names under which credentials go into a place: no argument may take one.
@@ -115,10 +168,9 @@ pub(crate) fn credentials(document: &Document, wanted: ApiKeyPlace) -> Vec<Strin
         .flatten()
         .filter_map(|(_, value)| {
             let (_, value) = document.resolve(Pointer::root(), value).ok()?;
-            match read_scheme(value)? {
-                SecurityScheme::ApiKey { place, name } if place == wanted => Some(name),
-                _ => None,
-            }
+            let kind = value.get("type").and_then(Value::as_str)?;
+            let (place, name) = key(value).filter(|_| kind.eq_ignore_ascii_case("apikey"))?;
+            (place == wanted).then_some(name)
         })
         .collect()
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use http::HeaderName;
 use serde_json::Value;
 
 use crate::{Arguments, Payload, Request, Response};
@@ -17,6 +18,11 @@ pub trait Binding: Debug + Send + Sync {
 
     /// Reads a response that came, whatever its status.
     fn decode(&self, response: &Response) -> Answer;
+
+    /// Headers of an answer that its description says something of: they are handed on.
+    fn kept_headers(&self) -> &[HeaderName] {
+        &[]
+    }
 }
 
 /// An argument that cannot be sent.

@@ -32,4 +32,4 @@ pub use effect::{Effect, EffectSource};
 pub use exchange::{Body, Request, Response};
 pub use id::{ApiName, Identity, InvalidName, OperationId, OperationKey, ToolName};
 pub use schema::Schema;
-pub use security::{ApiKeyPlace, SchemeUse, SecurityRequirement, SecurityScheme};
+pub use security::{ApiKeyPlace, Grant, OAuthFlow, SchemeUse, SecurityRequirement, SecurityScheme};

@@ -16,14 +16,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::future::Either;
 use futures::stream::{self, Stream, StreamExt};
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::transport::common::server_side_http::{ServerSseMessage, SessionId};
 use rmcp::transport::streamable_http_server::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
 /// How long a whole rest is kept. Clients come back within seconds.
 const KEEP: Duration = Duration::from_mins(1);
@@ -75,7 +74,7 @@ impl SessionManager for ResumableSessions {
         message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         let events = self.inner.create_stream(id, message).await?;
-        Ok(Followed::new(&self.rests, id, Box::pin(events)))
+        Ok(Followed::new(&self.rests, id, None, Box::pin(events)))
     }
 
     async fn accept_message(
@@ -98,11 +97,14 @@ impl SessionManager for ResumableSessions {
         id: &SessionId,
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
-        if let Some(rest) = self.rests.resume(id, &last_event_id) {
-            return Ok(Either::Left(rest));
+        let place = Place::read(&last_event_id);
+        if let Some(rest) = place.and_then(|place| self.rests.resume(id, place)) {
+            return Ok(Box::pin(rest) as Events);
         }
-        let events = self.inner.resume(id, last_event_id).await?;
-        Ok(Either::Right(Followed::new(&self.rests, id, Box::pin(events))))
+        let events: Events = Box::pin(self.inner.resume(id, last_event_id).await?);
+        // What belongs to no request has no end, and is not followed.
+        let Some(Place { request, .. }) = place else { return Ok(events) };
+        Ok(Box::pin(Followed::new(&self.rests, id, Some(request), events)))
     }
 }
 
@@ -129,15 +131,17 @@ impl Place {
 struct Followed {
     rests: Weak<Rests>,
     session: SessionId,
+    /// Whose stream it is: of a new one its first event tells.
+    request: Option<u64>,
     events: Option<Events>,
     /// What went out: that does not mean that it arrived.
     passed: Vec<ServerSseMessage>,
 }
 
 impl Followed {
-    fn new(rests: &Arc<Rests>, session: &SessionId, events: Events) -> Self {
+    fn new(rests: &Arc<Rests>, session: &SessionId, request: Option<u64>, events: Events) -> Self {
         let (rests, session) = (Arc::downgrade(rests), session.clone());
-        Self { rests, session, events: Some(events), passed: Vec::new() }
+        Self { rests, session, request, events: Some(events), passed: Vec::new() }
     }
 }
 
@@ -157,7 +161,8 @@ impl Stream for Followed {
 
 impl Drop for Followed {
     fn drop(&mut self) {
-        let request = self.passed.first().and_then(Place::of).map(|place| place.request);
+        let first = || self.passed.first().and_then(Place::of).map(|place| place.request);
+        let request = self.request.or_else(first);
         if let (Some(rests), Some(events), Some(request)) =
             (self.rests.upgrade(), self.events.take(), request)
         {
@@ -167,7 +172,7 @@ impl Drop for Followed {
     }
 }
 
-/// The rests of broken streams, and the tasks that read them to their ends.
+/// The rests of broken streams.
 struct Rests {
     table: Mutex<Table>,
     keep: Duration,
@@ -182,7 +187,6 @@ impl Default for Rests {
 #[derive(Default)]
 struct Table {
     kept: VecDeque<Rest>,
-    tasks: JoinSet<()>,
     next: u64,
 }
 
@@ -191,8 +195,11 @@ struct Rest {
     session: SessionId,
     request: u64,
     events: Vec<ServerSseMessage>,
-    /// Who came back while it is not whole; `None` once it is.
-    readers: Option<Vec<mpsc::Sender<ServerSseMessage>>>,
+    is_whole: bool,
+    /// Who came back last, while it is not whole: nobody else is told, as with the library.
+    reader: Option<mpsc::Sender<ServerSseMessage>>,
+    /// What reads it to its end, and ends with it: so this is bounded as the rests are.
+    _reading: AbortOnDropHandle<()>,
 }
 
 impl Rests {
@@ -214,9 +221,6 @@ impl Rests {
         table.make_room(&session);
         let number = table.next;
         table.next += 1;
-        let readers = Some(Vec::new());
-        table.kept.push_back(Rest { number, session, request, events: passed, readers });
-        while table.tasks.try_join_next().is_some() {}
         let (rests, while_kept) = (Arc::downgrade(&self), self.keep);
         let reading = async move {
             while let Some(event) = rest.next().await {
@@ -224,22 +228,31 @@ impl Rests {
                     return;
                 }
             }
-            change(&rests, number, |rest| rest.readers = None);
+            change(&rests, number, |rest| (rest.is_whole, rest.reader) = (true, None));
             tokio::time::sleep(while_kept).await;
             if let Some(rests) = rests.upgrade() {
                 rests.lock().kept.retain(|rest| rest.number != number);
             }
         };
-        table.tasks.spawn_on(reading, &runtime);
+        // It waits for the lock that is held here, so it does not miss its rest.
+        let reading = AbortOnDropHandle::new(runtime.spawn(reading));
+        table.kept.push_back(Rest {
+            number,
+            session,
+            request,
+            events: passed,
+            is_whole: false,
+            reader: None,
+            _reading: reading,
+        });
     }
 
     /// What a session's stream has after an event: what there is at once, and what comes.
     fn resume(
         &self,
         session: &SessionId,
-        last_event_id: &str,
+        place: Place,
     ) -> Option<impl Stream<Item = ServerSseMessage> + Send + Sync + use<>> {
-        let place = Place::read(last_event_id)?;
         let mut table = self.lock();
         let rest = table
             .kept
@@ -250,8 +263,8 @@ impl Rests {
         };
         let missed: Vec<_> = rest.events.iter().filter(missed).cloned().collect();
         let (sender, mut coming) = mpsc::channel(QUEUE);
-        if let Some(readers) = &mut rest.readers {
-            readers.push(sender);
+        if !rest.is_whole {
+            rest.reader = Some(sender);
         }
         Some(stream::iter(missed).chain(stream::poll_fn(move |context| coming.poll_recv(context))))
     }
@@ -267,9 +280,7 @@ fn change(rests: &Weak<Rests>, number: u64, change: impl FnOnce(&mut Rest)) -> b
 
 impl Rest {
     fn add(&mut self, event: ServerSseMessage) {
-        if let Some(readers) = &mut self.readers {
-            readers.retain(|reader| reader.try_send(event.clone()).is_ok());
-        }
+        self.reader.take_if(|reader| reader.try_send(event.clone()).is_err());
         self.events.push(event);
     }
 }
@@ -297,7 +308,7 @@ mod tests {
         let (sender, mut ids) = mpsc::channel(16);
         let events = stream::poll_fn(move |context| ids.poll_recv(context));
         let events = events.map(|id: &str| ServerSseMessage::priming(id, KEEP));
-        (sender, Followed::new(rests, &session.into(), Box::pin(events)))
+        (sender, Followed::new(rests, &session.into(), None, Box::pin(events)))
     }
 
     async fn ids(events: impl Stream<Item = ServerSseMessage>) -> Vec<String> {
@@ -305,7 +316,8 @@ mod tests {
     }
 
     fn resumed(rests: &Rests, session: &str, last: &str) -> Option<Events> {
-        rests.resume(&session.into(), last).map(|events| Box::pin(events) as Events)
+        let rest = rests.resume(&session.into(), Place::read(last)?);
+        rest.map(|events| Box::pin(events) as Events)
     }
 
     #[tokio::test]
@@ -327,6 +339,45 @@ mod tests {
             let late = resumed(&rests, "s", "0/7").unwrap();
             assert_eq!(ids(late).await, ["1/7", "2/7", "3/7"]);
         }
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_last_is_told_and_nobody_piles_up() {
+        let rests = Arc::new(Rests::default());
+        let (sender, mut stream) = followed(&rests, "s");
+        sender.send("0/7").await.unwrap();
+        stream.next().await.unwrap();
+        drop(stream);
+        let first = resumed(&rests, "s", "0/7").unwrap();
+        let last = resumed(&rests, "s", "0/7").unwrap();
+        assert_eq!(ids(first).await, [""; 0]);
+        sender.send("1/7").await.unwrap();
+        drop(sender);
+        assert_eq!(ids(last).await, ["1/7"]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_again_before_anything_came_is_kept_too() {
+        let rests = Arc::new(Rests::default());
+        let (sender, mut coming) = mpsc::channel(1);
+        let events = stream::poll_fn(move |context| coming.poll_recv(context));
+        drop(Followed::new(&rests, &"s".into(), Some(7), Box::pin(events)));
+        let back = resumed(&rests, "s", "0/7").unwrap();
+        sender.send(ServerSseMessage::priming("1/7", KEEP)).await.unwrap();
+        drop(sender);
+        assert_eq!(ids(back).await, ["1/7"]);
+    }
+
+    /// What is no longer kept is no longer read either.
+    #[tokio::test]
+    async fn nothing_reads_what_was_dropped() {
+        let rests = Arc::new(Rests::default());
+        let (sender, mut stream) = followed(&rests, "s");
+        sender.send("0/7").await.unwrap();
+        stream.next().await.unwrap();
+        drop(stream);
+        rests.lock().kept.clear();
+        tokio::time::timeout(Duration::from_secs(10), sender.closed()).await.unwrap();
     }
 
     #[tokio::test]

@@ -102,6 +102,10 @@ fn from_success(
     if !success.drift.is_empty() {
         meta.insert("tollbridge/drift".to_owned(), drift(&success.drift));
     }
+    if !success.headers.is_empty() {
+        let headers = success.headers.into_iter().map(|(name, value)| (name, Value::String(value)));
+        meta.insert("tollbridge/headers".to_owned(), Value::Object(headers.collect()));
+    }
     let more = success.pages.as_ref().and_then(PagesRead::note);
     if let Some(pages) = success.pages {
         let pages = serde_json::to_value(pages).expect("what was read is made of JSON values");

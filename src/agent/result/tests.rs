@@ -84,7 +84,13 @@ fn drift_is_marked_and_withholds_nothing() {
     let payload = Payload::Value(json!({ "id": 7 }));
     let reply = Reply {
         meta: meta(),
-        result: Ok(Success { payload, drift: vec![drift; 30], cuts: Vec::new(), pages: None }),
+        result: Ok(Success {
+            payload,
+            drift: vec![drift; 30],
+            headers: Vec::new(),
+            cuts: Vec::new(),
+            pages: None,
+        }),
     };
     let result = to_json(reply, None, "acme");
     assert_eq!(result["structuredContent"], json!({ "id": 7 }));
@@ -153,4 +159,15 @@ fn what_was_not_recorded_was_not_done() {
     let result = unrecorded_to_json("acme");
     assert_eq!(result["structuredContent"]["error"]["code"], "audit_unavailable");
     assert!(result["_meta"].get("tollbridge/call").is_none());
+}
+
+#[test]
+fn headers_that_say_something_of_their_own_stand_beside_the_value() {
+    let mut reply = success(Payload::Value(json!({ "id": 7 })));
+    if let Ok(success) = &mut reply.result {
+        success.headers = vec![("location".to_owned(), "/orders/7".to_owned())];
+    }
+    let result = to_json(reply, None, "acme");
+    assert_eq!(result["_meta"]["tollbridge/headers"], json!({ "location": "/orders/7" }));
+    assert_eq!(json_of(Payload::Empty)["_meta"].get("tollbridge/headers"), None);
 }

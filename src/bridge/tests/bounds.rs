@@ -146,5 +146,8 @@ async fn a_failure_with_a_body_above_the_limit_is_still_that_failure() {
 async fn an_empty_answer_is_a_success() {
     let bytes = b"HTTP/1.1 204 No Content\r\n\r\n".to_vec();
     let (report, _) = against(Act::Answer(bytes), Method::DELETE).await;
-    assert_eq!(report.outcome, Outcome::Done { payload: Payload::Empty, drift: Vec::new() });
+    assert_eq!(
+        report.outcome,
+        Outcome::Done { payload: Payload::Empty, drift: Vec::new(), headers: Vec::new() }
+    );
 }

@@ -166,7 +166,10 @@ fn a_missing_credential_is_named_before_anything_is_sent() {
     config.credentials = by_scheme();
     let upstream = upstream(config);
     let security = vec![
-        requirement([scheme("oauth", SecurityScheme::OAuth2), scheme("other", key_scheme())]),
+        requirement([
+            scheme("oauth", SecurityScheme::OAuth2 { flows: Vec::new(), metadata: None }),
+            scheme("other", key_scheme()),
+        ]),
         requirement([scheme("key", http_scheme("bearer"))]),
     ];
     let call = secured(call(request(Method::GET)), security);

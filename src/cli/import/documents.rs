@@ -24,6 +24,8 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 pub(super) struct Whole {
     pub(super) description: Description,
     pub(super) digest: String,
+    /// The files that it is made of.
+    pub(super) files: Vec<PathBuf>,
     /// The documents that were fetched for it, and where they are to be kept.
     pub(super) kept: Vec<(PathBuf, Vec<u8>)>,
 }
@@ -57,9 +59,9 @@ pub(super) async fn read(
         })?;
         let wanted = wanted.into_inner();
         if wanted.is_empty() {
-            let Reading { description, digest, .. } = reading;
+            let Reading { description, digest, files } = reading;
             let kept = fetched.into_values().filter_map(|(file, bytes)| Some((file, bytes.ok()?)));
-            return Ok(Whole { description, digest, kept: kept.collect() });
+            return Ok(Whole { description, digest, files, kept: kept.collect() });
         }
         for (url, file) in wanted {
             let bytes = if fetched.len() >= MAX_FETCHED {

@@ -40,6 +40,8 @@ pub(super) struct Proposal<'a> {
     added: String,
     /// Descriptions to keep beside the configuration.
     kept: Vec<(PathBuf, Vec<u8>)>,
+    /// The files that the descriptions are made of.
+    parts: BTreeSet<PathBuf>,
     /// Copies of descriptions as they were accepted.
     accepted: Vec<(PathBuf, Vec<u8>)>,
 }
@@ -109,12 +111,18 @@ impl<'a> Proposal<'a> {
             edits: Vec::new(),
             added: String::new(),
             kept: Vec::new(),
+            parts: BTreeSet::new(),
             accepted: Vec::new(),
         }
     }
 
     pub(super) fn apis(&self) -> &[ImportedApi] {
         &self.apis
+    }
+
+    /// Whether a file is a part of a description that was imported.
+    pub(super) fn has_part(&self, file: &Path) -> bool {
+        file.canonicalize().is_ok_and(|file| self.parts.contains(&file))
     }
 
     /// Adds a description.
@@ -128,7 +136,7 @@ impl<'a> Proposal<'a> {
     ) -> Result<(), ImportError> {
         let home = self.home(&spec, name, folder)?;
         let origin = self.origin(&home, &spec, folder);
-        let Whole { description, digest, kept } =
+        let Whole { description, digest, files, kept } =
             documents::read(&spec, &home.name, &origin, fetching).await?;
         let mut notes: Vec<String> = description
             .warnings
@@ -199,6 +207,7 @@ impl<'a> Proposal<'a> {
             self.kept.push((keep, spec.bytes));
         }
         self.kept.extend(kept);
+        self.parts.extend(files.iter().filter_map(|file| file.canonicalize().ok()));
         self.names.insert(home.name.clone());
         self.apis.push(ImportedApi {
             name: home.name,
@@ -590,7 +599,7 @@ fn credentials(api: &ApiName, description: &Description) -> String {
                     variable("PASSWORD")
                 )),
                 // A token of OAuth 2 is sent as a bearer token (RFC 6750), whoever got it.
-                SecurityScheme::OAuth2 | SecurityScheme::OpenIdConnect => {
+                SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. } => {
                     Some(format!("{{ kind = \"bearer\", token = {} }}", variable("TOKEN")))
                 }
                 SecurityScheme::Http { scheme } if scheme == "bearer" => {

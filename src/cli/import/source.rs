@@ -74,23 +74,18 @@ impl SpecSource {
         if !path.is_dir() {
             return Ok(vec![Self::File(path.to_owned())]);
         }
-        let unreadable = |error| ImportError::Failed(format!("{argument}: {error}"));
         let mut files = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(unreadable)? {
-            let file = entry.map_err(unreadable)?.path();
-            let known = file
-                .extension()
-                .and_then(|extension| extension.to_str())
-                .is_some_and(|extension| matches!(extension, "json" | "yaml" | "yml" | "wsdl"));
-            if known && file.is_file() {
-                files.push(Self::FileOfFolder(file));
-            }
+        walk(path, 0, &mut files)
+            .map_err(|error| ImportError::Failed(format!("{argument}: {error}")))?;
+        files.sort();
+        Ok(files.into_iter().map(Self::FileOfFolder).collect())
+    }
+
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::FileOfFolder(path) => Some(path),
+            Self::Url(_) | Self::Stdin => None,
         }
-        files.sort_by_key(|file| match file {
-            Self::File(path) | Self::FileOfFolder(path) => path.clone(),
-            Self::Url(_) | Self::Stdin => PathBuf::new(),
-        });
-        Ok(files)
     }
 
     pub(super) fn is_of_folder(&self) -> bool {
@@ -135,6 +130,34 @@ impl SpecSource {
             }
         }
     }
+}
+
+/// How deep folders are searched, and how many files are taken from them.
+const MAX_FOLDERS: usize = 16;
+const MAX_FILES: usize = 5000;
+
+/// Finds the files of a folder that may be descriptions. Hidden folders, links to folders and
+/// what an import has kept for a description are passed by.
+fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if kind.is_dir() {
+            let passed = name.starts_with('.') || name.ends_with(".documents");
+            if !passed && depth < MAX_FOLDERS {
+                walk(&path, depth + 1, files)?;
+            }
+            continue;
+        }
+        let end = path.extension().and_then(|end| end.to_str());
+        let known = end.is_some_and(|end| matches!(end, "json" | "yaml" | "yml" | "wsdl"));
+        if known && path.is_file() && files.len() < MAX_FILES {
+            files.push(path);
+        }
+    }
+    Ok(())
 }
 
 fn bounded(source: impl std::io::Read, label: &str) -> Result<Vec<u8>, ImportError> {

@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tollbridge_operation::{ApiName, Effect, Operation, ToolName, Warning};
+use tollbridge_operation::{
+    ApiKeyPlace, ApiName, Effect, Operation, SecurityScheme, ToolName, Warning,
+};
 
 use super::apis::Upstreams;
 use super::stale::{self, Compared, Standing};
@@ -110,7 +112,11 @@ impl One<'_> {
             self.error(codes::SHAPE, pages.span(), message, Some(help.to_owned()));
         }
         let upstream = upstreams.of(&entry.api, self.api, &operation, self.found)?;
-        for scheme in upstream.missing_credentials(&operation) {
+        let missing = upstream.missing_credentials(&operation);
+        if self.api.auth.is_none() && self.api.credentials.is_empty() {
+            self.advise_credential(&operation, &missing);
+        }
+        for scheme in missing.iter().filter(|_| !self.api.credentials.is_empty()) {
             self.error(
                 codes::CREDENTIAL,
                 entry.operation.span(),
@@ -356,6 +362,45 @@ impl One<'_> {
             operation: (*self.entry.operation).clone(),
             changes,
         });
+    }
+
+    /// An API without any credential, though its description asks for one. That is a warning: the
+    /// description may ask for more than the API does, and headers may carry what it asks for.
+    fn advise_credential(&mut self, operation: &Operation, missing: &[String]) {
+        let has_header =
+            |name: &str| self.api.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        let is_sent = |name: &String| {
+            let mut uses = operation.security.iter().flat_map(|requirement| &requirement.all_of);
+            uses.any(|used| {
+                used.name == *name
+                    && match &used.scheme {
+                        SecurityScheme::ApiKey { place: ApiKeyPlace::Header, name } => {
+                            has_header(name)
+                        }
+                        SecurityScheme::ApiKey { .. } | SecurityScheme::MutualTls => false,
+                        _ => has_header("authorization"),
+                    }
+            })
+        };
+        let missing: Vec<&str> =
+            missing.iter().filter(|name| !is_sent(name)).map(String::as_str).collect();
+        if missing.is_empty() || self.found.has(codes::CREDENTIAL, &self.api.spec.span()) {
+            return;
+        }
+        let api = &*self.entry.api;
+        let message = format!(
+            "`{}` and perhaps others of `{api}` need a credential, and none is given: {}",
+            operation.id.key,
+            missing.join(" and ")
+        );
+        let help = format!(
+            "set auth = {{ kind = … }} for [api.{api}], or one for each scheme in [api.{api}.credentials]"
+        );
+        self.found.push(
+            Diagnostic::warning(codes::CREDENTIAL, &self.config.file, message)
+                .at(self.api.spec.span())
+                .help(help),
+        );
     }
 
     fn rules(&self, tool: ToolName) -> Rules {

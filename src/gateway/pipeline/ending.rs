@@ -93,7 +93,7 @@ impl Run<'_> {
             served_by: report.served_by,
         };
         let result = match report.outcome {
-            Outcome::Done { mut payload, mut drift } => {
+            Outcome::Done { mut payload, mut drift, headers } => {
                 let mut cuts = Vec::new();
                 if let Payload::Value(value) = &mut payload {
                     // The binding may have said of a place what the schema says again.
@@ -110,7 +110,7 @@ impl Run<'_> {
                     *value = shaped.value;
                     cuts = shaped.cuts;
                 }
-                Ok(Success { payload, drift, cuts, pages })
+                Ok(Success { payload, drift, headers, cuts, pages })
             }
             Outcome::Failed(failed) => Err(Failure::of_upstream(failed)),
         };

@@ -48,6 +48,8 @@ pub(super) fn together(
         Outcome::Done { drift, .. } => told = std::mem::take(drift),
     }
     let (value, read) = reading.finish(|name| exposed.tool.shown_argument(name));
-    report.outcome = Outcome::Done { payload: Payload::Value(value), drift: told };
+    // A page's headers say nothing of all pages together.
+    let headers = Vec::new();
+    report.outcome = Outcome::Done { payload: Payload::Value(value), drift: told, headers };
     (report, Some(read))
 }

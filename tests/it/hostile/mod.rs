@@ -78,12 +78,12 @@ fn row(operation: &'static str, arguments: Value, line: &'static str) -> Row {
 
 fn with_body(
     operation: &'static str,
-    body: Value,
+    body: impl Into<Value>,
     line: &'static str,
     headers: &'static [(&'static str, &'static str)],
     sent: &'static str,
 ) -> Row {
-    Row { operation, arguments: json!({"body": body}), line, headers, body: sent }
+    Row { operation, arguments: json!({"body": body.into()}), line, headers, body: sent }
 }
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
@@ -178,7 +178,7 @@ fn rows() -> Vec<Row> {
         with_body("nullable", json!({"n": null}), "PATCH /base/nullable", JSON, r#"{"n":null}"#),
         with_body("array_body", json!([1, 2]), "POST /base/array", JSON, "[1,2]"),
         with_body("map_body", json!({"a": 1, "b c": 2}), "POST /base/map", JSON, r#"{"a":1,"b c":2}"#),
-        with_body("digits", serde_json::from_str(r#"{"n":12345678901234567890.10}"#).unwrap(), "POST /base/digits", JSON, r#"{"n":12345678901234567890.10}"#),
+        with_body("digits", serde_json::from_str::<Value>(r#"{"n":12345678901234567890.10}"#).unwrap(), "POST /base/digits", JSON, r#"{"n":12345678901234567890.10}"#),
     ]);
     // 3.2 alone.
     rows.extend([
@@ -272,4 +272,24 @@ async fn xml_answers_are_values_in_every_version() {
         assert_eq!(success.payload, Payload::Value(expected), "{version}");
         assert_eq!(success.drift, [], "{version}");
     }
+}
+
+#[tokio::test]
+async fn headers_of_an_answer_are_kept_where_they_say_something() {
+    let answer = Answer::json(201, r#"{"id":1}"#)
+        .header("location", "/orders/1")
+        .header("link", "</orders?page=2>; rel=next")
+        .header("x-total", "12")
+        .header("x-internal", "no business of the agent's");
+    let upstream = Upstream::new([answer]).await;
+    let document = "openapi: 3.1.0\ninfo: {}\npaths: {/o: {post: {operationId: make, responses: \
+                    {'201': {headers: {X-Total: {schema: {type: integer}}}}}}}}\n";
+    let reply = bridge(&upstream, document).await.call("make", "{}").await;
+    let Ok(success) = &reply.result else { panic!("{reply:?}") };
+    let headers: Vec<(&str, &str)> =
+        success.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(
+        headers,
+        [("location", "/orders/1"), ("link", "</orders?page=2>; rel=next"), ("x-total", "12")]
+    );
 }

@@ -99,7 +99,8 @@ fn unknown_tools_and_arguments_that_are_no_object_are_invalid_params() {
 #[test]
 fn the_log_stays_away_from_the_messages() {
     let house = House::new();
-    let mut session = Session::start_with(&house, &[("TOLLBRIDGE_LOG", "trace")]);
+    let mut session =
+        Session::start_with(&house, &[("TOLLBRIDGE_LOG", "trace,rmcp=trace,sqlx=trace")]);
     session.shake_hands();
     session.say("{");
     session.call(1, "get_item", &json!({"id": "a1"}));

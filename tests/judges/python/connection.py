@@ -11,8 +11,10 @@ import anyio
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
+from stage import TOOLS as STAGED  # noqa: E402
+
 VERSIONS = {"modern": "2026-07-28", "legacy": "2025-11-25"}
-TOOLS = ["list_books", "get_book", "add_book", "slow_book", "flaky_book", "drop_book"]
+TOOLS = [name for name, *_ in STAGED]
 BOOK = {"id": "b1", "title": "Bridges", "pages": 212}
 
 

@@ -7,8 +7,8 @@ import anyio
 from mcp.shared.exceptions import MCPError
 
 from connection import BOOK, TOOLS, VERSIONS, error_of, text_value, until
+from stage import BROKEN
 
-BROKEN = {"id": 7, "pages": "many", "shelf": None}
 LIST_CHANGED = "notifications/tools/list_changed"
 PROGRESS = "notifications/progress"
 

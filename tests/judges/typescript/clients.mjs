@@ -92,8 +92,12 @@ export async function connect(kind, how, stage, { listen = false, key = stage.ke
             new Promise(resolve => waiting.push(resolve)),
             new Promise((_, reject) => setTimeout(reject, ms, new Error(`no change was told within ${ms} ms`)).unref())
         ]),
-        /** Ends the session at the server as well, where there is one. */
-        endSession: transport.sessionId === undefined ? undefined : () => transport.terminateSession(),
+        /** Ends the session at the server as well, where there is one, and gives its id. */
+        endSession: transport.sessionId === undefined ? undefined : async () => {
+            const { sessionId } = transport;
+            await transport.terminateSession();
+            return sessionId;
+        },
         close: () => {
             closing = true;
             return client.close();

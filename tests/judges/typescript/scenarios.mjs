@@ -364,8 +364,8 @@ export async function vanishing(s) {
     const seen = await s.stage.seen(path);
     if (s.how === 'http' && !s.modern) {
         // 2025-11-25, transports: a disconnection is not to be taken as a cancellation.
-        s.check('its call has a final state in the trail', ['succeeded', 'cancelled'].includes(recorded?.outcome), recorded);
-        s.check('and the upstream is not left waiting', seen[0]?.ended !== 'open', seen);
+        s.check('its call goes on to its end', recorded?.outcome === 'succeeded', recorded);
+        s.check('and the upstream has answered it', seen[0]?.ended === 'answered', seen);
     } else {
         s.check('its call ends as cancelled in the trail', recorded?.outcome === 'cancelled', recorded);
         s.check('and the upstream\'s request is aborted', seen[0]?.ended === 'aborted', seen);
@@ -442,8 +442,14 @@ export async function leaving(s) {
         s.na('a session is ended', 'this revision has none');
         await c.close();
     } else {
-        await c.endSession();
-        s.check('a session is ended by the client', true);
+        const session = await c.endSession();
+        const answer = await fetch(s.stage.http, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'mcp-session-id': session },
+            body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
+        });
+        await answer.text();
+        s.check('a session that the client ended is gone', session && answer.status === 404, answer.status);
         await c.close();
     }
 }

@@ -15,7 +15,7 @@ mod styles;
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use tollbridge_operation::{Answer, Arguments, Binding, EncodeError, Request, Response};
 
 use crate::parameters::Place;
@@ -149,7 +149,7 @@ pub(crate) struct Part {
 /// A header of a part.
 #[derive(Debug, Clone)]
 pub(crate) struct PartHeader {
-    pub(crate) name: http::HeaderName,
+    pub(crate) name: HeaderName,
     /// Its value, where there is only one.
     pub(crate) fixed: Option<String>,
     pub(crate) styled: Styled,
@@ -178,6 +178,10 @@ impl Binding for RestBinding {
 
     fn decode(&self, response: &Response) -> Answer {
         decode::decode(self, response)
+    }
+
+    fn kept_headers(&self) -> &[HeaderName] {
+        &self.expected.headers
     }
 }
 
