@@ -97,10 +97,6 @@ impl<'d> Compiler<'d> {
         id
     }
 
-    pub(super) fn qname(&self, at: Component<'d>, text: &str) -> Result<QName, Fault> {
-        at.context.qname(at.element, text).map_err(|reason| Fault::new(path(at.element), reason))
-    }
-
     /// The component that a reference spells.
     pub(super) fn referred(
         &mut self,
@@ -108,7 +104,7 @@ impl<'d> Compiler<'d> {
         at: Component<'d>,
         spelled: &str,
     ) -> Result<Component<'d>, Fault> {
-        let name = self.qname(at, spelled)?;
+        let name = qname(at, spelled)?;
         self.named(kind, &name, Some(at))
     }
 
@@ -264,8 +260,7 @@ impl<'d> Compiler<'d> {
             return Err(Fault::new(path(content), "expected an extension or a restriction"));
         };
         let step_at = Component { element: step, context: at.context };
-        let base_name =
-            self.qname(step_at, step.attribute(None, "base").unwrap_or("xs:anyType"))?;
+        let base_name = qname(step_at, step.attribute(None, "base").unwrap_or("xs:anyType"))?;
         if is_soap_encoding(base_name.namespace.as_deref()) && &*base_name.local == "Array" {
             return self.array(step_at);
         }
@@ -362,7 +357,7 @@ impl<'d> Compiler<'d> {
         let node = at.element;
         let (name, declared) = match node.attribute(None, "ref") {
             Some(spelled) => {
-                let name = self.qname(at, spelled)?;
+                let name = qname(at, spelled)?;
                 // What SOAP's own encoding attributes say is not the value's.
                 if is_soap_encoding(name.namespace.as_deref()) {
                     return Ok(None);
@@ -380,7 +375,7 @@ impl<'d> Compiler<'d> {
         };
         let simple = match declared.element.attribute(None, "type") {
             Some(spelled) => {
-                let spelled = self.qname(declared, spelled)?;
+                let spelled = qname(declared, spelled)?;
                 self.simple_named(&spelled, Some(declared))?
             }
             None => match xsd_child(declared.element, "simpleType") {
@@ -420,7 +415,7 @@ impl<'d> Compiler<'d> {
             return Err(Fault::new(path(content), "expected an extension or a restriction"));
         };
         let step_at = Component { element: step, context: at.context };
-        let base = self.qname(step_at, step.attribute(None, "base").unwrap_or("xs:string"))?;
+        let base = qname(step_at, step.attribute(None, "base").unwrap_or("xs:string"))?;
         let mut parts = match builtin(&base) {
             Some(known) => Parts { simple: Some(simple_builtin(known)), ..Parts::default() },
             None => {
@@ -476,7 +471,7 @@ impl<'d> Compiler<'d> {
                 return Err(Fault::new(path(step.element), reason));
             }
             let at = Component { element: at, context: step.context };
-            let name = self.qname(at, name)?;
+            let name = qname(at, name)?;
             let ty = self.type_named(&name, Some(step))?;
             item_type = Some(name);
             let named = item.map_or_else(|| QName::new(None, "item"), |item| item.name.clone());
@@ -541,7 +536,7 @@ impl<'d> Compiler<'d> {
                 "restriction" => {
                     let base = match (child.attribute(None, "base"), inline(child).first()) {
                         (Some(spelled), _) => {
-                            let name = self.qname(child_at, spelled)?;
+                            let name = qname(child_at, spelled)?;
                             self.simple_named(&name, Some(at))?
                         }
                         (None, Some(inline)) => self.simple(*inline)?,
@@ -552,7 +547,7 @@ impl<'d> Compiler<'d> {
                 "list" => {
                     let item = match (child.attribute(None, "itemType"), inline(child).first()) {
                         (Some(spelled), _) => {
-                            let name = self.qname(child_at, spelled)?;
+                            let name = qname(child_at, spelled)?;
                             self.simple_named(&name, Some(at))?
                         }
                         (None, Some(inline)) => self.simple(*inline)?,
@@ -564,7 +559,7 @@ impl<'d> Compiler<'d> {
                     let mut members = Vec::new();
                     let spelled = child.attribute(None, "memberTypes").unwrap_or_default();
                     for spelled in spelled.split_ascii_whitespace() {
-                        let name = self.qname(child_at, spelled)?;
+                        let name = qname(child_at, spelled)?;
                         members.push(self.simple_named(&name, Some(at))?);
                     }
                     for inline in inline(child) {
@@ -586,6 +581,10 @@ impl<'d> Compiler<'d> {
         }
         Arc::new(Simple { variety: base.variety.clone(), facets })
     }
+}
+
+pub(super) fn qname(at: Component<'_>, text: &str) -> Result<QName, Fault> {
+    at.context.qname(at.element, text).map_err(|reason| Fault::new(path(at.element), reason))
 }
 
 fn simple_builtin(builtin: Builtin) -> Arc<Simple> {

@@ -126,9 +126,15 @@ fn collect(particle: &Particle, required: bool, ordered: bool, leaves: &mut Vec<
             required: required && !ordered,
         }),
         Term::Sequence(parts) | Term::All(parts) => {
-            parts.iter().for_each(|part| collect(part, required, ordered, leaves));
+            for part in parts {
+                collect(part, required, ordered, leaves);
+            }
         }
-        Term::Choice(parts) => parts.iter().for_each(|part| collect(part, false, ordered, leaves)),
+        Term::Choice(parts) => {
+            for part in parts {
+                collect(part, false, ordered, leaves);
+            }
+        }
         Term::Ordered(inner) => collect(inner, false, true, leaves),
         Term::Any(_) => {}
     }
@@ -138,7 +144,9 @@ fn collect_wildcards(particle: &Particle, ordered: bool, found: &mut Vec<(Wildca
     match &particle.term {
         Term::Any(wildcard) => found.push((wildcard.clone(), ordered)),
         Term::Sequence(parts) | Term::Choice(parts) | Term::All(parts) => {
-            parts.iter().for_each(|part| collect_wildcards(part, ordered, found));
+            for part in parts {
+                collect_wildcards(part, ordered, found);
+            }
         }
         Term::Ordered(inner) => collect_wildcards(inner, true, found),
         Term::Element(_) => {}
@@ -265,7 +273,9 @@ impl Particle {
         f(self);
         match &self.term {
             Term::Sequence(parts) | Term::Choice(parts) | Term::All(parts) => {
-                parts.iter().for_each(|part| part.visit(f));
+                for part in parts {
+                    part.visit(f);
+                }
             }
             Term::Ordered(inner) => inner.visit(f),
             Term::Element(_) | Term::Any(_) => {}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tollbridge_xml::Element as Node;
 
-use super::compile::{Compiler, documentation, path, xsd_children};
+use super::compile::{Compiler, documentation, path, qname, xsd_children};
 use super::{Element, Fault, Particle, Term, TypeId, UNBOUNDED, Variant, Wildcard};
 use crate::name::QName;
 use crate::xsd::{Component, Kind, XSD};
@@ -85,7 +85,7 @@ impl<'d> Compiler<'d> {
     /// An element declaration, by reference or in place.
     pub(super) fn element(&mut self, at: Component<'d>) -> Result<Arc<Element>, Fault> {
         if let Some(spelled) = at.element.attribute(None, "ref") {
-            let name = self.qname(at, spelled)?;
+            let name = qname(at, spelled)?;
             // A data set's schema travels inside the message (`ref="xs:schema"`).
             if name.namespace.as_deref() == Some(XSD) {
                 let ty = self.anything();
@@ -154,7 +154,7 @@ impl<'d> Compiler<'d> {
     fn element_type(&mut self, at: Component<'d>) -> Result<TypeId, Fault> {
         let node = at.element;
         if let Some(spelled) = node.attribute(None, "type") {
-            let name = self.qname(at, spelled)?;
+            let name = qname(at, spelled)?;
             return self.type_named(&name, Some(at));
         }
         for child in xsd_children(node) {
@@ -166,7 +166,7 @@ impl<'d> Compiler<'d> {
         if let Some(head) = node.attribute(None, "substitutionGroup")
             && let Some(head) = head.split_ascii_whitespace().next()
         {
-            let head = self.qname(at, head)?;
+            let head = qname(at, head)?;
             let component = self.named(Kind::Element, &head, Some(at))?;
             if !std::ptr::eq(component.element, node) {
                 return self.element_type_within(component, 1);
@@ -184,7 +184,7 @@ impl<'d> Compiler<'d> {
                 .any(|c| matches!(c.name.as_str(), "complexType" | "simpleType"));
         match at.element.attribute(None, "substitutionGroup").filter(|_| !own) {
             Some(head) => {
-                let head = self.qname(at, head.split_ascii_whitespace().next().unwrap_or(head))?;
+                let head = qname(at, head.split_ascii_whitespace().next().unwrap_or(head))?;
                 let component = self.named(Kind::Element, &head, Some(at))?;
                 self.element_type_within(component, depth + 1)
             }

@@ -37,7 +37,7 @@ fn simplify(particle: Particle) -> Particle {
             for part in parts(inner) {
                 match part {
                     Particle { least: 1, most: 1, term: Term::Sequence(inner) } => {
-                        flat.extend(inner)
+                        flat.extend(inner);
                     }
                     part => flat.push(part),
                 }

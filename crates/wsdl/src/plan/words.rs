@@ -49,7 +49,7 @@ fn put(particle: &Particle, text: &mut String) {
         (0, 1) => text.push('?'),
         (0, UNBOUNDED) => text.push('*'),
         (1, UNBOUNDED) => text.push('+'),
-        (least, UNBOUNDED) => text.push_str(&format!("{{{least},}}")),
-        (least, most) => text.push_str(&format!("{{{least},{most}}}")),
+        (least, UNBOUNDED) => text.extend(["{", &least.to_string(), ",}"]),
+        (least, most) => text.extend(["{", &least.to_string(), ",", &most.to_string(), "}"]),
     }
 }

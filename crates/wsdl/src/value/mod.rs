@@ -5,7 +5,9 @@
 //! and noted as drift. Numbers go through text alone, never through floating point. It knows
 //! nothing of envelopes.
 
+mod foreign;
 mod free;
+mod ordered;
 mod read;
 mod write;
 mod xml;

@@ -86,7 +86,7 @@ impl<'t> Reading<'t> {
             Body::Simple(simple) => self.simple(node, simple, default),
             Body::Array(array) => self.array(node, array),
             Body::Broken(_) => free(node),
-            Body::Complex(complex) => match self.variant(node, complex) {
+            Body::Complex(complex) => match variant(node, complex) {
                 Some(variant) => match &types.get(variant.ty).body {
                     Body::Complex(derived) => tagged(variant, self.complex(node, derived, None)),
                     _ => free(node),
@@ -94,15 +94,6 @@ impl<'t> Reading<'t> {
                 None => self.complex(node, complex, default),
             },
         }
-    }
-
-    /// The derived type that an element says it has.
-    fn variant(&mut self, node: &Node, complex: &'t Complex) -> Option<&'t Variant> {
-        let spelled = node.attribute(Some(XSI), "type")?;
-        let name = resolve(node, spelled);
-        let found = complex.variants.iter().find(|variant| variant.name == name);
-        // Services that get the namespace wrong still mean the type of that name.
-        found.or_else(|| complex.variants.iter().find(|v| *v.name.local == *name.local))
     }
 
     fn anything(&mut self, node: &Node) -> Value {
@@ -256,7 +247,7 @@ impl<'t> Reading<'t> {
                 Some((index, exact)) => {
                     let leaf = &leaves[index];
                     // Accessors of SOAP's encoding are in no namespace (SOAP 1.1 §5.1).
-                    if !exact && !(self.encoded && child.namespace.is_none()) {
+                    if !(exact || self.encoded && child.namespace.is_none()) {
                         self.note_at(&child.name, "it came in another namespace than expected");
                     }
                     if index < last && !leaf.ordered {
@@ -345,6 +336,15 @@ fn find(leaves: &[Leaf], child: &Node, from: usize) -> Option<(usize, bool)> {
             .position(|leaf| *leaf.element.name.local == *child.name)
             .map(|index| (index, false))
     })
+}
+
+/// The derived type that an element says it has.
+fn variant<'t>(node: &Node, complex: &'t Complex) -> Option<&'t Variant> {
+    let spelled = node.attribute(Some(XSI), "type")?;
+    let name = resolve(node, spelled);
+    let found = complex.variants.iter().find(|variant| variant.name == name);
+    // Services that get the namespace wrong still mean the type of that name.
+    found.or_else(|| complex.variants.iter().find(|v| *v.name.local == *name.local))
 }
 
 fn tagged(variant: &Variant, value: Value) -> Value {

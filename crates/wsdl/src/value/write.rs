@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tollbridge_operation::EncodeError;
-use tollbridge_xml::{Node, XmlWriter, chars};
+use tollbridge_xml::{XmlWriter, chars};
 
 use super::pointer;
 use crate::name::QName;
@@ -18,15 +18,15 @@ use crate::xsd::simple::{Prefixes, Simple};
 use crate::xsd::{SOAP_ENC, XSD, XSI};
 
 /// Members that an error names.
-const MAX_NAMED: usize = 20;
+pub(super) const MAX_NAMED: usize = 20;
 
 /// A message's elements in the making, and the prefixes that they use.
 pub(crate) struct Writer<'t> {
     types: &'t Types,
-    xml: XmlWriter,
-    names: Names,
+    pub(super) xml: XmlWriter,
+    pub(super) names: Names,
     /// SOAP encoding: each element says its type (SOAP 1.1 §5.1).
-    encoded: bool,
+    pub(super) encoded: bool,
 }
 
 /// The prefixes of a message, declared at its root.
@@ -64,10 +64,10 @@ impl Prefixes for Names {
     }
 }
 
-type Attributes = Vec<(String, String)>;
-type Written = Result<(), EncodeError>;
+pub(super) type Attributes = Vec<(String, String)>;
+pub(super) type Written = Result<(), EncodeError>;
 
-fn refused(pointer: &str, expected: impl Into<String>) -> EncodeError {
+pub(super) fn refused(pointer: &str, expected: impl Into<String>) -> EncodeError {
     EncodeError { pointer: pointer.to_owned(), expected: expected.into() }
 }
 
@@ -187,7 +187,7 @@ impl<'t> Writer<'t> {
         }
     }
 
-    fn xsi_type(&mut self, name: Option<&QName>) -> Attributes {
+    pub(super) fn xsi_type(&mut self, name: Option<&QName>) -> Attributes {
         name.map(|name| ("xsi:type".to_owned(), self.names.qualified(name))).into_iter().collect()
     }
 
@@ -206,13 +206,13 @@ impl<'t> Writer<'t> {
         Ok(())
     }
 
-    fn text(&mut self, text: &str, at: &str) -> Written {
+    pub(super) fn text(&mut self, text: &str, at: &str) -> Written {
         self.xml
             .text(text)
             .map_err(|_| refused(at, "text without control characters: XML has none"))
     }
 
-    fn open(&mut self, name: &QName, attributes: &Attributes) -> String {
+    pub(super) fn open(&mut self, name: &QName, attributes: &Attributes) -> String {
         let tag = self.names.qualified(name);
         let attributes: Vec<(&str, &str)> =
             attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -444,192 +444,6 @@ impl<'t> Writer<'t> {
             Some(value) => self.element(element, value, &here),
         }
     }
-
-    /// Texts of mixed content, as many as stand here.
-    fn words(&mut self, mixed: bool, items: &[Value], place: &mut usize, at: &str) -> Written {
-        while let Some(Value::String(text)) = items.get(*place) {
-            let here = format!("{at}/{place}");
-            if !mixed {
-                return Err(refused(&here, "an object with one member"));
-            }
-            self.text(text, &here)?;
-            *place += 1;
-        }
-        Ok(())
-    }
-
-    /// Content models are deterministic (part 1 §3.8.6.4): what an item begins tells its
-    /// particle, so nothing is ever taken back.
-    fn ordered(
-        &mut self,
-        particle: &Particle,
-        mixed: bool,
-        items: &[Value],
-        place: &mut usize,
-        at: &str,
-    ) -> Written {
-        let mut times = 0;
-        while times < particle.most {
-            self.words(mixed, items, place, at)?;
-            let Some(key) = items.get(*place).and_then(only_key) else { break };
-            if !starts(&particle.term, key) {
-                break;
-            }
-            let before = *place;
-            let here = pointer(&format!("{at}/{place}"), key);
-            match &particle.term {
-                Term::Element(element) => {
-                    self.element(element, &items[*place][key], &here)?;
-                    *place += 1;
-                }
-                Term::Any(wildcard) => {
-                    self.foreign(wildcard, &items[*place][key], &here)?;
-                    *place += 1;
-                }
-                Term::Sequence(parts) => {
-                    for part in parts {
-                        self.ordered(part, mixed, items, place, at)?;
-                    }
-                }
-                Term::Choice(parts) => {
-                    if let Some(part) = parts.iter().find(|part| starts(&part.term, key)) {
-                        self.ordered(part, mixed, items, place, at)?;
-                    }
-                }
-                Term::All(parts) => {
-                    let mut left: Vec<&Particle> = parts.iter().collect();
-                    while let Some(key) = items.get(*place).and_then(only_key)
-                        && let Some(next) = left.iter().position(|part| starts(&part.term, key))
-                    {
-                        self.ordered(left.remove(next), mixed, items, place, at)?;
-                        self.words(mixed, items, place, at)?;
-                    }
-                    if let Some(missing) = left.iter().find(|part| !part.is_emptiable()) {
-                        return Err(self.expected(missing, *place, at));
-                    }
-                }
-                Term::Ordered(inner) => self.ordered(inner, mixed, items, place, at)?,
-            }
-            times += 1;
-            if *place == before {
-                break;
-            }
-        }
-        if times < particle.least && !(Particle { least: 1, ..particle.clone() }).is_emptiable() {
-            return Err(self.expected(particle, *place, at));
-        }
-        Ok(())
-    }
-
-    fn expected(&self, particle: &Particle, place: usize, at: &str) -> EncodeError {
-        let mut named = keys(particle);
-        named.truncate(MAX_NAMED);
-        refused(
-            &format!("{at}/{place}"),
-            format!("an object with one member: {}", named.join(" or ")),
-        )
-    }
-
-    /// An element of another schema, given as XML.
-    fn foreign(&mut self, wildcard: &crate::plan::Wildcard, value: &Value, at: &str) -> Written {
-        let text = value.as_str().ok_or_else(|| refused(at, "an element as XML, in a string"))?;
-        let element = tollbridge_xml::parse(text.as_bytes())
-            .map_err(|error| refused(at, format!("an element as XML, in a string: {error}")))?;
-        if !wildcard.allows(element.namespace.as_deref()) {
-            return Err(refused(at, "an element of a namespace that the schema allows here"));
-        }
-        self.tree(&element, at)
-    }
-
-    fn tree(&mut self, element: &tollbridge_xml::Element, at: &str) -> Written {
-        let name = QName::new(element.namespace.as_deref(), &element.name);
-        let mut attributes = Attributes::new();
-        for attribute in &element.attributes {
-            let name = QName::new(attribute.namespace.as_deref(), &attribute.name);
-            attributes.push((self.names.qualified(&name), attribute.value.clone()));
-        }
-        let tag = self.open(&name, &attributes);
-        for child in &element.children {
-            match child {
-                Node::Text(text) => self.text(text, at)?,
-                Node::Element(child) => self.tree(child, at)?,
-            }
-        }
-        self.xml.end(&tag);
-        Ok(())
-    }
-
-    /// A value of `xs:anyType`: text, or elements by their names.
-    fn anything(&mut self, name: &QName, value: &Value, at: &str) -> Written {
-        let mut attributes = Attributes::new();
-        let object = match value {
-            Value::Null => {
-                let tag = self.names.qualified(name);
-                self.xml.empty(&tag, &[("xsi:nil", "true")]);
-                return Ok(());
-            }
-            Value::Array(_) => return Err(refused(at, "one value, not a list")),
-            Value::Object(object) => object,
-            scalar => {
-                let (text, kind) = match scalar {
-                    Value::Bool(value) => (value.to_string(), "boolean"),
-                    Value::Number(number) => (number.to_string(), "decimal"),
-                    other => (other.as_str().unwrap_or_default().to_owned(), "string"),
-                };
-                if self.encoded {
-                    attributes = self.xsi_type(Some(&QName::new(Some(XSD), kind)));
-                }
-                let tag = self.open(name, &attributes);
-                self.text(&text, at)?;
-                self.xml.end(&tag);
-                return Ok(());
-            }
-        };
-        for (key, value) in object {
-            let Some(spelled) = key.strip_prefix('@') else { continue };
-            let here = pointer(at, key);
-            let text = value.as_str().filter(|text| text.chars().all(chars::is_xml));
-            let text = text.ok_or_else(|| refused(&here, "text"))?;
-            if spelled == "type" && text.starts_with('{') {
-                let named = clark(text).ok_or_else(|| refused(&here, "{namespace}local"))?;
-                attributes.extend(self.xsi_type(Some(&named)));
-            } else {
-                let named =
-                    clark(spelled).ok_or_else(|| refused(&here, "the name of an attribute"))?;
-                attributes.push((self.names.qualified(&named), text.to_owned()));
-            }
-        }
-        let tag = self.open(name, &attributes);
-        for (key, value) in object.iter().filter(|(key, _)| !key.starts_with('@')) {
-            let here = pointer(at, key);
-            if key == "#text" {
-                let text = value.as_str().ok_or_else(|| refused(&here, "text"))?;
-                self.text(text, &here)?;
-                continue;
-            }
-            let named = clark(key).ok_or_else(|| refused(&here, "the name of an element"))?;
-            match value {
-                Value::Array(items) => {
-                    for (index, item) in items.iter().enumerate() {
-                        self.anything(&named, item, &format!("{here}/{index}"))?;
-                    }
-                }
-                one => self.anything(&named, one, &here)?,
-            }
-        }
-        self.xml.end(&tag);
-        Ok(())
-    }
-}
-
-/// `{namespace}local`, or a local name.
-fn clark(text: &str) -> Option<QName> {
-    let (namespace, local) = match text.strip_prefix('{') {
-        Some(rest) => rest.split_once('}')?,
-        None => ("", text),
-    };
-    let sound = chars::is_nc_name(local) && namespace.chars().all(chars::is_xml);
-    sound.then(|| QName::new(Some(namespace).filter(|uri| !uri.is_empty()), local))
 }
 
 /// Refuses members that the type does not have.
@@ -641,9 +455,9 @@ pub(crate) fn known(complex: &Complex, object: &Map<String, Value>, at: &str) ->
         Content::Elements { particle, .. } => named.extend(keys(particle)),
     }
     let stranger = object.keys().find(|key| {
-        !named.contains(&key.as_str())
-            && !(complex.is_polymorphic && *key == "@type")
-            && !(complex.any_attribute && key.starts_with("@{"))
+        let by_type = complex.is_polymorphic && *key == "@type";
+        let foreign = complex.any_attribute && key.starts_with("@{");
+        !(by_type || foreign || named.contains(&key.as_str()))
     });
     match stranger {
         None => Ok(()),
@@ -666,15 +480,8 @@ fn count(particle: &Particle, given: usize, at: &str) -> Written {
     Ok(())
 }
 
-fn only_key(item: &Value) -> Option<&str> {
-    let object = item.as_object()?;
-    let mut keys = object.keys();
-    let key = keys.next()?;
-    keys.next().is_none().then_some(key.as_str())
-}
-
 /// The members that a particle may be written from.
-fn keys(particle: &Particle) -> Vec<&str> {
+pub(super) fn keys(particle: &Particle) -> Vec<&str> {
     match &particle.term {
         Term::Element(element) => vec![element.key()],
         Term::Any(_) => vec!["#any"],
@@ -701,27 +508,6 @@ fn is_satisfied(particle: &Particle, object: &Map<String, Value>) -> bool {
         }
         Term::Element(_) | Term::Any(_) | Term::Ordered(_) => {
             particle.is_emptiable() || is_present(particle, object)
-        }
-    }
-}
-
-/// Whether an item of that key can begin the term.
-fn starts(term: &Term, key: &str) -> bool {
-    match term {
-        Term::Element(element) => element.key() == key,
-        Term::Any(_) => key == "#any",
-        Term::Ordered(inner) => starts(&inner.term, key),
-        Term::Choice(parts) | Term::All(parts) => parts.iter().any(|part| starts(&part.term, key)),
-        Term::Sequence(parts) => {
-            for part in parts {
-                if starts(&part.term, key) {
-                    return true;
-                }
-                if !part.is_emptiable() {
-                    return false;
-                }
-            }
-            false
         }
     }
 }

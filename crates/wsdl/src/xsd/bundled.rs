@@ -1,7 +1,7 @@
 //! Schemas that services refer to by their namespace, and that nobody should have to fetch.
 //!
 //! Written from the specifications, with what messages need of them: attributes of XML 1.0
-//! (§2.12, §2.10, XML Base, xml:id), XLink 1.1 (§4), XOP 1.0 (§2.1), WS-Addressing 1.0 core
+//! (§2.12, §2.10, XML Base, `xml:id`), `XLink` 1.1 (§4), XOP 1.0 (§2.1), WS-Addressing 1.0 core
 //! (§2, §3). SOAP's encoding types are built in (`builtin`).
 
 use super::{SOAP_ENC, SOAP_ENC_12, XSD, XSI};

@@ -123,7 +123,7 @@ impl Facets {
     }
 
     fn broken_number(&self, text: &str) -> Option<String> {
-        let Some(value) = Decimal::parse(text) else { return None };
+        let value = Decimal::parse(text)?;
         let beyond = |bound: &Bound, wrong: Ordering| {
             Decimal::parse(&bound.text).is_some_and(|limit| match value.cmp(&limit) {
                 Ordering::Equal => !bound.inclusive,

@@ -16,20 +16,19 @@ const MAX_DOUBLE: usize = 400;
 /// Whether the text is a value of the type. Of a `xs:QName` only the form is told.
 pub(super) fn is(atomic: Atomic, text: &str) -> bool {
     match atomic {
-        Atomic::String | Atomic::Normalized | Atomic::Token => true,
+        // Of URIs part 2 §3.3.17: any text, after escaping what an URI may not hold.
+        Atomic::String | Atomic::Normalized | Atomic::Token | Atomic::Uri => true,
         Atomic::Language => is_language(text),
         Atomic::Name(NameKind::NcName) => chars::is_nc_name(text),
         Atomic::Name(NameKind::Name) => chars::is_name(text),
         Atomic::Name(NameKind::NmToken) => chars::is_nm_token(text),
-        // Part 2 §3.3.17: any text, after escaping what an URI may not hold.
-        Atomic::Uri => true,
         Atomic::Boolean => matches!(text, "true" | "false" | "1" | "0"),
         Atomic::Decimal => is_decimal(text),
         Atomic::Integer(..) => is_integer(text),
         Atomic::Double => is_double(text) || is_special(text),
         Atomic::Temporal(temporal) => is_temporal(temporal, text),
         Atomic::Base64 => base64(text).is_some(),
-        Atomic::Hex => text.len() % 2 == 0 && text.bytes().all(|b| b.is_ascii_hexdigit()),
+        Atomic::Hex => text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit()),
         Atomic::QName => match text.split_once(':') {
             Some((prefix, local)) => chars::is_nc_name(prefix) && chars::is_nc_name(local),
             None => chars::is_nc_name(text),
@@ -190,7 +189,11 @@ fn leap_cycle(year: &str) -> u32 {
 fn is_day(year: u32, month: &str, day: &str) -> bool {
     let most = match month {
         "04" | "06" | "09" | "11" => 30,
-        "02" if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        "02" if year.is_multiple_of(4)
+            && (!year.is_multiple_of(100) || year.is_multiple_of(400)) =>
+        {
+            29
+        }
         "02" => 28,
         month if in_range(month, 1, 12) => 31,
         _ => return false,

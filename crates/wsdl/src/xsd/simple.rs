@@ -54,11 +54,10 @@ impl Simple {
 
     fn space(&self) -> Space {
         self.facets.space.unwrap_or(match &self.variety {
-            Variety::Any => Space::Preserve,
             Variety::Atomic(atomic) => atomic.space(),
             Variety::List(_) => Space::Collapse,
-            // The member's own applies (§4.3.6).
-            Variety::Union(_) => Space::Preserve,
+            // A union's member has its own (§4.3.6).
+            Variety::Any | Variety::Union(_) => Space::Preserve,
         })
     }
 
@@ -118,7 +117,7 @@ impl Simple {
             _ => scalar(value).ok_or_else(expected)?,
         };
         if atomic == Atomic::QName {
-            return self.write_name(&text, prefixes);
+            return write_name(&text, prefixes);
         }
         if self.space() == Space::Preserve {
             return if lexical::is(atomic, &text) {
@@ -135,24 +134,6 @@ impl Simple {
             within(&text, least, most)?;
         }
         self.checked(Some(atomic), text)
-    }
-
-    fn write_name(&self, text: &str, prefixes: &mut dyn Prefixes) -> Result<String, String> {
-        let expected = || expected(Atomic::QName).to_owned();
-        let text = text.trim_matches(tollbridge_xml::chars::is_space);
-        let (namespace, local) = match text.strip_prefix('{') {
-            Some(rest) => rest.split_once('}').ok_or_else(expected)?,
-            None => ("", text),
-        };
-        if !tollbridge_xml::chars::is_nc_name(local)
-            || !namespace.chars().all(tollbridge_xml::chars::is_xml)
-        {
-            return Err(expected());
-        }
-        if namespace.is_empty() {
-            return Ok(local.to_owned());
-        }
-        Ok(format!("{}:{local}", prefixes.prefix(namespace)))
     }
 
     fn checked(&self, atomic: Option<Atomic>, text: String) -> Result<String, String> {
@@ -365,6 +346,24 @@ impl Simple {
             }
         }
     }
+}
+
+fn write_name(text: &str, prefixes: &mut dyn Prefixes) -> Result<String, String> {
+    let expected = || expected(Atomic::QName).to_owned();
+    let text = text.trim_matches(tollbridge_xml::chars::is_space);
+    let (namespace, local) = match text.strip_prefix('{') {
+        Some(rest) => rest.split_once('}').ok_or_else(expected)?,
+        None => ("", text),
+    };
+    if !tollbridge_xml::chars::is_nc_name(local)
+        || !namespace.chars().all(tollbridge_xml::chars::is_xml)
+    {
+        return Err(expected());
+    }
+    if namespace.is_empty() {
+        return Ok(local.to_owned());
+    }
+    Ok(format!("{}:{local}", prefixes.prefix(namespace)))
 }
 
 /// The text of a value that has one. With `arbitrary_precision` a number's are the digits as

@@ -65,7 +65,8 @@ fn references_in_a_circle_or_many_to_one_end() {
             let mut xml = "<t:OpResponse><t:article href='#m0'/></t:OpResponse>".to_owned();
             for n in 0..40 {
                 let next = n + 1;
-                xml.push_str(&format!("<x id='m{n}'><y href='#m{next}'/><y href='#m{next}'/></x>"));
+                let links = format!("<y href='#m{next}'/>").repeat(2);
+                xml.extend([format!("<x id='m{n}'>"), links, "</x>".to_owned()]);
             }
             xml
         }];

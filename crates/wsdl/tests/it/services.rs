@@ -1,6 +1,7 @@
 //! Services: which operations there are, under which ids, and what is set aside and why.
 
 use serde_json::json;
+use tollbridge_operation::OperationKey;
 
 use super::support::*;
 
@@ -32,7 +33,7 @@ fn other_ports_of_a_port_type_are_twins_of_the_first() {
     let twins: Vec<_> = description
         .operations
         .iter()
-        .map(|o| (o.id.key.as_str(), o.twin_of.as_ref().map(|key| key.as_str())))
+        .map(|o| (o.id.key.as_str(), o.twin_of.as_ref().map(OperationKey::as_str)))
         .collect();
     assert_eq!(twins, [("S.P.Op", None), ("S.P2.Op", Some("S.P.Op"))]);
     assert_eq!(description.skipped[0].key, "S.Other");

@@ -149,8 +149,8 @@ pub(crate) fn sent(operation: &Operation, arguments: Value) -> String {
 
 /// Where and what was expected instead.
 pub(crate) fn refused(operation: &Operation, arguments: Value) -> (String, String) {
-    let error = encode(operation, arguments.clone());
-    let error = error.expect_err(&format!("{arguments} was sent"));
+    let sent = format!("{arguments} was sent");
+    let error = encode(operation, arguments).expect_err(&sent);
     (error.pointer, error.expected)
 }
 

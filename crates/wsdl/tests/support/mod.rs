@@ -1,4 +1,4 @@
-//! What the tests and the example share: documents from a folder, and arguments made up
+//! What the tests share: documents from a folder, and arguments made up
 //! from an operation's own input schema.
 
 pub(crate) mod folder;
