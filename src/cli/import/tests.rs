@@ -311,9 +311,7 @@ async fn what_cannot_be_fetched_or_read_says_why() {
         format!("{url}/api answers 401: it may need --header 'NAME: env:VARIABLE'")
     );
     served.join().unwrap();
-    for (content, part) in
-        [("<html>", "XML or HTML"), ("a: [", "line"), ("{}", "no OpenAPI document")]
-    {
+    for (content, part) in [("<html>", "XML"), ("a: [", "line"), ("{}", "no OpenAPI document")] {
         let spec = folder.path().join("spec.json");
         std::fs::write(&spec, content).unwrap();
         let error = run_in(folder.path(), &[&spec.display().to_string()]).await.unwrap_err();

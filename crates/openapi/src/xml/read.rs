@@ -12,7 +12,8 @@ use super::{Content, Kind, Node, XSI, Xml};
 
 /// Reads a document as a value.
 pub(crate) fn read(xml: &Xml, bytes: &[u8]) -> Result<Value, XmlError> {
-    let root = tollbridge_xml::parse(bytes)?;
+    // Whoever has the response has made it UTF-8, whatever the document says of itself.
+    let root = tollbridge_xml::parse_as(bytes, Some("utf-8"))?;
     Ok(value(xml, xml.node(xml.root), None, &root, 0))
 }
 

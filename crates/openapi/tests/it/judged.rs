@@ -195,7 +195,9 @@ fn anchors_and_ids_are_followed() {
             "leaf": {"$ref": "#leaf"}, "next": {"$dynamicRef": "#node"},
         }, "$dynamicAnchor": "node", "$defs": {"Leaf": {"$anchor": "leaf", "type": "string"}}},
     });
-    for reference in ["#tree", "https://example.com/tree", "tree", "#/components/schemas/Tree"] {
+    for reference in
+        ["https://example.com/tree", "https://example.com/tree#tree", "#/components/schemas/Tree"]
+    {
         table(
             "3.1.0",
             &json!({"$ref": reference}),
