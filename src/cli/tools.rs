@@ -27,6 +27,7 @@ pub(super) fn run(args: Args, config: &Path) -> Exit {
     };
     let identity = args.identity.unwrap_or_else(|| (*loaded.config.server.identity).clone());
     let groups = loaded.toolbox.groups.groups_of(&identity, &[]);
+    let profile = loaded.config.server.schemas;
     let offer = loaded.toolbox.offer(&identity, &groups);
     if args.json {
         let tools: Vec<Value> = offer
@@ -38,7 +39,9 @@ pub(super) fn run(args: Args, config: &Path) -> Exit {
                 listing
             })
             .collect();
-        super::print_json(&json!({"tools": tools, "tokenizer": TOKENIZER}));
+        super::print_json(
+            &json!({"tools": tools, "tokenizer": TOKENIZER, "schemas": profile.as_str()}),
+        );
         return Exit::Done;
     }
     let width = offer.tools.iter().map(|tool| tool.name.as_str().len()).max().unwrap_or(0);
@@ -48,6 +51,10 @@ pub(super) fn run(args: Args, config: &Path) -> Exit {
         let title = &tool.title;
         super::print(&format!("{:width$}  {:>6} tokens  {title}\n", tool.name, tool.tokens()));
     }
-    eprintln!("{} tools for `{identity}`, {total} tokens ({TOKENIZER})", offer.tools.len());
+    eprintln!(
+        "{} tools for `{identity}`, {total} tokens ({TOKENIZER}), {} schemas",
+        offer.tools.len(),
+        profile.as_str()
+    );
     Exit::Done
 }

@@ -52,4 +52,5 @@ codes! {
     QUARANTINED = "TB0315" "The tool's operation is not the one that was accepted. Until `tollbridge diff --accept` the tool stays listed as it was, and calls of it are refused with the code `quarantined`; tools whose operations are the same go on. `stale = \"warn\"` in the API's table lets tools change with the description instead.";
     SHAPE = "TB0316" "What a tool says of its answers (`shape`, `pages`) cannot hold for its operation.";
     MANY_TOOLS = "TB0314" "More tools than clients handle well: models choose worse from a long list, and some clients drop what is beyond their limit.";
+    SUSPICIOUS = "TB0317" "A description says something that is not for the people who read it: it holds characters that do not show, names that look like others, HTML that acts or hides, or words that are meant to steer a model. What agents see is cleaned of what does not show; read the rest, and set `description` where you do not trust it.";
 }

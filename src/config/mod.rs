@@ -31,8 +31,8 @@ pub use lenient::store_url;
 pub use load::{Config, load, parse};
 pub use located::{Keyed, Located};
 pub use model::{
-    Api, Audit, Auth, Durability, ReadsWhenDown, Redirects, Server, ServerAuth, Settlement, Stale,
-    accepted_copy,
+    Api, Audit, Auth, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
+    Settlement, Stale, accepted_copy,
 };
 pub use schema::schema;
 pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};

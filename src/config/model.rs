@@ -61,6 +61,9 @@ pub struct Server {
     /// it must be false.
     #[serde(default)]
     pub discovery: bool,
+    /// Which schemas of arguments clients are shown. Calls are always judged by the full ones.
+    #[serde(default)]
+    pub schemas: SchemaProfile,
     /// Allowed `Origin` headers besides loopback.
     #[serde(default)]
     pub origins: Vec<Located<Origin>>,
@@ -74,6 +77,7 @@ impl Default for Server {
             name: default_name(),
             identity: default_identity(),
             discovery: false,
+            schemas: SchemaProfile::default(),
             origins: Vec::new(),
             auth: None,
         }
@@ -86,6 +90,31 @@ fn default_name() -> String {
 
 fn default_identity() -> Located<Identity> {
     Located::nowhere(Identity::new("local").expect("a plain word"))
+}
+
+/// What the clients that are served read of JSON Schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum SchemaProfile {
+    /// The part that all clients read.
+    #[default]
+    Portable,
+    /// All of JSON Schema 2020-12.
+    Full,
+    /// Gemini's subset, for clients that pass schemas on to it as they are.
+    Gemini,
+}
+
+impl SchemaProfile {
+    /// Its name in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Full => "full",
+            Self::Gemini => "gemini",
+        }
+    }
 }
 
 /// `[server.auth]`: how callers over HTTP prove who they are.

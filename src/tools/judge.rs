@@ -64,6 +64,52 @@ impl fmt::Debug for Judge {
     }
 }
 
+/// Whether a pattern is one of ECMA-262 as clients compile it: authors write what the engine
+/// of their own language takes (`(?i)`, `\\A`, `a++`).
+pub(super) fn is_ecma(pattern: &str) -> bool {
+    let mut depth = 0_usize;
+    let mut in_class = false;
+    let mut quantified = false;
+    let mut rest = pattern.chars().peekable();
+    while let Some(c) = rest.next() {
+        let was_quantified = std::mem::take(&mut quantified);
+        match c {
+            '\\' => match rest.next() {
+                None | Some('A' | 'Z' | 'z' | 'G' | 'h' | 'H' | 'R' | 'K' | 'Q' | 'E' | 'X') => {
+                    return false;
+                }
+                Some(_) => {}
+            },
+            '[' if in_class && rest.peek() == Some(&':') => return false,
+            ']' if in_class => in_class = false,
+            _ if in_class => {}
+            '[' => in_class = true,
+            '(' => {
+                depth += 1;
+                if rest.next_if_eq(&'?').is_some() {
+                    match rest.next() {
+                        Some(':' | '=' | '!') => {}
+                        Some('<') => match rest.peek() {
+                            Some(c) if matches!(c, '=' | '!' | '_' | '$') || c.is_alphabetic() => {}
+                            _ => return false,
+                        },
+                        _ => return false,
+                    }
+                }
+            }
+            ')' => match depth.checked_sub(1) {
+                Some(less) => depth = less,
+                None => return false,
+            },
+            '+' | '*' if was_quantified => return false,
+            '?' if was_quantified => {}
+            '+' | '*' | '?' | '}' => quantified = true,
+            _ => {}
+        }
+    }
+    depth == 0 && !in_class
+}
+
 /// Removes the patterns that cannot be compiled, which many descriptions have (they are
 /// written for another engine), so that the rest of the schema can. Says which those were.
 pub(super) fn without_bad_patterns(schema: &mut Value) -> Vec<String> {
@@ -119,6 +165,20 @@ fn strip(schema: &mut Value, names: bool, bad: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_of_other_engines_are_told_from_ecma_262() {
+        for pattern in
+            ["^[a-z]+$", "(?:a|b)*?", "(?<year>\\d{4})", "(?<!x)a", "[(+*]", "a{2,}?", ""]
+        {
+            assert!(is_ecma(pattern), "{pattern}");
+        }
+        for pattern in
+            ["(?i)a", "\\Aa\\z", "a++", "(?P<x>a)", "[[:alpha:]]", "(?>a)", "(a", "a)", "[a", "\\"]
+        {
+            assert!(!is_ecma(pattern), "{pattern}");
+        }
+    }
 
     #[test]
     fn no_reference_is_fetched() {

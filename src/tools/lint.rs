@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::portable::LONGEST_DESCRIPTION;
+use super::profile::Profile;
 
 /// Beyond this many tools some clients choose badly among them.
 pub const MANY_TOOLS: usize = 40;
@@ -44,6 +45,8 @@ pub struct Listed<'a> {
     pub input: &'a Map<String, Value>,
     /// The output schema.
     pub output: Option<&'a Map<String, Value>>,
+    /// What its clients are known to read.
+    pub profile: Profile,
 }
 
 /// Checks one tool.
@@ -67,7 +70,10 @@ pub fn lint(tool: &Listed<'_>) -> Vec<LintFinding> {
             ..error("no-description", "/description", message)
         });
     }
-    root(tool.input, "/inputSchema", &mut found);
+    // Who publishes all of JSON Schema knows clients that read it.
+    if tool.profile != Profile::Full {
+        root(tool.input, "/inputSchema", &mut found);
+    }
     if let Some(Value::Object(properties)) = tool.input.get("properties") {
         for name in properties.keys().filter(|name| !is_portable_key(name)) {
             let message = "an argument's name has 1 to 64 of a-z, A-Z, 0-9, `_`, `.` and `-`: \
@@ -221,6 +227,7 @@ mod tests {
             description,
             input: input.as_object().expect("an object"),
             output: output.as_object(),
+            profile: Profile::Portable,
         };
         lint(&listed).into_iter().map(|finding| finding.rule).collect()
     }

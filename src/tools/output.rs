@@ -127,7 +127,7 @@ impl Writer<'_, '_> {
 
 fn description(schema: &Value) -> Option<String> {
     let said = schema.get("description").or_else(|| schema.get("title"))?.as_str()?;
-    let said = text::cut(&text::clean_line(said), 400);
+    let said = text::cut(&text::clean_line(&text::said(said)), 400);
     (!said.is_empty()).then_some(said)
 }
 

@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use tollbridge_operation::Schema;
 
+use super::judge::is_ecma;
+use super::merge::conjoin;
 use super::schema::{members, resolve};
 use super::text;
 
@@ -32,6 +34,9 @@ const DEEPEST: usize = 64;
 
 /// The longest list of examples that is shown, as JSON.
 const LONGEST_EXAMPLES: usize = 400;
+
+/// The longest values that are listed, as JSON.
+const LONGEST_VALUES: usize = 4_000;
 
 /// The schema in the portable part of JSON Schema 2020-12.
 pub fn portable(full: &Schema) -> Schema {
@@ -308,7 +313,7 @@ impl<'a> Writer<'a> {
         for (keyword, value) in object {
             match (keyword.as_str(), value) {
                 ("description" | "title", Value::String(said)) => {
-                    let said = text::cut(&text::clean(said), LONGEST_DESCRIPTION);
+                    let said = text::cut(&text::said(said), LONGEST_DESCRIPTION);
                     if !said.is_empty() {
                         out.insert(keyword.clone(), Value::String(said));
                     }
@@ -352,6 +357,10 @@ impl<'a> Writer<'a> {
                     }
                 }
                 ("$ref", Value::String(reference)) => all_of.push(self.reference(reference, depth)),
+                // A client that compiles it would drop the tool.
+                ("pattern", Value::String(pattern)) if !is_ecma(pattern) => {}
+                ("enum" | "const" | "default", value)
+                    if value.to_string().len() > LONGEST_VALUES => {}
                 (keyword, value) if PLAIN.contains(&keyword) => {
                     out.insert(keyword.to_owned(), value.clone());
                 }
@@ -437,37 +446,6 @@ const PLAIN: [&str; 20] = [
     "maxProperties",
     "required",
 ];
-
-/// Puts what must hold too into the schema: side by side where no keyword is in both, which
-/// is never narrower (a keyword that looks at its neighbours, as `additionalProperties`
-/// does, then sees more of them), else as `allOf`.
-fn conjoin(out: &mut Map<String, Value>, members: Vec<Map<String, Value>>) {
-    let annotation = |keyword: &str| matches!(keyword, "title" | "description");
-    let mut rest: Vec<Value> = Vec::new();
-    for member in members {
-        let apart = member.keys().all(|k| annotation(k) || k == "allOf" || !out.contains_key(k));
-        // A reference stands alone: clients differ in what they make of its neighbours.
-        let plain = !member.contains_key("$ref") || (out.is_empty() && rest.is_empty());
-        if plain && apart && !out.contains_key("$ref") {
-            for (keyword, value) in member {
-                match value {
-                    Value::Array(list) if keyword == "allOf" => rest.extend(list),
-                    value => {
-                        out.entry(keyword).or_insert(value);
-                    }
-                }
-            }
-        } else if !member.is_empty() {
-            rest.push(Value::Object(member));
-        }
-    }
-    if !rest.is_empty() {
-        if let Some(reference) = out.remove("$ref") {
-            rest.insert(0, json!({"$ref": reference}));
-        }
-        out.insert("allOf".to_owned(), Value::Array(rest));
-    }
-}
 
 /// A list of types as `anyOf`, each with the keywords that are about it.
 fn split_types(mut schema: Map<String, Value>) -> Map<String, Value> {

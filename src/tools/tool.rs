@@ -13,9 +13,11 @@ use super::limits::{LimitBroken, Limits};
 use super::lint::{LintFinding, Listed, lint};
 use super::output::describing_output;
 use super::pages::PageRule;
-use super::portable::{LONGEST_DESCRIPTION, portable};
+use super::portable::LONGEST_DESCRIPTION;
+use super::profile::{Profile, publish};
 use super::rule::{ArgumentRule, RuleError};
 use super::shape::{self, Shape};
+use super::suspicion::{self, Suspicion};
 use super::validate::{ArgumentValidator, OutputValidator, REPORTED, Violation};
 use super::{text, tokens};
 
@@ -39,6 +41,8 @@ pub struct ToolSpec<'a> {
     pub rules: &'a [ArgumentRule],
     /// Arguments of example calls, under the agent's names.
     pub examples: &'a [Map<String, Value>],
+    /// What the clients make of its schema.
+    pub profile: Profile,
     /// What it does.
     pub operation: Arc<Operation>,
 }
@@ -79,6 +83,7 @@ pub struct Tool {
     validator: ArgumentValidator,
     output_validator: Option<OutputValidator>,
     shape: Shape,
+    profile: Profile,
     answer: AnswerShape,
     pages: Option<PageRule>,
 }
@@ -96,11 +101,9 @@ impl Tool {
             output_validator = validator;
             warnings.extend(more);
         }
-        let mut input = match portable(&Schema::new(compiled.shown)).into_value() {
-            Value::Object(input) => input,
-            _ => Map::new(),
-        };
-        if !spec.examples.is_empty() {
+        let mut input = publish(Schema::new(compiled.shown), spec.profile);
+        // Gemini's subset has none.
+        if !spec.examples.is_empty() && spec.profile != Profile::Gemini {
             input.insert("examples".to_owned(), json!(spec.examples));
         }
         let annotations = Annotations {
@@ -119,6 +122,7 @@ impl Tool {
             validator,
             output_validator,
             shape: compiled.shape,
+            profile: spec.profile,
             answer: AnswerShape::default(),
             pages: None,
             name: spec.name,
@@ -246,6 +250,11 @@ impl Tool {
         tokens::count(&self.view().to_string())
     }
 
+    /// What in the operation's description may be meant to mislead.
+    pub fn suspicions(&self) -> Vec<Suspicion> {
+        suspicion::suspicions(&self.operation)
+    }
+
     /// What clients are known to refuse in the tool.
     pub fn lint(&self) -> Vec<LintFinding> {
         lint(&Listed {
@@ -253,6 +262,7 @@ impl Tool {
             description: &self.description,
             input: &self.input,
             output: self.output.as_deref(),
+            profile: self.profile,
         })
     }
 }
@@ -295,8 +305,8 @@ fn description(spec: &ToolSpec<'_>, operation: &Operation) -> String {
     let said = if let Some(description) = spec.description {
         text::clean(description)
     } else {
-        let summary = operation.summary.as_deref().map(text::clean).unwrap_or_default();
-        let more = operation.description.as_deref().map(text::clean).unwrap_or_default();
+        let summary = operation.summary.as_deref().map(text::said).unwrap_or_default();
+        let more = operation.description.as_deref().map(text::said).unwrap_or_default();
         let purpose = summary.trim_end_matches('.');
         if more.starts_with(purpose) {
             more

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use tollbridge_operation::{Drift, Schema, Warning};
 
 use super::judge::{Judge, without_bad_patterns};
-use super::schema::{Types, Walk, choices, closest, escape};
+use super::schema::{Types, Walk, choices, closest, escape, members};
 use super::text;
 
 /// How many places are reported of one value.
@@ -290,10 +290,22 @@ impl<'s> Report<'s> {
             })
             .collect();
         if let [errors] = meant.as_slice() {
-            for error in errors.iter().take(REPORTED * 2) {
-                self.error(error, depth + 1);
+            return self.variant(errors, depth);
+        }
+        match tagged(at, &meant) {
+            Tagged::Variant(errors) => return self.variant(errors, depth),
+            Tagged::Unknown { pointer, values, given } => {
+                let near = given
+                    .as_deref()
+                    .and_then(|given| closest(given, values.iter().filter_map(Value::as_str)));
+                let suggestion = near.map(|near| format!("did you mean \"{near}\"?"));
+                return self.add(&pointer, &choices(&values), suggestion);
             }
-            return;
+            Tagged::No => {}
+        }
+        if let Some((name, values)) = self.missing_tag(error, &meant) {
+            let pointer = format!("{at}/{}", escape(&name));
+            return self.add(&pointer, &format!("{}: it must be given", choices(&values)), None);
         }
         let words = match self.schema.pointer(error.schema_path().as_str()) {
             Some(Value::Array(branches)) => {
@@ -312,6 +324,52 @@ impl<'s> Report<'s> {
         self.add(at, &words, None);
     }
 
+    fn variant(&mut self, errors: &[ValidationError<'static>], depth: u32) {
+        for error in errors.iter().take(REPORTED * 2) {
+            self.error(error, depth + 1);
+        }
+    }
+
+    /// The member that decides between the alternatives and is not there: each of them has
+    /// its own values for it.
+    fn missing_tag(
+        &self,
+        error: &ValidationError<'_>,
+        meant: &[&Vec<ValidationError<'static>>],
+    ) -> Option<(String, Vec<Value>)> {
+        let at = error.instance_path().as_str();
+        let missing = |errors: &Vec<ValidationError<'static>>, name: &str| {
+            errors.iter().any(|error| {
+                error.instance_path().as_str() == at
+                    && matches!(error.kind(), Kind::Required { property } if property == name)
+            })
+        };
+        let branches = self.schema.pointer(error.schema_path().as_str())?.as_array()?;
+        let names = meant.first()?.iter().filter_map(|error| match error.kind() {
+            Kind::Required { property } => property.as_str().map(str::to_owned),
+            _ => None,
+        });
+        let walk = Walk::new(self.schema);
+        for name in names.filter(|name| meant.iter().all(|errors| missing(errors, name))) {
+            let mut values: Vec<Value> = Vec::new();
+            let mut tags = 0;
+            for branch in branches {
+                let target = branch.as_object().and_then(|branch| walk.target(branch));
+                let tag = std::iter::once(branch).chain(target).find_map(|schema| {
+                    let member = schema.get("properties")?.get(&name)?;
+                    let listed = member.get("enum").and_then(Value::as_array).cloned();
+                    member.get("const").map(|value| vec![value.clone()]).or(listed)
+                });
+                tags += usize::from(tag.is_some());
+                values.extend(tag.into_iter().flatten());
+            }
+            if tags == meant.len() {
+                return Some((name, values));
+            }
+        }
+        None
+    }
+
     /// The schema that the failed keyword stands in.
     fn around(&self, error: &ValidationError<'_>) -> Option<&Value> {
         let path = error.schema_path().as_str();
@@ -319,9 +377,11 @@ impl<'s> Report<'s> {
     }
 
     fn known_names(&self, error: &ValidationError<'_>) -> Vec<String> {
-        let around = self.around(error);
-        let properties = around.and_then(|schema| schema.get("properties")?.as_object());
-        properties.map(|map| map.keys().cloned().collect()).unwrap_or_default()
+        let mut names = Vec::new();
+        if let Some(around) = self.around(error) {
+            gather_names(&Walk::new(self.schema), around, 0, &mut names);
+        }
+        names
     }
 
     fn words_of_member(&self, error: &ValidationError<'_>, name: &str) -> String {
@@ -329,6 +389,82 @@ impl<'s> Report<'s> {
         let walk = Walk::new(self.schema);
         member.map_or_else(|| "any value".to_owned(), |member| walk.words(member, 0))
     }
+}
+
+/// The names of the members of a schema and of all that holds beside it.
+fn gather_names(walk: &Walk<'_>, schema: &Value, depth: u32, names: &mut Vec<String>) {
+    let Value::Object(object) = schema else { return };
+    if !walk.spend(depth) || names.len() > 1_000 {
+        return;
+    }
+    for name in object.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        if !names.contains(name.0) {
+            names.push(name.0.clone());
+        }
+    }
+    let target = walk.target(object);
+    for part in target.into_iter().chain(members(object, "allOf")) {
+        gather_names(walk, part, depth + 1, names);
+    }
+}
+
+/// What the member that decides between alternatives says.
+enum Tagged<'e> {
+    /// Its value is that of one alternative.
+    Variant(&'e [ValidationError<'static>]),
+    /// Its value is that of none.
+    Unknown { pointer: String, values: Vec<Value>, given: Option<String> },
+    /// There is no such member.
+    No,
+}
+
+/// Alternatives often differ in the values of one member (`const`, `enum`): whichever takes
+/// the value that is there was meant.
+fn tagged<'e>(at: &str, meant: &[&'e Vec<ValidationError<'static>>]) -> Tagged<'e> {
+    let is_tag = |error: &ValidationError<'_>| {
+        let inside = error.instance_path().as_str().strip_prefix(at)?.strip_prefix('/')?;
+        let decides = matches!(error.kind(), Kind::Constant { .. } | Kind::Enum { .. });
+        (decides && !inside.contains('/')).then(|| inside.to_owned())
+    };
+    let mut names: Vec<String> = Vec::new();
+    for name in meant.iter().flat_map(|errors| errors.iter()).filter_map(is_tag) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let mut unknown = Tagged::No;
+    for name in names {
+        let refuses = |errors: &&&'e Vec<ValidationError<'static>>| {
+            errors.iter().any(|error| is_tag(error).as_ref() == Some(&name))
+        };
+        let mut fitting = meant.iter().filter(|errors| !refuses(errors));
+        match (fitting.next(), fitting.next()) {
+            (Some(only), None) => return Tagged::Variant(only),
+            (None, _) if matches!(unknown, Tagged::No) => {
+                let mut values: Vec<Value> = Vec::new();
+                let mut given = None;
+                for error in meant.iter().flat_map(|errors| errors.iter()) {
+                    if is_tag(error).as_ref() != Some(&name) {
+                        continue;
+                    }
+                    given = error.instance().as_str().map(str::to_owned);
+                    match error.kind() {
+                        Kind::Constant { expected_value } => {
+                            values.push((**expected_value).clone());
+                        }
+                        Kind::Enum { options } => {
+                            values.extend(options.as_array().into_iter().flatten().cloned());
+                        }
+                        _ => {}
+                    }
+                }
+                values.dedup();
+                unknown = Tagged::Unknown { pointer: format!("{at}/{name}"), values, given };
+            }
+            _ => {}
+        }
+    }
+    unknown
 }
 
 /// An alternative in words: an object by the members that it needs.
@@ -418,202 +554,5 @@ fn plain_words(kind: &Kind, error: &ValidationError<'_>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn found(schema: &Value, arguments: &str) -> Vec<(String, String, Option<String>)> {
-        let (validator, warnings) =
-            ArgumentValidator::new(Schema::new(schema.clone())).expect("a schema");
-        assert!(warnings.is_empty());
-        let arguments: Map<String, Value> = serde_json::from_str(arguments).expect("JSON");
-        let violations = validator.violations(&arguments);
-        violations.into_iter().map(|v| (v.pointer, v.expected, v.suggestion)).collect()
-    }
-
-    fn one(schema: &Value, arguments: &str) -> (String, String, String) {
-        let mut found = found(schema, arguments);
-        assert_eq!(found.len(), 1, "{found:?}");
-        let (pointer, expected, suggestion) = found.remove(0);
-        (pointer, expected, suggestion.unwrap_or_default())
-    }
-
-    fn schema() -> Value {
-        json!({
-            "type": "object",
-            "properties": {
-                "warehouse": {"enum": ["berlin", "paris"]},
-                "count": {"type": "integer", "minimum": 1, "maximum": 9},
-                "names": {"type": "array", "items": {"type": "string"}},
-                "item": {"$ref": "#/$defs/Item"},
-                "pay": {"oneOf": [
-                    {"type": "object", "properties": {"card": {"type": "string"}}, "required": ["card"]},
-                    {"type": "object", "properties": {"iban": {"type": "string"}}, "required": ["iban"]},
-                ]},
-                "note": {"anyOf": [{"type": "string", "maxLength": 2}, {"type": "null"}]},
-                "none": {"type": "object", "properties": {}, "additionalProperties": false},
-            },
-            "required": ["warehouse"],
-            "additionalProperties": false,
-            "$defs": {"Item": {
-                "type": "object",
-                "properties": {"sku": {"type": "string", "format": "uuid"}, "a/b": {}},
-                "required": ["sku"],
-                "additionalProperties": false,
-            }},
-        })
-    }
-
-    #[test]
-    fn a_violation_says_where_what_and_what_instead() {
-        for (arguments, pointer, expected, suggestion) in [
-            ("{}", "/warehouse", "one of \"berlin\", \"paris\": it must be given", ""),
-            (
-                r#"{"warehouse":"berlin","conut":1}"#,
-                "/conut",
-                "no such argument: there are `warehouse`, `count`, `names`, `item`, `pay`, `note`, `none`",
-                "did you mean `count`?",
-            ),
-            (
-                r#"{"warehouse":"Berlin"}"#,
-                "/warehouse",
-                "one of \"berlin\", \"paris\"",
-                "did you mean \"berlin\"?",
-            ),
-            (
-                r#"{"warehouse":"paris","count":"1"}"#,
-                "/count",
-                "integer",
-                "write it without quotes",
-            ),
-            (r#"{"warehouse":"paris","count":1.5}"#, "/count", "integer", ""),
-            (r#"{"warehouse":"paris","count":0}"#, "/count", "a number that is at least 1", ""),
-            (r#"{"warehouse":"paris","count":9.0000000000000000000001}"#, "/count", "integer", ""),
-            (
-                r#"{"warehouse":"paris","names":["a",2]}"#,
-                "/names/1",
-                "string",
-                "write it in quotes",
-            ),
-            (r#"{"warehouse":"paris","names":"a"}"#, "/names", "list", "put it in a list"),
-            (
-                r#"{"warehouse":"paris","item":{}}"#,
-                "/item/sku",
-                "string (uuid): it must be given",
-                "",
-            ),
-            (
-                r#"{"warehouse":"paris","item":{"sku":"x","c/d":1}}"#,
-                "/item/c~1d",
-                "no such argument: there are `sku`, `a/b`",
-                "",
-            ),
-            (
-                r#"{"warehouse":"paris","pay":{}}"#,
-                "/pay",
-                "object with `card`, or object with `iban`",
-                "",
-            ),
-            (
-                r#"{"warehouse":"paris","pay":{"card":"a","iban":"b"}}"#,
-                "/pay",
-                "a value that fits one of the alternatives, not several",
-                "",
-            ),
-            (r#"{"warehouse":"paris","note":"abc"}"#, "/note", "text of at most 2 characters", ""),
-            (r#"{"warehouse":"paris","note":1}"#, "/note", "string, or null", ""),
-            (
-                r#"{"warehouse":"paris","none":{"a/b":1}}"#,
-                "/none/a~1b",
-                "no such argument: none is taken here",
-                "",
-            ),
-        ] {
-            let found = one(&schema(), arguments);
-            assert_eq!(
-                found,
-                (pointer.to_owned(), expected.to_owned(), suggestion.to_owned()),
-                "{arguments}"
-            );
-        }
-    }
-
-    #[test]
-    fn at_most_five_places_are_reported_and_bounded() {
-        let many: Map<String, Value> = (0..20).map(|n| (format!("x{n}"), json!(n))).collect();
-        let found = found(&schema(), &Value::Object(many).to_string());
-        assert_eq!(found.len(), 5);
-        let long = format!("{{\"warehouse\":\"paris\",\"{}\":1}}", "x".repeat(100_000));
-        let (pointer, expected, _) = one(&schema(), &long);
-        assert!(pointer.chars().count() <= LONGEST && expected.chars().count() <= LONGEST);
-    }
-
-    #[test]
-    fn numbers_of_any_size_are_judged_at_once() {
-        let schema = json!({"properties": {"a": {"type": "number", "maximum": 5, "multipleOf": 0.5}, "b": {"type": "integer"}}});
-        for number in ["1e999999999", "1e99999999999999999999", "-1e-999999999"] {
-            for name in ["a", "b"] {
-                let started = std::time::Instant::now();
-                let _ = found(&schema, &format!("{{\"{name}\":{number}}}"));
-                assert!(started.elapsed().as_secs() < 5, "{name} {number}");
-            }
-        }
-        assert_eq!(found(&schema, r#"{"a":1e999999999}"#).len(), 1);
-    }
-
-    #[test]
-    fn a_large_value_is_judged_whole_and_reported_in_part() {
-        let schema = json!({"anyOf": [
-            {"type": "array", "minItems": 60, "items": {"type": "string"}},
-            {"type": "null"},
-        ]});
-        let (validator, _) = OutputValidator::new(Schema::new(schema));
-        let validator = validator.expect("a schema");
-        let pointers = |value: &Value| {
-            let drift = validator.drift(value);
-            drift.into_iter().map(|drift| drift.pointer).collect::<Vec<_>>()
-        };
-        let started = std::time::Instant::now();
-        let wrong = Value::Array(vec![json!(0); 200_000]);
-        assert_eq!(pointers(&wrong), ["/0", "/1", "/2", "/3", "/4"]);
-        let mut late = Value::Array(vec![json!("x"); 200_000]);
-        assert_eq!(pointers(&late), [""; 0]);
-        late[199_999] = json!(0);
-        assert_eq!(pointers(&late), [""]);
-        assert!(started.elapsed().as_secs() < 10);
-    }
-
-    #[test]
-    fn an_odd_schema_is_used_as_far_as_it_goes() {
-        let odd = Schema::new(json!({"properties": {"a": {"type": "string", "pattern": "(?<x"}}}));
-        let (validator, warnings) = ArgumentValidator::new(odd).expect("a schema");
-        assert_eq!(warnings.len(), 1);
-        let arguments = json!({"a": 1}).as_object().cloned().expect("an object");
-        assert_eq!(validator.violations(&arguments).len(), 1);
-        assert!(ArgumentValidator::new(Schema::new(json!({"type": "strnig"}))).is_err());
-        let (validator, warnings) =
-            OutputValidator::new(Schema::new(json!({"$ref": "http://127.0.0.1:9"})));
-        assert!(validator.is_none() && warnings.len() == 1);
-    }
-
-    #[test]
-    fn drift_says_what_came_and_repeats_no_value() {
-        let schema = json!({"type": "array", "items": {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}}});
-        let (validator, _) = OutputValidator::new(Schema::new(schema));
-        let drift = validator.expect("a schema").drift(&json!([{"id": "secret"}, {}, {"id": 1}]));
-        assert_eq!(
-            drift,
-            [
-                Drift {
-                    pointer: "/0/id".to_owned(),
-                    message: "expected integer; it is string".to_owned()
-                },
-                Drift {
-                    pointer: "/1/id".to_owned(),
-                    message: "expected integer: it must be given; it is nothing".to_owned()
-                },
-            ]
-        );
-    }
-}
+#[path = "validate_tests.rs"]
+mod tests;

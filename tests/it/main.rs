@@ -4,6 +4,7 @@
 
 mod architecture;
 mod cancel;
+mod corpus;
 mod curation;
 mod holds;
 mod hostile;

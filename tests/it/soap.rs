@@ -13,7 +13,7 @@ use tollbridge::safety::Rules;
 use tollbridge::secret::{Redactor, Secret};
 use tollbridge::settlement::Terms;
 use tollbridge::store::{Durability, Store};
-use tollbridge::tools::{ArgumentPointer, ArgumentRule, Tool, ToolSpec};
+use tollbridge::tools::{ArgumentPointer, ArgumentRule, Profile, Tool, ToolSpec};
 use tollbridge_operation::{
     Answer as Read, ApiKeyPlace, ApiName, Arguments, Binding, Effect, EncodeError, Operation,
     Request, Response, ToolName,
@@ -42,6 +42,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         idempotent: None,
         rules: &[rule],
         examples: &[],
+        profile: Profile::Portable,
         operation: Arc::new(operation),
     };
     let (tool, warnings) = Tool::compile(spec).expect("a tool");

@@ -236,20 +236,25 @@ pub(crate) fn scalar_text(value: &Value) -> Option<String> {
 }
 
 /// Text of a document for people and models: bounded, with no control characters but line
-/// breaks and tabs. Also without the invisible marks that turn text around or hide it.
+/// breaks and tabs, and without the invisible marks that turn text around or hide it.
 pub(crate) fn text(raw: &str) -> String {
     const MOST: usize = 64 * 1024;
-    raw.chars().filter(|&c| matches!(c, '\n' | '\t') || !unprintable(c)).take(MOST).collect()
+    raw.chars().filter(|&c| c != '\r').map(printable).take(MOST).collect()
 }
 
 /// The same on one line.
 pub(crate) fn text_line(raw: &str) -> String {
     const MOST: usize = 2000;
     raw.chars()
-        .map(|c| if matches!(c, '\n' | '\t' | '\r') { ' ' } else { c })
-        .filter(|&c| !unprintable(c))
+        .map(|c| if matches!(c, '\n' | '\t' | '\r') { ' ' } else { printable(c) })
         .take(MOST)
         .collect()
+}
+
+/// A character that shows: U+FFFD for one that does not, so that a reader can tell that
+/// something stood there.
+fn printable(c: char) -> char {
+    if unprintable(c) && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }
 }
 
 fn unprintable(c: char) -> bool {

@@ -24,7 +24,7 @@ use crate::catalog::Origin;
 use crate::config::{Api, BaseUrl, Config, HostName};
 use crate::gateway;
 use crate::tools::name::propose;
-use crate::tools::{Tool, ToolSpec};
+use crate::tools::{Profile, Tool, ToolSpec};
 
 /// What an import proposes.
 #[derive(Debug)]
@@ -466,6 +466,7 @@ fn tokens_of(operation: &Operation, name: &ToolName) -> Option<u32> {
         rules: &[],
         examples: &[],
         operation: Arc::new(operation.clone()),
+        profile: Profile::default(),
     };
     Tool::compile(spec).ok().map(|(tool, _)| tool.tokens())
 }

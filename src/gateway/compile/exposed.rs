@@ -105,6 +105,7 @@ impl One<'_> {
         let Made { tool, operation, quarantined } = self.tool(described, taken)?;
         let name = tool.name.clone();
         self.lint(&tool);
+        self.suspect(&tool);
         if let Some(pages) = entry.pages.as_ref().filter(|_| tool.operation.effect != Effect::Read)
         {
             let message = format!("`{name}` does more than read, so one call is one request");
@@ -206,6 +207,11 @@ impl One<'_> {
             idempotent: entry.idempotent.as_deref().copied(),
             examples: &parts.examples,
             rules: &rules,
+            profile: match self.config.server.schemas {
+                config::SchemaProfile::Portable => tools::Profile::Portable,
+                config::SchemaProfile::Full => tools::Profile::Full,
+                config::SchemaProfile::Gemini => tools::Profile::Gemini,
+            },
             operation: Arc::clone(operation),
         })?;
         let tool = tool.with_answers(self.answers());
@@ -460,6 +466,21 @@ impl One<'_> {
                 .at(self.entry.operation.span())
                 .label(finding.rule);
             diagnostic.severity = severity;
+            self.found.push(diagnostic);
+        }
+    }
+
+    /// What in a description may be meant to mislead a model, or whoever reviews it.
+    fn suspect(&mut self, tool: &Tool) {
+        for suspicion in tool.suspicions() {
+            let at = match suspicion.pointer.as_str() {
+                "" => String::new(),
+                pointer => format!(" at {pointer}"),
+            };
+            let message = format!("`{}`{at}: {}", tool.name, suspicion.message);
+            let diagnostic = Diagnostic::warning(codes::SUSPICIOUS, &self.config.file, message)
+                .at(self.entry.operation.span())
+                .label("suspicious-description");
             self.found.push(diagnostic);
         }
     }

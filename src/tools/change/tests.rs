@@ -33,6 +33,7 @@ fn tool(operation: &Value, rules: &[ArgumentRule]) -> Tool {
         idempotent: None,
         rules,
         examples: &[],
+        profile: crate::tools::Profile::Portable,
         operation: Arc::new(operation),
     };
     Tool::compile(spec).expect("a tool").0

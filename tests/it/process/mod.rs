@@ -13,6 +13,7 @@ mod http;
 mod mcp;
 mod operators;
 mod reload;
+mod schemas;
 mod secrets;
 mod stale;
 mod stdio;

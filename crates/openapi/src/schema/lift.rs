@@ -6,11 +6,18 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Direction, Lifted, Schemas};
+use super::compose::{asks_for, find_hidden};
+use super::discriminator::Union;
+use super::keywords::{Keyword, count, dependent_names, fits_type, keyword, positive, size, types};
+use super::{Direction, Lifted, Reading, Schemas, Target};
 use crate::document::{Document, Fault, Flavour, Pointer, Warnings, reference, text};
 
+/// How many definitions may stand within one another instead of being named.
+const MOST_INLINED: usize = 8;
+
+/// Lifts the schema in a place.
 pub(super) fn lift(
     schemas: &mut Schemas<'_>,
     at: &Pointer,
@@ -19,21 +26,34 @@ pub(super) fn lift(
     bound: usize,
     warnings: &mut Warnings,
 ) -> Result<Lifted, Fault> {
-    let document = schemas.document;
-    let mut lift = Lift {
-        schemas,
-        document,
-        direction,
-        warnings,
-        references: Vec::new(),
-        in_place: Vec::new(),
-        nodes: 0,
-        bound,
-    };
+    let mut lift = Lift::new(schemas, direction, bound, warnings);
+    let context = Context { in_place: true, ..Context::default() };
     let at = lift.entered(at);
-    let schema = lift.schema(&at, schema, true, &HashSet::new())?;
-    let Lift { references, in_place, nodes, .. } = lift;
-    Ok(Lifted { schema, references, in_place, nodes })
+    let schema = lift.schema(&at, schema, context)?;
+    Ok(lift.finish(schema))
+}
+
+/// Lifts a definition.
+pub(super) fn define(
+    schemas: &mut Schemas<'_>,
+    target: &Target,
+    schema: &Value,
+    direction: Direction,
+    warnings: &mut Warnings,
+) -> Result<Lifted, Fault> {
+    let family = if target.reading.alone { None } else { schemas.family(&target.place, warnings) };
+    let mut lift = Lift::new(schemas, direction, usize::MAX, warnings);
+    let schema = match family {
+        Some(family) if lift.is_sent(&target.place, schema, &family) => {
+            lift.family(schema, &family, target.reading)
+        }
+        _ => {
+            let context = Context { in_place: true, hidden: None, reading: target.reading };
+            let at = lift.entered(&target.place);
+            lift.schema(&at, schema, context)?
+        }
+    };
+    Ok(lift.finish(schema))
 }
 
 struct Lift<'s, 'd, 'w> {
@@ -41,66 +61,53 @@ struct Lift<'s, 'd, 'w> {
     document: &'d Document,
     direction: Direction,
     warnings: &'w mut Warnings,
-    references: Vec<Pointer>,
-    in_place: Vec<Pointer>,
+    references: Vec<Target>,
+    in_place: Vec<Target>,
     nodes: usize,
     /// Where it is too large to go on.
     bound: usize,
+    inlined: usize,
 }
 
-/// What a keyword of JSON Schema holds.
-enum Keyword {
-    Schema,
-    /// A schema that applies to the same value.
-    SchemaInPlace,
-    SchemaMap,
-    SchemaMapInPlace,
-    SchemaListInPlace,
-    SchemaList,
-    Text,
-    Name,
-    Count,
-    Number,
-    Flag,
-    Any,
-    List,
-    /// Handled apart, or meaningless outside its document.
-    Dropped,
+/// What a schema is to the one around it.
+#[derive(Clone, Copy, Default)]
+struct Context<'h> {
+    /// It applies to the same value as the schema that is lifted.
+    in_place: bool,
+    /// The members that the surrounding `allOf` leaves out in this direction.
+    hidden: Option<&'h HashSet<String>>,
+    /// How it is read, or what it refers to.
+    reading: Reading,
 }
 
-fn keyword(name: &str) -> Keyword {
-    match name {
-        "additionalProperties"
-        | "unevaluatedProperties"
-        | "unevaluatedItems"
-        | "contains"
-        | "propertyNames"
-        | "contentSchema" => Keyword::Schema,
-        "not" | "if" | "then" | "else" => Keyword::SchemaInPlace,
-        "patternProperties" => Keyword::SchemaMap,
-        "dependentSchemas" => Keyword::SchemaMapInPlace,
-        "allOf" | "anyOf" | "oneOf" => Keyword::SchemaListInPlace,
-        "prefixItems" => Keyword::SchemaList,
-        "title" | "description" => Keyword::Text,
-        "format" | "pattern" | "contentEncoding" | "contentMediaType" => Keyword::Name,
-        "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties" | "maxProperties"
-        | "minContains" | "maxContains" => Keyword::Count,
-        "multipleOf" => Keyword::Number,
-        "uniqueItems" | "deprecated" => Keyword::Flag,
-        "const" | "default" => Keyword::Any,
-        "enum" => Keyword::List,
-        _ => Keyword::Dropped,
+impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
+    fn new(
+        schemas: &'s mut Schemas<'d>,
+        direction: Direction,
+        bound: usize,
+        warnings: &'w mut Warnings,
+    ) -> Self {
+        let document = schemas.document;
+        let (references, in_place) = (Vec::new(), Vec::new());
+        let (nodes, inlined) = (0, 0);
+        Self { schemas, document, direction, warnings, references, in_place, nodes, bound, inlined }
     }
-}
 
-impl<'d> Lift<'_, 'd, '_> {
-    /// `hidden` are the members that the surrounding `allOf` leaves out in this direction.
+    fn finish(self, schema: Value) -> Lifted {
+        let Self { references, in_place, nodes, .. } = self;
+        Lifted { schema, references, in_place, nodes }
+    }
+
+    /// A place with what its own resource adds to the scope.
+    fn entered(&self, at: &Pointer) -> Pointer {
+        self.document.library.enter(at.scope(), at)
+    }
+
     fn schema(
         &mut self,
         at: &Pointer,
         schema: &Value,
-        in_place: bool,
-        hidden: &HashSet<String>,
+        context: Context<'_>,
     ) -> Result<Value, Fault> {
         self.nodes += 1;
         if self.nodes > self.bound {
@@ -121,113 +128,153 @@ impl<'d> Lift<'_, 'd, '_> {
         let entered = object.contains_key("$id").then(|| self.entered(at));
         let at = entered.as_ref().unwrap_or(at);
         let mut out = Map::new();
-        let is_reference = reference(schema).is_some();
-        let dynamic = || object.get("$dynamicRef").and_then(Value::as_str);
-        let target = match reference(schema) {
-            Some(target) => Some(self.definition_of(at, target)?),
-            None => dynamic().map(|target| self.dynamic_definition_of(at, target)).transpose()?,
-        };
-        if let Some(target) = target {
-            let name = self.schemas.name(&target);
-            out.insert("$ref".to_owned(), Value::String(format!("#/$defs/{name}")));
-            if in_place {
-                self.in_place.push(target.clone());
+        if let Some(place) = self.referred(at, object)? {
+            if let Some(inline) = self.inline(&place, object, context)? {
+                return Ok(inline);
             }
-            self.references.push(target);
+            let reading = self.schemas.reading_of(&place, context.reading, self.warnings);
+            self.refer(Target { place, reading }, context.in_place, &mut out);
         }
         // Beside a reference, 3.0 and 2.0 ignore everything (OpenAPI 3.0.4 §4.7.23); what only
         // describes does no harm, and authors mean it.
-        if is_reference && self.document.flavour != Flavour::OpenApi31 {
+        if reference(schema).is_some() && self.document.flavour != Flavour::OpenApi31 {
             if let Some(Value::String(description)) = object.get("description") {
                 out.insert("description".to_owned(), Value::String(text(description)));
             }
         } else {
-            self.keywords(at, object, in_place, hidden, &mut out)?;
+            self.keywords(at, object, context, &mut out)?;
         }
         self.nodes += out.len();
-        let nullable = |name: &str| object.get(name) == Some(&Value::Bool(true));
-        if nullable("nullable") || nullable("x-nullable") {
-            return Ok(with_null(out));
-        }
-        Ok(Value::Object(out))
+        Ok(if is_nullable(object) { with_null(out) } else { Value::Object(out) })
     }
 
-    /// The place that a reference names; where that is only a reference, what that one names.
-    fn definition_of(&mut self, at: &Pointer, reference_text: &str) -> Result<Pointer, Fault> {
-        let (mut target, mut value) = match self.document.target(at, reference_text) {
-            Ok(found) => found,
-            Err(fault) => self.enclosing(at, reference_text).ok_or(fault)?,
-        };
-        target = self.document.library.enter(at.scope(), &target);
-        let mut passed = HashSet::from([target.clone()]);
-        while let Some(next) = reference(value).filter(|_| is_pure(value)) {
-            let scope = target.scope().cloned();
-            (target, value) = self.document.target(&target, next)?;
-            target = self.document.library.enter(scope.as_ref(), &target);
-            if !passed.insert(target.clone()) {
-                return Err(Fault::new(
-                    at,
-                    "the reference leads back to itself; let it point to a definition",
-                ));
+    /// What the schema refers to.
+    fn referred(
+        &mut self,
+        at: &Pointer,
+        object: &Map<String, Value>,
+    ) -> Result<Option<Pointer>, Fault> {
+        let word = |name: &str| object.get(name).and_then(Value::as_str);
+        match (word("$ref"), word("$dynamicRef")) {
+            (Some(name), _) => self.schemas.place_of(at, name, self.warnings).map(Some),
+            (None, Some(name)) => self.schemas.dynamic_place_of(at, name).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn refer(&mut self, target: Target, in_place: bool, out: &mut Map<String, Value>) {
+        let name = self.schemas.name(&target);
+        out.insert("$ref".to_owned(), Value::String(format!("#/$defs/{name}")));
+        if in_place {
+            self.in_place.push(target.clone());
+        }
+        self.references.push(target);
+    }
+
+    /// A part of an `allOf` that requires what another part hides: its definition would
+    /// require it for ever.
+    fn inline(
+        &mut self,
+        place: &Pointer,
+        object: &Map<String, Value>,
+        context: Context<'_>,
+    ) -> Result<Option<Value>, Fault> {
+        let Some(hidden) = context.hidden else { return Ok(None) };
+        let document = self.document;
+        let Some(target) = document.at(place) else { return Ok(None) };
+        let fits = self.inlined < MOST_INLINED
+            && object.keys().all(|name| name == "$ref" || name == "description");
+        if !fits || !asks_for(document, place, target, hidden, &mut 0) {
+            return Ok(None);
+        }
+        self.inlined += 1;
+        let schema = self.schema(place, target, context)?;
+        self.inlined -= 1;
+        Ok(Some(schema))
+    }
+
+    /// Whether the member that decides a union goes in this direction.
+    fn is_sent(&self, at: &Pointer, schema: &Value, union: &Union) -> bool {
+        let targets = union.variants.iter().filter_map(|variant| variant.target.as_ref());
+        let schemas = targets
+            .filter_map(|target| Some((&target.place, self.document.at(&target.place)?)))
+            .chain([(at, schema)]);
+        let mut hidden = HashSet::new();
+        for (at, schema) in schemas {
+            if let Value::Object(object) = schema {
+                find_hidden(self.document, self.direction, at, object, &mut hidden, &mut 0);
             }
         }
-        Ok(target)
+        !hidden.contains(&union.property)
     }
 
-    /// The same for a `$dynamicRef`.
-    fn dynamic_definition_of(&mut self, at: &Pointer, text: &str) -> Result<Pointer, Fault> {
-        let library = &self.document.library;
-        let (found, _) = self.document.target(at, text)?;
-        let target = library.dynamic(at, text, found);
-        Ok(library.enter(at.scope(), &target))
-    }
-
-    /// A place with what its own resource adds to the scope.
-    fn entered(&self, at: &Pointer) -> Pointer {
-        self.document.library.enter(at.scope(), at)
-    }
-
-    /// What a `#/$defs/NAME` means that leads nowhere from the document's root: generators
-    /// copy whole schemas into a description, and their own definitions come with them.
-    fn enclosing(&mut self, at: &Pointer, reference_text: &str) -> Option<(Pointer, &'d Value)> {
-        let inside = Pointer::of_reference(reference_text)?;
-        let kind = inside.tokens().next()?;
-        if kind != "$defs" && kind != "definitions" {
-            return None;
+    /// The base of a family, as any of its members.
+    fn family(&mut self, base: &Value, family: &Union, reading: Reading) -> Value {
+        let mut out = Map::new();
+        for keyword in ["title", "description"] {
+            if let Some(Value::String(said)) = base.get(keyword) {
+                out.insert(keyword.to_owned(), Value::String(text(said)));
+            }
         }
-        let document = self.document;
-        let found = at.ancestors().find_map(|ancestor| {
-            let place = ancestor.join(&inside);
-            document.at(&place).map(|value| (place, value))
-        })?;
-        self.warnings.add(
-            &at.child("$ref"),
-            "it leads nowhere from the document's root; read within the schema around it",
-        );
-        Some(found)
+        let mut variants = Vec::new();
+        for variant in &family.variants {
+            let Some(Target { place, reading: own }) = variant.target.clone() else { continue };
+            let wanted = Reading { alone: own.alone, unclosed: reading.unclosed };
+            let reading = self.schemas.reading_of(&place, wanted, self.warnings);
+            let mut schema = Map::new();
+            self.refer(Target { place, reading }, true, &mut schema);
+            variant.tag(&family.property, &mut schema);
+            self.nodes += 5;
+            variants.push(Value::Object(schema));
+        }
+        out.insert("oneOf".to_owned(), Value::Array(variants));
+        if base.as_object().is_some_and(is_nullable) { with_null(out) } else { Value::Object(out) }
     }
 
     fn keywords(
         &mut self,
         at: &Pointer,
         object: &Map<String, Value>,
-        in_place: bool,
-        outer_hidden: &HashSet<String>,
+        context: Context<'_>,
         out: &mut Map<String, Value>,
     ) -> Result<(), Fault> {
-        let mut hidden = outer_hidden.clone();
-        self.find_hidden(at, object, &mut hidden, &mut 0);
+        let mut hidden = context.hidden.cloned().unwrap_or_default();
+        find_hidden(self.document, self.direction, at, object, &mut hidden, &mut 0);
+        let ends_late = object.contains_key("allOf")
+            && self.schemas.compose(at, object, &hidden, self.warnings);
+        let unclosed = context.reading.unclosed || ends_late;
+        let branch = Context {
+            in_place: context.in_place,
+            hidden: Some(&hidden),
+            reading: Reading::default(),
+        };
+        let inner = Context::default();
         for (name, value) in object {
             let here = at.child(name);
+            if unclosed && *value == Value::Bool(false) && ends_members(name) {
+                continue;
+            }
             let kept = match keyword(name) {
-                Keyword::Schema => Some(self.schema(&here, value, false, &HashSet::new())?),
+                Keyword::Schema => Some(self.schema(&here, value, inner)?),
                 Keyword::SchemaInPlace => {
-                    Some(self.schema(&here, value, in_place, &HashSet::new())?)
+                    let context = Context { in_place: context.in_place, ..inner };
+                    Some(self.schema(&here, value, context)?)
                 }
-                Keyword::SchemaMap => self.map(&here, value, false)?,
-                Keyword::SchemaMapInPlace => self.map(&here, value, in_place)?,
-                Keyword::SchemaList => self.list(&here, value, false, &HashSet::new())?,
-                Keyword::SchemaListInPlace => self.list(&here, value, in_place, &hidden)?,
+                Keyword::Branch => Some(self.schema(&here, value, branch)?),
+                Keyword::SchemaMap => self.map(&here, value, inner)?,
+                Keyword::BranchMap => self.map(&here, value, branch)?,
+                Keyword::SchemaList => self.list(&here, value, inner)?,
+                Keyword::BranchList if name == "allOf" => self.parts(
+                    at,
+                    value,
+                    Context { reading: Reading { alone: false, unclosed }, ..branch },
+                )?,
+                Keyword::BranchList => {
+                    if context.reading.alone && self.schemas.lists_children(at, object) {
+                        continue;
+                    }
+                    self.alternatives(at, object, name, branch)?
+                }
                 Keyword::Text => value.as_str().map(|raw| {
                     self.nodes += raw.len() / 128;
                     Value::String(text(raw))
@@ -236,6 +283,11 @@ impl<'d> Lift<'_, 'd, '_> {
                 Keyword::Count => count(value).map(Value::Number),
                 Keyword::Number => positive(value).then(|| value.clone()),
                 Keyword::Flag => value.is_boolean().then(|| value.clone()),
+                Keyword::Any if name == "default" && !fits_type(value, object) => {
+                    self.warnings
+                        .add(&here, "the default is of another type than its schema; left out");
+                    continue;
+                }
                 Keyword::Any => Some(self.data(value)),
                 Keyword::List => {
                     value.as_array().filter(|list| !list.is_empty()).map(|_| self.data(value))
@@ -254,7 +306,72 @@ impl<'d> Lift<'_, 'd, '_> {
                 }
             }
         }
+        if ends_late && !context.reading.unclosed {
+            out.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
+        }
         Ok(())
+    }
+
+    /// The parts of an `allOf`. A child means its base itself, not any of the base's family.
+    fn parts(
+        &mut self,
+        owner: &Pointer,
+        value: &Value,
+        context: Context<'_>,
+    ) -> Result<Option<Value>, Fault> {
+        let Some(parts) = value.as_array().filter(|parts| !parts.is_empty()) else {
+            return Ok(None);
+        };
+        let list = owner.child("allOf");
+        let mut kept = Vec::with_capacity(parts.len());
+        for (index, part) in parts.iter().enumerate() {
+            let at = list.item(index);
+            let alone = match reference(part) {
+                Some(name) => {
+                    let base = self.schemas.place_of(&at, name, self.warnings)?;
+                    self.schemas.is_child(owner, &base)
+                }
+                None => false,
+            };
+            let reading = Reading { alone, ..context.reading };
+            kept.push(self.schema(&at, part, Context { reading, ..context })?);
+        }
+        Ok(Some(Value::Array(kept)))
+    }
+
+    /// The branches of `oneOf` and `anyOf`, told apart where a discriminator does.
+    fn alternatives(
+        &mut self,
+        at: &Pointer,
+        object: &Map<String, Value>,
+        keyword: &str,
+        context: Context<'_>,
+    ) -> Result<Option<Value>, Fault> {
+        let Some(branches) = object.get(keyword).and_then(Value::as_array) else {
+            return Ok(None);
+        };
+        if branches.is_empty() {
+            return Ok(None);
+        }
+        let union = self.schemas.union(at, object, keyword, self.warnings);
+        let union = union.filter(|union| self.is_sent(at, &Value::Null, union));
+        let list = at.child(keyword);
+        let mut kept = Vec::with_capacity(branches.len());
+        for (index, schema) in branches.iter().enumerate() {
+            let variant = union.as_ref().and_then(|union| union.variants.get(index));
+            let target = variant.and_then(|variant| variant.target.as_ref());
+            let reading = target.map_or(context.reading, |target| target.reading);
+            let mut branch =
+                self.schema(&list.item(index), schema, Context { reading, ..context })?;
+            if let (Some(union), Some(variant), Value::Object(branch)) =
+                (&union, variant, &mut branch)
+            {
+                variant.tag(&union.property, branch);
+                self.nodes += 5;
+            }
+            kept.push(branch);
+        }
+        Ok(Some(Value::Array(kept)))
     }
 
     /// The keywords that differ between the flavours or lean on one another.
@@ -281,7 +398,7 @@ impl<'d> Lift<'_, 'd, '_> {
                     for (property, schema) in properties {
                         if !hidden.contains(property) {
                             let place = here.child(property);
-                            let schema = self.schema(&place, schema, false, &HashSet::new())?;
+                            let schema = self.schema(&place, schema, Context::default())?;
                             kept.insert(property.clone(), schema);
                         }
                     }
@@ -309,12 +426,17 @@ impl<'d> Lift<'_, 'd, '_> {
             },
             // A tuple, before 2020-12.
             "items" if value.is_array() => {
-                if let Some(list) = self.list(&here, value, false, &HashSet::new())? {
+                if let Some(list) = self.list(&here, value, Context::default())? {
                     out.insert("prefixItems".to_owned(), list);
+                }
+                if let Some(rest) = object.get("additionalItems") {
+                    let place = at.child("additionalItems");
+                    let rest = self.schema(&place, rest, Context::default())?;
+                    out.insert("items".to_owned(), rest);
                 }
             }
             "items" => {
-                let schema = self.schema(&here, value, false, &HashSet::new())?;
+                let schema = self.schema(&here, value, Context::default())?;
                 out.insert(name.to_owned(), schema);
             }
             "minimum" | "maximum" => {
@@ -341,19 +463,26 @@ impl<'d> Lift<'_, 'd, '_> {
             "example" if !object.get("examples").is_some_and(Value::is_array) => {
                 out.insert("examples".to_owned(), Value::Array(vec![self.data(value)]));
             }
-            "dependentRequired" if value.as_object().is_some_and(is_map_of_names) => {
-                out.insert(name.to_owned(), value.clone());
+            "dependentRequired" => {
+                if let Some(names) = dependent_names(value, hidden) {
+                    out.insert(name.to_owned(), names);
+                }
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn map(&mut self, at: &Pointer, value: &Value, in_place: bool) -> Result<Option<Value>, Fault> {
+    fn map(
+        &mut self,
+        at: &Pointer,
+        value: &Value,
+        context: Context<'_>,
+    ) -> Result<Option<Value>, Fault> {
         let Some(members) = value.as_object() else { return Ok(None) };
         let mut kept = Map::new();
         for (name, schema) in members {
-            let schema = self.schema(&at.child(name), schema, in_place, &HashSet::new())?;
+            let schema = self.schema(&at.child(name), schema, context)?;
             kept.insert(name.clone(), schema);
         }
         Ok(Some(Value::Object(kept)))
@@ -363,15 +492,14 @@ impl<'d> Lift<'_, 'd, '_> {
         &mut self,
         at: &Pointer,
         value: &Value,
-        in_place: bool,
-        hidden: &HashSet<String>,
+        context: Context<'_>,
     ) -> Result<Option<Value>, Fault> {
         let Some(items) = value.as_array().filter(|items| !items.is_empty()) else {
             return Ok(None);
         };
         let mut kept = Vec::with_capacity(items.len());
         for (index, schema) in items.iter().enumerate() {
-            kept.push(self.schema(&at.item(index), schema, in_place, hidden)?);
+            kept.push(self.schema(&at.item(index), schema, context)?);
         }
         Ok(Some(Value::Array(kept)))
     }
@@ -381,114 +509,16 @@ impl<'d> Lift<'_, 'd, '_> {
         self.nodes += size(value);
         value.clone()
     }
-
-    /// Gathers the members that do not go in this direction, also those of `allOf` branches:
-    /// `required` often stands in another branch than the property.
-    fn find_hidden(
-        &self,
-        at: &Pointer,
-        object: &Map<String, Value>,
-        hidden: &mut HashSet<String>,
-        visited: &mut usize,
-    ) {
-        // Branches may share branches, and lead back: more than this is no design.
-        *visited += 1;
-        if *visited > 200 {
-            return;
-        }
-        if let Some(properties) = object.get("properties").and_then(Value::as_object) {
-            for (name, schema) in properties {
-                if self.is_hidden(at, schema) {
-                    hidden.insert(name.clone());
-                }
-            }
-        }
-        for branch in object.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-            if let Ok((at, Value::Object(branch))) = self.document.resolve(at.clone(), branch) {
-                self.find_hidden(&at, branch, hidden, visited);
-            }
-        }
-    }
-
-    fn is_hidden(&self, at: &Pointer, schema: &Value) -> bool {
-        let flag = match self.direction {
-            Direction::Input => "readOnly",
-            Direction::Output => "writeOnly",
-        };
-        let says = |schema: &Value| schema.get(flag) == Some(&Value::Bool(true));
-        says(schema)
-            || reference(schema).is_some()
-                && self.document.resolve(at.clone(), schema).is_ok_and(|(_, target)| says(target))
-    }
 }
 
-/// How many nodes a value has; long text counts for more than one.
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
-        Value::Object(members) => 1 + members.values().map(size).sum::<usize>(),
-        Value::String(text) => 1 + text.len() / 128,
-        _ => 1,
-    }
+/// Whether null is a value too: `nullable` of OpenAPI 3.0, `x-nullable` in 2.0.
+fn is_nullable(object: &Map<String, Value>) -> bool {
+    ["nullable", "x-nullable"].iter().any(|name| object.get(*name) == Some(&Value::Bool(true)))
 }
 
-/// Whether a schema is a reference and nothing else.
-fn is_pure(schema: &Value) -> bool {
-    schema.as_object().is_some_and(|object| object.len() == 1 && object.contains_key("$ref"))
-}
-
-fn is_map_of_names(map: &Map<String, Value>) -> bool {
-    let are_names = |names: &Value| {
-        let mut seen = HashSet::new();
-        let names = names.as_array()?;
-        Some(names.iter().all(|name| name.as_str().is_some_and(|name| seen.insert(name))))
-    };
-    map.values().all(|names| are_names(names) == Some(true))
-}
-
-/// The type or types, as far as JSON Schema knows them. Swagger's `file` is text here: what
-/// is bytes is found before a schema is asked for.
-fn types(value: &Value) -> Option<Value> {
-    let known = |name: &str| match name {
-        "string" | "number" | "integer" | "boolean" | "array" | "object" | "null" => {
-            Some(name.to_owned())
-        }
-        "file" => Some("string".to_owned()),
-        _ => None,
-    };
-    match value {
-        Value::String(name) => known(name).map(Value::String),
-        Value::Array(names) => {
-            let mut kept: Vec<Value> = Vec::new();
-            for name in names {
-                let name = Value::String(known(name.as_str()?)?);
-                if !kept.contains(&name) {
-                    kept.push(name);
-                }
-            }
-            (!kept.is_empty()).then_some(Value::Array(kept))
-        }
-        _ => None,
-    }
-}
-
-/// A count is a whole number that is not negative; `2.0` is one.
-fn count(value: &Value) -> Option<Number> {
-    let number = value.as_number()?;
-    if let Some(count) = number.as_u64() {
-        return Some(count.into());
-    }
-    let digits = number.to_string();
-    let (whole, fraction) = digits.split_once('.')?;
-    fraction.bytes().all(|b| b == b'0').then(|| whole.parse::<u64>().ok()).flatten().map(Into::into)
-}
-
-fn positive(value: &Value) -> bool {
-    value.as_number().is_some_and(|number| {
-        let digits = number.to_string();
-        let mantissa = digits.split(['e', 'E']).next().unwrap_or_default();
-        !digits.starts_with('-') && mantissa.bytes().any(|b| matches!(b, b'1'..=b'9'))
-    })
+/// The keywords that end the list of members where they are false.
+fn ends_members(keyword: &str) -> bool {
+    matches!(keyword, "additionalProperties" | "unevaluatedProperties")
 }
 
 /// Lets null be a value too (OpenAPI 3.0.4, `nullable`; `x-nullable` in 2.0).

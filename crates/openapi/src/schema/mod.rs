@@ -5,7 +5,11 @@
 //! alone and recursion stays recursion. Every definition is normalised once for each
 //! direction and kept, since large documents refer to the same ones from every operation.
 
+mod compose;
+mod discriminator;
+mod keywords;
 mod lift;
+mod references;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
@@ -14,6 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::document::{Document, Fault, Pointer, Warnings};
 use crate::naming;
+use discriminator::Families;
 
 /// Which way a value goes: `readOnly` members are not sent, `writeOnly` ones do not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,15 +29,32 @@ pub(crate) enum Direction {
     Output,
 }
 
+/// How a schema is meant where it is referred to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+struct Reading {
+    /// Only what the schema itself says, as its own children mean it in their `allOf`.
+    /// Otherwise the base of a family stands for any member of it.
+    alone: bool,
+    /// Without the end of its list of members: whoever composes it has more.
+    unclosed: bool,
+}
+
+/// A definition: a place in the document, and how it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Target {
+    place: Pointer,
+    reading: Reading,
+}
+
 /// A schema that was normalised, with the definitions that it names.
 #[derive(Debug, Clone)]
 pub(crate) struct Lifted {
     /// The schema.
     pub(crate) schema: Value,
-    /// The places of the definitions that it names, in its order.
-    references: Vec<Pointer>,
+    /// The definitions that it names, in its order.
+    references: Vec<Target>,
     /// Those of them that apply to the same value as the schema itself.
-    in_place: Vec<Pointer>,
+    in_place: Vec<Target>,
     /// How large it is.
     nodes: usize,
 }
@@ -41,9 +63,10 @@ pub(crate) struct Lifted {
 #[derive(Debug)]
 pub(crate) struct Schemas<'d> {
     document: &'d Document,
-    names: HashMap<Pointer, String>,
+    names: HashMap<Target, String>,
     taken: HashSet<String>,
-    kept: HashMap<(Pointer, Direction), Rc<Result<Lifted, Fault>>>,
+    kept: HashMap<(Target, Direction), Rc<Result<Lifted, Fault>>>,
+    families: Families,
     left: Left,
 }
 
@@ -109,7 +132,8 @@ impl<'d> Schemas<'d> {
             is_told: false,
         };
         let (names, taken, kept) = (HashMap::new(), HashSet::new(), HashMap::new());
-        Self { document, names, taken, kept, left }
+        let families = Families::default();
+        Self { document, names, taken, kept, families, left }
     }
 
     /// Notes that one operation fewer is to come.
@@ -155,28 +179,28 @@ impl<'d> Schemas<'d> {
     ) -> Result<Map<String, Value>, Fault> {
         let mut seen = HashSet::new();
         let mut queue = VecDeque::new();
-        for pointer in lifted.into_iter().flat_map(|lifted| &lifted.references) {
-            if seen.insert(pointer.clone()) {
-                queue.push_back(pointer.clone());
+        for target in lifted.into_iter().flat_map(|lifted| &lifted.references) {
+            if seen.insert(target.clone()) {
+                queue.push_back(target.clone());
             }
         }
-        let mut in_place: HashMap<Pointer, Vec<Pointer>> = HashMap::new();
+        let mut in_place: HashMap<Target, Vec<Target>> = HashMap::new();
         let mut definitions = Map::new();
         let share = self.left.share(direction);
         let mut left = share;
         let mut cut: Option<Pointer> = None;
-        while let Some(pointer) = queue.pop_front() {
-            let name = self.name(&pointer);
-            let kept = self.definition(&pointer, direction, warnings);
+        while let Some(target) = queue.pop_front() {
+            let name = self.name(&target);
+            let kept = self.definition(&target, direction, warnings);
             let lifted = kept.as_ref().as_ref().map_err(Clone::clone)?;
             let Some(rest) = left.checked_sub(lifted.nodes) else {
                 definitions.insert(name, Value::Object(Map::new()));
-                cut = cut.or(Some(pointer));
+                cut = cut.or(Some(target.place));
                 continue;
             };
             left = rest;
             definitions.insert(name, lifted.schema.clone());
-            in_place.insert(pointer, lifted.in_place.clone());
+            in_place.insert(target, lifted.in_place.clone());
             for reference in &lifted.references {
                 if seen.insert(reference.clone()) {
                     queue.push_back(reference.clone());
@@ -196,55 +220,61 @@ impl<'d> Schemas<'d> {
 
     fn definition(
         &mut self,
-        pointer: &Pointer,
+        target: &Target,
         direction: Direction,
         warnings: &mut Warnings,
     ) -> Rc<Result<Lifted, Fault>> {
-        let key = (pointer.clone(), direction);
+        let key = (target.clone(), direction);
         if let Some(kept) = self.kept.get(&key) {
             return Rc::clone(kept);
         }
         let document = self.document;
-        let lifted = match document.at(pointer) {
-            Some(schema) => lift::lift(self, pointer, schema, direction, usize::MAX, warnings),
-            None => Err(Fault::new(pointer, "there is nothing in this place")),
+        let lifted = match document.at(&target.place) {
+            Some(schema) => lift::define(self, target, schema, direction, warnings),
+            None => Err(Fault::new(&target.place, "there is nothing in this place")),
         };
         let lifted = Rc::new(lifted);
         self.kept.insert(key, Rc::clone(&lifted));
         lifted
     }
 
-    /// The name of a place under `$defs`: stable over the whole document.
-    fn name(&mut self, pointer: &Pointer) -> String {
-        if let Some(name) = self.names.get(pointer) {
+    /// The name of a definition under `$defs`: stable over the whole document.
+    fn name(&mut self, target: &Target) -> String {
+        if let Some(name) = self.names.get(target) {
             return name.clone();
         }
-        let tokens: Vec<String> = pointer.tokens().collect();
-        let words = match tokens.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        let tokens: Vec<String> = target.place.tokens().collect();
+        let mut words = match tokens.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["components", "schemas", ref rest @ ..] | ["definitions", ref rest @ ..]
                 if !rest.is_empty() =>
             {
                 rest.join("_")
             }
-            [] => pointer.document_stem().to_owned(),
+            [] => target.place.document_stem().to_owned(),
             ref all => all.join("_"),
         };
+        if target.reading.alone {
+            words.push_str("_base");
+        }
+        if target.reading.unclosed {
+            words.push_str("_open");
+        }
         let name = naming::unique(&naming::rewrite(&words), &self.taken);
         self.taken.insert(name.clone());
-        self.names.insert(pointer.clone(), name.clone());
+        self.names.insert(target.clone(), name.clone());
         name
     }
 }
 
 /// A schema that is defined by itself, for the same value, says nothing and sends a validator
 /// round in circles (JSON Schema 2020-12 core §9.4.1).
-fn refuse_groundless(edges: &HashMap<Pointer, Vec<Pointer>>) -> Result<(), Fault> {
-    let mut done: HashSet<&Pointer> = HashSet::new();
-    let mut starts: Vec<&Pointer> = edges.keys().collect();
+fn refuse_groundless(edges: &HashMap<Target, Vec<Target>>) -> Result<(), Fault> {
+    let mut done: HashSet<&Target> = HashSet::new();
+    let mut starts: Vec<&Target> = edges.keys().collect();
     starts.sort_unstable();
     for start in starts {
-        let mut path: Vec<(&Pointer, usize)> = vec![(start, 0)];
-        let mut on_path: HashSet<&Pointer> = HashSet::from([start]);
+        let mut path: Vec<(&Target, usize)> = vec![(start, 0)];
+        let mut on_path: HashSet<&Target> = HashSet::from([start]);
         while let Some((node, next)) = path.last_mut() {
             let node = *node;
             let target = edges.get(node).and_then(|targets| targets.get(*next));
@@ -256,7 +286,7 @@ fn refuse_groundless(edges: &HashMap<Pointer, Vec<Pointer>>) -> Result<(), Fault
                 }
                 Some(target) if on_path.contains(target) => {
                     return Err(Fault::new(
-                        target,
+                        &target.place,
                         "the schema is defined by itself alone; let it describe a value",
                     ));
                 }
