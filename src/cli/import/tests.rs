@@ -595,3 +595,54 @@ async fn a_file_may_refer_to_what_lies_in_its_folder_and_no_further() {
     origin.references = vec![crate::catalog::Allowed::Path(at("common"))];
     assert_eq!(callable(&origin).0, ["/in", "/common"]);
 }
+
+const STOCK: &str = r#"<definitions name="Stock" targetNamespace="urn:stock" xmlns="http://schemas.xmlsoap.org/wsdl/"
+    xmlns:t="urn:stock" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:xs="http://www.w3.org/2001/XMLSchema">
+  <types><xs:schema><xs:import namespace="urn:stock" schemaLocation="stock.xsd"/></xs:schema></types>
+  <message name="M"><part name="parameters" element="t:Any"/></message>
+  <portType name="PT">
+    <operation name="GetStock"><input message="t:M"/></operation>
+    <operation name="Book"><input message="t:M"/></operation>
+  </portType>
+  <binding name="B" type="t:PT"><s:binding transport="http://schemas.xmlsoap.org/soap/http"/>
+    <operation name="GetStock"><input><s:body use="literal"/></input></operation>
+    <operation name="Book"><input><s:body use="literal"/></input></operation>
+  </binding>
+  <binding name="Queue" type="t:PT"><s:binding transport="urn:queue"/></binding>
+  <service name="Stock">
+    <port name="Port" binding="t:B"><s:address location="https://stock.example.com/soap"/></port>
+    <port name="Second" binding="t:B"><s:address location="https://stock.example.com/soap"/></port>
+    <port name="Third" binding="t:Queue"/>
+  </service>
+</definitions>"#;
+
+#[tokio::test]
+async fn a_wsdl_becomes_tools_of_its_first_port_with_the_documents_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let xsd = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:stock">
+        <xs:element name="Any" type="xs:string"/></xs:schema>"#;
+    std::fs::write(folder.path().join("stock.xsd"), xsd).unwrap();
+    std::fs::write(folder.path().join("stock.wsdl"), STOCK).unwrap();
+    let place = folder.path().display().to_string();
+    let out = folder.path().join("tools.toml").display().to_string();
+    let done = run_in(folder.path(), &[&place, "--json", "--out", &out]).await.unwrap();
+    assert_eq!(
+        statuses(&done.report),
+        [
+            "stock/Stock.Port.GetStock tool get_stock",
+            "stock/Stock.Port.Book available -",
+            "stock/Stock.Second.GetStock available -",
+            "stock/Stock.Second.Book available -",
+            "stock/Stock.Third skipped -",
+        ]
+    );
+    let first = &done.report["operations"][0];
+    assert_eq!((&first["method"], &first["path"]), (&Value::Null, &Value::Null));
+    let text = written(&folder);
+    assert!(text.contains("base_url = \"https://stock.example.com/soap\""), "{text}");
+    assert!(text.contains("# effect  = \"read\""), "a person confirms it: {text}");
+    std::fs::remove_file(folder.path().join("stock.xsd")).unwrap();
+    let report = run_in(folder.path(), &[&place, "--json"]).await.unwrap().report;
+    let reason = report["operations"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("stock.xsd could not be read"), "{reason}");
+}

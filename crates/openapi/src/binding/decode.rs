@@ -123,7 +123,7 @@ fn read_xml(xml: &Xml, response: &Response) -> Result<Value, XmlError> {
     let named = content_type(response).filter(|all| media::parameter(all, "charset").is_some());
     let named = named.map(str::to_owned).or_else(declared);
     let text = responses::text(body, named.as_deref());
-    xml::read(xml, text.as_bytes())
+    xml::read(xml, &text)
 }
 
 fn bytes(response: &Response, media_type: &str) -> Payload {

@@ -10,10 +10,9 @@ use tollbridge_xml::{Attribute, Element, Node as Child, XmlError, chars};
 
 use super::{Content, Kind, Node, XSI, Xml};
 
-/// Reads a document as a value.
-pub(crate) fn read(xml: &Xml, bytes: &[u8]) -> Result<Value, XmlError> {
-    // Whoever has the response has made it UTF-8, whatever the document says of itself.
-    let root = tollbridge_xml::parse_as(bytes, Some("utf-8"))?;
+/// Reads a document as a value. It is text already, whatever encoding it declares.
+pub(crate) fn read(xml: &Xml, text: &str) -> Result<Value, XmlError> {
+    let root = tollbridge_xml::parse_as(text.as_bytes(), Some("utf-8"))?;
     Ok(value(xml, xml.node(xml.root), None, &root, 0))
 }
 

@@ -46,7 +46,7 @@ pub struct ReadOptions<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// It is no XML that we read.
-    #[error("{0}")]
+    #[error("this is XML or HTML, and no WSDL that can be read: {0}")]
     Xml(String),
     /// It is XML, and something else.
     #[error("expected `definitions` of WSDL 1.1 as the root, and found `{0}`")]
