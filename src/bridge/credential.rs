@@ -5,13 +5,16 @@
 //! (`OpenAPI` 3.1 §4.8.30). Nothing is guessed: where none is complete, nothing is sent.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tollbridge_operation::{ApiKeyPlace, Operation, SchemeUse, SecurityScheme};
+use tollbridge_operation::{
+    ApiKeyPlace, MessageSecurity, Operation, Password, SchemeUse, SecurityScheme,
+};
 
 use crate::secret::Secret;
 
@@ -52,6 +55,19 @@ pub enum Credential {
         /// The token.
         token: Secret,
     },
+    /// A `UsernameToken` in the message itself (OASIS WSS `UsernameToken` Profile 1.1.1).
+    Wsse {
+        /// The user.
+        username: String,
+        /// The password.
+        password: Secret,
+        /// Whether it is sent as a digest; `None`: as the description says, else as text.
+        digest: Option<bool>,
+        /// How long a message is valid; `None`: as the description says, else unsaid.
+        timestamp: Option<Duration>,
+        /// Whether a service that knows no WS-Security must refuse the message.
+        must_understand: bool,
+    },
 }
 
 /// Where an API key goes.
@@ -72,6 +88,8 @@ pub(super) struct Additions {
     pub(super) query: Vec<(String, String)>,
     /// Cookies, encoded: name and value.
     pub(super) cookies: Vec<(String, String)>,
+    /// What goes into the message itself.
+    pub(super) security: Option<MessageSecurity>,
 }
 
 /// Why an operation cannot be authenticated.
@@ -147,6 +165,7 @@ fn fitting<'a>(
         (SecurityScheme::Http { scheme }, Credential::Bearer { .. }) => scheme == "bearer",
         (SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. }, Credential::Bearer { .. })
         | (SecurityScheme::ApiKey { .. }, Credential::ApiKey { .. })
+        | (SecurityScheme::UsernameToken, Credential::Wsse { .. })
         // A key at a place of the user's choice stands in for a scheme that we do not speak.
         | (_, Credential::ApiKey { at: Some(_), .. }) => true,
         _ => false,
@@ -177,6 +196,16 @@ impl Additions {
             }
             Credential::Bearer { token } => {
                 self.add_header(AUTHORIZATION, &format!("Bearer {}", token.expose()))
+            }
+            Credential::Wsse { username, password, digest, timestamp, must_understand } => {
+                self.security = Some(MessageSecurity {
+                    username: username.clone(),
+                    password: Password::Clear(password.expose().to_owned()),
+                    digest: *digest,
+                    timestamp: *timestamp,
+                    must_understand: *must_understand,
+                });
+                Ok(())
             }
         }
     }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tollbridge_operation::Request;
 
 use super::breakage::Breakage;
 use super::prepare::Target;
@@ -72,7 +73,16 @@ async fn exchange(upstream: &Upstream, target: &Target, limit: Instant, sent: &S
     let begun = Instant::now();
     let mut request = reqwest::Request::new(target.method.clone(), target.url.clone());
     *request.headers_mut() = target.headers.clone();
-    let body = target.body.clone().unwrap_or_default();
+    let body = match &target.message {
+        None => target.body.clone().unwrap_or_default(),
+        Some(message) => {
+            let Ok(Ok(Request { body: Some(fresh), .. })) = message.request(upstream) else {
+                return Ended::Broken { what: Breakage::NoMessage, sent: false };
+            };
+            request.headers_mut().insert(CONTENT_TYPE, fresh.content_type);
+            fresh.bytes
+        }
+    };
     *request.body_mut() = Some(reqwest::Body::wrap(Watched::new(body, sent.clone())));
     let response = match timeout_at(limit, upstream.client.execute(request)).await {
         Ok(Ok(response)) => response,

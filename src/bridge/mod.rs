@@ -18,6 +18,7 @@
 //! | `upstream` | an API's address, credentials and bounds, checked once |
 //! | `address` | where a request may go, and that its URL arrives as it was built |
 //! | `credential` | which credential an operation gets |
+//! | `message` | what a message carries beside its arguments, anew for each attempt |
 //! | `prepare` | a call as a request, and its preview |
 //! | `client` | the connection pool and whom TLS trusts |
 //! | `exchange` | one request, one bounded answer |
@@ -39,6 +40,7 @@ mod engine;
 mod exchange;
 mod judge;
 mod link;
+mod message;
 mod prepare;
 mod redirect;
 mod report;

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::address;
 use super::credential::{self, Additions, Unauthenticated};
+use super::message::Message;
 use super::upstream::{Upstream, is_of_the_connection};
 use crate::secret::{REDACTED, Redactor};
 
@@ -48,6 +49,9 @@ pub enum PrepareError {
         /// What is wrong with its URL.
         reason: &'static str,
     },
+    /// The message needs a nonce, and there is none.
+    #[error("the system gives no random bytes, and the message needs some")]
+    Randomness,
     /// The request has a header that cannot be sent.
     #[error("the request's {0} cannot be sent")]
     Header(&'static str),
@@ -64,6 +68,8 @@ pub struct Prepared {
     pub(super) call: CallId,
     pub(super) target: Target,
     pub(super) redactor: Arc<Redactor>,
+    /// The body as it may be seen, where it holds secrets: `None` where it cannot be built.
+    pub(super) shown: Option<Option<Bytes>>,
 }
 
 /// A request, and where it goes. A redirect makes another one of it.
@@ -74,6 +80,10 @@ pub(super) struct Target {
     /// All headers; those that carry secrets are marked as sensitive.
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Bytes>,
+    /// What the body is made of, where each attempt needs another one.
+    pub(super) message: Option<Arc<Message>>,
+    /// Whether the body proves who we are.
+    pub(super) confidential: bool,
     /// The URL as it may be seen.
     pub(super) shown: String,
 }
@@ -95,28 +105,35 @@ pub struct Preview {
 /// fixed headers and credentials, over which no argument has a say.
 pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareError> {
     let api = || upstream.api.clone();
-    let request = call.operation.binding.encode(&call.arguments)?;
-    let credentials =
-        credential::additions(&upstream.credentials, &call.operation).map_err(|problem| {
-            match problem {
-                Unauthenticated::Missing(schemes) => {
-                    PrepareError::NoCredential { api: api(), schemes }
-                }
-                Unauthenticated::Unusable(reason) => {
-                    PrepareError::Credential { api: api(), reason }
-                }
-            }
-        })?;
+    let credentials = credential::additions(&upstream.credentials, &call.operation);
+    let security = credentials.as_ref().ok().and_then(|credentials| credentials.security.clone());
+    let message = Message::of(upstream, call, security);
+    let request = match &message {
+        None => call.operation.binding.encode(&call.arguments)?,
+        Some(message) => message.request(upstream).map_err(|_| PrepareError::Randomness)??,
+    };
+    let credentials = credentials.map_err(|problem| match problem {
+        Unauthenticated::Missing(schemes) => PrepareError::NoCredential { api: api(), schemes },
+        Unauthenticated::Unusable(reason) => PrepareError::Credential { api: api(), reason },
+    })?;
     let (url, shown) = address(upstream, &request, &credentials)?;
     let headers = headers(upstream, &request, credentials)?;
+    let confidential = message.as_ref().is_some_and(Message::is_confidential);
+    let seen = message.as_ref().filter(|_| confidential).map(|message| {
+        let shown = message.shown(upstream).and_then(|request| request.body);
+        shown.map(|body| body.bytes)
+    });
     let target = Target {
         method: request.method,
         url,
         headers,
         body: request.body.map(|body| body.bytes),
+        message: message.filter(Message::is_momentary).map(Arc::new),
+        confidential,
         shown,
     };
-    Ok(Prepared { call: call.id.clone(), target, redactor: Arc::clone(&upstream.redactor) })
+    let redactor = Arc::clone(&upstream.redactor);
+    Ok(Prepared { call: call.id.clone(), target, redactor, shown: seen })
 }
 
 /// The URL, and the URL as it may be seen. The latter is built without the credentials, so
@@ -243,7 +260,11 @@ impl Prepared {
             method: self.method().to_owned(),
             url: self.url().to_owned(),
             headers: headers.map(|(name, value)| (name.to_string(), shown(value))).collect(),
-            body: self.target.body.as_ref().map(|body| self.body(body)),
+            body: match &self.shown {
+                None => self.target.body.as_ref().map(|body| self.body(body)),
+                Some(Some(body)) => Some(self.body(body)),
+                Some(None) => Some(Value::String(REDACTED.to_owned())),
+            },
         }
     }
 

@@ -10,7 +10,7 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue};
 use rustls::RootCertStore;
-use tollbridge_operation::{ApiName, Operation};
+use tollbridge_operation::{ApiName, Enclosure, Operation};
 use url::Url;
 
 use super::address::Hosts;
@@ -31,6 +31,8 @@ pub struct UpstreamConfig {
     pub credentials: Credentials,
     /// Headers that go with every request and that no argument can change.
     pub headers: Vec<(HeaderName, HeaderText)>,
+    /// What is enclosed in every message, but for credentials.
+    pub enclosure: Enclosure,
     /// The whole call: requests and waits. Whoever calls [`execute`](super::execute) makes
     /// its deadline of it, or of what the tool says.
     pub timeout: Duration,
@@ -115,6 +117,7 @@ pub struct Upstream {
     pub(super) hosts: Hosts,
     pub(super) credentials: Credentials,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) enclosure: Arc<Enclosure>,
     timeout: Duration,
     pub(super) attempt_timeout: Duration,
     pub(super) redirects: Redirects,
@@ -123,8 +126,10 @@ pub struct Upstream {
     pub(super) redactor: Arc<Redactor>,
     /// Draws evenly from nothing to what it is given.
     pub(super) jitter: fn(Duration) -> Duration,
-    /// What `Retry-After` dates are compared with.
+    /// What `Retry-After` dates are compared with, and messages are dated by.
     pub(super) clock: fn() -> SystemTime,
+    /// What nonces are made of; `None` where the system gives nothing.
+    pub(super) random: fn() -> Option<[u8; 32]>,
 }
 
 impl Upstream {
@@ -164,6 +169,7 @@ impl Upstream {
             hosts,
             credentials: config.credentials,
             headers,
+            enclosure: Arc::new(config.enclosure),
             timeout: config.timeout,
             attempt_timeout: config.attempt_timeout,
             redirects: config.redirects,
@@ -172,6 +178,7 @@ impl Upstream {
             redactor,
             jitter,
             clock: SystemTime::now,
+            random,
         })
     }
 
@@ -255,6 +262,11 @@ fn check_credentials(credentials: &Credentials) -> Result<(), &'static str> {
             by_name.values().try_for_each(|credential| credential::check(credential, false))
         }
     }
+}
+
+fn random() -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).ok().map(|()| bytes)
 }
 
 /// Evenly from nothing to `max`. Without randomness, all of it: a wait may be too long.

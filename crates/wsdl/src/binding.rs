@@ -5,17 +5,20 @@
 //! under 200, which many upstreams send, and an envelope is read whatever its media type.
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value};
 use tollbridge_operation::{
-    Answer, Arguments, Binding, Body, EncodeError, Payload, Request, Response,
+    Answer, Arguments, Binding, Body, Drift, Enclosure, EncodeError, Moment, Payload, Request,
+    Response,
 };
 use tollbridge_xml::Element as Node;
 
 use crate::envelope::{self, Opened};
+use crate::header::{self, Enclosed};
 use crate::message::{Message, OperationPlan, Shape, SoapVersion, wrapped};
 use crate::multiref;
 use crate::plan::Element;
@@ -71,6 +74,25 @@ impl SoapBinding {
             ),
         };
         Ok(Self { plan, content_type, headers })
+    }
+
+    fn request(
+        &self,
+        arguments: &Arguments,
+        enclosed: Option<Enclosed<'_>>,
+    ) -> Result<Request, EncodeError> {
+        let envelope = envelope::write(&self.plan, &arguments.0, enclosed)?;
+        Ok(Request {
+            method: Method::POST,
+            path: String::new(),
+            query: None,
+            headers: self.headers.clone(),
+            cookies: Vec::new(),
+            body: Some(Body {
+                content_type: self.content_type.clone(),
+                bytes: Bytes::from(envelope),
+            }),
+        })
     }
 
     fn read(&self, body: &[&Node]) -> (Payload, Reading<'_>) {
@@ -190,23 +212,35 @@ fn parts<'a>(
 
 impl Binding for SoapBinding {
     fn encode(&self, arguments: &Arguments) -> Result<Request, EncodeError> {
-        let envelope = envelope::write(&self.plan, &arguments.0)?;
-        Ok(Request {
-            method: Method::POST,
-            path: String::new(),
-            query: None,
-            headers: self.headers.clone(),
-            cookies: Vec::new(),
-            body: Some(Body {
-                content_type: self.content_type.clone(),
-                bytes: Bytes::from(envelope),
-            }),
-        })
+        self.request(arguments, None)
+    }
+
+    fn enclose(
+        &self,
+        arguments: &Arguments,
+        enclosure: &Enclosure,
+        moment: &Moment<'_>,
+    ) -> Result<Request, EncodeError> {
+        self.request(arguments, Some(Enclosed { enclosure, moment }))
+    }
+
+    fn is_momentary(&self, enclosure: &Enclosure) -> bool {
+        header::is_momentary(enclosure)
+    }
+
+    fn has_header(&self, name: &str) -> bool {
+        self.plan.headers.iter().any(|header| header.key() == name)
+    }
+
+    fn check(&self, enclosure: &Enclosure) -> Result<(), EncodeError> {
+        let moment =
+            Moment { now: SystemTime::UNIX_EPOCH, random: [0; 32], to: "http://localhost" };
+        header::check(&self.plan, Enclosed { enclosure, moment: &moment })
     }
 
     fn decode(&self, response: &Response) -> Answer {
         if response.body.iter().all(u8::is_ascii_whitespace) {
-            return done(response.status, Payload::Empty, Reading::new(&self.plan.types));
+            return done(response.status, Payload::Empty, Vec::new(), Map::new());
         }
         let charset = charset(response);
         let root = match tollbridge_xml::parse_as(&response.body, charset.as_deref()) {
@@ -218,22 +252,30 @@ impl Binding for SoapBinding {
             Some(Opened::Fault(fault)) => {
                 Answer::Failure { payload: Payload::Empty, fault: Some(fault) }
             }
-            Some(Opened::Body(body)) => {
-                let resolved = multiref::resolve(&body);
+            Some(Opened::Body { elements, header }) => {
+                let resolved = multiref::resolve(&elements);
                 let body: Cow<'_, [&Node]> = match &resolved {
                     Some(nodes) => Cow::Owned(nodes.iter().collect()),
-                    None => Cow::Borrowed(&body),
+                    None => Cow::Borrowed(&elements),
                 };
                 let (payload, reading) = self.read(&body);
-                done(response.status, payload, reading)
+                let (headers, more) = header::read(header, &self.plan);
+                let mut drift = reading.into_drift();
+                drift.extend(more);
+                done(response.status, payload, drift, headers)
             }
         }
     }
 }
 
-fn done(status: StatusCode, payload: Payload, reading: Reading<'_>) -> Answer {
+fn done(
+    status: StatusCode,
+    payload: Payload,
+    drift: Vec<Drift>,
+    headers: Map<String, Value>,
+) -> Answer {
     if status.is_success() {
-        Answer::Success { payload, drift: reading.into_drift() }
+        Answer::Success { payload, drift, headers }
     } else {
         Answer::Failure { payload, fault: None }
     }

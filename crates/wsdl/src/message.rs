@@ -37,6 +37,8 @@ pub(crate) struct OperationPlan {
     pub(crate) types: Arc<Types>,
     /// Header blocks of the request; their values are members of the argument `headers`.
     pub(crate) headers: Vec<Arc<Element>>,
+    /// Header blocks of the answer.
+    pub(crate) answer_headers: Vec<Arc<Element>>,
     pub(crate) input: Message,
     /// `None` for an operation that answers nothing.
     pub(crate) output: Option<Message>,

@@ -27,6 +27,8 @@ pub(crate) struct Writer<'t> {
     pub(super) names: Names,
     /// SOAP encoding: each element says its type (SOAP 1.1 §5.1).
     pub(super) encoded: bool,
+    /// Attributes that the next element gets beside its own.
+    pub(crate) beside: Attributes,
 }
 
 /// The prefixes of a message, declared at its root.
@@ -64,8 +66,8 @@ impl Prefixes for Names {
     }
 }
 
-pub(super) type Attributes = Vec<(String, String)>;
-pub(super) type Written = Result<(), EncodeError>;
+pub(crate) type Attributes = Vec<(String, String)>;
+pub(crate) type Written = Result<(), EncodeError>;
 
 pub(super) fn refused(pointer: &str, expected: impl Into<String>) -> EncodeError {
     EncodeError { pointer: pointer.to_owned(), expected: expected.into() }
@@ -73,7 +75,7 @@ pub(super) fn refused(pointer: &str, expected: impl Into<String>) -> EncodeError
 
 impl<'t> Writer<'t> {
     pub(crate) fn new(types: &'t Types, names: Names, encoded: bool) -> Self {
-        Self { types, xml: XmlWriter::fragment(), names, encoded }
+        Self { types, xml: XmlWriter::fragment(), names, encoded, beside: Attributes::new() }
     }
 
     /// What was written, and the prefixes that whoever writes the root must declare.
@@ -84,8 +86,25 @@ impl<'t> Writer<'t> {
     /// Begins an element of nobody's schema, such as the wrapper of an rpc message.
     pub(crate) fn start(&mut self, name: &QName, attributes: &[(&str, &str)]) -> String {
         let tag = self.names.qualified(name);
-        self.xml.start(&tag, attributes);
+        let beside = std::mem::take(&mut self.beside);
+        let beside = beside.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let all: Vec<(&str, &str)> = attributes.iter().copied().chain(beside).collect();
+        self.xml.start(&tag, &all);
         tag
+    }
+
+    /// Writes an element of nobody's schema with text in it.
+    pub(crate) fn leaf_of(
+        &mut self,
+        name: &QName,
+        attributes: &[(&str, &str)],
+        text: &str,
+        at: &str,
+    ) -> Written {
+        let tag = self.start(name, attributes);
+        self.text(text, at)?;
+        self.xml.end(&tag);
+        Ok(())
     }
 
     pub(crate) fn end(&mut self, tag: &str) {
@@ -214,8 +233,12 @@ impl<'t> Writer<'t> {
 
     pub(super) fn open(&mut self, name: &QName, attributes: &Attributes) -> String {
         let tag = self.names.qualified(name);
-        let attributes: Vec<(&str, &str)> =
-            attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let beside = std::mem::take(&mut self.beside);
+        let attributes: Vec<(&str, &str)> = attributes
+            .iter()
+            .chain(&beside)
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         self.xml.start(&tag, &attributes);
         tag
     }

@@ -28,7 +28,7 @@ use self::operation::{Draft, Identity};
 use crate::binding::SoapBinding;
 use crate::documents::{Documents, Source, WSDL};
 use crate::message::OperationPlan;
-use crate::plan::{Compiler, Fault};
+use crate::plan::{Compiler, Element, Fault};
 use crate::xsd::{self, Schemas};
 
 /// What the reader has to know besides the document.
@@ -211,6 +211,8 @@ fn finish(
     let output = output.filter(|output| types.broken(output.roots()).is_none());
     let faults: Vec<_> =
         draft.faults.iter().filter(|fault| types.broken([fault.ty]).is_none()).cloned().collect();
+    let sound = |header: &&Arc<Element>| types.broken([header.ty]).is_none();
+    let answer_headers = draft.answer_headers.iter().filter(sound).cloned().collect();
     let input_schema = schema::input(types, &input, &draft.headers);
     let output_schema = output.as_ref().map(|output| schema::output(types, output));
     let (effect, idempotent) = effect(&draft.name);
@@ -220,6 +222,7 @@ fn finish(
         action: draft.action.clone(),
         types: Arc::clone(types),
         headers: draft.headers.clone(),
+        answer_headers,
         input,
         output,
         faults,

@@ -32,6 +32,7 @@ pub(super) struct Draft {
     pub(super) servers: Vec<String>,
     pub(super) security: Vec<SecurityRequirement>,
     pub(super) headers: Vec<Arc<Element>>,
+    pub(super) answer_headers: Vec<Arc<Element>>,
     pub(super) faults: Vec<Arc<Element>>,
     /// What is the same for an operation through each port of its service.
     pub(super) identity: Identity,
@@ -95,11 +96,13 @@ pub(super) fn draft<'d>(
         return Err(fault("it is sent with attachments, which are not bridged".to_owned()));
     }
     let input = reader.body(said_input, bound_input, &name, &headers)?;
+    // What is broken of an answer's headers is read as it comes.
+    let answer_headers = reader.headers(bound_output).unwrap_or_default();
     let output = match said_output {
         Some(said) => {
             let wrapper = format!("{name}Response");
             // An answer that cannot be described is read as it comes.
-            reader.body(said, bound_output, &wrapper, &[]).ok()
+            reader.body(said, bound_output, &wrapper, &answer_headers).ok()
         }
         None => None,
     };
@@ -125,6 +128,7 @@ pub(super) fn draft<'d>(
         servers: binding.servers.clone(),
         security: policy::security(definitions, binding.node, bound),
         headers: headers.into_iter().map(|header| header.element).collect(),
+        answer_headers: answer_headers.into_iter().map(|header| header.element).collect(),
         faults,
         input,
         output,

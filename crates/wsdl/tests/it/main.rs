@@ -4,11 +4,13 @@
 mod answers;
 mod documents;
 mod faults;
+mod headers;
 mod hostile;
 mod properties;
 mod requests;
 mod rpc;
 mod schemas;
+mod security;
 mod services;
 mod support;
 mod types;
