@@ -68,8 +68,8 @@ pub struct Prepared {
     pub(super) call: CallId,
     pub(super) target: Target,
     pub(super) redactor: Arc<Redactor>,
-    /// The body as it may be seen, where it holds secrets: `None` where it cannot be built.
-    pub(super) shown: Option<Option<Bytes>>,
+    /// The body as it may be seen, where it holds secrets.
+    pub(super) shown: Option<Bytes>,
 }
 
 /// A request, and where it goes. A redirect makes another one of it.
@@ -120,8 +120,8 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
     let headers = headers(upstream, &request, credentials)?;
     let confidential = message.as_ref().is_some_and(Message::is_confidential);
     let seen = message.as_ref().filter(|_| confidential).map(|message| {
-        let shown = message.shown(upstream).and_then(|request| request.body);
-        shown.map(|body| body.bytes)
+        let body = message.shown(upstream).and_then(|request| request.body);
+        body.map_or(Bytes::from_static(REDACTED.as_bytes()), |body| body.bytes)
     });
     let target = Target {
         method: request.method,
@@ -260,11 +260,7 @@ impl Prepared {
             method: self.method().to_owned(),
             url: self.url().to_owned(),
             headers: headers.map(|(name, value)| (name.to_string(), shown(value))).collect(),
-            body: match &self.shown {
-                None => self.target.body.as_ref().map(|body| self.body(body)),
-                Some(Some(body)) => Some(self.body(body)),
-                Some(None) => Some(Value::String(REDACTED.to_owned())),
-            },
+            body: self.shown.as_ref().or(self.target.body.as_ref()).map(|body| self.body(body)),
         }
     }
 
