@@ -5,6 +5,7 @@
 #   node=$(node22)                                    a Node.js of 22 or newer
 #   project=$(npm_project DIR)                        a folder with what DIR/package.json names
 #   python=$(mcp_python)                              a python with the official MCP client
+#   python=$(soap_python)                             likewise, with what judges SOAP
 #
 # Each prints a path and nothing else, talks on standard error, and fails with 2.
 
@@ -56,6 +57,10 @@ venv_python() {
 
 mcp_python() {
     venv_python mcp mcp==2.3.0
+}
+
+soap_python() {
+    venv_python soap mcp==2.3.0 lxml==6.1.3 xmlschema==4.3.2 zeep==4.3.3 spyne==2.14.0 rstr==3.2.2
 }
 
 node22() {
