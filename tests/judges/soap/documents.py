@@ -18,7 +18,8 @@ SOAP = {
     "http://schemas.xmlsoap.org/wsdl/soap12/": "http://www.w3.org/2003/05/soap-envelope",
 }
 OURS = "urn:tollbridge:judge"
-# Schemas that documents use by their namespaces alone: those that come with `xmlschema`.
+# Schemas that documents use by their namespaces alone: ours, and those that come with `xmlschema`.
+_HERE = pathlib.Path(__file__).resolve().parent / "schemas"
 _KNOWN = pathlib.Path(xmlschema.__file__).parent / "schemas"
 KNOWN = {
     "http://www.w3.org/XML/1998/namespace": _KNOWN / "XML" / "xml.xsd",
@@ -26,7 +27,10 @@ KNOWN = {
     "http://schemas.xmlsoap.org/soap/encoding/": _KNOWN / "WSDL" / "soap-encoding.xsd",
     "http://schemas.xmlsoap.org/wsdl/": _KNOWN / "WSDL" / "wsdl.xsd",
     "http://www.w3.org/2000/09/xmldsig#": _KNOWN / "DSIG" / "xmldsig-core-schema.xsd",
+    "http://www.w3.org/2005/08/addressing": _HERE / "addressing.xsd",
+    "http://ws-i.org/profiles/basic/1.1/xsd": _HERE / "swaref.xsd",
 }
+MADE_UP = _HERE / "made-up.xsd"
 PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True)
 
 
@@ -133,6 +137,7 @@ class Documents:
         ]
         if body.get("parts") is not None:
             parts = [part for part in parts if part[0] in body.get("parts").split()]
+        style = "rpc" if style == "rpc" else "document"
         return {"style": style, "use": body.get("use", "literal"), "namespace": body.get("namespace"), "parts": parts, "envelope": SOAP[soap]}
 
     def lay_out(self, folder):
@@ -158,7 +163,11 @@ class Documents:
             place, root = waiting.pop(0)
             if place in done:
                 continue
-            root = done[place] = parsed(etree.tostring(root, with_tail=False))
+            root = done[place] = parsed(etree.tostring(root, encoding="utf-8", with_tail=False))
+            # Text between components is no schema's, but some have it.
+            root.text = None
+            for child in root:
+                child.tail = None
             name_of(place)
             for child in root.iterchildren(x("import"), x("include"), x("redefine")):
                 found = located(place[0], child.get("schemaLocation", "")) if child.get("schemaLocation") else None
@@ -171,7 +180,12 @@ class Documents:
                         waiting.append((target, top))
                     else:
                         target = None
-                if child.tag == x("import"):
+                if child.tag == x("import") and child.get("namespace") == root.get("targetNamespace"):
+                    # No schema imports its own namespace (part 1, 4.2.3); all of it is there as it is.
+                    root.remove(child)
+                    if target is not None:
+                        space(child.get("namespace"), target)
+                elif child.tag == x("import"):
                     namespace = child.get("namespace")
                     wanted.add(namespace)
                     if target is not None:
@@ -208,6 +222,7 @@ class Documents:
 
     def _everything(self, folder, wrappers):
         root = etree.Element(x("schema"), nsmap={"xs": XSD}, targetNamespace=OURS)
+        wrappers["urn:made-up"] = MADE_UP.as_uri()
         types = self.part_types()
         for one in types:
             if one.namespace in KNOWN and one.namespace not in wrappers:
@@ -222,13 +237,15 @@ class Documents:
             # A part's element is in no namespace (Basic Profile 1.1, R2735): a local one.
             holder = etree.SubElement(root, x("element"), name=f"part.{number}")
             inside = etree.SubElement(etree.SubElement(holder, x("complexType")), x("sequence"))
+            prefix = {XSD: "xs:", None: ""}.get(one.namespace, "part:")
             for name in self.part_names(one):
-                part = etree.SubElement(inside, x("element"), nsmap={"t": one.namespace} if one.namespace else None)
-                part.set("name", name)
-                part.set("type", f"t:{one.localname}" if one.namespace else one.localname)
-                part.set("form", "unqualified")
-                part.set("minOccurs", "0")
-                part.set("nillable", "true")
+                declared = f'xmlns:part="{one.namespace}"' if prefix == "part:" else ""
+                inside.append(
+                    parsed(
+                        f'<xs:element xmlns:xs="{XSD}" {declared} name="{name}" type="{prefix}{one.localname}" '
+                        'form="unqualified" minOccurs="0" nillable="true"/>'
+                    )
+                )
         path = folder / "everything.xsd"
         path.write_bytes(etree.tostring(root))
         return path
@@ -249,5 +266,5 @@ class Documents:
         """A part's element, in the element of `OURS` that its type is validated by."""
         number = self.part_types().index(of)
         holder = etree.Element(f"{{{OURS}}}part.{number}", nsmap={"judge": OURS})
-        holder.append(parsed(etree.tostring(node, with_tail=False)))
-        return parsed(etree.tostring(holder))
+        holder.append(parsed(etree.tostring(node, encoding="utf-8", with_tail=False)))
+        return parsed(etree.tostring(holder, encoding="utf-8"))

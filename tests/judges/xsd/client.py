@@ -48,7 +48,7 @@ class Validators:
     def judge(self, node):
         """{validator: None where it is valid, else why not}, of those that could read the schemas."""
         said = {}
-        node = parsed(etree.tostring(node, with_tail=False))
+        node = parsed(etree.tostring(node, encoding="utf-8", with_tail=False))
         if self.libxml2 is not None:
             said["libxml2"] = None if self.libxml2.validate(node) else str(self.libxml2.error_log.last_error)
         if self.xmlschema is not None:
@@ -68,13 +68,17 @@ def to_judge(documents, binding, envelope):
     header = root.find(f"{{{soap}}}Header")
     found = list(header) if header is not None else []
     if body["style"] == "document":
-        if any(kind is not None for _, _, kind in body["parts"]):
-            raise Unreadable("a part of a document has a type")
-        return found + content
+        for node, (name, _, kind) in zip(content, body["parts"]):
+            if kind is not None and node.tag != name:
+                raise AssertionError(f"the part is {node.tag}, and not {name}")
+            found.append(node if kind is None else documents.wrapped_part(node, kind))
+        return found
     if len(content) != 1:
         raise AssertionError(f"{len(content)} elements in the body of rpc")
     [wrapper] = content
     name = etree.QName(wrapper)
+    if body["namespace"] is None:
+        raise Unreadable("the body of rpc has no namespace, against R2717 of the Basic Profile")
     if name.localname != binding.get("name") or name.namespace != (body["namespace"] or None):
         raise AssertionError(f"the wrapper is {wrapper.tag}, and not {{{body['namespace']}}}{binding.get('name')}")
     if [one.tag for one in wrapper] != [part[0] for part in body["parts"]]:
@@ -105,7 +109,7 @@ def mirrored(corpus, folder):
             for child in list(answer):
                 answer.remove(child)
             for child in asked:
-                answer.append(parsed(etree.tostring(child, with_tail=False)))
+                answer.append(parsed(etree.tostring(child, encoding="utf-8", with_tail=False)))
             answer.attrib.clear()
             answer.attrib.update(asked.attrib)
         tree.write(str(path))
@@ -116,7 +120,7 @@ def same(sent, read):
     if isinstance(sent, bool) or isinstance(read, bool):
         return sent is read
     if isinstance(sent, (int, float, str)) and isinstance(read, (int, float, str)):
-        if str(sent) == str(read):
+        if str(sent) == str(read) or canonical(str(sent)) == canonical(str(read)):
             return True
         try:
             return decimal.Decimal(str(sent)) == decimal.Decimal(str(read))
@@ -125,9 +129,20 @@ def same(sent, read):
     if isinstance(sent, list) and isinstance(read, list):
         return len(sent) == len(read) and all(map(same, sent, read))
     if isinstance(sent, dict) and isinstance(read, dict):
-        # What has a default is there in an answer also where it was not said.
-        return set(sent) <= set(read) and all(same(sent[key], read[key]) for key in sent)
+        # What has a default is there in an answer also where it was not said, and no element is
+        # an empty list.
+        return all(same(value, read[key]) if key in read else value == [] for key, value in sent.items())
     return sent is None and read is None
+
+
+def canonical(text):
+    """XML in a text, whatever its prefixes; other text as it is."""
+    if not text.startswith("<"):
+        return text
+    try:
+        return etree.canonicalize(text, rewrite_prefixes=True)
+    except etree.XMLSyntaxError:
+        return text
 
 
 class Counts:
@@ -193,7 +208,7 @@ def judge(tally, wire, path, folder, mirror, shown):
                     if why is not None:
                         others = [other for other, word in said.items() if word is None]
                         beside = f" ({', '.join(others)} says it is valid)" if others else ""
-                        wrong.append(f"{key} {fill}: {name}{beside}: {why}\n            {json.dumps(arguments, ensure_ascii=False)[:600]}\n            {etree.tostring(node).decode()[:1500]}")
+                        wrong.append(f"{key} {fill}: {name}{beside}: {why}\n            {json.dumps(arguments, ensure_ascii=False)[:600]}\n            {etree.tostring(node, encoding='unicode')[:1500]}")
     if mirror is not None:
         loaded = wire.load(mirror / path.relative_to(folder), mirror)
         known = {one["id"] for one in loaded.get("operations", ())}
