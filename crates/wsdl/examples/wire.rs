@@ -57,9 +57,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn contents(description: &Description) -> Value {
-    let operations = description.operations.iter().map(|operation| {
-        json!({"id": operation.id.key.as_str(), "input": operation.input.as_value()})
-    });
+    let operations = description.operations.iter().map(
+        |operation| json!({"id": operation.id.key.as_str(), "input": operation.input.as_value()}),
+    );
     let skipped = description.skipped.iter().map(|one| one.reason.as_str());
     json!({
         "operations": operations.collect::<Vec<_>>(),

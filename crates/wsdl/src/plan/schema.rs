@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::words;
 use super::{Body, Complex, Content, Element, Particle, Term, TypeId, Types, UNBOUNDED, Variant};
-use crate::xsd::simple::Direction;
+use crate::xsd::simple::{Direction, Simple};
 use tollbridge_xml::Scope;
 
 /// More derived types than this are not spelled out: `@type` then lists their names alone.
@@ -96,10 +96,10 @@ impl<'t> SchemaWriter<'t> {
                 one => json!({"anyOf": [one, {"type": "null"}]}),
             };
         }
-        if let (Some(fixed), Some("string")) =
-            (&element.fixed, schema.get("type").and_then(Value::as_str))
+        if let (Some(fixed), Body::Simple(simple)) =
+            (&element.fixed, &self.types.get(element.ty).body)
         {
-            schema["const"] = fixed.clone().into();
+            fix(&mut schema, simple, fixed);
         }
         if repeats {
             schema = json!({"type": "array", "items": schema});
@@ -260,6 +260,9 @@ impl<'t> SchemaWriter<'t> {
         }
         for attribute in &complex.attributes {
             let mut schema = attribute.simple.schema(self.direction);
+            if let Some(fixed) = &attribute.fixed {
+                fix(&mut schema, &attribute.simple, fixed);
+            }
             if let Some(text) = &attribute.documentation {
                 describe(&mut schema, text);
             }
@@ -360,6 +363,14 @@ impl<'t> SchemaWriter<'t> {
                 );
             }
         }
+    }
+}
+
+/// Allows only what is fixed, where its type has one form in JSON.
+fn fix(schema: &mut Value, simple: &Simple, fixed: &str) {
+    let has_one_form = matches!(schema["type"].as_str(), Some("string" | "integer" | "boolean"));
+    if let (true, Ok(value)) = (has_one_form, simple.read(fixed, &Scope::default())) {
+        schema["const"] = value;
     }
 }
 

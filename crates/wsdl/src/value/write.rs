@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tollbridge_operation::EncodeError;
-use tollbridge_xml::{XmlWriter, chars};
+use tollbridge_xml::{Scope, XmlWriter, chars};
 
 use super::pointer;
 use crate::name::QName;
@@ -124,8 +124,9 @@ impl<'t> Writer<'t> {
             return Err(refused(at, expected));
         }
         if let (Some(fixed), Some(simple)) = (&element.fixed, self.simple_of(element.ty)) {
-            let said = simple.write(value, &mut self.names).map_err(|e| refused(at, e))?;
-            if said != fixed.trim() && said != *fixed {
+            let text = value.get("#text").unwrap_or(value);
+            let said = simple.write(text, &mut self.names).map_err(|e| refused(at, e))?;
+            if !simple.is_same(&said, fixed) {
                 return Err(refused(at, format!("{fixed}, which is fixed")));
             }
         }
@@ -288,7 +289,9 @@ impl<'t> Writer<'t> {
                         .simple
                         .write(value, &mut self.names)
                         .map_err(|expected| refused(&here, expected))?;
-                    if let Some(fixed) = fixed.as_ref().filter(|fixed| text != fixed.trim()) {
+                    if let Some(fixed) =
+                        fixed.as_ref().filter(|fixed| !attribute.simple.is_same(&text, fixed))
+                    {
                         return Err(refused(&here, format!("{fixed}, which is fixed")));
                     }
                     text
@@ -430,7 +433,13 @@ impl<'t> Writer<'t> {
         match object.get(element.key()) {
             None if particle.least == 0 => Ok(()),
             None => match &element.fixed {
-                Some(fixed) => self.element(element, &Value::String(fixed.clone()), &here),
+                Some(fixed) => {
+                    let value = self
+                        .simple_of(element.ty)
+                        .and_then(|simple| simple.read(fixed, &Scope::default()).ok());
+                    let value = value.unwrap_or_else(|| Value::String(fixed.clone()));
+                    self.element(element, &value, &here)
+                }
                 None => Err(refused(&here, "a value")),
             },
             Some(value) if particle.most > 1 => {
