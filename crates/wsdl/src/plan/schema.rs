@@ -85,7 +85,9 @@ impl<'t> SchemaWriter<'t> {
     /// The schema of one value of an element, or of a list of them where it may repeat.
     pub(crate) fn element(&mut self, element: &Element, repeats: bool) -> Value {
         let mut schema = self.value(element);
-        if element.nillable {
+        if self.types.nil(element).is_some()
+            || (element.nillable && self.direction == Direction::Output)
+        {
             schema = match schema {
                 Value::Object(mut one) if one.contains_key("anyOf") && one.len() == 1 => {
                     if let Some(Value::Array(branches)) = one.get_mut("anyOf") {

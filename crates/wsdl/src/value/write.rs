@@ -95,12 +95,7 @@ impl<'t> Writer<'t> {
     /// Writes one element that holds `value`.
     pub(crate) fn element(&mut self, element: &Element, value: &Value, at: &str) -> Written {
         if value.is_null() {
-            if !element.nillable {
-                return Err(refused(at, "a value; null is not allowed here"));
-            }
-            let tag = self.names.qualified(&element.name);
-            self.xml.empty(&tag, &[("xsi:nil", "true")]);
-            return Ok(());
+            return self.nil(element, at);
         }
         let spelled = value.get("@type").and_then(Value::as_str);
         let substitute = spelled
@@ -131,6 +126,24 @@ impl<'t> Writer<'t> {
             }
         }
         self.typed(&element.name, element.ty, value, at)
+    }
+
+    /// A nil element has the attributes of its type, and no abstract one (part 1 §3.3.4).
+    fn nil(&mut self, element: &Element, at: &str) -> Written {
+        let types = self.types;
+        let Some((variant, complex)) = types.nil(element) else {
+            return Err(refused(at, "a value; null is not allowed here"));
+        };
+        let mut attributes = self.xsi_type(variant.map(|variant| &variant.name));
+        attributes.push(("xsi:nil".to_owned(), "true".to_owned()));
+        if let Some(complex) = complex {
+            self.attributes(complex, &Map::new(), &mut attributes, at)?;
+        }
+        let tag = self.names.qualified(&element.name);
+        let attributes: Vec<(&str, &str)> =
+            attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.xml.empty(&tag, &attributes);
+        Ok(())
     }
 
     fn simple_of(&self, id: TypeId) -> Option<Arc<Simple>> {

@@ -263,6 +263,28 @@ fn what_is_fixed_is_published_as_the_only_value() {
 }
 
 #[test]
+fn null_has_what_its_type_demands_or_is_refused() {
+    let components = r#"<xs:complexType name="Base" abstract="true"><xs:sequence/></xs:complexType>
+      <xs:complexType name="Asked"><xs:complexContent><xs:extension base="t:Base">
+        <xs:attribute name="a" use="required"/></xs:extension></xs:complexContent></xs:complexType>
+      <xs:complexType name="Free"><xs:complexContent><xs:extension base="t:Base">
+        <xs:attribute name="f" fixed="1" use="required"/></xs:extension></xs:complexContent></xs:complexType>"#;
+    let element = |ty: &str| format!(r#"<xs:element name="x" type="t:{ty}" nillable="true"/>"#);
+    let with = |ty: &str| operation(&echo(&element(ty), components));
+    let null = json!({"x": null});
+    assert_eq!(refused(&with("Asked"), null.clone()).0, "/x");
+    assert!(!accepts(&with("Asked"), &null));
+    for (ty, wire) in [
+        ("Free", r#"<n1:x xsi:nil="true" f="1"/>"#),
+        ("Base", r#"<n1:x xsi:type="n1:Free" xsi:nil="true" f="1"/>"#),
+    ] {
+        survives(&with(ty), &null);
+        let xml = sent(&with(ty), null.clone());
+        assert!(xml.contains(wire), "{xml}");
+    }
+}
+
+#[test]
 fn a_length_that_is_not_that_of_the_text_is_told_in_words() {
     for (base, words) in
         [("token", "text, a length of 4"), ("base64Binary", "bytes in base64, a length of 4")]
