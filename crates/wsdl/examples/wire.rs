@@ -101,7 +101,7 @@ fn decode(operation: &Operation, body: &str) -> Value {
             let value = match payload {
                 Payload::Value(value) => value,
                 Payload::Empty => json!({}),
-                other => json!({"#payload": format!("{other:?}")}),
+                Payload::Bytes { media_type, .. } => json!({"#bytes": media_type}),
             };
             json!({"value": value, "drift": drift.collect::<Vec<_>>()})
         }

@@ -4,7 +4,6 @@
 """
 
 import collections
-import decimal
 import json
 import pathlib
 import shutil
@@ -16,6 +15,7 @@ sys.path.insert(0, str(HERE.parent / "lib"))
 sys.path.insert(0, str(HERE.parent / "soap"))
 
 import xmlschema  # noqa: E402
+from compare import same  # noqa: E402
 from documents import PARSER, SOAP, Documents, Unreadable, parsed, w  # noqa: E402
 from judge import Tally  # noqa: E402
 from lxml import etree  # noqa: E402
@@ -113,36 +113,6 @@ def mirrored(corpus, folder):
             answer.attrib.clear()
             answer.attrib.update(asked.attrib)
         tree.write(str(path))
-
-
-def same(sent, read):
-    """Whether a value came back: digits are text in answers, and one element may be a list."""
-    if isinstance(sent, bool) or isinstance(read, bool):
-        return sent is read
-    if isinstance(sent, (int, float, str)) and isinstance(read, (int, float, str)):
-        if str(sent) == str(read) or canonical(str(sent)) == canonical(str(read)):
-            return True
-        try:
-            return decimal.Decimal(str(sent)) == decimal.Decimal(str(read))
-        except decimal.InvalidOperation:
-            return False
-    if isinstance(sent, list) and isinstance(read, list):
-        return len(sent) == len(read) and all(map(same, sent, read))
-    if isinstance(sent, dict) and isinstance(read, dict):
-        # What has a default is there in an answer also where it was not said, and no element is
-        # an empty list.
-        return all(same(value, read[key]) if key in read else value == [] for key, value in sent.items())
-    return sent is None and read is None
-
-
-def canonical(text):
-    """XML in a text, whatever its prefixes; other text as it is."""
-    if not text.startswith("<"):
-        return text
-    try:
-        return etree.canonicalize(text, rewrite_prefixes=True)
-    except etree.XMLSyntaxError:
-        return text
 
 
 class Counts:
