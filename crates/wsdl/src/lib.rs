@@ -9,6 +9,7 @@
 //! - `xsd`: the schemas as they were written, and simple types;
 //! - `plan`: types compiled into what values are written and read by, and their JSON Schema;
 //! - `binding`, `envelope`, `multiref`, `message`: one operation over HTTP;
+//! - `plain`: one operation over HTTP without SOAP;
 //! - `value`: JSON values as elements and back.
 //!
 //! Descriptions and responses are input from strangers: no DTD is read, no entity but the
@@ -27,6 +28,7 @@ mod envelope;
 mod message;
 mod multiref;
 mod name;
+mod plain;
 mod plan;
 mod value;
 mod wsdl;

@@ -10,7 +10,10 @@
 //! leaves a choice.
 
 mod definitions;
+mod draft;
+mod http;
 mod operation;
+mod parts;
 mod policy;
 mod schema;
 
@@ -18,16 +21,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tollbridge_operation::{
-    ApiName, Description, Effect, EffectSource, Operation, OperationId, OperationKey, Schema,
-    Skipped, Warning,
+    ApiName, Description, Effect, Operation, OperationKey, Skipped, Warning,
 };
 use url::Url;
 
-use self::definitions::{Definitions, Port};
-use self::operation::{Draft, Identity};
-use crate::binding::SoapBinding;
+use self::definitions::{Definitions, Port, Protocol};
+use self::draft::Draft;
+use self::operation::Identity;
 use crate::documents::{Documents, Source, WSDL};
-use crate::message::OperationPlan;
 use crate::plan::{Compiler, Fault};
 use crate::xsd::{self, Schemas};
 
@@ -109,23 +110,18 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
     let (types, told) = compiler.finish();
     warnings.extend(told);
     let types = Arc::new(types);
-    let mut operations: Vec<Operation> = Vec::new();
-    let mut first_of: HashMap<Identity, OperationKey> = HashMap::new();
+    let mut operations = Vec::new();
     for (key, draft) in keyed(drafts) {
-        let pointer = draft.pointer.clone();
-        let identity = draft.identity.clone();
-        match finish(options, &key, draft, &types) {
-            Ok(mut operation) => {
-                operation.twin_of = first_of.get(&identity).cloned();
-                first_of.entry(identity).or_insert_with(|| operation.id.key.clone());
-                operations.push(operation);
-            }
+        let pointer = draft.pointer().to_owned();
+        match draft.finish(options, &key, &types) {
+            Ok(operation) => operations.push((draft, operation)),
             Err(Fault { pointer: at, reason }) => {
                 let pointer = if at.is_empty() { pointer } else { at };
                 skipped.push(Skipped { key, endpoint: None, pointer, reason });
             }
         }
     }
+    let operations = twins(operations);
     let title = definitions.title().unwrap_or_else(|| options.api.as_str().to_owned());
     Ok(Description {
         title,
@@ -165,7 +161,17 @@ fn draft_port<'d>(
     for bound in binding.operations() {
         let name = bound.attribute(None, "name").unwrap_or("?").trim();
         let key = format!("{prefix}.{name}");
-        match operation::draft(definitions, &port, &binding, bound, key.clone(), compiler) {
+        let draft = match &binding.protocol {
+            Protocol::Soap(soap) => {
+                operation::draft(definitions, &port, &binding, *soap, bound, key.clone(), compiler)
+                    .map(Draft::Soap)
+            }
+            Protocol::Http(method) => {
+                http::draft(definitions, &port, &binding, method, bound, key.clone(), compiler)
+                    .map(Draft::Http)
+            }
+        };
+        match draft {
             Ok(draft) => drafts.push(draft),
             Err(fault) => skipped.push(set_aside(key, fault)),
         }
@@ -176,14 +182,14 @@ fn draft_port<'d>(
 fn keyed(drafts: Vec<Draft>) -> Vec<(String, Draft)> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for draft in &drafts {
-        *counts.entry(draft.key.clone()).or_default() += 1;
+        *counts.entry(draft.key().to_owned()).or_default() += 1;
     }
     let mut taken: HashMap<String, usize> = HashMap::new();
     let mut keyed = Vec::new();
     for draft in drafts {
-        let mut key = draft.key.clone();
+        let mut key = draft.key().to_owned();
         if counts[&key] > 1 {
-            key = format!("{key}#{}", draft.input_name.as_deref().unwrap_or("input"));
+            key = format!("{key}#{}", draft.input_name().unwrap_or("input"));
         }
         let n = taken.entry(key.clone()).or_default();
         *n += 1;
@@ -195,58 +201,38 @@ fn keyed(drafts: Vec<Draft>) -> Vec<(String, Draft)> {
     keyed
 }
 
-fn finish(
-    options: &ReadOptions<'_>,
-    key: &str,
-    draft: Draft,
-    types: &Arc<crate::plan::Types>,
-) -> Result<Operation, Fault> {
-    let fault = |reason: String| Fault::new(draft.pointer.clone(), reason);
-    let (input, output) = draft.messages(types);
-    let roots = input.roots().into_iter().chain(draft.headers.iter().map(|header| header.ty));
-    if let Some(broken) = types.broken(roots) {
-        return Err(broken.clone());
+/// What is again what another port has: the port type's operation through a later port, and
+/// over plain HTTP what the service has over SOAP.
+fn twins(operations: Vec<(Draft, Operation)>) -> Vec<Operation> {
+    let mut first_of: HashMap<Identity, OperationKey> = HashMap::new();
+    let mut by_name: HashMap<(String, String), OperationKey> = HashMap::new();
+    for (draft, operation) in &operations {
+        if let Draft::Soap(draft) = draft {
+            first_of.entry(draft.identity.clone()).or_insert_with(|| operation.id.key.clone());
+            by_name
+                .entry((draft.service.clone(), draft.name.clone()))
+                .or_insert_with(|| operation.id.key.clone());
+        }
     }
-    // An answer whose type is broken is read as it comes.
-    let output = output.filter(|output| types.broken(output.roots()).is_none());
-    let faults: Vec<_> =
-        draft.faults.iter().filter(|fault| types.broken([fault.ty]).is_none()).cloned().collect();
-    let input_schema = schema::input(types, &input, &draft.headers);
-    let output_schema = output.as_ref().map(|output| schema::output(types, output));
-    let (effect, idempotent) = effect(&draft.name);
-    let operation_key = OperationKey::new(key).map_err(|error| fault(error.to_string()))?;
-    let plan = OperationPlan {
-        version: draft.version,
-        action: draft.action.clone(),
-        types: Arc::clone(types),
-        headers: draft.headers.clone(),
-        input,
-        output,
-        faults,
-    };
-    let binding = SoapBinding::new(plan).map_err(|error| fault(error.to_string()))?;
-    Ok(Operation {
-        id: OperationId { api: options.api.clone(), key: operation_key },
-        endpoint: None,
-        summary: draft.summary,
-        description: draft.documentation,
-        tags: vec![draft.service],
-        deprecated: false,
-        effect,
-        effect_source: EffectSource::Inferred,
-        idempotent,
-        input: Schema::new(input_schema),
-        output: output_schema.map(Schema::new),
-        security: draft.security,
-        servers: draft.servers,
-        twin_of: None,
-        binding: Arc::new(binding),
-    })
+    let mut all = Vec::new();
+    for (draft, mut operation) in operations {
+        let key = operation.id.key.clone();
+        let first = match &draft {
+            Draft::Soap(draft) => first_of.get(&draft.identity).cloned(),
+            Draft::Http(draft) => {
+                let named = (draft.service.clone(), draft.name.clone());
+                Some(by_name.entry(named).or_insert_with(|| key.clone()).clone())
+            }
+        };
+        operation.twin_of = first.filter(|first| *first != key);
+        all.push(operation);
+    }
+    all
 }
 
 /// What an operation may do, as far as its name tells. A name that sounds like reading does
 /// not make it safe to repeat, so all others are writes until `tools.toml` says otherwise.
-fn effect(name: &str) -> (Effect, bool) {
+pub(super) fn effect(name: &str) -> (Effect, bool) {
     const DESTRUCTIVE: [&str; 6] = ["delete", "remove", "cancel", "destroy", "purge", "drop"];
     let name = name.to_lowercase();
     if DESTRUCTIVE.iter().any(|word| name.starts_with(word)) {

@@ -176,6 +176,15 @@ impl Simple {
         }
     }
 
+    /// The bytes that a lexical form stands for, where the type is one of bytes.
+    pub(crate) fn octets(&self, text: &str) -> Option<Vec<u8>> {
+        match self.variety {
+            Variety::Atomic(Atomic::Base64) => lexical::base64(text),
+            Variety::Atomic(Atomic::Hex) => lexical::hex(text),
+            _ => None,
+        }
+    }
+
     /// The type as a JSON Schema.
     pub(crate) fn schema(&self, direction: Direction) -> Value {
         match &self.variety {

@@ -5,6 +5,7 @@ mod answers;
 mod documents;
 mod faults;
 mod hostile;
+mod plain;
 mod properties;
 mod requests;
 mod rpc;
