@@ -17,7 +17,7 @@
 //! bounded. What a schema does not know is refused before it is sent; what an answer has
 //! beyond its schema is kept, and told as drift.
 //!
-//! Follows WSDL 1.1, XML Schema 1.1, SOAP 1.1 and 1.2, and the Basic Profile 1.1. This crate
+//! Follows WSDL 1.1 and 2.0, XML Schema 1.1, SOAP 1.1 and 1.2, and the Basic Profile 1.1. This crate
 //! does no I/O and must not know HTTP clients, MCP or tokio.
 //!
 //! [`Description`]: tollbridge_operation::Description

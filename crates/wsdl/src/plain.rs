@@ -181,7 +181,6 @@ impl PlainBinding {
         texts: &[String],
     ) -> Result<Option<Body>, EncodeError> {
         let (media_type, bytes) = match (&self.input, given, texts) {
-            (Input::Query | Input::Path, ..) => return Ok(None),
             (Input::Form, ..) => (
                 "application/x-www-form-urlencoded".to_owned(),
                 self.pairs(texts).into_bytes().into(),
@@ -200,7 +199,7 @@ impl PlainBinding {
                 };
                 (media_type, octets.map_or_else(|| Bytes::from(text.clone()), Bytes::from))
             }
-            (Input::Xml(_) | Input::Content(_), ..) => return Ok(None),
+            _ => return Ok(None),
         };
         let content_type = HeaderValue::from_str(&media_type)
             .map_err(|_| refused("", "a media type that can stand in a header"))?;
@@ -260,9 +259,10 @@ impl PlainBinding {
             }
             None => text.into(),
         };
-        match response.status.is_success() {
-            true => Answer::Success { payload: Payload::Value(value), drift },
-            false => failure(Payload::Value(text.into())),
+        if response.status.is_success() {
+            Answer::Success { payload: Payload::Value(value), drift }
+        } else {
+            failure(Payload::Value(text.into()))
         }
     }
 }
@@ -291,10 +291,7 @@ impl Binding for PlainBinding {
 
     fn decode(&self, response: &Response) -> Answer {
         if response.body.is_empty() {
-            return match response.status.is_success() {
-                true => Answer::Success { payload: Payload::Empty, drift: Vec::new() },
-                false => failure(Payload::Empty),
-            };
+            return told(response, Payload::Empty);
         }
         let media_type = response.media_type().unwrap_or_default();
         if media_type.ends_with("/xml") || media_type.ends_with("+xml") {
@@ -306,10 +303,15 @@ impl Binding for PlainBinding {
         {
             return self.read_text(response, text);
         }
-        match response.status.is_success() {
-            true => Answer::Success { payload: text_or_bytes(response), drift: Vec::new() },
-            false => failure(text_or_bytes(response)),
-        }
+        told(response, text_or_bytes(response))
+    }
+}
+
+fn told(response: &Response, payload: Payload) -> Answer {
+    if response.status.is_success() {
+        Answer::Success { payload, drift: Vec::new() }
+    } else {
+        failure(payload)
     }
 }
 

@@ -236,7 +236,7 @@ fn not_bridged(node: &Node) -> String {
 
 /// What a name spells: in the namespace of its prefix, else in that of its document, which
 /// old generators meant.
-fn look_up<'m, T>(
+pub(super) fn look_up<'m, T>(
     map: &'m HashMap<QName, T>,
     at: &Node,
     spelled: &str,

@@ -73,7 +73,8 @@ fn soap(draft: &operation::Draft, id: OperationId, types: &Arc<Types>) -> Result
         draft.faults.iter().filter(|fault| types.broken([fault.ty]).is_none()).cloned().collect();
     let input_schema = schema::input(types, &input, &draft.headers);
     let output_schema = output.as_ref().map(|output| schema::output(types, output));
-    let (effect, idempotent) = effect(&draft.name);
+    let (effect, idempotent) = if draft.safe { (Effect::Read, true) } else { effect(&draft.name) };
+    let source = if draft.safe { EffectSource::Declared } else { EffectSource::Inferred };
     let plan = OperationPlan {
         version: draft.version,
         action: draft.action.clone(),
@@ -93,7 +94,7 @@ fn soap(draft: &operation::Draft, id: OperationId, types: &Arc<Types>) -> Result
         tags: vec![draft.service.clone()],
         deprecated: false,
         effect,
-        effect_source: EffectSource::Inferred,
+        effect_source: source,
         idempotent,
         input: Schema::new(input_schema),
         output: output_schema.map(Schema::new),

@@ -1,9 +1,9 @@
-//! WSDL 1.1 documents into neutral operations.
+//! WSDL documents into neutral operations.
 //!
 //! [`definitions`] finds what the documents define; [`operation`] reads one operation of one
-//! port into the elements that it needs; this file asks the compiler for their types, and
-//! makes operations of what came out whole. One broken operation is set aside with a place
-//! and a reason, and costs no other.
+//! SOAP port into the elements that it needs, [`http`] one of a port over plain HTTP, [`two`]
+//! those of WSDL 2.0; [`draft`] makes operations of what came out whole. One broken operation
+//! is set aside with a place and a reason, and costs no other.
 //!
 //! Follows WSDL 1.1 (W3C Note of 15 March 2001) with its SOAP binding (§3), the SOAP 1.2
 //! binding of it (W3C Submission of 5 April 2006), and the Basic Profile 1.1 where the Note
@@ -16,6 +16,7 @@ mod operation;
 mod parts;
 mod policy;
 mod schema;
+mod two;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use url::Url;
 use self::definitions::{Definitions, Port, Protocol};
 use self::draft::Draft;
 use self::operation::Identity;
-use crate::documents::{Documents, Source, WSDL};
+use crate::documents::{Documents, Source, WSDL, WSDL_2};
 use crate::plan::{Compiler, Fault};
 use crate::xsd::{self, Schemas};
 
@@ -50,15 +51,11 @@ pub enum ReadError {
     #[error("this is XML or HTML, and no WSDL that can be read: {0}")]
     Xml(String),
     /// It is XML, and something else.
-    #[error("expected `definitions` of WSDL 1.1 as the root, and found `{0}`")]
+    #[error(
+        "expected `definitions` of WSDL 1.1 or `description` of WSDL 2.0 as the root, and found `{0}`"
+    )]
     Root(String),
-    /// WSDL 2.0.
-    #[error("it is WSDL 2.0, which is not read; most services that have it offer WSDL 1.1 as well")]
-    Version2,
 }
-
-/// WSDL 2.0.
-const WSDL_2: &str = "http://www.w3.org/ns/wsdl";
 
 /// Whether bytes look like XML at all, and so like no OpenAPI document.
 pub fn is_xml(bytes: &[u8]) -> bool {
@@ -76,11 +73,11 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
     let documents = Documents::load(bytes, options.source, options.documents)
         .map_err(|error| ReadError::Xml(error.to_string()))?;
     let root = &documents.get(0).root;
-    match (root.namespace.as_deref(), root.name.as_str()) {
-        (Some(WSDL), "definitions") => {}
-        (Some(WSDL_2), _) => return Err(ReadError::Version2),
+    let format = match (root.namespace.as_deref(), root.name.as_str()) {
+        (Some(WSDL), "definitions") => "WSDL 1.1",
+        (Some(WSDL_2), "description") => "WSDL 2.0",
         (_, name) => return Err(ReadError::Root(name.chars().take(80).collect())),
-    }
+    };
     let bundled: Vec<_> = xsd::texts()
         .into_iter()
         .filter_map(|text| tollbridge_xml::parse(text.as_bytes()).ok())
@@ -88,8 +85,8 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
     let schemas = Schemas::new(&documents, &bundled);
     let definitions = Definitions::new(&documents);
     let mut compiler = Compiler::new(&documents, &schemas);
-    let mut skipped = Vec::new();
-    let mut drafts = Vec::new();
+    let two::Outcome { title, drafts, mut skipped } = two::drafts(&documents, &mut compiler);
+    let mut drafts: Vec<Draft> = drafts.into_iter().map(Draft::Soap).collect();
     for port in definitions.ports() {
         draft_port(&definitions, port, &mut compiler, &mut drafts, &mut skipped);
     }
@@ -101,9 +98,9 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
             message: format!("it could not be read: {}", missing.reason),
         })
         .collect();
-    if definitions.ports().next().is_none() {
+    if drafts.is_empty() && skipped.is_empty() && definitions.ports().next().is_none() {
         warnings.push(Warning {
-            pointer: "/definitions".to_owned(),
+            pointer: format!("/{}", root.name),
             message: "expected a service with a port; there is nothing to call".to_owned(),
         });
     }
@@ -122,11 +119,12 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
         }
     }
     let operations = twins(operations);
-    let title = definitions.title().unwrap_or_else(|| options.api.as_str().to_owned());
+    let title = title.or_else(|| definitions.title());
+    let title = title.unwrap_or_else(|| options.api.as_str().to_owned());
     Ok(Description {
         title,
         version: String::new(),
-        format: "WSDL 1.1".to_owned(),
+        format: format.to_owned(),
         operations,
         skipped,
         warnings,

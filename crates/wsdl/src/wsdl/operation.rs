@@ -33,15 +33,17 @@ pub(super) struct Draft {
     pub(super) faults: Vec<Arc<Element>>,
     /// What is the same for an operation through each port of its service.
     pub(super) identity: Identity,
-    input: Parts,
-    output: Option<Parts>,
+    /// The description says that it changes nothing (WSDL 2.0 part 2 §3.1).
+    pub(super) safe: bool,
+    pub(super) input: Parts,
+    pub(super) output: Option<Parts>,
 }
 
 /// An operation of a service, whichever its port: service, port type, name and input's name.
 pub(super) type Identity = (String, *const Node, String, Option<String>);
 
 /// A message's body before it is known whether it is wrapped.
-enum Parts {
+pub(super) enum Parts {
     Document { elements: Vec<Arc<Element>> },
     Rpc { wrapper: QName, elements: Vec<Arc<Element>>, encoded: bool },
 }
@@ -124,6 +126,7 @@ pub(super) fn draft<'d>(
         security: policy::security(definitions, binding.node, bound),
         headers: headers.into_iter().map(|header| header.element).collect(),
         faults,
+        safe: false,
         input,
         output,
         pointer,
@@ -351,7 +354,12 @@ fn members(complex: &crate::plan::Complex) -> Vec<String> {
 }
 
 pub(super) fn documentation(node: &Node) -> Option<String> {
-    let text = all_text(children(node, "documentation").next()?);
+    words(children(node, "documentation").next()?)
+}
+
+/// What an element of documentation says, in one line.
+pub(super) fn words(documentation: &Node) -> Option<String> {
+    let text = all_text(documentation);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let text: String = text.chars().filter(|c| !c.is_control()).take(MAX_DOCUMENTATION).collect();
     (!text.is_empty()).then_some(text)

@@ -12,4 +12,5 @@ mod rpc;
 mod schemas;
 mod services;
 mod support;
+mod two;
 mod types;
