@@ -249,7 +249,7 @@ fn done(status: StatusCode, payload: Payload, reading: Reading<'_>) -> Answer {
 }
 
 /// The `charset` of `Content-Type` (RFC 9110 §8.3.1).
-fn charset(response: &Response) -> Option<String> {
+pub(crate) fn charset(response: &Response) -> Option<String> {
     let value = response.headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
     value.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
