@@ -225,7 +225,7 @@ impl Binding for SoapBinding {
     }
 
     fn is_momentary(&self, enclosure: &Enclosure) -> bool {
-        header::is_momentary(enclosure)
+        header::is_momentary(&self.plan, enclosure)
     }
 
     fn has_header(&self, name: &str) -> bool {

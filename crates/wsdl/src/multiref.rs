@@ -82,6 +82,7 @@ fn copy(
         name: element.name.clone(),
         namespace: element.namespace.clone(),
         scope: from.scope.clone(),
+        line: from.line,
         attributes: from
             .attributes
             .iter()

@@ -18,7 +18,12 @@ pub(super) fn of(api: &Api, secrets: &Resolved) -> Enclosure {
         value: filled(&value.0, &|reference| secrets.get(reference).expose().to_owned()),
         shown: filled(&value.0, &|_| REDACTED.to_owned()),
     });
-    Enclosure { blocks: blocks.collect(), ..Enclosure::default() }
+    Enclosure {
+        blocks: blocks.collect(),
+        addressing: api.addressing.as_deref().copied(),
+        mtom: api.mtom.as_deref().copied(),
+        security: None,
+    }
 }
 
 /// A credential's part in messages, without its secrets; `None` where it has none.
@@ -59,6 +64,27 @@ pub(super) fn check(
     found: &mut Diagnostics,
 ) {
     let operations = &described.operations;
+    let forms = [
+        (
+            "addressing",
+            &api.addressing,
+            Enclosure { addressing: Some(true), ..Enclosure::default() },
+        ),
+        ("mtom", &api.mtom, Enclosure { mtom: Some(true), ..Enclosure::default() }),
+    ];
+    for (key, said, enclosure) in forms {
+        if let Some(said) = said
+            && let Some(error) =
+                operations.iter().find_map(|one| one.binding.check(&enclosure).err())
+        {
+            let message = format!("`{key}` means nothing here: expected {}", error.expected);
+            found.push(
+                Diagnostic::error(codes::UPSTREAM, &config.file, message)
+                    .at(said.span())
+                    .help("remove it"),
+            );
+        }
+    }
     for (name, value) in api.soap_headers.iter() {
         let known = |operation: &Arc<Operation>| operation.binding.has_header(name);
         if !name.starts_with('{') && !operations.iter().any(known) {

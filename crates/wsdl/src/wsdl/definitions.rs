@@ -55,6 +55,13 @@ pub(super) struct Binding<'d> {
     pub(super) servers: Vec<String>,
 }
 
+impl<'d> Port<'d> {
+    /// The port as it stands in the document.
+    pub(super) fn node(&self) -> &'d Node {
+        self.node
+    }
+}
+
 impl<'d> Binding<'d> {
     /// The operations as the binding has them.
     pub(super) fn operations(&self) -> impl Iterator<Item = &'d Node> {

@@ -9,6 +9,7 @@
 //! binding of it (W3C Submission of 5 April 2006), and the Basic Profile 1.1 where the Note
 //! leaves a choice.
 
+mod addressing;
 mod definitions;
 mod operation;
 mod policy;
@@ -27,7 +28,7 @@ use self::definitions::{Definitions, Port};
 use self::operation::{Draft, Identity};
 use crate::binding::SoapBinding;
 use crate::documents::{Documents, Source, WSDL};
-use crate::message::OperationPlan;
+use crate::message::{Addressing, OperationPlan, Wanted};
 use crate::plan::{Compiler, Element, Fault};
 use crate::xsd::{self, Schemas};
 
@@ -106,6 +107,9 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
             message: "expected a service with a port; there is nothing to call".to_owned(),
         });
     }
+    for draft in &drafts {
+        demanded(draft, &mut warnings);
+    }
     let (types, told) = compiler.finish();
     warnings.extend(told);
     let types = Arc::new(types);
@@ -135,6 +139,28 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
         skipped,
         warnings,
     })
+}
+
+/// Tells what the policies of an operation demand and we cannot do. A policy of a binding is
+/// told once.
+fn demanded(draft: &Draft, warnings: &mut Vec<Warning>) {
+    let binding = draft.pointer.split("/operation[").next().unwrap_or_default();
+    let mut tell = |what: &str, line: u32, then: &str| {
+        let message = format!("its policy (line {line}) demands {what}{then}");
+        let known =
+            |warning: &Warning| warning.message == message && warning.pointer.starts_with(binding);
+        if !warnings.iter().any(known) {
+            warnings.push(Warning { pointer: draft.pointer.clone(), message });
+        }
+    };
+    for (what, line) in &draft.demands.unmet {
+        tell(what, *line, ", which is not done: expect the service to refuse calls");
+    }
+    if let Some(line) = draft.demands.https
+        && draft.servers.first().is_some_and(|server| server.starts_with("http:"))
+    {
+        tell("https", line, ", and its address is http: set `base_url` to where it is on https");
+    }
 }
 
 fn draft_port<'d>(
@@ -220,6 +246,17 @@ fn finish(
     let plan = OperationPlan {
         version: draft.version,
         action: draft.action.clone(),
+        addressing: Addressing {
+            wanted: draft.demands.addressing.is_some() || draft.says_action,
+            version: draft.demands.addressing.unwrap_or_default(),
+            action: draft.addressing_action.clone(),
+            answers: draft.answers,
+        },
+        wanted: Wanted {
+            digest: draft.demands.digest,
+            timestamp: draft.demands.timestamp,
+            mtom: draft.demands.mtom,
+        },
         types: Arc::clone(types),
         headers: draft.headers.clone(),
         answer_headers,
@@ -240,7 +277,7 @@ fn finish(
         idempotent,
         input: Schema::new(input_schema),
         output: output_schema.map(Schema::new),
-        security: draft.security,
+        security: draft.demands.security(),
         servers: draft.servers,
         twin_of: None,
         binding: Arc::new(binding),
