@@ -6,6 +6,7 @@ mod documents;
 mod faults;
 mod headers;
 mod hostile;
+mod parts;
 mod policy;
 mod properties;
 mod requests;
