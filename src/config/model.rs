@@ -239,6 +239,11 @@ pub struct Api {
     /// description has, or as `{namespace}name`. Texts in them may be references to secrets.
     #[serde(default)]
     pub soap_headers: Keyed<String, Located<Literal>>,
+    /// Whether SOAP messages are addressed (WS-Addressing). By default as the description says.
+    pub addressing: Option<Located<bool>>,
+    /// Whether bytes in SOAP messages travel beside the envelope (MTOM). By default as the
+    /// description says.
+    pub mtom: Option<Located<bool>>,
     /// How long a whole call may take: attempts and waits. By default 45s.
     pub timeout: Option<Located<Period>>,
     /// How long one attempt may take: by default a third of the call's time.

@@ -33,6 +33,11 @@ pub trait Binding: Debug + Send + Sync {
         false
     }
 
+    /// Whether anything can be enclosed in its messages.
+    fn encloses(&self) -> bool {
+        false
+    }
+
     /// Whether the operation's messages have a header of that local name.
     fn has_header(&self, _name: &str) -> bool {
         false

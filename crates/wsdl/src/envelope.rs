@@ -16,19 +16,29 @@ use crate::plan::Element;
 use crate::value::{self, Reading, Writer};
 use crate::xsd::{SOAP_ENC, XSI};
 
+/// A request's envelope, and the bytes that travel beside it.
+pub(crate) struct Written {
+    pub(crate) envelope: Vec<u8>,
+    /// `None` where none do.
+    pub(crate) apart: Option<Vec<Vec<u8>>>,
+}
+
 /// Writes a request. `arguments` are the body's, and under `headers` the header's.
 pub(crate) fn write(
     plan: &OperationPlan,
     arguments: &Map<String, Value>,
     enclosed: Option<Enclosed<'_>>,
-) -> Result<Vec<u8>, EncodeError> {
+) -> Result<Written, EncodeError> {
     // Where no header is declared, `headers` may be a member like any other.
     let reserved: &[&str] = if plan.headers.is_empty() { &[] } else { &["headers"] };
     let headers = reserved.first().and_then(|name| arguments.get(*name));
     let (header, names) = header::write(plan, headers, enclosed)?;
     let mut body = Writer::new(&plan.types, names, plan.input.encoded);
+    let mtom = enclosed.and_then(|enclosed| enclosed.enclosure.mtom).unwrap_or(plan.wanted.mtom);
+    body.apart = mtom.then(Vec::new);
     message(&mut body, plan, &plan.input.names.to_members(arguments, reserved))
         .map_err(|error| EncodeError { pointer: renamed(&error.pointer, &plan.input), ..error })?;
+    let apart = body.apart.take();
     let (body, names) = body.finish();
 
     let soap = plan.version.namespace();
@@ -51,7 +61,7 @@ pub(crate) fn write(
     envelope.extend_from_slice(b"<soap:Body>");
     envelope.extend_from_slice(&body);
     envelope.extend_from_slice(b"</soap:Body></soap:Envelope>");
-    Ok(envelope)
+    Ok(Written { envelope, apart })
 }
 
 fn message(

@@ -28,12 +28,14 @@ mod documents;
 mod envelope;
 mod header;
 mod message;
+mod mime;
 mod multiref;
 mod name;
 mod plain;
 mod plan;
 mod value;
 mod wsdl;
+mod xop;
 mod xsd;
 
 pub use documents::Source;

@@ -234,7 +234,11 @@ impl PlainBinding {
             }
             None => free(&root),
         };
-        Answer::Success { payload: Payload::Value(value), drift: reading.into_drift(), headers: Map::new() }
+        Answer::Success {
+            payload: Payload::Value(value),
+            drift: reading.into_drift(),
+            headers: Map::new(),
+        }
     }
 
     /// A simple value as it is, an object under the part's name.

@@ -48,6 +48,19 @@ pub struct Element {
     pub children: Vec<Node>,
     /// The prefixes that are declared where it stands.
     pub scope: Scope,
+    /// The line that its tag begins on.
+    pub line: Line,
+}
+
+/// A line of a document, from 1; 0 for what was not read from one. Two lines are never
+/// different: where an element stands says nothing of what it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Line(pub u32);
+
+impl PartialEq for Line {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// An attribute with its value normalised (XML 1.0 §3.3.3).
@@ -100,6 +113,11 @@ pub enum XmlError {
 }
 
 impl Element {
+    /// The line that its tag begins on, from 1.
+    pub fn line(&self) -> u32 {
+        self.line.0
+    }
+
     /// The child elements.
     pub fn elements(&self) -> impl Iterator<Item = &Self> {
         self.children.iter().filter_map(|node| match node {
@@ -168,6 +186,7 @@ pub fn parse_as(bytes: &[u8], charset: Option<&str>) -> Result<Element, XmlError
     let mut open: Vec<Element> = Vec::new();
     let mut root: Option<Element> = None;
     let mut elements = 0_usize;
+    let mut line = Counted { line: 1, to: 0 };
     loop {
         let at = reader.buffer_position();
         let malformed = XmlError::Malformed { at };
@@ -185,7 +204,8 @@ pub fn parse_as(bytes: &[u8], charset: Option<&str>) -> Result<Element, XmlError
                     return Err(XmlError::Bound("elements within each other", MAX_DEPTH));
                 }
                 let outer = open.last().map(|outer| &outer.scope);
-                let element = element(start, reader.resolver(), outer, &malformed)?;
+                let mut element = element(start, reader.resolver(), outer, &malformed)?;
+                element.line = line.at(text, at);
                 if matches!(event, Event::Empty(_)) {
                     close(element, &mut open, &mut root);
                 } else {
@@ -225,6 +245,23 @@ pub fn parse_as(bytes: &[u8], charset: Option<&str>) -> Result<Element, XmlError
             Event::Comment(_) | Event::PI(_) => {}
             Event::Eof => return root.ok_or(malformed),
         }
+    }
+}
+
+/// Lines counted so far: each byte is looked at once.
+struct Counted {
+    line: u32,
+    to: usize,
+}
+
+impl Counted {
+    fn at(&mut self, text: &str, at: u64) -> Line {
+        let at = usize::try_from(at).unwrap_or(usize::MAX).min(text.len());
+        let passed = text.as_bytes().get(self.to..at).unwrap_or_default();
+        let breaks = passed.iter().filter(|byte| **byte == b'\n').count();
+        self.line = self.line.saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX));
+        self.to = at.max(self.to);
+        Line(self.line)
     }
 }
 

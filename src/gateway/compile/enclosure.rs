@@ -8,7 +8,7 @@ use tollbridge_operation::{Enclosure, HeaderBlock, MessageSecurity, Operation, P
 
 use super::secrets::Resolved;
 use crate::catalog;
-use crate::config::{Api, Auth, Config, Diagnostic, Diagnostics, codes};
+use crate::config::{Api, Auth, Config, Diagnostic, Diagnostics, Located, codes};
 use crate::secret::{REDACTED, SecretRef};
 
 /// What is enclosed in an API's messages, credentials apart.
@@ -18,7 +18,12 @@ pub(super) fn of(api: &Api, secrets: &Resolved) -> Enclosure {
         value: filled(&value.0, &|reference| secrets.get(reference).expose().to_owned()),
         shown: filled(&value.0, &|_| REDACTED.to_owned()),
     });
-    Enclosure { blocks: blocks.collect(), ..Enclosure::default() }
+    Enclosure {
+        blocks: blocks.collect(),
+        addressing: api.addressing.as_deref().copied(),
+        mtom: api.mtom.as_deref().copied(),
+        security: None,
+    }
 }
 
 /// A credential's part in messages, without its secrets; `None` where it has none.
@@ -58,9 +63,27 @@ pub(super) fn check(
     secrets: &Resolved,
     found: &mut Diagnostics,
 ) {
-    let operations = &described.operations;
+    let operations: Vec<&Arc<Operation>> =
+        described.operations.iter().filter(|one| one.binding.encloses()).collect();
+    if operations.is_empty() {
+        let keys = [
+            ("addressing", api.addressing.as_ref().map(Located::span)),
+            ("mtom", api.mtom.as_ref().map(Located::span)),
+            ("soap_headers", api.soap_headers.iter().next().map(|(name, _)| name.span())),
+        ];
+        for (key, span) in keys {
+            let Some(span) = span else { continue };
+            let message = format!("`{key}` means nothing here: expected a SOAP service");
+            found.push(
+                Diagnostic::error(codes::UPSTREAM, &config.file, message)
+                    .at(span)
+                    .help("remove it"),
+            );
+        }
+        return;
+    }
     for (name, value) in api.soap_headers.iter() {
-        let known = |operation: &Arc<Operation>| operation.binding.has_header(name);
+        let known = |operation: &&Arc<Operation>| operation.binding.has_header(name);
         if !name.starts_with('{') && !operations.iter().any(known) {
             let message = format!("no operation's messages have a header `{name}`");
             let help = format!(

@@ -4,6 +4,7 @@
 //! What the configuration fixes takes the place of an argument of its name, so no argument has
 //! a say over it. This room knows no body.
 
+mod addressing;
 mod answer;
 mod fixed;
 mod security;
@@ -13,6 +14,7 @@ use tollbridge_operation::{Enclosure, EncodeError, Moment};
 
 pub(crate) use answer::read;
 pub(crate) use fixed::check;
+pub(crate) use security::UTILITY;
 
 use crate::message::OperationPlan;
 use crate::value::{self, Names, Writer};
@@ -63,18 +65,27 @@ pub(crate) fn write(
     {
         fixed::undeclared(&mut out, plan, block)?;
     }
-    if let Some(Enclosed { enclosure, moment }) = enclosed
-        && let Some(security) = &enclosure.security
-    {
-        security::write(&mut out, security, moment)?;
+    if let Some(Enclosed { enclosure, moment }) = enclosed {
+        if is_addressed(plan, enclosure) {
+            addressing::write(&mut out, &plan.addressing, moment)?;
+        }
+        if let Some(security) = &enclosure.security {
+            security::write(&mut out, security, &plan.wanted, moment)?;
+        }
     }
     Ok(out.finish())
 }
 
 /// Whether a header is another one each time: a password as text alone is not.
-pub(crate) fn is_momentary(enclosure: &Enclosure) -> bool {
-    enclosure
-        .security
-        .as_ref()
-        .is_some_and(|security| security.digest == Some(true) || security.timestamp.is_some())
+pub(crate) fn is_momentary(plan: &OperationPlan, enclosure: &Enclosure) -> bool {
+    is_addressed(plan, enclosure)
+        || enclosure.security.as_ref().is_some_and(|said| {
+            security::is_digest(said, &plan.wanted)
+                || security::validity(said, &plan.wanted).is_some()
+        })
+}
+
+/// By the configuration, else by the WSDL.
+fn is_addressed(plan: &OperationPlan, enclosure: &Enclosure) -> bool {
+    enclosure.addressing.unwrap_or(plan.addressing.wanted)
 }

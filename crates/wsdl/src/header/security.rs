@@ -4,12 +4,15 @@
 //! and `UsernameToken` Profile 1.1.1 (§3.1: the password as text, or as
 //! `Base64(SHA-1(nonce + created + password))`). Nothing is signed or encrypted.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use sha1::{Digest, Sha1};
 use tollbridge_operation::{EncodeError, MessageSecurity, Moment, Password};
 
+use crate::message::Wanted;
 use crate::name::QName;
 use crate::value::Writer;
 
@@ -22,6 +25,10 @@ const TOKEN: &str =
 const BASE64: &str = "http://docs.oasis-open.org/wss/2004/01/\
                       oasis-200401-wss-soap-message-security-1.0#Base64Binary";
 
+/// How long a message is valid where a policy wants to be told and nobody says: what the
+/// implementations of the profile take by default.
+const VALIDITY: Duration = Duration::from_secs(300);
+
 /// Bytes of a nonce: the profile names no number, and 16 are never drawn twice.
 const NONCE: usize = 16;
 
@@ -29,6 +36,7 @@ const NONCE: usize = 16;
 pub(super) fn write(
     out: &mut Writer<'_>,
     security: &MessageSecurity,
+    wanted: &Wanted,
     moment: &Moment<'_>,
 ) -> Result<(), EncodeError> {
     let refused = |expected: &str| EncodeError {
@@ -43,7 +51,7 @@ pub(super) fn write(
         out.beside.push(("soap:mustUnderstand".to_owned(), "1".to_owned()));
     }
     let header = out.start(&wsse("Security"), &[]);
-    if let Some(valid) = security.timestamp {
+    if let Some(valid) = validity(security, wanted) {
         let expires = now.checked_add(valid).map_err(|_| refused("a shorter `timestamp`"))?;
         let timestamp = out.start(&wsu("Timestamp"), &[]);
         out.leaf_of(&wsu("Created"), &[], &created, "/security")?;
@@ -53,7 +61,7 @@ pub(super) fn write(
     let token = out.start(&wsse("UsernameToken"), &[]);
     out.leaf_of(&wsse("Username"), &[], &security.username, "/security/username")?;
     let nonce = &moment.random[..NONCE];
-    let digest = security.digest.unwrap_or(false);
+    let digest = is_digest(security, wanted);
     let (kind, password) = match (&security.password, digest) {
         (Password::Clear(password), true) => {
             ("PasswordDigest", digested(nonce, &created, password))
@@ -72,6 +80,16 @@ pub(super) fn write(
     out.end(&token);
     out.end(&header);
     Ok(())
+}
+
+/// Whether the password goes as a digest: by the configuration, else by the WSDL.
+pub(super) fn is_digest(security: &MessageSecurity, wanted: &Wanted) -> bool {
+    security.digest.unwrap_or(wanted.digest)
+}
+
+/// How long the message says that it is valid, if it says so.
+pub(super) fn validity(security: &MessageSecurity, wanted: &Wanted) -> Option<Duration> {
+    security.timestamp.or(wanted.timestamp.then_some(VALIDITY))
 }
 
 /// `Base64(SHA-1(nonce + created + password))` (§3.1): of the nonce the bytes, of the others

@@ -10,7 +10,7 @@ use tollbridge_operation::{
 use super::operation::first_sentence;
 use super::{ReadOptions, effect, http, operation, schema};
 use crate::binding::SoapBinding;
-use crate::message::OperationPlan;
+use crate::message::{Addressing, OperationPlan, Wanted};
 use crate::plan::{Element, Fault, Types};
 
 /// An operation before the types of its messages are known.
@@ -80,6 +80,17 @@ fn soap(draft: &operation::Draft, id: OperationId, types: &Arc<Types>) -> Result
     let plan = OperationPlan {
         version: draft.version,
         action: draft.action.clone(),
+        addressing: Addressing {
+            wanted: draft.demands.addressing.is_some() || draft.says_action,
+            version: draft.demands.addressing.unwrap_or_default(),
+            action: draft.addressing_action.clone(),
+            answers: draft.answers,
+        },
+        wanted: Wanted {
+            digest: draft.demands.digest,
+            timestamp: draft.demands.timestamp,
+            mtom: draft.demands.mtom,
+        },
         types: Arc::clone(types),
         headers: draft.headers.clone(),
         answer_headers,
@@ -101,7 +112,7 @@ fn soap(draft: &operation::Draft, id: OperationId, types: &Arc<Types>) -> Result
         idempotent,
         input: Schema::new(input_schema),
         output: output_schema.map(Schema::new),
-        security: draft.security.clone(),
+        security: draft.demands.security(),
         servers: draft.servers.clone(),
         twin_of: None,
         binding: Arc::new(binding),
