@@ -1,4 +1,9 @@
-"""A zone's life in PowerDNS: each step over MCP, then the same request by curl."""
+"""A zone's life in PowerDNS: each step over MCP, then the same request by curl.
+
+    client.py WHERE TOLLBRIDGE CONFIG API
+
+WHERE is what the bridge is in front of, API is PowerDNS itself.
+"""
 
 import asyncio
 import json
@@ -8,7 +13,7 @@ import sys
 
 from mcp import Client, StdioServerParameters
 
-BINARY, CONFIG, API = sys.argv[1:4]
+WHERE, BINARY, CONFIG, API = sys.argv[1:5]
 KEY = os.environ["PDNS_KEY"]
 TOOLS = {"list_zones", "create_zone", "list_zone", "patch_zone", "delete_zone", "search_data"}
 ZONES = "/servers/localhost/zones"
@@ -21,10 +26,10 @@ def check(what, holds, why=""):
     global passed, failed
     if holds:
         passed += 1
-        print(f"ok      {what}")
+        print(f"ok      {WHERE}: {what}")
     else:
         failed += 1
-        print(f"FAILED  {what}: {why}")
+        print(f"FAILED  {WHERE}: {what}: {why}")
 
 
 def curl(method, path, body=None):

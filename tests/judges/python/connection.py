@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 from stage import TOOLS as STAGED  # noqa: E402
 
-VERSIONS = {"modern": "2026-07-28", "legacy": "2025-11-25"}
+VERSIONS = {"modern": "2026-07-28", "pinned": "2026-07-28", "legacy": "2025-11-25"}
 TOOLS = [name for name, *_ in STAGED]
 BOOK = {"id": "b1", "title": "Bridges", "pages": 212}
 
@@ -36,12 +36,13 @@ class Connection:
     """A client, connected."""
 
     version: str
-    server: str
+    # None where it is not known: a pinned client asks nothing before it calls.
+    server: str | None
     # The tools, with name, input_schema and output_schema.
     tools: Callable[[], Awaitable[list[Any]]]
     # (name, arguments, progress callback or None, _meta or None) to the result.
     call: Callable[..., Awaitable[Any]]
-    # An async context manager that gives an async iterator of changes; modern only.
+    # An async context manager that gives an async iterator of changes; not in the legacy era.
     listen: Callable[[], Any]
     # Whether it asks for the progress of every call, wanted or not.
     always_asks: bool = False
