@@ -5,6 +5,7 @@ Where a description has an answer for invalid requests, Prism gives that one in 
 own, and says only in `sl-violations` what it found. So a status tells nothing.
 """
 
+import email
 import http.client
 import json
 import threading
@@ -44,16 +45,19 @@ class Exchange:
     answer: bytes
 
     @property
-    def is_form(self):
-        kind = self.headers.get("content-type", "")
-        return kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data"))
-
-    @property
     def form(self):
         """The pairs of a form, in their order; none of other bodies."""
         if not self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             return []
         return urllib.parse.parse_qsl(self.body.decode(), keep_blank_values=True)
+
+    @property
+    def parts(self):
+        """The parts of a multipart form, as `email` has them; none of other bodies."""
+        kind = self.headers.get("content-type", "")
+        if not kind.startswith("multipart/form-data"):
+            return []
+        return email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + self.body).get_payload()
 
     def problem(self):
         """Prism's own error, where the answer is one: its name and the whole."""
@@ -70,7 +74,7 @@ class Exchange:
         """All that Prism holds against the request."""
         found = [
             Violation(self.status, list(map(str, one["location"][1:])), one["message"])
-            for one in json.loads(self.answer_headers.get("sl-violations", "[]"))
+            for one in listed(self.answer_headers.get("sl-violations", "[]"))
             if one["location"][:1] == ["request"] and one["severity"] == "Error"
         ]
         name, problem = self.problem()
@@ -85,6 +89,19 @@ class Exchange:
     def __str__(self):
         body = self.body[:400].decode(errors="replace")
         return f"{self.method} {self.target} {self.headers.get('content-type', '')} {body}".rstrip()
+
+
+def listed(header):
+    """The violations of the header, those of the request first. A long list is cut anywhere."""
+    at, found, decoder = header.index("[") + 1, [], json.JSONDecoder()
+    while at < len(header) and header[at] == "{":
+        try:
+            one, at = decoder.raw_decode(header, at)
+        except ValueError:
+            break
+        found.append(one)
+        at += 1
+    return found
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -104,10 +121,11 @@ class Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def forward(self):
+        turn = self.server.turn
         chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
         body = self.chunks() if chunked else self.rfile.read(int(self.headers.get("Content-Length") or 0))
         sent = [(name, value) for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP]
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=240)
         try:
             connection.putrequest(self.command, self.path, skip_accept_encoding=True)
             for name, value in sent:
@@ -122,7 +140,8 @@ class Handler(BaseHTTPRequestHandler):
         told = [(name, value) for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP]
         lower = [{name.lower(): value for name, value in headers} for headers in (sent, told)]
         exchange = Exchange(self.command, self.path, lower[0], body, answer.status, lower[1], said)
-        self.server.exchanges.append(exchange)
+        if self.server.turn == turn:
+            self.server.exchanges.append(exchange)
         self.send_response_only(answer.status)
         for name, value in told:
             self.send_header(name, value)
@@ -151,7 +170,7 @@ class Watcher(ThreadingHTTPServer):
 
     def __init__(self, port):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.port, self.exchanges = port, []
+        self.port, self.exchanges, self.turn = port, [], 0
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def __enter__(self):
@@ -163,6 +182,7 @@ class Watcher(ThreadingHTTPServer):
         self.server_close()
 
     def taken(self):
-        """What passed since it was last asked for."""
+        """What passed since it was last asked for. What is still under way then is forgotten."""
+        self.turn += 1
         taken, self.exchanges = self.exchanges, []
         return taken

@@ -25,12 +25,12 @@ from scenarios import calls, cancels, changes, errors, holds, lists, progresses
 def play(run, smoke):
     """All scenarios, each over a connection of its own. A crowd of pinned clients is none of its own."""
     for scenario in [lists, calls, errors, cancels, progresses, holds, changes]:
-        attempt(run, scenario.__name__, connected(run, scenario), 60)
+        attempt(run, scenario.__name__, connected(run, scenario), 120)
     if run.era == "pinned":
         return
-    attempt(run, "many calls", connected(run, many_calls, 200 if smoke else 2000), 240)
-    attempt(run, "many connections", lambda: many_connections(run, 10 if smoke else 50), 240)
-    attempt(run, "a vanishing client", lambda: vanishes(run), 90)
+    attempt(run, "many calls", connected(run, many_calls, 200 if smoke else 2000), 600)
+    attempt(run, "many connections", lambda: many_connections(run, 10 if smoke else 50), 600)
+    attempt(run, "a vanishing client", lambda: vanishes(run), 180)
 
 
 def keyed(tally, client, stage):
@@ -49,7 +49,7 @@ def keyed(tally, client, stage):
     for era in VERSIONS:
         run = Run(tally, client, stage, "keys", era, key["key"])
         for scenario in [lists, calls, errors]:
-            attempt(run, scenario.__name__, connected(run, scenario), 60)
+            attempt(run, scenario.__name__, connected(run, scenario), 120)
         callers = {call["identity"] for call in stage.trail("get_book")}
         run.check("the trail says who called", callers == {"second"}, callers)
     stage.run("key", "revoke", key["id"])

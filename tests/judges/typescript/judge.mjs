@@ -13,7 +13,7 @@ import { OLD_SCENARIOS, SCENARIOS } from './scenarios.mjs';
 import { openStage } from './stage.mjs';
 
 /** How long one scenario may take before it counts as failed. */
-const PATIENCE = 180_000;
+const PATIENCE = 600_000;
 
 const words = process.argv.slice(2);
 const smoke = words[0] === '--smoke';
