@@ -97,6 +97,7 @@ class Upstream(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     tools: List
     reports = itertools.count(1)
+    forecasts = itertools.count(1)
 
     def answer(self, status: int, media_type: str, body: bytes) -> None:
         self.send_response(status)
@@ -127,6 +128,10 @@ class Upstream(BaseHTTPRequestHandler):
                 self.json(422, problem, "application/problem+json")
             case "/report" if next(self.reports) % 3:
                 self.json(503, {"title": "Not ready yet"}, "application/problem+json")
+            case "/forecast" if next(self.forecasts) % 2:
+                self.json(503, {"title": "Not ready yet"}, "application/problem+json")
+            case "/forecast":
+                self.json(200, {"forecast": "Rain."})
             case "/report":
                 self.json(200, {"report": "It is ready."})
             case "/greeting":
