@@ -28,7 +28,7 @@ sys.path.insert(0, str(HERE.parent / "lib"))
 sys.path.insert(0, str(HERE))
 
 from arguments import Unable, draws  # noqa: E402
-from judge import Tally  # noqa: E402
+from judge import Tally, causes  # noqa: E402
 from stage import end  # noqa: E402
 from excuses import excuse  # noqa: E402
 from watcher import Watcher  # noqa: E402
@@ -126,22 +126,25 @@ class Findings:
     """What was found of a description's tools."""
 
     def __init__(self):
-        self.counts, self.excused, self.wrong = collections.Counter(), collections.Counter(), []
-        # Of each tool: how many of its requests were judged, or why none was.
+        self.accepted, self.wrong, self.excused = 0, 0, collections.Counter()
+        # Of each tool: True where a request of it was judged, or why none was.
         self.tools = {}
 
+    def refuse(self, what):
+        self.wrong += 1
+        if self.wrong <= 20:
+            print("        " + what[:1200], flush=True)
+
     def tell(self, tally, name):
-        for one in self.wrong[:20]:
-            print("        " + one[:1200], flush=True)
         for tool, judged in self.tools.items():
             if judged is not True:
                 tally.cannot(f"{name}: {tool}", judged)
         for reason, count in self.excused.items():
             print(f"        {count} excused: {reason}", flush=True)
         judged = sum(one is True for one in self.tools.values())
-        what = f"{name}: {self.counts['accepted']} requests of {judged} of {len(self.tools)} tools"
+        what = f"{name}: {self.accepted} requests of {judged} of {len(self.tools)} tools"
         if judged or self.wrong:
-            tally.check(what, not self.wrong, f"{len(self.wrong)} are refused")
+            tally.check(what, not self.wrong, f"{self.wrong} are refused")
 
 
 async def everything(client):
@@ -165,12 +168,12 @@ async def call(client, watcher, tool, draws_most, found):
         try:
             result = await client.call_tool(tool.name, arguments)
         except MCPError as error:
-            found.wrong.append(f"{tool.name}: {error} for {json.dumps(arguments)}")
+            found.refuse(f"{tool.name}: {error} for {json.dumps(arguments)}")
             continue
         exchanges = watcher.taken()
         error = (result.structured_content or {}).get("error") or {}
         if not exchanges and error.get("code") not in UNANSWERED:
-            found.wrong.append(f"{tool.name}: nothing is sent: {json.dumps(error)} for {json.dumps(arguments)}")
+            found.refuse(f"{tool.name}: nothing is sent: {json.dumps(error)} for {json.dumps(arguments)}")
         for exchange in exchanges[:1]:
             judge_one(tool.name, arguments, exchange, found)
 
@@ -178,7 +181,8 @@ async def call(client, watcher, tool, draws_most, found):
 def judge_one(tool, arguments, exchange, found):
     name, problem = exchange.problem()
     if name == "UNKNOWN" and exchange.status == 500:
-        found.tools[tool] = f"Prism fails: {problem.get('detail')}"
+        if found.tools[tool] is not True:
+            found.tools[tool] = f"Prism fails: {problem.get('detail')}"
         return
     held = []
     for violation in exchange.violations():
@@ -190,9 +194,9 @@ def judge_one(tool, arguments, exchange, found):
     found.tools[tool] = True
     if held:
         said = "; ".join(map(str, held))
-        found.wrong.append(f"{tool}: {said} | {exchange} | {json.dumps(arguments)}")
+        found.refuse(f"{tool}: {said} | {exchange} | {json.dumps(arguments)}")
     else:
-        found.counts["accepted"] += 1
+        found.accepted += 1
 
 
 async def main():
@@ -208,7 +212,10 @@ async def main():
         tally.cannot("the corpus", f"{corpus} is not there")
     for description in documents:
         if not ONLY or any(one.split(":")[0] == description.name for one in ONLY):
-            await judge(tally, description.name, description, 3)
+            try:
+                await judge(tally, description.name, description, 3)
+            except Exception as error:  # noqa: BLE001: it is one failed check, not the judge's end
+                tally.check(f"{description.name} is judged to its end", False, causes(error))
     tally.end()
 
 

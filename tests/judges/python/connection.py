@@ -11,6 +11,7 @@ import anyio
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
+from judge import causes  # noqa: E402
 from stage import TOOLS as STAGED  # noqa: E402
 
 VERSIONS = {"modern": "2026-07-28", "pinned": "2026-07-28", "legacy": "2025-11-25"}
@@ -94,12 +95,6 @@ def text_value(result):
         return json.loads(texts[0])
     except (IndexError, json.JSONDecodeError) as error:
         return f"no JSON text block: {error}"
-
-
-def causes(error):
-    """What is behind a group of exceptions."""
-    inner = getattr(error, "exceptions", None)
-    return "; ".join(map(causes, inner)) if inner else repr(error)
 
 
 def attempt(run, what, scenario, seconds):
