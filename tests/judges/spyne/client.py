@@ -78,8 +78,11 @@ async def scenario(tally, version):
             check("a fault comes with its reason", (got.fault or {}).get("reason") == "no item X-9 & no more", got)
             check("and its code", code == {"1.1": "Client.Missing", "1.2": "Sender"}[version], got)
             check("and what it has beside a detail", (got.fault or {}).get("detail") == detail, got)
-            got = await call("break", {"why": "<é>"})
-            check("a fault's detail comes as it is", (got.fault or {}).get("detail") == {"why": "<é>", "where": {"line": "7"}}, got)
+            if version == "1.1":
+                got = await call("break", {"why": "<é>"})
+                check("a fault's detail comes as it is", (got.fault or {}).get("detail") == {"why": "<é>", "where": {"line": "7"}}, got)
+            else:
+                tally.cannot(f"{version}: a fault's detail", "spyne 2.14.0 itself fails where it writes one of SOAP 1.2")
             got = await call("whoami", {"headers": {"Session": {"token": "é<&>"}}})
             check("a header block arrives", got.value == {"WhoamiResult": "é<&>"}, got)
             got = await call("store", {"item": [{**ITEM, "unit": "mile"}]})
@@ -102,6 +105,12 @@ async def scenario(tally, version):
                     if wrong < 4:
                         print(f"        {json.dumps(arguments, ensure_ascii=False)[:900]}\n            {str(got)[:1200]}", flush=True)
             check(f"{sent} made-up requests pass its validator and come back", sent > 5 and not wrong, f"{wrong} do not")
+        for name in ("Session", "{urn:depot}Session"):
+            fixed = f'soap_headers = {{ "{name}" = {{ token = "env:DEPOT_SECRET" }} }}'
+            async with bridge(BINARY, f"http://127.0.0.1:{port}/?wsdl", more=fixed) as call:
+                got = await call("whoami", {})
+                # It comes back, and what comes back of a secret is hidden.
+                tally.check(f"{version}: a fixed header {name} arrives", got.value == {"WhoamiResult": "[redacted]"}, got)
         if server.process.poll() is not None:
             check("the server lives", False, server.log()[-500:])
 
