@@ -244,6 +244,8 @@ pub struct Api {
     pub redirects: Redirects,
     /// The longest answer that is read. By default 8MiB.
     pub max_response: Option<Located<Size>>,
+    /// Whom connections to the API trust, and who they say we are.
+    pub tls: Option<Located<Tls>>,
 }
 
 impl Api {
@@ -298,6 +300,19 @@ pub enum Redirects {
     Follow,
 }
 
+/// `tls` of an API: certificates and a key in PEM, and where they are to be found.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Tls {
+    /// The authorities that are trusted, instead of the machine's.
+    pub ca: Option<Located<SecretRef>>,
+    /// The client's certificate, with those between it and its authority.
+    pub cert: Option<Located<SecretRef>>,
+    /// The certificate's private key.
+    pub key: Option<Located<SecretRef>>,
+}
+
 /// A credential for an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 #[schemars(tag = "kind", rename_all = "snake_case", deny_unknown_fields, inline)]
@@ -324,6 +339,13 @@ pub enum Auth {
         /// The token.
         token: Located<SecretRef>,
     },
+    /// HTTP Digest (RFC 7616).
+    Digest {
+        /// The user, in the open or as a reference.
+        username: Located<HeaderText>,
+        /// The password.
+        password: Located<SecretRef>,
+    },
 }
 
 /// The JSON Schema of [`ApiKeyPlace`].
@@ -345,6 +367,7 @@ impl<'de> Deserialize<'de> for Auth {
             ApiKey,
             Basic,
             Bearer,
+            Digest,
         }
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -367,6 +390,10 @@ impl<'de> Deserialize<'de> for Auth {
                 value: members.value.ok_or_else(|| missing("value"))?,
             },
             Kind::Basic => Self::Basic {
+                username: members.username.ok_or_else(|| missing("username"))?,
+                password: members.password.ok_or_else(|| missing("password"))?,
+            },
+            Kind::Digest => Self::Digest {
                 username: members.username.ok_or_else(|| missing("username"))?,
                 password: members.password.ok_or_else(|| missing("password"))?,
             },

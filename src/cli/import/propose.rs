@@ -595,10 +595,12 @@ fn credentials(api: &ApiName, description: &Description) -> String {
                     quoted(name),
                     variable("KEY")
                 )),
-                SecurityScheme::Http { scheme } if scheme == "basic" => Some(format!(
-                    "{{ kind = \"basic\", username = \"…\", password = {} }}",
-                    variable("PASSWORD")
-                )),
+                SecurityScheme::Http { scheme } if scheme == "basic" || scheme == "digest" => {
+                    Some(format!(
+                        "{{ kind = \"{scheme}\", username = \"…\", password = {} }}",
+                        variable("PASSWORD")
+                    ))
+                }
                 // A token of OAuth 2 is sent as a bearer token (RFC 6750), whoever got it.
                 SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. } => {
                     Some(format!("{{ kind = \"bearer\", token = {} }}", variable("TOKEN")))
@@ -610,6 +612,11 @@ fn credentials(api: &ApiName, description: &Description) -> String {
             };
             (scheme.name.as_str(), form)
         })
+        .collect();
+    let mutual: Vec<String> = schemes
+        .iter()
+        .filter(|scheme| scheme.scheme == SecurityScheme::MutualTls)
+        .map(|scheme| one_line(&quoted(&scheme.name), 100))
         .collect();
     let mut text = String::new();
     match described.as_slice() {
@@ -624,6 +631,10 @@ fn credentials(api: &ApiName, description: &Description) -> String {
                 let name = one_line(&quoted(name), 100);
                 match form {
                     Some(form) => writeln!(text, "# {name} = {}", one_line(form, 400)),
+                    None if mutual.contains(&name.as_str()) => writeln!(
+                        text,
+                        "# {name} is a client's certificate: set `tls` of [api.{api}]"
+                    ),
                     None => writeln!(text, "# {name} is of a kind that this version cannot send"),
                 }
                 .expect("a String takes it");

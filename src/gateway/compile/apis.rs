@@ -224,6 +224,7 @@ impl<'a> Upstreams<'a> {
                 config::Redirects::Follow => Redirects::Follow,
             },
             max_response: api.max_response(),
+            tls: api.tls.as_ref().map(|tls| self.secrets.tls(tls)).unwrap_or_default(),
         };
         Upstream::new(config, Arc::clone(self.redactor))
     }
@@ -241,6 +242,9 @@ impl<'a> Upstreams<'a> {
                 password: self.secrets.get(password),
             },
             Auth::Bearer { token } => Credential::Bearer { token: self.secrets.get(token) },
+            Auth::Digest { username, password } => Credential::Digest(Arc::new(
+                bridge::Digest::new(self.secrets.text(username), self.secrets.get(password)),
+            )),
         }
     }
 }
