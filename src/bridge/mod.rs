@@ -20,6 +20,7 @@
 //! | `credential` | which credential an operation gets |
 //! | `digest` | the proof that a server asks for first |
 //! | `prepare` | a call as a request, and its preview |
+//! | `uploads` | the files that arguments name |
 //! | `client`, `tls` | the connection pool; whom it trusts, and who it says we are |
 //! | `exchange` | one request, one bounded answer |
 //! | `sent` | whether anything of a request can have gone out |
@@ -48,6 +49,7 @@ mod retry;
 mod retry_after;
 mod sent;
 mod tls;
+mod uploads;
 mod upstream;
 
 #[cfg(test)]
@@ -61,4 +63,5 @@ pub use engine::{Next, execute, execute_pages};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};
 pub use report::{Failed, FailureKind, Outcome, Report, UpstreamReply};
 pub use tls::{Identity as ClientIdentity, Tls};
+pub use uploads::{FileRead, Uploads, note_files};
 pub use upstream::{HeaderText, Redirects, Upstream, UpstreamConfig, UpstreamError};

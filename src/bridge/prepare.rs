@@ -16,6 +16,7 @@ use super::address;
 use super::credential::{self, Additions, Unauthenticated};
 use super::digest::Digest;
 use super::upstream::{Upstream, is_of_the_connection};
+use super::uploads;
 use crate::secret::{REDACTED, Redactor};
 
 /// Why no request can be made of a call. Nothing was sent.
@@ -98,7 +99,8 @@ pub struct Preview {
 /// fixed headers and credentials, over which no argument has a say.
 pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareError> {
     let api = || upstream.api.clone();
-    let request = call.operation.binding.encode(&call.arguments)?;
+    let arguments = uploads::with_contents(upstream, call)?;
+    let request = call.operation.binding.encode(&arguments)?;
     let (all, has_certificate) = (&upstream.credentials, upstream.has_certificate);
     let credentials =
         credential::additions(all, has_certificate, &call.operation).map_err(|problem| {

@@ -16,6 +16,7 @@ use super::address::Hosts;
 use super::client;
 use super::credential::{self, Credentials, Given};
 use super::tls::{self, Tls};
+use super::uploads::Uploads;
 use crate::secret::{Redactor, Secret};
 
 /// What an upstream is made from.
@@ -42,6 +43,8 @@ pub struct UpstreamConfig {
     pub max_response: u64,
     /// Whom its connections trust, and who they say we are.
     pub tls: Tls,
+    /// Where files are that arguments may name.
+    pub uploads: Option<Uploads>,
 }
 
 /// The value of a fixed header.
@@ -123,6 +126,7 @@ pub struct Upstream {
     pub(super) attempt_timeout: Duration,
     pub(super) redirects: Redirects,
     pub(super) max_response: u64,
+    pub(super) uploads: Option<Uploads>,
     pub(super) client: reqwest::Client,
     pub(super) redactor: Arc<Redactor>,
     /// Draws evenly from nothing to what it is given.
@@ -173,6 +177,7 @@ impl Upstream {
             attempt_timeout: config.attempt_timeout,
             redirects: config.redirects,
             max_response: config.max_response,
+            uploads: config.uploads,
             client,
             redactor,
             jitter,

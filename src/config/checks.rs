@@ -142,6 +142,11 @@ impl Checks<'_> {
         for (header, value) in api.headers.iter() {
             self.header(header, value);
         }
+        if let Some(size) = &api.max_upload
+            && size.0 == 0
+        {
+            self.error(codes::EXPIRY, size.span(), "`max_upload` is zero", "no file fits");
+        }
         if let Some(tls) = &api.tls {
             self.tls(api, tls);
         }

@@ -246,6 +246,10 @@ pub struct Api {
     pub max_response: Option<Located<Size>>,
     /// Whom connections to the API trust, and who they say we are.
     pub tls: Option<Located<Tls>>,
+    /// A folder, relative to this file, whose files agents may send by their paths in it.
+    pub files: Option<Located<String>>,
+    /// The most bytes of the files that one call sends so, together. By default 8MiB.
+    pub max_upload: Option<Located<Size>>,
 }
 
 impl Api {
@@ -257,6 +261,11 @@ impl Api {
     /// How long one attempt may take.
     pub fn attempt_timeout(&self) -> Duration {
         self.attempt_timeout.as_ref().map_or(self.timeout() / 3, |timeout| timeout.0)
+    }
+
+    /// The most bytes of the files that one call sends by their paths.
+    pub fn max_upload(&self) -> u64 {
+        self.max_upload.as_ref().map_or(DEFAULT_MAX_UPLOAD, |size| size.0)
     }
 
     /// The longest answer that is read, in bytes.
@@ -287,6 +296,7 @@ pub fn accepted_copy(name: &ApiName, spec: &str, dir: &Path) -> PathBuf {
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(45);
 const DEFAULT_MAX_RESPONSE: u64 = 8 << 20;
+const DEFAULT_MAX_UPLOAD: u64 = 8 << 20;
 
 /// What becomes of an upstream's redirects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
