@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
-use http::StatusCode;
 use tollbridge_operation::{Arguments, Call, Payload};
 
 use super::attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};

@@ -15,8 +15,8 @@ use url::Url;
 use super::address;
 use super::credential::{self, Additions, Unauthenticated};
 use super::digest::Digest;
-use super::upstream::{Upstream, is_of_the_connection};
 use super::uploads;
+use super::upstream::{Upstream, is_of_the_connection};
 use crate::secret::{REDACTED, Redactor};
 
 /// Why no request can be made of a call. Nothing was sent.

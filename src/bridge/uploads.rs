@@ -115,7 +115,9 @@ fn read(
     let uploads = uploads.ok_or_else(|| refused("no path: this API takes none"))?;
     let is_plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
     if path.is_empty() || !is_plain || path.contains(['\\', '\0']) {
-        return Err(refused("a path within the folder of files, without `..`, `.` and `/` at its start"));
+        return Err(refused(
+            "a path within the folder of files, without `..`, `.` and `/` at its start",
+        ));
     }
     let missing = |_| refused("the path of a file that is in the folder of files");
     let folder = Dir::open_ambient_dir(&uploads.folder, ambient_authority()).map_err(missing)?;

@@ -78,8 +78,7 @@ pub fn parts_of(
     let mut kept = Parts::default();
     for part in parts {
         let path = &part.file;
-        let bytes =
-            read(path).map_err(|error| CatalogError::File { path: path.clone(), error })?;
+        let bytes = read(path).map_err(|error| CatalogError::File { path: path.clone(), error })?;
         if digest_bytes(&bytes) != part.digest {
             let message = "it changed while it was read".to_owned();
             return Err(CatalogError::Description { path: path.clone(), message });
@@ -104,7 +103,9 @@ impl Origin {
         let file = parts_beside(copy);
         let wrong = |message| CatalogError::Description { path: file.clone(), message };
         let parts = match bounded_to(&file, MAX_PARTS) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?,
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Parts::default(),
             Err(error) => return Err(CatalogError::File { path: file, error }),
         };

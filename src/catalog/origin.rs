@@ -280,9 +280,11 @@ fn digest(bytes: &[u8], parts: &[Part]) -> String {
     }
     let mut all = vec![own];
     // No document's name has a fragment.
-    all.extend(parts.iter().map(|part| {
-        format!("{} {}", part.digest, part.name.as_deref().unwrap_or("#overlay"))
-    }));
+    all.extend(
+        parts
+            .iter()
+            .map(|part| format!("{} {}", part.digest, part.name.as_deref().unwrap_or("#overlay"))),
+    );
     digest_bytes(all.join("\n").as_bytes())
 }
 

@@ -47,7 +47,10 @@ pub(super) fn value(path: &str, value: &DeValue<'_>) -> Option<(String, &'static
         ("api.*.auth.kind" | "api.*.credentials.*.kind", DeValue::String(kind))
             if ["wsse", "oauth2", "sigv4", "mtls", "hmac"].contains(&kind.as_ref()) =>
         {
-            Some((format!("the credential `{kind}`"), "use `api_key`, `basic`, `bearer` or `digest`"))
+            Some((
+                format!("the credential `{kind}`"),
+                "use `api_key`, `basic`, `bearer` or `digest`",
+            ))
         }
         ("tool[].calls.by", DeValue::String(by)) if ["group", "all"].contains(&by.as_ref()) => {
             Some((format!("`by = \"{by}\"`"), LIMIT))

@@ -64,7 +64,8 @@ async fn a_challenge_is_answered_once_and_kept_for_later_calls() {
     assert_eq!(report.attempts, 1);
     let seen = server.seen();
     assert_eq!(seen.iter().map(|one| is_right(one)).collect::<Vec<_>>(), [false, true, true]);
-    let counts: Vec<String> = seen[1..].iter().map(|one| proof(one).unwrap()["nc"].clone()).collect();
+    let counts: Vec<String> =
+        seen[1..].iter().map(|one| proof(one).unwrap()["nc"].clone()).collect();
     assert_eq!(counts, ["00000001", "00000002"]);
     assert!(seen.iter().all(|one| !one.contains(SECRET)));
 }
@@ -98,7 +99,11 @@ async fn what_is_no_challenge_of_ours_is_not_answered() {
     ] {
         let server = Hostile::new([answer(401, header, b"")]).await;
         let (report, _) = go(&digest(&server.url()), &call(request(Method::GET))).await;
-        assert_eq!((failed(&report).kind, report.attempts), (FailureKind::UpstreamError, 1), "{header}");
+        assert_eq!(
+            (failed(&report).kind, report.attempts),
+            (FailureKind::UpstreamError, 1),
+            "{header}"
+        );
     }
 }
 

@@ -22,11 +22,7 @@ pub(super) struct Servers {
 impl Servers {
     /// The description is input from strangers: where it did not come from a private network
     /// or this machine, it cannot open a way there.
-    pub(super) fn of(
-        description: &Description,
-        spec: &Spec,
-        base_url: Option<&BaseUrl>,
-    ) -> Self {
+    pub(super) fn of(description: &Description, spec: &Spec, base_url: Option<&BaseUrl>) -> Self {
         let mut servers = Self::default();
         let mut refuse = |url: &Url| {
             let host = url.host_str().unwrap_or_default();

@@ -9,9 +9,7 @@ use tollbridge::gateway::{self, CallWatch, Secrets};
 use tollbridge::store::{Durability, Store};
 use tollbridge_operation::Payload;
 
-use super::support::{
-    Answer, Bridge, Folder, Upstream, caller, code, failure, request, value,
-};
+use super::support::{Answer, Bridge, Folder, Upstream, caller, code, failure, request, value};
 
 const DOCUMENT_3: &str = include_str!("hostile-3.yaml");
 const ONLY_3_2: &str = include_str!("hostile-3.2.yaml");

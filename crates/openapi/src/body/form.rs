@@ -94,7 +94,12 @@ impl Planner<'_, '_> {
     }
 
     /// Gathers the members of an object schema through references and `allOf`.
-    pub(super) fn members(&self, at: &Pointer, schema: &Value, members: &mut Members) -> Result<(), Fault> {
+    pub(super) fn members(
+        &self,
+        at: &Pointer,
+        schema: &Value,
+        members: &mut Members,
+    ) -> Result<(), Fault> {
         // Branches may share branches, and lead back: more than this is no design.
         members.visited += 1;
         if members.visited > 200 {

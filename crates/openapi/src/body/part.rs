@@ -101,7 +101,10 @@ impl Planner<'_, '_> {
         let says = encoding.and_then(|one| one.get("contentType")).and_then(Value::as_str);
         let (mut part, headers) = self.part_of(place, member, at, encoding);
         if let Some(is_list) = self.file(place, member, says) {
-            return Ok((FieldForm::File(part), Some(file_schema(member, (is_list, self.document.takes_paths), says, &headers))));
+            return Ok((
+                FieldForm::File(part),
+                Some(file_schema(member, (is_list, self.document.takes_paths), says, &headers)),
+            ));
         }
         if headers.properties.is_empty() {
             return Ok((FieldForm::ByValue(part), None));

@@ -22,7 +22,7 @@ fn mistake(
     Mistake { version: "3.0.3", operation, told, read }
 }
 
-fn parameter(parameter: Value) -> Value {
+fn parameter(parameter: &Value) -> Value {
     json!({"parameters": [parameter], "responses": {}})
 }
 
@@ -47,37 +47,37 @@ fn what_can_be_understood_is_understood_and_told() {
         ),
         // Parameters.
         mistake(
-            parameter(json!({"name": "id", "in": "path", "schema": {"type": "integer"}})),
+            parameter(&json!({"name": "id", "in": "path", "schema": {"type": "integer"}})),
             Some(("/parameters/0", "always required")),
             ("/required", json!(["id"])),
         ),
         mistake(
-            parameter(json!({"name": "other", "in": "path", "required": true, "schema": {}})),
+            parameter(&json!({"name": "other", "in": "path", "required": true, "schema": {}})),
             Some(("/parameters/0", "the path has no `{other}`")),
             ("/properties", id.clone()),
         ),
         mistake(
-            parameter(json!({"name": "q", "in": "query"})),
+            parameter(&json!({"name": "q", "in": "query"})),
             Some(("/parameters/0", "no schema")),
             ("/properties/q", json!({})),
         ),
         mistake(
-            parameter(json!({"name": "q", "in": "query", "required": "true", "schema": {}})),
+            parameter(&json!({"name": "q", "in": "query", "required": "true", "schema": {}})),
             Some(("/parameters/0/required", "read as true")),
             ("/required", json!(["q", "id"])),
         ),
         mistake(
-            parameter(json!({"name": "q", "in": "query", "style": "matrix", "schema": {}})),
+            parameter(&json!({"name": "q", "in": "query", "style": "matrix", "schema": {}})),
             Some(("/parameters/0/style", "the default one")),
             ("/properties/q", json!({})),
         ),
         mistake(
-            parameter(json!({"name": "q", "in": "body", "schema": {}})),
+            parameter(&json!({"name": "q", "in": "body", "schema": {}})),
             Some(("/parameters/0", "left out")),
             ("/properties", id.clone()),
         ),
         mistake(
-            parameter(json!({"name": "Host", "in": "header", "schema": {}})),
+            parameter(&json!({"name": "Host", "in": "header", "schema": {}})),
             Some(("/parameters/0", "the client's own")),
             ("/properties", id.clone()),
         ),
