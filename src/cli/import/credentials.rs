@@ -70,7 +70,7 @@ pub(super) fn credentials(api: &ApiName, description: &Description) -> String {
                 let name = one_line(&quoted(name), 100);
                 match form {
                     Some(form) => writeln!(text, "# {name} = {}", one_line(form, 400)),
-                    None if mutual.contains(&name.as_str()) => writeln!(
+                    None if mutual.contains(&name) => writeln!(
                         text,
                         "# {name} is a client's certificate: set `tls` of [api.{api}]"
                     ),
