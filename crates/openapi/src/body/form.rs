@@ -20,6 +20,10 @@ impl Planner<'_, '_> {
         entry: &Value,
         kind: FormKind,
     ) -> Result<(Value, Vec<Lifted>, Vec<Field>), Fault> {
+        let types = self.root_types(schema_at, schema);
+        if types.is_some_and(|types| types.iter().all(|kind| kind != "object")) {
+            return Err(Fault::new(schema_at, "expected an object: a form has members"));
+        }
         let root = self.lift(schema_at, schema)?;
         let mut members = Members::default();
         self.members(schema_at, schema, &mut members)?;

@@ -146,6 +146,12 @@ impl Planner<'_, '_> {
             let types = self.root_types(&schema_at, schema);
             let rank = u8::from(essence != "application/json");
             (rank, BodyForm::Json { types }, one.schema.clone(), vec![one])
+        } else if essence == "application/x-www-form-urlencoded"
+            && self.root_types(&schema_at, schema).is_some_and(|types| types == ["string"])
+        {
+            // The author lets the caller write the form.
+            let one = self.lift(&schema_at, schema)?;
+            (2, BodyForm::Text, one.schema.clone(), vec![one])
         } else if essence == "application/x-www-form-urlencoded" {
             let (property, lifted, fields) =
                 self.form(&at, &schema_at, schema, entry, FormKind::UrlEncoded)?;
@@ -193,7 +199,7 @@ impl Planner<'_, '_> {
     }
 
     /// The types that the schema's root demands, where it says them.
-    fn root_types(&self, at: &Pointer, schema: &Value) -> Option<Vec<String>> {
+    pub(crate) fn root_types(&self, at: &Pointer, schema: &Value) -> Option<Vec<String>> {
         let (_, schema) = self.document.resolve(at.clone(), schema).ok()?;
         match schema.get("type")? {
             Value::String(one) => Some(vec![one.clone()]),

@@ -99,6 +99,15 @@ impl Planner<'_, '_> {
         lifted: &mut Vec<Lifted>,
     ) -> Result<(FieldForm, Option<Value>), Fault> {
         let says = encoding.and_then(|one| one.get("contentType")).and_then(Value::as_str);
+        let is_nested = |types: &str| {
+            types.split(',').any(|one| media::essence(one).starts_with("multipart/"))
+        };
+        if says.is_some_and(is_nested) {
+            return Err(Fault::new(
+                &at.child("contentType"),
+                "a part that is itself made of parts cannot be written",
+            ));
+        }
         let (mut part, headers) = self.part_of(place, member, at, encoding);
         if let Some(is_list) = self.file(place, member, says) {
             return Ok((
@@ -133,9 +142,7 @@ impl Planner<'_, '_> {
         encoding: Option<&Value>,
     ) -> (Part, GivenHeaders) {
         let says = encoding.and_then(|one| one.get("contentType")).and_then(Value::as_str);
-        let content_type = first_type(says);
         let is_xml = says.is_some_and(|says| media::is_xml(&media::essence(says)));
-        let mut part = Part { content_type, ..Part::default() };
         // Each item of a list is a part of its own.
         let items = self.document.resolve(place.clone(), member).ok().and_then(|(at, member)| {
             let is_list = member.get("type").and_then(Value::as_str) == Some("array");
@@ -145,6 +152,10 @@ impl Planner<'_, '_> {
             Some((at, items)) => (at, items),
             None => (place, member),
         };
+        let has_members = self
+            .root_types(place, member)
+            .is_some_and(|types| types.iter().all(|kind| kind == "object" || kind == "array"));
+        let mut part = Part { content_type: fitting_type(says, has_members), ..Part::default() };
         if is_xml {
             part.xml = self.xml.written(place, member);
         }
@@ -268,8 +279,15 @@ impl GivenHeaders {
     }
 }
 
-fn first_type(types: Option<&str>) -> Option<HeaderValue> {
-    let first = types?.split(',').next()?.trim();
+/// The media type of a part among those that it may have: the first, or for what has members the
+/// first that can hold them.
+fn fitting_type(types: Option<&str>, has_members: bool) -> Option<HeaderValue> {
+    let holds = |one: &&str| {
+        let essence = media::essence(one);
+        media::is_json(&essence) || media::is_xml(&essence)
+    };
+    let all = || types.into_iter().flat_map(|types| types.split(',')).map(str::trim);
+    let first = all().find(|one| has_members && holds(one)).or_else(|| all().next())?;
     if first.contains('*') || !first.contains('/') {
         return None;
     }
