@@ -121,8 +121,9 @@ pub(super) fn by_value(part: &Part, value: &Value, at: At<'_>) -> Result<String,
             (None, _) => return Err(at.expected("the XML document, as text")),
         },
         // JSON is no text of another kind.
-        Some(essence) => plain(value)
-            .ok_or_else(|| at.expected(format!("text, as {essence} is")))?,
+        Some(essence) => {
+            plain(value).ok_or_else(|| at.expected(format!("text, as {essence} is")))?
+        }
         None => plain_or_json(value),
     })
 }

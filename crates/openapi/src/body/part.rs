@@ -99,9 +99,8 @@ impl Planner<'_, '_> {
         lifted: &mut Vec<Lifted>,
     ) -> Result<(FieldForm, Option<Value>), Fault> {
         let says = encoding.and_then(|one| one.get("contentType")).and_then(Value::as_str);
-        let is_nested = |types: &str| {
-            types.split(',').any(|one| media::essence(one).starts_with("multipart/"))
-        };
+        let is_nested =
+            |types: &str| types.split(',').any(|one| media::essence(one).starts_with("multipart/"));
         if says.is_some_and(is_nested) {
             return Err(Fault::new(
                 &at.child("contentType"),

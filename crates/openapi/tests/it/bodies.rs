@@ -209,7 +209,10 @@ fn of_type(media_type: &str, entry: &Value) -> String {
 fn a_form_that_is_text_is_written_by_the_agent() {
     let form = "application/x-www-form-urlencoded";
     let operation = only(&of_type(form, &json!({"schema": {"type": "string"}})));
-    assert_eq!(body(&operation, &json!({"body": "a=1&b=%20"})), (form.to_owned(), "a=1&b=%20".to_owned()));
+    assert_eq!(
+        body(&operation, &json!({"body": "a=1&b=%20"})),
+        (form.to_owned(), "a=1&b=%20".to_owned())
+    );
 }
 
 #[test]
@@ -239,5 +242,8 @@ fn what_a_part_cannot_hold_is_not_sent() {
     assert!(sent.contains("Content-Type: text/csv\r\n\r\nx,y\r\n"), "{sent}");
     // JSON under another name would be read as something else.
     let error = try_encode(&operation, &json!({"body": {"b": {"k": 1}}})).unwrap_err();
-    assert_eq!((error.pointer.as_str(), error.expected.as_str()), ("/body/b", "text, as text/csv is"));
+    assert_eq!(
+        (error.pointer.as_str(), error.expected.as_str()),
+        ("/body/b", "text, as text/csv is")
+    );
 }
