@@ -121,6 +121,6 @@ impl Origin {
             let content = parts.documents.get(&name);
             content.ok_or_else(|| "it was not accepted".to_owned())?.bytes()
         };
-        self.read_with(api, &bytes, &get, overlays)
+        self.read_with(api, &bytes, &get, &overlays)
     }
 }

@@ -86,7 +86,7 @@ impl Origin {
             let unreadable = |error| CatalogError::File { path: path.clone(), error };
             overlays.push((path.clone(), bounded(path).map_err(unreadable)?));
         }
-        self.read_with(api, bytes, get, overlays)
+        self.read_with(api, bytes, get, &overlays)
     }
 
     /// Where the description is, as a URL.
@@ -100,7 +100,7 @@ impl Origin {
         api: &ApiName,
         bytes: &[u8],
         get: &Get<'_>,
-        overlays: Vec<(PathBuf, Vec<u8>)>,
+        overlays: &[(PathBuf, Vec<u8>)],
     ) -> Result<Reading, CatalogError> {
         let source = self.source();
         let shelf = Shelf {
@@ -124,7 +124,7 @@ impl Origin {
         shelf.files.borrow_mut().extend(overlays.iter().map(|(path, _)| path.clone()));
         let names: Vec<String> =
             overlays.iter().map(|(path, _)| path.display().to_string()).collect();
-        let named = names.iter().zip(&overlays);
+        let named = names.iter().zip(overlays);
         let changes: Vec<Overlay<'_>> =
             named.map(|(name, (_, bytes))| Overlay { name, bytes }).collect();
         let options = ReadOptions { api, source: source.as_ref() };
@@ -136,7 +136,7 @@ impl Origin {
         };
         let description = read_within(bytes, &options, &surroundings)
             .map_err(|error| wrong(error.to_string()))?;
-        Ok(shelf.finish(description, bytes, &overlays))
+        Ok(shelf.finish(description, bytes, overlays))
     }
 
     /// The file of a document, if the description may refer to it.

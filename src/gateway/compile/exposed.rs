@@ -14,7 +14,7 @@ use super::apis::Upstreams;
 use super::stale::{self, Compared, Standing};
 use super::who;
 use crate::catalog::{self, Catalog, NotFound};
-use crate::config::{self, Api, Config, Diagnostic, Diagnostics, Located, Stale, codes};
+use crate::config::{self, Api, Config, Diagnostics, Located, Stale, codes};
 use crate::gateway::toolbox::Exposed;
 use crate::safety::{By, HoldRule, Rules, WindowRule};
 use crate::settlement::{PayTo, Price, Terms};
