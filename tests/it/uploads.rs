@@ -11,14 +11,18 @@ const DOCUMENT: &str = "openapi: 3.1.0\ninfo: {}\npaths:\n  \
     file: {type: string, format: binary}, more: {type: array, items: {type: string, format: binary}}, note: {type: string}}}}}}}}\n  \
     /bytes: {put: {operationId: bytes, requestBody: {required: true, content: {application/octet-stream: {}}}}}\n";
 
+fn put(folder: &Folder, name: &str, text: &str) {
+    std::fs::write(folder.file(name), text).unwrap();
+}
+
 /// A bridge whose agents may send what is in `uploads`, and more keys for its tools.
 async fn bridge(upstream: &Upstream, keys: &str) -> Bridge {
     let folder = Folder::new();
     folder.write("api.yaml", DOCUMENT);
     std::fs::create_dir_all(folder.path().join("uploads/sub")).unwrap();
-    folder.write("uploads/a.txt", "from a file");
-    folder.write("uploads/sub/b.bin", "second");
-    folder.write("uploads/large", &"x".repeat(200));
+    put(&folder, "uploads/a.txt", "from a file");
+    put(&folder, "uploads/sub/b.bin", "second");
+    put(&folder, "uploads/large", &"x".repeat(200));
     folder.write("secret.txt", "never sent");
     let config = format!(
         "[audit]\ndurability = \"process\"\n[api.up]\nspec = \"api.yaml\"\nbase_url = \"{}\"\n\
@@ -125,11 +129,11 @@ async fn an_approval_is_one_of_what_the_file_held() {
     let held = bridge.call("form", &arguments).await;
     let hold = failure(&held).hold.clone().unwrap();
     bridge.approve(&hold.id).await;
-    bridge.folder.write("uploads/a.txt", "something else");
+    put(&bridge.folder, "uploads/a.txt", "something else");
     let reply = bridge.call("form", &arguments).await;
     assert_eq!(code(&reply), "held");
     assert_ne!(failure(&reply).hold.clone().unwrap().id, hold.id);
-    bridge.folder.write("uploads/a.txt", "from a file");
+    put(&bridge.folder, "uploads/a.txt", "from a file");
     assert_eq!(code(&bridge.call("form", &arguments).await), "succeeded");
     assert_eq!(upstream.count(), 1);
 }

@@ -172,8 +172,8 @@ fn a_changed_overlay_or_document_quarantines_as_a_changed_description_does() {
     let house = House::new();
     let overlay = |summary: &str| {
         format!(
-            "overlay: 1.0.0\ninfo: {{title: t, version: '1'}}\nactions:\n  \
-             - {{target: $.paths['/items/{{id}}'].delete, update: {{summary: {summary}}}}}\n"
+            "overlay: 1.0.0\ninfo: {{title: t, version: '1'}}\nactions:\n\
+             - target: $.paths['/items/{{id}}'].delete\n  update: {{summary: {summary}}}\n"
         )
     };
     let common = |kind: &str| format!("Why: {{name: why, in: query, schema: {{type: {kind}}}}}\n");
@@ -215,7 +215,8 @@ fn a_changed_overlay_or_document_quarantines_as_a_changed_description_does() {
     }
 
     // An overlay that comes to it changes it, too; one that is gone leaves nothing behind.
-    house.configure(|text| text.replace("overlays = [\"overlay.yaml\"]\n", ""));
+    let config = fs::read_to_string(house.path("tools.toml")).unwrap();
+    house.write("tools.toml", &config.replace("overlays = [\"overlay.yaml\"]\n", ""));
     house.run(&["call", "delete_item", "id=a1"]).exits(3);
     house.write("items.yaml", SPEC);
     house.run(&["diff", "--accept"]).exits(0);
