@@ -1,0 +1,46 @@
+"""Whether a value came back as it was sent, in the forms that the bridge gives to answers."""
+
+import decimal
+import re
+
+from lxml import etree
+
+
+# A fraction of a second that is none.
+ZEROS = r"(T\d\d:\d\d:\d\d)\.0+(?=Z|[+-]|$)"
+
+
+def same(sent, read, lossy=False):
+    """Whether a value came back: digits are text in answers.
+
+    `lossy` is for servers to which nil, an empty list and nothing are the same.
+    """
+    if isinstance(sent, bool) or isinstance(read, bool):
+        return sent is read
+    if isinstance(sent, (int, float, str)) and isinstance(read, (int, float, str)):
+        if str(sent) == str(read) or canonical(str(sent)) == canonical(str(read)):
+            return True
+        if re.sub(ZEROS, r"\1", str(sent)) == re.sub(ZEROS, r"\1", str(read)):
+            return True
+        try:
+            return decimal.Decimal(str(sent)) == decimal.Decimal(str(read))
+        except decimal.InvalidOperation:
+            return False
+    if isinstance(sent, list) and isinstance(read, list):
+        return len(sent) == len(read) and all(same(one, other, lossy) for one, other in zip(sent, read))
+    if isinstance(sent, dict) and isinstance(read, dict):
+        # What has a default is there in an answer also where it was not said, and no element is
+        # an empty list.
+        nothing = ([], {}, None) if lossy else ([],)
+        return all(same(value, read[key], lossy) if key in read else value in nothing for key, value in sent.items())
+    return sent is None and read is None or lossy and sent == {} and read is None
+
+
+def canonical(text):
+    """XML in a text, whatever its prefixes; other text as it is."""
+    if not text.startswith("<"):
+        return text
+    try:
+        return etree.canonicalize(text, rewrite_prefixes=True)
+    except etree.XMLSyntaxError:
+        return text
