@@ -45,6 +45,13 @@ async def main():
             options = ["--all", "--base-url", f"http://127.0.0.1:{port}/literal"]
             async with bridge(BINARY, SOAP / "services" / "depot.wsdl", *options) as call:
                 await literal(tally, call, "node", 10 if SMOKE else 200, spared, nils=False)
+            options = ["--all", "--base-url", f"http://127.0.0.1:{port}/secured"]
+            for digest, password, holds in [("true", "DEPOT_SECRET", True), ("false", "DEPOT_SECRET", True), ("true", "PATH", False)]:
+                auth = f'auth = {{ kind = "wsse", username = "judge", password = "env:{password}", digest = {digest}, timestamp = "5m" }}'
+                async with bridge(BINARY, SOAP / "services" / "depot.wsdl", *options, more=auth) as call:
+                    got = [await call("whoami", {}) for _ in range(2)]
+                    what = f"node: a {'digest' if digest == 'true' else 'text'} of WS-Security is {'taken' if holds else 'refused where the password is another'}"
+                    tally.check(what, all((one.value == {"name": "judge"}) == holds for one in got), got)
         finally:
             if tally.failed:
                 print(server.log()[-3000:])

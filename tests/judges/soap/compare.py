@@ -6,8 +6,13 @@ import re
 from lxml import etree
 
 
-# A fraction of a second that is none.
-ZEROS = r"(T\d\d:\d\d:\d\d)\.0+(?=Z|[+-]|$)"
+def instant(text):
+    """A date and time without the zeros at its end, in UTC as Z; other text as it is."""
+    found = re.fullmatch(r"(-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?", text)
+    if not found:
+        return text
+    moment, fraction, zone = found.groups()
+    return moment + (fraction or "").rstrip("0").rstrip(".") + {"+00:00": "Z"}.get(zone, zone or "")
 
 
 def same(sent, read, lossy=False):
@@ -20,7 +25,7 @@ def same(sent, read, lossy=False):
     if isinstance(sent, (int, float, str)) and isinstance(read, (int, float, str)):
         if str(sent) == str(read) or canonical(str(sent)) == canonical(str(read)):
             return True
-        if re.sub(ZEROS, r"\1", str(sent)) == re.sub(ZEROS, r"\1", str(read)):
+        if instant(str(sent)) == instant(str(read)):
             return True
         try:
             return decimal.Decimal(str(sent)) == decimal.Decimal(str(read))

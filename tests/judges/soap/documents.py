@@ -17,6 +17,7 @@ SOAP = {
     "http://schemas.xmlsoap.org/wsdl/soap/": "http://schemas.xmlsoap.org/soap/envelope/",
     "http://schemas.xmlsoap.org/wsdl/soap12/": "http://www.w3.org/2003/05/soap-envelope",
 }
+SOAP_ENC = "http://schemas.xmlsoap.org/soap/encoding/"
 OURS = "urn:tollbridge:judge"
 # Schemas that documents use by their namespaces alone: ours, and those that come with `xmlschema`.
 _HERE = pathlib.Path(__file__).resolve().parent / "schemas"
@@ -24,7 +25,7 @@ _KNOWN = pathlib.Path(xmlschema.__file__).parent / "schemas"
 KNOWN = {
     "http://www.w3.org/XML/1998/namespace": _KNOWN / "XML" / "xml.xsd",
     "http://www.w3.org/1999/xlink": _KNOWN / "XLINK" / "xlink.xsd",
-    "http://schemas.xmlsoap.org/soap/encoding/": _KNOWN / "WSDL" / "soap-encoding.xsd",
+    SOAP_ENC: _KNOWN / "WSDL" / "soap-encoding.xsd",
     "http://schemas.xmlsoap.org/wsdl/": _KNOWN / "WSDL" / "wsdl.xsd",
     "http://www.w3.org/2000/09/xmldsig#": _KNOWN / "DSIG" / "xmldsig-core-schema.xsd",
     "http://www.w3.org/2005/08/addressing": _HERE / "addressing.xsd",
@@ -60,6 +61,21 @@ def located(base, location):
         return None
     path = pathlib.Path(base).parent / urllib.parse.unquote(location.removeprefix("file://"))
     return path.resolve() if path.is_file() else None
+
+
+def open_array(restriction):
+    """Lets a restriction of SOAP's Array hold items.
+
+    WSDL 1.1 (2.2) has arrays derived by their `arrayType` alone, which by XML Schema (part 1,
+    3.4.2) leaves them without content. What is said of the items' types is still judged, by
+    their `xsi:type`.
+    """
+    base = restriction.get("base")
+    particles = [x(name) for name in ("sequence", "choice", "all", "group")]
+    if base is None or qname(restriction, base) != f"{{{SOAP_ENC}}}Array" or any(one.tag in particles for one in restriction):
+        return
+    items = parsed(f'<xs:sequence xmlns:xs="{XSD}"><xs:any processContents="lax" minOccurs="0" maxOccurs="unbounded"/></xs:sequence>')
+    restriction.insert(1 if restriction.find(x("annotation")) is not None else 0, items)
 
 
 class Documents:
@@ -169,6 +185,8 @@ class Documents:
             for child in root:
                 child.tail = None
             name_of(place)
+            for restriction in root.iter(x("restriction")):
+                open_array(restriction)
             for child in root.iterchildren(x("import"), x("include"), x("redefine")):
                 found = located(place[0], child.get("schemaLocation", "")) if child.get("schemaLocation") else None
                 target = None

@@ -12,7 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
 sys.path.insert(0, str(HERE.parent / "soap"))
 
-from bridge import Server, bridge, free_port  # noqa: E402
+from bridge import ENV, Server, bridge, free_port  # noqa: E402
 from compare import same  # noqa: E402
 from judge import Tally  # noqa: E402
 from made import Made, Unable  # noqa: E402
@@ -102,6 +102,11 @@ async def scenario(tally, version):
                     if wrong < 4:
                         print(f"        {json.dumps(arguments, ensure_ascii=False)[:900]}\n            {str(got)[:1200]}", flush=True)
             check(f"{sent} made-up requests pass its validator and come back", sent > 5 and not wrong, f"{wrong} do not")
+        for name in ("Session", "{urn:depot}Session"):
+            fixed = f'soap_headers = {{ "{name}" = {{ token = "env:DEPOT_SECRET" }} }}'
+            async with bridge(BINARY, f"http://127.0.0.1:{port}/?wsdl", more=fixed) as call:
+                got = await call("whoami", {})
+                tally.check(f"{version}: a fixed header {name} arrives", got.value == {"WhoamiResult": ENV["DEPOT_SECRET"]}, got)
         if server.process.poll() is not None:
             check("the server lives", False, server.log()[-500:])
 

@@ -4,6 +4,7 @@
 """
 
 import collections
+import copy
 import json
 import pathlib
 import shutil
@@ -170,6 +171,12 @@ def judge(tally, wire, path, folder, mirror, shown):
                 wrong.append(f"{key}: {error}: {body}")
                 continue
             for node in nodes:
+                if fill == "least":
+                    # A judge that refuses nothing judges nothing.
+                    broken = copy.deepcopy(node)
+                    broken.set("no-such-attribute", "")
+                    for name, why in validators.judge(broken).items():
+                        counts.add(f"broken elements that {name} {'lets pass' if why is None else 'refuses'}")
                 said = validators.judge(node)
                 if not said:
                     counts.add("elements that nobody could judge")
@@ -231,6 +238,9 @@ def main():
                 total.said.update(counts.said)
                 for what, samples in counts.samples.items():
                     total.samples[what] += [f"{shown}: {sample}" for sample in samples]
+    for name in ("libxml2", "xmlschema"):
+        refused, passed = (total.said[f"broken elements that {name} {word}"] for word in ("refuses", "lets pass"))
+        tally.check(f"{name} refuses broken elements: {refused} of {refused + passed}", refused > 9 * passed)
     for what, count in total.said.most_common():
         print(f"        {count:6} {what}", flush=True)
     tally.end()

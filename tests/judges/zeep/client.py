@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE.parent / "lib"))
 sys.path.insert(0, str(HERE.parent / "soap"))
 
 import zeep  # noqa: E402
-from documents import Documents, x  # noqa: E402
+from documents import KNOWN, Documents, x  # noqa: E402
 from differences import explained  # noqa: E402
 from judge import Tally  # noqa: E402
 from lxml import etree  # noqa: E402
@@ -38,6 +38,8 @@ class Offline(zeep.transports.Transport):
     """Documents from files, and nothing from anywhere else."""
 
     def load(self, url):
+        if url in KNOWN:
+            return KNOWN[url].read_bytes()
         if "://" in url and not url.startswith("file:"):
             raise OSError(f"{url} is not fetched")
         return super().load(url)

@@ -166,7 +166,7 @@ impl<'t> Writer<'t> {
                 let attributes = self.xsi_type(ty.name.as_ref().filter(|_| self.encoded));
                 self.leaf(name, simple, value, &attributes, at)
             }
-            Body::Array(array) => self.array(name, array, value, at),
+            Body::Array(array) => self.array(name, ty.name.as_ref(), array, value, at),
             Body::Complex(complex) => {
                 let spelled = value.get("@type").and_then(Value::as_str);
                 let own = ty.name.as_ref().map(|own| &*own.local);
@@ -234,13 +234,21 @@ impl<'t> Writer<'t> {
         tag
     }
 
-    /// SOAP 1.1 §5.4.2.
-    fn array(&mut self, name: &QName, array: &Array, value: &Value, at: &str) -> Written {
+    /// SOAP 1.1 §5.4.2. `own` is the array's type where the schema names one: an element of it
+    /// cannot be of its base, `Array` (XML Schema part 1 §3.3.4, cvc-elt 4.3).
+    fn array(
+        &mut self,
+        name: &QName,
+        own: Option<&QName>,
+        array: &Array,
+        value: &Value,
+        at: &str,
+    ) -> Written {
         let items = value.as_array().ok_or_else(|| refused(at, "a list"))?;
         let mut attributes = Attributes::new();
         if self.encoded {
             let array_name = QName::new(Some(SOAP_ENC), "Array");
-            attributes.extend(self.xsi_type(Some(&array_name)));
+            attributes.extend(self.xsi_type(Some(own.unwrap_or(&array_name))));
             let any = QName::new(Some(XSD), "anyType");
             let item = self.names.qualified(array.item_type.as_ref().unwrap_or(&any));
             let prefix = self.names.prefix(SOAP_ENC);

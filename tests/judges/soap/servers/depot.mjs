@@ -5,12 +5,13 @@
 
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
-import { createHash } from 'node:crypto';
 import http from 'node:http';
 import path from 'node:path';
 
 const [port, services, modules] = process.argv.slice(2);
-const soap = createRequire(path.join(modules, 'x.js'))('soap');
+const require = createRequire(path.join(modules, 'x.js'));
+const soap = require('soap');
+const { passwordDigest } = require('soap/lib/utils');
 
 // What the package reads as a Date it cannot write, and an xsi:type that it read it writes with a
 // prefix that it does not declare: both are said again in the way that it wants.
@@ -53,21 +54,23 @@ const literal = {
   },
 };
 
-function expectedDigest(nonce, created) {
-  const hash = createHash('sha1');
-  hash.update(Buffer.from(nonce, 'base64'));
-  hash.update(created + process.env.DEPOT_SECRET);
-  return hash.digest('base64');
-}
+const nonces = new Set();
 
+// What the package's own client would send: its `passwordDigest` says what is right.
 function authenticate(security) {
+  const text = (node) => (node && typeof node === 'object' ? node.$value : node);
   const token = security?.UsernameToken;
-  if (token?.Username !== 'judge') return false;
+  if (text(token?.Username) !== 'judge') return false;
+  if (security.Timestamp !== undefined) {
+    const [created, expires] = [security.Timestamp.Created, security.Timestamp.Expires].map((one) => Date.parse(text(one)));
+    if (!(created <= Date.now() + 1000 && Date.now() < expires)) return false;
+  }
   const type = token.Password?.attributes?.Type ?? '';
-  const text = token.Password?.$value ?? token.Password;
-  if (!type.endsWith('#PasswordDigest')) return text === process.env.DEPOT_SECRET;
-  const nonce = token.Nonce?.$value ?? token.Nonce;
-  return text === expectedDigest(nonce, token.Created?.$value ?? token.Created);
+  if (!type.endsWith('#PasswordDigest')) return text(token.Password) === process.env.DEPOT_SECRET;
+  const nonce = text(token.Nonce);
+  if (nonces.has(nonce)) return false;
+  nonces.add(nonce);
+  return text(token.Password) === passwordDigest(nonce, text(token.Created), process.env.DEPOT_SECRET);
 }
 
 const server = http.createServer((request, response) => {
