@@ -19,6 +19,15 @@ pub(super) struct Servers {
     pub(super) notes: Vec<String>,
 }
 
+/// The URL as `tools.toml` has it. A `/` at its end is kept: a SOAP service's address is the
+/// whole URL of its requests.
+fn written(url: &BaseUrl) -> String {
+    match url.as_url().path() {
+        "/" => url.to_string(),
+        _ => url.as_url().to_string(),
+    }
+}
+
 impl Servers {
     /// The description is input from strangers: where it did not come from a private network
     /// or this machine, it cannot open a way there.
@@ -44,7 +53,7 @@ impl Servers {
                 }
                 // A server with credentials or a query in it is no base URL.
                 let Ok(parsed) = server.parse::<BaseUrl>() else { continue };
-                preferred = preferred.or_else(|| Some(parsed.to_string()));
+                preferred = preferred.or_else(|| Some(written(&parsed)));
                 if !allowed.contains(&url) {
                     allowed.push(url);
                 }
@@ -53,7 +62,7 @@ impl Servers {
         }
         // One base URL stands for all operations; where they differ, each goes to its own.
         servers.base_url = match (base_url, first.pop_first()) {
-            (Some(url), _) => Some(url.to_string()),
+            (Some(url), _) => Some(written(url)),
             (None, Some(Some(only))) if first.is_empty() => Some(only),
             (None, _) => None,
         };
