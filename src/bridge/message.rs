@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use tollbridge_operation::{
-    Arguments, Call, Enclosure, EncodeError, MessageSecurity, Moment, Operation, Request,
+    Arguments, Enclosure, EncodeError, MessageSecurity, Moment, Operation, Request,
 };
 
 use super::upstream::Upstream;
@@ -28,21 +28,18 @@ impl Message {
     /// The call's message; `None` where its arguments alone make it.
     pub(super) fn of(
         upstream: &Upstream,
-        call: &Call,
+        operation: &Arc<Operation>,
+        arguments: &Arguments,
         security: Option<MessageSecurity>,
     ) -> Option<Self> {
         let enclosure = match security {
             None => Arc::clone(&upstream.enclosure),
             security => Arc::new(Enclosure { security, ..(*upstream.enclosure).clone() }),
         };
-        if enclosure.is_empty() && !call.operation.binding.is_momentary(&enclosure) {
+        if enclosure.is_empty() && !operation.binding.is_momentary(&enclosure) {
             return None;
         }
-        Some(Self {
-            operation: Arc::clone(&call.operation),
-            arguments: call.arguments.clone(),
-            enclosure,
-        })
+        Some(Self { operation: Arc::clone(operation), arguments: arguments.clone(), enclosure })
     }
 
     /// Builds the request for this moment.

@@ -19,8 +19,10 @@
 //! | `address` | where a request may go, and that its URL arrives as it was built |
 //! | `credential` | which credential an operation gets |
 //! | `message` | what a message carries beside its arguments, anew for each attempt |
+//! | `digest` | the proof that a server asks for first |
 //! | `prepare` | a call as a request, and its preview |
-//! | `client` | the connection pool and whom TLS trusts |
+//! | `uploads` | the files that arguments name |
+//! | `client`, `tls` | the connection pool; whom it trusts, and who it says we are |
 //! | `exchange` | one request, one bounded answer |
 //! | `sent` | whether anything of a request can have gone out |
 //! | `breakage` | what broke, in our words |
@@ -36,6 +38,7 @@ mod attempt;
 mod breakage;
 mod client;
 mod credential;
+mod digest;
 mod engine;
 mod exchange;
 mod judge;
@@ -47,6 +50,8 @@ mod report;
 mod retry;
 mod retry_after;
 mod sent;
+mod tls;
+mod uploads;
 mod upstream;
 
 #[cfg(test)]
@@ -55,7 +60,10 @@ mod tests;
 pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
 pub use client::http_client;
 pub use credential::{ApiKeyAt, Credential, Credentials};
+pub use digest::Digest;
 pub use engine::{Next, execute, execute_pages};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};
 pub use report::{Failed, FailureKind, Outcome, Report, UpstreamReply};
+pub use tls::{Identity as ClientIdentity, Tls};
+pub use uploads::{FileRead, Uploads, note_files};
 pub use upstream::{HeaderText, Redirects, Upstream, UpstreamConfig, UpstreamError};

@@ -14,7 +14,9 @@ use url::Url;
 
 use super::address;
 use super::credential::{self, Additions, Unauthenticated};
+use super::digest::Digest;
 use super::message::Message;
+use super::uploads;
 use super::upstream::{Upstream, is_of_the_connection};
 use crate::secret::{REDACTED, Redactor};
 
@@ -84,6 +86,8 @@ pub(super) struct Target {
     pub(super) message: Option<Arc<Message>>,
     /// Whether the body proves who we are.
     pub(super) confidential: bool,
+    /// What proves who we are once the server has asked.
+    pub(super) digest: Option<Arc<Digest>>,
     /// The URL as it may be seen.
     pub(super) shown: String,
 }
@@ -105,17 +109,20 @@ pub struct Preview {
 /// fixed headers and credentials, over which no argument has a say.
 pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareError> {
     let api = || upstream.api.clone();
-    let credentials = credential::additions(&upstream.credentials, &call.operation);
+    let arguments = uploads::with_contents(upstream, call)?;
+    let (all, has_certificate) = (&upstream.credentials, upstream.has_certificate);
+    let credentials = credential::additions(all, has_certificate, &call.operation);
     let security = credentials.as_ref().ok().and_then(|credentials| credentials.security.clone());
-    let message = Message::of(upstream, call, security);
+    let message = Message::of(upstream, &call.operation, &arguments, security);
     let request = match &message {
-        None => call.operation.binding.encode(&call.arguments)?,
+        None => call.operation.binding.encode(&arguments)?,
         Some(message) => message.request(upstream).map_err(|_| PrepareError::Randomness)??,
     };
     let credentials = credentials.map_err(|problem| match problem {
         Unauthenticated::Missing(schemes) => PrepareError::NoCredential { api: api(), schemes },
         Unauthenticated::Unusable(reason) => PrepareError::Credential { api: api(), reason },
     })?;
+    let digest = credentials.digest.clone();
     let (url, shown) = address(upstream, &request, &credentials)?;
     let headers = headers(upstream, &request, credentials)?;
     let confidential = message.as_ref().is_some_and(Message::is_confidential);
@@ -130,6 +137,7 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
         body: request.body.map(|body| body.bytes),
         message: message.filter(Message::is_momentary).map(Arc::new),
         confidential,
+        digest,
         shown,
     };
     let redactor = Arc::clone(&upstream.redactor);
@@ -158,7 +166,8 @@ fn address(
     if !upstream.hosts.allow(&url) {
         return Err(PrepareError::Address { reason: "its host is not one that is configured" });
     }
-    let mut shown = upstream.redactor.text(join(own.as_slice())?.as_str()).into_owned();
+    let bare = if credentials.query.is_empty() { None } else { Some(join(own.as_slice())?) };
+    let mut shown = upstream.redactor.text(bare.as_ref().unwrap_or(&url).as_str()).into_owned();
     for (name, _) in &credentials.query {
         shown.push(if shown.contains('?') { '&' } else { '?' });
         shown.push_str(name);
@@ -256,10 +265,13 @@ impl Prepared {
             self.redactor.text(&String::from_utf8_lossy(value.as_bytes())).into_owned()
         };
         let headers = self.target.headers.iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), shown(value)));
+        let proof = self.target.digest.as_ref();
+        let proof = proof.map(|_| (AUTHORIZATION.to_string(), REDACTED.to_owned()));
         Preview {
             method: self.method().to_owned(),
             url: self.url().to_owned(),
-            headers: headers.map(|(name, value)| (name.to_string(), shown(value))).collect(),
+            headers: headers.chain(proof).collect(),
             body: self.shown.as_ref().or(self.target.body.as_ref()).map(|body| self.body(body)),
         }
     }

@@ -12,7 +12,6 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("server.auth", "jwt", "tokens would not be verified"),
     ("settlement", "buy", "nothing would be bought"),
     ("api.*", "fallback_urls", "calls would not fail over"),
-    ("api.*", "tls", "its certificates would not be used"),
     ("api.*", "idempotency_key", "no key would be sent"),
     ("api.*", "rate_limit", LIMIT),
     ("api.*", "max_concurrency", LIMIT),
@@ -45,9 +44,12 @@ pub(super) fn value(path: &str, value: &DeValue<'_>) -> Option<(String, &'static
             Some(("a PostgreSQL store".to_owned(), "use `sqlite:PATH`"))
         }
         ("api.*.auth.kind" | "api.*.credentials.*.kind", DeValue::String(kind))
-            if ["oauth2", "sigv4", "mtls", "digest", "hmac"].contains(&kind.as_ref()) =>
+            if ["oauth2", "sigv4", "mtls", "hmac"].contains(&kind.as_ref()) =>
         {
-            Some((format!("the credential `{kind}`"), "use `api_key`, `basic`, `bearer` or `wsse`"))
+            Some((
+                format!("the credential `{kind}`"),
+                "use `api_key`, `basic`, `bearer`, `digest` or `wsse`",
+            ))
         }
         ("tool[].calls.by", DeValue::String(by)) if ["group", "all"].contains(&by.as_ref()) => {
             Some((format!("`by = \"{by}\"`"), LIMIT))

@@ -20,4 +20,5 @@ mod stage;
 mod support;
 mod switch;
 mod trail;
+mod uploads;
 mod windows;
