@@ -302,7 +302,7 @@ impl Binding for SoapBinding {
         };
         let told = related.map(|related| xop::resolve(&mut root, &related.others));
         match envelope::open(&root, &self.plan) {
-            None => no_message(response, "it is XML, and no SOAP envelope with a body".into()),
+            None => no_message(response, "it is XML, and no SOAP envelope with one body".into()),
             Some(Opened::Fault(fault)) => {
                 Answer::Failure { payload: Payload::Empty, fault: Some(fault) }
             }

@@ -133,7 +133,12 @@ pub(crate) fn open<'a>(root: &'a Node, plan: &OperationPlan) -> Option<Opened<'a
         .filter(|_| root.name == "Envelope")?;
     let is_soap =
         |element: &Node, name| element.name == name && element.namespace == root.namespace;
-    let body = root.elements().find(|child| is_soap(child, "Body"))?;
+    // Of two bodies nobody can tell which is meant, and what wraps signatures has two.
+    let mut bodies = root.elements().filter(|child| is_soap(child, "Body"));
+    let body = bodies.next()?;
+    if bodies.next().is_some() {
+        return None;
+    }
     if let Some(fault) = body.elements().find(|child| is_soap(child, "Fault")) {
         return Some(Opened::Fault(match version {
             SoapVersion::V1_1 => fault_1_1(fault, plan),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod attacks;
 mod documents;
 mod faults;
 mod headers;
