@@ -180,7 +180,7 @@ fn well_known_schemas_need_no_document() {
         &operation,
         &json!({
             "KeyInfo": {"#content": [{"KeyName": "a"}]},
-            "To": "http://there.example",
+            "To": {"#text": "http://there.example"},
             "k": {"@{http://www.w3.org/XML/1998/namespace}lang": "de", "@id": "i"},
         }),
     );
