@@ -1,6 +1,6 @@
 """The depot of node's before the bridge.
 
-    python client.py TOLLBRIDGE NODE NODE_MODULES [--smoke]
+python client.py TOLLBRIDGE NODE NODE_MODULES [--smoke]
 """
 
 import asyncio
@@ -30,7 +30,14 @@ def spared(value, key=None):
         return {name: spared(one, name) for name, one in value.items()}
     if isinstance(value, list):
         return [spared(one, key) for one in value]
-    plain = {"changed": "2026-11-25T10:00:00Z", "since": "2026-11-25", "bestBefore": "2026-11-25", "weight": 2.5, "width": "1.25", "height": "-7"}
+    plain = {
+        "changed": "2026-11-25T10:00:00Z",
+        "since": "2026-11-25",
+        "bestBefore": "2026-11-25",
+        "weight": 2.5,
+        "width": "1.25",
+        "height": "-7",
+    }
     if key == "#text":
         return "19.9"
     return value if value is None else plain.get(key, value)
@@ -46,7 +53,11 @@ async def main():
             async with bridge(BINARY, SOAP / "services" / "depot.wsdl", *options) as call:
                 await literal(tally, call, "node", 10 if SMOKE else 200, spared, nils=False)
             options = ["--all", "--base-url", f"http://127.0.0.1:{port}/secured"]
-            for digest, password, holds in [("true", "DEPOT_SECRET", True), ("false", "DEPOT_SECRET", True), ("true", "PATH", False)]:
+            for digest, password, holds in [
+                ("true", "DEPOT_SECRET", True),
+                ("false", "DEPOT_SECRET", True),
+                ("true", "PATH", False),
+            ]:
                 auth = f'auth = {{ kind = "wsse", username = "judge", password = "env:{password}", digest = {digest}, timestamp = "5m" }}'
                 async with bridge(BINARY, SOAP / "services" / "depot.wsdl", *options, more=auth) as call:
                     got = [await call("whoami", {}) for _ in range(2)]

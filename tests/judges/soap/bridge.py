@@ -30,7 +30,12 @@ class Server:
     def __enter__(self):
         self._log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            self.command, cwd=self.cwd, env=self.env, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
+            self.command,
+            cwd=self.cwd,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
         )
         end = time.monotonic() + 60
         while time.monotonic() < end and self.process.poll() is None:
@@ -89,7 +94,16 @@ async def bridge(binary, description, *options, more=""):
     """
     with tempfile.TemporaryDirectory() as folder:
         config = pathlib.Path(folder) / "tools.toml"
-        command = [binary, "import", str(description), "--name", "judged", "--out", str(config), *(options or ["--all"])]
+        command = [
+            binary,
+            "import",
+            str(description),
+            "--name",
+            "judged",
+            "--out",
+            str(config),
+            *(options or ["--all"]),
+        ]
         done = subprocess.run(command, env=ENV, cwd=folder, capture_output=True, text=True, timeout=60)
         if done.returncode != 0:
             raise RuntimeError(f"tollbridge import: exit {done.returncode}: {done.stderr}")
