@@ -117,7 +117,8 @@ impl SoapBinding {
         if let (SoapVersion::V1_2, Some(action)) = (self.plan.version, &self.plan.action)
             && !action.is_empty()
         {
-            content_type += &format!("; action={}", quoted(action));
+            content_type.push_str("; action=");
+            content_type.push_str(&quoted(action));
         }
         let content_type = HeaderValue::from_str(&content_type).map_err(|_| EncodeError {
             pointer: String::new(),

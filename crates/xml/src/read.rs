@@ -257,8 +257,7 @@ struct Counted {
 impl Counted {
     fn at(&mut self, text: &str, at: u64) -> Line {
         let at = usize::try_from(at).unwrap_or(usize::MAX).min(text.len());
-        let passed = text.as_bytes().get(self.to..at).unwrap_or_default();
-        let breaks = passed.iter().filter(|byte| **byte == b'\n').count();
+        let breaks = text.get(self.to..at).unwrap_or_default().matches('\n').count();
         self.line = self.line.saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX));
         self.to = at.max(self.to);
         Line(self.line)

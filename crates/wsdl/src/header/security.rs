@@ -27,7 +27,7 @@ const BASE64: &str = "http://docs.oasis-open.org/wss/2004/01/\
 
 /// How long a message is valid where a policy wants to be told and nobody says: what the
 /// implementations of the profile take by default.
-const VALIDITY: Duration = Duration::from_secs(300);
+const VALIDITY: Duration = Duration::from_mins(5);
 
 /// Bytes of a nonce: the profile names no number, and 16 are never drawn twice.
 const NONCE: usize = 16;
