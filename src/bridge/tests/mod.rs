@@ -1,6 +1,7 @@
 //! Tests of the whole room against an upstream that misbehaves.
 
 mod bounds;
+mod digest;
 mod hostile;
 mod recovery;
 mod redirects;
@@ -141,6 +142,8 @@ pub(super) fn config(base: &str) -> UpstreamConfig {
         attempt_timeout: Duration::from_secs(2),
         redirects: Redirects::Refuse,
         max_response: 100_000,
+        tls: Tls::default(),
+        uploads: None,
     }
 }
 

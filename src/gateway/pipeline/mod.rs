@@ -25,8 +25,8 @@ use super::record::{Record, Steps};
 use super::reply::{ErrorCode, Failure, Reply};
 use super::request::{CallRequest, CallWatch, Caller, Refused};
 use super::toolbox::{Exposed, Toolbox};
-use crate::audit::{Event, Verdict};
-use crate::bridge::Report;
+use crate::audit::{Event, FileRow, Verdict};
+use crate::bridge::{FileRead, Report};
 use crate::observe::Metrics;
 use crate::store::Store;
 use crate::tools::pages::PagesRead;
@@ -70,11 +70,12 @@ pub(super) async fn run(
 ) -> Result<Reply, Refused> {
     let mut run = Run::new(id, ground, caller);
     let Some(exposed) = run.received(&request) else {
-        return run.unknown_tool(&request.tool).await;
+        return Box::pin(run.unknown_tool(&request.tool)).await;
     };
     Ok(match run.stages(exposed, &request, watch).await {
         Ok((report, pages)) => run.reply(exposed, report, pages).await,
-        Err(end) => run.end(end).await,
+        // What is rare is boxed: the call is moved with whatever may be awaited in it.
+        Err(end) => Box::pin(run.end(end)).await,
     })
 }
 
@@ -91,6 +92,10 @@ pub(super) async fn overloaded(
     }
     let failure = Failure::new(ErrorCode::Overloaded, "too many calls are in flight");
     Ok(run.end(failure.retry_after(Duration::from_secs(1)).into()).await)
+}
+
+fn file_row(file: FileRead) -> FileRow {
+    FileRow { path: file.path, size: file.size, digest: file.digest }
 }
 
 impl<'a> Run<'a> {
@@ -140,6 +145,11 @@ impl<'a> Run<'a> {
             }
             let ready = ready::ready(&self.id, self.caller, exposed, request)?;
             steps.say(|| "arguments checked".to_owned());
+            if !ready.files.is_empty() {
+                self.record.push(&Event::FilesRead {
+                    files: ready.files.into_iter().map(file_row).collect(),
+                });
+            }
             let permit = self.decide(exposed, request, ready.call, &ready.broken).await?;
             let quoted = self.quote(exposed, request, permit.allowed).await?;
             if watch.cancel.is_cancelled() {
