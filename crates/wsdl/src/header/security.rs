@@ -43,7 +43,10 @@ pub(super) fn write(
         pointer: "/security".to_owned(),
         expected: expected.to_owned(),
     };
-    let now = Timestamp::try_from(moment.now).map_err(|_| refused("a clock that is right"))?;
+    let now = i64::try_from(moment.now.as_millis())
+        .ok()
+        .and_then(|now| Timestamp::from_millisecond(now).ok())
+        .ok_or_else(|| refused("a clock that is right"))?;
     let created = written(now);
     let wsse = |local: &str| QName::new(Some(SECEXT), local);
     let wsu = |local: &str| QName::new(Some(UTILITY), local);
