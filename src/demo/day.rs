@@ -209,7 +209,9 @@ impl Day<'_> {
             return Err(DemoError::Script(format!("{tool}: expected one fault, got {heard:?}")));
         };
         if result["isError"] == json!(true) || drift == 0 {
-            return Err(DemoError::Script(format!("{tool}: expected an answer with drift, got {result}")));
+            return Err(DemoError::Script(format!(
+                "{tool}: expected an answer with drift, got {result}"
+            )));
         }
         self.gets(format!(
             "ok, {} attempts (the fault {fault} under {}, then {}); the answer leaves its schema in {drift} places",

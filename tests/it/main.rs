@@ -20,9 +20,6 @@ mod stage;
 mod support;
 mod switch;
 mod trail;
-<<<<<<< HEAD
 mod uploads;
-=======
 mod warehouse;
->>>>>>> 79c574b (Put the warehouse into the demo, the configuration and an example of six tools)
 mod windows;

@@ -116,9 +116,7 @@ async fn a_pick_list_told_by_reference_is_whole() {
 #[tokio::test]
 async fn stock_is_reserved_within_bounds_and_released() {
     let site = Site::open().await;
-    let lines = |quantity: u32| {
-        json!({"order": "ord_1001", "lines": [{"ArticleNo": "KNI-110", "Site": "GDN", "Quantity": quantity}]})
-    };
+    let lines = |quantity: u32| json!({"order": "ord_1001", "lines": [{"ArticleNo": "KNI-110", "Site": "GDN", "Quantity": quantity}]});
     assert_eq!(code(&site.ask("reserve_stock", &lines(101)).await), "denied");
     assert_eq!(code(&site.ask("reserve_stock", &lines(31)).await), "upstream_error");
     let reserved = site.ask("reserve_stock", &lines(30)).await;
