@@ -135,7 +135,7 @@ async fn a_bin_is_moved_when_a_person_agrees() {
     let held = site.ask("move_bin", &call).await;
     assert_eq!(code(&held), "held");
     assert!(site.warehouse.heard().is_empty());
-    let hold = failure(&held).hold.as_ref().expect("a hold").id.to_string();
+    let hold = failure(&held).hold.as_ref().expect("a hold").id.clone();
     site.bridge.approve(&hold).await;
     assert_eq!(value(&site.ask("move_bin", &call).await), &json!(5));
 }
