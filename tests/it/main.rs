@@ -15,6 +15,7 @@ mod process;
 mod recovery;
 mod secrets;
 mod soap;
+mod soap_wire;
 mod stage;
 mod support;
 mod switch;
