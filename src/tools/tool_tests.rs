@@ -235,7 +235,7 @@ fn an_example_is_published_only_if_it_would_be_accepted() {
     let good = [given(r#"{"payment_id":"p_1","amount":5}"#)];
     let (tool, _) =
         Tool::compile(ToolSpec { examples: &good, ..spec(operation(), &rules) }).expect("a tool");
-    assert_eq!(tool.input["examples"], json!(good));
+    assert_eq!(tool.input.to_map()["examples"], json!(good));
     assert_eq!(tool.lint(), []);
     let bad = [given(r#"{"payment_id":"p_1","amount":501}"#), given("{}")];
     let errors = Tool::compile(ToolSpec { examples: &bad, ..spec(operation(), &rules) })
@@ -310,8 +310,11 @@ fn each_profile_publishes_its_form_and_judges_the_same() {
     ] {
         let spec = ToolSpec { profile, ..spec(operation(), &[]) };
         let (tool, _) = Tool::compile(spec).expect("a tool");
-        assert_eq!(tool.input["properties"]["amount"], amount, "{profile:?}");
-        assert_eq!(tool.input.contains_key("additionalProperties"), profile != Profile::Gemini);
+        assert_eq!(tool.input.to_map()["properties"]["amount"], amount, "{profile:?}");
+        assert_eq!(
+            tool.input.to_map().contains_key("additionalProperties"),
+            profile != Profile::Gemini
+        );
         assert_eq!(tool.lint(), [], "{profile:?}");
         let wrong = given(r#"{"payment":"x","amount":1,"currency":"EUR","tenant":"t"}"#);
         assert_eq!(tool.arguments(&wrong).expect_err("a violation").len(), 1);

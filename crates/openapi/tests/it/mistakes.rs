@@ -120,7 +120,7 @@ fn path_variables_and_parameters_need_not_match() {
         "get": {"parameters": [{"name": "zzz", "in": "path", "required": true, "schema": {}}]},
     }}});
     let description = description(&document.to_string());
-    let input = description.operations[0].input.as_value();
+    let input = description.operations[0].input.to_value();
     assert_eq!(input["properties"], json!({"a": {"type": "integer"}, "b": {"type": "string"}}));
     assert_eq!(input["required"], json!(["a", "b"]));
     assert_eq!(description.warnings.len(), 2, "{:?}", description.warnings);
@@ -133,7 +133,7 @@ fn an_operations_parameter_overrides_its_paths() {
         "get": {"parameters": [{"name": "a", "in": "query", "required": true, "schema": {"type": "string"}}]},
     }}});
     let description = description(&document.to_string());
-    let input = description.operations[0].input.as_value();
+    let input = description.operations[0].input.to_value();
     assert_eq!(input["properties"], json!({"a": {"type": "string"}}));
     assert_eq!(input["required"], json!(["a"]));
 }
@@ -233,7 +233,7 @@ fn definitions_that_are_too_far_away_are_left_open() {
     let description = description(&document.to_string());
     let operation = &description.operations[0];
     for (schema, most) in
-        [(operation.input.as_value(), 1000), (operation.output.as_ref().unwrap().as_value(), 200)]
+        [(operation.input.to_value(), 1000), (operation.output.as_ref().unwrap().to_value(), 200)]
     {
         let definitions = schema["$defs"].as_object().unwrap();
         assert!(

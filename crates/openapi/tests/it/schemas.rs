@@ -128,7 +128,7 @@ fn members_go_only_in_their_direction() {
     });
     let operation = only(&document.to_string());
     assert_eq!(
-        operation.input.as_value()["$defs"]["User"],
+        operation.input.to_value()["$defs"]["User"],
         json!({"type": "object", "required": ["name", "password"], "properties": {
             "name": {"type": "string"}, "password": {"type": "string"}}})
     );
