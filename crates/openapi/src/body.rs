@@ -15,6 +15,7 @@ use crate::binding::{
 use crate::document::{
     Document, Fault, Flavour, Pointer, Warnings, reference, scalar_text, text, text_line,
 };
+use crate::flag::{self, flag, is_true};
 use crate::media;
 use crate::schema::{Direction, Lifted, Schemas};
 use crate::xml;
@@ -89,7 +90,10 @@ pub(crate) fn plan<'d>(
     {
         property.insert("description".to_owned(), Value::String(text(description)));
     }
-    let required = body.get("required") == Some(&Value::Bool(true));
+    if let Value::Object(body) = body {
+        flag::tell(at, body, &["required"], planner.warnings);
+    }
+    let required = is_true(body, "required");
     Ok(PlannedBody { plan: BodyPlan { required, variants }, property, lifted })
 }
 
@@ -280,10 +284,7 @@ impl Planner<'_, '_> {
             }
         }
         let hidden = |name: &str| {
-            members
-                .properties
-                .get(name)
-                .is_some_and(|(_, member)| member.get("readOnly") == Some(&Value::Bool(true)))
+            members.properties.get(name).is_some_and(|(_, member)| is_true(member, "readOnly"))
         };
         properties.retain(|name, _| !hidden(name));
         let mut required = members.required.clone();
@@ -489,14 +490,14 @@ impl Planner<'_, '_> {
                 Some(all) if all.len() == 1 => all.first(),
                 _ => schema.get("const").or_else(|| schema.get("default")),
             };
-            let explode = header.get("explode").and_then(Value::as_bool).unwrap_or(false);
+            let explode = is_true(header, "explode");
             part.headers.push(PartHeader {
                 name: header_name,
                 fixed: only.and_then(scalar_text),
                 styled: Styled { style: Style::Simple, explode, allow_reserved: false },
             });
             if only.is_none() {
-                if header.get("required") == Some(&Value::Bool(true)) {
+                if is_true(header, "required") {
                     given.required.push(name.clone());
                 }
                 let kind = schema.get("type").filter(|kind| kind.is_string());
@@ -660,7 +661,7 @@ fn styled(encoding: &Value) -> Option<Styled> {
         Some("deepObject") => Style::Deep,
         _ => Style::Form,
     };
-    let flag = |name: &str| encoding.get(name).and_then(Value::as_bool);
+    let flag = |name: &str| flag(encoding.get(name));
     let explode = flag("explode").unwrap_or(matches!(style, Style::Form | Style::Deep));
     Some(Styled { style, explode, allow_reserved: flag("allowReserved").unwrap_or(false) })
 }

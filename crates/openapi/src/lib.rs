@@ -14,7 +14,9 @@
 
 mod binding;
 mod body;
+mod dialect;
 mod document;
+mod flag;
 mod json;
 mod media;
 mod naming;

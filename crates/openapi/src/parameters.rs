@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::binding::{BodyForm, Parameter, Shape, Style, Styled, Variant};
 use crate::document::{Document, Fault, Flavour, Pointer, Warnings, scalar_text, text, text_line};
+use crate::flag::{self, flag, is_true};
 use crate::schema::{Direction, Lifted, Schemas};
 use crate::{body, media, naming, xml};
 
@@ -146,7 +147,7 @@ impl Planner<'_, '_> {
                     "parameters in `{}` cannot be sent; expected path, query, header or cookie",
                     text_line(&declared.place)
                 );
-                if declared.value.get("required") == Some(&Value::Bool(true)) {
+                if is_true(&declared.value, "required") {
                     return Err(Fault::new(&declared.at, reason));
                 }
                 self.warnings.add(&declared.at, format!("{reason}; left out"));
@@ -232,8 +233,12 @@ impl Planner<'_, '_> {
     fn one(&mut self, declared: &Declared<'_>, place: Place) -> Result<Planned, Fault> {
         let at = &declared.at;
         let value = declared.value.as_ref();
+        if let Value::Object(value) = value {
+            let names = ["required", "deprecated", "allowEmptyValue", "explode", "allowReserved"];
+            flag::tell(at, value, &names, self.warnings);
+        }
         let (shape, mut property, lifted) = self.shape(at, value, place)?;
-        if value.get("allowEmptyValue") == Some(&Value::Bool(true))
+        if is_true(value, "allowEmptyValue")
             && matches!(shape, Shape::Styled(Styled { style: Style::Form, .. }))
             && place == Place::Query
         {
@@ -242,10 +247,10 @@ impl Planner<'_, '_> {
             property = json!({"anyOf": [property, {"const": ""}]});
         }
         annotate(&mut property, value);
-        if place == Place::Path && value.get("required") != Some(&Value::Bool(true)) {
+        if place == Place::Path && !is_true(value, "required") {
             self.warnings.add(at, "a path parameter is always required; read so");
         }
-        let required = place == Place::Path || value.get("required") == Some(&Value::Bool(true));
+        let required = place == Place::Path || is_true(value, "required");
         let parameter = Parameter {
             argument: String::new(),
             name: declared.name.clone(),
@@ -317,7 +322,7 @@ impl Planner<'_, '_> {
             self.warnings.add(at, "the parameter has no schema; read as one that takes anything");
         }
         let style = self.style(at, value, place);
-        let explode = match value.get("explode").and_then(Value::as_bool) {
+        let explode = match flag(value.get("explode")) {
             Some(explode) => explode,
             None => matches!(style, Style::Form | Style::Deep | Style::Cookie),
         };
@@ -327,8 +332,7 @@ impl Planner<'_, '_> {
             Place::Path | Place::Cookie => self.document.format.starts_with("OpenAPI 3.2"),
             Place::Header | Place::Querystring => false,
         };
-        let allow_reserved =
-            may_reserve && value.get("allowReserved").and_then(Value::as_bool).unwrap_or(false);
+        let allow_reserved = may_reserve && is_true(value, "allowReserved");
         let property = lifted.as_ref().map_or_else(|| json!({}), |lifted| lifted.schema.clone());
         let shape = Shape::Styled(Styled { style, explode, allow_reserved });
         Ok((shape, property, lifted.into_iter().collect()))
@@ -426,7 +430,7 @@ fn notes(parameter: &Value) -> Map<String, Value> {
     {
         notes.insert("description".to_owned(), Value::String(text(description)));
     }
-    if parameter.get("deprecated") == Some(&Value::Bool(true)) {
+    if is_true(parameter, "deprecated") {
         notes.insert("deprecated".to_owned(), Value::Bool(true));
     }
     if let Some(example) = parameter.get("example") {

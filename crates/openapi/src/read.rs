@@ -19,6 +19,7 @@ use crate::binding::{BODY, CONTENT_TYPE, PathTemplate, RestBinding};
 use crate::document::{
     Document, Fault, Flavour, Pointer, Warnings, scalar_text, text_line, text_member,
 };
+use crate::flag::is_true;
 use crate::parameters::{self, Planner};
 use crate::schema::{Direction, Lifted, Schemas};
 use crate::servers::Variables;
@@ -323,8 +324,8 @@ impl<'d> Reader<'d, '_> {
             endpoint: Some(endpoint.clone()),
             summary: text_member(operation, "summary").map(|text| text_line(&text)),
             description,
-            tags: tags(operation),
-            deprecated: operation.get("deprecated") == Some(&Value::Bool(true)),
+            tags: tags(document, operation),
+            deprecated: is_true(operation, "deprecated"),
             effect,
             effect_source: EffectSource::Inferred,
             idempotent,
@@ -408,9 +409,25 @@ impl<'d> Reader<'d, '_> {
     }
 }
 
-fn tags(operation: &Value) -> Vec<String> {
-    let tags = operation.get("tags").and_then(Value::as_array);
-    tags.into_iter().flatten().take(64).filter_map(scalar_text).map(|tag| text_line(&tag)).collect()
+/// The operation's tags, and those that they stand under (3.2.0 §4.22: `parent`).
+fn tags(document: &Document, operation: &Value) -> Vec<String> {
+    const MOST: usize = 64;
+    let own = operation.get("tags").and_then(Value::as_array);
+    let mut tags: Vec<String> =
+        own.into_iter().flatten().take(MOST).filter_map(scalar_text).collect();
+    let described = document.root.get("tags").and_then(Value::as_array);
+    let parent = |name: &str| {
+        let is_it = |tag: &&Value| tag.get("name").is_some_and(|own| own == name);
+        described?.iter().find(is_it)?.get("parent")?.as_str()
+    };
+    let mut next = 0;
+    while let Some(tag) = tags.get(next).filter(|_| tags.len() < MOST) {
+        if let Some(parent) = parent(tag).filter(|parent| tags.iter().all(|tag| tag != parent)) {
+            tags.push(parent.to_owned());
+        }
+        next += 1;
+    }
+    tags.iter().map(|tag| text_line(tag)).collect()
 }
 
 /// What a method does, and whether twice is once (RFC 9110 §9.2; QUERY is safe by its definition).

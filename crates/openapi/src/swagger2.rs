@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use crate::document::{Document, Fault, Pointer};
+use crate::flag::is_true;
 use crate::media;
 use crate::parameters::Declared;
 
@@ -158,7 +159,7 @@ fn form_body(form: &[Declared<'_>], consumes: &[String]) -> Value {
             schema.insert("description".to_owned(), description.clone());
         }
         properties.insert(field.name.clone(), schema);
-        if value.get("required") == Some(&Value::Bool(true)) {
+        if is_true(value, "required") {
             required.push(Value::String(field.name.clone()));
         }
         if value.get("type").and_then(Value::as_str) == Some("array") {

@@ -19,6 +19,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use url::Url;
 
+use crate::dialect::{self, Dialect};
 use crate::document::{MAX_BYTES, Warnings, parse};
 use crate::pointer::{DocumentId, Pointer, Scope};
 
@@ -66,6 +67,10 @@ struct Shelf {
     value: Value,
     /// The resources within it: schemas with an `$id`, by their paths.
     ids: BTreeMap<String, Url>,
+    /// What its schemas are written in.
+    dialect: Dialect,
+    /// The schemas that say something else for themselves, by their paths.
+    dialects: BTreeMap<String, Dialect>,
 }
 
 /// The scheme of a document that came from nowhere, so that its parts can have names.
@@ -116,7 +121,7 @@ impl Library {
             is_dynamic: false,
             names_examples: false,
         };
-        let mut wanted = library.shelve(&url, Value::Null, Some(root));
+        let mut wanted = library.shelve(&url, Value::Null, Some(root), warnings);
         let mut size = 0;
         while let Some(candidates) = wanted.pop_front() {
             if candidates.iter().any(|url| library.resources.contains_key(url.as_str())) {
@@ -129,7 +134,7 @@ impl Library {
                 match library.fetch(url, documents, &mut size, warnings) {
                     Ok(value) => {
                         let root = library.shelves.len();
-                        wanted.extend(library.shelve(url, value, None));
+                        wanted.extend(library.shelve(url, value, None, warnings));
                         for alias in &candidates {
                             let root = library.shelves[root].root.clone();
                             library.resources.entry(alias.as_str().to_owned()).or_insert(root);
@@ -183,24 +188,42 @@ impl Library {
     }
 
     /// Puts a document on its shelf; returns what it refers to.
-    fn shelve(&mut self, url: &Url, value: Value, named: Option<&Value>) -> VecDeque<Vec<Url>> {
+    fn shelve(
+        &mut self,
+        url: &Url,
+        value: Value,
+        named: Option<&Value>,
+        warnings: &mut Warnings,
+    ) -> VecDeque<Vec<Url>> {
         let id = self.shelves.len();
         let root = if id == 0 { Pointer::root() } else { Pointer::root_of(id, &self.name_of(url)) };
         let content = named.unwrap_or(&value);
         let own = content.get("$self").and_then(Value::as_str);
         let mut base = own.and_then(|own| url.join(own).ok()).unwrap_or_else(|| url.clone());
         base.set_fragment(None);
+        // A document that does not say it is written as the one that was named.
+        let dialect = content.get("jsonSchemaDialect").and_then(Value::as_str);
+        let dialect = match dialect.map(|uri| dialect::known(&root, "jsonSchemaDialect", uri)) {
+            Some(Ok(dialect)) => dialect,
+            Some(Err((at, message))) => {
+                warnings.add(&at, message);
+                Dialect::default()
+            }
+            None => self.shelves.first().map(|first| first.dialect).unwrap_or_default(),
+        };
         self.shelves.push(Shelf {
             root: root.clone(),
             url: url.clone(),
             base: base.clone(),
             value: Value::Null,
             ids: BTreeMap::new(),
+            dialect,
+            dialects: BTreeMap::new(),
         });
         for uri in [url, &base] {
             self.resources.entry(uri.as_str().to_owned()).or_insert_with(|| root.clone());
         }
-        let wanted = scan::scan(self, id, content, url, &base, &root);
+        let wanted = scan::scan(self, id, content, url, &base, &root, warnings);
         self.shelves[id].value = value;
         wanted
     }
@@ -214,6 +237,16 @@ impl Library {
     pub(crate) fn location(&self, at: &Pointer) -> Option<&Url> {
         let url = &self.shelves.get(at.document())?.url;
         (url.scheme() != NOWHERE).then_some(url)
+    }
+
+    /// What a schema in a place is written in.
+    pub(crate) fn dialect(&self, at: &Pointer) -> Dialect {
+        let Some(shelf) = self.shelves.get(at.document()) else { return Dialect::default() };
+        if shelf.dialects.is_empty() {
+            return shelf.dialect;
+        }
+        let mut own = at.ancestors().filter_map(|at| shelf.dialects.get(at.as_str()));
+        own.next().copied().unwrap_or(shelf.dialect)
     }
 
     /// Whether references in the place's document are to places of the whole document.

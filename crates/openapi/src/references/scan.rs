@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::{Anchor, Library, candidates};
+use crate::dialect::{self, Dialect};
+use crate::document::Warnings;
 use crate::pointer::{DocumentId, Path, Pointer};
 
 /// Searches a document; returns what it refers to, each with the URLs that it may mean.
@@ -17,9 +19,11 @@ pub(super) fn scan(
     url: &Url,
     base: &Url,
     root: &Pointer,
+    warnings: &mut Warnings,
 ) -> VecDeque<Vec<Url>> {
     let mut scan = Scan {
         library,
+        warnings,
         document,
         root: root.clone(),
         url,
@@ -44,6 +48,7 @@ enum Members {
 /// The search of one document.
 struct Scan<'a> {
     library: &'a mut Library,
+    warnings: &'a mut Warnings,
     document: DocumentId,
     root: Pointer,
     url: &'a Url,
@@ -94,7 +99,7 @@ impl Scan<'_> {
         base: &Url,
         resource: &Pointer,
     ) -> Option<(Url, Pointer)> {
-        let id = object.get("$id")?.as_str()?;
+        let id = object.get("$id").or_else(|| old_id(object))?.as_str()?;
         let place = at.from(&self.root);
         if let Some(name) = id.strip_prefix('#') {
             // Drafts before 2019-09 wrote anchors so.
@@ -128,6 +133,21 @@ impl Scan<'_> {
                 ("$dynamicAnchor", Value::String(anchor)) => {
                     self.anchor(resource, anchor, at.from(&self.root), true);
                 }
+                ("$schema", Value::String(uri)) if !is_description(object) => {
+                    let at = at.from(&self.root);
+                    match dialect::known(&at, "$schema", uri) {
+                        Ok(dialect) => {
+                            let shelf = &mut self.library.shelves[self.document];
+                            shelf.dialects.insert(at.as_str().to_owned(), dialect);
+                        }
+                        Err((at, message)) => self.warnings.add(&at, message),
+                    }
+                }
+                // 2019-09: the one dynamic anchor that a resource can have.
+                ("$recursiveAnchor", Value::Bool(true)) => {
+                    self.anchor(resource, "", at.from(&self.root), true);
+                }
+                ("$recursiveRef", Value::String(_)) => self.library.is_dynamic = true,
                 ("$ref", Value::String(reference)) => self.want(reference, base),
                 ("$dynamicRef", Value::String(reference)) => {
                     self.library.is_dynamic = true;
@@ -195,6 +215,17 @@ impl Scan<'_> {
             self.value(value, Path::Member(&at, name), base, resource, inner);
         }
     }
+}
+
+/// Whether it is a whole description, whose `$schema` is that of descriptions.
+fn is_description(object: &Map<String, Value>) -> bool {
+    object.contains_key("openapi") || object.contains_key("swagger")
+}
+
+/// What the fourth draft called `$id`.
+fn old_id(object: &Map<String, Value>) -> Option<&Value> {
+    let uri = object.get("$schema")?.as_str()?;
+    object.get("id").filter(|_| Dialect::of(uri) == Some(Dialect::Draft4))
 }
 
 /// Members that hold values of the API and no parts of its description.

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{Direction, Reading, Schemas};
 use crate::document::{Document, Pointer, Warnings, reference, text_line};
+use crate::flag::{flag, is_true};
 
 /// Parts may share parts, and lead back: more than this is no design.
 const MOST_PARTS: usize = 200;
@@ -62,7 +63,7 @@ fn is_hidden(
         Direction::Input => "readOnly",
         Direction::Output => "writeOnly",
     };
-    if schema.get(flag) == Some(&Value::Bool(true)) {
+    if is_true(schema, flag) {
         return true;
     }
     if reference(schema).is_some() {
@@ -259,8 +260,8 @@ impl Wants {
             }
             _ => Vec::new(),
         };
-        let flag = |name: &str| object.get(name) == Some(&Value::Bool(true));
-        if !types.is_empty() && (flag("nullable") || flag("x-nullable")) {
+        let is_set = |name: &str| flag(object.get(name)) == Some(true);
+        if !types.is_empty() && (is_set("nullable") || is_set("x-nullable")) {
             types.push("null".to_owned());
         }
         let values = match (object.get("const"), object.get("enum")) {

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Number, Value};
 
+use crate::flag::flag;
+
 /// What a keyword of JSON Schema holds.
 pub(super) enum Keyword {
     Schema,
@@ -145,8 +147,7 @@ pub(super) fn fits_type(value: &Value, schema: &Map<String, Value>) -> bool {
         ),
     };
     let nullable = ["nullable", "x-nullable"];
-    if value.is_null() && nullable.iter().any(|name| schema.get(*name) == Some(&Value::Bool(true)))
-    {
+    if value.is_null() && nullable.iter().any(|name| flag(schema.get(*name)) == Some(true)) {
         return true;
     }
     match schema.get("type") {

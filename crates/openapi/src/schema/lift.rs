@@ -11,8 +11,11 @@ use serde_json::{Map, Value, json};
 use super::compose::{asks_for, find_hidden};
 use super::discriminator::Union;
 use super::keywords::{Keyword, count, dependent_names, fits_type, keyword, positive, size, types};
+use super::values::{move_to_items, read_as_typed};
 use super::{Direction, Lifted, Reading, Schemas, Target};
+use crate::dialect::Dialect;
 use crate::document::{Document, Fault, Flavour, Pointer, Warnings, reference, text};
+use crate::flag::{self, flag};
 
 /// How many definitions may stand within one another instead of being named.
 const MOST_INLINED: usize = 8;
@@ -98,6 +101,14 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
         Lifted { schema, references, in_place, nodes }
     }
 
+    /// What the schema in a place is written in. Before 3.1 there is one dialect for all.
+    fn dialect(&self, at: &Pointer) -> Dialect {
+        match self.document.flavour {
+            Flavour::OpenApi31 => self.document.library.dialect(at),
+            Flavour::Swagger2 | Flavour::OpenApi30 => Dialect::default(),
+        }
+    }
+
     /// A place with what its own resource adds to the scope.
     fn entered(&self, at: &Pointer) -> Pointer {
         self.document.library.enter(at.scope(), at)
@@ -119,6 +130,11 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
         let object = match schema {
             Value::Object(object) => object,
             Value::Bool(_) => return Ok(schema.clone()),
+            Value::String(_) if flag(Some(schema)).is_some() => {
+                let flag = flag(Some(schema)).unwrap_or_default();
+                self.warnings.add(at, format!("expected a schema; read as {flag}"));
+                return Ok(Value::Bool(flag));
+            }
             _ => {
                 self.warnings
                     .add(at, "expected a schema (an object); read as one that takes anything");
@@ -135,9 +151,11 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
             let reading = self.schemas.reading_of(&place, context.reading, self.warnings);
             self.refer(Target { place, reading }, context.in_place, &mut out);
         }
-        // Beside a reference, 3.0 and 2.0 ignore everything (OpenAPI 3.0.4 §4.7.23); what only
-        // describes does no harm, and authors mean it.
-        if reference(schema).is_some() && self.document.flavour != Flavour::OpenApi31 {
+        // Beside a reference, 3.0 and 2.0 ignore everything (OpenAPI 3.0.4 §4.7.23), and so do
+        // older dialects; what only describes does no harm, and authors mean it.
+        let stands_alone = self.document.flavour != Flavour::OpenApi31
+            || self.dialect(at).reference_stands_alone();
+        if reference(schema).is_some() && stands_alone {
             if let Some(Value::String(description)) = object.get("description") {
                 out.insert("description".to_owned(), Value::String(text(description)));
             }
@@ -155,7 +173,12 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
         object: &Map<String, Value>,
     ) -> Result<Option<Pointer>, Fault> {
         let word = |name: &str| object.get(name).and_then(Value::as_str);
-        match (word("$ref"), word("$dynamicRef")) {
+        let dynamic = match self.dialect(at) {
+            Dialect::Draft2020 => word("$dynamicRef"),
+            Dialect::Draft2019 => word("$recursiveRef"),
+            _ => None,
+        };
+        match (word("$ref"), dynamic) {
             (Some(name), _) => self.schemas.place_of(at, name, self.warnings).map(Some),
             (None, Some(name)) => self.schemas.dynamic_place_of(at, name).map(Some),
             (None, None) => Ok(None),
@@ -238,6 +261,10 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
         context: Context<'_>,
         out: &mut Map<String, Value>,
     ) -> Result<(), Fault> {
+        const FLAGS: [&str; 6] =
+            ["nullable", "x-nullable", "readOnly", "writeOnly", "uniqueItems", "deprecated"];
+        flag::tell(at, object, &FLAGS, self.warnings);
+        let dialect = self.dialect(at);
         let mut hidden = context.hidden.cloned().unwrap_or_default();
         find_hidden(self.document, self.direction, at, object, &mut hidden, &mut 0);
         let ends_late = object.contains_key("allOf")
@@ -252,6 +279,15 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
         for (name, value) in object {
             let here = at.child(name);
             if unclosed && *value == Value::Bool(false) && ends_members(name) {
+                continue;
+            }
+            if name == "dependencies" && dialect.has_dependencies() {
+                self.dependencies(&here, value, branch, out)?;
+                continue;
+            }
+            if dialect.lacks(name) {
+                let message = format!("`{name}` is later than {}; left out", dialect.name());
+                self.warnings.add(&here, message);
                 continue;
             }
             let kept = match keyword(name) {
@@ -282,16 +318,20 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
                 Keyword::Name => value.is_string().then(|| value.clone()),
                 Keyword::Count => count(value).map(Value::Number),
                 Keyword::Number => positive(value).then(|| value.clone()),
-                Keyword::Flag => value.is_boolean().then(|| value.clone()),
+                Keyword::Flag => flag(Some(value)).map(Value::Bool),
                 Keyword::Any if name == "default" && !fits_type(value, object) => {
                     self.warnings
                         .add(&here, "the default is of another type than its schema; left out");
                     continue;
                 }
+                Keyword::Any if name == "const" => Some(self.listed(&here, value, object)),
                 Keyword::Any => Some(self.data(value)),
-                Keyword::List => {
-                    value.as_array().filter(|list| !list.is_empty()).map(|_| self.data(value))
-                }
+                Keyword::List => value.as_array().filter(|list| !list.is_empty()).map(|list| {
+                    let values = list.iter().enumerate();
+                    let values =
+                        values.map(|(index, one)| self.listed(&here.item(index), one, object));
+                    Value::Array(values.collect())
+                }),
                 Keyword::Dropped => {
                     self.special(at, name, value, object, &hidden, out)?;
                     continue;
@@ -305,6 +345,10 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
                     self.warnings.add(&here, format!("the value is none for `{name}`; left out"));
                 }
             }
+        }
+        if move_to_items(out) {
+            self.warnings
+                .add(&at.child("enum"), "none of the values is a list; read as those of its items");
         }
         if ends_late && !context.reading.unclosed {
             out.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
@@ -442,7 +486,7 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
             "minimum" | "maximum" => {
                 let exclusive =
                     if name == "minimum" { "exclusiveMinimum" } else { "exclusiveMaximum" };
-                let is_exclusive = object.get(exclusive) == Some(&Value::Bool(true));
+                let is_exclusive = flag(object.get(exclusive)) == Some(true);
                 if value.is_number() {
                     let name = if is_exclusive { exclusive } else { name };
                     out.insert(name.to_owned(), value.clone());
@@ -453,7 +497,7 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
             "exclusiveMinimum" | "exclusiveMaximum" => {
                 if value.is_number() {
                     out.insert(name.to_owned(), value.clone());
-                } else if !value.is_boolean() {
+                } else if flag(Some(value)).is_none() {
                     self.warnings.add(&here, "expected a number; left out");
                 }
             }
@@ -504,6 +548,50 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
         Ok(Some(Value::Array(kept)))
     }
 
+    /// What comes with a name, before 2019-09: other names, or a schema (draft-07 validation
+    /// §6.5.7).
+    fn dependencies(
+        &mut self,
+        at: &Pointer,
+        value: &Value,
+        context: Context<'_>,
+        out: &mut Map<String, Value>,
+    ) -> Result<(), Fault> {
+        let Some(members) = value.as_object() else {
+            self.warnings.add(at, "expected an object; left out");
+            return Ok(());
+        };
+        let (mut names, mut schemas) = (Map::new(), Map::new());
+        for (name, needed) in members {
+            if needed.is_array() {
+                names.insert(name.clone(), needed.clone());
+            } else {
+                let schema = self.schema(&at.child(name), needed, context)?;
+                schemas.insert(name.clone(), schema);
+            }
+        }
+        let none = HashSet::new();
+        match dependent_names(&Value::Object(names), context.hidden.unwrap_or(&none)) {
+            Some(Value::Object(names)) if !names.is_empty() => {
+                out.insert("dependentRequired".to_owned(), Value::Object(names));
+            }
+            Some(_) => {}
+            None => self.warnings.add(at, "expected lists of names; left out"),
+        }
+        if !schemas.is_empty() {
+            out.insert("dependentSchemas".to_owned(), Value::Object(schemas));
+        }
+        Ok(())
+    }
+
+    /// A value that the schema lists, as what its type says.
+    fn listed(&mut self, at: &Pointer, value: &Value, schema: &Map<String, Value>) -> Value {
+        let Some(read) = read_as_typed(value, schema) else { return self.data(value) };
+        let message = format!("it is of another type than its schema; read as {read}");
+        self.warnings.add(at, message);
+        self.data(&read)
+    }
+
     /// A value that is no schema, counted.
     fn data(&mut self, value: &Value) -> Value {
         self.nodes += size(value);
@@ -513,7 +601,7 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
 
 /// Whether null is a value too: `nullable` of OpenAPI 3.0, `x-nullable` in 2.0.
 fn is_nullable(object: &Map<String, Value>) -> bool {
-    ["nullable", "x-nullable"].iter().any(|name| object.get(*name) == Some(&Value::Bool(true)))
+    ["nullable", "x-nullable"].iter().any(|name| flag(object.get(*name)) == Some(true))
 }
 
 /// The keywords that end the list of members where they are false.

@@ -11,6 +11,7 @@ mod discriminator;
 mod keywords;
 mod lift;
 mod references;
+mod values;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;

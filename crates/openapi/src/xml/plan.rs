@@ -7,6 +7,7 @@ use tollbridge_xml::chars;
 
 use super::{Content, FREE, Id, Kind, Node, Nodes, Xml};
 use crate::document::{Document, Flavour, Pointer, reference};
+use crate::flag::is_true;
 
 /// Parts of one schema that apply to the same value, through references and compositions.
 /// They may share parts, and lead back: more than this is no design.
@@ -145,7 +146,7 @@ impl<'d> Planner<'d> {
         let content = self.content(&parts.list);
         let xml = parts.list.iter().find_map(|(_, part)| part.get("xml"));
         let is_list = matches!(content, Content::List { .. });
-        let flag = |name: &str| xml.and_then(|xml| xml.get(name)) == Some(&Value::Bool(true));
+        let flag = |name: &str| xml.is_some_and(|xml| is_true(xml, name));
         let kind = xml.and_then(kind).unwrap_or(match content {
             _ if flag("attribute") => Kind::Attribute,
             Content::List { .. } if !flag("wrapped") => Kind::None,
@@ -238,10 +239,9 @@ fn has_type(schema: &Value, kind: &str) -> bool {
 }
 
 fn is_nullable(parts: &[(Pointer, &Value)]) -> bool {
-    let is = |part: &Value, name: &str| part.get(name) == Some(&Value::Bool(true));
-    parts
-        .iter()
-        .any(|(_, part)| has_type(part, "null") || is(part, "nullable") || is(part, "x-nullable"))
+    parts.iter().any(|(_, part)| {
+        has_type(part, "null") || is_true(part, "nullable") || is_true(part, "x-nullable")
+    })
 }
 
 /// `X` of `#/components/schemas/X`.

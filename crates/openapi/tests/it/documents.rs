@@ -159,3 +159,15 @@ fn security_is_the_operations_or_the_documents() {
         description.operations.iter().map(|o| serde_json::to_value(&o.security).unwrap()).collect();
     insta::assert_snapshot!(serde_json::to_string_pretty(&security).unwrap());
 }
+
+#[test]
+fn an_operation_stands_under_the_parents_of_its_tags() {
+    let document = json!({"openapi": "3.2.0", "tags": [
+        {"name": "cats", "parent": "pets", "kind": "nav"}, {"name": "pets", "parent": "shop"},
+        {"name": "shop", "parent": "cats"}, {"name": "lost", "parent": "nowhere"},
+    ], "paths": {"/": {"get": {"tags": ["cats"]}, "put": {"tags": ["lost", "other"]}}}});
+    let description = description(&document.to_string());
+    let tags: Vec<&[String]> =
+        description.operations.iter().map(|operation| &operation.tags[..]).collect();
+    assert_eq!(tags, [["cats", "pets", "shop"], ["lost", "other", "nowhere"]]);
+}

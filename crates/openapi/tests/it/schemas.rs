@@ -205,3 +205,121 @@ fn definitions_inside_of_a_schema_are_found() {
         })
     );
 }
+
+/// The body's schema of a 3.1 document in that dialect, with the places of its warnings.
+fn in_dialect(dialect: &str, schema: &Value) -> (Value, Vec<String>) {
+    let operation = json!({"requestBody": {"content": {"application/json": {"schema": schema}}}});
+    let mut document: Value =
+        serde_json::from_str(&document("3.1.1", "post", "/", &operation)).unwrap();
+    document["jsonSchemaDialect"] = json!(dialect);
+    document["components"] = json!({"schemas": {"T": {"type": "string"}}});
+    let description = description(&document.to_string());
+    let warnings = description.warnings.iter().map(|warning| warning.message.clone()).collect();
+    let input = description.operations[0].input.as_value();
+    (input["properties"]["body"].clone(), warnings)
+}
+
+#[test]
+fn an_older_dialect_is_read_with_its_own_meaning() {
+    const DRAFT_4: &str = "http://json-schema.org/draft-04/schema#";
+    const DRAFT_6: &str = "http://json-schema.org/draft-06/schema#";
+    const DRAFT_7: &str = "http://json-schema.org/draft-07/schema#";
+    const DRAFT_2019: &str = "https://json-schema.org/draft/2019-09/schema";
+    const OWN: &str = "https://spec.openapis.org/oas/3.1/dialect/base";
+    let beside = json!({"$ref": "#/components/schemas/T", "maxLength": 5});
+    let dependencies = json!({"dependencies": {"a": ["b"], "c": {"required": ["d"]}}});
+    for (dialect, schema, expected, warnings) in [
+        (DRAFT_7, &beside, json!({"$ref": "#/$defs/T"}), 0),
+        (DRAFT_2019, &beside, json!({"$ref": "#/$defs/T", "maxLength": 5}), 0),
+        (OWN, &beside, json!({"$ref": "#/$defs/T", "maxLength": 5}), 0),
+        (
+            DRAFT_4,
+            &dependencies,
+            json!({"dependentRequired": {"a": ["b"]}, "dependentSchemas": {"c": {"required": ["d"]}}}),
+            0,
+        ),
+        (OWN, &dependencies, json!({}), 0),
+        (
+            DRAFT_4,
+            &json!({"minimum": 1, "exclusiveMinimum": true}),
+            json!({"exclusiveMinimum": 1}),
+            0,
+        ),
+        (
+            DRAFT_7,
+            &json!({"items": [{}], "additionalItems": false}),
+            json!({"prefixItems": [{}], "items": false}),
+            0,
+        ),
+        (DRAFT_4, &json!({"type": "string", "const": "a"}), json!({"type": "string"}), 1),
+        (DRAFT_6, &json!({"if": {}, "then": {"minLength": 1}}), json!({}), 2),
+        (DRAFT_2019, &json!({"prefixItems": [{"type": "string"}]}), json!({}), 1),
+        // A schema may say for itself what it is.
+        (
+            OWN,
+            &json!({"$schema": DRAFT_7, "properties": {"a": &beside}}),
+            json!({"properties": {"a": {"$ref": "#/$defs/T"}}}),
+            0,
+        ),
+        ("https://example.com/own", &json!({"const": 1}), json!({"const": 1}), 1),
+    ] {
+        let (read, said) = in_dialect(dialect, schema);
+        assert_eq!(read, expected, "{dialect} {schema}");
+        assert_eq!(said.len(), warnings, "{dialect} {schema}: {said:?}");
+    }
+}
+
+#[test]
+fn a_recursive_reference_of_2019_09_means_the_outermost_schema() {
+    let schemas = json!({
+        "Tree": {"$id": "tree", "$recursiveAnchor": true, "type": "object",
+                 "properties": {"children": {"type": "array", "items": {"$recursiveRef": "#"}}}},
+        "Named": {"$id": "named", "$recursiveAnchor": true, "required": ["name"], "allOf": [{"$ref": "tree"}]},
+    });
+    let operation = json!({"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Named"}}}}});
+    let mut document: Value =
+        serde_json::from_str(&document("3.1.1", "post", "/", &operation)).unwrap();
+    document["jsonSchemaDialect"] = json!("https://json-schema.org/draft/2019-09/schema");
+    document["components"] = json!({"schemas": schemas});
+    let input = only(&document.to_string()).input.into_value();
+    let definitions = input["$defs"].as_object().unwrap();
+    let items: Vec<&Value> =
+        definitions.values().filter_map(|one| one.pointer("/properties/children/items")).collect();
+    assert_eq!(items, [&input["properties"]["body"]], "{input}");
+}
+
+#[test]
+fn flags_and_values_may_be_written_as_another_type() {
+    for (written, read) in [
+        (
+            json!({"type": "string", "enum": [1, true, 2.5]}),
+            json!({"type": "string", "enum": ["1", "true", "2.5"]}),
+        ),
+        (
+            json!({"type": "integer", "enum": ["1", 2, "x"]}),
+            json!({"type": "integer", "enum": [1, 2, "x"]}),
+        ),
+        (json!({"type": "boolean", "const": "true"}), json!({"type": "boolean", "const": true})),
+        (
+            json!({"type": ["string", "null"], "enum": [1, null]}),
+            json!({"type": ["string", "null"], "enum": ["1", null]}),
+        ),
+        (
+            json!({"type": "array", "items": {"type": "string"}, "enum": ["a"]}),
+            json!({"type": "array", "items": {"type": "string", "enum": ["a"]}}),
+        ),
+        (json!({"type": "string", "nullable": "yes"}), json!({"type": ["string", "null"]})),
+        (
+            json!({"type": "array", "uniqueItems": "true"}),
+            json!({"type": "array", "uniqueItems": true}),
+        ),
+        (json!({"additionalProperties": "no"}), json!({"additionalProperties": false})),
+    ] {
+        let operation =
+            json!({"requestBody": {"content": {"application/json": {"schema": written}}}});
+        let description = description(&document("3.0.3", "post", "/", &operation));
+        let input = description.operations[0].input.as_value();
+        assert_eq!(input["properties"]["body"], read, "{written}");
+        assert!(!description.warnings.is_empty(), "{written}");
+    }
+}
