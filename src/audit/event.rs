@@ -297,13 +297,13 @@ impl Event {
             _ => None,
         };
         let decision = match self {
-            Self::Decided { effect, .. } => Some(effect.as_str()),
+            Self::Decided { effect, .. } => Some(effect.as_str().into()),
             _ => None,
         };
         EventRow {
             call,
             at,
-            kind: self.kind(),
+            kind: self.kind().into(),
             identity: None,
             tool: None,
             api: None,

@@ -116,7 +116,7 @@ fn the_kind_of_a_row_is_the_kind_in_its_body() {
     for event in all_events() {
         let row = event.row(None, 1, &Redactor::default());
         let body: Value = serde_json::from_str(&row.body).expect("JSON");
-        assert_eq!(body["kind"], row.kind);
+        assert_eq!(body["kind"], *row.kind);
     }
 }
 
@@ -129,7 +129,10 @@ fn rows_have_their_columns_where_a_call_opens_falls_and_ends() {
     let text = |text: &str| Some(text.to_owned());
     let opening = (text("alice"), text("get_order"), text("orders"), text("getOrder"), None, None);
     assert_eq!(columns(&received(json!({}))), opening);
-    assert_eq!(columns(&decided(Verdict::Deny)), (None, None, None, None, Some("deny"), None));
+    assert_eq!(
+        columns(&decided(Verdict::Deny)),
+        (None, None, None, None, Some("deny".into()), None)
+    );
     let ending = (None, None, None, None, None, text("succeeded"));
     assert_eq!(columns(&replied("succeeded")), ending);
     let created = Event::KeyCreated { id: "k".into(), identity: "a".into(), by: "b".into() };

@@ -11,6 +11,7 @@
 
 mod compared;
 mod compile;
+mod ending;
 mod failure;
 mod operate;
 mod pipeline;
@@ -31,6 +32,7 @@ use tollbridge_operation::Identity;
 
 pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};
+pub use ending::{Defect, ToItsEnd};
 pub use operate::{
     OperateError, add_key, approve, held, reject, resume, revoke_key, scope_text, stop, switches,
 };
@@ -129,8 +131,8 @@ impl Gateway {
         }
     }
 
-    /// Takes one call through every layer. The call runs as a task of its own: where the
-    /// future is dropped the call is cancelled, and its end is still recorded.
+    /// Takes one call through every layer. Where the future is dropped the call is cancelled, and
+    /// its end is still recorded.
     pub async fn call(
         &self,
         caller: Caller,
@@ -144,7 +146,7 @@ impl Gateway {
         let watch = CallWatch { cancel, ..watch };
         let inner = Arc::clone(&self.inner);
         let task_id = id.clone();
-        let task = self.inner.calls.spawn(async move {
+        let call = self.inner.calls.track_future(async move {
             let toolbox = inner.toolbox.load_full();
             let _counted = inner.metrics.in_flight();
             let ground = Ground { store: &inner.store, toolbox: &toolbox, metrics: &inner.metrics };
@@ -158,11 +160,11 @@ impl Gateway {
                 Err(Refused::UnknownTool { .. }) => (None, "unknown_tool"),
                 Err(Refused::Unrecorded) => (None, ErrorCode::AuditUnavailable.as_str()),
             };
-            // Here, because the client may have gone and nobody wait for this task.
+            // Here, because the client may have gone and nobody wait for this.
             inner.metrics.call(tool, outcome, started.elapsed());
             answer
         });
-        match task.await {
+        match ToItsEnd::new(call).await {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::error!(call = %id, %error, "a call ended in a defect");
@@ -173,7 +175,7 @@ impl Gateway {
         }
     }
 
-    /// The reply to a call whose task panicked. It is recorded, so that the trail does not
+    /// The reply to a call that panicked. It is recorded, so that the trail does not
     /// show it running for ever.
     async fn defect(&self, id: tollbridge_operation::CallId) -> Reply {
         let failure = Failure::new(

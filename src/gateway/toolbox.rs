@@ -20,6 +20,9 @@ use crate::tools::Tool;
 /// How many different tool lists are remembered. Callers in the same groups share one.
 const MAX_OFFERS: usize = 256;
 
+/// For how many callers it is remembered which one is theirs.
+const MAX_CALLERS: usize = 1024;
+
 /// The tools of one configuration, with all that their calls need.
 #[derive(Debug)]
 pub struct Toolbox {
@@ -37,7 +40,15 @@ pub struct Toolbox {
     pub reads_when_down: ReadsWhenDown,
     exposed: Vec<Exposed>,
     by_name: HashMap<String, usize>,
-    offers: Mutex<HashMap<Vec<usize>, Arc<Offer>>>,
+    offers: Mutex<Offers>,
+}
+
+/// The lists that callers were offered.
+#[derive(Debug, Default)]
+struct Offers {
+    by_tools: HashMap<Vec<usize>, Arc<Offer>>,
+    /// One caller's may change with the groups that its token claims.
+    by_caller: HashMap<Identity, (BTreeSet<String>, Arc<Offer>)>,
 }
 
 /// One tool with its layers' rules.
@@ -166,20 +177,36 @@ impl Toolbox {
 
     /// The tools that this caller may see.
     pub fn offer(&self, identity: &Identity, groups: &BTreeSet<String>) -> Arc<Offer> {
+        if let Ok(offers) = self.offers.lock()
+            && let Some((theirs, offer)) = offers.by_caller.get(identity)
+            && theirs == groups
+        {
+            return Arc::clone(offer);
+        }
+        let offer = self.offer_of(identity, groups);
+        if let Ok(mut offers) = self.offers.lock()
+            && (offers.by_caller.len() < MAX_CALLERS || offers.by_caller.contains_key(identity))
+        {
+            offers.by_caller.insert(identity.clone(), (groups.clone(), Arc::clone(&offer)));
+        }
+        offer
+    }
+
+    fn offer_of(&self, identity: &Identity, groups: &BTreeSet<String>) -> Arc<Offer> {
         let visible: Vec<usize> = (0..self.exposed.len())
             .filter(|at| self.exposed[*at].rules.visible_to(identity, groups))
             .collect();
-        let known = self.offers.lock().ok().and_then(|offers| offers.get(&visible).cloned());
-        if let Some(offer) = known {
+        let offers = self.offers.lock().ok();
+        if let Some(offer) = offers.and_then(|offers| offers.by_tools.get(&visible).cloned()) {
             return offer;
         }
         let tools: Vec<_> = visible.iter().map(|at| self.exposed[*at].tool.clone()).collect();
         let digest = digest_list(tools.iter().map(|tool| tool.view()));
         let offer = Arc::new(Offer { digest, tools });
         if let Ok(mut offers) = self.offers.lock()
-            && offers.len() < MAX_OFFERS
+            && offers.by_tools.len() < MAX_OFFERS
         {
-            offers.insert(visible, Arc::clone(&offer));
+            offers.by_tools.insert(visible, Arc::clone(&offer));
         }
         offer
     }

@@ -16,9 +16,17 @@ use super::{
 };
 
 /// Rows go down in statements of these sizes: few statements, and few to prepare.
-const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 
-type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+
+pub(super) const EVENT_COLUMNS: &str =
+    "INSERT INTO events (call, at, kind, identity, tool, api, operation, decision, outcome, body)";
+
+pub(super) const EVENT_VALUES: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// The statements for each of them.
+type Statements = [String; CHUNKS.len()];
 
 /// Why a batch did not go into its group.
 pub(super) enum Refusal {
@@ -97,21 +105,20 @@ impl<'t> Group<'t> {
         Ok(())
     }
 
-    async fn check(&mut self, guard: &Guard) -> Result<(), Refusal> {
+    /// What is stopped, as this transaction leaves it.
+    pub(super) async fn stops(&mut self) -> Result<&[StopScope], sqlx::Error> {
         let stops = match self.stops.take() {
             Some(stops) => stops,
             None => super::read::stop_scopes(&mut *self.transaction).await?,
         };
-        let stops = self.stops.insert(stops);
-        match stops.iter().find(|stop| stop.covers(guard)) {
+        Ok(self.stops.insert(stops))
+    }
+
+    async fn check(&mut self, guard: &Guard) -> Result<(), Refusal> {
+        match self.stops().await?.iter().find(|stop| stop.covers(guard)) {
             Some(stop) => Err(CommitError::Stopped(stop.clone()).into()),
             None => Ok(()),
         }
-    }
-
-    /// Whether anything is stopped, as far as it was asked.
-    pub(super) fn stopped(&self) -> bool {
-        self.stops.as_ref().is_some_and(|stops| !stops.is_empty())
     }
 
     /// What the claims would add. Claims of one batch count for each other too.
@@ -196,37 +203,62 @@ impl<'t> Group<'t> {
 
     /// Writes what was gathered.
     pub(super) async fn write(self) -> Result<(), sqlx::Error> {
-        static EVENTS: LazyLock<[String; 4]> = LazyLock::new(|| {
-            statements(
-                "INSERT INTO events (call, at, kind, identity, tool, api, operation, decision, \
-                 outcome, body) VALUES ",
-                "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )
-        });
-        static USES: LazyLock<[String; 4]> = LazyLock::new(|| {
+        static USES: LazyLock<Statements> = LazyLock::new(|| {
             statements("INSERT INTO window_uses (key, at, n, until) VALUES ", "(?, ?, ?, ?)")
         });
-        let events = inserts(&EVENTS, self.events, |query, event| {
-            query
-                .bind(event.call)
-                .bind(event.at)
-                .bind(event.kind)
-                .bind(event.identity)
-                .bind(event.tool)
-                .bind(event.api)
-                .bind(event.operation)
-                .bind(event.decision)
-                .bind(event.outcome)
-                .bind(event.body)
+        insert_events(self.transaction, &self.events).await?;
+        let uses = inserts(&USES, &self.uses, |query, used| {
+            query.bind(&used.key).bind(used.at).bind(used.n).bind(used.until)
         });
-        let uses = inserts(&USES, self.uses, |query, used| {
-            query.bind(used.key).bind(used.at).bind(used.n).bind(used.until)
-        });
-        for query in events.into_iter().chain(uses) {
+        for query in uses {
             query.execute(&mut *self.transaction).await?;
         }
         Ok(())
     }
+}
+
+/// Appends events to the trail, in order.
+pub(super) async fn insert_events(
+    transaction: &mut SqliteConnection,
+    events: &[EventRow],
+) -> Result<(), sqlx::Error> {
+    static EVENTS: LazyLock<Statements> =
+        LazyLock::new(|| statements(&format!("{EVENT_COLUMNS} VALUES "), EVENT_VALUES));
+    for query in inserts(&EVENTS, events, bind_event) {
+        query.execute(&mut *transaction).await?;
+    }
+    Ok(())
+}
+
+pub(super) fn bind_event(query: Query, event: &EventRow) -> Query {
+    query
+        .bind(event.call.as_deref())
+        .bind(event.at)
+        .bind(&*event.kind)
+        .bind(event.identity.as_deref())
+        .bind(event.tool.as_deref())
+        .bind(event.api.as_deref())
+        .bind(event.operation.as_deref())
+        .bind(event.decision.as_deref())
+        .bind(event.outcome.as_deref())
+        .bind(&*event.body)
+}
+
+/// Notes until which record a journal has been taken over.
+pub(super) async fn note_applied(
+    transaction: &mut SqliteConnection,
+    journal: &str,
+    number: u64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO journals (name, applied) VALUES (?, ?) \
+         ON CONFLICT (name) DO UPDATE SET applied = excluded.applied",
+    )
+    .bind(journal)
+    .bind(number.cast_signed())
+    .execute(transaction)
+    .await
+    .map(drop)
 }
 
 async fn write_changes(
@@ -409,24 +441,24 @@ fn conflict(error: sqlx::Error) -> Refusal {
     }
 }
 
-fn statements(head: &str, row: &str) -> [String; 4] {
+fn statements(head: &str, row: &str) -> Statements {
     CHUNKS.map(|rows| format!("{head}{}", vec![row; rows].join(", ")))
 }
 
 /// Statements that write all rows, in order.
 fn inserts<T>(
-    statements: &'static [String; 4],
-    rows: Vec<T>,
-    bind: fn(Query, T) -> Query,
-) -> Vec<Query> {
-    let mut queries = Vec::new();
-    let mut rows = rows.into_iter();
-    for (size, statement) in CHUNKS.into_iter().zip(statements) {
-        while rows.len() >= size {
-            // Made of literals above.
-            let query = sqlx::query(AssertSqlSafe(statement.as_str()));
-            queries.push(rows.by_ref().take(size).fold(query, bind));
-        }
-    }
-    queries
+    statements: &'static Statements,
+    rows: &[T],
+    bind: fn(Query, &T) -> Query,
+) -> impl Iterator<Item = Query> {
+    let mut rows = rows;
+    std::iter::from_fn(move || {
+        let (size, statement) =
+            CHUNKS.into_iter().zip(statements).find(|(size, _)| *size <= rows.len())?;
+        let (chunk, rest) = rows.split_at(size);
+        rows = rest;
+        // Made of literals above.
+        let query = sqlx::query(AssertSqlSafe(statement.as_str()));
+        Some(chunk.iter().fold(query, bind))
+    })
 }

@@ -1,5 +1,6 @@
 //! What goes into the store together, and what comes of it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,7 @@ pub struct EventRow {
     /// When it happened: microseconds since the Unix epoch.
     pub at: i64,
     /// The event's name in `snake_case`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Who called; on a call's first event only, as are `tool`, `api` and `operation`.
     pub identity: Option<String>,
     /// The tool that was called.
@@ -59,7 +60,7 @@ pub struct EventRow {
     /// The operation's key in its API.
     pub operation: Option<String>,
     /// `allow`, `deny` or `hold`; on the event of a decision only.
-    pub decision: Option<&'static str>,
+    pub decision: Option<Cow<'static, str>>,
     /// How the call ended; on its last event only.
     pub outcome: Option<String>,
     /// The event whole, as a JSON object.

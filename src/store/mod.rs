@@ -2,7 +2,8 @@
 //!
 //! Everything that belongs to one step of a call goes down in one [`Batch`], or not at
 //! all. A single writer takes what has queued up into one transaction (group commit), so
-//! that durability costs one fsync for many calls. Reads go past the writer.
+//! that durability costs one fsync for many calls. Batches that are events alone, which most
+//! are, are acknowledged by a [`journal`] in front of it. Reads go past the writer.
 //!
 //! Several processes may use one file: a server, and commands beside it. Whatever a batch
 //! is refused for is read inside its transaction, so it holds across processes.
@@ -13,6 +14,7 @@
 mod apply;
 mod batch;
 mod forgo;
+mod journal;
 mod place;
 mod plain;
 mod read;
@@ -24,6 +26,7 @@ mod tests;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use sqlx::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
@@ -31,6 +34,7 @@ pub use batch::{
     Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, Receipt, StopScope,
     StoreError, WindowClaim,
 };
+use journal::{Journal, Taken};
 use place::{FileIdentity, Place};
 pub use read::{CallFilter, CallRow, StopRow, StoredEvent};
 use writer::{Request, Writer};
@@ -56,13 +60,19 @@ pub fn system_clock() -> i64 {
     jiff::Timestamp::now().as_microsecond()
 }
 
-/// How patient a store is, and what time it goes by.
+/// After so many plain groups a process writes often enough for a journal of its own.
+const JOURNAL_AFTER: u32 = 8;
+
+/// How patient a store is, what it survives, and what time it goes by.
 #[derive(Debug, Clone, Copy)]
 struct Settings {
     /// For how long another process may keep the file locked.
     busy: Duration,
     /// When a batch that is not down is given up.
     deadline: Duration,
+    durability: Durability,
+    /// How many plain groups there must be before a journal is begun.
+    journal_after: u32,
     clock: Clock,
 }
 
@@ -71,6 +81,8 @@ impl Default for Settings {
         Self {
             busy: Duration::from_secs(5),
             deadline: Duration::from_secs(10),
+            durability: Durability::default(),
+            journal_after: JOURNAL_AFTER,
             clock: system_clock,
         }
     }
@@ -86,6 +98,8 @@ struct Inner {
     settings: Settings,
     /// `None` where the store was opened for reading.
     writer: Option<mpsc::Sender<Request>>,
+    /// `None` while there is none, or no use for one.
+    journal: Arc<ArcSwapOption<Journal>>,
     readers: RwLock<(FileIdentity, SqlitePool)>,
     read_only: bool,
 }
@@ -94,7 +108,7 @@ impl Store {
     /// Opens a store for writing, and makes it where there is none. The URL is
     /// `sqlite:PATH` or `sqlite::memory:`.
     pub async fn open(url: &str, durability: Durability) -> Result<Self, StoreError> {
-        Self::open_with(url, durability, Settings::default()).await
+        Self::open_with(url, Settings { durability, ..Settings::default() }).await
     }
 
     /// Opens a store that goes by another clock.
@@ -103,34 +117,35 @@ impl Store {
         durability: Durability,
         clock: Clock,
     ) -> Result<Self, StoreError> {
-        Self::open_with(url, durability, Settings { clock, ..Settings::default() }).await
+        Self::open_with(url, Settings { durability, clock, ..Settings::default() }).await
     }
 
-    async fn open_with(
-        url: &str,
-        durability: Durability,
-        settings: Settings,
-    ) -> Result<Self, StoreError> {
-        let place = Place::new(url, durability, settings.busy)?;
+    async fn open_with(url: &str, settings: Settings) -> Result<Self, StoreError> {
+        let place = Place::new(url, settings.durability, settings.busy)?;
         place.create()?;
-        let connection = place.set_up().await?;
+        let mut connection = place.set_up().await?;
+        journal::orphan::take_over(&place, &mut connection).await?;
         let readers = place.readers(false);
         place.check_readable(&readers).await?;
         let readers = RwLock::new((place.file()?, readers));
         let (sender, requests) = mpsc::channel(QUEUE);
-        let writer = Writer::new(place.clone(), settings, requests, connection)?;
+        let journal = Arc::default();
+        let writer =
+            Writer::new(place.clone(), settings, requests, connection, Arc::clone(&journal))?;
         // It ends when the last sender is gone, or with `close`.
         tokio::spawn(writer.run());
         Ok(Self(Arc::new(Inner {
             place,
             settings,
             writer: Some(sender),
+            journal,
             readers,
             read_only: false,
         })))
     }
 
-    /// Opens a store that is there, for reading only.
+    /// Opens a store that is there, for reading only. What other processes have acknowledged
+    /// by now can be read in it.
     pub async fn open_read_only(url: &str) -> Result<Self, StoreError> {
         let settings = Settings::default();
         let place = Place::new(url, Durability::Full, settings.busy)?;
@@ -139,8 +154,16 @@ impl Store {
         }
         let readers = place.readers(true);
         place.check_readable(&readers).await?;
+        journal::orphan::settle(&place, &readers).await?;
         let readers = RwLock::new((place.file()?, readers));
-        Ok(Self(Arc::new(Inner { place, settings, writer: None, readers, read_only: true })))
+        Ok(Self(Arc::new(Inner {
+            place,
+            settings,
+            writer: None,
+            journal: Arc::default(),
+            readers,
+            read_only: true,
+        })))
     }
 
     /// Writes a batch whole, or refuses it and writes nothing of it. The receipt comes once
@@ -150,21 +173,71 @@ impl Store {
     /// batch may still turn out to have been written; what it announced must not happen.
     /// Dropping this future before the writer took the batch up withdraws it.
     pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
+        let stops = batch.changes.iter().any(|change| matches!(change, Change::Stop { .. }));
+        let receipt = match self.take(batch) {
+            Taken::Down => Receipt { _private: () },
+            Taken::Syncing(synced) => self.synced(synced).await?,
+            Taken::No(batch) => self.ask(|answer| Request::Commit(batch, answer)).await??,
+        };
+        if stops && self.0.place.path().is_some() {
+            // Other processes go by what they last saw for no longer than this.
+            tokio::time::sleep(journal::LEASE).await;
+        }
+        Ok(receipt)
+    }
+
+    /// Has the journal take a batch, where there is one and it may.
+    fn take(&self, batch: Batch) -> Taken {
+        let journal = self.0.journal.load();
+        let Some(journal) = &*journal else { return Taken::No(batch) };
+        if !journal::is_plain(&batch) {
+            return Taken::No(batch);
+        }
+        match self.0.place.file() {
+            Ok(database) => journal.take(batch, database),
+            Err(_) => Taken::No(batch),
+        }
+    }
+
+    async fn synced(
+        &self,
+        synced: oneshot::Receiver<std::io::Result<()>>,
+    ) -> Result<Receipt, CommitError> {
+        let failed = |why: String| self.0.place.error(format!("cannot be synced: {why}"));
+        match tokio::time::timeout(self.0.settings.deadline, synced).await {
+            Ok(Ok(Ok(()))) => Ok(Receipt { _private: () }),
+            Ok(Ok(Err(error))) => Err(failed(error.to_string()).into()),
+            Ok(Err(_)) => Err(failed("the process is ending".into()).into()),
+            Err(_) => Err(failed("its disk is too slow".into()).into()),
+        }
+    }
+
+    /// Asks the writer, and waits for its answer.
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, StoreError> {
         let unavailable = |message: &str| self.0.place.error(message.into());
         let Some(writer) = &self.0.writer else {
-            return Err(unavailable("it was opened for reading only").into());
+            return Err(unavailable("it was opened for reading only"));
         };
         let (answer, answered) = oneshot::channel();
         let exchange = async {
-            let gone = || unavailable("it was closed");
-            writer.send(Request::Commit(batch, answer)).await.map_err(|_| gone())?;
-            answered.await.map_err(|_| gone())?
+            writer.send(request(answer)).await.ok()?;
+            answered.await.ok()
         };
         // The writer keeps the same deadline for a group; this one is for the queue as well.
         match tokio::time::timeout(self.0.settings.deadline * 2, exchange).await {
-            Ok(done) => done,
-            Err(_) => Err(unavailable("too many writes are waiting: its disk is too slow").into()),
+            Ok(Some(done)) => Ok(done),
+            Ok(None) => Err(unavailable("it was closed")),
+            Err(_) => Err(unavailable("too many writes are waiting: its disk is too slow")),
         }
+    }
+
+    /// Waits until everything that this process acknowledged can be read.
+    async fn settle(&self) -> Result<(), StoreError> {
+        let behind = self.0.journal.load().as_ref().is_some_and(|journal| journal.is_behind());
+        if behind { self.ask(Request::TakeOver).await? } else { Ok(()) }
     }
 
     /// Writes what is queued, and closes the file. Clones can no longer be used.

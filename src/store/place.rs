@@ -170,6 +170,11 @@ impl Place {
         }
     }
 
+    /// Where the file is; `None` for a database in memory.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     /// Which file is there now. For a database in memory it is always the same.
     pub(super) fn file(&self) -> Result<FileIdentity, StoreError> {
         let Some(path) = &self.path else { return Ok(FileIdentity(0, 0)) };
@@ -202,14 +207,16 @@ impl Place {
 
 const NEWER: &str = "it was written by a newer version of tollbridge: use that version";
 
+/// Which file this is of.
 #[cfg(unix)]
-fn identity_of(metadata: &std::fs::Metadata) -> FileIdentity {
+pub(super) fn identity_of(metadata: &std::fs::Metadata) -> FileIdentity {
     use std::os::unix::fs::MetadataExt;
     FileIdentity(metadata.dev(), metadata.ino())
 }
 
+/// Which file this is of: not known here.
 #[cfg(not(unix))]
-fn identity_of(_: &std::fs::Metadata) -> FileIdentity {
+pub(super) fn identity_of(_: &std::fs::Metadata) -> FileIdentity {
     FileIdentity(0, 0)
 }
 

@@ -11,6 +11,8 @@ use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
 use super::Batch;
+use super::apply::{EVENT_COLUMNS, EVENT_VALUES, bind_event};
+use super::journal::is_plain;
 
 /// How many events one statement takes. Each number has a statement that is prepared once.
 pub(super) const ROWS: usize = 64;
@@ -18,9 +20,6 @@ pub(super) const ROWS: usize = 64;
 /// How many statements the writer's connection may keep prepared: two for each number of rows,
 /// and those of the groups that are not plain.
 pub(super) const STATEMENTS: usize = 2 * ROWS + 32;
-
-const COLUMNS: &str =
-    "INSERT INTO events (call, at, kind, identity, tool, api, operation, decision, outcome, body)";
 
 /// What became of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +37,13 @@ pub(super) async fn write(
     batches: &[Batch],
 ) -> Result<Plain, sqlx::Error> {
     static FREE: LazyLock<Vec<String>> = LazyLock::new(|| {
-        (0..=ROWS).map(|rows| format!("{COLUMNS} VALUES {}", values(rows))).collect()
+        (0..=ROWS).map(|rows| format!("{EVENT_COLUMNS} VALUES {}", values(rows))).collect()
     });
     static GUARDED: LazyLock<Vec<String>> = LazyLock::new(|| {
         let guarded = |rows| {
             let values = values(rows);
             format!(
-                "{COLUMNS} SELECT * FROM (VALUES {values}) WHERE NOT EXISTS (SELECT 1 FROM stops)"
+                "{EVENT_COLUMNS} SELECT * FROM (VALUES {values}) WHERE NOT EXISTS (SELECT 1 FROM stops)"
             )
         };
         (0..=ROWS).map(guarded).collect()
@@ -58,29 +57,13 @@ pub(super) async fn write(
     // Made of literals above.
     let query = sqlx::query(AssertSqlSafe(statements[rows].as_str()));
     let events = batches.iter().flat_map(|batch| &batch.events);
-    let query = events.fold(query, |query, event| {
-        query
-            .bind(event.call.clone())
-            .bind(event.at)
-            .bind(event.kind)
-            .bind(event.identity.clone())
-            .bind(event.tool.clone())
-            .bind(event.api.clone())
-            .bind(event.operation.clone())
-            .bind(event.decision)
-            .bind(event.outcome.clone())
-            .bind(event.body.clone())
-    });
+    let query = events.fold(query, bind_event);
     match query.execute(connection).await?.rows_affected() {
         0 => Ok(Plain::No),
         _ => Ok(Plain::Written),
     }
 }
 
-fn is_plain(batch: &Batch) -> bool {
-    batch.claims.is_empty() && batch.spend.is_none() && batch.changes.is_empty()
-}
-
 fn values(rows: usize) -> String {
-    vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ")
+    vec![EVENT_VALUES; rows].join(", ")
 }

@@ -1,4 +1,5 @@
-//! Reading: what is there, as rows. Nothing here waits for the writer.
+//! Reading: what is there, as rows. What is in no journal is read past the writer; events wait
+//! until it has taken over what was acknowledged.
 
 use sqlx::sqlite::{SqliteExecutor, SqliteRow};
 use sqlx::{FromRow, QueryBuilder, Row, Sqlite};
@@ -132,6 +133,7 @@ impl Store {
 
     /// The events of a call, in order.
     pub async fn events_of(&self, call: &str) -> Result<Vec<StoredEvent>, StoreError> {
+        self.settle().await?;
         let query =
             sqlx::query("SELECT seq, call, at, kind, body FROM events WHERE call = ? ORDER BY seq")
                 .bind(call.to_owned());
@@ -140,6 +142,7 @@ impl Store {
 
     /// The next events after a place in the trail, in order; at most 10,000.
     pub async fn events_after(&self, seq: i64) -> Result<Vec<StoredEvent>, StoreError> {
+        self.settle().await?;
         let query = sqlx::query(
             "SELECT seq, call, at, kind, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
         )
@@ -150,6 +153,7 @@ impl Store {
 
     /// The place of the newest event; 0 where there is none.
     pub async fn last_seq(&self) -> Result<i64, StoreError> {
+        self.settle().await?;
         let query = sqlx::query("SELECT coalesce(max(seq), 0) FROM events");
         let rows: Vec<(i64,)> = self.typed(&self.all(query).await?)?;
         Ok(rows.first().map_or(0, |(seq,)| *seq))
@@ -157,6 +161,7 @@ impl Store {
 
     /// Calls with their events, the newest that the filter lets through, oldest first.
     pub async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRow>, StoreError> {
+        self.settle().await?;
         let mut query = QueryBuilder::<Sqlite>::new(
             "SELECT seq, call, at, kind, body FROM events WHERE call IN (\
              SELECT opening.call FROM events AS opening \

@@ -7,32 +7,37 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::*;
 
-fn url(folder: &tempfile::TempDir) -> String {
+pub(super) fn url(folder: &tempfile::TempDir) -> String {
     format!("sqlite:{}", file(folder).display())
 }
 
-fn file(folder: &tempfile::TempDir) -> std::path::PathBuf {
+pub(super) fn file(folder: &tempfile::TempDir) -> std::path::PathBuf {
     folder.path().join("store.db")
 }
 
-fn folder() -> tempfile::TempDir {
+pub(super) fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
-async fn open(folder: &tempfile::TempDir) -> Store {
-    Store::open(&url(folder), Durability::Process).await.expect("a store")
+/// Settings of a store that begins a journal at once.
+pub(super) fn often() -> Settings {
+    Settings { durability: Durability::Process, journal_after: 0, ..Settings::default() }
 }
 
-async fn raw(path: &Path) -> SqliteConnection {
+pub(super) async fn open(folder: &tempfile::TempDir) -> Store {
+    Store::open_with(&url(folder), often()).await.expect("a store")
+}
+
+pub(super) async fn raw(path: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(path);
     options.connect().await.expect("a connection past the store")
 }
 
-fn event(call: &str, kind: &'static str) -> EventRow {
+pub(super) fn event(call: &str, kind: &'static str) -> EventRow {
     EventRow {
         call: Some(call.into()),
         at: 1,
-        kind,
+        kind: kind.into(),
         identity: None,
         tool: None,
         api: None,
@@ -43,15 +48,15 @@ fn event(call: &str, kind: &'static str) -> EventRow {
     }
 }
 
-fn events(rows: impl IntoIterator<Item = EventRow>) -> Batch {
+pub(super) fn events(rows: impl IntoIterator<Item = EventRow>) -> Batch {
     Batch { events: rows.into_iter().collect(), ..Batch::default() }
 }
 
-fn change(change: Change) -> Batch {
+pub(super) fn change(change: Change) -> Batch {
     Batch { changes: vec![change], ..Batch::default() }
 }
 
-fn claim(key: &str, limit: u32, per: Duration) -> Batch {
+pub(super) fn claim(key: &str, limit: u32, per: Duration) -> Batch {
     Batch {
         claims: vec![WindowClaim { key: key.into(), limit, per }],
         events: vec![event("c", "decided")],
@@ -59,7 +64,7 @@ fn claim(key: &str, limit: u32, per: Duration) -> Batch {
     }
 }
 
-fn guarded() -> Batch {
+pub(super) fn guarded() -> Batch {
     let guard = Guard { api: "a".into(), tool: "t".into(), identity: "i".into() };
     Batch { guard: Some(guard), events: vec![event("c", "decided")], ..Batch::default() }
 }
@@ -91,11 +96,11 @@ fn spend(id: &str) -> Batch {
     Batch { spend: Some(id.into()), events: vec![event("c2", "decided")], ..Batch::default() }
 }
 
-async fn count_events(store: &Store) -> i64 {
+pub(super) async fn count_events(store: &Store) -> i64 {
     store.last_seq().await.expect("a count")
 }
 
-const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 const FAR: i64 = i64::MAX;
 
 #[tokio::test]
@@ -400,7 +405,7 @@ async fn a_person_can_query_the_calls() {
         ..event("c", "received")
     };
     let held = EventRow { body: r#"{"hold":"h"}"#.into(), ..event("c", "held") };
-    let decided = EventRow { decision: Some("hold"), ..event("c", "decided") };
+    let decided = EventRow { decision: Some("hold".into()), ..event("c", "decided") };
     let replied = EventRow { at: 1_503_000, outcome: Some("held".into()), ..event("c", "replied") };
     let mut batch = events([opening, decided, held, replied]);
     batch.changes.push(Change::PlaceHold(hold("h", 5)));
@@ -426,7 +431,8 @@ async fn calls_are_the_newest_that_the_filter_lets_through() {
             identity: Some("i".into()),
             ..event(&format!("c{i}"), "received")
         };
-        let decided = EventRow { decision: Some("allow"), ..event(&format!("c{i}"), "decided") };
+        let decided =
+            EventRow { decision: Some("allow".into()), ..event(&format!("c{i}"), "decided") };
         let _ = store.commit(events([opening, decided])).await.expect("written");
     }
     let ids = async |filter: CallFilter| -> Vec<String> {
@@ -552,8 +558,8 @@ async fn a_store_that_vanished_is_unavailable_until_it_is_back() {
 #[tokio::test]
 async fn a_locked_store_is_unavailable_and_then_works_again() {
     let folder = folder();
-    let settings = Settings { busy: Duration::from_millis(50), ..Settings::default() };
-    let store = Store::open_with(&url(&folder), Durability::Process, settings).await;
+    let settings = Settings { busy: Duration::from_millis(50), ..often() };
+    let store = Store::open_with(&url(&folder), settings).await;
     let store = store.expect("a store");
     let mut other = raw(&file(&folder)).await;
     let lock = other.begin_with("BEGIN IMMEDIATE").await.expect("the lock");
@@ -568,8 +574,8 @@ async fn a_locked_store_is_unavailable_and_then_works_again() {
 #[tokio::test]
 async fn a_write_that_takes_too_long_is_given_up() {
     let folder = folder();
-    let settings = Settings { deadline: Duration::from_millis(50), ..Settings::default() };
-    let store = Store::open_with(&url(&folder), Durability::Process, settings).await;
+    let settings = Settings { deadline: Duration::from_millis(50), ..often() };
+    let store = Store::open_with(&url(&folder), settings).await;
     let store = store.expect("a store");
     let mut other = raw(&file(&folder)).await;
     let lock = other.begin_with("BEGIN IMMEDIATE").await.expect("the lock");

@@ -1,15 +1,19 @@
-//! The one task of a process that writes: group commit, deadlines and recovery.
+//! The one task of a process that writes: group commit, deadlines and recovery. It also takes
+//! over into the database what the journal acknowledged meanwhile, before anything else.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
-use super::apply::{Group, Refusal, forget_expired};
+use super::apply::{Group, Refusal, forget_expired, insert_events, note_applied};
+use super::journal::{Ahead, Journal, is_plain, orphan};
 use super::place::{FileIdentity, Place};
 use super::plain::{self, Plain};
-use super::{Batch, CommitError, Receipt, Settings, StoreError};
+use super::{Batch, CommitError, Receipt, Settings, StopScope, StoreError};
 
 /// How many batches share a transaction at most.
 const GROUP: usize = 256;
@@ -17,11 +21,22 @@ const GROUP: usize = 256;
 /// Every so many groups, rows of windows that nobody asks about any more are dropped.
 const FORGET_EVERY: u32 = 1024;
 
+/// How long what the journal took is left to become more.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// When it is tried again where it could not be taken over.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// After so many plain groups a journal that could not be begun is tried again.
+const JOURNAL_AGAIN: u32 = 1024;
+
 /// What the writer is asked for.
 #[derive(Debug)]
 pub(super) enum Request {
     /// Write this.
     Commit(Batch, oneshot::Sender<Result<Receipt, CommitError>>),
+    /// Take over what the journal has.
+    TakeOver(oneshot::Sender<Result<(), StoreError>>),
     /// Write what came before this, and end.
     Close(oneshot::Sender<()>),
 }
@@ -36,9 +51,24 @@ pub(super) struct Writer {
     groups: u32,
     /// Whether anything was stopped when last looked: then groups are not tried as plain ones.
     stopped: bool,
+    journal: Arc<ArcSwapOption<Journal>>,
+    /// What was handed over by the journal and is not known to be in the database.
+    ahead: Ahead,
+    /// Whether a transaction with it may have ended well though it seemed not to.
+    in_doubt: bool,
+    /// How many more plain groups there must be before a journal is worth its file.
+    until_journal: u32,
 }
 
 type Waiting = (Batch, oneshot::Sender<Result<Receipt, CommitError>>);
+
+/// What the writer is woken by.
+enum Woken {
+    Requests,
+    Appended,
+    Due,
+    Ended,
+}
 
 impl Writer {
     pub(super) fn new(
@@ -46,6 +76,7 @@ impl Writer {
         settings: Settings,
         requests: mpsc::Receiver<Request>,
         connection: SqliteConnection,
+        journal: Arc<ArcSwapOption<Journal>>,
     ) -> Result<Self, StoreError> {
         let file = place.file()?;
         Ok(Self {
@@ -56,14 +87,28 @@ impl Writer {
             file,
             groups: 0,
             stopped: false,
+            journal,
+            ahead: Ahead::default(),
+            in_doubt: false,
+            until_journal: settings.journal_after,
         })
     }
 
     pub(super) async fn run(mut self) {
         let mut queued = Vec::with_capacity(GROUP);
         let mut closing = Vec::new();
-        while closing.is_empty() && self.requests.recv_many(&mut queued, GROUP).await > 0 {
+        let mut due = None;
+        while closing.is_empty() {
+            match self.wake(&mut queued, due).await {
+                Woken::Ended => break,
+                Woken::Appended => {
+                    due.get_or_insert_with(|| Instant::now() + GATHER);
+                    continue;
+                }
+                Woken::Requests | Woken::Due => {}
+            }
             let mut group: Vec<Waiting> = Vec::with_capacity(queued.len());
+            let mut asked = Vec::new();
             for request in queued.drain(..) {
                 match request {
                     // Nobody waits for it any more, so it must not have an effect.
@@ -72,21 +117,51 @@ impl Writer {
                         group.push((batch, answer));
                     }
                     Request::Commit(..) => {}
+                    Request::TakeOver(done) => asked.push(done),
                     Request::Close(closed) => closing.push(closed),
                 }
             }
-            if !group.is_empty() {
-                self.commit(group).await;
+            let written = self.commit(group).await;
+            due = written.is_err().then(|| Instant::now() + AGAIN);
+            for done in asked {
+                let _ = done.send(written.clone());
             }
+            self.begin_journal().await;
         }
         self.requests.close();
+        self.end_journal().await;
         if let Some(connection) = self.connection.take() {
             // Everything acknowledged is down; a failure here costs a tidy log file only.
             let _ = tokio::time::timeout(self.settings.deadline, connection.close()).await;
         }
     }
 
-    async fn commit(&mut self, group: Vec<Waiting>) {
+    async fn wake(&mut self, queued: &mut Vec<Request>, due: Option<Instant>) -> Woken {
+        let journal = self.journal.load_full();
+        let appended = async {
+            match &journal {
+                Some(journal) => journal.appended().await,
+                None => std::future::pending().await,
+            }
+        };
+        let due = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(due.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            count = self.requests.recv_many(queued, GROUP) => match count {
+                0 => Woken::Ended,
+                _ => Woken::Requests,
+            },
+            () = appended => Woken::Appended,
+            () = due => Woken::Due,
+        }
+    }
+
+    /// Writes a group behind what the journal has, and answers those who wait for it.
+    async fn commit(&mut self, group: Vec<Waiting>) -> Result<(), StoreError> {
         let (batches, answers): (Vec<Batch>, Vec<_>) = group.into_iter().unzip();
         let deadline = self.settings.deadline;
         let written = tokio::time::timeout(deadline, self.write(batches)).await;
@@ -97,12 +172,17 @@ impl Writer {
                 for (answer, result) in answers.into_iter().zip(results) {
                     let _ = answer.send(result.map(|()| Receipt { _private: () }));
                 }
+                Ok(())
             }
             Err(error) => {
+                if let Some(journal) = &*self.journal.load() {
+                    journal.close();
+                }
                 tracing::warn!(%error, "the store cannot be written");
                 for answer in answers {
                     let _ = answer.send(Err(error.clone().into()));
                 }
+                Err(error)
             }
         }
     }
@@ -113,25 +193,77 @@ impl Writer {
         &mut self,
         batches: Vec<Batch>,
     ) -> Result<Vec<Result<(), CommitError>>, StoreError> {
+        let journal = self.journal.load_full();
+        if batches.is_empty() && !journal.as_ref().is_some_and(|journal| journal.is_behind()) {
+            return Ok(Vec::new());
+        }
         let mut connection = self.connect().await?;
+        if let Some(journal) = &journal {
+            if self.in_doubt {
+                let resolved = self.resolve(&mut connection, journal.name()).await;
+                resolved.map_err(|error| self.place.describe(&error))?;
+            }
+            self.ahead.extend(journal.hand_over());
+        }
         self.groups = self.groups.wrapping_add(1);
         let forget = self.groups % FORGET_EVERY == 1;
-        if !forget && !self.stopped {
+        // Before anything is read: what is read is not older than this.
+        let asked = Instant::now();
+        let plain = batches.iter().all(is_plain);
+        if plain && self.ahead.events.is_empty() && !forget && !self.stopped {
             let written = plain::write(&mut connection, &batches).await;
             if written.map_err(|error| self.place.describe(&error))? == Plain::Written {
                 self.connection = Some(connection);
+                self.until_journal = self.until_journal.saturating_sub(1);
+                let guarded = batches.iter().any(|batch| batch.guard.is_some());
+                self.succeeded(guarded.then_some((asked, &[])));
                 return Ok(batches.iter().map(|_| Ok(())).collect());
             }
         }
         let begun = connection.begin_with("BEGIN IMMEDIATE").await;
         let transaction = begun.map_err(|error| self.place.describe(&error))?;
+        let ahead = journal
+            .as_ref()
+            .filter(|_| !self.ahead.events.is_empty())
+            .map(|journal| Pending { name: journal.name(), ahead: &self.ahead });
+        self.in_doubt = ahead.is_some();
         let now = (self.settings.clock)();
-        let (results, stopped) = write_group(transaction, batches, now, forget, &self.place)
-            .await
-            .map_err(|error| self.place.describe(&error))?;
-        self.stopped = stopped;
+        let written = write_group(transaction, ahead, batches, now, forget, &self.place).await;
+        let (results, stops) = written.map_err(|error| self.place.describe(&error))?;
         self.connection = Some(connection);
+        self.stopped = !stops.is_empty();
+        self.until_journal = self.until_journal.saturating_sub(u32::from(plain));
+        if let Some(journal) = &journal {
+            journal.applied(self.ahead.newest);
+        }
+        self.ahead.events.clear();
+        self.in_doubt = false;
+        self.succeeded(Some((asked, &stops)));
         Ok(results)
+    }
+
+    /// Finds out whether a transaction that seemed to fail did: `COMMIT` may have been under way
+    /// when it was given up. The lock is had when it has ended, one way or the other.
+    async fn resolve(
+        &mut self,
+        connection: &mut SqliteConnection,
+        journal: &str,
+    ) -> Result<(), sqlx::Error> {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let applied = orphan::applied(&mut *transaction, journal).await?;
+        transaction.rollback().await?;
+        if applied >= self.ahead.newest {
+            self.ahead.events.clear();
+        }
+        self.in_doubt = false;
+        Ok(())
+    }
+
+    /// The database can be written: so may the journal.
+    fn succeeded(&self, asked: Option<(Instant, &[StopScope])>) {
+        if let Some(journal) = &*self.journal.load() {
+            journal.open(self.file, asked);
+        }
     }
 
     /// The connection, if it still leads to the file that is at the path. `SQLite` itself goes
@@ -153,17 +285,73 @@ impl Writer {
         let seconds = deadline.as_secs_f32();
         self.place.error(format!("a write took longer than {seconds} s: its disk is too slow"))
     }
+
+    /// Begins a journal where there is none and enough is written for one, and gives up one
+    /// whose file was removed.
+    async fn begin_journal(&mut self) {
+        let current = self.journal.load_full();
+        if current.as_ref().is_some_and(|journal| !journal.is_there()) {
+            self.end_journal().await;
+        }
+        let Some(database) = self.place.path() else { return };
+        if current.is_some() || self.until_journal > 0 {
+            return;
+        }
+        let (database, durability) = (database.to_owned(), self.settings.durability);
+        let begun = tokio::task::spawn_blocking(move || Journal::create(&database, durability));
+        match begun.await {
+            Ok(Ok(journal)) => self.journal.store(Some(Arc::new(journal))),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "no journal beside the store: each batch is written to it");
+                self.until_journal = JOURNAL_AGAIN;
+            }
+            // The runtime ends, and this task with it.
+            Err(_) => {}
+        }
+    }
+
+    /// Takes everything over, and removes the journal. One that cannot be taken over stays for
+    /// whoever opens the store next.
+    async fn end_journal(&mut self) {
+        let Some(journal) = self.journal.load_full() else { return };
+        journal.close();
+        let ended = self.commit(Vec::new()).await;
+        self.journal.store(None);
+        self.until_journal = JOURNAL_AGAIN;
+        if ended.is_err() {
+            return;
+        }
+        // First the file: with its row gone, what is in it would be taken over once more.
+        if let Err(error) = journal.remove() {
+            tracing::debug!(%error, "a journal that is done with is left to the next process");
+            return;
+        }
+        if let Some(connection) = &mut self.connection {
+            let _ = orphan::forget(connection, journal.name()).await;
+        }
+    }
 }
 
-/// What became of each batch, and whether anything is stopped.
+/// What goes into a transaction before anything else.
+struct Pending<'a> {
+    name: &'a str,
+    ahead: &'a Ahead,
+}
+
+/// What became of each batch, and what is stopped.
 async fn write_group(
     transaction: Transaction<'_, sqlx::Sqlite>,
+    pending: Option<Pending<'_>>,
     batches: Vec<Batch>,
     now: i64,
     forget: bool,
     place: &Place,
-) -> Result<(Vec<Result<(), CommitError>>, bool), sqlx::Error> {
+) -> Result<(Vec<Result<(), CommitError>>, Vec<StopScope>), sqlx::Error> {
     let mut transaction = transaction;
+    if let Some(Pending { name, ahead }) = pending {
+        insert_events(&mut transaction, &ahead.events).await?;
+        note_applied(&mut transaction, name, ahead.newest).await?;
+    }
     if forget {
         forget_expired(&mut transaction, now).await?;
     }
@@ -177,8 +365,8 @@ async fn write_group(
             Err(Refusal::Store(error)) => return Err(error),
         });
     }
-    let stopped = group.stopped();
+    let stops = group.stops().await?.to_vec();
     group.write().await?;
     transaction.commit().await?;
-    Ok((results, stopped))
+    Ok((results, stops))
 }

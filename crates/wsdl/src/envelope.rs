@@ -161,7 +161,11 @@ fn fault_1_1(fault: &Node, plan: &OperationPlan) -> Fault {
         code: code(fault.child("faultcode")),
         subcodes: Vec::new(),
         reason: fault.child("faultstring").map(trimmed).unwrap_or_default(),
-        detail: fault.child("detail").and_then(|node| detail(node, plan)),
+        detail: with_others(
+            fault.child("detail").and_then(|node| detail(node, plan)),
+            fault,
+            &["faultcode", "faultstring", "faultactor", "detail"],
+        ),
     }
 }
 
@@ -178,8 +182,37 @@ fn fault_1_2(fault: &Node, plan: &OperationPlan) -> Fault {
         code: code(outermost.and_then(|code| code.child("Value"))),
         subcodes,
         reason: fault.child("Reason").map(reason).unwrap_or_default(),
-        detail: fault.child("Detail").and_then(|node| detail(node, plan)),
+        detail: with_others(
+            fault.child("Detail").and_then(|node| detail(node, plan)),
+            fault,
+            &["Code", "Reason", "Node", "Role", "Detail"],
+        ),
     }
+}
+
+/// The detail with a fault's other children, which SOAP 1.1 §4.4 allows and some upstreams put
+/// the whole detail into.
+fn with_others(detail: Option<Value>, fault: &Node, own: &[&str]) -> Option<Value> {
+    let mut others =
+        fault.elements().filter(|child| !own.contains(&child.name.as_str())).peekable();
+    if others.peek().is_none() {
+        return detail;
+    }
+    let mut object = match detail {
+        Some(Value::Object(object)) => object,
+        Some(value) => Map::from_iter([("#text".to_owned(), value)]),
+        None => Map::new(),
+    };
+    for child in others {
+        match object.get_mut(&child.name) {
+            Some(Value::Array(list)) => list.push(value::free(child)),
+            Some(first) => *first = Value::Array(vec![first.take(), value::free(child)]),
+            None => {
+                object.insert(child.name.clone(), value::free(child));
+            }
+        }
+    }
+    Some(Value::Object(object))
 }
 
 /// The reason in English where it is there, else in the first language that is.

@@ -2,7 +2,7 @@
 //! (part 2 §3.1.5). Each reference gets a copy of what it refers to; how much is copied is
 //! bounded, and a circle is left as it is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tollbridge_xml::{Attribute, Element, Node};
 
@@ -15,12 +15,11 @@ const MAX_DEPTH: usize = 32;
 
 /// The body's elements with references resolved; `None` where there are none.
 pub(crate) fn resolve(body: &[&Element]) -> Option<Vec<Element>> {
-    let mut targets = HashMap::new();
-    let mut referring = false;
+    let mut found = References::default();
     for element in body {
-        find(element, &mut targets, &mut referring);
+        found.find(element);
     }
-    if !referring || targets.is_empty() {
+    if found.referred.is_empty() || found.targets.is_empty() {
         return None;
     }
     let mut left = MAX_COPIED;
@@ -29,7 +28,7 @@ pub(crate) fn resolve(body: &[&Element]) -> Option<Vec<Element>> {
     let resolved = body
         .iter()
         .filter(|element| element.name != "multiRef" && !is_other(element))
-        .map(|element| copy(element, &targets, &mut left, 0))
+        .map(|element| found.copy(element, &mut left, 0))
         .collect();
     Some(resolved)
 }
@@ -39,21 +38,11 @@ fn is_other(element: &Element) -> bool {
     element.attributes.iter().any(|attribute| attribute.name == "root" && attribute.value == "0")
 }
 
-fn find<'a>(
-    element: &'a Element,
-    targets: &mut HashMap<&'a str, &'a Element>,
-    referring: &mut bool,
-) {
-    for Attribute { name, namespace, value } in &element.attributes {
-        let in_soap = namespace.as_deref() == Some(SOAP_ENC_12);
-        if name == "id" && (namespace.is_none() || in_soap) {
-            targets.entry(value.as_str()).or_insert(element);
-        }
-    }
-    *referring |= reference(element).is_some();
-    for child in element.elements() {
-        find(child, targets, referring);
-    }
+/// What a body refers to, and what in it can be referred to.
+#[derive(Default)]
+struct References<'a> {
+    targets: HashMap<&'a str, &'a Element>,
+    referred: HashSet<&'a str>,
 }
 
 fn reference(element: &Element) -> Option<&str> {
@@ -63,42 +52,56 @@ fn reference(element: &Element) -> Option<&str> {
         .or_else(|| element.attribute(Some(SOAP_ENC_12), "ref"))
 }
 
-fn copy(
-    element: &Element,
-    targets: &HashMap<&str, &Element>,
-    left: &mut usize,
-    depth: usize,
-) -> Element {
-    let target = reference(element)
-        .and_then(|id| targets.get(id))
-        .filter(|_| depth < MAX_DEPTH && *left > 0);
-    let (from, depth) = match target {
-        Some(target) => (*target, depth + 1),
-        None => (element, depth),
-    };
-    *left = left.saturating_sub(1);
-    let plumbing = |name: &str| matches!(name, "id" | "href" | "root" | "encodingStyle");
-    Element {
-        name: element.name.clone(),
-        namespace: element.namespace.clone(),
-        scope: from.scope.clone(),
-        attributes: from
-            .attributes
-            .iter()
-            .filter(|attribute| target.is_none() || !plumbing(&attribute.name))
-            .map(|Attribute { name, namespace, value }| Attribute {
-                name: name.clone(),
-                namespace: namespace.clone(),
-                value: value.clone(),
-            })
-            .collect(),
-        children: from
-            .children
-            .iter()
-            .map(|child| match child {
-                Node::Text(text) => Node::Text(text.clone()),
-                Node::Element(child) => Node::Element(copy(child, targets, left, depth)),
-            })
-            .collect(),
+impl<'a> References<'a> {
+    fn find(&mut self, element: &'a Element) {
+        for Attribute { name, namespace, value } in &element.attributes {
+            let in_soap = namespace.as_deref() == Some(SOAP_ENC_12);
+            if name == "id" && (namespace.is_none() || in_soap) {
+                self.targets.entry(value.as_str()).or_insert(element);
+            }
+        }
+        self.referred.extend(reference(element));
+        for child in element.elements() {
+            self.find(child);
+        }
+    }
+
+    fn copy(&self, element: &Element, left: &mut usize, depth: usize) -> Element {
+        let target = reference(element)
+            .and_then(|id| self.targets.get(id))
+            .filter(|_| depth < MAX_DEPTH && *left > 0);
+        let (from, depth) = match target {
+            Some(target) => (*target, depth + 1),
+            None => (element, depth),
+        };
+        *left = left.saturating_sub(1);
+        // What is referred to may stand in its own place, and its id is not the value's there.
+        let is_plumbing = |Attribute { name, value, .. }: &Attribute| match target {
+            Some(_) => matches!(name.as_str(), "id" | "href" | "root" | "encodingStyle"),
+            None => name == "id" && self.referred.contains(value.as_str()),
+        };
+        Element {
+            name: element.name.clone(),
+            namespace: element.namespace.clone(),
+            scope: from.scope.clone(),
+            attributes: from
+                .attributes
+                .iter()
+                .filter(|attribute| !is_plumbing(attribute))
+                .map(|Attribute { name, namespace, value }| Attribute {
+                    name: name.clone(),
+                    namespace: namespace.clone(),
+                    value: value.clone(),
+                })
+                .collect(),
+            children: from
+                .children
+                .iter()
+                .map(|child| match child {
+                    Node::Text(text) => Node::Text(text.clone()),
+                    Node::Element(child) => Node::Element(self.copy(child, left, depth)),
+                })
+                .collect(),
+        }
     }
 }

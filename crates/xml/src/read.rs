@@ -30,6 +30,8 @@ pub const MAX_TEXT: usize = 16 * 1024 * 1024;
 
 /// The namespace of `xml:lang` and its kin.
 pub const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
+/// The namespace of `xsi:type` and its kin.
+const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// The namespace of declarations of namespaces.
 pub const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
@@ -92,9 +94,6 @@ pub enum XmlError {
     /// A control character, a surrogate, or one of their kin.
     #[error("it has a character that XML does not allow")]
     Character,
-    /// A prefix that is bound to nothing.
-    #[error("it uses a namespace prefix that is not declared")]
-    Prefix,
     /// More than is read.
     #[error("it has more than {1} {0}")]
     Bound(&'static str, usize),
@@ -245,7 +244,7 @@ fn element(
     let (namespace, name) = resolver.resolve_element(start.name());
     let mut element = Element {
         name: nc_name(name.as_ref(), malformed)?,
-        namespace: bound(&namespace)?,
+        namespace: bound(&namespace),
         ..Element::default()
     };
     let mut own = Vec::new();
@@ -270,7 +269,7 @@ fn element(
         let (namespace, name) = resolver.resolve_attribute(attribute.key);
         let attribute = Attribute {
             name: nc_name(name.as_ref(), malformed)?,
-            namespace: bound(&namespace)?,
+            namespace: bound(&namespace),
             value,
         };
         // Two prefixes may stand for one namespace (Namespaces in XML §6.3).
@@ -295,10 +294,13 @@ fn nc_name(name: &str, malformed: &XmlError) -> Result<String, XmlError> {
     if chars::is_nc_name(name) { Ok(name.to_owned()) } else { Err(malformed.clone()) }
 }
 
-fn bound(namespace: &ResolveResult<'_>) -> Result<Option<String>, XmlError> {
+/// A prefix that nothing declares breaks Namespaces in XML (§5), and servers that paste their
+/// answers together send it: the name is then in no namespace, but for `xsi`, which means one
+/// thing everywhere.
+fn bound(namespace: &ResolveResult<'_>) -> Option<String> {
     match namespace {
-        ResolveResult::Unbound => Ok(None),
-        ResolveResult::Bound(uri) => Ok(Some(uri.as_ref().to_owned())),
-        ResolveResult::Unknown(_) => Err(XmlError::Prefix),
+        ResolveResult::Unbound => None,
+        ResolveResult::Bound(uri) => Some(uri.as_ref().to_owned()),
+        ResolveResult::Unknown(prefix) => (&**prefix == "xsi").then(|| XSI.to_owned()),
     }
 }

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::mcp::SESSION;
 use crate::agent::Backend;
 use crate::agent::handler::{Asked, Handler};
-use crate::gateway::Caller;
+use crate::gateway::{Caller, ToItsEnd};
 
 const METHOD: &str = "tools/call";
 const VERSION_HEADER: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -111,7 +111,7 @@ pub(super) async fn answer<B: Backend>(
     let _cancel_on_drop = cancel.clone().drop_guard();
     let Call { id, name, arguments, meta, client } = call;
     let handler = handler.clone();
-    let carried_out = tokio::spawn(async move {
+    let carried_out = ToItsEnd::new(async move {
         let asked = Asked { tool: name, arguments, meta: &meta, client: Some(client) };
         handler.carry_out(caller, asked, cancel, None).await
     });

@@ -63,6 +63,38 @@ fn whatever_reached_the_upstream_is_on_record_whenever_the_process_was_killed() 
     }
 }
 
+#[test]
+fn whatever_was_answered_is_on_record_to_its_end_whenever_the_process_was_killed() {
+    for durability in ["process", "full"] {
+        let house = House::new();
+        house.configure(|text| format!("{text}\n[audit]\ndurability = \"{durability}\"\n"));
+        let mut answered = Vec::new();
+        for round in 0..6 {
+            let mut session = Session::legacy(&house);
+            // Few calls go into the store itself, more of them into the journal before it.
+            for n in 0..=round * 7 {
+                let answer = session.call(n + 1, "get_item", &json!({"id": "a1"}));
+                let call = &answer["result"]["_meta"]["tollbridge/call"]["id"];
+                answered.push(call.as_str().expect("a call has an id").to_owned());
+            }
+            session.kill();
+        }
+        let trail = house.run(&["trace", "--json", "--limit", "10000"]).exits(0).json();
+        let mut recorded: HashMap<&str, Vec<&Value>> = HashMap::new();
+        for call in trail["calls"].as_array().expect("a list") {
+            recorded.entry(call["id"].as_str().expect("an id")).or_default().push(call);
+        }
+        for id in &answered {
+            let calls = recorded.get(id.as_str()).map(Vec::as_slice);
+            let Some([call]) = calls else {
+                panic!("{durability}: {id} is on record as {calls:?}")
+            };
+            assert_eq!(call["outcome"], "succeeded", "{durability}: {call}");
+            assert_eq!(call["attempts"].as_array().map(Vec::len), Some(1), "{durability}: {call}");
+        }
+    }
+}
+
 /// A small disk of its own, where the system lets us have one.
 struct Disk(PathBuf);
 

@@ -5,6 +5,8 @@
 #   node=$(node22)                                    a Node.js of 22 or newer
 #   project=$(npm_project DIR)                        a folder with what DIR/package.json names
 #   python=$(mcp_python)                              a python with the official MCP client
+#   python=$(soap_python)                             likewise, with what judges SOAP
+#   debian "$smoke" COMMAND PACKAGE... || exit $(($? - 1))    Debian's packages, where COMMAND fails
 #
 # Each prints a path and nothing else, talks on standard error, and fails with 2.
 
@@ -56,6 +58,27 @@ venv_python() {
 
 mcp_python() {
     venv_python mcp mcp==2.3.0
+}
+
+soap_python() {
+    venv_python soap mcp==2.3.0 lxml==6.1.3 xmlschema==4.3.2 zeep==4.3.3 spyne==2.14.0 rstr==3.2.2
+}
+
+# debian SMOKE COMMAND PACKAGE...: installs packages unless COMMAND holds. Where it cannot, the
+# judge ends: 1 is a smoke test, which installs none and says that it judges nothing, 3 is no root.
+debian() {
+    local smoke=$1 holds=$2
+    shift 2
+    bash -c "$holds" >/dev/null 2>&1 && return 0
+    if [ -n "$smoke" ]; then
+        echo "n/a     a smoke test installs no Debian packages, and there are not all of $*"
+        echo "0 passed, 0 failed"
+        return 1
+    fi
+    [ "$(id -u)" = 0 ] || { echo "install $*" >&2; return 3; }
+    export DEBIAN_FRONTEND=noninteractive
+    timeout 120 apt-get update -qq >&2
+    timeout 300 apt-get install -y -qq --no-install-recommends "$@" >&2 || return 3
 }
 
 node22() {

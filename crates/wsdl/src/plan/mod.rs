@@ -313,6 +313,29 @@ impl Types {
         }
     }
 
+    /// The type that a nil element is of: a derived one where its own is abstract, and nothing
+    /// more where it is no complex one. `None` where the element cannot be nil, also because
+    /// its type demands attributes, which `null` has none of.
+    pub(crate) fn nil(&self, element: &Element) -> Option<(Option<&Variant>, Option<&Complex>)> {
+        let bare = |id: TypeId| match &self.get(id).body {
+            Body::Complex(complex) => {
+                let demands = |a: &Attribute| a.required && a.fixed.is_none();
+                let fits = !complex.is_abstract && !complex.attributes.iter().any(demands);
+                fits.then_some(Some(complex))
+            }
+            _ => Some(None),
+        };
+        if !element.nillable || element.is_abstract {
+            return None;
+        }
+        match &self.get(element.ty).body {
+            Body::Complex(complex) if complex.is_abstract => {
+                complex.variants.iter().find_map(|variant| Some((Some(variant), bare(variant.ty)?)))
+            }
+            _ => Some((None, bare(element.ty)?)),
+        }
+    }
+
     /// The first broken type that elements of these types reach.
     pub(crate) fn broken(&self, from: impl IntoIterator<Item = TypeId>) -> Option<&Fault> {
         let mut next: Vec<TypeId> = from.into_iter().collect();

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::words;
 use super::{Body, Complex, Content, Element, Particle, Term, TypeId, Types, UNBOUNDED, Variant};
-use crate::xsd::simple::Direction;
+use crate::xsd::simple::{Direction, Simple};
 use tollbridge_xml::Scope;
 
 /// More derived types than this are not spelled out: `@type` then lists their names alone.
@@ -85,7 +85,9 @@ impl<'t> SchemaWriter<'t> {
     /// The schema of one value of an element, or of a list of them where it may repeat.
     pub(crate) fn element(&mut self, element: &Element, repeats: bool) -> Value {
         let mut schema = self.value(element);
-        if element.nillable {
+        if self.types.nil(element).is_some()
+            || (element.nillable && self.direction == Direction::Output)
+        {
             schema = match schema {
                 Value::Object(mut one) if one.contains_key("anyOf") && one.len() == 1 => {
                     if let Some(Value::Array(branches)) = one.get_mut("anyOf") {
@@ -96,10 +98,10 @@ impl<'t> SchemaWriter<'t> {
                 one => json!({"anyOf": [one, {"type": "null"}]}),
             };
         }
-        if let (Some(fixed), Some("string")) =
-            (&element.fixed, schema.get("type").and_then(Value::as_str))
+        if let (Some(fixed), Body::Simple(simple)) =
+            (&element.fixed, &self.types.get(element.ty).body)
         {
-            schema["const"] = fixed.clone().into();
+            fix(&mut schema, simple, fixed);
         }
         if repeats {
             schema = json!({"type": "array", "items": schema});
@@ -260,6 +262,9 @@ impl<'t> SchemaWriter<'t> {
         }
         for attribute in &complex.attributes {
             let mut schema = attribute.simple.schema(self.direction);
+            if let Some(fixed) = &attribute.fixed {
+                fix(&mut schema, &attribute.simple, fixed);
+            }
             if let Some(text) = &attribute.documentation {
                 describe(&mut schema, text);
             }
@@ -360,6 +365,14 @@ impl<'t> SchemaWriter<'t> {
                 );
             }
         }
+    }
+}
+
+/// Allows only what is fixed, where its type has one form in JSON.
+fn fix(schema: &mut Value, simple: &Simple, fixed: &str) {
+    let has_one_form = matches!(schema["type"].as_str(), Some("string" | "integer" | "boolean"));
+    if let (true, Ok(value)) = (has_one_form, simple.read(fixed, &Scope::default())) {
+        schema["const"] = value;
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tollbridge_operation::EncodeError;
-use tollbridge_xml::{XmlWriter, chars};
+use tollbridge_xml::{Scope, XmlWriter, chars};
 
 use super::pointer;
 use crate::name::QName;
@@ -95,12 +95,7 @@ impl<'t> Writer<'t> {
     /// Writes one element that holds `value`.
     pub(crate) fn element(&mut self, element: &Element, value: &Value, at: &str) -> Written {
         if value.is_null() {
-            if !element.nillable {
-                return Err(refused(at, "a value; null is not allowed here"));
-            }
-            let tag = self.names.qualified(&element.name);
-            self.xml.empty(&tag, &[("xsi:nil", "true")]);
-            return Ok(());
+            return self.nil(element, at);
         }
         let spelled = value.get("@type").and_then(Value::as_str);
         let substitute = spelled
@@ -124,12 +119,31 @@ impl<'t> Writer<'t> {
             return Err(refused(at, expected));
         }
         if let (Some(fixed), Some(simple)) = (&element.fixed, self.simple_of(element.ty)) {
-            let said = simple.write(value, &mut self.names).map_err(|e| refused(at, e))?;
-            if said != fixed.trim() && said != *fixed {
+            let text = value.get("#text").unwrap_or(value);
+            let said = simple.write(text, &mut self.names).map_err(|e| refused(at, e))?;
+            if !simple.is_same(&said, fixed) {
                 return Err(refused(at, format!("{fixed}, which is fixed")));
             }
         }
         self.typed(&element.name, element.ty, value, at)
+    }
+
+    /// A nil element has the attributes of its type, and no abstract one (part 1 §3.3.4).
+    fn nil(&mut self, element: &Element, at: &str) -> Written {
+        let types = self.types;
+        let Some((variant, complex)) = types.nil(element) else {
+            return Err(refused(at, "a value; null is not allowed here"));
+        };
+        let mut attributes = self.xsi_type(variant.map(|variant| &variant.name));
+        attributes.push(("xsi:nil".to_owned(), "true".to_owned()));
+        if let Some(complex) = complex {
+            self.attributes(complex, &Map::new(), &mut attributes, at)?;
+        }
+        let tag = self.names.qualified(&element.name);
+        let attributes: Vec<(&str, &str)> =
+            attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.xml.empty(&tag, &attributes);
+        Ok(())
     }
 
     fn simple_of(&self, id: TypeId) -> Option<Arc<Simple>> {
@@ -152,7 +166,7 @@ impl<'t> Writer<'t> {
                 let attributes = self.xsi_type(ty.name.as_ref().filter(|_| self.encoded));
                 self.leaf(name, simple, value, &attributes, at)
             }
-            Body::Array(array) => self.array(name, array, value, at),
+            Body::Array(array) => self.array(name, ty.name.as_ref(), array, value, at),
             Body::Complex(complex) => {
                 let spelled = value.get("@type").and_then(Value::as_str);
                 let own = ty.name.as_ref().map(|own| &*own.local);
@@ -220,13 +234,21 @@ impl<'t> Writer<'t> {
         tag
     }
 
-    /// SOAP 1.1 §5.4.2.
-    fn array(&mut self, name: &QName, array: &Array, value: &Value, at: &str) -> Written {
+    /// SOAP 1.1 §5.4.2. `own` is the array's type where the schema names one: an element of it
+    /// cannot be of its base, `Array` (XML Schema part 1 §3.3.4, cvc-elt 4.3).
+    fn array(
+        &mut self,
+        name: &QName,
+        own: Option<&QName>,
+        array: &Array,
+        value: &Value,
+        at: &str,
+    ) -> Written {
         let items = value.as_array().ok_or_else(|| refused(at, "a list"))?;
         let mut attributes = Attributes::new();
         if self.encoded {
             let array_name = QName::new(Some(SOAP_ENC), "Array");
-            attributes.extend(self.xsi_type(Some(&array_name)));
+            attributes.extend(self.xsi_type(Some(own.unwrap_or(&array_name))));
             let any = QName::new(Some(XSD), "anyType");
             let item = self.names.qualified(array.item_type.as_ref().unwrap_or(&any));
             let prefix = self.names.prefix(SOAP_ENC);
@@ -288,7 +310,9 @@ impl<'t> Writer<'t> {
                         .simple
                         .write(value, &mut self.names)
                         .map_err(|expected| refused(&here, expected))?;
-                    if let Some(fixed) = fixed.as_ref().filter(|fixed| text != fixed.trim()) {
+                    if let Some(fixed) =
+                        fixed.as_ref().filter(|fixed| !attribute.simple.is_same(&text, fixed))
+                    {
                         return Err(refused(&here, format!("{fixed}, which is fixed")));
                     }
                     text
@@ -430,7 +454,13 @@ impl<'t> Writer<'t> {
         match object.get(element.key()) {
             None if particle.least == 0 => Ok(()),
             None => match &element.fixed {
-                Some(fixed) => self.element(element, &Value::String(fixed.clone()), &here),
+                Some(fixed) => {
+                    let value = self
+                        .simple_of(element.ty)
+                        .and_then(|simple| simple.read(fixed, &Scope::default()).ok());
+                    let value = value.unwrap_or_else(|| Value::String(fixed.clone()));
+                    self.element(element, &value, &here)
+                }
                 None => Err(refused(&here, "a value")),
             },
             Some(value) if particle.most > 1 => {

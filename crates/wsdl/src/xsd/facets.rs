@@ -123,12 +123,21 @@ impl Facets {
     }
 
     fn broken_number(&self, text: &str) -> Option<String> {
-        let value = Decimal::parse(text)?;
-        let beyond = |bound: &Bound, wrong: Ordering| {
-            Decimal::parse(&bound.text).is_some_and(|limit| match value.cmp(&limit) {
+        let value = Decimal::parse(text);
+        let beyond = |bound: &Bound, wrong: Ordering| match (&value, Decimal::parse(&bound.text)) {
+            (Some(value), Some(limit)) => match value.cmp(&limit) {
                 Ordering::Equal => !bound.inclusive,
                 side => side == wrong,
-            })
+            },
+            // The infinities lie beyond all numbers, and NaN on no side of any (§3.3.5.1).
+            (None, limit) => match (text, wrong) {
+                ("NaN", _) => true,
+                ("-INF", Ordering::Less) | ("INF" | "+INF", Ordering::Greater) => {
+                    limit.is_some() || !bound.inclusive
+                }
+                _ => false,
+            },
+            (Some(_), None) => false,
         };
         if let Some(bound) = self.least.as_ref().filter(|b| beyond(b, Ordering::Less)) {
             let word = if bound.inclusive { "at least" } else { "more than" };
@@ -138,6 +147,7 @@ impl Facets {
             let word = if bound.inclusive { "at most" } else { "less than" };
             return Some(format!("a number that is {word} {}", bound.text));
         }
+        value?;
         let digits = text.trim_start_matches(['+', '-']);
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
@@ -180,7 +190,7 @@ fn length(atomic: Option<Atomic>, text: &str) -> usize {
 
 /// Whether two lexical forms are one value: numbers by their value, booleans in both
 /// spellings, all else as it is written.
-fn same_value(atomic: Option<Atomic>, listed: &str, text: &str) -> bool {
+pub(super) fn same_value(atomic: Option<Atomic>, listed: &str, text: &str) -> bool {
     match atomic {
         Some(atomic) if atomic.is_number() => {
             let values = (Decimal::parse(listed), Decimal::parse(text));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::builtin::{Atomic, Space, Temporal};
-use super::facets::Facets;
+use super::facets::{Facets, same_value};
 use super::lexical;
 use tollbridge_xml::Scope;
 
@@ -176,6 +176,16 @@ impl Simple {
         }
     }
 
+    /// Whether two texts are one value of the type, such as `1` and `01`.
+    pub(crate) fn is_same(&self, text: &str, other: &str) -> bool {
+        let (text, other) = (self.space().apply(text), self.space().apply(other));
+        let atomic = match self.variety {
+            Variety::Atomic(atomic) => Some(atomic),
+            _ => None,
+        };
+        same_value(atomic, &other, &text)
+    }
+
     /// The type as a JSON Schema.
     pub(crate) fn schema(&self, direction: Direction) -> Value {
         match &self.variety {
@@ -240,10 +250,14 @@ impl Simple {
             Atomic::Double => {
                 let mut number = Map::from_iter([("type".to_owned(), Value::from("number"))]);
                 self.bounds(&mut number, None, None);
-                return json!({"anyOf": [
-                    number,
-                    {"type": "string", "enum": ["INF", "-INF", "NaN"]},
-                ]});
+                let specials: Vec<&str> = ["INF", "-INF", "NaN"]
+                    .into_iter()
+                    .filter(|special| facets.broken(Some(atomic), special).is_none())
+                    .collect();
+                if specials.is_empty() {
+                    return Value::Object(number);
+                }
+                return json!({"anyOf": [number, {"type": "string", "enum": specials}]});
             }
             _ => {
                 schema.insert("type".into(), "string".into());
@@ -257,21 +271,24 @@ impl Simple {
 
     fn text_facets(&self, schema: &mut Map<String, Value>, atomic: Atomic) {
         let facets = &self.facets;
-        let words = expected(atomic);
-        if words != "text" {
-            schema.insert("description".into(), format!("Expected: {words}.").into());
-        }
-        if atomic == Atomic::Base64 {
-            schema.insert("contentEncoding".into(), "base64".into());
-        }
-        // Lengths of bytes are not those of their text, and collapsed text is shorter.
-        if self.space() == Space::Preserve {
+        let mut words = expected(atomic).to_owned();
+        // Characters are counted as the schema's reader counts them where white space stays; of
+        // bytes and of collapsed text the length is another.
+        if !matches!(self.space(), Space::Collapse) {
             if let Some(least) = facets.min_length.filter(|&least| least > 0) {
                 schema.insert("minLength".into(), least.into());
             }
             if let Some(most) = facets.max_length {
                 schema.insert("maxLength".into(), most.into());
             }
+        } else if facets.min_length.is_some() || facets.max_length.is_some() {
+            words = format!("{words}, {}", facets.length_in_words());
+        }
+        if words != "text" {
+            schema.insert("description".into(), format!("Expected: {words}.").into());
+        }
+        if atomic == Atomic::Base64 {
+            schema.insert("contentEncoding".into(), "base64".into());
         }
         let last = facets.patterns.last().map(Vec::as_slice);
         if let (Some([pattern]), true) = (last, self.space() == Space::Preserve)

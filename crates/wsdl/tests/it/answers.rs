@@ -115,6 +115,16 @@ fn another_version_namespace_or_name_is_read_all_the_same() {
 }
 
 #[test]
+fn a_prefix_that_nothing_declares_costs_no_more_than_its_namespace() {
+    let body = "<q:OpResponse><q:article xsi:type='q:string'>a</q:article></q:OpResponse>";
+    let xml = soap(Version::V1_1, body).replace(&format!(" xmlns:xsi='{XSI}'"), "");
+    assert!(!xml.contains("xmlns:xsi"));
+    let (value, drift) = success(answer(&stock(), 200, xml));
+    assert_eq!(value, json!({"article": "a"}));
+    assert_eq!(drift.len(), 2, "{drift:?}");
+}
+
+#[test]
 fn an_operation_without_an_output_is_done_by_an_empty_answer() {
     let one_way = echo(r#"<xs:element name="a" type="xs:int"/>"#, "")
         .replace(r#"<output message="t:Out"/>"#, "");

@@ -82,3 +82,16 @@ fn the_detail_of_a_declared_fault_is_read_by_its_type() {
     let expected = json!({"Short": {"left": 3, "place": ["A"]}, "trace": "x"});
     assert_eq!(fault.detail, Some(expected));
 }
+
+#[test]
+fn other_children_of_a_fault_are_kept_beside_its_detail() {
+    let others = "<d:asked xmlns:d='urn:d'>X</d:asked><d:near xmlns:d='urn:d'>A</d:near>\
+                  <d:near xmlns:d='urn:d'>B</d:near>";
+    let code = "<faultcode>s:Client</faultcode><faultstring>No</faultstring>";
+    let bare =
+        fault(&stock(), 500, soap(Version::V1_1, &format!("<s:Fault>{code}{others}</s:Fault>")));
+    assert_eq!(bare.detail, Some(json!({"asked": "X", "near": ["A", "B"]})));
+    let beside = format!("<s:Fault>{code}<detail><n>1</n></detail>{others}</s:Fault>");
+    let beside = fault(&stock(), 500, soap(Version::V1_1, &beside));
+    assert_eq!(beside.detail, Some(json!({"n": "1", "asked": "X", "near": ["A", "B"]})));
+}

@@ -32,8 +32,6 @@ fn hostile_xml_is_refused() {
         (format!("<a {}/>", attributes.join(" ")), "more than 128 attributes"),
         (format!("<a {}/>", namespaces.join(" ")), "well-formed"),
         (many, "more than 500000 elements"),
-        ("<p:a/>".into(), "prefix"),
-        ("<a p:b='1'/>".into(), "prefix"),
         ("<a b='1' b='2'/>".into(), "well-formed"),
         ("<a xmlns:p='u' xmlns:q='u' p:b='1' q:b='2'/>".into(), "well-formed"),
         ("<a><b></a></b>".into(), "well-formed"),

@@ -96,6 +96,18 @@ fn values_told_by_reference_are_put_in_their_places() {
 }
 
 #[test]
+fn what_is_referred_to_in_its_own_place_loses_its_id() {
+    let operation = rpc(true, "", r#"<part name="orders" type="t:Orders"/>"#, ORDER);
+    let (value, drift) = answered(
+        &operation,
+        "<c:OpResponse xmlns:c='urn:call'><orders><item id='r1' xsi:type='t:Order'><sku>x</sku>\
+         <qty>1</qty></item><item href='#r1'/></orders></c:OpResponse>",
+    );
+    let order = json!({"sku": "x", "qty": 1});
+    assert_eq!((value, drift), (json!([order, order]), vec![]));
+}
+
+#[test]
 fn a_lone_simple_part_is_the_answer_itself() {
     let operation =
         rpc(false, r#"<part name="a" type="xs:int"/>"#, r#"<part name="r" type="xs:int"/>"#, "");

@@ -230,6 +230,76 @@ fn lists_unions_and_facets_are_checked_before_they_are_sent() {
 }
 
 #[test]
+fn infinities_and_nan_are_held_to_bounds() {
+    let half_open = r#"<xs:simpleType name="T"><xs:restriction base="xs:double">
+        <xs:minExclusive value="0"/></xs:restriction></xs:simpleType>"#;
+    of_type(half_open, json!("INF"), "<x>INF</x>");
+    for beyond in ["-INF", "NaN"] {
+        refused_at(half_open, json!(beyond), "/x");
+        let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, half_open));
+        assert!(!accepts(&operation, &json!({"x": beyond})), "{beyond} is published");
+    }
+    let to_infinity = r#"<xs:simpleType name="T"><xs:restriction base="xs:double">
+        <xs:maxInclusive value="INF"/></xs:restriction></xs:simpleType>"#;
+    of_type(to_infinity, json!("INF"), "<x>INF</x>");
+    refused_at(to_infinity, json!("NaN"), "/x");
+}
+
+#[test]
+fn what_is_fixed_is_published_as_the_only_value() {
+    let components = r#"<xs:complexType name="T">
+        <xs:sequence>
+          <xs:element name="v" type="xs:int" fixed="02"/><xs:element name="b" type="xs:boolean" fixed="1"/>
+        </xs:sequence>
+        <xs:attribute name="f" type="xs:boolean" fixed="1"/>
+      </xs:complexType>"#;
+    let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, components));
+    let same = json!({"x": {"v": 2, "b": true, "@f": true}});
+    assert!(accepts(&operation, &same));
+    assert!(sent(&operation, same).contains(r#"<n1:x f="true"><n1:v>2</n1:v><n1:b>true</n1:b>"#));
+    assert!(sent(&operation, json!({"x": {}})).contains("<n1:x><n1:v>2</n1:v><n1:b>true</n1:b>"));
+    assert!(!accepts(&operation, &json!({"x": {"v": 3}})));
+    assert!(!accepts(&operation, &json!({"x": {"@f": false}})));
+}
+
+#[test]
+fn null_has_what_its_type_demands_or_is_refused() {
+    let components = r#"<xs:complexType name="Base" abstract="true"><xs:sequence/></xs:complexType>
+      <xs:complexType name="Asked"><xs:complexContent><xs:extension base="t:Base">
+        <xs:attribute name="a" use="required"/></xs:extension></xs:complexContent></xs:complexType>
+      <xs:complexType name="Free"><xs:complexContent><xs:extension base="t:Base">
+        <xs:attribute name="f" fixed="1" use="required"/></xs:extension></xs:complexContent></xs:complexType>"#;
+    let element = |ty: &str| format!(r#"<xs:element name="x" type="t:{ty}" nillable="true"/>"#);
+    let with = |ty: &str| operation(&echo(&element(ty), components));
+    let null = json!({"x": null});
+    assert_eq!(refused(&with("Asked"), null.clone()).0, "/x");
+    assert!(!accepts(&with("Asked"), &null));
+    for (ty, wire) in [
+        ("Free", r#"<n1:x xsi:nil="true" f="1"/>"#),
+        ("Base", r#"<n1:x xsi:type="n1:Free" xsi:nil="true" f="1"/>"#),
+    ] {
+        survives(&with(ty), &null);
+        let xml = sent(&with(ty), null.clone());
+        assert!(xml.contains(wire), "{xml}");
+    }
+}
+
+#[test]
+fn a_length_that_is_not_that_of_the_text_is_told_in_words() {
+    for (base, words) in
+        [("token", "text, a length of 4"), ("base64Binary", "bytes in base64, a length of 4")]
+    {
+        let simple = format!(
+            r#"<xs:simpleType name="T"><xs:restriction base="xs:{base}"><xs:length value="4"/></xs:restriction></xs:simpleType>"#
+        );
+        let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, &simple));
+        let schema = &operation.input.as_value()["properties"]["x"];
+        assert_eq!(schema["description"], format!("Expected: {words}."));
+        assert_eq!(schema.get("minLength"), None);
+    }
+}
+
+#[test]
 fn every_built_in_type_has_its_form() {
     for (name, good, bad) in [
         ("boolean", json!(true), json!("true")),

@@ -1,0 +1,114 @@
+//! What goes over the wire, for judges: one line of JSON in, one line of JSON out.
+//!
+//! ```text
+//! {"documents": FOLDER}                {"files": [FILE…]}
+//! {"load": FILE, "folder": FOLDER}     {"operations": [{"id", "input"}…], "skipped": […]}
+//! {"encode": ID, "arguments": {…}}     {"content_type", "headers": {…}, "body"}
+//! {"decode": ID, "body": XML}          {"value", "drift": […]}, or {"fault"}
+//! ```
+//!
+//! Whatever cannot be done is `{"refused": WHY}`, for arguments with the `pointer` to where.
+//! `load` replaces what was loaded before; documents are read from `folder` alone.
+
+#[path = "../tests/support/folder.rs"]
+mod folder;
+
+use std::error::Error;
+use std::io::{BufRead, Write, stdin, stdout};
+use std::path::Path;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use tollbridge_operation::{Answer, Arguments, Description, Operation, Payload, Response};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut loaded: Option<Description> = None;
+    for line in stdin().lock().lines() {
+        let asked: Value = serde_json::from_str(&line?)?;
+        let text = |key: &str| asked.get(key).and_then(Value::as_str);
+        let operation = |id: &str| {
+            let known = loaded.iter().flat_map(|description| &description.operations);
+            known.into_iter().find(|operation| operation.id.key.as_str() == id)
+        };
+        let said = if let (Some(file), Some(folder)) = (text("load"), text("folder")) {
+            match folder::load(Path::new(folder), Path::new(file)) {
+                Ok(description) => {
+                    let said = contents(&description);
+                    loaded = Some(description);
+                    said
+                }
+                Err(error) => json!({"refused": error.to_string()}),
+            }
+        } else if let Some(folder) = text("documents") {
+            json!({"files": folder::wsdls(Path::new(folder))})
+        } else if let Some(operation) = text("encode").and_then(operation) {
+            encode(operation, asked.get("arguments"))
+        } else if let Some(operation) = text("decode").and_then(operation) {
+            decode(operation, text("body").unwrap_or_default())
+        } else {
+            json!({"refused": "expected `load`, or `encode` or `decode` of a loaded operation"})
+        };
+        let mut out = stdout().lock();
+        writeln!(out, "{said}")?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn contents(description: &Description) -> Value {
+    let operations = description.operations.iter().map(
+        |operation| json!({"id": operation.id.key.as_str(), "input": operation.input.as_value()}),
+    );
+    let skipped = description.skipped.iter().map(|one| one.reason.as_str());
+    json!({
+        "operations": operations.collect::<Vec<_>>(),
+        "skipped": skipped.collect::<Vec<_>>(),
+    })
+}
+
+fn encode(operation: &Operation, arguments: Option<&Value>) -> Value {
+    let Some(Value::Object(arguments)) = arguments else {
+        return json!({"refused": "expected `arguments`, an object"});
+    };
+    match operation.binding.encode(&Arguments(arguments.clone())) {
+        Err(error) => json!({"refused": error.expected, "pointer": error.pointer}),
+        Ok(request) => {
+            let headers = request.headers.iter();
+            let headers = headers.map(|(name, value)| {
+                (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned().into())
+            });
+            let headers: serde_json::Map<String, Value> = headers.collect();
+            let body = request.body.as_ref();
+            json!({
+                "content_type": body.map(|body| String::from_utf8_lossy(body.content_type.as_bytes())),
+                "headers": headers,
+                "body": body.map(|body| String::from_utf8_lossy(&body.bytes)),
+            })
+        }
+    }
+}
+
+fn decode(operation: &Operation, body: &str) -> Value {
+    let response = Response {
+        status: StatusCode::OK,
+        headers: HeaderMap::new(),
+        body: Bytes::from(body.to_owned()),
+    };
+    match operation.binding.decode(&response) {
+        Answer::Success { payload, drift } => {
+            let drift = drift.iter().map(|one| format!("{}: {}", one.pointer, one.message));
+            let value = match payload {
+                Payload::Value(value) => value,
+                Payload::Empty => json!({}),
+                Payload::Bytes { media_type, .. } => json!({"#bytes": media_type}),
+            };
+            json!({"value": value, "drift": drift.collect::<Vec<_>>()})
+        }
+        Answer::Failure { fault: Some(fault), .. } => {
+            json!({"fault": {"code": fault.code, "reason": fault.reason, "detail": fault.detail}})
+        }
+        Answer::Failure { fault: None, .. } => json!({"refused": "a failure without a fault"}),
+        Answer::Unreadable { reason } => json!({"refused": reason}),
+    }
+}

@@ -1,0 +1,277 @@
+//! What is acknowledged before it is in the database.
+//!
+//! A transaction costs several times what it costs to append the same bytes to a file, and most
+//! batches are events and nothing else. Those are appended to a file beside the database, which
+//! survives a killed process as the database's own log does; with [`Durability::Full`] their
+//! receipt waits until that file is synced, many at once. The writer takes them over into the
+//! database some milliseconds later, in large transactions that also say how far they went.
+//!
+//! What must hold:
+//!
+//! - What was acknowledged is in the database sooner or later, once and in order. The file of a
+//!   process that was killed is taken over by the next one that opens the store ([`orphan`]).
+//! - Reads of this process wait for what it acknowledged; so does another process's opening.
+//! - Whatever is more than events (claims, holds, switches, keys) goes to the writer, and the
+//!   writer takes the journal over first. So what a caller knows to be written stays before what
+//!   it writes next.
+//! - The journal takes nothing that the database would refuse. It is open only while the writer
+//!   succeeds and the database is the file that it wrote to; and for calls that the kill switch
+//!   can stop, only for [`LEASE`] after the writer saw that nothing is stopped. Whoever stops
+//!   something waits for so long before it says that it did.
+//!
+//! Where the journal does not take a batch, for any reason, the writer does, or says why not.
+
+mod file;
+pub(super) mod orphan;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot};
+
+use self::file::{Full, JournalFile};
+use super::place::FileIdentity;
+use super::{Batch, Durability, EventRow, StopScope};
+
+/// For how long nothing may be stopped without asking again.
+pub(super) const LEASE: Duration = Duration::from_millis(100);
+
+/// The journal of one store.
+#[derive(Debug)]
+pub(super) struct Journal {
+    name: String,
+    durability: Durability,
+    state: Mutex<State>,
+    /// Told when there is something to take over.
+    appended: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    file: JournalFile,
+    /// Where records are put together.
+    buffer: Vec<u8>,
+    /// The number of the newest record, and of the newest that the database has.
+    newest: u64,
+    applied: u64,
+    /// The events that it does not have yet.
+    waiting: Vec<EventRow>,
+    /// The database, while the writer can write to it.
+    open: Option<FileIdentity>,
+    /// Until when nothing is stopped, as far as anybody knows.
+    free_until: Option<Instant>,
+    syncing: Syncing,
+}
+
+/// Receipts that wait for the disk.
+#[derive(Debug, Default)]
+struct Syncing {
+    running: bool,
+    waiting: Vec<(u64, oneshot::Sender<io::Result<()>>)>,
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// It is down.
+    Down,
+    /// It is down once this says so.
+    Syncing(oneshot::Receiver<io::Result<()>>),
+    /// It was not taken: the writer must.
+    No(Batch),
+}
+
+/// Events that the database does not have yet, and the number up to which they go.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    pub(super) events: Vec<EventRow>,
+    pub(super) newest: u64,
+}
+
+impl Ahead {
+    /// Adds what came after it.
+    pub(super) fn extend(&mut self, later: Self) {
+        self.events.extend(later.events);
+        self.newest = self.newest.max(later.newest);
+    }
+}
+
+/// Whether a batch is events and nothing else, behind the kill switch at most.
+pub(super) fn is_plain(batch: &Batch) -> bool {
+    let Batch { guard: _, claims, spend, changes, events } = batch;
+    claims.is_empty() && spend.is_none() && changes.is_empty() && !events.is_empty()
+}
+
+impl Journal {
+    /// Begins a journal beside a database. It is closed until the writer opens it.
+    pub(super) fn create(database: &Path, durability: Durability) -> io::Result<Self> {
+        let file = JournalFile::create(database, durability)?;
+        Ok(Self {
+            name: file.name(),
+            durability,
+            state: Mutex::new(State {
+                file,
+                buffer: Vec::new(),
+                newest: 0,
+                applied: 0,
+                waiting: Vec::new(),
+                open: None,
+                free_until: None,
+                syncing: Syncing::default(),
+            }),
+            appended: Notify::new(),
+        })
+    }
+
+    /// Its name in the database.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes a batch that is plain, if it may. `database` is the file that is there now.
+    pub(super) fn take(self: &Arc<Self>, batch: Batch, database: FileIdentity) -> Taken {
+        let mut state = self.state();
+        let free =
+            batch.guard.is_none() || state.free_until.is_some_and(|until| Instant::now() < until);
+        if !free || state.open != Some(database) || !state.append(&batch.events) {
+            return Taken::No(batch);
+        }
+        let first = state.waiting.is_empty();
+        state.waiting.extend(batch.events);
+        let taken = match self.durability {
+            Durability::Process => Taken::Down,
+            Durability::Full => {
+                let (synced, down) = oneshot::channel();
+                let newest = state.newest;
+                state.syncing.waiting.push((newest, synced));
+                if !std::mem::replace(&mut state.syncing.running, true) {
+                    let journal = Arc::clone(self);
+                    tokio::task::spawn_blocking(move || journal.sync());
+                }
+                Taken::Syncing(down)
+            }
+        };
+        drop(state);
+        if first {
+            self.appended.notify_one();
+        }
+        taken
+    }
+
+    /// Syncs the file until no receipt waits for it.
+    fn sync(&self) {
+        loop {
+            let (file, newest) = {
+                let mut state = self.state();
+                if state.syncing.waiting.is_empty() {
+                    state.syncing.running = false;
+                    return;
+                }
+                (state.file.handle(), state.newest)
+            };
+            let synced = file.sync_data();
+            let mut state = self.state();
+            if synced.is_err() {
+                // What the system still holds of it nobody knows. The database is asked from now on.
+                state.close();
+            }
+            let (done, later) = std::mem::take(&mut state.syncing.waiting)
+                .into_iter()
+                .partition(|(number, _)| *number <= newest);
+            state.syncing.waiting = later;
+            drop(state);
+            let done: Vec<_> = done;
+            for (_, receipt) in done {
+                let _ = receipt.send(match &synced {
+                    Ok(()) => Ok(()),
+                    Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+                });
+            }
+        }
+    }
+
+    /// Waits until there is something to take over.
+    pub(super) async fn appended(&self) {
+        self.appended.notified().await;
+    }
+
+    /// Hands over what the database does not have yet.
+    pub(super) fn hand_over(&self) -> Ahead {
+        let mut state = self.state();
+        Ahead { events: std::mem::take(&mut state.waiting), newest: state.newest }
+    }
+
+    /// The records up to this number are in the database.
+    pub(super) fn applied(&self, number: u64) {
+        self.state().applied = number;
+    }
+
+    /// Whether the database lacks anything, as far as is known.
+    pub(super) fn is_behind(&self) -> bool {
+        let state = self.state();
+        state.newest > state.applied
+    }
+
+    /// Batches may be taken as long as this is the database; guarded ones where, when it was
+    /// last `asked`, nothing was stopped.
+    pub(super) fn open(&self, database: FileIdentity, asked: Option<(Instant, &[StopScope])>) {
+        let mut state = self.state();
+        state.open = Some(database);
+        match asked {
+            Some((asked, [])) => state.free_until = Some(asked + LEASE),
+            Some(_) => state.free_until = None,
+            None => {}
+        }
+    }
+
+    /// Takes no batch from now on, until it is opened.
+    pub(super) fn close(&self) {
+        self.state().close();
+    }
+
+    /// Whether its file is still there: what is written to one that was removed survives nobody.
+    pub(super) fn is_there(&self) -> bool {
+        self.state().file.is_there()
+    }
+
+    /// Ends a journal that is closed, and all of which is in the database.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        self.state().file.remove()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Writes a record, if there is room and the system lets us.
+    fn append(&mut self, events: &[EventRow]) -> bool {
+        let number = self.newest + 1;
+        if !record::write(&mut self.buffer, number, events) {
+            return false;
+        }
+        match self.file.append(&self.buffer, number, self.applied) {
+            Ok(()) => {
+                self.newest = number;
+                true
+            }
+            Err(Full::NoRoom) => false,
+            Err(Full::Failed(error)) => {
+                tracing::warn!(%error, "the journal beside the store cannot be written");
+                self.close();
+                false
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        self.open = None;
+        self.free_until = None;
+    }
+}

@@ -1,0 +1,145 @@
+//! Journals of other processes: taking over what a killed one left, and waiting for a live one.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnection, SqliteExecutor, SqlitePool};
+
+use super::file::{self, Found, Orphan};
+use crate::store::StoreError;
+use crate::store::apply::{insert_events, note_applied};
+use crate::store::place::Place;
+
+/// How long a reader waits for what a live process has acknowledged.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Takes over what processes that ended left beside the database, and forgets journals that are
+/// gone.
+pub(in crate::store) async fn take_over(
+    place: &Place,
+    connection: &mut SqliteConnection,
+) -> Result<(), StoreError> {
+    let Some(database) = place.path() else { return Ok(()) };
+    // Asked before the files are listed: a journal has its file before it has its row.
+    let noted: Vec<String> = sqlx::query_scalar("SELECT name FROM journals")
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(|error| place.describe(&error))?;
+    let files = list(place, database)?;
+    for name in noted {
+        if files.iter().all(|path| file::name_of(path) != name) {
+            let forgotten = forget(&mut *connection, &name).await;
+            forgotten.map_err(|error| place.describe(&error))?;
+        }
+    }
+    for path in files {
+        if let Found::Orphan(orphan) = look(place, &path)? {
+            take_over_one(place, connection, &path, orphan).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn take_over_one(
+    place: &Place,
+    connection: &mut SqliteConnection,
+    path: &Path,
+    orphan: Orphan,
+) -> Result<(), StoreError> {
+    let name = file::name_of(path);
+    let failed = |error: sqlx::Error| place.describe(&error);
+    let done = applied(&mut *connection, &name).await.map_err(failed)?;
+    let records = orphan.after(done).map_err(|error| unreadable(place, path, &error))?;
+    if let Some(newest) = records.last().map(|record| record.number) {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let events: Vec<_> = records.into_iter().flat_map(|record| record.events).collect();
+        insert_events(&mut transaction, &events).await.map_err(failed)?;
+        note_applied(&mut transaction, &name, newest).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        tracing::info!(journal = name, "took over what a process that was killed left");
+    }
+    // First the file: with its row gone, what is in it would be taken over once more.
+    orphan.remove().map_err(|error| unreadable(place, path, &error))?;
+    forget(connection, &name).await.map_err(failed)
+}
+
+/// Has everything in the database that was acknowledged until now, as far as that is possible:
+/// for who only reads.
+pub(in crate::store) async fn settle(
+    place: &Place,
+    readers: &SqlitePool,
+) -> Result<(), StoreError> {
+    let Some(database) = place.path() else { return Ok(()) };
+    let mut orphaned = false;
+    for path in list(place, database)? {
+        let name = file::name_of(&path);
+        let until = Instant::now() + PATIENCE;
+        let mut wanted = None;
+        loop {
+            match look(place, &path)? {
+                Found::Gone => break,
+                Found::Orphan(_) => {
+                    orphaned = true;
+                    break;
+                }
+                Found::Alive(newest) => {
+                    let wanted = *wanted.get_or_insert(newest);
+                    let done = applied(readers, &name).await;
+                    if done.map_err(|error| place.describe(&error))? >= wanted {
+                        break;
+                    }
+                }
+            }
+            if Instant::now() >= until {
+                tracing::warn!(journal = name, "a process has events that it cannot write");
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+    if orphaned {
+        let mut connection = place.set_up().await?;
+        take_over(place, &mut connection).await?;
+        let _ = connection.close().await;
+    }
+    Ok(())
+}
+
+/// Until which record a journal is in the database.
+pub(in crate::store) async fn applied(
+    executor: impl SqliteExecutor<'_>,
+    name: &str,
+) -> Result<u64, sqlx::Error> {
+    let query = sqlx::query_scalar("SELECT applied FROM journals WHERE name = ?");
+    let applied: Option<i64> = query.bind(name.to_owned()).fetch_optional(executor).await?;
+    Ok(applied.map_or(0, i64::cast_unsigned))
+}
+
+/// Forgets a journal whose file is gone.
+pub(in crate::store) async fn forget(
+    executor: impl SqliteExecutor<'_>,
+    name: &str,
+) -> Result<(), sqlx::Error> {
+    let query = sqlx::query("DELETE FROM journals WHERE name = ?").bind(name.to_owned());
+    query.execute(executor).await.map(drop)
+}
+
+fn list(place: &Place, database: &Path) -> Result<Vec<std::path::PathBuf>, StoreError> {
+    file::list(database).map_err(|error| place.error(format!("its folder cannot be read: {error}")))
+}
+
+fn look(place: &Place, path: &Path) -> Result<Found, StoreError> {
+    file::look(path).map_err(|error| unreadable(place, path, &error))
+}
+
+fn unreadable(place: &Place, path: &Path, error: &std::io::Error) -> StoreError {
+    place.error(format!(
+        "what was acknowledged before it is in there stands in {}, which cannot be taken over: \
+         {error}; check who owns it and its folder",
+        path.display()
+    ))
+}

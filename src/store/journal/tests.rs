@@ -1,0 +1,316 @@
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+
+use super::*;
+use crate::store::tests::{
+    MINUTE, change, claim, count_events, event, events, file, folder, guarded, often, open, raw,
+    url,
+};
+use crate::store::{Change, CommitError, Settings, StopScope, Store};
+
+/// A store whose journal takes what is plain. Its trail has two events already.
+async fn warm(folder: &tempfile::TempDir, settings: Settings) -> Store {
+    let store = Store::open_with(&url(folder), settings).await.unwrap();
+    for call in ["w1", "w2"] {
+        let batch = Batch { events: vec![event(call, "received")], ..guarded() };
+        let _ = store.commit(batch).await.unwrap();
+    }
+    store
+}
+
+async fn say(store: &Store, call: &str) {
+    let _ = store.commit(events([event(call, "received")])).await.unwrap();
+}
+
+fn journals(folder: &Path) -> Vec<PathBuf> {
+    file::list(&folder.join("store.db")).unwrap()
+}
+
+/// The database, locked by somebody else: nothing can be taken over.
+async fn locked(connection: &mut SqliteConnection) -> sqlx::Transaction<'_, sqlx::Sqlite> {
+    connection.begin_with("BEGIN IMMEDIATE").await.unwrap()
+}
+
+/// What would be left if every process that uses the store were killed now.
+fn killed(folder: &tempfile::TempDir) -> tempfile::TempDir {
+    let left = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), left.path().join(entry.file_name())).unwrap();
+    }
+    left
+}
+
+async fn names(store: &Store) -> Vec<String> {
+    store.events_after(0).await.unwrap().into_iter().filter_map(|event| event.call).collect()
+}
+
+/// The calls on record for who opens the store next, for reading and then for writing.
+async fn found(folder: &tempfile::TempDir) -> Vec<String> {
+    let reading = Store::open_read_only(&url(folder)).await.unwrap();
+    let found = names(&reading).await;
+    assert_eq!(journals(folder.path()), Vec::<PathBuf>::new(), "it was taken over for good");
+    reading.close().await;
+    let writing = open(folder).await;
+    assert_eq!(names(&writing).await, found, "it was taken over once");
+    found
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_kill_at_every_step() {
+    let folder = folder();
+    let store = warm(&folder, often()).await;
+    assert_eq!(found(&killed(&folder)).await, ["w1", "w2"], "with an empty journal");
+    let mut other = raw(&file(&folder)).await;
+    let lock = locked(&mut other).await;
+    say(&store, "a").await;
+    say(&store, "b").await;
+    let before = killed(&folder);
+    lock.rollback().await.unwrap();
+    assert_eq!(count_events(&store).await, 4);
+    let after = killed(&folder);
+    say(&store, "c").await;
+    say(&store, "d").await;
+    let again = killed(&folder);
+    assert_eq!(found(&before).await, ["w1", "w2", "a", "b"], "before it was taken over");
+    assert_eq!(found(&after).await, ["w1", "w2", "a", "b"], "after it was taken over");
+    assert_eq!(found(&again).await, ["w1", "w2", "a", "b", "c", "d"], "with some taken over");
+    store.close().await;
+    assert_eq!(found(&folder).await, ["w1", "w2", "a", "b", "c", "d"], "after it was closed");
+}
+
+#[tokio::test]
+async fn a_tail_that_was_torn_is_cut_off_and_nothing_else() {
+    let folder = folder();
+    let store = warm(&folder, often()).await;
+    let mut other = raw(&file(&folder)).await;
+    let lock = locked(&mut other).await;
+    say(&store, "a").await;
+    let whole = std::fs::metadata(&journals(folder.path())[0]).unwrap().len();
+    say(&store, "b").await;
+    let torn = std::fs::metadata(&journals(folder.path())[0]).unwrap().len();
+    for length in (whole..torn).step_by(5) {
+        let left = killed(&folder);
+        let journal = &journals(left.path())[0];
+        std::fs::File::options().write(true).open(journal).unwrap().set_len(length).unwrap();
+        assert_eq!(found(&left).await, ["w1", "w2", "a"], "{length} of {torn} bytes");
+    }
+    lock.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_has_taken_half_of_it_over_when_it_is_killed_takes_it_over_once() {
+    let folder = folder();
+    let store = warm(&folder, often()).await;
+    let mut other = raw(&file(&folder)).await;
+    let lock = locked(&mut other).await;
+    say(&store, "a").await;
+    let left = killed(&folder);
+    lock.rollback().await.unwrap();
+    // Its events are in the database, and its file is still there.
+    let journal = journals(left.path()).remove(0);
+    let bytes = std::fs::read(&journal).unwrap();
+    let mut connection = raw(&left.path().join("store.db")).await;
+    let mut transaction = locked(&mut connection).await;
+    let rows: Vec<_> = record::run(&bytes).into_iter().flat_map(|record| record.events).collect();
+    crate::store::apply::insert_events(&mut transaction, &rows).await.unwrap();
+    let name = file::name_of(&journal);
+    crate::store::apply::note_applied(&mut transaction, &name, 1).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(found(&left).await, ["w1", "w2", "a"]);
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM journals")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(rows, 0, "a journal that is gone is forgotten");
+}
+
+#[tokio::test]
+async fn who_reads_sees_what_was_acknowledged() {
+    let folder = folder();
+    let store = warm(&folder, often()).await;
+    for n in 0..20 {
+        say(&store, &n.to_string()).await;
+        assert_eq!(count_events(&store).await, 3 + n, "in the same process, at once");
+    }
+    say(&store, "last").await;
+    let reading = Store::open_read_only(&url(&folder)).await.unwrap();
+    assert_eq!(names(&reading).await.last().unwrap(), "last", "in another one that opens it");
+    say(&store, "later").await;
+    for _ in 0..500 {
+        if names(&reading).await.last().unwrap() == "later" {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("in another one that has it open it is never seen");
+}
+
+#[tokio::test]
+async fn the_order_of_what_one_caller_writes_is_kept() {
+    let folder = folder();
+    let store = warm(&folder, often()).await;
+    for n in 0..30 {
+        let batch = match n % 3 {
+            0 => Batch { events: vec![event(&n.to_string(), "e")], ..claim("k", 100, MINUTE) },
+            _ => events([event(&n.to_string(), "e")]),
+        };
+        let _ = store.commit(batch).await.unwrap();
+    }
+    let expected: Vec<_> = (0..30).map(|n| n.to_string()).collect();
+    assert_eq!(names(&store).await[2..], expected);
+}
+
+#[tokio::test]
+async fn processes_with_one_store_have_a_journal_each() {
+    let folder = folder();
+    let (one, two) = (warm(&folder, often()).await, warm(&folder, often()).await);
+    assert_eq!(journals(folder.path()).len(), 2);
+    say(&one, "a").await;
+    say(&two, "b").await;
+    one.close().await;
+    assert_eq!(journals(folder.path()).len(), 1);
+    say(&two, "c").await;
+    assert_eq!(count_events(&two).await, 7);
+    two.close().await;
+    assert_eq!(journals(folder.path()), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn who_seldom_writes_has_no_journal() {
+    let folder = folder();
+    let store = Store::open(&url(&folder), Durability::Process).await.unwrap();
+    say(&store, "a").await;
+    say(&store, "b").await;
+    assert_eq!(journals(folder.path()), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn what_is_stopped_by_another_process_is_stopped_once_that_says_so() {
+    let folder = folder();
+    let (server, command) = (warm(&folder, often()).await, open(&folder).await);
+    for _ in 0..3 {
+        assert!(server.commit(guarded()).await.is_ok());
+        let stop = Change::Stop { scope: StopScope::All, by: "operator:o".into() };
+        let _ = command.commit(change(stop)).await.unwrap();
+        assert!(matches!(server.commit(guarded()).await, Err(CommitError::Stopped(_))));
+        // What has begun may end.
+        say(&server, "end").await;
+        let resume = Change::Resume { scope: StopScope::All };
+        let _ = command.commit(change(resume)).await.unwrap();
+        assert!(server.commit(guarded()).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn while_the_store_cannot_be_written_calls_are_refused_and_nothing_is_lost() {
+    let folder = folder();
+    let settings = Settings { busy: Duration::from_millis(50), ..often() };
+    let store = warm(&folder, settings).await;
+    let mut other = raw(&file(&folder)).await;
+    let lock = locked(&mut other).await;
+    let mut taken = 0;
+    let refused = loop {
+        match store.commit(guarded()).await {
+            Ok(_) => taken += 1,
+            Err(refused) => break refused,
+        }
+        assert!(taken < 1_000_000, "the kill switch cannot be read, and nobody asks for it");
+    };
+    assert!(
+        matches!(&refused, CommitError::Unavailable(error) if error.message.contains("locked"))
+    );
+    assert!(store.commit(events([event("end", "replied")])).await.is_err());
+    assert!(store.last_seq().await.is_err(), "a read that would miss something says so");
+    lock.rollback().await.unwrap();
+    assert!(store.commit(guarded()).await.is_ok());
+    assert_eq!(count_events(&store).await, 2 + taken + 1);
+}
+
+#[tokio::test]
+async fn what_took_too_long_to_take_over_is_taken_over_once() {
+    let folder = folder();
+    let settings = Settings { deadline: Duration::from_millis(200), ..often() };
+    let store = warm(&folder, settings).await;
+    for round in 1..=3 {
+        let mut other = raw(&file(&folder)).await;
+        let lock = locked(&mut other).await;
+        say(&store, "a").await;
+        // It was begun, and given up.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        lock.rollback().await.unwrap();
+        let mut tries = 0;
+        while store.last_seq().await.is_err() {
+            tries += 1;
+            assert!(tries < 50, "it never recovers");
+        }
+        assert_eq!(count_events(&store).await, 2 + round);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_vanished_refuses_and_takes_over_when_it_is_back() {
+    let folder = folder();
+    let store = warm(&folder, often()).await;
+    let mut other = raw(&file(&folder)).await;
+    let lock = locked(&mut other).await;
+    say(&store, "a").await;
+    let away = folder.path().join("away");
+    std::fs::rename(file(&folder), &away).unwrap();
+    assert!(store.commit(events([event("b", "received")])).await.is_err());
+    lock.rollback().await.unwrap();
+    std::fs::rename(&away, file(&folder)).unwrap();
+    say(&store, "c").await;
+    assert_eq!(names(&store).await, ["w1", "w2", "a", "c"]);
+}
+
+#[tokio::test]
+async fn a_journal_that_was_removed_is_given_up() {
+    let folder = folder();
+    let store = warm(&folder, often()).await;
+    std::fs::remove_file(&journals(folder.path())[0]).unwrap();
+    say(&store, "a").await;
+    assert_eq!(count_events(&store).await, 3);
+    assert!(store.0.journal.load().is_none(), "what is in it would not survive a kill");
+    say(&store, "b").await;
+    assert_eq!(found(&killed(&folder)).await, ["w1", "w2", "a", "b"]);
+}
+
+#[tokio::test]
+async fn with_full_durability_receipts_wait_for_the_disk_together() {
+    let folder = folder();
+    let store = warm(&folder, Settings { durability: Durability::Full, ..often() }).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..50 {
+        let store = store.clone();
+        tasks.spawn(async move { say(&store, &format!("c{n}")).await });
+    }
+    tasks.join_all().await;
+    let left = killed(&folder);
+    assert_eq!(count_events(&store).await, 52);
+    assert_eq!(found(&left).await.len(), 52);
+}
+
+#[tokio::test]
+async fn more_than_the_journal_holds_is_taken_all_the_same() {
+    let folder = folder();
+    let store = warm(&folder, often()).await;
+    let large = |n: u32| EventRow {
+        body: format!("{{\"n\":\"{}\"}}", "x".repeat(100_000)),
+        ..event(&n.to_string(), "received")
+    };
+    for n in 0..100 {
+        let _ = store.commit(events([large(n)])).await.unwrap();
+    }
+    let huge = EventRow { body: "x".repeat(3_000_000), ..event("huge", "received") };
+    let _ = store.commit(events([huge])).await.unwrap();
+    let left = killed(&folder);
+    let expected: Vec<_> = (0..100).map(|n| n.to_string()).chain(["huge".to_owned()]).collect();
+    assert_eq!(found(&left).await[2..], expected);
+    assert_eq!(names(&store).await[2..], expected);
+}

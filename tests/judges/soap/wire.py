@@ -1,0 +1,42 @@
+"""The bridge's own encoder and decoder, by `crates/wsdl/examples/wire.rs`."""
+
+import json
+import pathlib
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+CORPUS = ROOT.parent / "shared" / "corpus" / "wsdl"
+
+
+class Wire:
+    """As a context manager; built first, where it is not."""
+
+    def __enter__(self):
+        cargo = ["cargo", "build", "--quiet", "--locked", "-p", "tollbridge-wsdl", "--example", "wire", "--message-format", "json"]
+        built = subprocess.run(cargo, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+        made = [json.loads(line).get("executable") for line in built.stdout.splitlines()]
+        binary = [one for one in made if one][-1]
+        self.process = subprocess.Popen([binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(30)
+        self.process.stdout.close()
+
+    def ask(self, **what):
+        self.process.stdin.write(json.dumps(what) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the encoder ended: {self.process.wait(30)}: {json.dumps(what)[:400]}")
+        return json.loads(line)
+
+    def load(self, file, folder):
+        return self.ask(load=str(file), folder=str(folder))
+
+    def encode(self, operation, arguments):
+        return self.ask(encode=operation, arguments=arguments)
+
+    def decode(self, operation, body):
+        return self.ask(decode=operation, body=body)
