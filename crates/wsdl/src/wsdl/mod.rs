@@ -18,8 +18,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tollbridge_operation::{
-    ApiName, Description, Effect, EffectSource, Operation, OperationId, OperationKey, Schema,
-    Skipped, Warning,
+    ApiName, Description, Effect, EffectSource, Operation, OperationId, OperationKey, Skipped,
+    Warning,
 };
 use url::Url;
 
@@ -110,11 +110,12 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
     warnings.extend(told);
     let types = Arc::new(types);
     let mut operations: Vec<Operation> = Vec::new();
+    let mut shared = schema::Shared::default();
     let mut first_of: HashMap<Identity, OperationKey> = HashMap::new();
     for (key, draft) in keyed(drafts) {
         let pointer = draft.pointer.clone();
         let identity = draft.identity.clone();
-        match finish(options, &key, draft, &types) {
+        match finish(options, &key, draft, &types, &mut shared) {
             Ok(mut operation) => {
                 operation.twin_of = first_of.get(&identity).cloned();
                 first_of.entry(identity).or_insert_with(|| operation.id.key.clone());
@@ -200,6 +201,7 @@ fn finish(
     key: &str,
     draft: Draft,
     types: &Arc<crate::plan::Types>,
+    shared: &mut schema::Shared,
 ) -> Result<Operation, Fault> {
     let fault = |reason: String| Fault::new(draft.pointer.clone(), reason);
     let (input, output) = draft.messages(types);
@@ -211,8 +213,8 @@ fn finish(
     let output = output.filter(|output| types.broken(output.roots()).is_none());
     let faults: Vec<_> =
         draft.faults.iter().filter(|fault| types.broken([fault.ty]).is_none()).cloned().collect();
-    let input_schema = schema::input(types, &input, &draft.headers);
-    let output_schema = output.as_ref().map(|output| schema::output(types, output));
+    let input_schema = schema::input(types, &input, &draft.headers, shared);
+    let output_schema = output.as_ref().map(|output| schema::output(types, output, shared));
     let (effect, idempotent) = effect(&draft.name);
     let operation_key = OperationKey::new(key).map_err(|error| fault(error.to_string()))?;
     let plan = OperationPlan {
@@ -235,8 +237,8 @@ fn finish(
         effect,
         effect_source: EffectSource::Inferred,
         idempotent,
-        input: Schema::new(input_schema),
-        output: output_schema.map(Schema::new),
+        input: input_schema,
+        output: output_schema,
         security: draft.security,
         servers: draft.servers,
         twin_of: None,

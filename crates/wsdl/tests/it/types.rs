@@ -293,7 +293,7 @@ fn a_length_that_is_not_that_of_the_text_is_told_in_words() {
             r#"<xs:simpleType name="T"><xs:restriction base="xs:{base}"><xs:length value="4"/></xs:restriction></xs:simpleType>"#
         );
         let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, &simple));
-        let schema = &operation.input.as_value()["properties"]["x"];
+        let schema = &operation.input.to_value()["properties"]["x"];
         assert_eq!(schema["description"], format!("Expected: {words}."));
         assert_eq!(schema.get("minLength"), None);
     }
