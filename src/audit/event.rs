@@ -53,6 +53,11 @@ pub enum Event {
         /// What is wrong with it.
         reason: String,
     },
+    /// Files were read that the arguments name, to be sent.
+    FilesRead {
+        /// Which.
+        files: Vec<FileRow>,
+    },
     /// A decision fell.
     Decided {
         /// Which.
@@ -197,6 +202,17 @@ pub enum Event {
     },
 }
 
+/// A file that a call sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRow {
+    /// Its path in the API's folder of files.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The digest of its content.
+    pub digest: String,
+}
+
 /// What was decided on a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -235,6 +251,7 @@ impl Event {
         match self {
             Self::Received { .. } => "received",
             Self::Malformed { .. } => "malformed",
+            Self::FilesRead { .. } => "files_read",
             Self::Decided { .. } => "decided",
             Self::Held { .. } => "held",
             Self::Approved { .. } => "approved",

@@ -177,7 +177,8 @@ impl CallRecord {
                 self.cost = cost;
                 self.duration_ms = Some(duration_ms);
             }
-            Event::Held { .. }
+            Event::FilesRead { .. }
+            | Event::Held { .. }
             | Event::Approved { .. }
             | Event::Rejected { .. }
             | Event::Quoted { .. }

@@ -63,4 +63,9 @@ pub trait AttemptLog: Send {
 
     /// Request `n` will go out after a wait.
     fn waiting(&mut self, n: u32, wait: Duration, why: &str);
+
+    /// A stream answers request `n`, and so many bytes of it have come so far. Called often.
+    fn receiving(&mut self, n: u32, bytes: u64) {
+        let _ = (n, bytes);
+    }
 }

@@ -1,14 +1,14 @@
-//! The connection pool of one upstream, and whom its TLS trusts.
+//! The connection pool of one upstream.
 //!
 //! The cryptography provider is passed, not installed for the process. Nothing of the
 //! environment has a say: no proxy variables, no redirects, no repetitions but our own.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::redirect;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::Verifier;
+use rustls::ClientConfig;
+
+use super::tls;
 
 /// A connection that takes longer is none.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -42,37 +42,5 @@ pub(super) fn build(
 /// A client for others of our own errands that go where the configuration says: guarded by
 /// the same rules, without redirects.
 pub fn http_client() -> Result<reqwest::Client, String> {
-    build(CONNECT, trust_the_system()?)
-}
-
-/// TLS that trusts whom the machine trusts. Where it has no certificates, every https
-/// connection fails for lack of trust, and nothing else does.
-pub(super) fn trust_the_system() -> Result<ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let Ok(verifier) = Verifier::new(Arc::clone(&provider)) else {
-        return trust_only(RootCertStore::empty());
-    };
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .dangerous() // rustls' word for every verifier but its own; this one is the system's.
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(with_protocols(config))
-}
-
-/// TLS that trusts these authorities.
-pub(super) fn trust_only(roots: RootCertStore) -> Result<ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(with_protocols(config))
-}
-
-fn with_protocols(mut config: ClientConfig) -> ClientConfig {
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config
+    build(CONNECT, tls::system()?)
 }

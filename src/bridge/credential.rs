@@ -5,6 +5,7 @@
 //! (`OpenAPI` 3.1 §4.8.30). Nothing is guessed: where none is complete, nothing is sent.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +14,7 @@ use http::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tollbridge_operation::{ApiKeyPlace, Operation, SchemeUse, SecurityScheme};
 
+use super::digest::Digest;
 use crate::secret::Secret;
 
 /// All but RFC 3986's unreserved characters.
@@ -52,6 +54,8 @@ pub enum Credential {
         /// The token.
         token: Secret,
     },
+    /// HTTP digest authentication (RFC 7616).
+    Digest(Arc<Digest>),
 }
 
 /// Where an API key goes.
@@ -72,6 +76,17 @@ pub(super) struct Additions {
     pub(super) query: Vec<(String, String)>,
     /// Cookies, encoded: name and value.
     pub(super) cookies: Vec<(String, String)>,
+    /// What can be added only once the server has asked for it.
+    pub(super) digest: Option<Arc<Digest>>,
+}
+
+/// What there is for the schemes of a description.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given<'a> {
+    /// The credentials, by the names of their schemes.
+    pub(super) by_name: &'a BTreeMap<String, Credential>,
+    /// Whether connections present a certificate.
+    pub(super) has_certificate: bool,
 }
 
 /// Why an operation cannot be authenticated.
@@ -86,6 +101,7 @@ pub(super) enum Unauthenticated {
 /// What the operation's request gets.
 pub(super) fn additions(
     credentials: &Credentials,
+    has_certificate: bool,
     operation: &Operation,
 ) -> Result<Additions, Unauthenticated> {
     let mut additions = Additions::default();
@@ -93,12 +109,15 @@ pub(super) fn additions(
         Credentials::None => {}
         Credentials::ForAll(credential) => additions.add(credential, None)?,
         Credentials::ByScheme(by_name) => {
-            let missing = missing(by_name, operation);
+            let given = Given { by_name, has_certificate };
+            let missing = missing(given, operation);
             if !missing.is_empty() {
                 return Err(Unauthenticated::Missing(missing));
             }
-            for (scheme, credential) in chosen(by_name, operation).unwrap_or_default() {
-                additions.add(credential, Some(&scheme.scheme))?;
+            for (scheme, credential) in chosen(given, operation).unwrap_or_default() {
+                if let Fitting::Credential(credential) = credential {
+                    additions.add(credential, Some(&scheme.scheme))?;
+                }
             }
         }
     }
@@ -107,15 +126,12 @@ pub(super) fn additions(
 
 /// The schemes without which the operation cannot be called: none where it can, else those
 /// of the alternative that lacks the fewest.
-pub(super) fn missing(
-    by_name: &BTreeMap<String, Credential>,
-    operation: &Operation,
-) -> Vec<String> {
+pub(super) fn missing(given: Given<'_>, operation: &Operation) -> Vec<String> {
     operation
         .security
         .iter()
         .map(|requirement| {
-            let lacks = |scheme: &&SchemeUse| fitting(by_name, scheme).is_none();
+            let lacks = |scheme: &&SchemeUse| fitting(given, scheme).is_none();
             requirement.all_of.iter().filter(lacks).map(|scheme| scheme.name.clone()).collect()
         })
         .min_by_key(Vec::len)
@@ -125,33 +141,41 @@ pub(super) fn missing(
 /// The first alternative that is complete and asks for something. An alternative that asks
 /// for nothing makes the others optional; a credential that is there is used all the same.
 fn chosen<'a>(
-    by_name: &'a BTreeMap<String, Credential>,
+    given: Given<'a>,
     operation: &'a Operation,
-) -> Option<Vec<(&'a SchemeUse, &'a Credential)>> {
+) -> Option<Vec<(&'a SchemeUse, Fitting<'a>)>> {
     operation.security.iter().filter(|requirement| !requirement.all_of.is_empty()).find_map(
         |requirement| {
             let schemes = requirement.all_of.iter();
-            schemes.map(|scheme| Some((scheme, fitting(by_name, scheme)?))).collect()
+            schemes.map(|scheme| Some((scheme, fitting(given, scheme)?))).collect()
         },
     )
 }
 
+/// What satisfies a scheme.
+enum Fitting<'a> {
+    Credential(&'a Credential),
+    /// The connection does.
+    Certificate,
+}
+
 /// The credential for a scheme, if it is of the scheme's kind.
-fn fitting<'a>(
-    by_name: &'a BTreeMap<String, Credential>,
-    scheme: &SchemeUse,
-) -> Option<&'a Credential> {
-    let credential = by_name.get(&scheme.name)?;
+fn fitting<'a>(given: Given<'a>, scheme: &SchemeUse) -> Option<Fitting<'a>> {
+    if given.has_certificate && scheme.scheme == SecurityScheme::MutualTls {
+        return Some(Fitting::Certificate);
+    }
+    let credential = given.by_name.get(&scheme.name)?;
     let fits = match (&scheme.scheme, credential) {
         (SecurityScheme::Http { scheme }, Credential::Basic { .. }) => scheme == "basic",
         (SecurityScheme::Http { scheme }, Credential::Bearer { .. }) => scheme == "bearer",
+        (SecurityScheme::Http { scheme }, Credential::Digest(_)) => scheme == "digest",
         (SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. }, Credential::Bearer { .. })
         | (SecurityScheme::ApiKey { .. }, Credential::ApiKey { .. })
         // A key at a place of the user's choice stands in for a scheme that we do not speak.
         | (_, Credential::ApiKey { at: Some(_), .. }) => true,
         _ => false,
     };
-    fits.then_some(credential)
+    fits.then_some(Fitting::Credential(credential))
 }
 
 impl Additions {
@@ -177,6 +201,10 @@ impl Additions {
             }
             Credential::Bearer { token } => {
                 self.add_header(AUTHORIZATION, &format!("Bearer {}", token.expose()))
+            }
+            Credential::Digest(digest) => {
+                self.digest = Some(Arc::clone(digest));
+                Ok(())
             }
         }
     }

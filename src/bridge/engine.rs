@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Arguments, Call, Payload};
@@ -185,6 +186,7 @@ impl<L: AttemptLog> Course<'_, L> {
         let mut target = Cow::Borrowed(&prepared.target);
         let mut tries = 1;
         let mut hops = 0;
+        let mut challenges = 0;
         loop {
             let ended = self.attempt(&target).await;
             let next = match ended {
@@ -200,6 +202,15 @@ impl<L: AttemptLog> Course<'_, L> {
                     Again {
                         wait: Duration::ZERO,
                         why: format!("redirected by {}", shown(answered.status)),
+                        otherwise: self.out_of_time(),
+                    }
+                }
+                // Refused before anything was done, so it may go again whatever it does.
+                Ended::Answered(answered) if is_challenge(&target, &answered, challenges) => {
+                    challenges += 1;
+                    Again {
+                        wait: Duration::ZERO,
+                        why: "asked for digest authentication".to_owned(),
                         otherwise: self.out_of_time(),
                     }
                 }
@@ -234,7 +245,11 @@ impl<L: AttemptLog> Course<'_, L> {
         let upstream = self.judge.upstream;
         let limit = exchange::limit(begun, upstream.attempt_timeout, self.deadline);
         self.report.attempts = self.n;
-        let ended = exchange::send(upstream, target, limit, self.cancel).await;
+        let signed = target.digest.as_ref().and_then(|digest| digest.sign(target));
+        let sent = signed.as_ref().unwrap_or(target);
+        let (n, log) = (self.n, &mut *self.log);
+        let mut heard = |bytes| log.receiving(n, bytes);
+        let ended = exchange::send(upstream, sent, limit, self.cancel, &mut heard).await;
         if let Some(status) = ended.status() {
             self.report.status = Some(status.as_u16());
             self.report.served_by = Some(target.shown.clone());
@@ -392,6 +407,15 @@ impl<L: AttemptLog> Course<'_, L> {
         failed.message = cut(&message, MESSAGE);
         Outcome::Failed(failed)
     }
+}
+
+/// Whether an answer asks for a proof that can be given.
+fn is_challenge(target: &Target, answered: &Answered, challenges: u32) -> bool {
+    answered.status == StatusCode::UNAUTHORIZED
+        && target
+            .digest
+            .as_ref()
+            .is_some_and(|digest| digest.challenged(&answered.headers, challenges))
 }
 
 /// Why there is another request after this one, in a few words.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -51,15 +51,19 @@ pub(super) enum Content {
     Broken(Breakage),
 }
 
+/// Told how much of a stream has come.
+pub(super) type Heard<'a> = &'a mut (dyn FnMut(u64) + Send);
+
 /// Sends the request and reads its answer, until `limit`.
 pub(super) async fn send(
     upstream: &Upstream,
     target: &Target,
     limit: Instant,
     cancel: &CancellationToken,
+    heard: Heard<'_>,
 ) -> Ended {
     let sent = Sent::default();
-    let exchange = exchange(upstream, target, limit, &sent);
+    let exchange = exchange(upstream, target, limit, &sent, heard);
     tokio::select! {
         // An answer that is there counts, even if nobody waits for it any more.
         biased;
@@ -68,7 +72,13 @@ pub(super) async fn send(
     }
 }
 
-async fn exchange(upstream: &Upstream, target: &Target, limit: Instant, sent: &Sent) -> Ended {
+async fn exchange(
+    upstream: &Upstream,
+    target: &Target,
+    limit: Instant,
+    sent: &Sent,
+    heard: Heard<'_>,
+) -> Ended {
     let begun = Instant::now();
     let mut request = reqwest::Request::new(target.method.clone(), target.url.clone());
     *request.headers_mut() = target.headers.clone();
@@ -92,11 +102,23 @@ async fn exchange(upstream: &Upstream, target: &Target, limit: Instant, sent: &S
     let body = if let Some(encoding) = encoding(&headers) {
         Content::Encoded(encoding)
     } else {
-        let reading = read(response, upstream.max_response, &mut bytes);
+        let heard = is_stream(&headers).then_some(heard);
+        let reading = read(response, upstream.max_response, &mut bytes, heard);
         let read = timeout_at(limit, reading).await;
         read.unwrap_or_else(|_| Content::Broken(Breakage::TimedOut(begun.elapsed())))
     };
     Ended::Answered(Answered { status, headers, body, bytes })
+}
+
+/// Whether the body comes piece by piece, each when the upstream has it.
+fn is_stream(headers: &HeaderMap) -> bool {
+    let named = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = named.and_then(|named| named.split(';').next()).unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    essence == "text/event-stream"
+        || ["ndjson", "jsonl", "jsonlines", "json-seq", "stream+json"]
+            .iter()
+            .any(|kind| essence.ends_with(kind))
 }
 
 /// What the body is still encoded in: gzip is undone by now and its header gone. Only names
@@ -116,7 +138,12 @@ fn encoding(headers: &HeaderMap) -> Option<&'static str> {
 
 /// Reads a body as it comes, decompressed, and stops where it exceeds what is allowed: what
 /// a small answer unpacks to is never held.
-async fn read(mut response: reqwest::Response, max: u64, bytes: &mut u64) -> Content {
+async fn read(
+    mut response: reqwest::Response,
+    max: u64,
+    bytes: &mut u64,
+    mut heard: Option<Heard<'_>>,
+) -> Content {
     if response.content_length().is_some_and(|length| length > max) {
         return Content::TooLarge;
     }
@@ -129,6 +156,9 @@ async fn read(mut response: reqwest::Response, max: u64, bytes: &mut u64) -> Con
                     return Content::TooLarge;
                 }
                 body.extend_from_slice(&chunk);
+                if let Some(heard) = &mut heard {
+                    heard(*bytes);
+                }
             }
             Ok(None) => return Content::Whole(body.freeze()),
             Err(_) => return Content::Broken(Breakage::BodyBroken),

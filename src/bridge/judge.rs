@@ -119,13 +119,8 @@ impl Judge<'_> {
         let status = response.status;
         let redactor = &self.upstream.redactor;
         let payload = match payload {
-            Payload::Empty => Payload::Empty,
-            Payload::Value(mut value) => {
-                redactor.value(&mut value);
-                Payload::Value(value)
-            }
             // A secret cannot be cut out of an image.
-            Payload::Bytes { data, .. } if redactor.bytes_contain(&data) => {
+            payload if bytes_of(&payload).any(|data| redactor.bytes_contain(data)) => {
                 let message = format!(
                     "{} answered {} with bytes that contain one of its credentials, so they are \
                      not passed on",
@@ -134,8 +129,20 @@ impl Judge<'_> {
                 );
                 return Verdict::Setback(self.last(&message, Some(status)));
             }
+            Payload::Empty => Payload::Empty,
+            Payload::Value(mut value) => {
+                redactor.value(&mut value);
+                Payload::Value(value)
+            }
             Payload::Bytes { media_type, data } => {
                 Payload::Bytes { media_type: redactor.text(&media_type).into_owned(), data }
+            }
+            Payload::Parts { mut value, mut attached } => {
+                redactor.value(&mut value);
+                for one in &mut attached {
+                    one.media_type = redactor.text(&one.media_type).into_owned();
+                }
+                Payload::Parts { value, attached }
             }
         };
         let clean = |text: String| redactor.text(&text).into_owned();
@@ -323,10 +330,20 @@ fn reply(status: StatusCode, body: Value) -> UpstreamReply {
     UpstreamReply { status: status.as_u16(), body, fault: None }
 }
 
+/// What of a payload is bytes that are no value.
+fn bytes_of(payload: &Payload) -> impl Iterator<Item = &Bytes> {
+    let (one, attached) = match payload {
+        Payload::Bytes { data, .. } => (Some(data), &[][..]),
+        Payload::Parts { attached, .. } => (None, &attached[..]),
+        Payload::Empty | Payload::Value(_) => (None, &[][..]),
+    };
+    one.into_iter().chain(attached.iter().map(|one| &one.data))
+}
+
 fn value_of(payload: Payload) -> Value {
     match payload {
         Payload::Empty => Value::Null,
-        Payload::Value(value) => value,
+        Payload::Value(value) | Payload::Parts { value, .. } => value,
         Payload::Bytes { media_type, data } => {
             Value::String(format!("{} bytes of {media_type}", data.len()))
         }

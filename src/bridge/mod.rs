@@ -18,8 +18,10 @@
 //! | `upstream` | an API's address, credentials and bounds, checked once |
 //! | `address` | where a request may go, and that its URL arrives as it was built |
 //! | `credential` | which credential an operation gets |
+//! | `digest` | the proof that a server asks for first |
 //! | `prepare` | a call as a request, and its preview |
-//! | `client` | the connection pool and whom TLS trusts |
+//! | `uploads` | the files that arguments name |
+//! | `client`, `tls` | the connection pool; whom it trusts, and who it says we are |
 //! | `exchange` | one request, one bounded answer |
 //! | `sent` | whether anything of a request can have gone out |
 //! | `breakage` | what broke, in our words |
@@ -35,6 +37,7 @@ mod attempt;
 mod breakage;
 mod client;
 mod credential;
+mod digest;
 mod engine;
 mod exchange;
 mod judge;
@@ -45,6 +48,8 @@ mod report;
 mod retry;
 mod retry_after;
 mod sent;
+mod tls;
+mod uploads;
 mod upstream;
 
 #[cfg(test)]
@@ -53,7 +58,10 @@ mod tests;
 pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
 pub use client::http_client;
 pub use credential::{ApiKeyAt, Credential, Credentials};
+pub use digest::Digest;
 pub use engine::{Next, execute, execute_pages};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};
 pub use report::{Failed, FailureKind, Outcome, Report, UpstreamReply};
+pub use tls::{Identity as ClientIdentity, Tls};
+pub use uploads::{FileRead, Uploads, note_files};
 pub use upstream::{HeaderText, Redirects, Upstream, UpstreamConfig, UpstreamError};

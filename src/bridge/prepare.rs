@@ -14,6 +14,8 @@ use url::Url;
 
 use super::address;
 use super::credential::{self, Additions, Unauthenticated};
+use super::digest::Digest;
+use super::uploads;
 use super::upstream::{Upstream, is_of_the_connection};
 use crate::secret::{REDACTED, Redactor};
 
@@ -74,6 +76,8 @@ pub(super) struct Target {
     /// All headers; those that carry secrets are marked as sensitive.
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Bytes>,
+    /// What proves who we are once the server has asked.
+    pub(super) digest: Option<Arc<Digest>>,
     /// The URL as it may be seen.
     pub(super) shown: String,
 }
@@ -95,9 +99,11 @@ pub struct Preview {
 /// fixed headers and credentials, over which no argument has a say.
 pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareError> {
     let api = || upstream.api.clone();
-    let request = call.operation.binding.encode(&call.arguments)?;
+    let arguments = uploads::with_contents(upstream, call)?;
+    let request = call.operation.binding.encode(&arguments)?;
+    let (all, has_certificate) = (&upstream.credentials, upstream.has_certificate);
     let credentials =
-        credential::additions(&upstream.credentials, &call.operation).map_err(|problem| {
+        credential::additions(all, has_certificate, &call.operation).map_err(|problem| {
             match problem {
                 Unauthenticated::Missing(schemes) => {
                     PrepareError::NoCredential { api: api(), schemes }
@@ -107,6 +113,7 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
                 }
             }
         })?;
+    let digest = credentials.digest.clone();
     let (url, shown) = address(upstream, &request, &credentials)?;
     let headers = headers(upstream, &request, credentials)?;
     let target = Target {
@@ -114,6 +121,7 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
         url,
         headers,
         body: request.body.map(|body| body.bytes),
+        digest,
         shown,
     };
     Ok(Prepared { call: call.id.clone(), target, redactor: Arc::clone(&upstream.redactor) })
@@ -239,10 +247,13 @@ impl Prepared {
             self.redactor.text(&String::from_utf8_lossy(value.as_bytes())).into_owned()
         };
         let headers = self.target.headers.iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), shown(value)));
+        let proof = self.target.digest.as_ref();
+        let proof = proof.map(|_| (AUTHORIZATION.to_string(), REDACTED.to_owned()));
         Preview {
             method: self.method().to_owned(),
             url: self.url().to_owned(),
-            headers: headers.map(|(name, value)| (name.to_string(), shown(value))).collect(),
+            headers: headers.chain(proof).collect(),
             body: self.target.body.as_ref().map(|body| self.body(body)),
         }
     }

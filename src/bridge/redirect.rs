@@ -64,6 +64,7 @@ pub(super) fn follow(
     let mut next = target.clone();
     if !same_origin {
         next.headers = without_credentials(&target.headers);
+        next.digest = None;
     }
     next.shown = upstream.redactor.text(url.as_str()).into_owned();
     next.url = url;

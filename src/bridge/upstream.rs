@@ -9,13 +9,14 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderName, HeaderValue};
-use rustls::RootCertStore;
 use tollbridge_operation::{ApiName, Operation};
 use url::Url;
 
 use super::address::Hosts;
 use super::client;
-use super::credential::{self, Credentials};
+use super::credential::{self, Credentials, Given};
+use super::tls::{self, Tls};
+use super::uploads::Uploads;
 use crate::secret::{Redactor, Secret};
 
 /// What an upstream is made from.
@@ -40,6 +41,10 @@ pub struct UpstreamConfig {
     pub redirects: Redirects,
     /// How many bytes an answer's body may have, decompressed.
     pub max_response: u64,
+    /// Whom its connections trust, and who they say we are.
+    pub tls: Tls,
+    /// Where files are that arguments may name.
+    pub uploads: Option<Uploads>,
 }
 
 /// The value of a fixed header.
@@ -114,11 +119,14 @@ pub struct Upstream {
     pub(super) base: Url,
     pub(super) hosts: Hosts,
     pub(super) credentials: Credentials,
+    /// Whether connections present a certificate.
+    pub(super) has_certificate: bool,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     timeout: Duration,
     pub(super) attempt_timeout: Duration,
     pub(super) redirects: Redirects,
     pub(super) max_response: u64,
+    pub(super) uploads: Option<Uploads>,
     pub(super) client: reqwest::Client,
     pub(super) redactor: Arc<Redactor>,
     /// Draws evenly from nothing to what it is given.
@@ -150,9 +158,9 @@ impl Upstream {
         }
         // Reading the machine's certificates takes a while, and a redirect could lead to https.
         let tls = if base_url.scheme() == "https" || !config.hosts.is_empty() {
-            client::trust_the_system()
+            config.tls.config()
         } else {
-            client::trust_only(RootCertStore::empty())
+            tls::none()
         };
         let client = match tls.and_then(|tls| client::build(config.attempt_timeout, tls)) {
             Ok(client) => client,
@@ -163,11 +171,13 @@ impl Upstream {
             base: base_url,
             hosts,
             credentials: config.credentials,
+            has_certificate: config.tls.identity.is_some(),
             headers,
             timeout: config.timeout,
             attempt_timeout: config.attempt_timeout,
             redirects: config.redirects,
             max_response: config.max_response,
+            uploads: config.uploads,
             client,
             redactor,
             jitter,
@@ -198,9 +208,14 @@ impl Upstream {
     /// The security schemes for which the operation lacks a credential: none where it can be
     /// called, else those of the alternative that lacks the fewest.
     pub fn missing_credentials(&self, operation: &Operation) -> Vec<String> {
+        let has_certificate = self.has_certificate;
         match &self.credentials {
-            Credentials::ByScheme(by_name) => credential::missing(by_name, operation),
-            Credentials::None => credential::missing(&BTreeMap::new(), operation),
+            Credentials::ByScheme(by_name) => {
+                credential::missing(Given { by_name, has_certificate }, operation)
+            }
+            Credentials::None => {
+                credential::missing(Given { by_name: &BTreeMap::new(), has_certificate }, operation)
+            }
             Credentials::ForAll(_) => Vec::new(),
         }
     }

@@ -4,6 +4,7 @@
 //! nothing else. Lookups go by the names that `tools.toml` may use for an operation. This
 //! room does not know which operations are tools, nor who may call them.
 
+mod accepted;
 mod origin;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use tollbridge_operation::{ApiName, Description, Operation, Skipped, Warning};
 
+pub use accepted::{Part, parts_beside, parts_of};
 pub use origin::{Allowed, Get, MAX_DOCUMENT, Origin, Reading};
 
 /// The APIs that are known, by name.
@@ -28,7 +30,7 @@ pub struct Api {
     pub title: String,
     /// What it is written in: `OpenAPI 3.1.0`, `WSDL 1.1`.
     pub format: String,
-    /// The digest of the description's documents.
+    /// The digest of the description's documents and overlays.
     pub digest: String,
     /// What can be called, in the description's order.
     pub operations: Vec<Arc<Operation>>,
@@ -79,7 +81,7 @@ pub enum NotFound {
 impl Catalog {
     /// Reads an API's description from its files and adds it.
     pub fn add(&mut self, name: &ApiName, origin: &Origin) -> Result<&Api, CatalogError> {
-        let Reading { description, digest, files } = origin.read(name)?;
+        let Reading { description, digest, files, .. } = origin.read(name)?;
         self.files.extend(files);
         Ok(self.insert(name.clone(), description, digest))
     }
@@ -111,6 +113,13 @@ impl Api {
     /// to which it refers as they are now. Its digest tells whether they are the same.
     pub fn of_copy(name: &ApiName, origin: &Origin, copy: &Path) -> Result<Self, CatalogError> {
         let Reading { description, digest, .. } = origin.read_copy(name, copy)?;
+        Ok(Self::new(description, digest))
+    }
+
+    /// Reads what was accepted of a description, and is kept at `copy`. Its digest tells whether
+    /// it is that.
+    pub fn of_accepted(name: &ApiName, origin: &Origin, copy: &Path) -> Result<Self, CatalogError> {
+        let Reading { description, digest, .. } = origin.read_accepted(name, copy)?;
         Ok(Self::new(description, digest))
     }
 

@@ -14,7 +14,7 @@ use tollbridge_openapi::{Documents, Overlay, ReadOptions, Surroundings, read_wit
 use tollbridge_operation::{ApiName, Description, digest_bytes};
 use url::{Position, Url};
 
-use super::CatalogError;
+use super::{CatalogError, Part};
 
 /// The largest document that is read, in bytes.
 pub const MAX_DOCUMENT: u64 = 64 << 20;
@@ -32,6 +32,8 @@ pub struct Origin {
     pub overlays: Vec<PathBuf>,
     /// Values for the variables of its servers.
     pub variables: BTreeMap<String, String>,
+    /// Whether its calls may send files by their paths.
+    pub takes_paths: bool,
 }
 
 /// Has the bytes of a document, by its URL and the file that it is, or is kept in.
@@ -51,8 +53,10 @@ pub enum Allowed {
 pub struct Reading {
     /// What was read.
     pub description: Description,
-    /// The digest of all its documents.
+    /// The digest of all its documents and overlays.
     pub digest: String,
+    /// Its other documents, and its overlays in their order.
+    pub parts: Vec<Part>,
     /// The files that were read, or looked for.
     pub files: Vec<PathBuf>,
 }
@@ -77,7 +81,28 @@ impl Origin {
         bytes: &[u8],
         get: &Get<'_>,
     ) -> Result<Reading, CatalogError> {
-        let source = self.url.clone().or_else(|| file_url(&self.file));
+        let mut overlays = Vec::new();
+        for path in &self.overlays {
+            let unreadable = |error| CatalogError::File { path: path.clone(), error };
+            overlays.push((path.clone(), bounded(path).map_err(unreadable)?));
+        }
+        self.read_with(api, bytes, get, &overlays)
+    }
+
+    /// Where the description is, as a URL.
+    pub(super) fn source(&self) -> Option<Url> {
+        self.url.clone().or_else(|| file_url(&self.file))
+    }
+
+    /// Reads the description with these overlays: each with the file that it is in.
+    pub(super) fn read_with(
+        &self,
+        api: &ApiName,
+        bytes: &[u8],
+        get: &Get<'_>,
+        overlays: &[(PathBuf, Vec<u8>)],
+    ) -> Result<Reading, CatalogError> {
+        let source = self.source();
         let shelf = Shelf {
             origin: self,
             source: source.as_ref(),
@@ -87,31 +112,31 @@ impl Origin {
         };
         let wrong = |message| CatalogError::Description { path: self.file.clone(), message };
         if tollbridge_wsdl::is_xml(bytes) {
-            if !self.overlays.is_empty() {
+            if !overlays.is_empty() {
                 return Err(wrong("overlays are for OpenAPI, and this is XML".to_owned()));
             }
             let options =
                 tollbridge_wsdl::ReadOptions { api, source: source.as_ref(), documents: &shelf };
             let description =
                 tollbridge_wsdl::read(bytes, &options).map_err(|error| wrong(error.to_string()))?;
-            let digest = digest(bytes, &shelf.read.borrow());
-            return Ok(Reading { description, digest, files: shelf.files.into_inner() });
+            return Ok(shelf.finish(description, bytes, &[]));
         }
-        let mut overlays = Vec::new();
-        for path in &self.overlays {
-            let unreadable = |error| CatalogError::File { path: path.clone(), error };
-            overlays.push((path.display().to_string(), bounded(path).map_err(unreadable)?));
-            shelf.files.borrow_mut().push(path.clone());
-        }
-        let overlays: Vec<Overlay<'_>> =
-            overlays.iter().map(|(name, bytes)| Overlay { name, bytes }).collect();
+        shelf.files.borrow_mut().extend(overlays.iter().map(|(path, _)| path.clone()));
+        let names: Vec<String> =
+            overlays.iter().map(|(path, _)| path.display().to_string()).collect();
+        let named = names.iter().zip(overlays);
+        let changes: Vec<Overlay<'_>> =
+            named.map(|(name, (_, bytes))| Overlay { name, bytes }).collect();
         let options = ReadOptions { api, source: source.as_ref() };
-        let surroundings =
-            Surroundings { documents: &shelf, overlays: &overlays, variables: &self.variables };
+        let surroundings = Surroundings {
+            documents: &shelf,
+            overlays: &changes,
+            variables: &self.variables,
+            takes_paths: self.takes_paths,
+        };
         let description = read_within(bytes, &options, &surroundings)
             .map_err(|error| wrong(error.to_string()))?;
-        let digest = digest(bytes, &shelf.read.borrow());
-        Ok(Reading { description, digest, files: shelf.files.into_inner() })
+        Ok(shelf.finish(description, bytes, overlays))
     }
 
     /// The file of a document, if the description may refer to it.
@@ -233,25 +258,40 @@ fn is_below(url: &Url, prefix: &Url) -> bool {
 }
 
 fn bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    bounded_to(path, MAX_DOCUMENT)
+}
+
+pub(super) fn bounded_to(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
     let file = std::fs::File::open(path)?;
     let mut bytes = Vec::new();
-    file.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_DOCUMENT {
-        let message = format!("longer than the {} MiB that are read", MAX_DOCUMENT >> 20);
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let message = format!("longer than the {} MiB that are read", most >> 20);
         return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)
 }
 
-/// The digest of a description: of its bytes, and of all others if it has several documents.
-fn digest(bytes: &[u8], others: &BTreeMap<String, String>) -> String {
+/// The digest of a description: of its bytes, and of all parts if it has others.
+fn digest(bytes: &[u8], parts: &[Part]) -> String {
     let own = digest_bytes(bytes);
-    if others.is_empty() {
+    if parts.is_empty() {
         return own;
     }
     let mut all = vec![own];
-    all.extend(others.iter().map(|(name, digest)| format!("{digest} {name}")));
+    // No document's name has a fragment.
+    all.extend(
+        parts
+            .iter()
+            .map(|part| format!("{} {}", part.digest, part.name.as_deref().unwrap_or("#overlay"))),
+    );
     digest_bytes(all.join("\n").as_bytes())
+}
+
+/// A document's name as seen from the description.
+pub(super) fn name_of(source: Option<&Url>, url: &Url) -> String {
+    let name = source.and_then(|source| source.make_relative(url));
+    name.unwrap_or_else(|| url.as_str().to_owned())
 }
 
 /// The documents of one reading.
@@ -259,9 +299,27 @@ struct Shelf<'a> {
     origin: &'a Origin,
     source: Option<&'a Url>,
     get: &'a Get<'a>,
-    /// The digest of each document that was read, by its name as seen from the description.
-    read: RefCell<BTreeMap<String, String>>,
+    /// Each document that was read, by its name as seen from the description.
+    read: RefCell<BTreeMap<String, Part>>,
     files: RefCell<Vec<PathBuf>>,
+}
+
+impl Shelf<'_> {
+    fn finish(
+        self,
+        description: Description,
+        bytes: &[u8],
+        overlays: &[(PathBuf, Vec<u8>)],
+    ) -> Reading {
+        let mut parts: Vec<Part> = self.read.into_inner().into_values().collect();
+        parts.extend(overlays.iter().map(|(file, bytes)| Part {
+            name: None,
+            file: file.clone(),
+            digest: digest_bytes(bytes),
+        }));
+        let digest = digest(bytes, &parts);
+        Reading { description, digest, parts, files: self.files.into_inner() }
+    }
 }
 
 impl Documents for Shelf<'_> {
@@ -276,9 +334,9 @@ impl Documents for Shelf<'_> {
                 file.display()
             ),
         })?;
-        let name = self.source.and_then(|source| source.make_relative(url));
-        let name = name.unwrap_or_else(|| url.as_str().to_owned());
-        self.read.borrow_mut().insert(name, digest_bytes(&bytes));
+        let name = name_of(self.source, url);
+        let part = Part { name: Some(name.clone()), file, digest: digest_bytes(&bytes) };
+        self.read.borrow_mut().insert(name, part);
         Ok(bytes)
     }
 }

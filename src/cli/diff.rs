@@ -149,7 +149,9 @@ fn accept(args: &Args, config: &Config, catalog: &catalog::Catalog) -> Result<()
         let path = config.dir.join(&**api.spec);
         let bytes = std::fs::read(&path)
             .map_err(|error| Failed::File(format!("cannot read {}: {error}", path.display())))?;
-        let now = catalog::Api::of_copy(name, &gateway::origin(config, api), &path)
+        let now = gateway::origin(config, api).read(name);
+        let now = now.map_err(|error| Failed::File(error.to_string()))?;
+        let parts = catalog::parts_of(&now.parts, |file| std::fs::read(file))
             .map_err(|error| Failed::File(error.to_string()))?;
         if now.digest != read.digest {
             let path = path.display();
@@ -164,7 +166,7 @@ fn accept(args: &Args, config: &Config, catalog: &catalog::Catalog) -> Result<()
                 edits.push((end..end, format!("\ndigest = {quoted}")));
             }
         }
-        copies.push((config::accepted_copy(name, &api.spec, &config.dir), bytes));
+        copies.push((config::accepted_copy(name, &api.spec, &config.dir), bytes, parts));
     }
     edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
     for (span, replacement) in edits {
@@ -173,8 +175,10 @@ fn accept(args: &Args, config: &Config, catalog: &catalog::Catalog) -> Result<()
     // What is accepted must be what the tools can be made of.
     let (accepted, _) = config::parse(&config.path, text.clone())?;
     compile(&accepted, Secrets::Verify)?;
-    for (path, bytes) in copies.iter().map(|(path, bytes)| (path, bytes.as_slice())) {
+    for (path, bytes, parts) in &copies {
         put(path, bytes)?;
+        write::write_or_remove(&catalog::parts_beside(path), parts.as_deref())
+            .map_err(|error| Failed::File(format!("cannot write {}: {error}", path.display())))?;
     }
     if text != **config.file.text() {
         put(&config.path, text.as_bytes())?;

@@ -5,9 +5,11 @@
 //! as it is otherwise. What would be written is loaded first: this command never leaves a
 //! file behind that does not load. It never prompts.
 
+mod credentials;
 mod documents;
 mod propose;
 mod select;
+mod servers;
 mod source;
 pub(super) mod write;
 

@@ -12,7 +12,7 @@ use super::codes;
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::load::Config;
 use super::located::Located;
-use super::model::{Api, Auth, Settlement};
+use super::model::{Api, Auth, Settlement, Tls};
 use super::tool::{Argument, PageKind, Pages, Tool};
 use super::values::{ArgumentPath, HeaderText, Period, Selector};
 
@@ -95,6 +95,22 @@ impl Checks<'_> {
         }
     }
 
+    fn tls(&mut self, api: &Api, tls: &Located<Tls>) {
+        for (there, missing) in [(&tls.cert, ("key", &tls.key)), (&tls.key, ("cert", &tls.cert))] {
+            if let (Some(there), (name, None)) = (there, missing) {
+                let message = "a client's certificate and its key go together";
+                self.error(codes::MISSING_KEY, there.span(), message, format!("needs `{name}`"));
+            }
+        }
+        if let Some(base) = &api.base_url
+            && base.as_url().scheme() == "http"
+            && api.hosts.is_empty()
+        {
+            let message = "`tls` says how connections are protected, and there are none such";
+            self.error(codes::MALFORMED, base.span(), message, "use https");
+        }
+    }
+
     fn api(&mut self, name: &Located<ApiName>, api: &Api) {
         if let (Some(auth), false) = (&api.auth, api.credentials.is_empty()) {
             self.error(
@@ -125,6 +141,14 @@ impl Checks<'_> {
         }
         for (header, value) in api.headers.iter() {
             self.header(header, value);
+        }
+        if let Some(size) = &api.max_upload
+            && size.0 == 0
+        {
+            self.error(codes::EXPIRY, size.span(), "`max_upload` is zero", "no file fits");
+        }
+        if let Some(tls) = &api.tls {
+            self.tls(api, tls);
         }
         self.nonzero("timeout", api.timeout.as_ref());
         self.nonzero("attempt_timeout", api.attempt_timeout.as_ref());

@@ -13,7 +13,6 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("settlement", "buy", "nothing would be bought"),
     ("api.*", "fallback_urls", "calls would not fail over"),
     ("api.*", "soap_headers", "they would not be sent"),
-    ("api.*", "tls", "its certificates would not be used"),
     ("api.*", "idempotency_key", "no key would be sent"),
     ("api.*", "rate_limit", LIMIT),
     ("api.*", "max_concurrency", LIMIT),
@@ -46,9 +45,12 @@ pub(super) fn value(path: &str, value: &DeValue<'_>) -> Option<(String, &'static
             Some(("a PostgreSQL store".to_owned(), "use `sqlite:PATH`"))
         }
         ("api.*.auth.kind" | "api.*.credentials.*.kind", DeValue::String(kind))
-            if ["wsse", "oauth2", "sigv4", "mtls", "digest", "hmac"].contains(&kind.as_ref()) =>
+            if ["wsse", "oauth2", "sigv4", "mtls", "hmac"].contains(&kind.as_ref()) =>
         {
-            Some((format!("the credential `{kind}`"), "use `api_key`, `basic` or `bearer`"))
+            Some((
+                format!("the credential `{kind}`"),
+                "use `api_key`, `basic`, `bearer` or `digest`",
+            ))
         }
         ("tool[].calls.by", DeValue::String(by)) if ["group", "all"].contains(&by.as_ref()) => {
             Some((format!("`by = \"{by}\"`"), LIMIT))

@@ -32,7 +32,7 @@ pub use load::{Config, load, parse};
 pub use located::{Keyed, Located};
 pub use model::{
     Api, Audit, Auth, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
-    Settlement, Stale, accepted_copy,
+    Settlement, Stale, Tls, accepted_copy,
 };
 pub use schema::schema;
 pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};

@@ -244,6 +244,12 @@ pub struct Api {
     pub redirects: Redirects,
     /// The longest answer that is read. By default 8MiB.
     pub max_response: Option<Located<Size>>,
+    /// Whom connections to the API trust, and who they say we are.
+    pub tls: Option<Located<Tls>>,
+    /// A folder, relative to this file, whose files agents may send by their paths in it.
+    pub files: Option<Located<String>>,
+    /// The most bytes of the files that one call sends so, together. By default 8MiB.
+    pub max_upload: Option<Located<Size>>,
 }
 
 impl Api {
@@ -255,6 +261,11 @@ impl Api {
     /// How long one attempt may take.
     pub fn attempt_timeout(&self) -> Duration {
         self.attempt_timeout.as_ref().map_or(self.timeout() / 3, |timeout| timeout.0)
+    }
+
+    /// The most bytes of the files that one call sends by their paths.
+    pub fn max_upload(&self) -> u64 {
+        self.max_upload.as_ref().map_or(DEFAULT_MAX_UPLOAD, |size| size.0)
     }
 
     /// The longest answer that is read, in bytes.
@@ -285,6 +296,7 @@ pub fn accepted_copy(name: &ApiName, spec: &str, dir: &Path) -> PathBuf {
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(45);
 const DEFAULT_MAX_RESPONSE: u64 = 8 << 20;
+const DEFAULT_MAX_UPLOAD: u64 = 8 << 20;
 
 /// What becomes of an upstream's redirects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -296,6 +308,19 @@ pub enum Redirects {
     Refuse,
     /// They are followed, each hop guarded like the first.
     Follow,
+}
+
+/// `tls` of an API: certificates and a key in PEM, and where they are to be found.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Tls {
+    /// The authorities that are trusted, instead of the machine's.
+    pub ca: Option<Located<SecretRef>>,
+    /// The client's certificate, with those between it and its authority.
+    pub cert: Option<Located<SecretRef>>,
+    /// The certificate's private key.
+    pub key: Option<Located<SecretRef>>,
 }
 
 /// A credential for an upstream.
@@ -324,6 +349,13 @@ pub enum Auth {
         /// The token.
         token: Located<SecretRef>,
     },
+    /// HTTP Digest (RFC 7616).
+    Digest {
+        /// The user, in the open or as a reference.
+        username: Located<HeaderText>,
+        /// The password.
+        password: Located<SecretRef>,
+    },
 }
 
 /// The JSON Schema of [`ApiKeyPlace`].
@@ -345,6 +377,7 @@ impl<'de> Deserialize<'de> for Auth {
             ApiKey,
             Basic,
             Bearer,
+            Digest,
         }
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -367,6 +400,10 @@ impl<'de> Deserialize<'de> for Auth {
                 value: members.value.ok_or_else(|| missing("value"))?,
             },
             Kind::Basic => Self::Basic {
+                username: members.username.ok_or_else(|| missing("username"))?,
+                password: members.password.ok_or_else(|| missing("password"))?,
+            },
+            Kind::Digest => Self::Digest {
                 username: members.username.ok_or_else(|| missing("username"))?,
                 password: members.password.ok_or_else(|| missing("password"))?,
             },

@@ -222,6 +222,30 @@ fn what_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn what_connections_present_and_send_is_whole() {
+    for (keys, told) in [
+        ("tls = { cert = \"file:a.pem\" }", "needs `key`"),
+        ("tls = { key = \"file:a.pem\" }", "needs `cert`"),
+        ("base_url = \"http://shop.example\"\ntls = { ca = \"file:a.pem\" }", "use https"),
+        ("tls = { ca = \"-----BEGIN CERTIFICATE-----\" }", "a literal secret is refused"),
+        ("max_upload = \"0B\"", "no file fits"),
+        ("auth = { kind = \"digest\", username = \"u\" }", "`password`"),
+    ] {
+        let shown = refused(&with_api(keys));
+        assert!(shown.contains(told), "{keys}: {shown}");
+        assert!(!shown.contains("BEGIN"), "{shown}");
+    }
+    let config = loaded(&with_api(
+        "base_url = \"https://shop.example\"\nfiles = \"uploads\"\n\
+         auth = { kind = \"digest\", username = \"u\", password = \"env:P\" }\n\
+         tls = { ca = \"file:ca.pem\", cert = \"file:a.pem\", key = \"cred:key\" }",
+    ));
+    let (_, api) = config.apis.iter().next().unwrap();
+    assert!(matches!(api.auth.as_deref(), Some(Auth::Digest { .. })));
+    assert_eq!(api.max_upload(), 8 << 20);
+}
+
+#[test]
 fn a_settlement_names_real_addresses() {
     insta::assert_snapshot!(refused(
         "[settlement]\nfacilitator = \"http://x402.example.com\"\npay_to = \"0x12\"\nnetwork = \"eip155:8453\"\nassets = { USDC = \"usdc\" }\n\

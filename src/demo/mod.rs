@@ -11,6 +11,7 @@ mod day;
 mod facilitator;
 pub mod orders;
 mod stage;
+pub mod warehouse;
 
 pub use client::{Agent, AgentError};
 pub use day::{Line, run};

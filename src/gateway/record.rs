@@ -2,7 +2,7 @@
 //! down together.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tollbridge_operation::CallId;
 
@@ -60,15 +60,20 @@ pub(super) struct Attempts<'a> {
     pub(super) metrics: &'a Metrics,
 }
 
+/// How long is waited before more of a stream is told of.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// Progress of one call, counted.
 pub(super) struct Steps {
     done: u32,
+    /// When a stream was told of last.
+    streamed: Option<Instant>,
     sender: Option<tokio::sync::mpsc::Sender<Progress>>,
 }
 
 impl Steps {
     pub(super) fn new(sender: Option<tokio::sync::mpsc::Sender<Progress>>) -> Self {
-        Self { done: 0, sender }
+        Self { done: 0, streamed: None, sender }
     }
 
     pub(super) fn say(&mut self, message: impl FnOnce() -> String) {
@@ -126,6 +131,13 @@ impl AttemptLog for Attempts<'_> {
 
     fn waiting(&mut self, n: u32, wait: Duration, why: &str) {
         self.steps.say(|| format!("attempt {n} in {} ms: {why}", wait.as_millis()));
+    }
+
+    fn receiving(&mut self, _n: u32, bytes: u64) {
+        if self.steps.streamed.is_none_or(|told| told.elapsed() >= PAUSE) {
+            self.steps.streamed = Some(Instant::now());
+            self.steps.say(|| format!("{bytes} bytes of the stream"));
+        }
     }
 }
 

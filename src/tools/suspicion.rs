@@ -188,13 +188,13 @@ fn does_not_show(c: char) -> bool {
 /// A name is suspicious where it could be taken for another one: letters of several scripts
 /// in one word, or letters that only look like those of ours.
 fn in_name(name: &str) -> Option<String> {
-    if name.is_ascii() {
+    if name.is_ascii() && !name.bytes().any(|byte| byte.is_ascii_control()) {
         return None;
     }
     let shown = || text::cut(&text::clean_line(name), 60);
     // Joiners have a use in words of some scripts, and none in a name.
     let joins = |c: char| matches!(c, '\u{200c}' | '\u{200d}');
-    if name.chars().any(|c| does_not_show(c) || joins(c)) {
+    if name.chars().any(|c| does_not_show(c) || joins(c) || c.is_control()) {
         return Some(format!("a name with characters that do not show (`{}`)", shown()));
     }
     let styled = |c: char| matches!(c, '\u{ff21}'..='\u{ff5a}' | '\u{1d400}'..='\u{1d7ff}');
@@ -259,6 +259,8 @@ mod tests {
             "\u{43e}rder",
             "\u{440}\u{430}\u{443}\u{440}\u{430}\u{4cf}_id",
             "order\u{200d}",
+            "order\u{1b}[31m",
+            "order\r\nid",
             "\u{ff4f}\u{ff52}\u{ff44}\u{ff45}\u{ff52}",
             "id_\u{441}\u{43e}\u{440}",
         ] {

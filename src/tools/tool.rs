@@ -230,6 +230,11 @@ impl Tool {
         self.answer.apply(value)
     }
 
+    /// Whether the agent sees only what is selected of an answer.
+    pub fn selects(&self) -> bool {
+        self.answer.select.is_some()
+    }
+
     /// An example that would be refused teaches a model to be refused.
     fn check_examples(&self, examples: &[Map<String, Value>]) -> Result<(), Vec<RuleError>> {
         let mut errors = Vec::new();

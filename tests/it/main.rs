@@ -19,4 +19,5 @@ mod stage;
 mod support;
 mod switch;
 mod trail;
+mod uploads;
 mod windows;

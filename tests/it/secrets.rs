@@ -59,6 +59,7 @@ fn told(reply: &Reply) -> String {
             Payload::Bytes { media_type, data } => {
                 format!("{media_type}{}", String::from_utf8_lossy(data))
             }
+            Payload::Parts { value, attached } => format!("{value}{attached:?}"),
             Payload::Empty => String::new(),
         },
         Err(failure) => format!("{}{}", serde_json::to_string(failure).unwrap(), failure.message),

@@ -58,6 +58,8 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         attempt_timeout: Duration::from_secs(2),
         redirects: Redirects::Refuse,
         max_response: 100_000,
+        tls: tollbridge::bridge::Tls::default(),
+        uploads: None,
     };
     let exposed = Exposed {
         tool: Arc::new(tool),

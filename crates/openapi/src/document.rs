@@ -71,6 +71,8 @@ pub(crate) struct Document {
     pub(crate) flavour: Flavour,
     pub(crate) format: String,
     pub(crate) library: Library,
+    /// Whether files may be named by a path.
+    pub(crate) takes_paths: bool,
 }
 
 impl Document {
@@ -83,7 +85,7 @@ impl Document {
     ) -> Result<Self, ReadError> {
         let (flavour, format) = flavour(&root, warnings)?;
         let library = Library::gather(&root, source, documents, warnings);
-        Ok(Self { root, flavour, format, library })
+        Ok(Self { root, flavour, format, library, takes_paths: false })
     }
 
     pub(crate) fn at(&self, pointer: &Pointer) -> Option<&Value> {

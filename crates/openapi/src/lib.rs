@@ -120,13 +120,21 @@ pub struct Surroundings<'a> {
     pub overlays: &'a [Overlay<'a>],
     /// Values for the variables of its servers, instead of their defaults.
     pub variables: &'a BTreeMap<String, String>,
+    /// Whether whoever carries out calls reads files that arguments name by a path
+    /// ([`Binding::named_files`](tollbridge_operation::Binding::named_files)).
+    pub takes_paths: bool,
 }
 
 static NO_VARIABLES: BTreeMap<String, String> = BTreeMap::new();
 
 impl Default for Surroundings<'_> {
     fn default() -> Self {
-        Self { documents: &NoDocuments, overlays: &[], variables: &NO_VARIABLES }
+        Self {
+            documents: &NoDocuments,
+            overlays: &[],
+            variables: &NO_VARIABLES,
+            takes_paths: false,
+        }
     }
 }
 
@@ -163,6 +171,7 @@ fn gather(
     for overlay in surroundings.overlays {
         overlay.apply(&mut root, &mut warnings)?;
     }
-    let document = Document::of(root, options.source, surroundings.documents, &mut warnings)?;
+    let mut document = Document::of(root, options.source, surroundings.documents, &mut warnings)?;
+    document.takes_paths = surroundings.takes_paths;
     Ok((document, warnings))
 }

@@ -156,6 +156,15 @@ impl Planner<'_, '_> {
             if self.is_left_out(declared, place)? {
                 continue;
             }
+            if self.is_nested(declared) {
+                let reason = "a list whose items have members cannot be written in a style \
+                              (RFC 6570 §2.3); expected `content` with a media type";
+                if place == Place::Path || is_true(&declared.value, "required") {
+                    return Err(Fault::new(&declared.at, reason));
+                }
+                self.warnings.add(&declared.at, format!("{reason}; left out"));
+                continue;
+            }
             planned.push(self.one(declared, place)?);
         }
         for variable in self.variables {
@@ -228,6 +237,24 @@ impl Planner<'_, '_> {
             }
             _ => Ok(false),
         }
+    }
+
+    /// Whether it is a list each of whose items is a list or an object: nothing that fits its
+    /// schema could be sent.
+    fn is_nested(&self, declared: &Declared<'_>) -> bool {
+        let value = declared.value.as_ref();
+        if value.get("content").is_some() || value.get("style").is_some_and(|s| s == "deepObject") {
+            return false;
+        }
+        let at = match self.document.flavour {
+            Flavour::Swagger2 => declared.at.clone(),
+            _ => declared.at.child("schema"),
+        };
+        let list = value.get("schema").and_then(|schema| self.document.resolve(at, schema).ok());
+        let item = list.filter(|(_, list)| is_only(list, &["array"])).and_then(|(at, list)| {
+            self.document.resolve(at.child("items"), list.get("items")?).ok()
+        });
+        item.is_some_and(|(_, item)| is_only(item, &["array", "object"]))
     }
 
     fn one(&mut self, declared: &Declared<'_>, place: Place) -> Result<Planned, Fault> {
@@ -377,6 +404,16 @@ impl Planner<'_, '_> {
             );
             default_style(place)
         })
+    }
+}
+
+/// Whether a schema says that its values are of these types alone.
+fn is_only(schema: &Value, types: &[&str]) -> bool {
+    let is_one = |one: &Value| one.as_str().is_some_and(|one| types.contains(&one));
+    match schema.get("type") {
+        Some(Value::Array(list)) => !list.is_empty() && list.iter().all(is_one),
+        Some(one) => is_one(one),
+        None => false,
     }
 }
 

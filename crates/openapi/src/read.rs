@@ -313,6 +313,7 @@ impl<'d> Reader<'d, '_> {
             expected: successes.expected,
             reserved_query: self.query_credentials.clone(),
             reserved_cookies: self.cookie_credentials.clone(),
+            takes_paths: document.takes_paths,
         };
         let key = OperationKey::new(key).map_err(|error| Fault::new(at, error.to_string()))?;
         let near = [(at, operation), (&site.item_at, site.item)];

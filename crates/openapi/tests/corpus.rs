@@ -73,7 +73,8 @@ fn real_documents_are_read_nearly_whole() {
             }
         }
     }
-    assert!(callable * 100 >= all * 95, "{callable} of {all} operations are callable");
+    println!("{callable} of {all} operations are callable");
+    assert!(callable * 100 >= all * 99, "{callable} of {all} operations are callable");
 }
 
 /// Every reference leads into the schema's own definitions.

@@ -23,6 +23,14 @@ pub trait Binding: Debug + Send + Sync {
     fn kept_headers(&self) -> &[HeaderName] {
         &[]
     }
+
+    /// Where the arguments name a file by its `path` instead of holding it, as JSON pointers to
+    /// the objects that do. Whoever carries out the call reads the file and puts `data`, in base64,
+    /// in the path's place.
+    fn named_files(&self, arguments: &Arguments) -> Vec<String> {
+        let _ = arguments;
+        Vec::new()
+    }
 }
 
 /// An argument that cannot be sent.

@@ -86,4 +86,20 @@ pub enum Payload {
         /// The bytes.
         data: Bytes,
     },
+    /// Several parts: their value, and what of them is bytes that are no value.
+    Parts {
+        /// A list; a part that is attached is named in it, with how many bytes it has.
+        value: Value,
+        /// In the order of the parts.
+        attached: Vec<Attachment>,
+    },
+}
+
+/// A part of an answer that is no value: an image, audio, a document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attachment {
+    /// Its media type, without parameters.
+    pub media_type: String,
+    /// Its bytes.
+    pub data: Bytes,
 }

@@ -53,8 +53,8 @@ pub struct Operation {
     pub output: Option<Schema>,
     /// The alternatives of credentials; none at all where the description asks for none.
     pub security: Vec<SecurityRequirement>,
-    /// Base URLs in the description's order: absolute where they could be resolved, without
-    /// a `/` at the end.
+    /// Base URLs in the description's order: absolute where they could be resolved; those of
+    /// REST without a `/` at the end, addresses of SOAP services as they are.
     pub servers: Vec<String>,
     /// The operation that this one is again through another port of the same service.
     pub twin_of: Option<OperationKey>,

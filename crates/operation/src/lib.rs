@@ -24,7 +24,7 @@ mod schema;
 mod security;
 
 pub use binding::{Answer, Binding, Drift, EncodeError, Fault};
-pub use call::{Arguments, Call, CallId, Payload};
+pub use call::{Arguments, Attachment, Call, CallId, Payload};
 pub use decimal::Decimal;
 pub use description::{Description, Endpoint, Operation, Skipped, Warning};
 pub use digest::{digest_bytes, digest_list, digest_value};

@@ -99,7 +99,7 @@ fn decode(operation: &Operation, body: &str) -> Value {
         Answer::Success { payload, drift } => {
             let drift = drift.iter().map(|one| format!("{}: {}", one.pointer, one.message));
             let value = match payload {
-                Payload::Value(value) => value,
+                Payload::Value(value) | Payload::Parts { value, .. } => value,
                 Payload::Empty => json!({}),
                 Payload::Bytes { media_type, .. } => json!({"#bytes": media_type}),
             };

@@ -21,6 +21,9 @@ use crate::multiref;
 use crate::plan::Element;
 use crate::value::{Reading, free};
 
+/// The namespace of SOAP 1.2's representation of calls.
+const SOAP_RPC: &str = "http://www.w3.org/2003/05/soap-rpc";
+
 /// What a SOAP operation's arguments become on the wire, and its responses here.
 ///
 /// Absent is left out, `null` is `xsi:nil`. Header blocks are members of the argument
@@ -105,11 +108,11 @@ impl SoapBinding {
                     reading.note("expected an element in the body, and none came");
                     return (Payload::Empty, reading);
                 };
-                match (elements.as_slice(), node.elements().next()) {
-                    ([element], Some(only)) if node.elements().count() == 1 => {
-                        lone(&self.plan, &mut reading, only, element)
-                    }
-                    (elements, _) => parts(&mut reading, node.elements(), elements),
+                let given: Vec<&Node> =
+                    node.elements().filter(|node| !names_result(node)).collect();
+                match (elements.as_slice(), given.as_slice()) {
+                    ([element], [only]) => lone(&self.plan, &mut reading, only, element),
+                    (elements, given) => parts(&mut reading, given.iter().copied(), elements),
                 }
             }
         };
@@ -153,6 +156,12 @@ fn expected<'a>(
         reading.note("the body's element has another name than expected");
         first
     }))
+}
+
+/// Whether a child of an rpc answer only says which of its siblings is the result (SOAP 1.2
+/// part 2 §4.2.1).
+fn names_result(node: &Node) -> bool {
+    node.name == "result" && node.namespace.as_deref() == Some(SOAP_RPC)
 }
 
 /// An answer of one part: a simple value as it is, an object under the part's name.
@@ -240,7 +249,7 @@ fn done(status: StatusCode, payload: Payload, reading: Reading<'_>) -> Answer {
 }
 
 /// The `charset` of `Content-Type` (RFC 9110 §8.3.1).
-fn charset(response: &Response) -> Option<String> {
+pub(crate) fn charset(response: &Response) -> Option<String> {
     let value = response.headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
     value.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;

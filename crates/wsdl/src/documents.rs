@@ -20,6 +20,8 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// WSDL 1.1.
 pub(crate) const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
+/// WSDL 2.0.
+pub(crate) const WSDL_2: &str = "http://www.w3.org/ns/wsdl";
 
 /// Whoever has the documents that a description refers to.
 pub trait Source {

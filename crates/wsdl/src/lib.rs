@@ -9,6 +9,7 @@
 //! - `xsd`: the schemas as they were written, and simple types;
 //! - `plan`: types compiled into what values are written and read by, and their JSON Schema;
 //! - `binding`, `envelope`, `multiref`, `message`: one operation over HTTP;
+//! - `plain`: one operation over HTTP without SOAP;
 //! - `value`: JSON values as elements and back.
 //!
 //! Descriptions and responses are input from strangers: no DTD is read, no entity but the
@@ -16,7 +17,7 @@
 //! bounded. What a schema does not know is refused before it is sent; what an answer has
 //! beyond its schema is kept, and told as drift.
 //!
-//! Follows WSDL 1.1, XML Schema 1.1, SOAP 1.1 and 1.2, and the Basic Profile 1.1. This crate
+//! Follows WSDL 1.1 and 2.0, XML Schema 1.1, SOAP 1.1 and 1.2, and the Basic Profile 1.1. This crate
 //! does no I/O and must not know HTTP clients, MCP or tokio.
 //!
 //! [`Description`]: tollbridge_operation::Description
@@ -27,6 +28,7 @@ mod envelope;
 mod message;
 mod multiref;
 mod name;
+mod plain;
 mod plan;
 mod value;
 mod wsdl;

@@ -132,20 +132,34 @@ fn from_payload(
             let value = json!({ "result": value });
             structured(value, cuts, MAX_CHARACTERS, meta, false)
         }
+        Payload::Parts { value, attached } => {
+            let mut result = from_payload(Payload::Value(value), cuts, described, id, meta);
+            let uri = |at: usize| format!("tollbridge://calls/{id}/{at}");
+            let blocks = attached
+                .iter()
+                .enumerate()
+                .map(|(at, one)| block(&one.media_type, &one.data, uri(at + 1)));
+            result.content.extend(blocks);
+            result
+        }
         Payload::Bytes { media_type, data } => {
             // Where an output schema was published, clients throw a result away that has no
             // structured content: bytes that came instead of the described value say so.
             let value = described.then(|| json!({ "media_type": media_type, "bytes": data.len() }));
-            let encoded = STANDARD.encode(&data);
-            let block = match media_type.split('/').next() {
-                Some("image") => ContentBlock::image(encoded, media_type),
-                Some("audio") => ContentBlock::audio(encoded, media_type),
-                _ => ContentBlock::resource(
-                    ResourceContents::blob(encoded, format!("tollbridge://calls/{id}"))
-                        .with_mime_type(media_type),
-                ),
-            };
+            let block = block(&media_type, &data, format!("tollbridge://calls/{id}"));
             assemble(vec![block], value, meta, false)
+        }
+    }
+}
+
+/// Bytes as content of their kind; `uri` is what a resource is called.
+fn block(media_type: &str, data: &[u8], uri: String) -> ContentBlock {
+    let encoded = STANDARD.encode(data);
+    match media_type.split('/').next() {
+        Some("image") => ContentBlock::image(encoded, media_type),
+        Some("audio") => ContentBlock::audio(encoded, media_type),
+        _ => {
+            ContentBlock::resource(ResourceContents::blob(encoded, uri).with_mime_type(media_type))
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use tollbridge_operation::Attachment;
+
 use super::*;
 use crate::agent::double::{failure, meta, success};
 use crate::gateway::{HoldNotice, UpstreamAnswer, Violation};
@@ -68,6 +70,27 @@ fn bytes_are_content_of_their_kind() {
         }}])
     );
     assert!(json_of(bytes("application/pdf")).get("structuredContent").is_none());
+}
+
+#[test]
+fn what_is_attached_to_parts_follows_them_as_content_of_its_kind() {
+    let attached = ["image/png", "application/pdf"].map(|media_type| Attachment {
+        media_type: media_type.into(),
+        data: Bytes::from_static(b"\x00\xff"),
+    });
+    let value = json!([{ "text": "two follow" }]);
+    let result = json_of(Payload::Parts { value, attached: attached.into() });
+    assert_eq!(result["structuredContent"], json!({ "result": [{ "text": "two follow" }] }));
+    assert_eq!(result["content"][0]["text"], result["structuredContent"].to_string());
+    assert_eq!(
+        result["content"].as_array().unwrap()[1..],
+        [
+            json!({ "type": "image", "data": "AP8=", "mimeType": "image/png" }),
+            json!({ "type": "resource", "resource": {
+                "uri": "tollbridge://calls/01CALL/2", "mimeType": "application/pdf", "blob": "AP8=",
+            }}),
+        ]
+    );
 }
 
 #[test]

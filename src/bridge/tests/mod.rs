@@ -1,6 +1,7 @@
 //! Tests of the whole room against an upstream that misbehaves.
 
 mod bounds;
+mod digest;
 mod hostile;
 mod recovery;
 mod redirects;
@@ -17,9 +18,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{
-    Answer, ApiName, Arguments, Binding, Body, Call, CallId, Effect, EffectSource, EncodeError,
-    Fault, Identity, Operation, OperationId, OperationKey, Payload, Request, Response, Schema,
-    SecurityRequirement, ToolName,
+    Answer, ApiName, Arguments, Attachment, Binding, Body, Call, CallId, Effect, EffectSource,
+    EncodeError, Fault, Identity, Operation, OperationId, OperationKey, Payload, Request, Response,
+    Schema, SecurityRequirement, ToolName,
 };
 use url::Url;
 
@@ -46,6 +47,13 @@ impl Binding for Probe {
             Some("image/png") => {
                 Payload::Bytes { media_type: "image/png".to_owned(), data: response.body.clone() }
             }
+            Some("multipart/mixed") => Payload::Parts {
+                value: Value::Null,
+                attached: vec![Attachment {
+                    media_type: "image/png".to_owned(),
+                    data: response.body.clone(),
+                }],
+            },
             _ => Payload::Value(Value::String(String::from_utf8_lossy(&response.body).into())),
         };
         let fault = response.headers.get("x-fault").map(|code| Fault {
@@ -134,6 +142,8 @@ pub(super) fn config(base: &str) -> UpstreamConfig {
         attempt_timeout: Duration::from_secs(2),
         redirects: Redirects::Refuse,
         max_response: 100_000,
+        tls: Tls::default(),
+        uploads: None,
     }
 }
 

@@ -65,18 +65,21 @@ async fn an_echo_is_redacted_wherever_it_comes() {
 
 #[tokio::test]
 async fn bytes_with_a_secret_in_them_are_not_passed_on() {
-    let image = |text: &str| {
-        let mut bytes = vec![0x89, b'P', b'N', b'G', 0xff];
-        bytes.extend(text.as_bytes());
-        answer(200, "Content-Type: image/png\r\n", &bytes)
-    };
-    let server = Hostile::new([image("clean"), image(SECRET)]).await;
-    let upstream = keyed(&server.url());
-    let call = call(request(Method::GET));
-    let (report, _) = go(&upstream, &call).await;
-    assert!(matches!(report.outcome, Outcome::Done { payload: Payload::Bytes { .. }, .. }));
-    let (report, _) = go(&upstream, &call).await;
-    assert!(failed(&report).message.contains("contain one of its credentials"));
+    for media_type in ["image/png", "multipart/mixed"] {
+        let image = |text: &str| {
+            let mut bytes = vec![0x89, b'P', b'N', b'G', 0xff];
+            bytes.extend(text.as_bytes());
+            answer(200, &format!("Content-Type: {media_type}\r\n"), &bytes)
+        };
+        let server = Hostile::new([image("clean"), image(SECRET)]).await;
+        let upstream = keyed(&server.url());
+        let call = call(request(Method::GET));
+        let (report, _) = go(&upstream, &call).await;
+        let Outcome::Done { payload, .. } = report.outcome else { panic!("{report:?}") };
+        assert!(matches!(payload, Payload::Bytes { .. } | Payload::Parts { .. }));
+        let (report, _) = go(&upstream, &call).await;
+        assert!(failed(&report).message.contains("contain one of its credentials"));
+    }
 }
 
 #[test]

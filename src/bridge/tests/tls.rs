@@ -7,10 +7,10 @@ use std::thread::JoinHandle;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use super::*;
-use crate::bridge::client;
 
 /// An authority of these tests, until 2120.
 const AUTHORITY: &str = "\
@@ -35,20 +35,38 @@ const KEY: &str = "\
     MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgZKHy8jo+atnNj4BEVCHq3Ut9Zf3A5MtAqDrK7LzKFH+h\
     RANCAATQ/10CBBJmdngSxG/UG/xVPJhyal1CTto1lICnZoDkcmqKqMGXjNWrUFSHgQqd0lFFiyliAU1051EtU3d5qWF3";
 
+fn pem(label: &str, text: &str) -> String {
+    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+}
+
 fn der(text: &str) -> Vec<u8> {
     STANDARD.decode(text).expect("base64")
 }
 
 /// Serves one connection, one request. Says what came, `None` where no request did.
 fn serve_one() -> (SocketAddr, JoinHandle<Option<String>>) {
+    serve(false)
+}
+
+/// The same, and where `wants_client` only for a client with a certificate of the authority.
+fn serve(wants_client: bool) -> (SocketAddr, JoinHandle<Option<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = vec![CertificateDer::from(der(CERTIFICATE))];
-    let config = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
+        .expect("versions");
+    let builder = if wants_client {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(der(AUTHORITY))).expect("an authority");
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        builder.with_client_cert_verifier(verifier.expect("a verifier"))
+    } else {
+        builder.with_no_client_auth()
+    };
+    let config = builder
         .with_single_cert(chain, PrivatePkcs8KeyDer::from(der(KEY)).into())
         .expect("a certificate");
     let server = std::thread::spawn(move || {
@@ -67,11 +85,9 @@ fn serve_one() -> (SocketAddr, JoinHandle<Option<String>>) {
 #[tokio::test]
 async fn a_server_whose_authority_is_trusted_is_talked_to() {
     let (address, server) = serve_one();
-    let mut upstream = upstream(config(&format!("https://{address}")));
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(der(AUTHORITY))).expect("an authority");
-    let tls = client::trust_only(roots).expect("TLS");
-    upstream.client = client::build(Duration::from_secs(2), tls).expect("a client");
+    let mut config = config(&format!("https://{address}"));
+    config.tls.authorities = Some(pem("CERTIFICATE", AUTHORITY));
+    let upstream = upstream(config);
     let (report, _) = go(&upstream, &call(request(Method::POST))).await;
     assert_eq!(value(&report), "ok");
     let got = server.join().expect("the server").unwrap_or_default();
@@ -92,4 +108,58 @@ async fn a_server_that_is_not_trusted_gets_nothing_and_is_asked_once() {
     );
     assert_eq!(report.attempts, 1);
     assert_eq!(server.join().expect("the server"), None);
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_certificate_gets_the_configured_one() {
+    let (address, server) = serve(true);
+    let mut config = config(&format!("https://{address}"));
+    config.tls = Tls {
+        authorities: Some(pem("CERTIFICATE", AUTHORITY)),
+        identity: Some(ClientIdentity {
+            certificate: pem("CERTIFICATE", CERTIFICATE),
+            key: Secret::new(pem("PRIVATE KEY", KEY)),
+        }),
+    };
+    let upstream = upstream(config);
+    let mutual = SecurityRequirement {
+        all_of: vec![tollbridge_operation::SchemeUse {
+            name: "mtls".to_owned(),
+            scheme: tollbridge_operation::SecurityScheme::MutualTls,
+            scopes: Vec::new(),
+        }],
+    };
+    let call = secured(call(request(Method::GET)), vec![mutual]);
+    assert_eq!(upstream.missing_credentials(&call.operation), Vec::<String>::new());
+    let (report, _) = go(&upstream, &call).await;
+    assert_eq!(value(&report), "ok");
+    assert!(server.join().expect("the server").is_some());
+}
+
+#[tokio::test]
+async fn without_a_certificate_that_server_answers_nothing() {
+    let (address, server) = serve(true);
+    let mut config = config(&format!("https://{address}"));
+    config.tls.authorities = Some(pem("CERTIFICATE", AUTHORITY));
+    let (report, _) = go(&upstream(config), &call(request(Method::POST))).await;
+    assert!(matches!(report.outcome, Outcome::Failed(_)), "{:?}", report.outcome);
+    assert_eq!(server.join().expect("the server"), None);
+}
+
+#[test]
+fn what_is_no_certificate_is_refused_without_showing_it() {
+    let identity = |certificate: &str, key: &str| {
+        Some(ClientIdentity { certificate: certificate.to_owned(), key: Secret::new(key) })
+    };
+    let (certificate, key) = (pem("CERTIFICATE", CERTIFICATE), pem("PRIVATE KEY", KEY));
+    for (tls, word) in [
+        (Tls { authorities: Some("nothing".to_owned()), identity: None }, "`ca`"),
+        (Tls { authorities: None, identity: identity("nothing", &key) }, "`cert`"),
+        (Tls { authorities: None, identity: identity(&certificate, SECRET) }, "`key`"),
+    ] {
+        let config = UpstreamConfig { tls, ..config("https://127.0.0.1:1") };
+        let error = Upstream::new(config, Arc::new(Redactor::new([]))).expect_err("no TLS");
+        let error = error.to_string();
+        assert!(error.contains(word) && !error.contains(SECRET), "{error}");
+    }
 }

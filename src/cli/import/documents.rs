@@ -11,7 +11,7 @@ use url::Url;
 
 use super::ImportError;
 use super::source::{Fetching, Spec};
-use crate::catalog::{CatalogError, MAX_DOCUMENT, Origin, Reading};
+use crate::catalog::{CatalogError, MAX_DOCUMENT, Origin, Part, Reading};
 
 /// How many documents are fetched for one description.
 const MAX_FETCHED: usize = 1000;
@@ -26,6 +26,8 @@ pub(super) struct Whole {
     pub(super) digest: String,
     /// The files that it is made of.
     pub(super) files: Vec<PathBuf>,
+    /// What belongs to it besides its document.
+    pub(super) parts: Vec<Part>,
     /// The documents that were fetched for it, and where they are to be kept.
     pub(super) kept: Vec<(PathBuf, Vec<u8>)>,
 }
@@ -59,9 +61,9 @@ pub(super) async fn read(
         })?;
         let wanted = wanted.into_inner();
         if wanted.is_empty() {
-            let Reading { description, digest, files } = reading;
+            let Reading { description, digest, parts, files } = reading;
             let kept = fetched.into_values().filter_map(|(file, bytes)| Some((file, bytes.ok()?)));
-            return Ok(Whole { description, digest, files, kept: kept.collect() });
+            return Ok(Whole { description, digest, files, parts, kept: kept.collect() });
         }
         for (url, file) in wanted {
             let bytes = if fetched.len() >= MAX_FETCHED {

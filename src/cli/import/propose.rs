@@ -10,18 +10,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tollbridge_operation::{
-    ApiKeyPlace, ApiName, Description, Effect, Endpoint, Operation, SchemeUse, SecurityScheme,
-    ToolName,
-};
+use tollbridge_operation::{ApiName, Description, Effect, Endpoint, Operation, ToolName};
 use url::Url;
 
+use super::credentials::credentials;
 use super::documents::{self, Whole};
 use super::select::{self, Choice, Selection};
-use super::source::{Fetching, Spec, is_private};
+use super::servers::Servers;
+use super::source::{Fetching, Spec};
 use super::{ImportError, write};
-use crate::catalog::Origin;
-use crate::config::{Api, BaseUrl, Config, HostName};
+use crate::catalog::{Origin, parts_beside, parts_of};
+use crate::config::{Api, BaseUrl, Config};
 use crate::gateway;
 use crate::tools::name::propose;
 use crate::tools::{Profile, Tool, ToolSpec};
@@ -42,8 +41,9 @@ pub(super) struct Proposal<'a> {
     kept: Vec<(PathBuf, Vec<u8>)>,
     /// The files that the descriptions are made of.
     parts: BTreeSet<PathBuf>,
-    /// Copies of descriptions as they were accepted.
-    accepted: Vec<(PathBuf, Vec<u8>)>,
+    /// Copies of descriptions as they were accepted, with their parts: files, and what becomes of
+    /// them.
+    accepted: Vec<(PathBuf, Option<Vec<u8>>)>,
 }
 
 /// One API of the import.
@@ -136,7 +136,7 @@ impl<'a> Proposal<'a> {
     ) -> Result<(), ImportError> {
         let home = self.home(&spec, name, folder)?;
         let origin = self.origin(&home, &spec, folder);
-        let Whole { description, digest, files, kept } =
+        let Whole { description, digest, files, parts, kept } =
             documents::read(&spec, &home.name, &origin, fetching).await?;
         let mut notes: Vec<String> = description
             .warnings
@@ -201,7 +201,14 @@ impl<'a> Proposal<'a> {
         }
         if accepts {
             let copy = crate::config::accepted_copy(&home.name, &home.spec, folder);
-            self.accepted.push((copy, spec.bytes.clone()));
+            let read = |file: &Path| match kept.iter().find(|(path, _)| path == file) {
+                Some((_, bytes)) => Ok(bytes.clone()),
+                None => std::fs::read(file),
+            };
+            let parts = parts_of(&parts, read)
+                .map_err(|error| ImportError::Failed(format!("{}: {error}", spec.label)))?;
+            self.accepted.push((parts_beside(&copy), parts));
+            self.accepted.push((copy, Some(spec.bytes.clone())));
         }
         if let Some(keep) = home.keep {
             self.kept.push((keep, spec.bytes));
@@ -442,7 +449,11 @@ impl<'a> Proposal<'a> {
 
     /// Writes the copies with which later versions are compared.
     pub(super) fn keep_accepted(&self) -> Result<(), ImportError> {
-        write_all(&self.accepted)
+        self.accepted.iter().try_for_each(|(path, bytes)| {
+            write::write_or_remove(path, bytes.as_deref()).map_err(|error| {
+                ImportError::Failed(format!("cannot write {}: {error}", path.display()))
+            })
+        })
     }
 }
 
@@ -495,144 +506,6 @@ fn same_path(one: &str, other: &str, folder: &Path) -> bool {
     one == other || whole(one) == whole(other)
 }
 
-/// Where calls go, by the description and the command line.
-#[derive(Debug, Default)]
-struct Servers {
-    base_url: Option<String>,
-    hosts: Vec<String>,
-    notes: Vec<String>,
-}
-
-impl Servers {
-    /// The description is input from strangers: where it did not come from a private network
-    /// or this machine, it cannot open a way there.
-    fn of(description: &Description, spec: &Spec, base_url: Option<&BaseUrl>) -> Self {
-        let mut servers = Self::default();
-        let mut refuse = |url: &Url| {
-            let host = url.host_str().unwrap_or_default();
-            let note = format!("the description names the private host {host}: not written");
-            if !servers.notes.contains(&note) {
-                servers.notes.push(note);
-            }
-        };
-        let mut allowed: Vec<Url> = Vec::new();
-        let mut first: BTreeSet<Option<String>> = BTreeSet::new();
-        for operation in &description.operations {
-            let mut preferred = None;
-            for server in &operation.servers {
-                let Ok(url) = Url::parse(server) else { continue };
-                let Some(host) = url.host() else { continue };
-                if is_private(&host) && !spec.trusted_with_private_hosts {
-                    refuse(&url);
-                    continue;
-                }
-                // A server with credentials or a query in it is no base URL.
-                let Ok(parsed) = server.parse::<BaseUrl>() else { continue };
-                preferred = preferred.or_else(|| Some(parsed.to_string()));
-                if !allowed.contains(&url) {
-                    allowed.push(url);
-                }
-            }
-            first.insert(preferred);
-        }
-        // One base URL stands for all operations; where they differ, each goes to its own.
-        servers.base_url = match (base_url, first.pop_first()) {
-            (Some(url), _) => Some(url.to_string()),
-            (None, Some(Some(only))) if first.is_empty() => Some(only),
-            (None, _) => None,
-        };
-        let base = servers.base_url.as_deref().and_then(|url| Url::parse(url).ok());
-        for url in allowed {
-            let place =
-                |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
-            if base.as_ref().is_some_and(|base| place(base) == place(&url)) {
-                continue;
-            }
-            let host = match (url.host_str(), url.port()) {
-                (Some(host), Some(port)) => format!("{host}:{port}"),
-                (Some(host), None) => host.to_owned(),
-                (None, _) => continue,
-            };
-            if host.parse::<HostName>().is_ok() && !servers.hosts.contains(&host) {
-                servers.hosts.push(host);
-            }
-        }
-        if servers.base_url.is_none() && servers.hosts.is_empty() {
-            servers.notes.push(
-                "nothing says where the API is: set base_url in its table, or use --base-url"
-                    .to_owned(),
-            );
-        }
-        servers
-    }
-}
-
-/// The credentials that the description asks for, as comments to be completed: where the
-/// secrets are is not for an import to say.
-fn credentials(api: &ApiName, description: &Description) -> String {
-    let mut schemes: Vec<&SchemeUse> = Vec::new();
-    let alternatives = description.operations.iter().flat_map(|operation| &operation.security);
-    for scheme in alternatives.flat_map(|alternative| &alternative.all_of) {
-        if !schemes.iter().any(|known| known.name == scheme.name) {
-            schemes.push(scheme);
-        }
-    }
-    let variable = |what: &str| {
-        let api = api.as_str().to_ascii_uppercase().replace('-', "_");
-        quoted(&format!("env:{api}_{what}"))
-    };
-    let described: Vec<(&str, Option<String>)> = schemes
-        .iter()
-        .map(|scheme| {
-            let form = match &scheme.scheme {
-                SecurityScheme::ApiKey { place, name } => Some(format!(
-                    "{{ kind = \"api_key\", in = \"{}\", name = {}, value = {} }}",
-                    match place {
-                        ApiKeyPlace::Header => "header",
-                        ApiKeyPlace::Query => "query",
-                        ApiKeyPlace::Cookie => "cookie",
-                    },
-                    quoted(name),
-                    variable("KEY")
-                )),
-                SecurityScheme::Http { scheme } if scheme == "basic" => Some(format!(
-                    "{{ kind = \"basic\", username = \"…\", password = {} }}",
-                    variable("PASSWORD")
-                )),
-                // A token of OAuth 2 is sent as a bearer token (RFC 6750), whoever got it.
-                SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. } => {
-                    Some(format!("{{ kind = \"bearer\", token = {} }}", variable("TOKEN")))
-                }
-                SecurityScheme::Http { scheme } if scheme == "bearer" => {
-                    Some(format!("{{ kind = \"bearer\", token = {} }}", variable("TOKEN")))
-                }
-                _ => None,
-            };
-            (scheme.name.as_str(), form)
-        })
-        .collect();
-    let mut text = String::new();
-    match described.as_slice() {
-        [] => {}
-        [(_, Some(form))] => {
-            writeln!(text, "# auth   = {}", one_line(form, 400)).expect("a String takes it");
-        }
-        several => {
-            text.push_str("# The description asks for credentials, one for each of its schemes:\n");
-            writeln!(text, "# [api.{api}.credentials]").expect("a String takes it");
-            for (name, form) in several {
-                let name = one_line(&quoted(name), 100);
-                match form {
-                    Some(form) => writeln!(text, "# {name} = {}", one_line(form, 400)),
-                    None => writeln!(text, "# {name} is of a kind that this version cannot send"),
-                }
-                .expect("a String takes it");
-            }
-        }
-    }
-    text
-}
-
 /// Text of a stranger as one line without control characters, cut.
 pub(super) fn one_line(text: &str, longest: usize) -> String {
     let clean: String = text
@@ -651,7 +524,7 @@ pub(super) fn one_line(text: &str, longest: usize) -> String {
 }
 
 /// A basic string of TOML (TOML 1.1, String).
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

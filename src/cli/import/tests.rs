@@ -610,8 +610,8 @@ const STOCK: &str = r#"<definitions name="Stock" targetNamespace="urn:stock" xml
   </binding>
   <binding name="Queue" type="t:PT"><s:binding transport="urn:queue"/></binding>
   <service name="Stock">
-    <port name="Port" binding="t:B"><s:address location="https://stock.example.com/soap"/></port>
-    <port name="Second" binding="t:B"><s:address location="https://stock.example.com/soap"/></port>
+    <port name="Port" binding="t:B"><s:address location="https://stock.example.com/soap/"/></port>
+    <port name="Second" binding="t:B"><s:address location="https://stock.example.com/soap/"/></port>
     <port name="Third" binding="t:Queue"/>
   </service>
 </definitions>"#;
@@ -639,7 +639,7 @@ async fn a_wsdl_becomes_tools_of_its_first_port_with_the_documents_beside_it() {
     let first = &done.report["operations"][0];
     assert_eq!((&first["method"], &first["path"]), (&Value::Null, &Value::Null));
     let text = written(&folder);
-    assert!(text.contains("base_url = \"https://stock.example.com/soap\""), "{text}");
+    assert!(text.contains("base_url = \"https://stock.example.com/soap/\""), "{text}");
     assert!(text.contains("# effect  = \"read\""), "a person confirms it: {text}");
     std::fs::remove_file(folder.path().join("stock.xsd")).unwrap();
     let report = run_in(folder.path(), &[&place, "--json"]).await.unwrap().report;

@@ -46,6 +46,17 @@ pub(in crate::cli) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     written
 }
 
+/// The same, or no file where there is nothing to write.
+pub(in crate::cli) fn write_or_remove(path: &Path, bytes: Option<&[u8]>) -> std::io::Result<()> {
+    match bytes {
+        Some(bytes) => write(path, bytes),
+        None => match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        },
+    }
+}
+
 /// A path as the file in `folder` names it: relative where that is possible, with `/`.
 pub(super) fn relative(path: &Path, folder: &Path) -> String {
     let (Ok(path_whole), Ok(folder_whole)) = (path.canonicalize(), absolute(folder)) else {

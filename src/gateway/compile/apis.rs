@@ -10,7 +10,9 @@ use url::Url;
 
 use super::secrets::Resolved;
 use super::stale::{self, Standing};
-use crate::bridge::{self, ApiKeyAt, Credential, Credentials, Redirects, Upstream, UpstreamConfig};
+use crate::bridge::{
+    self, ApiKeyAt, Credential, Credentials, Redirects, Uploads, Upstream, UpstreamConfig,
+};
 use crate::catalog::{Allowed, Catalog, Origin};
 use crate::config::{
     self, Api, Auth, Config, Diagnostic, Diagnostics, HeaderText, ReferenceTo, codes,
@@ -46,6 +48,16 @@ pub(super) fn read(
                 continue;
             }
         };
+        if let Some(files) = &api.files
+            && !config.dir.join(&**files).is_dir()
+        {
+            let message = format!("`files` of `{name}` names no folder");
+            found.push(
+                Diagnostic::error(codes::UPSTREAM, &config.file, message)
+                    .at(files.span())
+                    .help("make the folder, or name another one; it is relative to this file"),
+            );
+        }
         let standing = stale::standing(config, name, api, read, sources, found);
         for warning in read.warnings.iter().take(MAX_WARNINGS) {
             found.push(Diagnostic::warning(
@@ -83,6 +95,7 @@ pub fn origin(config: &Config, api: &Api) -> Origin {
             .iter()
             .map(|(name, value)| ((**name).clone(), (**value).clone()))
             .collect(),
+        takes_paths: api.files.is_some(),
     }
 }
 
@@ -224,6 +237,11 @@ impl<'a> Upstreams<'a> {
                 config::Redirects::Follow => Redirects::Follow,
             },
             max_response: api.max_response(),
+            uploads: api.files.as_ref().map(|files| Uploads {
+                folder: self.config.dir.join(&**files),
+                max: api.max_upload(),
+            }),
+            tls: api.tls.as_ref().map(|tls| self.secrets.tls(tls)).unwrap_or_default(),
         };
         Upstream::new(config, Arc::clone(self.redactor))
     }
@@ -241,6 +259,9 @@ impl<'a> Upstreams<'a> {
                 password: self.secrets.get(password),
             },
             Auth::Bearer { token } => Credential::Bearer { token: self.secrets.get(token) },
+            Auth::Digest { username, password } => Credential::Digest(Arc::new(
+                bridge::Digest::new(self.secrets.text(username), self.secrets.get(password)),
+            )),
         }
     }
 }

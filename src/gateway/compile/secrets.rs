@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::config::{Auth, Config, Diagnostic, Diagnostics, HeaderText, Severity, codes};
+use crate::bridge;
+use crate::config::{
+    Auth, Config, Diagnostic, Diagnostics, HeaderText, Located, Severity, Tls, codes,
+};
 use crate::secret::{Redactor, Secret, SecretRef};
 
 /// What becomes of the configuration's references to secrets.
@@ -20,6 +23,9 @@ pub(super) struct Resolved {
     by_reference: HashMap<SecretRef, Secret>,
     /// User and secret of basic authentication: their encoding is a secret of its own.
     pairs: Vec<(String, SecretRef)>,
+    /// Certificates and keys of connections. They go over no wire as they are, and are read in
+    /// earnest also where secrets are only verified: what is wrong with them shows only so.
+    pems: HashMap<SecretRef, Secret>,
 }
 
 impl Resolved {
@@ -33,6 +39,20 @@ impl Resolved {
         match text {
             HeaderText::Fixed(text) => text.clone(),
             HeaderText::Secret(reference) => self.get(reference).expose().to_owned(),
+        }
+    }
+
+    /// What an API's connections trust and present; what could not be read was reported.
+    pub(super) fn tls(&self, tls: &Tls) -> bridge::Tls {
+        let pem = |reference: &Located<SecretRef>| self.pems.get(&**reference).cloned();
+        let certificate = tls.cert.as_ref().and_then(pem);
+        let key = tls.key.as_ref().and_then(pem);
+        bridge::Tls {
+            authorities: tls.ca.as_ref().and_then(pem).map(|pem| pem.expose().to_owned()),
+            identity: certificate.zip(key).map(|(certificate, key)| bridge::ClientIdentity {
+                certificate: certificate.expose().to_owned(),
+                key,
+            }),
         }
     }
 
@@ -83,7 +103,7 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
             match &**auth {
                 Auth::ApiKey { value, .. } => one(value, value.span()),
                 Auth::Bearer { token } => one(token, token.span()),
-                Auth::Basic { username, password } => {
+                Auth::Basic { username, password } | Auth::Digest { username, password } => {
                     one(password, password.span());
                     if let HeaderText::Secret(user) = &**username {
                         one(user, username.span());
@@ -98,8 +118,30 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
             }
         }
     }
-    let mut resolved = Resolved { by_reference, pairs: Vec::new() };
+    let pems = pems(config, how, found);
+    let mut resolved = Resolved { by_reference, pairs: Vec::new(), pems };
     resolved.pairs =
         users.into_iter().map(|(user, password)| (resolved.text(&user), password)).collect();
     resolved
+}
+
+fn pems(config: &Config, how: Secrets, found: &mut Diagnostics) -> HashMap<SecretRef, Secret> {
+    let mut pems = HashMap::new();
+    let tls = config.apis.iter().filter_map(|(_, api)| api.tls.as_deref());
+    for reference in tls.flat_map(|tls| [&tls.ca, &tls.cert, &tls.key]).flatten() {
+        match reference.resolve(&config.dir) {
+            Ok(pem) => {
+                pems.insert((**reference).clone(), pem);
+            }
+            Err(error) => {
+                let diagnostic = Diagnostic::error(codes::SECRET, &config.file, error.to_string());
+                let mut diagnostic = diagnostic.at(reference.span());
+                if how == Secrets::Verify {
+                    diagnostic.severity = Severity::Warning;
+                }
+                found.push(diagnostic);
+            }
+        }
+    }
+    pems
 }

@@ -50,7 +50,7 @@ pub(super) fn standing(
         return Standing::Accepted;
     };
     let path = config::accepted_copy(name, &api.spec, &config.dir);
-    sources.push(path.clone());
+    sources.extend([path.clone(), catalog::parts_beside(&path)]);
     let accepted = accepted(config, name, api, pinned, &path);
     let mut message = format!("the description of `{name}` is not the one that was accepted");
     if let Err(reason) = &accepted {
@@ -71,14 +71,14 @@ fn accepted(
     pinned: &Located<Digest>,
     path: &std::path::Path,
 ) -> Result<catalog::Api, String> {
-    let copy = catalog::Api::of_copy(name, &origin(config, api), path)
+    let copy = catalog::Api::of_accepted(name, &origin(config, api), path)
         .map_err(|error| error.to_string())?;
     if copy.digest == pinned.0 {
-        Ok(copy)
-    } else {
-        let path = path.display();
-        Err(format!("{path}, or a document to which it refers, is not the one that was pinned"))
+        return Ok(copy);
     }
+    let (path, parts) = (path.display(), catalog::parts_beside(path));
+    let parts = parts.display();
+    Err(format!("{path}, or what {parts} has of its other parts, is not what was pinned"))
 }
 
 /// What is said of a tool that cannot be compared.

@@ -95,7 +95,7 @@ impl Run<'_> {
         let result = match report.outcome {
             Outcome::Done { mut payload, mut drift, headers } => {
                 let mut cuts = Vec::new();
-                if let Payload::Value(value) = &mut payload {
+                if let Payload::Value(value) | Payload::Parts { value, .. } = &mut payload {
                     // The binding may have said of a place what the schema says again.
                     for found in exposed.tool.drift(value) {
                         if drift.iter().all(|told| told.pointer != found.pointer) {
@@ -109,6 +109,12 @@ impl Run<'_> {
                     }));
                     *value = shaped.value;
                     cuts = shaped.cuts;
+                }
+                // What was not selected is not shown, and no selection names bytes.
+                if let Payload::Parts { value, .. } = &mut payload
+                    && exposed.tool.selects()
+                {
+                    payload = Payload::Value(std::mem::take(value));
                 }
                 Ok(Success { payload, drift, headers, cuts, pages })
             }

@@ -25,8 +25,8 @@ use super::record::{Record, Steps};
 use super::reply::{ErrorCode, Failure, Reply};
 use super::request::{CallRequest, CallWatch, Caller, Refused};
 use super::toolbox::{Exposed, Toolbox};
-use crate::audit::{Event, Verdict};
-use crate::bridge::Report;
+use crate::audit::{Event, FileRow, Verdict};
+use crate::bridge::{FileRead, Report};
 use crate::observe::Metrics;
 use crate::store::Store;
 use crate::tools::pages::PagesRead;
@@ -93,6 +93,10 @@ pub(super) async fn overloaded(
     Ok(run.end(failure.retry_after(Duration::from_secs(1)).into()).await)
 }
 
+fn file_row(file: FileRead) -> FileRow {
+    FileRow { path: file.path, size: file.size, digest: file.digest }
+}
+
 impl<'a> Run<'a> {
     fn new(id: CallId, ground: Ground<'a>, caller: &'a Caller) -> Self {
         Self {
@@ -140,6 +144,11 @@ impl<'a> Run<'a> {
             }
             let ready = ready::ready(&self.id, self.caller, exposed, request)?;
             steps.say(|| "arguments checked".to_owned());
+            if !ready.files.is_empty() {
+                self.record.push(&Event::FilesRead {
+                    files: ready.files.into_iter().map(file_row).collect(),
+                });
+            }
             let permit = self.decide(exposed, request, ready.call, &ready.broken).await?;
             let quoted = self.quote(exposed, request, permit.allowed).await?;
             if watch.cancel.is_cancelled() {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tollbridge_operation::{Call, CallId};
+use tollbridge_operation::{Call, CallId, EncodeError};
 
-use crate::bridge::{self, PrepareError, Prepared};
+use crate::bridge::{self, FileRead, PrepareError, Prepared};
 use crate::gateway::reply::{ErrorCode, Failure, Violation};
 use crate::gateway::request::{CallRequest, Caller};
 use crate::gateway::toolbox::Exposed;
@@ -17,6 +17,8 @@ pub(super) struct Ready {
     pub(super) prepared: Prepared,
     /// The limits that its arguments break: for safety to judge.
     pub(super) broken: Vec<BrokenLimit>,
+    /// The files that it sends.
+    pub(super) files: Vec<FileRead>,
 }
 
 /// Checks the arguments and builds the request.
@@ -28,7 +30,7 @@ pub(super) fn ready(
 ) -> Result<Ready, Box<Failure>> {
     let tool = &exposed.tool;
     let invalid = |violations| Box::new(Failure::invalid(violations));
-    let arguments = tool
+    let mut arguments = tool
         .arguments(&request.arguments)
         .map_err(|found| invalid(found.into_iter().map(violation).collect()))?;
     let broken = tool
@@ -39,6 +41,15 @@ pub(super) fn ready(
             message: format!("{} must be {}", limit.pointer, limit.message),
         })
         .collect();
+    let unfit = |error: EncodeError| {
+        invalid(vec![Violation {
+            pointer: tool.shown_pointer(&error.pointer),
+            expected: error.expected,
+            suggestion: None,
+        }])
+    };
+    let files = bridge::note_files(&exposed.upstream, &tool.operation, &mut arguments);
+    let files = files.map_err(unfit)?;
     let call = Call {
         id: id.clone(),
         identity: caller.identity.clone(),
@@ -47,12 +58,8 @@ pub(super) fn ready(
         arguments,
     };
     match bridge::prepare(&exposed.upstream, &call) {
-        Ok(prepared) => Ok(Ready { call, prepared, broken }),
-        Err(PrepareError::Encode(error)) => Err(invalid(vec![Violation {
-            pointer: tool.shown_pointer(&error.pointer),
-            expected: error.expected,
-            suggestion: None,
-        }])),
+        Ok(prepared) => Ok(Ready { call, prepared, broken, files }),
+        Err(PrepareError::Encode(error)) => Err(unfit(error)),
         Err(error) => Err(Box::new(Failure::new(ErrorCode::Internal, error.to_string()))),
     }
 }

@@ -27,7 +27,7 @@ pub(in crate::gateway) async fn rehearse(
     if exposed.quarantined {
         return Err(DryRunError::Failed(Box::new(Failure::quarantined(&exposed.rules.tool))));
     }
-    let Ready { call, prepared, broken } =
+    let Ready { call, prepared, broken, .. } =
         ready(&id, caller, exposed, request).map_err(|failure| {
             DryRunError::Failed(Box::new(failure.redacted(&ground.toolbox.redactor)))
         })?;

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use tollbridge::gateway::{self, Secrets};
+use tollbridge::gateway::{self, CallWatch, Secrets};
 use tollbridge::store::{Durability, Store};
 use tollbridge_operation::Payload;
 
-use super::support::{Answer, Bridge, Folder, Upstream, code, failure};
+use super::support::{Answer, Bridge, Folder, Upstream, caller, code, failure, request, value};
 
 const DOCUMENT_3: &str = include_str!("hostile-3.yaml");
 const ONLY_3_2: &str = include_str!("hostile-3.2.yaml");
@@ -175,6 +175,7 @@ fn rows() -> Vec<Row> {
         Row { headers: &[("-content-type", "")], ..row("choice", json!({}), "POST /base/choice") },
         with_body("tree", json!({"name": "a", "children": [{"name": "b", "children": []}]}), "POST /base/tree", JSON, r#"{"name":"a","children":[{"name":"b","children":[]}]}"#),
         with_body("discriminated", json!({"kind": "dog", "bark": true}), "POST /base/pets", JSON, r#"{"kind":"dog","bark":true}"#),
+        with_body("swagger_pet", json!({"kind": "Dog", "bark": true}), "POST /base/pets", JSON, r#"{"kind":"Dog","bark":true}"#),
         with_body("nullable", json!({"n": null}), "PATCH /base/nullable", JSON, r#"{"n":null}"#),
         with_body("array_body", json!([1, 2]), "POST /base/array", JSON, "[1,2]"),
         with_body("map_body", json!({"a": 1, "b c": 2}), "POST /base/map", JSON, r#"{"a":1,"b c":2}"#),
@@ -212,6 +213,10 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         ("upload", json!({"body": {"file": {"data": "not base64!"}}}), "/body/file/data"),
         ("xml_body", json!({"body": {"name": "\u{1}"}}), "/body/name"),
         ("tree", json!({"body": {"children": [{"name": 1}]}}), "/body/children/0/name"),
+        ("discriminated", json!({"body": {"kind": "bird"}}), "/body/kind"),
+        ("discriminated", json!({"body": {"kind": "dog", "bark": "x"}}), "/body/bark"),
+        ("swagger_pet", json!({"body": {"kind": "Bird"}}), "/body/kind"),
+        ("swagger_pet", json!({"body": {"kind": "Dog", "bark": "x"}}), "/body/bark"),
     ]
 }
 
@@ -292,4 +297,58 @@ async fn headers_of_an_answer_are_kept_where_they_say_something() {
         headers,
         [("location", "/orders/1"), ("link", "</orders?page=2>; rel=next"), ("x-total", "12")]
     );
+}
+
+#[tokio::test]
+async fn a_stream_is_a_list_and_tells_how_far_it_has_come() {
+    let events = "data: {\"n\":1}\n\ndata: {\"n\":2}\n\n";
+    let upstream = Upstream::new([Answer::new(200, "text/event-stream", events)]).await;
+    let document = "openapi: 3.1.0\ninfo: {}\npaths: {/o: {get: {operationId: watch, responses: \
+                    {'200': {content: {text/event-stream: {schema: {type: object}}}}}}}}\n";
+    let bridge = bridge(&upstream, document).await;
+    let (sender, mut steps) = tokio::sync::mpsc::channel(64);
+    let watch = CallWatch { progress: Some(sender), ..CallWatch::default() };
+    let reply = bridge.gateway.call(caller("bot"), request("watch", "{}"), watch).await.unwrap();
+    assert_eq!(value(&reply), &json!([{"n": 1}, {"n": 2}]));
+    let mut said = Vec::new();
+    while let Ok(step) = steps.try_recv() {
+        said.push(step.message);
+    }
+    assert!(said.iter().any(|message| message.ends_with("bytes of the stream")), "{said:?}");
+}
+
+#[tokio::test]
+async fn each_operation_goes_to_its_own_server_where_no_base_url_stands_for_all() {
+    let servers = [Upstream::willing().await, Upstream::willing().await, Upstream::willing().await];
+    let urls = servers.each_ref().map(Upstream::url);
+    let [document, item, operation] = &urls;
+    let folder = Folder::new();
+    folder.write(
+        "servers.yaml",
+        &format!(
+            "openapi: 3.1.0\ninfo: {{}}\nservers: [{{url: '{document}/d'}}]\npaths:\n  \
+             /a: {{get: {{operationId: a}}}}\n  \
+             /b: {{servers: [{{url: '{item}/{{v}}', variables: {{v: {{default: v1, enum: [v1, v2]}}}}}}], get: {{operationId: b}},\n    \
+             post: {{operationId: c, servers: [{{url: '{operation}'}}]}}}}\n"
+        ),
+    );
+    let hosts: Vec<String> =
+        urls.iter().map(|url| format!("\"{}\"", url.trim_start_matches("http://"))).collect();
+    let mut config = format!(
+        "[audit]\ndurability = \"process\"\n[api.shop]\nspec = \"servers.yaml\"\nhosts = [{}]\nvariables = {{ v = \"v2\" }}\n",
+        hosts.join(", ")
+    );
+    for operation in ["a", "b", "c"] {
+        write!(config, "[[tool]]\napi = \"shop\"\noperation = \"{operation}\"\n").unwrap();
+    }
+    let path = folder.write("tools.toml", &config);
+    let loaded = gateway::load(&path, Secrets::Resolve)
+        .unwrap_or_else(|wrong| panic!("{}", wrong.render(tollbridge::config::Style::Plain)));
+    let store = Store::open(&folder.store_url(), Durability::Process).await.unwrap();
+    let bridge = Bridge::of(folder, loaded.toolbox, store);
+    for operation in ["a", "b", "c"] {
+        bridge.call(operation, "{}").await;
+    }
+    let lines: Vec<String> = servers.iter().map(|server| server.seen()[0].line.clone()).collect();
+    assert_eq!(lines, ["GET /d/a", "GET /v2/b", "POST /b"]);
 }

@@ -166,3 +166,60 @@ fn two_configurations_are_compared_by_their_tools() {
     insta::assert_snapshot!(diff.stdout);
     house.run(&["diff", "tools.toml", "items.yaml"]).exits(2);
 }
+
+#[test]
+fn a_changed_overlay_or_document_quarantines_as_a_changed_description_does() {
+    let house = House::new();
+    let overlay = |summary: &str| {
+        format!(
+            "overlay: 1.0.0\ninfo: {{title: t, version: '1'}}\nactions:\n\
+             - target: $.paths['/items/{{id}}'].delete\n  update: {{summary: {summary}}}\n"
+        )
+    };
+    let common = |kind: &str| format!("Why: {{name: why, in: query, schema: {{type: {kind}}}}}\n");
+    house.write("overlay.yaml", &overlay("Deleted with care"));
+    house.write("common.yaml", &common("string"));
+    house.write(
+        "items.yaml",
+        &SPEC.replace(
+            "      summary: Delete an item\n",
+            "      summary: Delete an item\n      parameters: [{$ref: 'common.yaml#/Why'}]\n",
+        ),
+    );
+    house.configure(|text| {
+        text.replacen(
+            "spec = \"items.yaml\"",
+            "spec = \"items.yaml\"\noverlays = [\"overlay.yaml\"]",
+            1,
+        )
+    });
+    house.run(&["diff", "--accept"]).exits(0);
+    let kept = house.path("specs/accepted/items.yaml.parts.json");
+    let parts: Value = serde_json::from_slice(&fs::read(&kept).unwrap()).unwrap();
+    assert_eq!(parts["documents"]["common.yaml"]["text"], json!(common("string")));
+    assert_eq!(parts["overlays"][0]["text"], json!(overlay("Deleted with care")));
+
+    for (name, text) in
+        [("overlay.yaml", overlay("Do as you like")), ("common.yaml", common("integer"))]
+    {
+        let before = fs::read_to_string(house.path(name)).unwrap();
+        house.write(name, &text);
+        house.run(&["call", "get_item", "id=a1"]).exits(0);
+        house.run(&["call", "delete_item", "id=a1"]).exits(3);
+        let tools = house.run(&["tools", "--json"]).exits(0).json();
+        let delete = tools["tools"].as_array().unwrap().iter();
+        let delete = delete.clone().find(|tool| tool["name"] == "delete_item").unwrap();
+        assert_eq!(delete["description"], "Deleted with care", "{name}: as it was accepted");
+        house.write(name, &before);
+        house.run(&["diff", "--fail-on", "docs-only"]).exits(0);
+    }
+
+    // An overlay that comes to it changes it, too; one that is gone leaves nothing behind.
+    let config = fs::read_to_string(house.path("tools.toml")).unwrap();
+    house.write("tools.toml", &config.replace("overlays = [\"overlay.yaml\"]\n", ""));
+    house.run(&["call", "delete_item", "id=a1"]).exits(3);
+    house.write("items.yaml", SPEC);
+    house.run(&["diff", "--accept"]).exits(0);
+    assert!(!kept.exists());
+    house.run(&["diff", "--fail-on", "docs-only"]).exits(0);
+}

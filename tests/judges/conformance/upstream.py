@@ -64,6 +64,15 @@ def pdf() -> bytes:
     return out + b"startxref\n%d\n%%%%EOF\n" % table
 
 
+def parts() -> bytes:
+    """One of each kind (RFC 2046, section 5.1)."""
+    kinds = [("text/plain", b"Two more follow."), ("image/png", png()), ("application/pdf", pdf())]
+    out = b""
+    for kind, data in kinds:
+        out += b"--part\r\nContent-Type: %s\r\n\r\n%s\r\n" % (kind.encode(), data)
+    return out + b"--part--\r\n"
+
+
 class List:
     """The tools that the bridge serves: its configuration, with one tool more or not."""
 
@@ -88,6 +97,7 @@ class Upstream(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     tools: List
     reports = itertools.count(1)
+    forecasts = itertools.count(1)
 
     def answer(self, status: int, media_type: str, body: bytes) -> None:
         self.send_response(status)
@@ -111,11 +121,17 @@ class Upstream(BaseHTTPRequestHandler):
                 self.answer(200, "audio/wav", wav())
             case "/document":
                 self.answer(200, "application/pdf", pdf())
+            case "/parts":
+                self.answer(200, "multipart/mixed; boundary=part", parts())
             case "/refusal":
                 problem = {"title": "Refused", "detail": "This is refused to show an error."}
                 self.json(422, problem, "application/problem+json")
             case "/report" if next(self.reports) % 3:
                 self.json(503, {"title": "Not ready yet"}, "application/problem+json")
+            case "/forecast" if next(self.forecasts) % 2:
+                self.json(503, {"title": "Not ready yet"}, "application/problem+json")
+            case "/forecast":
+                self.json(200, {"forecast": "Rain."})
             case "/report":
                 self.json(200, {"report": "It is ready."})
             case "/greeting":

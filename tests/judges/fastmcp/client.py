@@ -14,9 +14,9 @@ from mcp.client.subscriptions import listen  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 import play  # noqa: E402
-from connection import Connection  # noqa: E402
+from connection import VERSIONS, Connection  # noqa: E402
 
-MODES = {"modern": "auto", "legacy": "legacy"}
+MODES = {"modern": "auto", "pinned": VERSIONS["pinned"], "legacy": "legacy"}
 
 
 def transport(place):
@@ -46,7 +46,7 @@ class FastMcp:
 
             yield Connection(
                 version=client.session.protocol_version,
-                server=client.session.server_info.name,
+                server=client.session.server_info and client.session.server_info.name,
                 tools=client.list_tools,
                 call=call,
                 # It has no method of its own for this; the session that it gives has.

@@ -25,6 +25,8 @@ from stage import ENV, TOOLS, Stage  # noqa: E402
 from judge import Tally  # noqa: E402
 
 ERAS = ["legacy", "modern"]
+# Seconds that a server may take to be there, and to answer.
+PATIENCE = 120
 # As for crates/openapi/tests/corpus.rs.
 CORPUS = pathlib.Path(os.environ.get("TOLLBRIDGE_CORPUS", ROOT.parent / "shared" / "corpus" / "openapi"))
 # Of each kind one: Swagger 2.0, OpenAPI 3.0 and 3.1, JSON and YAML, small and large.
@@ -38,6 +40,8 @@ class Inspector:
     def __init__(self, command, home, server):
         self.command, self.home = command, home
         self.config = home / "mcp.json"
+        # A debug build on a busy machine needs its time for a description of a megabyte.
+        server = server | {"connectionTimeout": PATIENCE * 1000, "requestTimeout": PATIENCE * 1000}
         self.config.write_text(json.dumps({"mcpServers": {"bridge": server}}))
 
     def run(self, era, *words):
@@ -51,7 +55,7 @@ class Inspector:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=2 * PATIENCE,
         )
         try:
             result = json.loads(done.stdout)["result"]
@@ -131,7 +135,7 @@ def imported(binary, document, home, tally):
     name = document.name
     command = [binary, "import", str(document), "--name", "api", "--all"]
     command += ["--base-url", "http://127.0.0.1:9", "--out", str(home / "tools.toml")]
-    done = subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=2 * PATIENCE)
     if done.returncode:
         tally.check(f"import of {name}", False, done.stderr)
         return None

@@ -105,6 +105,12 @@ class Staged:
         return done.stdout
 
 
+def causes(error):
+    """What is behind a group of exceptions."""
+    inner = getattr(error, "exceptions", None)
+    return "; ".join(map(causes, inner)) if inner else repr(error)
+
+
 def status_of(url, headers, body):
     """The status that a POST is answered with."""
     request = urllib.request.Request(url, data=body, headers=headers)

@@ -25,7 +25,7 @@ def check(mcpcheck, stage, tally):
         [mcpcheck, "--json", "--legacy-probes", "--probe", "all", *token, stage.http],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
     )
     try:
         checks = json.loads(done.stdout)["checks"]

@@ -1,30 +1,33 @@
-"""A zone's life in PowerDNS: each step over MCP, then the same request by curl."""
+"""A zone's life in PowerDNS: each step over MCP, then the same request by curl.
+
+    client.py WHERE TOLLBRIDGE CONFIG API
+
+WHERE is what the bridge is in front of, API is PowerDNS itself.
+"""
 
 import asyncio
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
-from mcp import Client, StdioServerParameters
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 
-BINARY, CONFIG, API = sys.argv[1:4]
+from judge import Tally, causes  # noqa: E402
+from mcp import Client, StdioServerParameters  # noqa: E402
+
+WHERE, BINARY, CONFIG, API = sys.argv[1:5]
 KEY = os.environ["PDNS_KEY"]
 TOOLS = {"list_zones", "create_zone", "list_zone", "patch_zone", "delete_zone", "search_data"}
 ZONES = "/servers/localhost/zones"
 
-passed = failed = 0
+tally = Tally()
 made = []  # tool and outcome of every call, as the trail should have them
 
 
 def check(what, holds, why=""):
-    global passed, failed
-    if holds:
-        passed += 1
-        print(f"ok      {what}")
-    else:
-        failed += 1
-        print(f"FAILED  {what}: {why}")
+    tally.check(f"{WHERE}: {what}", holds, why)
 
 
 def curl(method, path, body=None):
@@ -192,10 +195,8 @@ def main():
         asyncio.run(day())
         trail()
     except Exception as error:  # noqa: BLE001: whatever it is, it is reported
-        causes = getattr(error, "exceptions", [error])
-        check("the day ends", False, "; ".join(map(repr, causes)))
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+        check("the day ends", False, causes(error))
+    tally.end()
 
 
 main()

@@ -1,7 +1,9 @@
 """Values that fit a JSON Schema, as our tools list them: enough of 2020-12 for what tools have.
 
-A value is drawn by a seeded generator, so that a run can be repeated. `Unable` says that a
-schema is beyond it; such a tool is not tried, and the judge says so.
+A value is drawn by a seeded generator, so that a run can be repeated. What it draws is a guess
+where a schema has conditions, so an independent validator has the last word: only what that finds
+valid is sent. `Unable` says that a schema is beyond it; such a tool is not tried, and the judge
+says so.
 """
 
 import base64
@@ -9,6 +11,11 @@ import json
 import random
 
 import rstr
+from jsonschema import Draft202012Validator
+
+
+# How often a draw is made anew before it is given up.
+TRIES = 12
 
 
 class Unable(Exception):
@@ -86,8 +93,6 @@ class Values:
             return schema["const"]
         if "enum" in schema:
             return self.random.choice(schema["enum"])
-        if "not" in schema or "if" in schema:
-            raise Unable("conditions")
         kind = schema.get("type")
         if isinstance(kind, list):
             kinds = [one for one in kind if one != "null"] or ["null"]
@@ -140,7 +145,7 @@ class Values:
         if "pattern" in schema:
             for _ in range(40):
                 try:
-                    text = rstr.xeger(schema["pattern"])
+                    text = rstr.Rstr(self.random).xeger(schema["pattern"])
                 except Exception as error:
                     raise Unable(f"pattern {schema['pattern']!r}") from error
                 if least <= len(text) <= most and text.isprintable() and text.strip() == text != "":
@@ -200,14 +205,20 @@ class Values:
 
 def draws(schema, name, count):
     """Up to `count` arguments for a tool, the first with all that is optional."""
-    found = []
+    found, why = [], "the validator refused every draw"
+    validator = Draft202012Validator(schema)
     for n in range(count):
-        try:
-            one = Values(schema, f"{name} {n}").arguments(everything=n == 0)
-        except (Unable, RecursionError) as error:
-            if n + 1 == count and not found:
-                raise Unable(str(error)) from error
-            continue
-        if json.dumps(one) not in map(json.dumps, found):
-            found.append(one)
+        for again in range(TRIES):
+            seed = f"{name} {n}" if again == 0 else f"{name} {n} {again}"
+            try:
+                one = Values(schema, seed).arguments(everything=n == 0 and again < TRIES // 2)
+            except (Unable, RecursionError) as error:
+                why = str(error)
+                continue
+            if validator.is_valid(one):
+                if one not in found:
+                    found.append(one)
+                break
+    if not found:
+        raise Unable(why)
     return found

@@ -1,10 +1,14 @@
 """Prism as judge: no request that the bridge makes of valid arguments is refused as invalid.
 
-    python client.py TOLLBRIDGE NODE PRISM [--smoke]
+    python client.py TOLLBRIDGE NODE PRISM [--smoke] [--only DESCRIPTION[:TOOL]]...
+
+The arguments are made from the whole schemas (`schemas = "full"`), so the bridge has no reason
+to refuse any either. In full, every tool of every description is called three times.
 """
 
 import asyncio
 import collections
+import contextlib
 import json
 import os
 import pathlib
@@ -24,23 +28,21 @@ sys.path.insert(0, str(HERE.parent / "lib"))
 sys.path.insert(0, str(HERE))
 
 from arguments import Unable, draws  # noqa: E402
-from judge import Tally  # noqa: E402
+from judge import Tally, causes  # noqa: E402
+from stage import end  # noqa: E402
+from excuses import excuse  # noqa: E402
+from watcher import Watcher  # noqa: E402
 from mcp import Client, StdioServerParameters  # noqa: E402
 from mcp.client.stdio import stdio_client  # noqa: E402
+from mcp.shared.exceptions import MCPError  # noqa: E402
 
-# What Prism says where a request is not what the description describes (its error types).
-INVALID = {
-    400: "a request that it cannot read",
-    401: "without the credentials of the description",
-    404: "on no path, server or method of it",
-    405: "with no method of it",
-    406: "for no media type of it",
-    413: "with too large a body",
-    415: "with no media type of it",
-    422: "that its schemas refuse",
-}
 BINARY, NODE, PRISM = sys.argv[1:4]
 SMOKE = "--smoke" in sys.argv
+ONLY = [word for before, word in zip(sys.argv, sys.argv[1:]) if before == "--only"]
+# Prism takes its time for answers with large schemas.
+PATIENCE = 'timeout = "250s"\nattempt_timeout = "240s"\n'
+# Codes of calls that were sent and have no answer.
+UNANSWERED = ("outcome_unknown", "upstream_unavailable", "timeout")
 ENV = {**os.environ, "JUDGE_SECRET": "judge-secret-1234", "NO_COLOR": "1"}
 
 
@@ -74,122 +76,146 @@ class Mock:
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
-        end = time.monotonic() + 90
-        while time.monotonic() < end and self.process.poll() is None:
+        # It reads a description of a megabyte for a minute and more.
+        until = time.monotonic() + 300
+        while time.monotonic() < until and self.process.poll() is None:
             try:
                 urllib.request.urlopen(self.url + "/-nowhere-", timeout=5)
             except urllib.error.HTTPError:
                 return self
             except OSError:
                 time.sleep(0.2)
-        raise RuntimeError(f"Prism does not serve it: {self.process.poll()}")
+        self.__exit__()
+        raise RuntimeError(f"Prism does not serve it: {pathlib.Path(self.log.name).read_text()[-300:]}")
 
     def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+        end(self.process)
 
 
-async def judge(tally, name, description, tools_most, draws_most, minutes):
+async def judge(tally, name, description, draws_most):
     document = yaml.load(description.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    counts, wrong = collections.Counter(), []
-    with tempfile.TemporaryDirectory() as folder, open(pathlib.Path(folder) / "prism.log", "w") as log:
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tollbridge-judge-")))
+        log = stack.enter_context(open(folder / "prism.log", "w"))
         port = free_port()
-        config = pathlib.Path(folder) / "tools.toml"
+        watcher = stack.enter_context(Watcher(port))
+        config = folder / "tools.toml"
         command = [BINARY, "import", str(description), "--all", "--name", "judged", "--out", str(config)]
-        subprocess.run([*command, "--base-url", f"http://127.0.0.1:{port}"], check=True, env=ENV, capture_output=True, cwd=folder)
-        config.write_text(config.read_text() + "\n" + credentials(document))
+        command += ["--base-url", watcher.url]
+        done = subprocess.run(command, env=ENV, capture_output=True, text=True, cwd=folder)
+        if done.returncode:
+            return tally.check(f"{name} is imported", False, done.stderr)
+        text = config.read_text().replace("[api.judged]\n", f"[api.judged]\n{PATIENCE}", 1)
+        config.write_text('[server]\nschemas = "full"\n\n' + text + "\n" + credentials(document))
         try:
-            mock = Mock(description, port, log).__enter__()
+            stack.enter_context(Mock(description, port, log))
         except RuntimeError as error:
-            tally.cannot(name, error)
-            return
-        try:
-            server = StdioServerParameters(command=BINARY, args=["serve", "--config", str(config)], env=ENV)
-            with open(pathlib.Path(folder) / "server.log", "w") as server_log:
-                async with Client(stdio_client(server, errlog=server_log), read_timeout_seconds=60) as client:
-                    await calls(client, counts, wrong, tools_most, draws_most, minutes)
-        finally:
-            mock.__exit__()
-    for one in wrong[:20]:
-        print("        " + one[:600], flush=True)
-    shown = ", ".join(f"{count} {what}" for what, count in counts.most_common())
-    if wrong or counts["accepted"]:
-        tally.check(f"{name}: {counts['accepted']} requests accepted", not wrong, shown)
-    else:
-        tally.cannot(name, "Prism judged no request")
-    print(f"        {shown}", flush=True)
+            return tally.cannot(name, error)
+        server = StdioServerParameters(command=BINARY, args=["serve", "--config", str(config)], env=ENV)
+        server_log = stack.enter_context(open(folder / "server.log", "w"))
+        async with Client(stdio_client(server, errlog=server_log), read_timeout_seconds=300) as client:
+            found = Findings()
+            for tool in await everything(client):
+                if ONLY and not {name, f"{name}:{tool.name}"} & set(ONLY):
+                    continue
+                await call(client, watcher, tool, draws_most, found)
+    found.tell(tally, name)
 
 
-def has_list(arguments):
-    body = arguments.get("body")
-    return isinstance(body, dict) and any(isinstance(one, list) for one in body.values())
+class Findings:
+    """What was found of a description's tools."""
+
+    def __init__(self):
+        self.accepted, self.wrong, self.excused = 0, 0, collections.Counter()
+        # Of each tool: True where a request of it was judged, or why none was.
+        self.tools = {}
+
+    def refuse(self, what):
+        self.wrong += 1
+        if self.wrong <= 20:
+            print("        " + what[:1200], flush=True)
+
+    def tell(self, tally, name):
+        for tool, judged in self.tools.items():
+            if judged is not True:
+                tally.cannot(f"{name}: {tool}", judged)
+        for reason, count in self.excused.items():
+            print(f"        {count} excused: {reason}", flush=True)
+        judged = sum(one is True for one in self.tools.values())
+        what = f"{name}: {self.accepted} requests of {judged} of {len(self.tools)} tools"
+        if judged or self.wrong:
+            tally.check(what, not self.wrong, f"{self.wrong} are refused")
 
 
-async def calls(client, counts, wrong, tools_most, draws_most, minutes):
+async def everything(client):
     tools, cursor = [], None
     while True:
         page = await client.list_tools(cursor=cursor)
         tools += page.tools
         cursor = page.next_cursor
         if not cursor:
-            break
-    step = max(1, len(tools) // tools_most)
-    end = time.monotonic() + 60 * minutes
-    for tool in tools[::step][:tools_most]:
+            return tools
+
+
+async def call(client, watcher, tool, draws_most, found):
+    try:
+        drawn = draws(tool.input_schema, tool.name, draws_most)
+    except Unable as error:
+        found.tools[tool.name] = f"no arguments are found: {error}"
+        return
+    found.tools[tool.name] = "no answer of Prism's"
+    for arguments in drawn:
         try:
-            found = draws(tool.input_schema, tool.name, draws_most)
-        except Unable:
-            counts["tools without arguments"] += 1
-            continue
-        for arguments in found:
-            if time.monotonic() > end:
-                counts["out of time"] += 1
-                return
             result = await client.call_tool(tool.name, arguments)
-            error = (result.structured_content or {}).get("error") if result.is_error else None
-            if error is None:
-                counts["accepted"] += 1
-                continue
-            upstream = error.get("upstream") or {}
-            status, body = upstream.get("status"), json.dumps(upstream.get("body"))
-            if error["code"] == "invalid_arguments":
-                # The listed schema says less than the full one: nothing was sent.
-                counts["refused by the bridge itself"] += 1
-            elif status == 422 and "must be array" in body and has_list(arguments):
-                # In a form without `encoding` Prism keeps the last of several pairs of one
-                # name, where a list is one pair an item (OpenAPI 3.2.0 §4.14.4.1).
-                counts["lists in forms, which Prism cannot read"] += 1
-            elif status in INVALID and "stoplight.io/prism" in body:
-                counts[f"refused with {status}"] += 1
-                wrong.append(f"{tool.name} {status}, {INVALID[status]}: {json.dumps(arguments)[:250]} {body[:300]}")
-            elif (status == 500 and "errors#VIOLATIONS" in body) or (status and "stoplight.io/prism" not in body):
-                # Its own answer broke the description, or is an error that this has as an
-                # example; the request passed (an invalid one is answered with 422).
-                counts["accepted"] += 1
-            else:
-                counts[f"not answered ({status or error['code']})"] += 1
+        except MCPError as error:
+            found.refuse(f"{tool.name}: {error} for {json.dumps(arguments)}")
+            continue
+        exchanges = watcher.taken()
+        error = (result.structured_content or {}).get("error") or {}
+        if not exchanges and error.get("code") not in UNANSWERED:
+            found.refuse(f"{tool.name}: nothing is sent: {json.dumps(error)} for {json.dumps(arguments)}")
+        for exchange in exchanges[:1]:
+            judge_one(tool.name, arguments, exchange, found)
+
+
+def judge_one(tool, arguments, exchange, found):
+    name, problem = exchange.problem()
+    if name == "UNKNOWN" and exchange.status == 500:
+        if found.tools[tool] is not True:
+            found.tools[tool] = f"Prism fails: {problem.get('detail')}"
+        return
+    held = []
+    for violation in exchange.violations():
+        reason = excuse(violation, exchange, arguments)
+        if reason:
+            found.excused[reason] += 1
+        else:
+            held.append(violation)
+    found.tools[tool] = True
+    if held:
+        said = "; ".join(map(str, held))
+        found.refuse(f"{tool}: {said} | {exchange} | {json.dumps(arguments)}")
+    else:
+        found.accepted += 1
 
 
 async def main():
     tally = Tally()
-    documents = [(ROOT / "specs" / "orders.yaml", 200, 3)]
+    documents = [ROOT / "specs" / "orders.yaml"]
     corpus = ROOT.parent / "shared" / "corpus" / "openapi"
-    if corpus.is_dir():
-        small = sorted(corpus.iterdir(), key=lambda one: one.stat().st_size)
-        documents += [(one, 60, 2) for one in small if one.suffix in (".json", ".yaml")]
+    if SMOKE:
+        pass
+    elif corpus.is_dir():
+        real = [one for one in corpus.iterdir() if one.suffix in (".json", ".yaml")]
+        documents += sorted(real, key=lambda one: one.stat().st_size)
     else:
         tally.cannot("the corpus", f"{corpus} is not there")
-    if SMOKE:
-        documents = documents[:1]
-    for description, tools, count in documents:
-        try:
-            await judge(tally, description.name, description, tools, count, 0.7 if SMOKE else 2)
-        except subprocess.CalledProcessError as error:
-            said = error.stderr.decode(errors="replace") if error.stderr else str(error)
-            tally.cannot(description.name, said.strip().splitlines()[-1] if said.strip() else error)
+    for description in documents:
+        if not ONLY or any(one.split(":")[0] == description.name for one in ONLY):
+            try:
+                await judge(tally, description.name, description, 3)
+            except Exception as error:  # noqa: BLE001: it is one failed check, not the judge's end
+                tally.check(f"{description.name} is judged to its end", False, causes(error))
     tally.end()
 
 

@@ -8,9 +8,9 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 import play
-from connection import Connection
+from connection import VERSIONS, Connection
 
-MODES = {"modern": "auto", "legacy": "legacy"}
+MODES = {"modern": "auto", "pinned": VERSIONS["pinned"], "legacy": "legacy"}
 
 
 @contextlib.asynccontextmanager
@@ -45,7 +45,7 @@ class Official:
 
                 yield Connection(
                     version=client.protocol_version,
-                    server=client.server_info.name,
+                    server=client.server_info and client.server_info.name,
                     tools=tools,
                     call=call,
                     listen=lambda: client.listen(tools_list_changed=True),

@@ -11,9 +11,10 @@ import anyio
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
+from judge import causes  # noqa: E402
 from stage import TOOLS as STAGED  # noqa: E402
 
-VERSIONS = {"modern": "2026-07-28", "legacy": "2025-11-25"}
+VERSIONS = {"modern": "2026-07-28", "pinned": "2026-07-28", "legacy": "2025-11-25"}
 TOOLS = [name for name, *_ in STAGED]
 BOOK = {"id": "b1", "title": "Bridges", "pages": 212}
 
@@ -36,12 +37,13 @@ class Connection:
     """A client, connected."""
 
     version: str
-    server: str
+    # None where it is not known: a pinned client asks nothing before it calls.
+    server: str | None
     # The tools, with name, input_schema and output_schema.
     tools: Callable[[], Awaitable[list[Any]]]
     # (name, arguments, progress callback or None, _meta or None) to the result.
     call: Callable[..., Awaitable[Any]]
-    # An async context manager that gives an async iterator of changes; modern only.
+    # An async context manager that gives an async iterator of changes; not in the legacy era.
     listen: Callable[[], Any]
     # Whether it asks for the progress of every call, wanted or not.
     always_asks: bool = False
@@ -93,12 +95,6 @@ def text_value(result):
         return json.loads(texts[0])
     except (IndexError, json.JSONDecodeError) as error:
         return f"no JSON text block: {error}"
-
-
-def causes(error):
-    """What is behind a group of exceptions."""
-    inner = getattr(error, "exceptions", None)
-    return "; ".join(map(causes, inner)) if inner else repr(error)
 
 
 def attempt(run, what, scenario, seconds):

@@ -95,3 +95,17 @@ async def encoded(tally, call, who, draws, spared=lambda value: value):
     fault = got.fault or {}
     check("a fault comes with its reason and detail", fault.get("reason") == "no <é>" and "no <é>" in json.dumps(fault.get("detail"), ensure_ascii=False), got)
     await made_up(check, call, "store", lambda sent: sent["items"], lambda value: value.get("return", value.get("result", value)) if isinstance(value, dict) else value, draws, spared)
+
+
+async def rpc(tally, call, who, draws, spared=lambda value: value):
+    def check(what, holds, why):
+        tally.check(f"{who}: {what}", holds, why)
+
+    items = {"item": [{"id": "a & <b>", "stock": 1, "tag": ["x", "y"], "@lang": "de"}, {"id": "", "stock": -2, "since": "2026-11-25"}]}
+    got = await call("store", {"items": items, "note": "é"})
+    check("parts of complex types come back", same({"items": items, "count": 2}, got.value) and not got.drift, got)
+    got = await call("sum", {"a": 2, "b": "0.5"})
+    value = got.value
+    value = value.get("result", value.get("sum")) if isinstance(value, dict) else value
+    check("simple parts arrive by their types", same("2.5", value) and not got.drift, got)
+    await made_up(check, call, "store", lambda sent: sent["items"], lambda value: value.get("items"), draws, spared)

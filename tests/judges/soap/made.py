@@ -59,12 +59,16 @@ class Made:
 
     def resolved(self, schema):
         for _ in range(32):
-            if "$ref" not in schema:
+            if "$ref" in schema:
+                target = self.root
+                for token in schema["$ref"].removeprefix("#/").split("/"):
+                    target = target[token.replace("~1", "/").replace("~0", "~")]
+            elif "allOf" in schema:
+                # What clients are shown has a reference with something beside it so.
+                [target] = schema["allOf"]
+            else:
                 return schema
-            target = self.root
-            for token in schema["$ref"].removeprefix("#/").split("/"):
-                target = target[token.replace("~1", "/").replace("~0", "~")]
-            rest = {key: value for key, value in schema.items() if key != "$ref"}
+            rest = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
             joined = {**target, **rest}
             for key in ("required", "description"):
                 if key in target and key in rest:

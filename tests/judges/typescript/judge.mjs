@@ -5,15 +5,15 @@
 //
 // One line a check; the last line is "N passed, N failed".
 
-import { connect, CLIENTS } from './clients.mjs';
+import { connect, CLIENTS, OLD_CLIENTS } from './clients.mjs';
 import { behindKeys } from './keys.mjs';
 import { portable } from './portable.mjs';
 import { throughRemote } from './remote.mjs';
-import { SCENARIOS } from './scenarios.mjs';
+import { OLD_SCENARIOS, SCENARIOS } from './scenarios.mjs';
 import { openStage } from './stage.mjs';
 
 /** How long one scenario may take before it counts as failed. */
-const PATIENCE = 180_000;
+const PATIENCE = 600_000;
 
 const words = process.argv.slice(2);
 const smoke = words[0] === '--smoke';
@@ -88,6 +88,14 @@ try {
             for (const scenario of scenarios) {
                 await stage.reset();
                 await play(about, scenario);
+            }
+        }
+    }
+    for (const [kind, { version }] of Object.entries(OLD_CLIENTS)) {
+        for (const how of ['stdio', 'http']) {
+            for (const scenario of OLD_SCENARIOS) {
+                await stage.reset();
+                await play({ kind, how, version, stage, modern: false, identity: 'tester' }, scenario);
             }
         }
     }

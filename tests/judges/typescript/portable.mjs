@@ -6,7 +6,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { basics, errorCode } from './scenarios.mjs';
+import { errorCode } from './scenarios.mjs';
 import { CLIENTS, OLD_CLIENTS } from './clients.mjs';
 
 const string = { type: 'string' };
@@ -109,12 +109,5 @@ ${tools.join('')}`);
     const server = { command: stage.binary, args: ['serve', '--config', config], env: stage.env, stderr: 'ignore' };
     for (const kind of Object.keys({ ...OLD_CLIENTS, ...CLIENTS })) {
         await play({ kind, how: 'stdio', label: `${kind} odd`, stage, server, names }, listed);
-    }
-    // The old client knows the ordinary ones as well.
-    for (const [kind, { version }] of Object.entries(OLD_CLIENTS)) {
-        for (const how of ['stdio', 'http']) {
-            await stage.reset();
-            await play({ kind, how, version, stage, identity: 'tester' }, basics);
-        }
     }
 }

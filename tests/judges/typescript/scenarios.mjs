@@ -457,3 +457,6 @@ export async function leaving(s) {
 export const SCENARIOS = {
     basics, refusals, drift, cutting, paying, cancelling, progress, holding, reloading, listening, manyCalls, manyClients, vanishing, dropping, leaving
 };
+
+/** What needs nothing that a client of 2025-06-18 does not have. */
+export const OLD_SCENARIOS = [basics, refusals, drift, cancelling, progress, holding, manyCalls, leaving];

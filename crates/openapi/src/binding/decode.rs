@@ -68,7 +68,7 @@ fn payload(binding: &RestBinding, response: &Response) -> Result<Payload, String
     if essence.starts_with("multipart/")
         && let Some(parts) = content_type(response).and_then(|all| responses::parts(body, all))
     {
-        return Ok(Payload::Value(parts));
+        return Ok(parts);
     }
     let is_text = media::is_text(&essence);
     if expected.has_json

@@ -7,7 +7,9 @@ use serde_json::Value;
 use tollbridge_operation::{Arguments, Body, EncodeError, Request};
 
 use super::styles::{self, Pair};
-use super::{At, BodyForm, Parameter, RestBinding, Shape, Style, forms, path, percent};
+use super::{
+    At, BodyForm, BodyPlan, Parameter, RestBinding, Shape, Style, Variant, forms, path, percent,
+};
 use crate::parameters::Place;
 
 /// The argument that holds the body.
@@ -224,6 +226,14 @@ pub(super) fn header_value(text: &str, at: At<'_>) -> Result<HeaderValue, Encode
     HeaderValue::from_bytes(text.as_bytes()).map_err(|_| at.expected("text that a header can hold"))
 }
 
+/// The media type that the arguments choose.
+pub(super) fn chosen<'p>(plan: &'p BodyPlan, arguments: &Arguments) -> Option<&'p Variant> {
+    match arguments.get(CONTENT_TYPE).filter(|_| plan.variants.len() > 1) {
+        None | Some(Value::Null) => plan.variants.first(),
+        Some(choice) => plan.variants.iter().find(|variant| choice == variant.name.as_str()),
+    }
+}
+
 fn body(binding: &RestBinding, arguments: &Arguments) -> Result<Option<Body>, EncodeError> {
     let Some(plan) = &binding.body else { return Ok(None) };
     let at = At::Member(&At::Root, BODY);
@@ -234,11 +244,7 @@ fn body(binding: &RestBinding, arguments: &Arguments) -> Result<Option<Body>, En
         return Ok(None);
     };
     let choice_at = At::Member(&At::Root, CONTENT_TYPE);
-    let variant = match arguments.get(CONTENT_TYPE).filter(|_| plan.variants.len() > 1) {
-        None | Some(Value::Null) => plan.variants.first(),
-        Some(choice) => plan.variants.iter().find(|variant| choice == variant.name.as_str()),
-    };
-    let Some(variant) = variant else {
+    let Some(variant) = chosen(plan, arguments) else {
         let names: Vec<&str> = plan.variants.iter().map(|variant| variant.name.as_str()).collect();
         return Err(choice_at.expected(format!("one of {}", names.join(", "))));
     };

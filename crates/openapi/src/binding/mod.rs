@@ -6,6 +6,7 @@
 
 mod decode;
 mod encode;
+mod files;
 mod forms;
 mod multipart;
 mod path;
@@ -169,6 +170,8 @@ pub(crate) struct RestBinding {
     pub(crate) reserved_query: Arc<[String]>,
     /// Names of cookies that belong to credentials.
     pub(crate) reserved_cookies: Arc<[String]>,
+    /// Whether a file may be named by a path.
+    pub(crate) takes_paths: bool,
 }
 
 impl Binding for RestBinding {
@@ -178,6 +181,10 @@ impl Binding for RestBinding {
 
     fn decode(&self, response: &Response) -> Answer {
         decode::decode(self, response)
+    }
+
+    fn named_files(&self, arguments: &Arguments) -> Vec<String> {
+        files::named(self, arguments)
     }
 
     fn kept_headers(&self) -> &[HeaderName] {

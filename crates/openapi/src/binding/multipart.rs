@@ -10,6 +10,7 @@ use tollbridge_operation::EncodeError;
 
 use super::encode::header_value;
 use super::forms::{decode_base64, object, plain_or_json};
+use super::styles::plain;
 use super::{At, Field, FieldForm, Part, styles};
 use crate::{media, xml};
 
@@ -119,7 +120,11 @@ pub(super) fn by_value(part: &Part, value: &Value, at: At<'_>) -> Result<String,
                 .map_err(|_| at.expected("what can be written as text"))?,
             (None, _) => return Err(at.expected("the XML document, as text")),
         },
-        _ => plain_or_json(value),
+        // JSON is no text of another kind.
+        Some(essence) => {
+            plain(value).ok_or_else(|| at.expected(format!("text, as {essence} is")))?
+        }
+        None => plain_or_json(value),
     })
 }
 

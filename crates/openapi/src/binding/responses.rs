@@ -1,11 +1,11 @@
 //! What bodies of answers are read as, beside JSON: text in its charset, XML, forms, streams
 //! and parts. All of them come whole and bounded; nothing here grows beyond its input.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8};
 use http::HeaderName;
 use serde_json::{Map, Value, json};
+use tollbridge_operation::{Attachment, Payload};
 
 use crate::media;
 use crate::xml::Xml;
@@ -136,10 +136,10 @@ pub(super) fn events(text: &str, is_whole: bool) -> Value {
 const MAX_PARTS: usize = 1_000;
 
 /// The parts of a multipart body (RFC 2046 §5.1.1), in order; none where it has no boundary.
-pub(super) fn parts(body: &[u8], content_type: &str) -> Option<Value> {
+pub(super) fn parts(body: &Bytes, content_type: &str) -> Option<Payload> {
     let boundary = media::parameter(content_type, "boundary").filter(|b| !b.is_empty())?;
     let delimiter = format!("--{boundary}").into_bytes();
-    let mut parts = Vec::new();
+    let (mut parts, mut attached) = (Vec::new(), Vec::new());
     let mut open: Option<usize> = None;
     let mut at = 0;
     while at < body.len() {
@@ -151,7 +151,8 @@ pub(super) fn parts(body: &[u8], content_type: &str) -> Option<Value> {
                 // The line break before a boundary is the boundary's.
                 let part = &body[start..at.max(start)];
                 let part = part.strip_suffix(b"\n").unwrap_or(part);
-                parts.push(one_part(part.strip_suffix(b"\r").unwrap_or(part)));
+                let part = part.strip_suffix(b"\r").unwrap_or(part);
+                parts.push(one_part(&body.slice_ref(part), &mut attached));
             }
             open = (rest.is_empty() && parts.len() < MAX_PARTS).then_some(end);
             if open.is_none() {
@@ -160,13 +161,19 @@ pub(super) fn parts(body: &[u8], content_type: &str) -> Option<Value> {
         }
         at = end;
     }
-    Some(Value::Array(parts))
+    let value = Value::Array(parts);
+    Some(if attached.is_empty() {
+        Payload::Value(value)
+    } else {
+        Payload::Parts { value, attached }
+    })
 }
 
-fn one_part(part: &[u8]) -> Value {
+/// A part as a value. What has none is attached, and only named in it.
+fn one_part(part: &Bytes, attached: &mut Vec<Attachment>) -> Value {
     let mut content_type = None;
     let mut out = Map::new();
-    let mut rest = part;
+    let mut rest: &[u8] = part;
     while !rest.is_empty() {
         let end = rest.iter().position(|&b| b == b'\n').map_or(rest.len(), |n| n + 1);
         let line = String::from_utf8_lossy(rest[..end].trim_ascii_end()).into_owned();
@@ -191,14 +198,18 @@ fn one_part(part: &[u8]) -> Value {
         out.insert("content_type".to_owned(), Value::String(essence.clone()));
     }
     let json = essence.as_deref().filter(|essence| media::is_json(essence));
-    match json.and_then(|_| serde_json::from_slice(rest).ok()) {
-        Some(value) => out.insert("value".to_owned(), value),
+    let value = json.and_then(|_| serde_json::from_slice(rest).ok());
+    match (value, essence) {
+        (Some(value), _) => out.insert("value".to_owned(), value),
+        (None, Some(essence)) if !media::is_text(&essence) && !media::is_json(&essence) => {
+            attached.push(Attachment { media_type: essence, data: part.slice_ref(rest) });
+            out.insert("bytes".to_owned(), rest.len().into())
+        }
         // RFC 2046 §5.1: text, where it does not say what it is.
-        None if essence.as_deref().is_none_or(|one| media::is_text(one) || media::is_json(one)) => {
+        (None, _) => {
             let text = text(rest, content_type.as_deref());
             out.insert("text".to_owned(), Value::String(text))
         }
-        None => out.insert("data".to_owned(), Value::String(STANDARD.encode(rest))),
     };
     Value::Object(out)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{body, encode, operation, try_encode};
+use crate::support::{body, description, document, encode, only, operation, try_encode};
 
 fn with_content(content: &Value) -> tollbridge_operation::Operation {
     operation("post", "/", &json!({"requestBody": {"required": true, "content": content}}))
@@ -198,4 +198,52 @@ fn swagger_files_are_multipart() {
     let operation = crate::support::only(&document.to_string());
     let (_, text) = body(&operation, &json!({"body": {"f": {"text": "hi", "filename": "h.txt"}}}));
     assert!(text.contains("name=\"f\"; filename=\"h.txt\"\r\n"), "{text}");
+}
+
+/// The operation `POST /` with a body of that media type.
+fn of_type(media_type: &str, entry: &Value) -> String {
+    document("3.1.0", "post", "/", &json!({"requestBody": {"content": {media_type: entry}}}))
+}
+
+#[test]
+fn a_form_that_is_text_is_written_by_the_agent() {
+    let form = "application/x-www-form-urlencoded";
+    let operation = only(&of_type(form, &json!({"schema": {"type": "string"}})));
+    assert_eq!(
+        body(&operation, &json!({"body": "a=1&b=%20"})),
+        (form.to_owned(), "a=1&b=%20".to_owned())
+    );
+}
+
+#[test]
+fn what_a_part_cannot_hold_is_not_sent() {
+    let multipart = "multipart/form-data";
+    for (media_type, entry, place) in [
+        (multipart, json!({"schema": {"type": "array", "items": {}}}), "/schema"),
+        (
+            multipart,
+            json!({"schema": {"type": "object", "properties": {"a": {"type": "object"}}},
+                   "encoding": {"a": {"contentType": "multipart/mixed"}}}),
+            "/encoding/a/contentType",
+        ),
+    ] {
+        let skipped = &description(&of_type(media_type, &entry)).skipped[0];
+        let at = "/paths/~1/post/requestBody/content/multipart~1form-data";
+        assert_eq!(skipped.pointer, format!("{at}{place}"));
+    }
+    let entry = |types: &str| {
+        json!({"schema": {"type": "object", "properties": {"a": {"type": "object"}, "b": {}}},
+               "encoding": {"a": {"contentType": types}, "b": {"contentType": "text/csv"}}})
+    };
+    // Of several types the one that can hold it.
+    let operation = only(&of_type(multipart, &entry("text/plain, application/vnd.x+json")));
+    let (_, sent) = body(&operation, &json!({"body": {"a": {"k": 1}, "b": "x,y"}}));
+    assert!(sent.contains("Content-Type: application/vnd.x+json\r\n\r\n{\"k\":1}\r\n"), "{sent}");
+    assert!(sent.contains("Content-Type: text/csv\r\n\r\nx,y\r\n"), "{sent}");
+    // JSON under another name would be read as something else.
+    let error = try_encode(&operation, &json!({"body": {"b": {"k": 1}}})).unwrap_err();
+    assert_eq!(
+        (error.pointer.as_str(), error.expected.as_str()),
+        ("/body/b", "text, as text/csv is")
+    );
 }

@@ -11,6 +11,7 @@ mod judged;
 mod mistakes;
 mod overlays;
 mod properties;
+mod readings;
 mod references;
 mod schemas;
 mod security;

@@ -23,6 +23,38 @@ fn body(schema: &Value) -> Value {
     json!({"requestBody": {"content": {"application/json": {"schema": schema}}}})
 }
 
+/// A parameter that could only be sent empty.
+fn nested(required: bool) -> Value {
+    let item = json!({"type": ["object", "array"]});
+    json!({"name": "q", "in": "query", "required": required, "schema": {"type": "array", "items": item}})
+}
+
+#[test]
+fn a_list_of_what_has_members_is_left_out_of_what_a_style_writes() {
+    let nested = |more: Value| {
+        let mut parameter = nested(false);
+        parameter.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        parameter
+    };
+    for (parameter, is_offered) in [
+        (nested(json!({})), false),
+        (nested(json!({"style": "pipeDelimited"})), false),
+        (nested(json!({"style": "deepObject"})), true),
+        (
+            nested(json!({"schema": {"type": "array", "items": {"type": ["string", "object"]}}})),
+            true,
+        ),
+    ] {
+        let description = beside_a_sound_one(&json!({"parameters": [parameter]}));
+        let operation = &description.operations[0];
+        let offered = operation.input.to_value()["properties"].get("q").is_some();
+        assert_eq!(offered, is_offered, "{parameter}");
+        let told =
+            description.warnings.iter().any(|said| said.message.contains("cannot be written"));
+        assert_eq!(told, !is_offered, "{parameter}");
+    }
+}
+
 #[test]
 fn one_bad_operation_is_set_aside_with_its_place() {
     let at = "/paths/~1broken~1{id}/post";
@@ -47,6 +79,7 @@ fn one_bad_operation_is_set_aside_with_its_place() {
             "/parameters/0".into(),
             "cannot be sent",
         ),
+        (json!({"parameters": [nested(true)]}), "/parameters/0".into(), "cannot be written"),
         (
             body(&json!({"properties": {"a": {"$ref": "a.json"}}})),
             "/requestBody/content/application~1json/schema/properties/a/$ref".into(),

@@ -20,6 +20,25 @@ fn path_operation(style: &str) -> Operation {
     )
 }
 
+/// An operation with parameters in every place that a query and cookies have, and a credential.
+fn everywhere() -> Operation {
+    let query = |name: &str| json!({"name": name, "in": "query", "schema": {}});
+    let deep = json!({"name": "deep", "in": "query", "style": "deepObject", "schema": {}});
+    let object = |name: &str, place: &str| json!({"name": name, "in": place, "explode": true, "schema": {"type": "object"}});
+    let parameters = json!([
+        {"name": "id", "in": "path", "required": true, "schema": {}},
+        query("fixed"), query("plain"), query("list"), object("object", "query"), deep,
+        {"name": "sid", "in": "cookie", "schema": {}}, {"name": "cookie", "in": "cookie", "schema": {}},
+        object("cookies", "cookie"),
+    ]);
+    let document = json!({
+        "openapi": "3.1.0", "info": {},
+        "components": {"securitySchemes": {"k": {"type": "apiKey", "in": "query", "name": "key"}}},
+        "paths": {"/y/x/{id}": {"get": {"parameters": parameters}}}
+    });
+    crate::support::only(&document.to_string())
+}
+
 fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned()
 }
@@ -78,6 +97,45 @@ proptest! {
         let query = request.query.unwrap();
         let items: Vec<String> = query.strip_prefix("v=").unwrap().split(',').map(decoded).collect();
         prop_assert_eq!(items, values);
+    }
+
+    #[test]
+    fn no_argument_is_another_parameter(
+        path in text(), plain in text(), list in proptest::collection::vec(text(), 0..3),
+        object in proptest::collection::btree_map(text(), text(), 0..3),
+        deep in proptest::collection::btree_map(text(), text(), 0..3), cookie in text(),
+    ) {
+        let operation = everywhere();
+        let arguments = json!({"id": path, "fixed": "F", "plain": plain, "list": list, "object": object,
+            "deep": deep, "sid": "S", "cookie": cookie, "cookies": object});
+        // What cannot be sent without harm is refused.
+        let Ok(request) = try_encode(&operation, &arguments) else { return Ok(()) };
+        let url = url(&request);
+        prop_assert_eq!(url.host_str(), Some("host.example"));
+        prop_assert_eq!(url.fragment(), None);
+        let segments: Vec<&str> = url.path_segments().unwrap().collect();
+        prop_assert_eq!((segments.len(), segments[0], segments[2]), (4, "base", "x"));
+        prop_assert_eq!(decoded(segments[3]), path);
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let named = |name: &str| -> Vec<String> {
+            pairs.iter().filter(|(own, _)| own == name).map(|(_, value)| value.clone()).collect()
+        };
+        prop_assert_eq!(named("fixed"), ["F"]);
+        prop_assert_eq!(named("plain"), [plain]);
+        prop_assert_eq!(named("list"), list.clone());
+        prop_assert_eq!(named("key"), Vec::<String>::new());
+        let brought: Vec<&(String, String)> = pairs
+            .iter()
+            .filter(|(name, _)| !["fixed", "plain", "list"].contains(&name.as_str()))
+            .filter(|(name, _)| !name.starts_with("deep["))
+            .collect();
+        let given: Vec<(String, String)> = object.clone().into_iter().collect();
+        prop_assert_eq!(brought, given.iter().collect::<Vec<_>>());
+        let fixed = request.cookies.iter().filter(|cookie| cookie.as_str() == "sid=S").count();
+        prop_assert_eq!(fixed, 1);
+        prop_assert!(request.cookies.iter().all(|cookie| !cookie.contains([';', ' ', '\r', '\n'])));
+        let sids = request.cookies.iter().filter(|cookie| cookie.to_ascii_lowercase().starts_with("sid="));
+        prop_assert_eq!(sids.count(), 1);
     }
 
     #[test]

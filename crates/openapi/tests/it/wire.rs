@@ -449,16 +449,41 @@ fn answers_are_read_by_their_media_type_and_charset() {
         (
             "multipart/mixed; boundary=\"b b\"",
             b"preamble\r\n--b b\r\nContent-Type: application/json\r\n\r\n{\"a\":1}\r\n--b b\r\n\r\nplain\r\n\
-              --b b\r\nContent-Type: image/png\r\nContent-Disposition: attachment; filename=\"x.png\"\r\n\r\n\x00\xff\r\n--b b--\r\nepilogue",
+              --b b\r\n\r\nlast\r\n--b b--\r\nepilogue",
             json!([
                 {"content_type": "application/json", "value": {"a": 1}},
                 {"text": "plain"},
-                {"filename": "x.png", "content_type": "image/png", "data": "AP8="}
+                {"text": "last"}
             ]),
         ),
         ("multipart/mixed; boundary=b", b"--b\n\ncut", json!([])),
     ] {
         assert_eq!(value(&operation, Some(content_type), body), expected, "{content_type}");
+    }
+}
+
+#[test]
+fn parts_that_are_no_values_are_attached_in_their_order() {
+    let operation = answering("3.1.0", &json!({"multipart/mixed": {}}));
+    let body = b"--b\r\n\r\nplain\r\n--b\r\nContent-Type: image/png; q=1\r\n\
+        Content-Disposition: attachment; filename=\"x.png\"\r\n\r\n\x00\xff\r\n\
+        --b\r\nContent-Type: application/pdf\r\n\r\n\r\n--b--";
+    match answer(&operation, 200, Some("multipart/mixed; boundary=b"), body) {
+        tollbridge_operation::Answer::Success {
+            payload: Payload::Parts { value, attached },
+            ..
+        } => {
+            let expected = json!([
+                {"text": "plain"},
+                {"filename": "x.png", "content_type": "image/png", "bytes": 2},
+                {"content_type": "application/pdf", "bytes": 0}
+            ]);
+            assert_eq!(value, expected);
+            let attached: Vec<_> =
+                attached.iter().map(|one| (&*one.media_type, &*one.data)).collect();
+            assert_eq!(attached, [("image/png", &b"\x00\xff"[..]), ("application/pdf", b"")]);
+        }
+        other => panic!("parts, not {other:?}"),
     }
 }
 

@@ -10,29 +10,26 @@ use std::sync::Arc;
 use tollbridge_operation::Warning;
 use tollbridge_xml::Element as Node;
 
-use super::particle::{bare, labelled};
+use super::atom::simple_builtin;
+use super::content::derivation;
+use super::particle::labelled;
 use super::shape::shape;
+use super::written::{documentation, path, qname};
 use super::{
-    Array, Attribute, Body, Complex, Content, Element, Fault, Particle, Term, Type, TypeId, Types,
-    Variant,
+    Array, Body, Complex, Content, Element, Fault, Particle, Term, Type, TypeId, Types, Variant,
 };
-use crate::documents::{Documents, WSDL};
+use crate::documents::Documents;
 use crate::name::QName;
 use crate::xsd::builtin::{Builtin, builtin};
-use crate::xsd::facets::Facets;
-use crate::xsd::simple::{Simple, Variety};
-use crate::xsd::{Component, Kind, Schemas, XSD, is_soap_encoding};
+use crate::xsd::simple::Simple;
+use crate::xsd::{Component, Kind, Schemas, XSD};
 
-/// Bases of bases: more are a circle.
-const MAX_BASES: usize = 64;
 /// Types of one description.
 const MAX_TYPES: usize = 100_000;
 /// Warnings that are kept.
 const MAX_WARNINGS: usize = 1000;
-/// Characters of documentation that an agent is shown of one component.
-const MAX_DOCUMENTATION: usize = 1000;
 
-type Place = (*const Node, Option<String>);
+pub(super) type Place = (*const Node, Option<String>);
 
 /// Compiles what operations ask for.
 pub(crate) struct Compiler<'d> {
@@ -42,21 +39,10 @@ pub(crate) struct Compiler<'d> {
     by_place: HashMap<Place, TypeId>,
     builtins: HashMap<QName, TypeId>,
     pub(super) globals: HashMap<QName, Result<Arc<Element>, Fault>>,
-    simples: HashMap<Place, Result<Arc<Simple>, Fault>>,
-    open: HashSet<Place>,
+    pub(super) simples: HashMap<Place, Result<Arc<Simple>, Fault>>,
+    pub(super) open: HashSet<Place>,
     queue: VecDeque<(TypeId, Component<'d>)>,
     warnings: Vec<Warning>,
-}
-
-/// What a complex type is made of, its bases' parts among it.
-#[derive(Clone, Default)]
-struct Parts {
-    attributes: Vec<Attribute>,
-    any_attribute: bool,
-    particle: Option<Particle>,
-    mixed: bool,
-    simple: Option<Arc<Simple>>,
-    array: Option<(Arc<Element>, Option<QName>)>,
 }
 
 impl<'d> Compiler<'d> {
@@ -238,389 +224,6 @@ impl<'d> Compiler<'d> {
         base.and_then(|base| self.schemas.find(Kind::Type, &base, Some(at)))
             .is_some_and(|base| base.element.name == "complexType")
     }
-
-    /// A complex type's parts, over those of its base.
-    fn parts(&mut self, at: Component<'d>, depth: usize) -> Result<Parts, Fault> {
-        if depth > MAX_BASES {
-            return Err(Fault::new(path(at.element), "the type is derived from itself"));
-        }
-        let node = at.element;
-        let mixed = |node: &Node| {
-            node.attribute(None, "mixed").map(|text| matches!(text.trim(), "true" | "1"))
-        };
-        if let Some(content) = xsd_child(node, "simpleContent") {
-            return self.simple_content(at, content, depth);
-        }
-        let Some(content) = xsd_child(node, "complexContent") else {
-            let mut parts = Parts { mixed: mixed(node).unwrap_or(false), ..Parts::default() };
-            self.own_parts(at, &mut parts)?;
-            return Ok(parts);
-        };
-        let Some(step) = derivation(node) else {
-            return Err(Fault::new(path(content), "expected an extension or a restriction"));
-        };
-        let step_at = Component { element: step, context: at.context };
-        let base_name = qname(step_at, step.attribute(None, "base").unwrap_or("xs:anyType"))?;
-        if is_soap_encoding(base_name.namespace.as_deref()) && &*base_name.local == "Array" {
-            return self.array(step_at);
-        }
-        let base = match builtin(&base_name) {
-            Some(_) => Parts::default(),
-            None => {
-                // Found from the definition, for a redefinition means what it redefines.
-                let base = self.named(Kind::Type, &base_name, Some(at))?;
-                if std::ptr::eq(base.element, node) {
-                    return Err(Fault::new(path(node), "the type is derived from itself"));
-                }
-                self.parts(base, depth + 1)?
-            }
-        };
-        let own_mixed = mixed(content).or_else(|| mixed(node));
-        let mut own = Parts { mixed: own_mixed.unwrap_or(base.mixed), ..Parts::default() };
-        self.own_parts(step_at, &mut own)?;
-        if step.name == "restriction" {
-            // Elements are said anew, attributes are those of the base but for what is said.
-            let array = base.array.clone();
-            let prohibited = prohibited(step_at);
-            let mut attributes = base.attributes;
-            attributes.retain(|attribute| {
-                !prohibited.contains(&attribute.name)
-                    && own.attributes.iter().all(|other| other.name != attribute.name)
-            });
-            attributes.append(&mut own.attributes);
-            return Ok(Parts { attributes, array, ..own });
-        }
-        let particle = match (base.particle, own.particle) {
-            (Some(base), Some(own)) => Some(Particle::once(Term::Sequence(vec![base, own]))),
-            (base, own) => base.or(own),
-        };
-        let mut attributes = base.attributes;
-        for attribute in own.attributes {
-            attributes.retain(|other| other.name != attribute.name);
-            attributes.push(attribute);
-        }
-        Ok(Parts {
-            attributes,
-            any_attribute: base.any_attribute || own.any_attribute,
-            particle,
-            mixed: own.mixed || base.mixed,
-            simple: base.simple,
-            array: base.array,
-        })
-    }
-
-    /// The particle and the attributes that stand in a definition itself.
-    fn own_parts(&mut self, at: Component<'d>, parts: &mut Parts) -> Result<(), Fault> {
-        for child in xsd_children(at.element) {
-            let child_at = Component { element: child, context: at.context };
-            if matches!(child.name.as_str(), "sequence" | "choice" | "all" | "group") {
-                parts.particle = self.particle(child_at, 0)?;
-            }
-        }
-        self.attributes(at, parts, 0)
-    }
-
-    fn attributes(
-        &mut self,
-        at: Component<'d>,
-        parts: &mut Parts,
-        depth: usize,
-    ) -> Result<(), Fault> {
-        if depth > MAX_BASES {
-            return Err(Fault::new(path(at.element), "attribute groups are nested in a circle"));
-        }
-        for child in xsd_children(at.element) {
-            let child_at = Component { element: child, context: at.context };
-            match child.name.as_str() {
-                "attribute" if child.attribute(None, "use") == Some("prohibited") => {}
-                "attribute" => {
-                    if let Some(attribute) = self.attribute(child_at)? {
-                        parts.attributes.push(attribute);
-                    }
-                }
-                "anyAttribute" => parts.any_attribute = true,
-                "attributeGroup" => {
-                    if let Some(spelled) = child.attribute(None, "ref") {
-                        let group = self.referred(Kind::AttributeGroup, child_at, spelled)?;
-                        if !std::ptr::eq(group.element, at.element) {
-                            self.attributes(group, parts, depth + 1)?;
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn attribute(&mut self, at: Component<'d>) -> Result<Option<Attribute>, Fault> {
-        let node = at.element;
-        let (name, declared) = match node.attribute(None, "ref") {
-            Some(spelled) => {
-                let name = qname(at, spelled)?;
-                // What SOAP's own encoding attributes say is not the value's.
-                if is_soap_encoding(name.namespace.as_deref()) {
-                    return Ok(None);
-                }
-                let declared = self.named(Kind::Attribute, &name, Some(at))?;
-                (QName::new(declared.context.target, &name.local), declared)
-            }
-            None => {
-                let Some(local) = node.attribute(None, "name") else {
-                    let reason = "an attribute has neither `name` nor `ref`";
-                    return Err(Fault::new(path(node), reason));
-                };
-                (QName::new(at.context.attribute_namespace(node), local.trim()), at)
-            }
-        };
-        let simple = match declared.element.attribute(None, "type") {
-            Some(spelled) => {
-                let spelled = qname(declared, spelled)?;
-                self.simple_named(&spelled, Some(declared))?
-            }
-            None => match xsd_child(declared.element, "simpleType") {
-                Some(inline) => {
-                    self.simple(Component { element: inline, context: declared.context })?
-                }
-                None => simple_builtin(Builtin::AnySimple),
-            },
-        };
-        let says = |name: &str| {
-            node.attribute(None, name).or_else(|| declared.element.attribute(None, name))
-        };
-        Ok(Some(Attribute {
-            key: match &name.namespace {
-                Some(namespace) if node.attribute(None, "ref").is_some() => {
-                    format!("@{{{namespace}}}{}", name.local)
-                }
-                _ => format!("@{}", name.local),
-            },
-            name,
-            simple,
-            required: node.attribute(None, "use").map(str::trim) == Some("required"),
-            fixed: says("fixed").map(str::to_owned),
-            default: says("default").map(str::to_owned),
-            documentation: documentation(node).or_else(|| documentation(declared.element)),
-        }))
-    }
-
-    fn simple_content(
-        &mut self,
-        at: Component<'d>,
-        content: &'d Node,
-        depth: usize,
-    ) -> Result<Parts, Fault> {
-        let step = xsd_child(content, "extension").or_else(|| xsd_child(content, "restriction"));
-        let Some(step) = step else {
-            return Err(Fault::new(path(content), "expected an extension or a restriction"));
-        };
-        let step_at = Component { element: step, context: at.context };
-        let base = qname(step_at, step.attribute(None, "base").unwrap_or("xs:string"))?;
-        let mut parts = match builtin(&base) {
-            Some(known) => Parts { simple: Some(simple_builtin(known)), ..Parts::default() },
-            None => {
-                let base = self.named(Kind::Type, &base, Some(at))?;
-                if base.element.name == "simpleType" {
-                    Parts { simple: Some(self.simple(base)?), ..Parts::default() }
-                } else {
-                    self.parts(base, depth + 1)?
-                }
-            }
-        };
-        let mut own = Parts::default();
-        self.attributes(step_at, &mut own, 0)?;
-        let prohibited = prohibited(step_at);
-        parts.attributes.retain(|attribute| !prohibited.contains(&attribute.name));
-        for attribute in own.attributes {
-            parts.attributes.retain(|other| other.name != attribute.name);
-            parts.attributes.push(attribute);
-        }
-        parts.any_attribute |= own.any_attribute;
-        if step.name == "restriction" {
-            let inline = xsd_child(step, "simpleType");
-            let base = match inline {
-                Some(inline) => self.simple(Component { element: inline, context: at.context })?,
-                None => parts.simple.take().unwrap_or_else(|| simple_builtin(Builtin::AnySimple)),
-            };
-            parts.simple = Some(self.restricted(&base, step));
-        }
-        Ok(parts)
-    }
-
-    /// SOAP encoding's array: its items' type is in `wsdl:arrayType`, or in the sequence.
-    fn array(&mut self, step: Component<'d>) -> Result<Parts, Fault> {
-        let spelled = step.element.elements().find_map(|child| {
-            let said = child.attribute(Some(WSDL), "arrayType")?;
-            Some((child, said))
-        });
-        let mut item = None;
-        for child in xsd_children(step.element) {
-            if matches!(child.name.as_str(), "sequence" | "all" | "choice") {
-                let at = Component { element: child, context: step.context };
-                item = self
-                    .particle(at, 0)?
-                    .and_then(|particle| particle.elements().first().map(|e| Arc::clone(e)));
-            }
-        }
-        let mut item_type = None;
-        if let Some((at, said)) = spelled {
-            // `tns:Order[]`, `xsd:string[,]`, `tns:Order[][2]`.
-            let (name, ranks) = said.split_once('[').unwrap_or((said, ""));
-            if ranks.matches('[').count() > 0 || ranks.contains(',') {
-                let reason = "arrays of several dimensions are not bridged";
-                return Err(Fault::new(path(step.element), reason));
-            }
-            let at = Component { element: at, context: step.context };
-            let name = qname(at, name)?;
-            let ty = self.type_named(&name, Some(step))?;
-            item_type = Some(name);
-            let named = item.map_or_else(|| QName::new(None, "item"), |item| item.name.clone());
-            item = Some(Arc::new(bare(named, ty)));
-        }
-        let item = match item {
-            Some(item) => item,
-            None => {
-                let ty = self.anything();
-                Arc::new(bare(QName::new(None, "item"), ty))
-            }
-        };
-        Ok(Parts { array: Some((item, item_type)), ..Parts::default() })
-    }
-
-    fn simple_named(
-        &mut self,
-        name: &QName,
-        from: Option<Component<'d>>,
-    ) -> Result<Arc<Simple>, Fault> {
-        if let Some(known) = builtin(name) {
-            return Ok(simple_builtin(known));
-        }
-        let found = self.named(Kind::Type, name, from)?;
-        if found.element.name == "simpleType" {
-            return self.simple(found);
-        }
-        // A complex type where only text can stand: its text, if it has some.
-        match self.parts(found, 0)?.simple {
-            Some(simple) => Ok(simple),
-            None => {
-                let pointer = from.map_or_else(String::new, |from| path(from.element));
-                Err(Fault::new(pointer, format!("the type {name} is not a simple type")))
-            }
-        }
-    }
-
-    fn simple(&mut self, at: Component<'d>) -> Result<Arc<Simple>, Fault> {
-        let place = place(at);
-        if let Some(known) = self.simples.get(&place) {
-            return known.clone();
-        }
-        if self.open.len() > MAX_BASES || !self.open.insert(place.clone()) {
-            return Err(Fault::new(path(at.element), "the type is derived from itself"));
-        }
-        let simple = self.simple_parts(at);
-        self.open.remove(&place);
-        self.simples.insert(place, simple.clone());
-        simple
-    }
-
-    fn simple_parts(&mut self, at: Component<'d>) -> Result<Arc<Simple>, Fault> {
-        let inline = |node: &'d Node| {
-            xsd_children(node)
-                .filter(|child| child.name == "simpleType")
-                .map(|element| Component { element, context: at.context })
-                .collect::<Vec<_>>()
-        };
-        for child in xsd_children(at.element) {
-            let child_at = Component { element: child, context: at.context };
-            match child.name.as_str() {
-                "restriction" => {
-                    let base = match (child.attribute(None, "base"), inline(child).first()) {
-                        (Some(spelled), _) => {
-                            let name = qname(child_at, spelled)?;
-                            self.simple_named(&name, Some(at))?
-                        }
-                        (None, Some(inline)) => self.simple(*inline)?,
-                        (None, None) => simple_builtin(Builtin::AnySimple),
-                    };
-                    return Ok(self.restricted(&base, child));
-                }
-                "list" => {
-                    let item = match (child.attribute(None, "itemType"), inline(child).first()) {
-                        (Some(spelled), _) => {
-                            let name = qname(child_at, spelled)?;
-                            self.simple_named(&name, Some(at))?
-                        }
-                        (None, Some(inline)) => self.simple(*inline)?,
-                        (None, None) => simple_builtin(Builtin::AnySimple),
-                    };
-                    return Ok(Arc::new(Simple::plain(Variety::List(item))));
-                }
-                "union" => {
-                    let mut members = Vec::new();
-                    let spelled = child.attribute(None, "memberTypes").unwrap_or_default();
-                    for spelled in spelled.split_ascii_whitespace() {
-                        let name = qname(child_at, spelled)?;
-                        members.push(self.simple_named(&name, Some(at))?);
-                    }
-                    for inline in inline(child) {
-                        members.push(self.simple(inline)?);
-                    }
-                    return Ok(Arc::new(Simple::plain(Variety::Union(members))));
-                }
-                _ => {}
-            }
-        }
-        Err(Fault::new(path(at.element), "expected a restriction, a list or a union"))
-    }
-
-    fn restricted(&mut self, base: &Simple, step: &'d Node) -> Arc<Simple> {
-        let mut told = Vec::new();
-        let facets = base.facets.restricted(step, |message| told.push(message));
-        for message in told {
-            self.warn(path(step), message);
-        }
-        Arc::new(Simple { variety: base.variety.clone(), facets })
-    }
-}
-
-pub(super) fn qname(at: Component<'_>, text: &str) -> Result<QName, Fault> {
-    at.context.qname(at.element, text).map_err(|reason| Fault::new(path(at.element), reason))
-}
-
-fn simple_builtin(builtin: Builtin) -> Arc<Simple> {
-    Arc::new(match builtin {
-        Builtin::Anything | Builtin::AnySimple => Simple::plain(Variety::Any),
-        Builtin::Atomic(atomic) => Simple::plain(Variety::Atomic(atomic)),
-        Builtin::List(item) => Simple {
-            variety: Variety::List(Arc::new(Simple::plain(Variety::Atomic(item)))),
-            facets: Facets { min_length: Some(1), ..Facets::default() },
-        },
-    })
-}
-
-/// The attributes that a restriction takes away.
-fn prohibited(at: Component<'_>) -> Vec<QName> {
-    xsd_children(at.element)
-        .filter(|child| child.name == "attribute")
-        .filter(|child| child.attribute(None, "use").map(str::trim) == Some("prohibited"))
-        .filter_map(|child| {
-            let local = || {
-                Some(QName::new(
-                    at.context.attribute_namespace(child),
-                    child.attribute(None, "name")?,
-                ))
-            };
-            match child.attribute(None, "ref") {
-                Some(spelled) => at.context.qname(child, spelled).ok(),
-                None => local(),
-            }
-        })
-        .collect()
-}
-
-fn derivation(node: &Node) -> Option<&Node> {
-    let content = xsd_child(node, "complexContent").or_else(|| xsd_child(node, "simpleContent"))?;
-    xsd_child(content, "extension").or_else(|| xsd_child(content, "restriction"))
 }
 
 fn own_name(at: Component<'_>) -> Option<QName> {
@@ -628,49 +231,7 @@ fn own_name(at: Component<'_>) -> Option<QName> {
     Some(QName::new(at.context.target, local.trim()))
 }
 
-fn place(at: Component<'_>) -> Place {
+/// What tells a definition apart: its element, and the namespace that it is taken for.
+pub(super) fn place(at: Component<'_>) -> Place {
     (std::ptr::from_ref(at.element), at.context.target.map(str::to_owned))
-}
-
-/// The children that are XML Schema's own.
-pub(super) fn xsd_children(node: &Node) -> impl Iterator<Item = &Node> {
-    node.elements().filter(|child| child.namespace.as_deref() == Some(XSD))
-}
-
-fn xsd_child<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    xsd_children(node).find(|child| child.name == name)
-}
-
-/// Where an element of a schema stands, as far as it says itself.
-pub(crate) fn path(node: &Node) -> String {
-    let named = node.attribute(None, "name").or_else(|| node.attribute(None, "ref"));
-    match named.or_else(|| node.attribute(None, "base")) {
-        Some(name) => format!("{}[{name}]", node.name),
-        None => node.name.clone(),
-    }
-}
-
-/// `xs:documentation` of a component, in one line.
-pub(super) fn documentation(node: &Node) -> Option<String> {
-    let annotation = xsd_child(node, "annotation")?;
-    let texts = xsd_children(annotation).filter(|child| child.name == "documentation");
-    let words: Vec<String> = texts.map(all_text).collect();
-    let text = words.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
-    let text: String = text.chars().filter(|c| !c.is_control()).take(MAX_DOCUMENTATION).collect();
-    (!text.is_empty()).then_some(text)
-}
-
-/// The text of an element and of all below it: documentation is often marked up.
-pub(crate) fn all_text(node: &Node) -> String {
-    let mut text = String::new();
-    for child in &node.children {
-        match child {
-            tollbridge_xml::Node::Text(own) => text.push_str(own),
-            tollbridge_xml::Node::Element(element) => {
-                text.push(' ');
-                text.push_str(&all_text(element));
-            }
-        }
-    }
-    text
 }

@@ -2,24 +2,32 @@
 //!
 //! A [`Types`] is an arena: recursive types point to each other by [`TypeId`]. Element content
 //! is a tree of [`Particle`]s whose leaves each have a key in JSON, unique in their type where
-//! the tree does not say otherwise: `compile` gives content that names cannot tell apart, or
+//! the tree does not say otherwise: `shape` gives content that names cannot tell apart, or
 //! whose order matters, a [`Term::Ordered`], which is `#content` in JSON.
+//!
+//! `compile` gives types their places; `content`, `particle`, `atom` and `array` say what one
+//! is made of; `schema` and `words` tell it to agents.
 //!
 //! A type that cannot be compiled is [`Body::Broken`] and costs the operations that reach it.
 //! Plans know nothing of envelopes or of JSON Schema, and never change once compiled.
 
+mod array;
+mod atom;
 mod compile;
+mod content;
 mod particle;
 mod schema;
 mod shape;
 mod words;
+mod written;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-pub(crate) use compile::{Compiler, all_text};
+pub(crate) use compile::Compiler;
 pub(crate) use particle::bare;
 pub(crate) use schema::{Members, SchemaWriter};
+pub(crate) use written::all_text;
 
 use crate::name::QName;
 use crate::xsd::simple::Simple;
@@ -59,8 +67,8 @@ pub(crate) enum Body {
 #[derive(Debug)]
 pub(crate) struct Complex {
     pub(crate) attributes: Vec<Attribute>,
-    /// Attributes of other namespaces are allowed.
-    pub(crate) any_attribute: bool,
+    /// Which attributes are allowed beside these.
+    pub(crate) any_attribute: Option<Wildcard>,
     pub(crate) content: Content,
     /// No element is of this type itself.
     pub(crate) is_abstract: bool,
@@ -218,7 +226,7 @@ pub(crate) enum Term {
     Ordered(Box<Particle>),
 }
 
-/// `xs:any`: which namespaces its elements may have (part 1 §3.10.1).
+/// `xs:any` and `xs:anyAttribute`: which namespaces are allowed (part 1 §3.10.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wildcard {
     Any,
@@ -226,6 +234,8 @@ pub(crate) enum Wildcard {
     Other(Option<Arc<str>>),
     /// These; `None` is no namespace.
     Of(Vec<Option<Arc<str>>>),
+    /// Any but these.
+    Not(Vec<Option<Arc<str>>>),
 }
 
 impl Wildcard {
@@ -234,6 +244,19 @@ impl Wildcard {
             Self::Any => true,
             Self::Other(own) => namespace.is_some() && namespace != own.as_deref(),
             Self::Of(listed) => listed.iter().any(|one| one.as_deref() == namespace),
+            Self::Not(listed) => listed.iter().all(|one| one.as_deref() != namespace),
+        }
+    }
+
+    /// What either allows; where that has no form of its own, anything (part 1 §3.10.6.3).
+    pub(crate) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (one, other) if one == other => one,
+            (Self::Of(mut one), Self::Of(other)) => {
+                one.extend(other);
+                Self::Of(one)
+            }
+            _ => Self::Any,
         }
     }
 }
@@ -306,7 +329,7 @@ impl Types {
             Body::Complex(complex) => {
                 matches!(complex.content, Content::Simple(_))
                     && complex.attributes.is_empty()
-                    && !complex.any_attribute
+                    && complex.any_attribute.is_none()
                     && !complex.is_polymorphic
             }
             Body::Anything | Body::Broken(_) => false,

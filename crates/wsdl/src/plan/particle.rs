@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tollbridge_xml::Element as Node;
 
-use super::compile::{Compiler, documentation, path, qname, xsd_children};
+use super::compile::Compiler;
+use super::written::{documentation, path, qname, xsd_children};
 use super::{Element, Fault, Particle, Term, TypeId, UNBOUNDED, Variant, Wildcard};
 use crate::name::QName;
 use crate::xsd::{Component, Kind, XSD};
@@ -218,18 +219,23 @@ pub(super) fn labelled(mut variants: Vec<Variant>) -> Vec<Variant> {
     variants
 }
 
-fn wildcard(at: Component<'_>) -> Wildcard {
-    let target = at.context.target.map(Arc::from);
+/// What an `any` or an `anyAttribute` allows.
+pub(super) fn wildcard(at: Component<'_>) -> Wildcard {
+    let target: Option<Arc<str>> = at.context.target.map(Arc::from);
+    let listed = |listed: &str| {
+        let each = |name: &str| match name {
+            "##targetNamespace" => target.clone(),
+            "##local" => None,
+            name => Some(name.into()),
+        };
+        listed.split_ascii_whitespace().map(each).collect()
+    };
+    if let Some(refused) = at.element.attribute(None, "notNamespace") {
+        return Wildcard::Not(listed(refused));
+    }
     match at.element.attribute(None, "namespace").map(str::trim) {
         None | Some("##any" | "") => Wildcard::Any,
         Some("##other") => Wildcard::Other(target),
-        Some(listed) => {
-            let each = |name: &str| match name {
-                "##targetNamespace" => target.clone(),
-                "##local" => None,
-                name => Some(name.into()),
-            };
-            Wildcard::Of(listed.split_ascii_whitespace().map(each).collect())
-        }
+        Some(allowed) => Wildcard::Of(listed(allowed)),
     }
 }

@@ -31,7 +31,8 @@ pub(crate) struct Members {
     pub(crate) properties: Map<String, Value>,
     pub(crate) required: Vec<String>,
     notes: Vec<String>,
-    open: bool,
+    /// Which attributes may stand beside those that are known: a pattern of their keys.
+    open: Option<&'static str>,
 }
 
 /// Where a particle stands.
@@ -58,8 +59,13 @@ impl Members {
         if !self.required.is_empty() {
             object.insert("required".into(), self.required.into());
         }
-        if self.open {
-            object.insert("patternProperties".into(), json!({r"^@\{": {"type": "string"}}));
+        if let Some(pattern) = self.open {
+            // What the pattern says holds for the members above as well, where it matches them.
+            let known = object.get("properties").and_then(Value::as_object);
+            let prefix = pattern.trim_start_matches('^').replace('\\', "");
+            let meets = known.is_some_and(|known| known.keys().any(|key| key.starts_with(&prefix)));
+            let value = if meets { json!({}) } else { json!({"type": "string"}) };
+            object.insert("patternProperties".into(), json!({pattern: value}));
         }
         object.insert("additionalProperties".into(), false.into());
         object
@@ -228,7 +234,7 @@ impl<'t> SchemaWriter<'t> {
     }
 
     fn complex_value(&mut self, id: TypeId, complex: &Complex, mut members: Members) -> Value {
-        let bare = complex.attributes.is_empty() && !complex.any_attribute;
+        let bare = complex.attributes.is_empty() && complex.any_attribute.is_none();
         if let (Content::Simple(simple), true, false) =
             (&complex.content, bare, complex.is_polymorphic)
         {
@@ -273,7 +279,9 @@ impl<'t> SchemaWriter<'t> {
             }
             members.properties.insert(attribute.key.clone(), schema);
         }
-        members.open |= complex.any_attribute;
+        if let Some(wildcard) = &complex.any_attribute {
+            members.open = Some(if wildcard.allows(None) { "^@" } else { r"^@\{" });
+        }
     }
 
     fn particle(&mut self, particle: &Particle, place: Place, members: &mut Members) {

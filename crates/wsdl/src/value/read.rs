@@ -136,7 +136,7 @@ impl<'t> Reading<'t> {
     }
 
     fn complex(&mut self, node: &Node, complex: &Complex, default: Option<&str>) -> Value {
-        let bare = complex.attributes.is_empty() && !complex.any_attribute;
+        let bare = complex.attributes.is_empty() && complex.any_attribute.is_none();
         if let (Content::Simple(simple), true, false) =
             (&complex.content, bare, complex.is_polymorphic)
         {
@@ -175,7 +175,7 @@ impl<'t> Reading<'t> {
                         Some(uri) => format!("@{{{uri}}}{name}"),
                         None => format!("@{name}"),
                     };
-                    if !(complex.any_attribute && namespace.is_some()) {
+                    if !complex.any_attribute.as_ref().is_some_and(|any| any.allows(namespace)) {
                         self.note_at(&key, "nothing is known of this attribute");
                     }
                     object.insert(key, Value::String(value.clone()));

@@ -327,20 +327,24 @@ impl<'t> Writer<'t> {
             attributes.push((self.names.qualified(&attribute.name), text));
         }
         for (key, value) in object {
-            let Some(foreign) = key.strip_prefix("@{").filter(|_| complex.any_attribute) else {
-                continue;
-            };
-            if complex.attributes.iter().any(|attribute| attribute.key == *key) {
+            let is_known = complex.attributes.iter().any(|attribute| attribute.key == *key);
+            if is_known || !is_foreign(complex, key) {
                 continue;
             }
             let here = pointer(at, key);
-            let name = foreign.split_once('}').filter(|(uri, local)| {
-                !uri.is_empty() && uri.chars().all(chars::is_xml) && chars::is_nc_name(local)
-            });
-            let (uri, local) = name.ok_or_else(|| refused(&here, "a name @{namespace}local"))?;
+            let name =
+                foreign_name(key).ok_or_else(|| refused(&here, "a name @{namespace}local"))?;
+            if !complex
+                .any_attribute
+                .as_ref()
+                .is_some_and(|any| any.allows(name.namespace.as_deref()))
+            {
+                let expected = "an attribute of a namespace that the schema allows here";
+                return Err(refused(&here, expected));
+            }
             let text = value.as_str().filter(|text| text.chars().all(chars::is_xml));
             let text = text.ok_or_else(|| refused(&here, "text"))?.to_owned();
-            attributes.push((self.names.qualified(&QName::new(Some(uri), local)), text));
+            attributes.push((self.names.qualified(&name), text));
         }
         Ok(())
     }
@@ -476,6 +480,34 @@ impl<'t> Writer<'t> {
     }
 }
 
+/// Whether a member is an attribute that only a wildcard lets in: `@{namespace}name`, or
+/// `@name` where attributes without a namespace are let in too.
+fn is_foreign(complex: &Complex, key: &str) -> bool {
+    let Some(any) = &complex.any_attribute else { return false };
+    match key.strip_prefix('@') {
+        Some(spelled) if spelled.starts_with('{') => true,
+        Some("type") if complex.is_polymorphic => false,
+        Some(_) => any.allows(None),
+        None => false,
+    }
+}
+
+/// The name that such a member spells.
+fn foreign_name(key: &str) -> Option<QName> {
+    let spelled = key.strip_prefix('@')?;
+    let (namespace, local) = match spelled.strip_prefix('{') {
+        Some(rest) => {
+            let (uri, local) = rest.split_once('}')?;
+            (
+                Some(uri).filter(|uri| !uri.is_empty() && uri.chars().all(chars::is_xml))?.into(),
+                local,
+            )
+        }
+        None => (None, spelled),
+    };
+    chars::is_nc_name(local).then(|| QName::new(namespace, local))
+}
+
 /// Refuses members that the type does not have.
 pub(crate) fn known(complex: &Complex, object: &Map<String, Value>, at: &str) -> Written {
     let mut named: Vec<&str> = complex.attributes.iter().map(|a| a.key.as_str()).collect();
@@ -486,8 +518,7 @@ pub(crate) fn known(complex: &Complex, object: &Map<String, Value>, at: &str) ->
     }
     let stranger = object.keys().find(|key| {
         let by_type = complex.is_polymorphic && *key == "@type";
-        let foreign = complex.any_attribute && key.starts_with("@{");
-        !(by_type || foreign || named.contains(&key.as_str()))
+        !(by_type || is_foreign(complex, key) || named.contains(&key.as_str()))
     });
     match stranger {
         None => Ok(()),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use http::Method;
 use tollbridge_xml::Element as Node;
 use url::Url;
 
@@ -14,7 +15,11 @@ use crate::plan::Fault;
 pub(super) const SOAP_11: &str = "http://schemas.xmlsoap.org/wsdl/soap/";
 /// The namespace of its SOAP 1.2 binding.
 pub(super) const SOAP_12: &str = "http://schemas.xmlsoap.org/wsdl/soap12/";
-const HTTP: &str = "http://schemas.xmlsoap.org/wsdl/http/";
+/// The namespace of WSDL 1.1's binding to plain HTTP.
+pub(super) const HTTP: &str = "http://schemas.xmlsoap.org/wsdl/http/";
+
+/// The namespace of WSDL's MIME binding.
+pub(super) const MIME: &str = "http://schemas.xmlsoap.org/wsdl/mime/";
 
 /// Transports that are HTTP: SOAP 1.1's, SOAP 1.2's, and what some say instead.
 const HTTP_TRANSPORTS: [&str; 4] = [
@@ -44,15 +49,29 @@ pub(super) struct Port<'d> {
     target: Option<&'d str>,
 }
 
-/// A SOAP binding over HTTP, with its port type.
+/// A binding that can be bridged, with its port type.
 pub(super) struct Binding<'d> {
     pub(super) node: &'d Node,
     pub(super) target: Option<&'d str>,
-    pub(super) version: SoapVersion,
-    pub(super) soap: &'static str,
-    pub(super) style: &'d str,
+    pub(super) protocol: Protocol<'d>,
     pub(super) port_type: &'d Node,
     pub(super) servers: Vec<String>,
+}
+
+/// What a binding speaks, over HTTP in any case.
+pub(super) enum Protocol<'d> {
+    Soap(Soap<'d>),
+    /// Plain HTTP (WSDL 1.1 §4), with this method.
+    Http(Method),
+}
+
+/// WSDL's binding to SOAP.
+#[derive(Clone, Copy)]
+pub(super) struct Soap<'d> {
+    pub(super) version: SoapVersion,
+    /// The namespace of its extension elements.
+    pub(super) namespace: &'static str,
+    pub(super) style: &'d str,
 }
 
 impl<'d> Binding<'d> {
@@ -143,29 +162,8 @@ impl<'d> Definitions<'d> {
         };
         let place_of_binding =
             format!("/definitions/binding[{}]", node.attribute(None, "name").unwrap_or_default());
-        let extension = |namespace: &str| {
-            node.elements().find(|child| {
-                child.name == "binding" && child.namespace.as_deref() == Some(namespace)
-            })
-        };
-        let (version, soap, extension) = match (extension(SOAP_11), extension(SOAP_12)) {
-            (Some(found), _) => (SoapVersion::V1_1, SOAP_11, found),
-            (None, Some(found)) => (SoapVersion::V1_2, SOAP_12, found),
-            (None, None) if extension(HTTP).is_some() => {
-                return Err(Fault::new(
-                    place_of_binding,
-                    "its binding is to plain HTTP, which is not bridged",
-                ));
-            }
-            (None, None) => {
-                return Err(Fault::new(place_of_binding, "expected a binding to SOAP 1.1 or 1.2"));
-            }
-        };
-        let transport = extension.attribute(None, "transport").unwrap_or(HTTP_TRANSPORTS[0]).trim();
-        if !HTTP_TRANSPORTS.contains(&transport) {
-            let reason = format!("its transport is `{transport}`, and only HTTP is bridged");
-            return Err(Fault::new(place_of_binding, reason));
-        }
+        let protocol =
+            protocol(node).map_err(|reason| Fault::new(place_of_binding.clone(), reason))?;
         let spelled = node.attribute(None, "type").unwrap_or_default();
         let Some(&port_type) = look_up(&self.port_types, node, spelled, target) else {
             let reason = format!("the port type `{spelled}` is not defined");
@@ -182,22 +180,63 @@ impl<'d> Definitions<'d> {
         });
         let servers = resolved
             .filter(|url| matches!(url.scheme(), "http" | "https"))
-            .map(|url| url.as_str().trim_end_matches('/').to_owned());
-        Ok(Binding {
-            node,
-            target,
-            version,
-            soap,
-            style: extension.attribute(None, "style").unwrap_or("document").trim(),
-            port_type,
-            servers: servers.into_iter().collect(),
-        })
+            .map(|url| url.as_str().to_owned());
+        Ok(Binding { node, target, protocol, port_type, servers: servers.into_iter().collect() })
+    }
+}
+
+/// What a binding speaks, or why that is not bridged.
+fn protocol(node: &Node) -> Result<Protocol<'_>, String> {
+    let extension = |namespace: &str| {
+        node.elements()
+            .find(|child| child.name == "binding" && child.namespace.as_deref() == Some(namespace))
+    };
+    let (version, namespace, extension) = match (extension(SOAP_11), extension(SOAP_12)) {
+        (Some(found), _) => (SoapVersion::V1_1, SOAP_11, found),
+        (None, Some(found)) => (SoapVersion::V1_2, SOAP_12, found),
+        (None, None) => match extension(HTTP) {
+            Some(http) => return plain(http),
+            None => return Err(not_bridged(node)),
+        },
+    };
+    let transport = extension.attribute(None, "transport").unwrap_or(HTTP_TRANSPORTS[0]).trim();
+    if !HTTP_TRANSPORTS.contains(&transport) {
+        return Err(format!("its transport is `{transport}`, and only HTTP is bridged"));
+    }
+    let style = extension.attribute(None, "style").unwrap_or("document").trim();
+    Ok(Protocol::Soap(Soap { version, namespace, style }))
+}
+
+/// WSDL 1.1 §4.3 has GET and POST; some services say others.
+fn plain(extension: &Node) -> Result<Protocol<'_>, String> {
+    let verb = extension.attribute(None, "verb").unwrap_or_default().trim();
+    match verb.to_ascii_uppercase().as_str() {
+        "GET" => Ok(Protocol::Http(Method::GET)),
+        "POST" => Ok(Protocol::Http(Method::POST)),
+        "PUT" => Ok(Protocol::Http(Method::PUT)),
+        "DELETE" => Ok(Protocol::Http(Method::DELETE)),
+        _ => Err(format!("its binding to HTTP has the verb `{verb}`, which is not bridged")),
+    }
+}
+
+/// Names what a binding is to, where it is neither to SOAP nor to HTTP.
+fn not_bridged(node: &Node) -> String {
+    let foreign = node
+        .elements()
+        .find(|child| child.name == "binding" || child.name == "address")
+        .and_then(|child| child.namespace.as_deref())
+        .filter(|namespace| *namespace != WSDL);
+    match foreign {
+        Some(namespace) => {
+            format!("its binding is to `{namespace}`; SOAP and HTTP are bridged")
+        }
+        None => "expected a binding to SOAP 1.1, SOAP 1.2 or HTTP".to_owned(),
     }
 }
 
 /// What a name spells: in the namespace of its prefix, else in that of its document, which
 /// old generators meant.
-fn look_up<'m, T>(
+pub(super) fn look_up<'m, T>(
     map: &'m HashMap<QName, T>,
     at: &Node,
     spelled: &str,

@@ -1,33 +1,35 @@
-//! WSDL 1.1 documents into neutral operations.
+//! WSDL documents into neutral operations.
 //!
 //! [`definitions`] finds what the documents define; [`operation`] reads one operation of one
-//! port into the elements that it needs; this file asks the compiler for their types, and
-//! makes operations of what came out whole. One broken operation is set aside with a place
-//! and a reason, and costs no other.
+//! SOAP port into the elements that it needs, [`http`] one of a port over plain HTTP, [`two`]
+//! those of WSDL 2.0; [`draft`] makes operations of what came out whole. One broken operation
+//! is set aside with a place and a reason, and costs no other.
 //!
 //! Follows WSDL 1.1 (W3C Note of 15 March 2001) with its SOAP binding (§3), the SOAP 1.2
 //! binding of it (W3C Submission of 5 April 2006), and the Basic Profile 1.1 where the Note
 //! leaves a choice.
 
 mod definitions;
+mod draft;
+mod http;
 mod operation;
+mod parts;
 mod policy;
 mod schema;
+mod two;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use tollbridge_operation::{
-    ApiName, Description, Effect, EffectSource, Operation, OperationId, OperationKey, Skipped,
-    Warning,
+    ApiName, Description, Effect, Operation, OperationKey, Skipped, Warning,
 };
 use url::Url;
 
-use self::definitions::{Definitions, Port};
-use self::operation::{Draft, Identity};
-use crate::binding::SoapBinding;
-use crate::documents::{Documents, Source, WSDL};
-use crate::message::OperationPlan;
+use self::definitions::{Definitions, Port, Protocol};
+use self::draft::Draft;
+use self::operation::Identity;
+use crate::documents::{Documents, Source, WSDL, WSDL_2};
 use crate::plan::{Compiler, Fault};
 use crate::xsd::{self, Schemas};
 
@@ -49,15 +51,11 @@ pub enum ReadError {
     #[error("this is XML or HTML, and no WSDL that can be read: {0}")]
     Xml(String),
     /// It is XML, and something else.
-    #[error("expected `definitions` of WSDL 1.1 as the root, and found `{0}`")]
+    #[error(
+        "expected `definitions` of WSDL 1.1 or `description` of WSDL 2.0 as the root, and found `{0}`"
+    )]
     Root(String),
-    /// WSDL 2.0.
-    #[error("it is WSDL 2.0, which is not read; most services that have it offer WSDL 1.1 as well")]
-    Version2,
 }
-
-/// WSDL 2.0.
-const WSDL_2: &str = "http://www.w3.org/ns/wsdl";
 
 /// Whether bytes look like XML at all, and so like no OpenAPI document.
 pub fn is_xml(bytes: &[u8]) -> bool {
@@ -75,11 +73,11 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
     let documents = Documents::load(bytes, options.source, options.documents)
         .map_err(|error| ReadError::Xml(error.to_string()))?;
     let root = &documents.get(0).root;
-    match (root.namespace.as_deref(), root.name.as_str()) {
-        (Some(WSDL), "definitions") => {}
-        (Some(WSDL_2), _) => return Err(ReadError::Version2),
+    let format = match (root.namespace.as_deref(), root.name.as_str()) {
+        (Some(WSDL), "definitions") => "WSDL 1.1",
+        (Some(WSDL_2), "description") => "WSDL 2.0",
         (_, name) => return Err(ReadError::Root(name.chars().take(80).collect())),
-    }
+    };
     let bundled: Vec<_> = xsd::texts()
         .into_iter()
         .filter_map(|text| tollbridge_xml::parse(text.as_bytes()).ok())
@@ -87,8 +85,8 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
     let schemas = Schemas::new(&documents, &bundled);
     let definitions = Definitions::new(&documents);
     let mut compiler = Compiler::new(&documents, &schemas);
-    let mut skipped = Vec::new();
-    let mut drafts = Vec::new();
+    let two::Outcome { title, drafts, mut skipped } = two::drafts(&documents, &mut compiler);
+    let mut drafts: Vec<Draft> = drafts.into_iter().map(Draft::Soap).collect();
     for port in definitions.ports() {
         draft_port(&definitions, port, &mut compiler, &mut drafts, &mut skipped);
     }
@@ -100,38 +98,34 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
             message: format!("it could not be read: {}", missing.reason),
         })
         .collect();
-    if definitions.ports().next().is_none() {
+    if drafts.is_empty() && skipped.is_empty() && definitions.ports().next().is_none() {
         warnings.push(Warning {
-            pointer: "/definitions".to_owned(),
+            pointer: format!("/{}", root.name),
             message: "expected a service with a port; there is nothing to call".to_owned(),
         });
     }
     let (types, told) = compiler.finish();
     warnings.extend(told);
     let types = Arc::new(types);
-    let mut operations: Vec<Operation> = Vec::new();
+    let mut operations = Vec::new();
     let mut shared = schema::Shared::default();
-    let mut first_of: HashMap<Identity, OperationKey> = HashMap::new();
     for (key, draft) in keyed(drafts) {
-        let pointer = draft.pointer.clone();
-        let identity = draft.identity.clone();
-        match finish(options, &key, draft, &types, &mut shared) {
-            Ok(mut operation) => {
-                operation.twin_of = first_of.get(&identity).cloned();
-                first_of.entry(identity).or_insert_with(|| operation.id.key.clone());
-                operations.push(operation);
-            }
+        let pointer = draft.pointer().to_owned();
+        match draft.finish(options, &key, &types, &mut shared) {
+            Ok(operation) => operations.push((draft, operation)),
             Err(Fault { pointer: at, reason }) => {
                 let pointer = if at.is_empty() { pointer } else { at };
                 skipped.push(Skipped { key, endpoint: None, pointer, reason });
             }
         }
     }
-    let title = definitions.title().unwrap_or_else(|| options.api.as_str().to_owned());
+    let operations = twins(operations);
+    let title = title.or_else(|| definitions.title());
+    let title = title.unwrap_or_else(|| options.api.as_str().to_owned());
     Ok(Description {
         title,
         version: String::new(),
-        format: "WSDL 1.1".to_owned(),
+        format: format.to_owned(),
         operations,
         skipped,
         warnings,
@@ -166,7 +160,17 @@ fn draft_port<'d>(
     for bound in binding.operations() {
         let name = bound.attribute(None, "name").unwrap_or("?").trim();
         let key = format!("{prefix}.{name}");
-        match operation::draft(definitions, &port, &binding, bound, key.clone(), compiler) {
+        let draft = match &binding.protocol {
+            Protocol::Soap(soap) => {
+                operation::draft(definitions, &port, &binding, *soap, bound, key.clone(), compiler)
+                    .map(Draft::Soap)
+            }
+            Protocol::Http(method) => {
+                http::draft(definitions, &port, &binding, method, bound, key.clone(), compiler)
+                    .map(Draft::Http)
+            }
+        };
+        match draft {
             Ok(draft) => drafts.push(draft),
             Err(fault) => skipped.push(set_aside(key, fault)),
         }
@@ -177,14 +181,14 @@ fn draft_port<'d>(
 fn keyed(drafts: Vec<Draft>) -> Vec<(String, Draft)> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for draft in &drafts {
-        *counts.entry(draft.key.clone()).or_default() += 1;
+        *counts.entry(draft.key().to_owned()).or_default() += 1;
     }
     let mut taken: HashMap<String, usize> = HashMap::new();
     let mut keyed = Vec::new();
     for draft in drafts {
-        let mut key = draft.key.clone();
+        let mut key = draft.key().to_owned();
         if counts[&key] > 1 {
-            key = format!("{key}#{}", draft.input_name.as_deref().unwrap_or("input"));
+            key = format!("{key}#{}", draft.input_name().unwrap_or("input"));
         }
         let n = taken.entry(key.clone()).or_default();
         *n += 1;
@@ -196,59 +200,38 @@ fn keyed(drafts: Vec<Draft>) -> Vec<(String, Draft)> {
     keyed
 }
 
-fn finish(
-    options: &ReadOptions<'_>,
-    key: &str,
-    draft: Draft,
-    types: &Arc<crate::plan::Types>,
-    shared: &mut schema::Shared,
-) -> Result<Operation, Fault> {
-    let fault = |reason: String| Fault::new(draft.pointer.clone(), reason);
-    let (input, output) = draft.messages(types);
-    let roots = input.roots().into_iter().chain(draft.headers.iter().map(|header| header.ty));
-    if let Some(broken) = types.broken(roots) {
-        return Err(broken.clone());
+/// What is again what another port has: the port type's operation through a later port, and
+/// over plain HTTP what the service has over SOAP.
+fn twins(operations: Vec<(Draft, Operation)>) -> Vec<Operation> {
+    let mut first_of: HashMap<Identity, OperationKey> = HashMap::new();
+    let mut by_name: HashMap<(String, String), OperationKey> = HashMap::new();
+    for (draft, operation) in &operations {
+        if let Draft::Soap(draft) = draft {
+            first_of.entry(draft.identity.clone()).or_insert_with(|| operation.id.key.clone());
+            by_name
+                .entry((draft.service.clone(), draft.name.clone()))
+                .or_insert_with(|| operation.id.key.clone());
+        }
     }
-    // An answer whose type is broken is read as it comes.
-    let output = output.filter(|output| types.broken(output.roots()).is_none());
-    let faults: Vec<_> =
-        draft.faults.iter().filter(|fault| types.broken([fault.ty]).is_none()).cloned().collect();
-    let input_schema = schema::input(types, &input, &draft.headers, shared);
-    let output_schema = output.as_ref().map(|output| schema::output(types, output, shared));
-    let (effect, idempotent) = effect(&draft.name);
-    let operation_key = OperationKey::new(key).map_err(|error| fault(error.to_string()))?;
-    let plan = OperationPlan {
-        version: draft.version,
-        action: draft.action.clone(),
-        types: Arc::clone(types),
-        headers: draft.headers.clone(),
-        input,
-        output,
-        faults,
-    };
-    let binding = SoapBinding::new(plan).map_err(|error| fault(error.to_string()))?;
-    Ok(Operation {
-        id: OperationId { api: options.api.clone(), key: operation_key },
-        endpoint: None,
-        summary: draft.summary,
-        description: draft.documentation,
-        tags: vec![draft.service],
-        deprecated: false,
-        effect,
-        effect_source: EffectSource::Inferred,
-        idempotent,
-        input: input_schema,
-        output: output_schema,
-        security: draft.security,
-        servers: draft.servers,
-        twin_of: None,
-        binding: Arc::new(binding),
-    })
+    let mut all = Vec::new();
+    for (draft, mut operation) in operations {
+        let key = operation.id.key.clone();
+        let first = match &draft {
+            Draft::Soap(draft) => first_of.get(&draft.identity).cloned(),
+            Draft::Http(draft) => {
+                let named = (draft.service.clone(), draft.name.clone());
+                Some(by_name.entry(named).or_insert_with(|| key.clone()).clone())
+            }
+        };
+        operation.twin_of = first.filter(|first| *first != key);
+        all.push(operation);
+    }
+    all
 }
 
 /// What an operation may do, as far as its name tells. A name that sounds like reading does
 /// not make it safe to repeat, so all others are writes until `tools.toml` says otherwise.
-fn effect(name: &str) -> (Effect, bool) {
+pub(super) fn effect(name: &str) -> (Effect, bool) {
     const DESTRUCTIVE: [&str; 6] = ["delete", "remove", "cancel", "destroy", "purge", "drop"];
     let name = name.to_lowercase();
     if DESTRUCTIVE.iter().any(|word| name.starts_with(word)) {

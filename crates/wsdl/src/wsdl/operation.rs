@@ -5,18 +5,16 @@ use std::sync::Arc;
 use tollbridge_operation::SecurityRequirement;
 use tollbridge_xml::Element as Node;
 
-use super::definitions::{Binding, Definitions, Port, children};
+use super::definitions::{Binding, Definitions, MIME, Port, Soap, children};
+use super::parts::PartReader;
 use super::policy;
 use crate::message::{Message, Names, Shape, SoapVersion, wrapped};
 use crate::name::QName;
 use crate::plan::{Compiler, Content, Element, Fault, Types, all_text};
-use crate::xsd::{Component, SOAP_ENC};
+use crate::xsd::SOAP_ENC;
 
 /// Characters of an operation's documentation.
 const MAX_DOCUMENTATION: usize = 2000;
-
-/// The namespace of WSDL's MIME binding.
-const MIME: &str = "http://schemas.xmlsoap.org/wsdl/mime/";
 
 /// An operation in the making.
 pub(super) struct Draft {
@@ -35,15 +33,17 @@ pub(super) struct Draft {
     pub(super) faults: Vec<Arc<Element>>,
     /// What is the same for an operation through each port of its service.
     pub(super) identity: Identity,
-    input: Parts,
-    output: Option<Parts>,
+    /// The description says that it changes nothing (WSDL 2.0 part 2 §3.1).
+    pub(super) safe: bool,
+    pub(super) input: Parts,
+    pub(super) output: Option<Parts>,
 }
 
 /// An operation of a service, whichever its port: service, port type, name and input's name.
 pub(super) type Identity = (String, *const Node, String, Option<String>);
 
 /// A message's body before it is known whether it is wrapped.
-enum Parts {
+pub(super) enum Parts {
     Document { elements: Vec<Arc<Element>> },
     Rpc { wrapper: QName, elements: Vec<Arc<Element>>, encoded: bool },
 }
@@ -53,6 +53,7 @@ pub(super) fn draft<'d>(
     definitions: &Definitions<'d>,
     port: &Port<'d>,
     binding: &Binding<'d>,
+    soap: Soap<'d>,
     bound: &'d Node,
     key: String,
     compiler: &mut Compiler<'d>,
@@ -63,7 +64,7 @@ pub(super) fn draft<'d>(
         binding.node.attribute(None, "name").unwrap_or_default()
     );
     let fault = |reason: String| Fault::new(pointer.clone(), reason);
-    let abstract_operation = abstract_operation(binding.port_type, bound, &name)
+    let abstract_operation = abstract_operation(binding, bound)
         .ok_or_else(|| fault("its port type has no operation of that name".to_owned()))?;
     let said_input = children(abstract_operation, "input").next();
     let said_output = children(abstract_operation, "output").next();
@@ -78,16 +79,15 @@ pub(super) fn draft<'d>(
             "its output comes before its input: solicit-response is not bridged".to_owned(),
         ));
     }
-    let soap = |node: &'d Node, name: &str| {
-        node.elements()
-            .find(|child| child.name == name && child.namespace.as_deref() == Some(binding.soap))
-    };
-    let extension = soap(bound, "operation");
+    let extension = bound.elements().find(|child| {
+        child.name == "operation" && child.namespace.as_deref() == Some(soap.namespace)
+    });
     let style = extension
         .and_then(|extension| extension.attribute(None, "style"))
-        .unwrap_or(binding.style)
+        .unwrap_or(soap.style)
         .trim();
-    let mut reader = MessageReader { definitions, binding, compiler, style, pointer: &pointer };
+    let parts = PartReader { definitions, target: binding.target, compiler, pointer: &pointer };
+    let mut reader = MessageReader { parts, soap, style };
     let bound_input = children(bound, "input").next();
     let bound_output = children(bound, "output").next();
     let headers = reader.headers(bound_input)?;
@@ -103,9 +103,9 @@ pub(super) fn draft<'d>(
         }
         None => None,
     };
-    let faults = reader.faults(abstract_operation);
+    let faults = reader.parts.faults(abstract_operation);
     let words = documentation(abstract_operation).or_else(|| documentation(bound));
-    let input_name = said_input.attribute(None, "name").map(|name| name.trim().to_owned());
+    let input_name = input_name(abstract_operation);
     Ok(Draft {
         key,
         service: port.service.to_owned(),
@@ -118,7 +118,7 @@ pub(super) fn draft<'d>(
         input_name,
         summary: words.as_ref().map(|words| first_sentence(words)),
         documentation: words,
-        version: binding.version,
+        version: soap.version,
         action: extension
             .and_then(|extension| extension.attribute(None, "soapAction"))
             .map(|action| action.trim().to_owned()),
@@ -126,6 +126,7 @@ pub(super) fn draft<'d>(
         security: policy::security(definitions, binding.node, bound),
         headers: headers.into_iter().map(|header| header.element).collect(),
         faults,
+        safe: false,
         input,
         output,
         pointer,
@@ -133,16 +134,36 @@ pub(super) fn draft<'d>(
     })
 }
 
-/// The port type's operation: by its name, and where it is overloaded by its input's.
-fn abstract_operation<'d>(port_type: &'d Node, bound: &Node, name: &str) -> Option<&'d Node> {
+/// The port type's operation: by its name, and where it is overloaded by its input's, else
+/// by its place among those of its name.
+pub(super) fn abstract_operation<'d>(binding: &Binding<'d>, bound: &Node) -> Option<&'d Node> {
+    let name = bound.attribute(None, "name").unwrap_or_default().trim();
     let named = |node: &&Node| node.attribute(None, "name").map(str::trim) == Some(name);
-    let mut all = children(port_type, "operation").filter(named);
-    let first = all.next()?;
+    let all: Vec<&Node> = children(binding.port_type, "operation").filter(named).collect();
+    if all.len() < 2 {
+        return all.first().copied();
+    }
     let wanted = children(bound, "input").next().and_then(|input| input.attribute(None, "name"));
-    let same_input = |node: &&Node| {
-        children(node, "input").next().and_then(|input| input.attribute(None, "name")) == wanted
+    let by_input = || {
+        let wanted = wanted?.trim();
+        all.iter().find(|node| input_name(node).as_deref() == Some(wanted))
     };
-    Some(std::iter::once(first).chain(all).find(same_input).unwrap_or(first))
+    let by_place = || {
+        let place = binding.operations().filter(named).position(|one| std::ptr::eq(one, bound))?;
+        all.get(place)
+    };
+    by_input().or_else(by_place).or(all.first()).copied()
+}
+
+/// The name of an operation's input, which has a default (WSDL 1.1 §2.4.5).
+pub(super) fn input_name(operation: &Node) -> Option<String> {
+    let input = children(operation, "input").next()?;
+    if let Some(name) = input.attribute(None, "name") {
+        return Some(name.trim().to_owned());
+    }
+    let name = operation.attribute(None, "name")?.trim();
+    let answers = children(operation, "output").next().is_some();
+    Some(if answers { format!("{name}Request") } else { name.to_owned() })
 }
 
 /// The parts that travel beside the envelope (WSDL 1.1 §5.3).
@@ -164,32 +185,19 @@ struct Header {
 }
 
 struct MessageReader<'r, 'd> {
-    definitions: &'r Definitions<'d>,
-    binding: &'r Binding<'d>,
-    compiler: &'r mut Compiler<'d>,
+    parts: PartReader<'r, 'd>,
+    soap: Soap<'d>,
     style: &'r str,
-    pointer: &'r str,
 }
 
 impl<'d> MessageReader<'_, 'd> {
-    fn fault(&self, reason: impl Into<String>) -> Fault {
-        Fault::new(self.pointer, reason)
-    }
-
-    fn message(&self, node: &Node) -> Result<&'d Node, Fault> {
-        let spelled = node.attribute(None, "message").unwrap_or_default();
-        self.definitions
-            .message(node, spelled, self.binding.target)
-            .ok_or_else(|| self.fault(format!("the message `{spelled}` is not defined")))
-    }
-
     /// The extension elements of a binding's input or output, inside a MIME part or not.
     fn extensions(&self, bound: &'d Node, name: &'static str) -> Vec<&'d Node> {
         let mut found = Vec::new();
         let mut next = vec![bound];
         while let Some(node) = next.pop() {
             for child in node.elements() {
-                if child.namespace.as_deref() == Some(self.binding.soap) {
+                if child.namespace.as_deref() == Some(self.soap.namespace) {
                     if child.name == name {
                         found.push(child);
                     }
@@ -208,7 +216,7 @@ impl<'d> MessageReader<'_, 'd> {
         wrapper: &str,
         headers: &[Header],
     ) -> Result<Parts, Fault> {
-        let message = self.message(said)?;
+        let message = self.parts.message(said)?;
         let body = bound.and_then(|bound| self.extensions(bound, "body").first().copied());
         let attached = bound.map(attached).unwrap_or_default();
         let says = |name: &str| body.and_then(|body| body.attribute(None, name)).map(str::trim);
@@ -216,8 +224,7 @@ impl<'d> MessageReader<'_, 'd> {
         let wanted: Option<Vec<&str>> =
             says("parts").map(|parts| parts.split_ascii_whitespace().collect());
         let mut parts = Vec::new();
-        for part in children(message, "part") {
-            let name = part.attribute(None, "name").unwrap_or_default().trim();
+        for (name, part) in PartReader::parts(message) {
             let in_header = headers
                 .iter()
                 .any(|header| std::ptr::eq(header.message, message) && header.part == name);
@@ -230,103 +237,58 @@ impl<'d> MessageReader<'_, 'd> {
             }
         }
         if self.style == "rpc" {
-            if encoded && self.binding.version == SoapVersion::V1_2 {
-                return Err(self.fault("it uses SOAP 1.2's encoding, which is not bridged"));
+            if encoded && self.soap.version == SoapVersion::V1_2 {
+                return Err(self.parts.fault("it uses SOAP 1.2's encoding, which is not bridged"));
             }
             let style = says("encodingStyle");
             if encoded && style.is_some_and(|style| !style.split(' ').any(|one| one == SOAP_ENC)) {
-                return Err(self.fault("it uses an encoding other than SOAP 1.1's"));
+                return Err(self.parts.fault("it uses an encoding other than SOAP 1.1's"));
             }
-            let namespace = says("namespace").filter(|uri| !uri.is_empty()).or(self.binding.target);
+            let namespace = says("namespace").filter(|uri| !uri.is_empty()).or(self.parts.target);
             let mut elements = Vec::new();
             for (name, part) in parts {
-                elements.push(self.part(name, part)?);
+                elements.push(self.parts.part(name, part)?);
             }
             return Ok(Parts::Rpc { wrapper: QName::new(namespace, wrapper), elements, encoded });
         }
         if encoded {
-            return Err(self.fault("it is document/encoded, which no two services write alike"));
+            return Err(self
+                .parts
+                .fault("it is document/encoded, which no two services write alike"));
         }
         let mut elements = Vec::new();
         for (name, part) in parts {
             // WSDL 1.1 §3.5 gives the body itself that type, the Basic Profile (R2204) forbids
             // it, and services that have it mean an element of the part's name.
             if part.attribute(None, "element").is_none() {
-                self.compiler.warn(
-                    self.pointer,
-                    format!(
-                        "the part `{name}` has a type where document style wants an element; \
-                         an element of that name in no namespace is taken for it"
-                    ),
-                );
+                self.parts.warn(format!(
+                    "the part `{name}` has a type where document style wants an element; \
+                     an element of that name in no namespace is taken for it"
+                ));
             }
-            elements.push(self.part(name, part)?);
+            elements.push(self.parts.part(name, part)?);
         }
         Ok(Parts::Document { elements })
-    }
-
-    fn part(&mut self, name: &str, part: &'d Node) -> Result<Arc<Element>, Fault> {
-        if let Some(spelled) = part.attribute(None, "element") {
-            return self.element(part, spelled);
-        }
-        let spelled = part.attribute(None, "type").unwrap_or("xs:anyType").trim();
-        let type_name = self.qname(part, spelled)?;
-        let ty = self.compiler.type_named(&type_name, None::<Component<'d>>)?;
-        // Parts are in no namespace (Basic Profile 1.1 R2735).
-        Ok(Arc::new(crate::plan::bare(QName::new(None, name), ty)))
-    }
-
-    fn element(&mut self, part: &Node, spelled: &str) -> Result<Arc<Element>, Fault> {
-        let name = self.qname(part, spelled)?;
-        self.compiler.global_element(&name, None).map_err(|fault| {
-            if fault.pointer.is_empty() { self.fault(fault.reason) } else { fault }
-        })
-    }
-
-    fn qname(&self, at: &Node, spelled: &str) -> Result<QName, Fault> {
-        let spelled = spelled.trim();
-        let (prefix, local) = spelled.split_once(':').unwrap_or(("", spelled));
-        match at.scope.namespace(prefix) {
-            Some(namespace) => Ok(QName::new(Some(namespace), local)),
-            None if prefix.is_empty() => Ok(QName::new(None, local)),
-            None if matches!(prefix, "xs" | "xsd") => Ok(QName::new(Some(crate::xsd::XSD), local)),
-            None if prefix == "tns" => Ok(QName::new(self.binding.target, local)),
-            None => Err(self.fault(format!("the prefix of `{spelled}` is not declared"))),
-        }
     }
 
     fn headers(&mut self, bound: Option<&'d Node>) -> Result<Vec<Header>, Fault> {
         let mut headers: Vec<Header> = Vec::new();
         for header in bound.map(|bound| self.extensions(bound, "header")).unwrap_or_default() {
-            let message = self.message(header)?;
+            let message = self.parts.message(header)?;
             let wanted = header.attribute(None, "part").unwrap_or_default().trim().to_owned();
-            let part = children(message, "part")
-                .find(|part| part.attribute(None, "name").map(str::trim) == Some(wanted.as_str()));
-            let Some(part) = part else {
-                return Err(self.fault(format!("the header's part `{wanted}` is not defined")));
+            let Some((_, part)) = PartReader::parts(message).find(|(name, _)| *name == wanted)
+            else {
+                self.parts.warn(format!(
+                    "the header's part `{wanted}` is not defined; the header is left out"
+                ));
+                continue;
             };
-            let element = self.part(&wanted, part)?;
+            let element = self.parts.part(&wanted, part)?;
             if headers.iter().all(|other| other.element.key() != element.key()) {
                 headers.push(Header { element, message, part: wanted });
             }
         }
         Ok(headers)
-    }
-
-    /// The elements of faults' details; what is broken of them is read as it comes.
-    fn faults(&mut self, operation: &'d Node) -> Vec<Arc<Element>> {
-        let mut found = Vec::new();
-        for fault in children(operation, "fault") {
-            let Ok(message) = self.message(fault) else { continue };
-            for part in children(message, "part") {
-                if let Some(spelled) = part.attribute(None, "element")
-                    && let Ok(element) = self.element(part, spelled)
-                {
-                    found.push(element);
-                }
-            }
-        }
-        found
     }
 }
 
@@ -391,14 +353,19 @@ fn members(complex: &crate::plan::Complex) -> Vec<String> {
     keys
 }
 
-fn documentation(node: &Node) -> Option<String> {
-    let text = all_text(children(node, "documentation").next()?);
+pub(super) fn documentation(node: &Node) -> Option<String> {
+    words(children(node, "documentation").next()?)
+}
+
+/// What an element of documentation says, in one line.
+pub(super) fn words(documentation: &Node) -> Option<String> {
+    let text = all_text(documentation);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let text: String = text.chars().filter(|c| !c.is_control()).take(MAX_DOCUMENTATION).collect();
     (!text.is_empty()).then_some(text)
 }
 
-fn first_sentence(text: &str) -> String {
+pub(super) fn first_sentence(text: &str) -> String {
     let end = text.find(". ").map_or(text.len(), |at| at + 1);
     text[..end].chars().take(200).collect()
 }

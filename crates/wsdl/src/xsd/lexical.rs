@@ -42,6 +42,16 @@ pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(packed).ok()
 }
 
+/// The bytes of a `xs:hexBinary` (§3.3.15).
+pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return None;
+    }
+    let pairs = text.as_bytes().chunks(2);
+    let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    pairs.map(octet).collect()
+}
+
 /// `xs:integer` (§3.4.13.1).
 pub(super) fn is_integer(text: &str) -> bool {
     all_digits(unsigned(text))

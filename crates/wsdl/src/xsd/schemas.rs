@@ -58,6 +58,8 @@ pub(crate) struct Context<'d> {
     chameleon: bool,
     /// The component redefines another of its name.
     redefines: bool,
+    /// The component stands in the place of another of its name.
+    overrides: bool,
 }
 
 impl<'d> Context<'d> {
@@ -176,6 +178,7 @@ impl<'d> Schemas<'d> {
             target,
             chameleon: own.is_none() && includer.is_some(),
             redefines: false,
+            overrides: false,
         };
         for child in schema.elements() {
             if let Some(kind) = Kind::of(child) {
@@ -205,7 +208,7 @@ impl<'d> Schemas<'d> {
                     let redefines = child.name == "redefine";
                     for element in child.elements() {
                         if let Some(kind) = Kind::of(element) {
-                            let context = Context { redefines, ..context };
+                            let context = Context { redefines, overrides: !redefines, ..context };
                             self.insert(kind, Component { element, context });
                         }
                     }
@@ -221,9 +224,15 @@ impl<'d> Schemas<'d> {
     fn insert(&mut self, kind: Kind, component: Component<'d>) {
         let Some(name) = component.element.attribute(None, "name") else { return };
         let key = (kind, QName::new(component.context.target, name.trim()));
-        match self.components.get(&key) {
-            Some(first) if first.context.redefines && !component.context.redefines => {
+        let changes = |one: &Component<'_>| one.context.redefines || one.context.overrides;
+        match self.components.get(&key).copied() {
+            Some(first) if changes(&first) && !changes(&component) => {
                 self.originals.entry(key).or_insert(component);
+            }
+            // What it changes was read first, from another document that includes it.
+            Some(first) if changes(&component) && !changes(&first) => {
+                self.components.insert(key.clone(), component);
+                self.originals.insert(key, first);
             }
             Some(_) => {}
             None => {
@@ -258,8 +267,8 @@ impl<'d> Schemas<'d> {
         }
     }
 
-    /// The component of that name, as `from` sees it: a redefinition that names itself means
-    /// what it redefines.
+    /// The component of that name, as `from` sees it: a redefinition that names itself, or has
+    /// a reference to itself in it, means what it redefines (part 1 §4.2.4).
     pub(crate) fn find(
         &self,
         kind: Kind,
@@ -268,9 +277,8 @@ impl<'d> Schemas<'d> {
     ) -> Option<Component<'d>> {
         let key = (kind, name.clone());
         let found = self.components.get(&key).copied()?;
-        let itself = from.is_some_and(|from| {
-            from.context.redefines && std::ptr::eq(from.element, found.element)
-        });
+        let itself = from
+            .is_some_and(|from| from.context.redefines && contains(found.element, from.element));
         if itself { self.originals.get(&key).copied() } else { Some(found) }
     }
 
@@ -317,6 +325,11 @@ fn base_of(definition: &Element) -> Option<(&Element, &str)> {
         .unwrap_or(definition);
     let derivation = content.child("extension").or_else(|| content.child("restriction"))?;
     Some((derivation, derivation.attribute(None, "base")?))
+}
+
+/// Whether an element is another, or stands somewhere in it.
+fn contains(element: &Element, other: &Element) -> bool {
+    std::ptr::eq(element, other) || element.elements().any(|child| contains(child, other))
 }
 
 fn is_schema(element: &Element) -> bool {

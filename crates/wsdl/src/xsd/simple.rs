@@ -176,6 +176,15 @@ impl Simple {
         }
     }
 
+    /// The bytes that a lexical form stands for, where the type is one of bytes.
+    pub(crate) fn octets(&self, text: &str) -> Option<Vec<u8>> {
+        match self.variety {
+            Variety::Atomic(Atomic::Base64) => lexical::base64(text),
+            Variety::Atomic(Atomic::Hex) => lexical::hex(text),
+            _ => None,
+        }
+    }
+
     /// Whether two texts are one value of the type, such as `1` and `01`.
     pub(crate) fn is_same(&self, text: &str, other: &str) -> bool {
         let (text, other) = (self.space().apply(text), self.space().apply(other));

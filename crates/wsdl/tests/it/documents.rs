@@ -124,3 +124,64 @@ fn a_wrong_namespace_is_understood_where_only_one_thing_can_be_meant() {
     assert_eq!(description.operations.len(), 1);
     assert!(description.warnings[0].message.contains("is taken for it"));
 }
+
+#[test]
+fn groups_may_be_redefined_by_themselves_and_more() {
+    let a = xsd(
+        OWN,
+        r#"<xs:group name="G"><xs:sequence><xs:element name="a" type="xs:int"/></xs:sequence></xs:group>
+           <xs:attributeGroup name="A"><xs:attribute name="p" type="xs:int"/></xs:attributeGroup>
+           <xs:complexType name="T"><xs:sequence><xs:group ref="t:G"/></xs:sequence><xs:attributeGroup ref="t:A"/></xs:complexType>"#,
+    );
+    let redefine = r#"<xs:redefine schemaLocation="a.xsd">
+        <xs:group name="G"><xs:sequence><xs:group ref="t:G"/><xs:element name="b" type="xs:int"/></xs:sequence></xs:group>
+        <xs:attributeGroup name="A"><xs:attributeGroup ref="t:A"/><xs:attribute name="q" type="xs:int"/></xs:attributeGroup>
+      </xs:redefine><xs:element"#;
+    let wsdl = echo(X, "").replacen("<xs:element", redefine, 1);
+    let operation = only(description_with(&wsdl, &[("a.xsd", &a)]));
+    survives(&operation, &json!({"x": {"@p": 1, "@q": 2, "a": 3, "b": 4}}));
+}
+
+#[test]
+fn an_override_replaces_also_what_was_read_before_it() {
+    let a = xsd(OWN, r#"<xs:simpleType name="T"><xs:restriction base="xs:int"/></xs:simpleType>"#);
+    let b = xsd(
+        OWN,
+        r#"<xs:override schemaLocation="a.xsd"><xs:simpleType name="T"><xs:restriction base="xs:boolean"/></xs:simpleType></xs:override>"#,
+    );
+    for order in [["a.xsd", "b.xsd"], ["b.xsd", "a.xsd"]] {
+        let [one, other] = order.map(|name| format!(r#"<xs:include schemaLocation="{name}"/>"#));
+        let wsdl = echo(X, "").replacen("<xs:element", &format!("{one}{other}<xs:element"), 1);
+        let operation = only(description_with(&wsdl, &[("a.xsd", &a), ("b.xsd", &b)]));
+        survives(&operation, &json!({"x": true}));
+    }
+}
+
+#[test]
+fn well_known_schemas_need_no_document() {
+    let sequence = r#"<xs:element xmlns:d="http://www.w3.org/2000/09/xmldsig#" ref="d:KeyInfo"/>
+        <xs:element xmlns:w="http://schemas.xmlsoap.org/ws/2004/08/addressing" ref="w:To"/>
+        <xs:element name="k" type="t:K"/>"#;
+    let k = r#"<xs:complexType name="K"><xs:attribute ref="xml:lang"/>
+        <xs:attribute xmlns:e="http://schemas.xmlsoap.org/soap/envelope/" ref="e:actor"/>
+        <xs:attributeGroup xmlns:n="http://schemas.xmlsoap.org/soap/encoding/" ref="n:commonAttributes"/>
+      </xs:complexType>"#;
+    let imports = [
+        "http://www.w3.org/2000/09/xmldsig#",
+        "http://schemas.xmlsoap.org/ws/2004/08/addressing",
+    ]
+    .map(|uri| {
+        format!(r#"<xs:import namespace="{uri}" schemaLocation="http://nowhere.example/x.xsd"/>"#)
+    });
+    let wsdl =
+        echo(sequence, k).replacen("<xs:element", &format!("{}<xs:element", imports.concat()), 1);
+    let operation = only(description_with(&wsdl, &[]));
+    survives(
+        &operation,
+        &json!({
+            "KeyInfo": {"#content": [{"KeyName": "a"}]},
+            "To": {"#text": "http://there.example"},
+            "k": {"@{http://www.w3.org/XML/1998/namespace}lang": "de", "@id": "i"},
+        }),
+    );
+}

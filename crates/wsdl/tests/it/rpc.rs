@@ -108,6 +108,17 @@ fn what_is_referred_to_in_its_own_place_loses_its_id() {
 }
 
 #[test]
+fn what_names_the_result_in_soap_1_2_is_no_part() {
+    let operation = rpc(false, "", r#"<part name="sum" type="xs:int"/>"#, "");
+    let (value, drift) = answered(
+        &operation,
+        "<c:OpResponse xmlns:c='urn:call'><r:result xmlns:r='http://www.w3.org/2003/05/soap-rpc'>\
+         sum</r:result><sum>4</sum></c:OpResponse>",
+    );
+    assert_eq!((value, drift), (json!(4), vec![]));
+}
+
+#[test]
 fn a_lone_simple_part_is_the_answer_itself() {
     let operation =
         rpc(false, r#"<part name="a" type="xs:int"/>"#, r#"<part name="r" type="xs:int"/>"#, "");

@@ -46,6 +46,11 @@ fn what_cannot_be_bridged_is_set_aside_with_its_reason() {
         ("http://schemas.xmlsoap.org/soap/http", "urn:jms", "only HTTP is bridged"),
         (r#"<input message="t:In"/>"#, "", "notifications are not bridged"),
         (
+            r#"<s:binding transport="http://schemas.xmlsoap.org/soap/http" style="document"/>"#,
+            r#"<x:binding xmlns:x="urn:own"/>"#,
+            "`urn:own`; SOAP and HTTP are bridged",
+        ),
+        (
             r#"<input message="t:In"/><output message="t:Out"/>"#,
             r#"<output message="t:Out"/><input message="t:In"/>"#,
             "solicit-response",
@@ -117,6 +122,52 @@ fn bare_elements_and_wrappers_attributes_have_their_places() {
         r#"<n1:Op version="3"><n1:headers>1</n1:headers></n1:Op>"#
     );
     assert_eq!(refused(&operation, json!({"headers": 1, "version_attr": "x"})).0, "/version_attr");
+}
+
+#[test]
+fn overloaded_operations_without_names_are_told_apart_by_their_places() {
+    let wsdl = echo("", "")
+        .replace(
+            r#"<operation name="Op">
+              <input message="t:In"/>"#,
+            r#"<operation name="Op"><input message="t:In"/></operation>
+               <operation name="Op"><input message="t:Out"/>"#,
+        )
+        .replace(
+            r#"<operation name="Op"><s:operation soapAction="urn:t#Op"/>
+                <input>"#,
+            r#"<operation name="Op"><input><s:body use="literal"/></input></operation>
+               <operation name="Op"><input>"#,
+        );
+    let description = description(&wsdl);
+    let keys: Vec<_> = description.operations.iter().map(|o| o.id.key.as_str()).collect();
+    assert_eq!(keys, ["S.P.Op#Op", "S.P.Op#OpRequest"]);
+    let [one, two] = description.operations.as_slice() else { panic!("two") };
+    assert_eq!(sent(one, json!({})), "<n1:Op></n1:Op>");
+    assert_eq!(sent(two, json!({"OpResponse": {}})), "<n1:OpResponse></n1:OpResponse>");
+}
+
+#[test]
+fn the_address_of_a_service_is_kept_to_its_last_character() {
+    let wsdl = echo("", "").replace("http://service.example/soap", "http://service.example/soap/");
+    assert_eq!(operation(&wsdl).servers, ["http://service.example/soap/"]);
+}
+
+#[test]
+fn what_is_undefined_beside_the_body_is_left_out_with_a_warning() {
+    let header = r#"<input><s:header message="t:In" part="missing" use="literal"/><s:body"#;
+    let wsdl = echo("", "").replace("<input><s:body", header);
+    let description_ = description(&wsdl);
+    assert_eq!(description_.operations.len(), 1);
+    assert!(description_.warnings[0].message.contains("`missing` is not defined"));
+
+    let typed = echo("", "")
+        .replace(r#"element="t:Op"/>"#, r#"element="xs:int"/>"#)
+        .replace(r#"style="document""#, r#"style="rpc""#);
+    let description = description(&typed);
+    assert!(description.warnings[0].message.contains("which is a type"));
+    let body = sent(&description.operations[0], json!({"parameters": 1}));
+    assert_eq!(body, "<n1:Op><parameters>1</parameters></n1:Op>");
 }
 
 #[test]

@@ -363,3 +363,24 @@ fn anything_is_text_or_elements_by_name() {
     let (value, _) = read_back(&operation, "<x xsi:type='xs:int'>5</x>");
     assert_eq!(value, json!({"x": 5}));
 }
+
+#[test]
+fn foreign_attributes_are_those_that_the_wildcard_allows() {
+    let of = |any: &str| {
+        operation(&echo(
+            r#"<xs:element name="x" type="t:T"/>"#,
+            &format!(
+                r#"<xs:complexType name="T"><xs:attribute name="a" type="xs:int"/><xs:anyAttribute {any}/></xs:complexType>"#
+            ),
+        ))
+    };
+    let free = of("");
+    survives(&free, &json!({"x": {"@a": 1, "@b": "2", "@{urn:o}c": "3"}}));
+    let other = of(r###"namespace="##other""###);
+    survives(&other, &json!({"x": {"@a": 1, "@{urn:o}c": "3"}}));
+    assert_eq!(refused(&other, json!({"x": {"@b": "2"}})).0, "/x/@b");
+    assert_eq!(refused(&other, json!({"x": {"@{urn:t}c": "3"}})).0, "/x/@{urn:t}c");
+    let not = of(r#"notNamespace="urn:o""#);
+    survives(&not, &json!({"x": {"@{urn:p}c": "3"}}));
+    assert_eq!(refused(&not, json!({"x": {"@{urn:o}c": "3"}})).0, "/x/@{urn:o}c");
+}

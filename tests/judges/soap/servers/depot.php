@@ -1,7 +1,7 @@
 <?php
 // The depots as PHP's SoapServer serves them, from the WSDL documents beside this folder:
 //
-//   php -S 127.0.0.1:PORT depot.php      /literal and /encoded
+//   php -S 127.0.0.1:PORT depot.php      /literal, /encoded, /rpc and /rpc12
 //
 // What a request was read as is answered as it is: PHP's own reader and writer stand between.
 
@@ -61,10 +61,26 @@ class Encoded {
     }
 }
 
-$encoded = str_starts_with($_SERVER['REQUEST_URI'], '/encoded');
-$wsdl = __DIR__ . '/../services/' . ($encoded ? 'depot-encoded.wsdl' : 'depot.wsdl');
-$classes = ['Item' => 'Item', 'Perishable' => 'Perishable', 'Machine' => 'Machine'];
-$features = SOAP_SINGLE_ELEMENT_ARRAYS;
-$server = new SoapServer($wsdl, ['classmap' => $encoded ? [] : $classes, 'features' => $features]);
-$server->setClass($encoded ? 'Encoded' : 'Literal');
+class Rpc {
+    function store($items, $note) {
+        return ['items' => $items, 'count' => count($items->item ?? [])];
+    }
+
+    function sum($a, $b) {
+        return $a + $b;
+    }
+}
+
+$where = trim($_SERVER['REQUEST_URI'], '/');
+[$class, $document] = match ($where) {
+    'encoded' => ['Encoded', 'depot-encoded.wsdl'],
+    'rpc', 'rpc12' => ['Rpc', 'depot-rpc.wsdl'],
+    default => ['Literal', 'depot.wsdl'],
+};
+$server = new SoapServer(__DIR__ . '/../services/' . $document, [
+    'classmap' => $class === 'Literal' ? ['Item' => 'Item', 'Perishable' => 'Perishable', 'Machine' => 'Machine'] : [],
+    'features' => SOAP_SINGLE_ELEMENT_ARRAYS,
+    'soap_version' => $where === 'rpc12' ? SOAP_1_2 : SOAP_1_1,
+]);
+$server->setClass($class);
 $server->handle();

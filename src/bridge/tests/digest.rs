@@ -1,0 +1,116 @@
+//! Digest authentication, judged by the formulas of RFC 7616 §3.4 written out again.
+
+use std::collections::HashMap;
+
+use sha2::{Digest as _, Sha256};
+
+use super::hostile::{Act, Hostile, answer, json};
+use super::*;
+
+const REALM: &str = "orders";
+
+fn challenge(nonce: &str, more: &str) -> Act {
+    let header = format!(
+        "WWW-Authenticate: Basic realm=\"x\", Digest realm=\"{REALM}\", nonce=\"{nonce}\", \
+         qop=\"auth\", algorithm=SHA-256{more}\r\n"
+    );
+    answer(401, &header, b"")
+}
+
+fn ok() -> Act {
+    json(200, "{\"ok\":true}")
+}
+
+fn digest(base: &str) -> Upstream {
+    let digest = Digest::new("bridge".to_owned(), Secret::new(SECRET));
+    let mut config = config(base);
+    config.credentials = Credentials::ForAll(Credential::Digest(Arc::new(digest)));
+    upstream(config)
+}
+
+/// The members of the proof that a request carries.
+fn proof(request: &str) -> Option<HashMap<String, String>> {
+    let line = request.lines().find(|line| line.to_lowercase().starts_with("authorization:"))?;
+    let members = line.split_once("Digest ")?.1;
+    let member = |text: &str| {
+        let (name, value) = text.trim().split_once('=')?;
+        Some((name.to_owned(), value.trim_matches('"').to_owned()))
+    };
+    Some(members.split(',').filter_map(member).collect())
+}
+
+fn hash(parts: &[&str]) -> String {
+    hex::encode(Sha256::digest(parts.join(":")))
+}
+
+fn is_right(request: &str) -> bool {
+    let Some(proof) = proof(request) else { return false };
+    let method = request.split(' ').next().unwrap_or_default();
+    let secret = hash(&["bridge", REALM, SECRET]);
+    let what = hash(&[method, &proof["uri"]]);
+    let parts = [&secret, &proof["nonce"], &proof["nc"], &proof["cnonce"], &proof["qop"], &what];
+    proof["response"] == hash(&parts.map(String::as_str))
+}
+
+#[tokio::test]
+async fn a_challenge_is_answered_once_and_kept_for_later_calls() {
+    let server = Hostile::new([challenge("n1", ""), ok(), ok()]).await;
+    let upstream = digest(&server.url());
+    let call = call(request(Method::POST));
+    let (report, log) = go(&upstream, &call).await;
+    assert_eq!((value(&report)["ok"].as_bool(), report.attempts), (Some(true), 2));
+    assert_eq!(log.started[0].why, "asked for digest authentication");
+    let (report, _) = go(&upstream, &call).await;
+    assert_eq!(report.attempts, 1);
+    let seen = server.seen();
+    assert_eq!(seen.iter().map(|one| is_right(one)).collect::<Vec<_>>(), [false, true, true]);
+    let counts: Vec<String> =
+        seen[1..].iter().map(|one| proof(one).unwrap()["nc"].clone()).collect();
+    assert_eq!(counts, ["00000001", "00000002"]);
+    assert!(seen.iter().all(|one| !one.contains(SECRET)));
+}
+
+#[tokio::test]
+async fn a_stale_challenge_is_replaced_and_a_wrong_password_is_not_tried_again() {
+    let acts = [challenge("n1", ""), challenge("n2", ", stale=true"), ok()];
+    let server = Hostile::new(acts).await;
+    let (report, _) = go(&digest(&server.url()), &call(request(Method::GET))).await;
+    assert_eq!((value(&report)["ok"].as_bool(), report.attempts), (Some(true), 3));
+
+    let server = Hostile::new([challenge("n1", ""), challenge("n2", "")]).await;
+    let (report, _) = go(&digest(&server.url()), &call(request(Method::GET))).await;
+    assert_eq!((failed(&report).kind, report.attempts), (FailureKind::UpstreamError, 2));
+    assert!(failed(&report).message.contains("refused the credentials"));
+
+    let stale = || challenge("n", ", stale=true");
+    let server = Hostile::new([stale(), stale(), stale()]).await;
+    let (report, _) = go(&digest(&server.url()), &call(request(Method::GET))).await;
+    assert_eq!((failed(&report).kind, report.attempts), (FailureKind::UpstreamError, 3));
+}
+
+#[tokio::test]
+async fn what_is_no_challenge_of_ours_is_not_answered() {
+    for header in [
+        "",
+        "WWW-Authenticate: Basic realm=\"x\"\r\n",
+        "WWW-Authenticate: Digest realm=\"x\"\r\n",
+        "WWW-Authenticate: Digest realm=\"x\", nonce=\"n\", algorithm=ROT13\r\n",
+        "WWW-Authenticate: ,,=\r\n",
+    ] {
+        let server = Hostile::new([answer(401, header, b"")]).await;
+        let (report, _) = go(&digest(&server.url()), &call(request(Method::GET))).await;
+        assert_eq!(
+            (failed(&report).kind, report.attempts),
+            (FailureKind::UpstreamError, 1),
+            "{header}"
+        );
+    }
+}
+
+#[test]
+fn a_rehearsal_shows_that_there_will_be_a_proof() {
+    let upstream = digest("http://127.0.0.1:1");
+    let preview = prepare(&upstream, &call(request(Method::GET))).expect("a request").preview();
+    let shown = preview.headers.iter().find(|(name, _)| name == "authorization");
+    assert_eq!(shown.map(|(_, value)| value.as_str()), Some("[redacted]"));
+}
