@@ -119,7 +119,7 @@ def node():
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--rows", type=int, default=2500, help="how long the list is")
+    options.add_argument("--rows", type=int, default=3000, help="how long the list is")
     rows = options.parse_args().rows
     WORK.mkdir(parents=True, exist_ok=True)
     wsdl, envelope = WORK / "echo.wsdl", WORK / "response.xml"
