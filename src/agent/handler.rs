@@ -189,7 +189,9 @@ impl<B: Backend> Handler<B> {
         let _ticket = self.shared.in_flight.enter();
         let request = match call_request(asked) {
             Ok(request) => request,
-            Err(reason) => return Err(self.malformed(Some(caller.identity), reason).await),
+            Err(reason) => {
+                return Err(Box::pin(self.malformed(Some(caller.identity), reason)).await);
+            }
         };
         let described = self.shared.backend.describes(&caller, &request.tool);
         let gone = async {
@@ -208,7 +210,7 @@ impl<B: Backend> Handler<B> {
                     let (sender, steps) = mpsc::channel(16);
                     let watch = CallWatch { cancel, progress: Some(sender) };
                     let call = self.shared.backend.call(caller, request, watch);
-                    follow(call, steps, peer, &token).await
+                    Box::pin(follow(call, steps, peer, &token)).await
                 }
             }
         };

@@ -58,12 +58,18 @@ pub(super) fn origin(url: &Url) -> &str {
 /// Puts path and query under the base URL. The error says what is wrong, in words.
 pub(super) fn join(base: &Url, path: &str, query: &[&str]) -> Result<Url, &'static str> {
     let target = target(base, path, query)?;
-    let text = format!("{}{target}", origin(base));
-    let url = Url::parse(&text).map_err(|_| "its URL cannot be read")?;
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target.as_str(), None),
+    };
+    // The base's host was read when it was configured, and is not read again.
+    let mut url = base.clone();
+    url.set_path(path);
+    url.set_query(query);
     if url[Position::BeforePath..] != target || origin(&url) != origin(base) {
         return Err("its URL would not arrive as it was built");
     }
-    if text.parse::<http::Uri>().is_err() {
+    if url.as_str().parse::<http::Uri>().is_err() {
         return Err("its URL cannot be sent");
     }
     Ok(url)

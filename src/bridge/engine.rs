@@ -233,7 +233,8 @@ impl<L: AttemptLog> Course<'_, L> {
                     }
                 }
             };
-            if let Err(failed) = self.go_on(next, &target).await {
+            // Boxed: most calls need one request, and are moved with whatever may be awaited in them.
+            if let Err(failed) = Box::pin(self.go_on(next, &target)).await {
                 return self.give_up(*failed);
             }
         }

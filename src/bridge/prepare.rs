@@ -149,7 +149,8 @@ fn address(
     if !upstream.hosts.allow(&url) {
         return Err(PrepareError::Address { reason: "its host is not one that is configured" });
     }
-    let mut shown = upstream.redactor.text(join(own.as_slice())?.as_str()).into_owned();
+    let bare = if credentials.query.is_empty() { None } else { Some(join(own.as_slice())?) };
+    let mut shown = upstream.redactor.text(bare.as_ref().unwrap_or(&url).as_str()).into_owned();
     for (name, _) in &credentials.query {
         shown.push(if shown.contains('?') { '&' } else { '?' });
         shown.push_str(name);

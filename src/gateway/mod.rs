@@ -153,7 +153,7 @@ impl Gateway {
             let called = request.tool.clone();
             let answer = match inner.in_flight.try_acquire() {
                 Ok(_place) => pipeline::run(task_id, ground, &caller, request, watch).await,
-                Err(_) => pipeline::overloaded(task_id, ground, &caller, &request).await,
+                Err(_) => Box::pin(pipeline::overloaded(task_id, ground, &caller, &request)).await,
             };
             let (tool, outcome) = match &answer {
                 Ok(reply) => (Some(called.as_str()), reply.outcome()),
@@ -170,7 +170,7 @@ impl Gateway {
                 tracing::error!(call = %id, %error, "a call ended in a defect");
                 // The name that was asked for may be anything.
                 self.inner.metrics.call(None, ErrorCode::Internal.as_str(), started.elapsed());
-                Ok(self.defect(id).await)
+                Ok(Box::pin(self.defect(id)).await)
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! The files are looked at a few times a second. The system could tell of changes instead, but
 //! only of all in a folder, since a file may be replaced as a whole; and the folder is usually
-//! the store's too, whose every write would wake us: that took more time than the calls.
+//! the store's too, whose every write would wake us.
 
 use std::collections::HashMap;
 use std::fs::Metadata;

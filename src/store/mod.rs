@@ -177,7 +177,11 @@ impl Store {
         let receipt = match self.take(batch) {
             Taken::Down => Receipt { _private: () },
             Taken::Syncing(synced) => self.synced(synced).await?,
-            Taken::No(batch) => self.ask(|answer| Request::Commit(batch, answer)).await??,
+            // Boxed, as everything is that is seldom awaited: a call's future is moved with
+            // whatever is in it.
+            Taken::No(batch) => {
+                Box::pin(self.ask(|answer| Request::Commit(batch, answer))).await??
+            }
         };
         if stops && self.0.place.path().is_some() {
             // Other processes go by what they last saw for no longer than this.
@@ -237,7 +241,7 @@ impl Store {
     /// Waits until everything that this process acknowledged can be read.
     async fn settle(&self) -> Result<(), StoreError> {
         let behind = self.0.journal.load().as_ref().is_some_and(|journal| journal.is_behind());
-        if behind { self.ask(Request::TakeOver).await? } else { Ok(()) }
+        if behind { Box::pin(self.ask(Request::TakeOver)).await? } else { Ok(()) }
     }
 
     /// Writes what is queued, and closes the file. Clones can no longer be used.

@@ -56,7 +56,7 @@ pub(super) async fn serve<B: Backend>(
         Ok(Way::Direct(call)) => return direct::answer(&app.handler, caller, call).await,
         Err(response) => return response,
     };
-    let mut response = app.mcp.handle(request).await.map(Body::new);
+    let mut response = Box::pin(app.mcp.handle(request)).await.map(Body::new);
 
     if method == Method::POST
         && matches!(
@@ -66,7 +66,8 @@ pub(super) async fn serve<B: Backend>(
                 | StatusCode::UNSUPPORTED_MEDIA_TYPE
         )
     {
-        record(&app, &caller, format!("refused with HTTP status {}", response.status())).await;
+        let reason = format!("refused with HTTP status {}", response.status());
+        Box::pin(record(&app, &caller, reason)).await;
     }
     match (method, session) {
         (Method::DELETE, Some(session)) if response.status().is_success() => {
@@ -76,7 +77,7 @@ pub(super) async fn serve<B: Backend>(
         }
         (Method::POST, None) => {
             if let Some(opened) = response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
-                bind(&app, opened.to_owned(), caller.identity).await;
+                Box::pin(bind(&app, opened.to_owned(), caller.identity)).await;
             }
         }
         _ => {}
@@ -134,7 +135,9 @@ async fn prepare<B: Backend>(
     }
     let message = match read(&parts.headers, body).await {
         Ok(message) => message,
-        Err(Unread::TooLarge) => return Err(refuse(app, caller, Refusal::too_large()).await),
+        Err(Unread::TooLarge) => {
+            return Err(Box::pin(refuse(app, caller, Refusal::too_large())).await);
+        }
         Err(Unread::Slow) => return Err(StatusCode::REQUEST_TIMEOUT.into_response()),
         Err(Unread::Gone) => return Err(StatusCode::BAD_REQUEST.into_response()),
     };
@@ -148,7 +151,7 @@ async fn prepare<B: Backend>(
             }
             Ok(Way::Library(Request::from_parts(parts, Body::from(message))))
         }
-        Err(refusal) => Err(refuse(app, caller, refusal).await),
+        Err(refusal) => Err(Box::pin(refuse(app, caller, refusal)).await),
     }
 }
 

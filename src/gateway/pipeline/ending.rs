@@ -70,7 +70,7 @@ impl Run<'_> {
                     Err(error) => self.unrecorded(&error),
                 }
             }
-            Err(CommitError::HoldSpent) => self.not_placed(end.placing).await,
+            Err(CommitError::HoldSpent) => Box::pin(self.not_placed(end.placing)).await,
             Err(error) => self.unrecorded(&error),
         };
         let meta =

@@ -70,11 +70,12 @@ pub(super) async fn run(
 ) -> Result<Reply, Refused> {
     let mut run = Run::new(id, ground, caller);
     let Some(exposed) = run.received(&request) else {
-        return run.unknown_tool(&request.tool).await;
+        return Box::pin(run.unknown_tool(&request.tool)).await;
     };
     Ok(match run.stages(exposed, &request, watch).await {
         Ok((report, pages)) => run.reply(exposed, report, pages).await,
-        Err(end) => run.end(end).await,
+        // What is rare is boxed: the call is moved with whatever may be awaited in it.
+        Err(end) => Box::pin(run.end(end)).await,
     })
 }
 

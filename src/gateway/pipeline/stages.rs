@@ -186,13 +186,15 @@ impl Run<'_> {
                 };
                 Err(Failure::new(ErrorCode::RateLimited, message).retry_after(retry_after).into())
             }
-            CommitError::Unavailable(error) => match self.read_unrecorded(exposed).await {
-                Some(receipt) => Ok(Intent::Recorded(receipt)),
-                None => {
-                    self.record.rewind(mark);
-                    Err(ending::audit_unavailable(&error.to_string()).into())
+            CommitError::Unavailable(error) => {
+                match Box::pin(self.read_unrecorded(exposed)).await {
+                    Some(receipt) => Ok(Intent::Recorded(receipt)),
+                    None => {
+                        self.record.rewind(mark);
+                        Err(ending::audit_unavailable(&error.to_string()).into())
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -263,9 +265,9 @@ impl Run<'_> {
                 let turn = |payload: &Payload, link: Option<&str>, bytes| {
                     pages::turn(exposed, &mut reading, payload, link, bytes)
                 };
-                let report = bridge::execute_pages(
+                let report = Box::pin(bridge::execute_pages(
                     cleared, prepared, upstream, deadline, cancel, &mut log, turn,
-                );
+                ));
                 pages::together(exposed, report.await, reading)
             }
         }

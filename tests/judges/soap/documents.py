@@ -152,7 +152,15 @@ class Documents:
             for part in message.iterfind(w("part"))
         ]
         if body.get("parts") is not None:
-            parts = [part for part in parts if part[0] in body.get("parts").split()]
+            named = [part for part in parts if part[0] in body.get("parts").split()]
+            if body.get("parts").strip() and not named:
+                raise Unreadable(f"its body names no part of the message: {body.get('parts')}")
+            parts = named
+        else:
+            # WSDL 1.1 (3.5) would have all of them; what a header has of them the body has not.
+            headers = operation.iterfind(f"{w('input')}/{{{soap}}}header")
+            own = [one.get("part") for one in headers if qname(one, one.get("message")) == qname(asked, asked.get("message"))]
+            parts = [part for part in parts if part[0] not in own]
         style = "rpc" if style == "rpc" else "document"
         return {"style": style, "use": body.get("use", "literal"), "namespace": body.get("namespace"), "parts": parts, "envelope": SOAP[soap]}
 
@@ -255,9 +263,10 @@ class Documents:
             # A part's element is in no namespace (Basic Profile 1.1, R2735): a local one.
             holder = etree.SubElement(root, x("element"), name=f"part.{number}")
             inside = etree.SubElement(etree.SubElement(holder, x("complexType")), x("sequence"))
-            prefix = {XSD: "xs:", None: ""}.get(one.namespace, "part:")
+            # A prefix of its own for each: xmlschema knows one meaning of a prefix a document.
+            prefix = {XSD: "xs:", None: ""}.get(one.namespace, f"part{number}:")
             for name in self.part_names(one):
-                declared = f'xmlns:part="{one.namespace}"' if prefix == "part:" else ""
+                declared = f'xmlns:part{number}="{one.namespace}"' if prefix.startswith("part") else ""
                 inside.append(
                     parsed(
                         f'<xs:element xmlns:xs="{XSD}" {declared} name="{name}" type="{prefix}{one.localname}" '

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+OURS = [ROOT / "tests" / "judges" / "soap" / "services", ROOT / "specs"]
 CORPUS = ROOT.parent / "shared" / "corpus" / "wsdl"
 
 

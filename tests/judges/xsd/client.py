@@ -21,7 +21,7 @@ from documents import PARSER, SOAP, Documents, Unreadable, parsed, w  # noqa: E4
 from judge import Tally  # noqa: E402
 from lxml import etree  # noqa: E402
 from made import Unable, drawn  # noqa: E402
-from wire import CORPUS, Wire  # noqa: E402
+from wire import CORPUS, OURS, Wire  # noqa: E402
 
 SMOKE = "--smoke" in sys.argv
 VERBOSE = "--verbose" in sys.argv
@@ -69,6 +69,8 @@ def to_judge(documents, binding, envelope):
     header = root.find(f"{{{soap}}}Header")
     found = list(header) if header is not None else []
     if body["style"] == "document":
+        if len(content) != len(body["parts"]):
+            raise AssertionError(f"{len(content)} elements in the body of {len(body['parts'])} parts")
         for node, (name, _, kind) in zip(content, body["parts"]):
             if kind is not None and node.tag != name:
                 raise AssertionError(f"the part is {node.tag}, and not {name}")
@@ -158,6 +160,9 @@ def judge(tally, wire, path, folder, mirror, shown):
             for pointer, expected, _ in refusals:
                 counts.add("refusals on the way", f"{key} {pointer}: {expected}")
             body = kept["said"]["body"]
+            if "Envelope" not in (body or ""):
+                counts.add("requests without an envelope: plain HTTP")
+                continue
             sent.append((key, arguments, body))
             counts.add("bodies")
             try:
@@ -219,11 +224,11 @@ def judge(tally, wire, path, folder, mirror, shown):
 def main():
     tally, total = Tally(), Counts()
     with Wire() as wire, tempfile.TemporaryDirectory() as scratch:
-        for folder in [HERE.parent / "soap" / "services", *([] if SMOKE else [CORPUS])]:
+        for folder in [*OURS, *([] if SMOKE else [CORPUS])]:
             if not folder.is_dir():
                 tally.cannot("the corpus", f"{folder} is not there")
                 continue
-            mirror = pathlib.Path(scratch) / folder.name
+            mirror = pathlib.Path(scratch) / folder.parent.name / folder.name
             mirrored(folder, mirror)
             for file in wire.ask(documents=str(folder))["files"]:
                 path = pathlib.Path(file)

@@ -22,7 +22,7 @@ from judge import Tally  # noqa: E402
 from lxml import etree  # noqa: E402
 from made import Unable, drawn  # noqa: E402
 from values import Beyond, Values  # noqa: E402
-from wire import CORPUS, Wire  # noqa: E402
+from wire import CORPUS, OURS, Wire  # noqa: E402
 from zeep.xsd.types.complex import ComplexType  # noqa: E402
 
 SMOKE = "--smoke" in sys.argv
@@ -135,6 +135,9 @@ def judge(tally, wire, path, folder, shown, total, reasons):
             except (Unable, RecursionError):
                 counts["draws without arguments"] += 1
                 continue
+            if "Envelope" not in (kept["said"]["body"] or ""):
+                counts["without an envelope"] += 1
+                continue
             ours = elements(kept["said"]["body"].encode())
             try:
                 theirs = elements(asked_of_zeep(client, key, arguments))
@@ -169,7 +172,7 @@ def judge(tally, wire, path, folder, shown, total, reasons):
 def main():
     tally, total, reasons = Tally(), collections.Counter(), collections.defaultdict(list)
     with Wire() as wire:
-        for folder in [HERE.parent / "soap" / "services", *([] if SMOKE else [CORPUS])]:
+        for folder in [*OURS, *([] if SMOKE else [CORPUS])]:
             if not folder.is_dir():
                 tally.cannot("the corpus", f"{folder} is not there")
                 continue

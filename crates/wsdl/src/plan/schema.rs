@@ -271,6 +271,13 @@ impl<'t> SchemaWriter<'t> {
             if let Some(fixed) = &attribute.fixed {
                 fix(&mut schema, &attribute.simple, fixed);
             }
+            // An attribute that is absent has it; an element only where it is empty (part 1
+            // §3.3.4.3), which no argument is.
+            if let Some(default) = &attribute.default
+                && let Ok(value) = attribute.simple.read(default, &Scope::default())
+            {
+                schema["default"] = value;
+            }
             if let Some(text) = &attribute.documentation {
                 describe(&mut schema, text);
             }

@@ -95,11 +95,13 @@ pub(super) fn draft<'d>(
         return Err(fault("it is sent with attachments, which are not bridged".to_owned()));
     }
     let input = reader.body(said_input, bound_input, &name, &headers)?;
+    // What is broken of an answer's headers is read as it comes.
+    let answer_headers = reader.headers(bound_output).unwrap_or_default();
     let output = match said_output {
         Some(said) => {
             let wrapper = format!("{name}Response");
             // An answer that cannot be described is read as it comes.
-            reader.body(said, bound_output, &wrapper, &[]).ok()
+            reader.body(said, bound_output, &wrapper, &answer_headers).ok()
         }
         None => None,
     };
@@ -221,8 +223,17 @@ impl<'d> MessageReader<'_, 'd> {
         let attached = bound.map(attached).unwrap_or_default();
         let says = |name: &str| body.and_then(|body| body.attribute(None, name)).map(str::trim);
         let encoded = says("use") == Some("encoded");
-        let wanted: Option<Vec<&str>> =
+        let mut wanted: Option<Vec<&str>> =
             says("parts").map(|parts| parts.split_ascii_whitespace().collect());
+        let is_known = |wanted: &&str| PartReader::parts(message).any(|(name, _)| name == *wanted);
+        if let Some(strangers) =
+            wanted.take_if(|names| !names.is_empty() && !names.iter().any(is_known))
+        {
+            self.parts.warn(format!(
+                "the message has no part `{}`; all that are no header are taken for the body",
+                strangers.join(" ")
+            ));
+        }
         let mut parts = Vec::new();
         for (name, part) in PartReader::parts(message) {
             let in_header = headers

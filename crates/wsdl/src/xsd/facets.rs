@@ -1,16 +1,16 @@
 //! Constraining facets (XML Schema 1.1 part 2 §4.3): read, laid over those of the base type,
 //! and checked on the lexical form.
 //!
-//! Bounds hold numbers alone: those of dates and durations are told to the agent and checked
-//! by the service. Numbers are compared exactly.
+//! Numbers are compared exactly, dates and durations where they have an order.
 
 use std::cmp::Ordering;
 
 use tollbridge_operation::Decimal;
 
 use super::XSD;
-use super::builtin::{Atomic, Space};
+use super::builtin::{Atomic, Space, Temporal};
 use super::lexical;
+use super::order::compare;
 use super::pattern::Pattern;
 use tollbridge_xml::Element;
 
@@ -97,6 +97,27 @@ impl Facets {
     /// What the text breaks, in words; the text is in the type's lexical space, its white
     /// space dealt with.
     pub(crate) fn broken(&self, atomic: Option<Atomic>, text: &str) -> Option<String> {
+        if let Some(expected) = self.broken_choice(atomic, text) {
+            return Some(expected);
+        }
+        if self.min_length.is_some() || self.max_length.is_some() {
+            let length = length(atomic, text);
+            if self.min_length.is_some_and(|least| length < least)
+                || self.max_length.is_some_and(|most| length > most)
+            {
+                return Some(self.length_in_words());
+            }
+        }
+        match atomic {
+            Some(Atomic::Temporal(kind)) => self.broken_time(kind, text),
+            Some(atomic) if atomic.is_number() => self.broken_number(text),
+            _ => None,
+        }
+    }
+
+    /// What the text breaks of the values and the patterns that there are: of a list the text
+    /// is all of it.
+    pub(crate) fn broken_choice(&self, atomic: Option<Atomic>, text: &str) -> Option<String> {
         let same = |value: &String| same_value(atomic, value, text);
         if !self.enumeration.is_empty() && !self.enumeration.iter().any(same) {
             let listed: Vec<&str> = self.enumeration.iter().take(20).map(String::as_str).collect();
@@ -108,18 +129,23 @@ impl Facets {
                 return Some(format!("text that matches {}", sources.join(" or ")));
             }
         }
-        if self.min_length.is_some() || self.max_length.is_some() {
-            let length = length(atomic, text);
-            if self.min_length.is_some_and(|least| length < least)
-                || self.max_length.is_some_and(|most| length > most)
-            {
-                return Some(self.length_in_words());
-            }
-        }
-        if atomic.is_some_and(Atomic::is_number) {
-            return self.broken_number(text);
-        }
         None
+    }
+
+    fn broken_time(&self, kind: Temporal, text: &str) -> Option<String> {
+        let beyond = |bound: &Bound, wrong: Ordering| match compare(kind, text, &bound.text) {
+            Some(Ordering::Equal) => !bound.inclusive,
+            side => side == Some(wrong),
+        };
+        let sides = [
+            (&self.least, Ordering::Less, "not before", "after"),
+            (&self.most, Ordering::Greater, "not after", "before"),
+        ];
+        sides.into_iter().find_map(|(bound, wrong, inclusive, exclusive)| {
+            let bound = bound.as_ref().filter(|bound| beyond(bound, wrong))?;
+            let word = if bound.inclusive { inclusive } else { exclusive };
+            Some(format!("a value {word} {}", bound.text))
+        })
     }
 
     fn broken_number(&self, text: &str) -> Option<String> {
@@ -201,6 +227,7 @@ pub(super) fn same_value(atomic: Option<Atomic>, listed: &str, text: &str) -> bo
             truth(listed) == truth(text)
         }
         Some(atomic) => atomic.space().apply(listed) == text,
-        None => listed == text,
+        // Of lists and unions: white space tells nothing apart.
+        None => listed.split_whitespace().eq(text.split_whitespace()),
     }
 }

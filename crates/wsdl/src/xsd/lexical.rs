@@ -122,7 +122,7 @@ fn is_language(text: &str) -> bool {
 
 /// The seven-property types and durations (§3.3.6 to §3.3.14). Days are held to their month
 /// in the leap years of the proleptic Gregorian calendar.
-fn is_temporal(kind: Temporal, text: &str) -> bool {
+pub(super) fn is_temporal(kind: Temporal, text: &str) -> bool {
     match kind {
         Temporal::Duration => is_duration(text, Parts::All),
         Temporal::DayTimeDuration => is_duration(text, Parts::DayTime),
@@ -160,7 +160,7 @@ fn is_temporal(kind: Temporal, text: &str) -> bool {
 }
 
 /// A text without its time zone, and the zone: `Z`, or hours and minutes (§3.3.7.2).
-fn split_zone(text: &str) -> (&str, Option<&str>) {
+pub(super) fn split_zone(text: &str) -> (&str, Option<&str>) {
     if let Some(rest) = text.strip_suffix('Z') {
         return (rest, Some("Z"));
     }

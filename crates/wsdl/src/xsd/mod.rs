@@ -16,8 +16,10 @@ pub(crate) mod builtin;
 mod bundled;
 pub(crate) mod facets;
 mod lexical;
+mod order;
 mod pattern;
 mod schemas;
+mod shown;
 pub(crate) mod simple;
 
 pub(crate) use bundled::{is_bundled, texts};

@@ -1,4 +1,4 @@
-//! A simple type: its values as text on the wire, as JSON, and as a JSON Schema.
+//! A simple type: its values as text on the wire, and as JSON.
 //!
 //! Writing is strict, and says what was expected. Reading keeps what breaks the type as text,
 //! and says so. Numbers go through text alone: what JSON's readers would lose digits of is a
@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::builtin::{Atomic, Space, Temporal};
 use super::facets::{Facets, same_value};
@@ -52,7 +52,7 @@ impl Simple {
         Self { variety, facets: Facets::default() }
     }
 
-    fn space(&self) -> Space {
+    pub(super) fn space(&self) -> Space {
         self.facets.space.unwrap_or(match &self.variety {
             Variety::Atomic(atomic) => atomic.space(),
             Variety::List(_) => Space::Collapse,
@@ -87,13 +87,13 @@ impl Simple {
                 {
                     return Err(format!("a list with {}", facets.length_in_words()));
                 }
-                Ok(words.join(" "))
+                self.chosen(words.join(" "))
             }
             Variety::Union(members) => {
                 let mut expected = Vec::new();
                 for member in members {
                     match member.write(value, prefixes) {
-                        Ok(text) => return self.checked(None, text),
+                        Ok(text) => return self.chosen(text),
                         Err(other) => expected.push(other),
                     }
                 }
@@ -143,6 +143,14 @@ impl Simple {
         }
     }
 
+    /// The text of a list or a union, by the values and patterns that its facets have.
+    fn chosen(&self, text: String) -> Result<String, String> {
+        match self.facets.broken_choice(None, &text) {
+            Some(expected) => Err(expected),
+            None => Ok(text),
+        }
+    }
+
     /// The JSON value of a text, or what was expected instead. `scope` resolves prefixes.
     pub(crate) fn read(&self, text: &str, scope: &Scope) -> Result<Value, String> {
         let text = self.space().apply(text);
@@ -158,16 +166,24 @@ impl Simple {
             }
             Variety::List(item) => {
                 let words = text.split(' ').filter(|word| !word.is_empty());
-                if words.clone().count() > MAX_ITEMS {
+                let count = words.clone().count();
+                if count > MAX_ITEMS {
                     return Err(format!("a list of at most {MAX_ITEMS} values"));
                 }
+                let facets = &self.facets;
+                if facets.min_length.is_some_and(|least| count < least)
+                    || facets.max_length.is_some_and(|most| count > most)
+                {
+                    return Err(format!("a list with {}", facets.length_in_words()));
+                }
+                self.chosen(text.to_string())?;
                 words.map(|word| item.read(word, scope)).collect()
             }
             Variety::Union(members) => {
                 let mut expected = Vec::new();
                 for member in members {
                     match member.read(&text, scope) {
-                        Ok(value) => return Ok(value),
+                        Ok(value) => return self.chosen(text.to_string()).map(|_| value),
                         Err(other) => expected.push(other),
                     }
                 }
@@ -193,184 +209,6 @@ impl Simple {
             _ => None,
         };
         same_value(atomic, &other, &text)
-    }
-
-    /// The type as a JSON Schema.
-    pub(crate) fn schema(&self, direction: Direction) -> Value {
-        match &self.variety {
-            Variety::Any => json!({"type": "string"}),
-            Variety::Atomic(atomic) => self.atomic_schema(*atomic, direction),
-            Variety::List(item) => {
-                let mut schema = json!({"type": "array", "items": item.schema(direction)});
-                if let Some(least) = self.facets.min_length {
-                    schema["minItems"] = least.into();
-                }
-                if let Some(most) = self.facets.max_length {
-                    schema["maxItems"] = most.into();
-                }
-                schema
-            }
-            Variety::Union(members) => {
-                let mut schemas: Vec<Value> = Vec::new();
-                for member in members {
-                    let schema = member.schema(direction);
-                    if !schemas.contains(&schema) {
-                        schemas.push(schema);
-                    }
-                }
-                match schemas.len() {
-                    0 => json!({"type": "string"}),
-                    1 => schemas.swap_remove(0),
-                    _ => json!({"anyOf": schemas}),
-                }
-            }
-        }
-    }
-
-    fn atomic_schema(&self, atomic: Atomic, direction: Direction) -> Value {
-        let mut schema = Map::new();
-        let facets = &self.facets;
-        if !facets.enumeration.is_empty() {
-            let values = facets.enumeration.iter();
-            let values: Vec<Value> = values
-                .map(|text| {
-                    let text = self.space().apply(text);
-                    read_atomic(atomic, &text, &Scope::default())
-                        .unwrap_or_else(|| Value::String(text.into_owned()))
-                })
-                .collect();
-            if atomic != Atomic::QName {
-                if values.iter().all(Value::is_string) {
-                    schema.insert("type".into(), "string".into());
-                }
-                schema.insert("enum".into(), values.into());
-                return Value::Object(schema);
-            }
-        }
-        match atomic {
-            Atomic::Boolean => return json!({"type": "boolean"}),
-            Atomic::Decimal | Atomic::Integer(..) if !atomic.is_small() => {
-                return self.long_number(atomic, direction);
-            }
-            Atomic::Integer(least, most) => {
-                schema.insert("type".into(), "integer".into());
-                self.bounds(&mut schema, least, most);
-            }
-            Atomic::Double => {
-                let mut number = Map::from_iter([("type".to_owned(), Value::from("number"))]);
-                self.bounds(&mut number, None, None);
-                let specials: Vec<&str> = ["INF", "-INF", "NaN"]
-                    .into_iter()
-                    .filter(|special| facets.broken(Some(atomic), special).is_none())
-                    .collect();
-                if specials.is_empty() {
-                    return Value::Object(number);
-                }
-                return json!({"anyOf": [number, {"type": "string", "enum": specials}]});
-            }
-            _ => {
-                schema.insert("type".into(), "string".into());
-            }
-        }
-        if schema.get("type").is_some_and(|t| t == "string") {
-            self.text_facets(&mut schema, atomic);
-        }
-        Value::Object(schema)
-    }
-
-    fn text_facets(&self, schema: &mut Map<String, Value>, atomic: Atomic) {
-        let facets = &self.facets;
-        let mut words = expected(atomic).to_owned();
-        // Characters are counted as the schema's reader counts them where white space stays; of
-        // bytes and of collapsed text the length is another.
-        if !matches!(self.space(), Space::Collapse) {
-            if let Some(least) = facets.min_length.filter(|&least| least > 0) {
-                schema.insert("minLength".into(), least.into());
-            }
-            if let Some(most) = facets.max_length {
-                schema.insert("maxLength".into(), most.into());
-            }
-        } else if facets.min_length.is_some() || facets.max_length.is_some() {
-            words = format!("{words}, {}", facets.length_in_words());
-        }
-        if words != "text" {
-            schema.insert("description".into(), format!("Expected: {words}.").into());
-        }
-        if atomic == Atomic::Base64 {
-            schema.insert("contentEncoding".into(), "base64".into());
-        }
-        let last = facets.patterns.last().map(Vec::as_slice);
-        if let (Some([pattern]), true) = (last, self.space() == Space::Preserve)
-            && let Some(ecma) = &pattern.ecma
-        {
-            schema.insert("pattern".into(), ecma.clone().into());
-        } else if let Some([pattern]) = last {
-            let note = format!("Matches the XML Schema pattern {}.", pattern.source);
-            match schema.get_mut("description") {
-                Some(Value::String(said)) => {
-                    said.push(' ');
-                    said.push_str(&note);
-                }
-                _ => {
-                    schema.insert("description".into(), note.into());
-                }
-            }
-        }
-    }
-
-    /// Decimals and whole numbers that JSON's readers lose digits of.
-    fn long_number(&self, atomic: Atomic, direction: Direction) -> Value {
-        let whole = matches!(atomic, Atomic::Integer(..));
-        let pattern = if whole {
-            r"^\s*[+-]?[0-9]+\s*$"
-        } else {
-            r"^\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*$"
-        };
-        let mut text = Map::from_iter([("type".to_owned(), Value::from("string"))]);
-        let mut words = expected(atomic).to_owned();
-        for (word, bound) in [("at least", &self.facets.least), ("at most", &self.facets.most)] {
-            if let Some(bound) = bound {
-                let word = match (word, bound.inclusive) {
-                    (word, true) => word,
-                    ("at least", false) => "more than",
-                    _ => "less than",
-                };
-                words = format!("{words}, {word} {}", bound.text);
-            }
-        }
-        text.insert("description".into(), format!("Expected: {words}.").into());
-        text.insert("pattern".into(), pattern.into());
-        if direction == Direction::Output {
-            return Value::Object(text);
-        }
-        let kind = if whole { "integer" } else { "number" };
-        let mut number = Map::from_iter([("type".to_owned(), Value::from(kind))]);
-        let (least, most) = match atomic {
-            Atomic::Integer(least, most) => (least, most),
-            _ => (None, None),
-        };
-        self.bounds(&mut number, least, most);
-        json!({"anyOf": [text, number]})
-    }
-
-    fn bounds(&self, schema: &mut Map<String, Value>, least: Option<&str>, most: Option<&str>) {
-        let facets = &self.facets;
-        let number = |text: &str| lexical::double(text.trim()).map(Value::Number);
-        let sides = [
-            ("minimum", "exclusiveMinimum", &facets.least, least),
-            ("maximum", "exclusiveMaximum", &facets.most, most),
-        ];
-        for (inclusive, exclusive, bound, builtin) in sides {
-            let (key, text) = match (bound, builtin) {
-                (Some(bound), _) if bound.inclusive => (inclusive, bound.text.as_str()),
-                (Some(bound), _) => (exclusive, bound.text.as_str()),
-                (None, Some(text)) => (inclusive, text),
-                (None, None) => continue,
-            };
-            if let Some(value) = number(text) {
-                schema.insert(key.into(), value);
-            }
-        }
     }
 }
 
@@ -419,7 +257,7 @@ fn within(text: &str, least: Option<&str>, most: Option<&str>) -> Result<(), Str
     Ok(())
 }
 
-fn read_atomic(atomic: Atomic, text: &str, scope: &Scope) -> Option<Value> {
+pub(super) fn read_atomic(atomic: Atomic, text: &str, scope: &Scope) -> Option<Value> {
     if !lexical::is(atomic, text) {
         return None;
     }
@@ -441,7 +279,7 @@ fn read_atomic(atomic: Atomic, text: &str, scope: &Scope) -> Option<Value> {
 }
 
 /// What an atomic type expects, for an error and for an agent.
-fn expected(atomic: Atomic) -> &'static str {
+pub(super) fn expected(atomic: Atomic) -> &'static str {
     match atomic {
         Atomic::String | Atomic::Normalized | Atomic::Token => "text",
         Atomic::Language => "a language tag, such as en or de-CH",

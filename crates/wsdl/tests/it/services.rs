@@ -190,3 +190,16 @@ fn a_policy_that_wants_a_username_token_is_told() {
     let security = operation(&wsdl).security;
     assert_eq!(security[0].all_of[0].name, "UsernameToken");
 }
+
+#[test]
+fn a_body_of_parts_that_do_not_exist_has_those_that_do() {
+    let wsdl = echo(r#"<xs:element name="a" type="xs:string"/>"#, "").replacen(
+        r#"<s:body use="literal"/>"#,
+        r#"<s:body use="literal" parts="in"/>"#,
+        1,
+    );
+    let description = description(&wsdl);
+    assert!(description.warnings[0].message.contains("no part `in`"), "{:?}", description.warnings);
+    let [operation] = description.operations.as_slice() else { panic!("no operation") };
+    assert!(sent(operation, json!({"a": "b"})).contains("<n1:a>b</n1:a>"));
+}

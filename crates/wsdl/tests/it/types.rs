@@ -1,6 +1,7 @@
 //! XML Schema's types: how each of their forms looks in JSON and on the wire.
 
 use serde_json::{Value, json};
+use tollbridge_operation::Operation;
 
 use super::support::*;
 
@@ -383,4 +384,116 @@ fn foreign_attributes_are_those_that_the_wildcard_allows() {
     let not = of(r#"notNamespace="urn:o""#);
     survives(&not, &json!({"x": {"@{urn:p}c": "3"}}));
     assert_eq!(refused(&not, json!({"x": {"@{urn:o}c": "3"}})).0, "/x/@{urn:o}c");
+}
+
+/// `x` of a simple type `T`, with other types beside it.
+fn simple(ty: &str) -> Operation {
+    operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, ty))
+}
+
+fn schema_of(operation: &Operation) -> &Value {
+    &operation.input.as_value()["properties"]["x"]
+}
+
+#[test]
+fn facets_of_lists_hold_the_whole_list() {
+    let list = simple(
+        r#"<xs:simpleType name="L"><xs:list itemType="xs:int"/></xs:simpleType>
+           <xs:simpleType name="T"><xs:restriction base="t:L"><xs:maxLength value="2"/>
+             <xs:enumeration value="1 2"/><xs:enumeration value="3"/><xs:pattern value="[0-9 ]+"/></xs:restriction></xs:simpleType>"#,
+    );
+    for good in [json!([1, 2]), json!([3])] {
+        survives(&list, &json!({"x": good}));
+    }
+    for bad in [json!([2, 1]), json!([1, 2, 3]), json!([])] {
+        assert!(!accepts(&list, &json!({"x": bad})));
+        assert_eq!(refused(&list, json!({"x": bad})).0, "/x");
+    }
+    let (value, drift) = read_back(&list, "<x>2 1</x>");
+    assert_eq!((value, drift.len()), (json!({"x": "2 1"}), 1));
+}
+
+#[test]
+fn values_of_unions_are_those_that_are_listed() {
+    let union = simple(
+        r#"<xs:simpleType name="U"><xs:union memberTypes="xs:int xs:token"/></xs:simpleType>
+           <xs:simpleType name="T"><xs:restriction base="t:U">
+             <xs:enumeration value="1"/><xs:enumeration value="many"/></xs:restriction></xs:simpleType>"#,
+    );
+    assert_eq!(schema_of(&union), &json!({"enum": [1, "many"]}));
+    survives(&union, &json!({"x": 1}));
+    survives(&union, &json!({"x": "many"}));
+    assert_eq!(refused(&union, json!({"x": 2})).0, "/x");
+    assert_eq!(read_back(&union, "<x>few</x>").1.len(), 1);
+}
+
+#[test]
+fn all_steps_of_patterns_must_match_and_of_one_step_any() {
+    let token = simple(
+        r#"<xs:simpleType name="A"><xs:restriction base="xs:token"><xs:pattern value="[A-Z]+"/><xs:pattern value="[0-9]+"/></xs:restriction></xs:simpleType>
+           <xs:simpleType name="T"><xs:restriction base="t:A"><xs:pattern value=".{3}"/></xs:restriction></xs:simpleType>"#,
+    );
+    assert_eq!(
+        schema_of(&token)["allOf"],
+        json!([{"pattern": "^(?:[A-Z]+)$|^(?:[0-9]+)$"}, {"pattern": r"^(?:[^\n\r]{3})$"}])
+    );
+    for good in ["ABC", "123"] {
+        survives(&token, &json!({"x": good}));
+    }
+    for bad in ["AB1", "AB", "abc"] {
+        assert!(!accepts(&token, &json!({"x": bad})));
+        assert_eq!(refused(&token, json!({"x": bad})).0, "/x");
+    }
+}
+
+#[test]
+fn bounds_of_dates_are_told_and_held() {
+    let date = simple(
+        r#"<xs:simpleType name="T"><xs:restriction base="xs:date">
+             <xs:minInclusive value="2026-01-01"/><xs:maxExclusive value="2027-01-01"/></xs:restriction></xs:simpleType>"#,
+    );
+    let words = schema_of(&date)["description"].as_str().expect("words");
+    assert!(words.ends_with("not before 2026-01-01, before 2027-01-01."), "{words}");
+    survives(&date, &json!({"x": "2026-12-31"}));
+    for (bad, expected) in [
+        ("2025-12-31", "a value not before 2026-01-01"),
+        ("2027-01-01", "a value before 2027-01-01"),
+    ] {
+        assert_eq!(refused(&date, json!({"x": bad})), ("/x".to_owned(), expected.to_owned()));
+    }
+}
+
+#[test]
+fn digits_and_listed_values_of_decimals_are_told() {
+    let money = simple(
+        r#"<xs:simpleType name="T"><xs:restriction base="xs:decimal">
+             <xs:totalDigits value="6"/><xs:fractionDigits value="2"/></xs:restriction></xs:simpleType>"#,
+    );
+    let words = schema_of(&money)["anyOf"][0]["description"].as_str().expect("words");
+    assert!(words.ends_with("of at most 6 digits, at most 2 of them behind the point."), "{words}");
+    survives(&money, &json!({"x": "1234.56"}));
+    assert_eq!(refused(&money, json!({"x": "1.234"})).0, "/x");
+    let rates = simple(
+        r#"<xs:simpleType name="T"><xs:restriction base="xs:decimal">
+             <xs:enumeration value="0.07"/><xs:enumeration value="0.19"/></xs:restriction></xs:simpleType>"#,
+    );
+    for good in [json!("0.07"), json!(0.19)] {
+        assert!(accepts(&rates, &json!({"x": good})));
+        sent(&rates, json!({"x": good}));
+    }
+    assert!(!accepts(&rates, &json!({"x": 0.2})));
+}
+
+#[test]
+fn the_default_of_an_attribute_is_told_and_that_of_an_absent_element_is_none() {
+    let operation = operation(&echo(
+        r#"<xs:element name="x"><xs:complexType><xs:sequence>
+             <xs:element name="e" type="xs:int" default="5" minOccurs="0"/></xs:sequence>
+             <xs:attribute name="a" type="xs:int" default="7"/></xs:complexType></xs:element>"#,
+        "",
+    ));
+    let schema = operation.input.as_value().to_string();
+    assert!(schema.contains(r#""default":7"#) && !schema.contains(r#""default":5"#), "{schema}");
+    assert_eq!(read_back(&operation, "<x><e/></x>").0, json!({"x": {"e": 5, "@a": 7}}));
+    assert_eq!(read_back(&operation, "<x/>").0, json!({"x": {"@a": 7}}));
 }
