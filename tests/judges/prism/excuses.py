@@ -8,19 +8,28 @@ import json
 import re
 
 
-def list_in_form(violation, exchange, arguments):
-    """A list of a form is one pair an item, and all of them were sent."""
-    match violation.location:
-        case ["body", name]:
-            pass
-        case _:
-            return False
-    body = arguments.get("body")
-    wanted = body.get(name) if isinstance(body, dict) else None
-    if not violation.message.endswith(" must be array") or not isinstance(wanted, list):
+def written(value, text):
+    """Whether a form's text is the value: plain, or JSON for what has members."""
+    if isinstance(value, str):
+        return text == value
+    try:
+        return json.loads(text) == value
+    except ValueError:
         return False
-    sent = [value for key, value in exchange.form if key == name]
-    return len(sent) == len(wanted)
+
+
+def many_in_form(violation, exchange, arguments):
+    """A list or an object, and all of it was sent."""
+    body = arguments.get("body")
+    if len(violation.location) < 2 or violation.location[0] != "body" or not isinstance(body, dict):
+        return False
+    name = violation.location[1]
+    value = body.get(name)
+    if not isinstance(value, (list, dict)):
+        return False
+    wanted = value if isinstance(value, list) else [value]
+    sent = [text for key, text in exchange.form if key == name]
+    return len(sent) == len(wanted) and all(map(written, wanted, sent))
 
 
 def unlisted_in_form(violation, exchange, arguments):
@@ -32,29 +41,11 @@ def unlisted_in_form(violation, exchange, arguments):
     return (name[1], body.get(name[1])) in exchange.form
 
 
-def json_in_part(violation, exchange, arguments):
-    """An object or a list of a multipart form is a part of JSON, and was sent as one."""
-    match violation.location:
-        case ["body", name] if violation.message.endswith((" must be object", " must be array")):
-            pass
-        case _:
-            return False
-    sent = [
-        json.loads(part.get_payload(decode=True))
-        for part in exchange.parts
-        if part.get_content_type() == "application/json"
-        and part.get_param("name", header="content-disposition") == name
-    ]
-    return sent == [(arguments.get("body") or {}).get(name)]
-
-
 EXCUSES = {
-    list_in_form: "a list in a form without `encoding` is one pair an item (OpenAPI 3.2.0 §4.14.4.1);"
-    " Prism keeps the last of the pairs, and then misses a list",
+    many_in_form: "in a form without `encoding` a list is one pair or part an item, and an object"
+    " is JSON (OpenAPI 3.2.0 §4.14.4.1, and `contentType` of the Encoding Object); Prism takes the last text of each name",
     unlisted_in_form: "a member of a form may be required without being among the `properties` (JSON"
     " Schema 2020-12, validation §6.5.3); Prism drops what is not among them, and then misses it",
-    json_in_part: "an object in a multipart form is a part of JSON (OpenAPI 3.0.3, Special"
-    " Considerations for multipart Content); Prism takes every part for text",
 }
 
 
