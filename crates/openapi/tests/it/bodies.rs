@@ -159,7 +159,7 @@ fn a_files_media_type_is_one_by_its_schema_too() {
     let operation = with_content(&json!({"multipart/form-data": {"schema": {
         "type": "object", "properties": {"file": {"type": "string", "format": "binary"}},
     }}}));
-    let judge = jsonschema::validator_for(operation.input.as_value()).unwrap();
+    let judge = jsonschema::validator_for(&operation.input.to_value()).unwrap();
     for (media_type, is_one) in [
         ("image/png", true),
         ("application/vnd.api+json", true),
