@@ -224,7 +224,7 @@ fn result_building(bencher: Bencher) {
         result: Ok(Success {
             payload: Payload::Value(value()),
             drift: Vec::new(),
-            headers: Vec::new(),
+            headers: serde_json::Map::new(),
             cuts: Vec::new(),
             pages: None,
         }),

@@ -43,7 +43,7 @@ pub(super) fn success(payload: Payload) -> Reply {
         result: Ok(Success {
             payload,
             drift: Vec::new(),
-            headers: Vec::new(),
+            headers: Map::new(),
             cuts: Vec::new(),
             pages: None,
         }),

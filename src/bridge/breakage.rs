@@ -8,6 +8,8 @@ use std::time::Duration;
 /// What broke a request off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Breakage {
+    /// The message could not be made anew.
+    NoMessage,
     /// The host's name has no address.
     Dns,
     /// Nobody listens.
@@ -53,6 +55,7 @@ impl Breakage {
     /// What happened, as the end of a sentence that names the API.
     pub(super) fn words(&self) -> String {
         match self {
+            Self::NoMessage => "its message could not be made anew for this attempt".to_owned(),
             Self::Dns => "its host name cannot be resolved".to_owned(),
             Self::Refused => "it refuses connections".to_owned(),
             Self::NotConnected => "no connection came about in time".to_owned(),

@@ -6,13 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tollbridge_operation::{ApiKeyPlace, Operation, SchemeUse, SecurityScheme};
+use tollbridge_operation::{
+    ApiKeyPlace, MessageSecurity, Operation, Password, SchemeUse, SecurityScheme,
+};
 
 use super::digest::Digest;
 use crate::secret::Secret;
@@ -54,6 +57,19 @@ pub enum Credential {
         /// The token.
         token: Secret,
     },
+    /// A `UsernameToken` in the message itself (OASIS WSS `UsernameToken` Profile 1.1.1).
+    Wsse {
+        /// The user.
+        username: String,
+        /// The password.
+        password: Secret,
+        /// Whether it is sent as a digest; `None`: as the description says, else as text.
+        digest: Option<bool>,
+        /// How long a message is valid; `None`: as the description says, else unsaid.
+        timestamp: Option<Duration>,
+        /// Whether a service that knows no WS-Security must refuse the message.
+        must_understand: bool,
+    },
     /// HTTP digest authentication (RFC 7616).
     Digest(Arc<Digest>),
 }
@@ -76,6 +92,8 @@ pub(super) struct Additions {
     pub(super) query: Vec<(String, String)>,
     /// Cookies, encoded: name and value.
     pub(super) cookies: Vec<(String, String)>,
+    /// What goes into the message itself.
+    pub(super) security: Option<MessageSecurity>,
     /// What can be added only once the server has asked for it.
     pub(super) digest: Option<Arc<Digest>>,
 }
@@ -171,6 +189,7 @@ fn fitting<'a>(given: Given<'a>, scheme: &SchemeUse) -> Option<Fitting<'a>> {
         (SecurityScheme::Http { scheme }, Credential::Digest(_)) => scheme == "digest",
         (SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. }, Credential::Bearer { .. })
         | (SecurityScheme::ApiKey { .. }, Credential::ApiKey { .. })
+        | (SecurityScheme::UsernameToken, Credential::Wsse { .. })
         // A key at a place of the user's choice stands in for a scheme that we do not speak.
         | (_, Credential::ApiKey { at: Some(_), .. }) => true,
         _ => false,
@@ -201,6 +220,16 @@ impl Additions {
             }
             Credential::Bearer { token } => {
                 self.add_header(AUTHORIZATION, &format!("Bearer {}", token.expose()))
+            }
+            Credential::Wsse { username, password, digest, timestamp, must_understand } => {
+                self.security = Some(MessageSecurity {
+                    username: username.clone(),
+                    password: Password::Clear(password.expose().to_owned()),
+                    digest: *digest,
+                    timestamp: *timestamp,
+                    must_understand: *must_understand,
+                });
+                Ok(())
             }
             Credential::Digest(digest) => {
                 self.digest = Some(Arc::clone(digest));

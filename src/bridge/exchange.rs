@@ -7,6 +7,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tollbridge_operation::Request;
 
 use super::breakage::Breakage;
 use super::prepare::Target;
@@ -82,7 +83,16 @@ async fn exchange(
     let begun = Instant::now();
     let mut request = reqwest::Request::new(target.method.clone(), target.url.clone());
     *request.headers_mut() = target.headers.clone();
-    let body = target.body.clone().unwrap_or_default();
+    let body = match &target.message {
+        None => target.body.clone().unwrap_or_default(),
+        Some(message) => {
+            let Ok(Ok(Request { body: Some(fresh), .. })) = message.request(upstream) else {
+                return Ended::Broken { what: Breakage::NoMessage, sent: false };
+            };
+            request.headers_mut().insert(CONTENT_TYPE, fresh.content_type);
+            fresh.bytes
+        }
+    };
     *request.body_mut() = Some(reqwest::Body::wrap(Watched::new(body, sent.clone())));
     let response = match timeout_at(limit, upstream.client.execute(request)).await {
         Ok(Ok(response)) => response,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tollbridge_operation::{Answer, Call, Drift, Fault, Payload, Response};
 
 use super::breakage::Breakage;
@@ -32,12 +32,7 @@ pub(super) const MESSAGE: usize = 1_000;
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// The call is done.
-    Done {
-        payload: Payload,
-        drift: Vec<Drift>,
-        headers: Vec<(String, String)>,
-        link: Option<String>,
-    },
+    Done { payload: Payload, drift: Vec<Drift>, headers: Map<String, Value>, link: Option<String> },
     /// It is not, or not yet.
     Setback(Setback),
 }
@@ -96,7 +91,9 @@ impl Judge<'_> {
         };
         let response = Response { status, headers, body };
         match self.call.operation.binding.decode(&response) {
-            Answer::Success { payload, drift } => self.done(payload, drift, &response),
+            Answer::Success { payload, drift, headers } => {
+                self.done(payload, drift, headers, &response)
+            }
             Answer::Failure { payload, fault } => {
                 Verdict::Setback(self.refused(&response, value_of(payload), fault))
             }
@@ -115,7 +112,13 @@ impl Judge<'_> {
         }
     }
 
-    fn done(&self, payload: Payload, drift: Vec<Drift>, response: &Response) -> Verdict {
+    fn done(
+        &self,
+        payload: Payload,
+        drift: Vec<Drift>,
+        blocks: Map<String, Value>,
+        response: &Response,
+    ) -> Verdict {
         let status = response.status;
         let redactor = &self.upstream.redactor;
         let payload = match payload {
@@ -149,7 +152,7 @@ impl Judge<'_> {
         let drift = drift
             .into_iter()
             .map(|drift| Drift { pointer: clean(drift.pointer), message: clean(drift.message) });
-        let headers = self.headers(response);
+        let headers = self.headers(blocks, response);
         Verdict::Done {
             payload,
             drift: drift.collect(),
@@ -158,9 +161,9 @@ impl Judge<'_> {
         }
     }
 
-    /// Where what was made is, and what belongs to the answer (RFC 9110 §10.2.2, RFC 8288), and
-    /// what the description has beside the body.
-    fn headers(&self, response: &Response) -> Vec<(String, String)> {
+    /// Where what was made is, and what belongs to the answer (RFC 9110 §10.2.2, RFC 8288), what
+    /// the description has beside the body, and a message's own header blocks.
+    fn headers(&self, blocks: Map<String, Value>, response: &Response) -> Map<String, Value> {
         let of_the_answer = [http::header::LOCATION, http::header::LINK];
         let declared = self.call.operation.binding.kept_headers();
         let more = declared.iter().filter(|name| !of_the_answer.contains(name));
@@ -169,9 +172,13 @@ impl Judge<'_> {
             let texts: Vec<_> =
                 values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
             let text = self.upstream.redactor.text(&texts.join(", ")).into_owned();
-            (!texts.is_empty()).then(|| (name.as_str().to_owned(), cut(&text, BODY)))
+            let text = Value::String(cut(&text, BODY));
+            (!texts.is_empty()).then(|| (name.as_str().to_owned(), text))
         });
-        kept.take(HEADERS).collect()
+        let blocks = blocks.into_iter().map(|(name, value)| {
+            (self.upstream.redactor.text(&name).into_owned(), self.bounded(value))
+        });
+        kept.chain(blocks).take(HEADERS).collect()
     }
 
     /// Nothing came, or a success of which not everything came.
@@ -222,6 +229,10 @@ impl Judge<'_> {
         // SOAP sends every fault with 500, those that blame the request too.
         let failing = match &fault {
             Some(fault) if blames_the_request(fault) => Failing::Final,
+            // A fault says what its status should have been, which many upstreams get wrong.
+            Some(fault) if blames_the_service(fault) && !status.is_server_error() => {
+                Failing::Status(StatusCode::INTERNAL_SERVER_ERROR)
+            }
             _ => Failing::Status(status),
         };
         let (kind, mut message) = self.words(status);
@@ -355,6 +366,12 @@ fn value_of(payload: Payload) -> Value {
 fn blames_the_request(fault: &Fault) -> bool {
     let code = fault.code.split('.').next().unwrap_or_default();
     ["Client", "Sender", "VersionMismatch", "MustUnderstand", "DataEncodingUnknown"].contains(&code)
+}
+
+/// The codes of the same places that say that the message itself is sound.
+fn blames_the_service(fault: &Fault) -> bool {
+    let code = fault.code.split('.').next().unwrap_or_default();
+    ["Server", "Receiver"].contains(&code)
 }
 
 /// `503 Service Unavailable`.

@@ -87,7 +87,8 @@ pub(super) fn follow(
     }
     let shown = upstream.redactor.text(url.as_str()).into_owned();
     let target = Target { url, shown, ..from.target.clone() };
-    Ok(Prepared { call: from.call.clone(), target, redactor: from.redactor.clone() })
+    let redactor = from.redactor.clone();
+    Ok(Prepared { call: from.call.clone(), target, redactor, shown: None })
 }
 
 #[cfg(test)]

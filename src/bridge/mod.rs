@@ -18,6 +18,7 @@
 //! | `upstream` | an API's address, credentials and bounds, checked once |
 //! | `address` | where a request may go, and that its URL arrives as it was built |
 //! | `credential` | which credential an operation gets |
+//! | `message` | what a message carries beside its arguments, anew for each attempt |
 //! | `digest` | the proof that a server asks for first |
 //! | `prepare` | a call as a request, and its preview |
 //! | `uploads` | the files that arguments name |
@@ -42,6 +43,7 @@ mod engine;
 mod exchange;
 mod judge;
 mod link;
+mod message;
 mod prepare;
 mod redirect;
 mod report;

@@ -15,6 +15,7 @@ use url::Url;
 use super::address;
 use super::credential::{self, Additions, Unauthenticated};
 use super::digest::Digest;
+use super::message::Message;
 use super::uploads;
 use super::upstream::{Upstream, is_of_the_connection};
 use crate::secret::{REDACTED, Redactor};
@@ -50,6 +51,9 @@ pub enum PrepareError {
         /// What is wrong with its URL.
         reason: &'static str,
     },
+    /// The message needs a nonce, and there is none.
+    #[error("the system gives no random bytes, and the message needs some")]
+    Randomness,
     /// The request has a header that cannot be sent.
     #[error("the request's {0} cannot be sent")]
     Header(&'static str),
@@ -66,6 +70,8 @@ pub struct Prepared {
     pub(super) call: CallId,
     pub(super) target: Target,
     pub(super) redactor: Arc<Redactor>,
+    /// The body as it may be seen, where it holds secrets.
+    pub(super) shown: Option<Bytes>,
 }
 
 /// A request, and where it goes. A redirect makes another one of it.
@@ -76,6 +82,10 @@ pub(super) struct Target {
     /// All headers; those that carry secrets are marked as sensitive.
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Bytes>,
+    /// What the body is made of, where each attempt needs another one.
+    pub(super) message: Option<Arc<Message>>,
+    /// Whether the body proves who we are.
+    pub(super) confidential: bool,
     /// What proves who we are once the server has asked.
     pub(super) digest: Option<Arc<Digest>>,
     /// The URL as it may be seen.
@@ -100,31 +110,38 @@ pub struct Preview {
 pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareError> {
     let api = || upstream.api.clone();
     let arguments = uploads::with_contents(upstream, call)?;
-    let request = call.operation.binding.encode(&arguments)?;
     let (all, has_certificate) = (&upstream.credentials, upstream.has_certificate);
-    let credentials =
-        credential::additions(all, has_certificate, &call.operation).map_err(|problem| {
-            match problem {
-                Unauthenticated::Missing(schemes) => {
-                    PrepareError::NoCredential { api: api(), schemes }
-                }
-                Unauthenticated::Unusable(reason) => {
-                    PrepareError::Credential { api: api(), reason }
-                }
-            }
-        })?;
+    let credentials = credential::additions(all, has_certificate, &call.operation);
+    let security = credentials.as_ref().ok().and_then(|credentials| credentials.security.clone());
+    let message = Message::of(upstream, &call.operation, &arguments, security);
+    let request = match &message {
+        None => call.operation.binding.encode(&arguments)?,
+        Some(message) => message.request(upstream).map_err(|_| PrepareError::Randomness)??,
+    };
+    let credentials = credentials.map_err(|problem| match problem {
+        Unauthenticated::Missing(schemes) => PrepareError::NoCredential { api: api(), schemes },
+        Unauthenticated::Unusable(reason) => PrepareError::Credential { api: api(), reason },
+    })?;
     let digest = credentials.digest.clone();
     let (url, shown) = address(upstream, &request, &credentials)?;
     let headers = headers(upstream, &request, credentials)?;
+    let confidential = message.as_ref().is_some_and(Message::is_confidential);
+    let seen = message.as_ref().filter(|_| confidential).map(|message| {
+        let body = message.shown(upstream).and_then(|request| request.body);
+        body.map_or(Bytes::from_static(REDACTED.as_bytes()), |body| body.bytes)
+    });
     let target = Target {
         method: request.method,
         url,
         headers,
         body: request.body.map(|body| body.bytes),
+        message: message.filter(Message::is_momentary).map(Arc::new),
+        confidential,
         digest,
         shown,
     };
-    Ok(Prepared { call: call.id.clone(), target, redactor: Arc::clone(&upstream.redactor) })
+    let redactor = Arc::clone(&upstream.redactor);
+    Ok(Prepared { call: call.id.clone(), target, redactor, shown: seen })
 }
 
 /// The URL, and the URL as it may be seen. The latter is built without the credentials, so
@@ -255,7 +272,7 @@ impl Prepared {
             method: self.method().to_owned(),
             url: self.url().to_owned(),
             headers: headers.chain(proof).collect(),
-            body: self.target.body.as_ref().map(|body| self.body(body)),
+            body: self.shown.as_ref().or(self.target.body.as_ref()).map(|body| self.body(body)),
         }
     }
 

@@ -61,6 +61,11 @@ pub(super) fn follow(
             status.as_u16()
         ));
     }
+    if !same_origin && target.confidential {
+        return Err(format!(
+            "it redirects to {to}, and the message carries credentials that are not for it"
+        ));
+    }
     let mut next = target.clone();
     if !same_origin {
         next.headers = without_credentials(&target.headers);

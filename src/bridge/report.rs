@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tollbridge_operation::{Drift, Payload};
 
 /// What became of a call, and what it took.
@@ -32,8 +32,8 @@ pub enum Outcome {
         payload: Payload,
         /// Where the answer leaves its description.
         drift: Vec<Drift>,
-        /// Headers that say something of their own, redacted.
-        headers: Vec<(String, String)>,
+        /// Headers that say something of their own, a message's own blocks among them, redacted.
+        headers: Map<String, Value>,
     },
     /// It did not, or nobody can tell.
     Failed(Failed),

@@ -9,7 +9,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderName, HeaderValue};
-use tollbridge_operation::{ApiName, Operation};
+use tollbridge_operation::{ApiName, Enclosure, Operation};
 use url::Url;
 
 use super::address::Hosts;
@@ -32,6 +32,8 @@ pub struct UpstreamConfig {
     pub credentials: Credentials,
     /// Headers that go with every request and that no argument can change.
     pub headers: Vec<(HeaderName, HeaderText)>,
+    /// What is enclosed in every message, but for credentials.
+    pub enclosure: Enclosure,
     /// The whole call: requests and waits. Whoever calls [`execute`](super::execute) makes
     /// its deadline of it, or of what the tool says.
     pub timeout: Duration,
@@ -122,6 +124,7 @@ pub struct Upstream {
     /// Whether connections present a certificate.
     pub(super) has_certificate: bool,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) enclosure: Arc<Enclosure>,
     timeout: Duration,
     pub(super) attempt_timeout: Duration,
     pub(super) redirects: Redirects,
@@ -131,8 +134,10 @@ pub struct Upstream {
     pub(super) redactor: Arc<Redactor>,
     /// Draws evenly from nothing to what it is given.
     pub(super) jitter: fn(Duration) -> Duration,
-    /// What `Retry-After` dates are compared with.
+    /// What `Retry-After` dates are compared with, and messages are dated by.
     pub(super) clock: fn() -> SystemTime,
+    /// What nonces are made of; `None` where the system gives nothing.
+    pub(super) random: fn() -> Option<[u8; 32]>,
 }
 
 impl Upstream {
@@ -173,6 +178,7 @@ impl Upstream {
             credentials: config.credentials,
             has_certificate: config.tls.identity.is_some(),
             headers,
+            enclosure: Arc::new(config.enclosure),
             timeout: config.timeout,
             attempt_timeout: config.attempt_timeout,
             redirects: config.redirects,
@@ -182,6 +188,7 @@ impl Upstream {
             redactor,
             jitter,
             clock: SystemTime::now,
+            random,
         })
     }
 
@@ -270,6 +277,11 @@ fn check_credentials(credentials: &Credentials) -> Result<(), &'static str> {
             by_name.values().try_for_each(|credential| credential::check(credential, false))
         }
     }
+}
+
+fn random() -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).ok().map(|()| bytes)
 }
 
 /// Evenly from nothing to `max`. Without randomness, all of it: a wait may be too long.

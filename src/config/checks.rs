@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use http::HeaderName;
+use serde_json::Value;
 use tollbridge_operation::ApiName;
 
 use super::codes;
@@ -14,7 +15,8 @@ use super::load::Config;
 use super::located::Located;
 use super::model::{Api, Auth, Settlement, Tls};
 use super::tool::{Argument, PageKind, Pages, Tool};
-use super::values::{ArgumentPath, HeaderText, Period, Selector};
+use super::values::{ArgumentPath, HeaderText, Literal, Period, Selector};
+use crate::secret::{SecretError, SecretRef};
 
 /// Adds what is wrong to `found`.
 pub(super) fn check(config: &Config, found: &mut Diagnostics) {
@@ -139,8 +141,16 @@ impl Checks<'_> {
                 self.error(codes::MALFORMED, username.span(), message, "remove the colon");
             }
         }
+        for auth in api.auth.iter().chain(api.credentials.iter().map(|(_, auth)| auth)) {
+            if let Auth::Wsse { timestamp, .. } = &**auth {
+                self.nonzero("timestamp", timestamp.as_ref());
+            }
+        }
         for (header, value) in api.headers.iter() {
             self.header(header, value);
+        }
+        for (block, value) in api.soap_headers.iter() {
+            self.soap_header(block, value);
         }
         if let Some(size) = &api.max_upload
             && size.0 == 0
@@ -192,6 +202,44 @@ impl Checks<'_> {
                 .label("a literal secret is refused")
                 .help("write where the secret is: \"env:NAME\", \"file:PATH\" or \"cred:NAME\"");
             self.found.push(diagnostic);
+        }
+    }
+
+    /// A block's name, and the texts in its value.
+    fn soap_header(&mut self, name: &Located<String>, value: &Located<Literal>) {
+        let (namespace, local) = match name.strip_prefix('{') {
+            Some(rest) => rest.split_once('}').unwrap_or_default(),
+            None => ("none", name.as_str()),
+        };
+        if namespace.is_empty() || local.is_empty() || local.contains([':', '{', '}', ' ']) {
+            let label = "expected the local name of a header of the description, or \
+                         \"{namespace}name\"";
+            return self.error(codes::HEADER, name.span(), format!("`{name}` is no header"), label);
+        }
+        let mut wrong = None;
+        texts(local, &value.0, &mut |key, text| {
+            wrong = wrong.take().or(match text.parse::<SecretRef>() {
+                Err(SecretError::Literal) if ends_in_secret(key) => Some((key.to_owned(), None)),
+                Err(SecretError::Literal) | Ok(_) => None,
+                Err(error) => Some((key.to_owned(), Some(error.to_string()))),
+            });
+        });
+        match wrong {
+            None => {}
+            Some((key, Some(malformed))) => {
+                let message = format!("`{key}` of the header `{name}` is malformed");
+                self.error(codes::MALFORMED, value.span(), message, malformed);
+            }
+            Some((key, None)) => {
+                let message = format!("`{key}` of the header `{name}` holds a literal secret");
+                let diagnostic = Diagnostic::error(codes::LITERAL_SECRET, self.file, message)
+                    .at(value.span())
+                    .label("a literal secret is refused")
+                    .help(
+                        "write where the secret is: \"env:NAME\", \"file:PATH\" or \"cred:NAME\"",
+                    );
+                self.found.push(diagnostic);
+            }
         }
     }
 
@@ -379,6 +427,29 @@ impl Checks<'_> {
             self.error(codes::MALFORMED, name.span(), "`rename` is malformed", label);
         }
     }
+}
+
+/// The texts in a value, each with the name that it stands under.
+fn texts<'v>(key: &'v str, value: &'v Value, told: &mut impl FnMut(&'v str, &'v str)) {
+    match value {
+        Value::String(text) => told(key, text),
+        Value::Array(items) => items.iter().for_each(|item| texts(key, item, told)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                texts(if name == "#text" { key } else { name }, value, told);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a name in a header block says that its value is a secret: `SessionToken` does,
+/// `TokenType` does not.
+fn ends_in_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["token", "secret", "password", "passwd", "pwd", "apikey", "api-key", "api_key"]
+        .iter()
+        .any(|word| name.ends_with(word))
 }
 
 /// Headers that belong to the request or the connection (RFC 9110 §7.2, §7.6.1, §8.6).

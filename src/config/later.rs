@@ -12,7 +12,6 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("server.auth", "jwt", "tokens would not be verified"),
     ("settlement", "buy", "nothing would be bought"),
     ("api.*", "fallback_urls", "calls would not fail over"),
-    ("api.*", "soap_headers", "they would not be sent"),
     ("api.*", "idempotency_key", "no key would be sent"),
     ("api.*", "rate_limit", LIMIT),
     ("api.*", "max_concurrency", LIMIT),
@@ -45,11 +44,11 @@ pub(super) fn value(path: &str, value: &DeValue<'_>) -> Option<(String, &'static
             Some(("a PostgreSQL store".to_owned(), "use `sqlite:PATH`"))
         }
         ("api.*.auth.kind" | "api.*.credentials.*.kind", DeValue::String(kind))
-            if ["wsse", "oauth2", "sigv4", "mtls", "hmac"].contains(&kind.as_ref()) =>
+            if ["oauth2", "sigv4", "mtls", "hmac"].contains(&kind.as_ref()) =>
         {
             Some((
                 format!("the credential `{kind}`"),
-                "use `api_key`, `basic`, `bearer` or `digest`",
+                "use `api_key`, `basic`, `bearer`, `digest` or `wsse`",
             ))
         }
         ("tool[].calls.by", DeValue::String(by)) if ["group", "all"].contains(&by.as_ref()) => {

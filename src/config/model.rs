@@ -15,8 +15,8 @@ use tollbridge_operation::{ApiKeyPlace, ApiName, Identity};
 use super::located::{Keyed, Located};
 use super::tool::Tool;
 use super::values::{
-    BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Origin, Period, ReferenceTo, Selector,
-    Size, StorePath,
+    BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal, Origin, Period, ReferenceTo,
+    Selector, Size, StorePath,
 };
 use crate::secret::SecretRef;
 
@@ -235,6 +235,15 @@ pub struct Api {
     /// Headers that every request carries.
     #[serde(default)]
     pub headers: Keyed<String, Located<HeaderText>>,
+    /// SOAP header blocks that every message carries: by the local name of a header that the
+    /// description has, or as `{namespace}name`. Texts in them may be references to secrets.
+    #[serde(default)]
+    pub soap_headers: Keyed<String, Located<Literal>>,
+    /// Whether SOAP messages are addressed (WS-Addressing). By default as the description says.
+    pub addressing: Option<Located<bool>>,
+    /// Whether bytes in SOAP messages travel beside the envelope (MTOM). By default as the
+    /// description says.
+    pub mtom: Option<Located<bool>>,
     /// How long a whole call may take: attempts and waits. By default 45s.
     pub timeout: Option<Located<Period>>,
     /// How long one attempt may take: by default a third of the call's time.
@@ -356,6 +365,21 @@ pub enum Auth {
         /// The password.
         password: Located<SecretRef>,
     },
+    /// A `UsernameToken` in the header of each SOAP message (WS-Security).
+    Wsse {
+        /// The user, in the open or as a reference.
+        username: Located<HeaderText>,
+        /// The password.
+        password: Located<SecretRef>,
+        /// Whether the password is sent as a digest; by default as the description says, else
+        /// as text.
+        digest: Option<bool>,
+        /// For how long a message says that it is valid; by default as the description says,
+        /// else it does not say.
+        timestamp: Option<Located<Period>>,
+        /// Whether a service that knows no WS-Security must refuse the message. By default true.
+        must_understand: Option<bool>,
+    },
 }
 
 /// The JSON Schema of [`ApiKeyPlace`].
@@ -377,6 +401,7 @@ impl<'de> Deserialize<'de> for Auth {
             ApiKey,
             Basic,
             Bearer,
+            Wsse,
             Digest,
         }
         #[derive(Deserialize)]
@@ -390,6 +415,9 @@ impl<'de> Deserialize<'de> for Auth {
             username: Option<Located<HeaderText>>,
             password: Option<Located<SecretRef>>,
             token: Option<Located<SecretRef>>,
+            digest: Option<bool>,
+            timestamp: Option<Located<Period>>,
+            must_understand: Option<bool>,
         }
         let members = Members::deserialize(deserializer)?;
         let missing = de::Error::missing_field;
@@ -408,6 +436,13 @@ impl<'de> Deserialize<'de> for Auth {
                 password: members.password.ok_or_else(|| missing("password"))?,
             },
             Kind::Bearer => Self::Bearer { token: members.token.ok_or_else(|| missing("token"))? },
+            Kind::Wsse => Self::Wsse {
+                username: members.username.ok_or_else(|| missing("username"))?,
+                password: members.password.ok_or_else(|| missing("password"))?,
+                digest: members.digest,
+                timestamp: members.timestamp,
+                must_understand: members.must_understand,
+            },
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What the gateway answers: a success or a failure that an agent can act on.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tollbridge_operation::{CallId, Drift, Payload};
 
 use crate::tools::answer::Cut;
@@ -31,7 +31,7 @@ pub struct Success {
     /// Where the answer leaves its description.
     pub drift: Vec<Drift>,
     /// Headers of the answer that say something of their own.
-    pub headers: Vec<(String, String)>,
+    pub headers: Map<String, Value>,
     /// What the tool's shape left out of it.
     pub cuts: Vec<Cut>,
     /// The pages that it was put together of.

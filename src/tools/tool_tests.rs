@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Map, json};
 use tollbridge_operation::{
     Answer, ApiName, Binding, EncodeError, OperationId, OperationKey, Payload, Request, Response,
 };
@@ -18,7 +18,7 @@ impl Binding for Unbound {
     }
 
     fn decode(&self, _: &Response) -> Answer {
-        Answer::Success { payload: Payload::Empty, drift: Vec::new() }
+        Answer::Success { payload: Payload::Empty, drift: Vec::new(), headers: Map::new() }
     }
 }
 

@@ -15,8 +15,8 @@ use tollbridge::settlement::Terms;
 use tollbridge::store::{Durability, Store};
 use tollbridge::tools::{ArgumentPointer, ArgumentRule, Profile, Tool, ToolSpec};
 use tollbridge_operation::{
-    Answer as Read, ApiKeyPlace, ApiName, Arguments, Binding, Effect, EncodeError, Operation,
-    Request, Response, ToolName,
+    Answer as Read, ApiKeyPlace, ApiName, Arguments, Binding, Effect, Enclosure, EncodeError,
+    Operation, Request, Response, ToolName,
 };
 
 use super::support::{
@@ -54,6 +54,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         hosts: Vec::new(),
         credentials: Credentials::ForAll(Credential::ApiKey { at: Some(at), value: secret }),
         headers: Vec::new(),
+        enclosure: Enclosure::default(),
         timeout: Duration::from_secs(5),
         attempt_timeout: Duration::from_secs(2),
         redirects: Redirects::Refuse,

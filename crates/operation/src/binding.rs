@@ -3,9 +3,9 @@
 use std::fmt::Debug;
 
 use http::HeaderName;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::{Arguments, Payload, Request, Response};
+use crate::{Arguments, Enclosure, Moment, Payload, Request, Response};
 
 /// How one operation's arguments become an HTTP request, and its response an answer.
 ///
@@ -15,6 +15,42 @@ pub trait Binding: Debug + Send + Sync {
     /// schema cannot say (a path segment that is `..`, a line break in a header) is refused
     /// here.
     fn encode(&self, arguments: &Arguments) -> Result<Request, EncodeError>;
+
+    /// Builds the request with what the configuration encloses in it. A fixed header takes the
+    /// place of an argument of its name.
+    fn enclose(
+        &self,
+        arguments: &Arguments,
+        _enclosure: &Enclosure,
+        _moment: &Moment<'_>,
+    ) -> Result<Request, EncodeError> {
+        self.encode(arguments)
+    }
+
+    /// Whether the moment has a part in what [`enclose`](Self::enclose) builds, so that each
+    /// request must be built anew.
+    fn is_momentary(&self, _enclosure: &Enclosure) -> bool {
+        false
+    }
+
+    /// Whether anything can be enclosed in its messages.
+    fn encloses(&self) -> bool {
+        false
+    }
+
+    /// Whether the operation's messages have a header of that local name.
+    fn has_header(&self, _name: &str) -> bool {
+        false
+    }
+
+    /// Checks once that what is enclosed can be. The error's pointer is into the enclosure:
+    /// `/headers/NAME`, `/security`.
+    fn check(&self, enclosure: &Enclosure) -> Result<(), EncodeError> {
+        if enclosure.is_empty() {
+            return Ok(());
+        }
+        Err(EncodeError { pointer: String::new(), expected: "a SOAP service".to_owned() })
+    }
 
     /// Reads a response that came, whatever its status.
     fn decode(&self, response: &Response) -> Answer;
@@ -52,6 +88,8 @@ pub enum Answer {
         payload: Payload,
         /// Where the answer leaves its description.
         drift: Vec<Drift>,
+        /// Header blocks of the message, read as values, by their local names.
+        headers: Map<String, Value>,
     },
     /// The upstream answered that it was not done.
     Failure {

@@ -68,11 +68,6 @@ impl Schema {
         self.whole(Arc::unwrap_or_clone(root))
     }
 
-    /// [`Schema::to_value`] by its older name.
-    pub fn as_value(&self) -> Value {
-        self.to_value()
-    }
-
     fn whole(&self, mut root: Value) -> Value {
         if let Value::Object(members) = &mut root
             && !self.definitions.is_empty()

@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         headers: HeaderMap::from_iter([(CONTENT_TYPE, type_)]),
         body: std::fs::read(response)?.into(),
     };
-    let Answer::Success { payload: Payload::Value(answer), drift } =
+    let Answer::Success { payload: Payload::Value(answer), drift, .. } =
         operation.binding.decode(&response)
     else {
         return Err("the response was not read as a success".into());

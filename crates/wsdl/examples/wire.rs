@@ -96,14 +96,14 @@ fn decode(operation: &Operation, body: &str) -> Value {
         body: Bytes::from(body.to_owned()),
     };
     match operation.binding.decode(&response) {
-        Answer::Success { payload, drift } => {
+        Answer::Success { payload, drift, headers } => {
             let drift = drift.iter().map(|one| format!("{}: {}", one.pointer, one.message));
             let value = match payload {
                 Payload::Value(value) | Payload::Parts { value, .. } => value,
                 Payload::Empty => json!({}),
                 Payload::Bytes { media_type, .. } => json!({"#bytes": media_type}),
             };
-            json!({"value": value, "drift": drift.collect::<Vec<_>>()})
+            json!({"value": value, "drift": drift.collect::<Vec<_>>(), "headers": headers})
         }
         Answer::Failure { fault: Some(fault), .. } => {
             json!({"fault": {"code": fault.code, "reason": fault.reason, "detail": fault.detail}})

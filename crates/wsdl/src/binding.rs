@@ -5,21 +5,26 @@
 //! under 200, which many upstreams send, and an envelope is read whatever its media type.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value};
 use tollbridge_operation::{
-    Answer, Arguments, Binding, Body, EncodeError, Payload, Request, Response,
+    Answer, Arguments, Binding, Body, Drift, Enclosure, EncodeError, Moment, Payload, Request,
+    Response,
 };
 use tollbridge_xml::Element as Node;
 
-use crate::envelope::{self, Opened};
+use crate::envelope::{self, Opened, Written};
+use crate::header::{self, Enclosed};
 use crate::message::{Message, OperationPlan, Shape, SoapVersion, wrapped};
+use crate::mime;
 use crate::multiref;
 use crate::plan::Element;
 use crate::value::{Reading, free};
+use crate::xop;
 
 /// The namespace of SOAP 1.2's representation of calls.
 const SOAP_RPC: &str = "http://www.w3.org/2003/05/soap-rpc";
@@ -74,6 +79,52 @@ impl SoapBinding {
             ),
         };
         Ok(Self { plan, content_type, headers })
+    }
+
+    fn request(
+        &self,
+        arguments: &Arguments,
+        enclosed: Option<Enclosed<'_>>,
+    ) -> Result<Request, EncodeError> {
+        let Written { envelope, apart } = envelope::write(&self.plan, &arguments.0, enclosed)?;
+        let body = match apart {
+            None => Body { content_type: self.content_type.clone(), bytes: Bytes::from(envelope) },
+            Some(apart) => self.in_parts(&envelope, &apart)?,
+        };
+        Ok(Request {
+            method: Method::POST,
+            path: String::new(),
+            query: None,
+            headers: self.headers.clone(),
+            cookies: Vec::new(),
+            body: Some(body),
+        })
+    }
+
+    /// The message as MTOM has it (SOAP 1.1 Binding for MTOM 1.0, SOAP MTOM §3.2).
+    fn in_parts(&self, envelope: &[u8], apart: &[Vec<u8>]) -> Result<Body, EncodeError> {
+        let inner = match self.plan.version {
+            SoapVersion::V1_1 => "text/xml",
+            SoapVersion::V1_2 => "application/soap+xml",
+        };
+        let root = format!("application/xop+xml; charset=UTF-8; type=\"{inner}\"");
+        let (bytes, boundary) = mime::write(&root, envelope, apart);
+        let mut content_type = format!(
+            "multipart/related; type=\"application/xop+xml\"; start=\"<{}>\"; \
+             start-info=\"{inner}\"; boundary=\"{boundary}\"",
+            mime::ROOT_ID
+        );
+        if let (SoapVersion::V1_2, Some(action)) = (self.plan.version, &self.plan.action)
+            && !action.is_empty()
+        {
+            content_type.push_str("; action=");
+            content_type.push_str(&quoted(action));
+        }
+        let content_type = HeaderValue::from_str(&content_type).map_err(|_| EncodeError {
+            pointer: String::new(),
+            expected: "an action that a header can carry".to_owned(),
+        })?;
+        Ok(Body { content_type, bytes: Bytes::from(bytes) })
     }
 
     fn read(&self, body: &[&Node]) -> (Payload, Reading<'_>) {
@@ -199,50 +250,88 @@ fn parts<'a>(
 
 impl Binding for SoapBinding {
     fn encode(&self, arguments: &Arguments) -> Result<Request, EncodeError> {
-        let envelope = envelope::write(&self.plan, &arguments.0)?;
-        Ok(Request {
-            method: Method::POST,
-            path: String::new(),
-            query: None,
-            headers: self.headers.clone(),
-            cookies: Vec::new(),
-            body: Some(Body {
-                content_type: self.content_type.clone(),
-                bytes: Bytes::from(envelope),
-            }),
-        })
+        self.request(arguments, None)
+    }
+
+    fn enclose(
+        &self,
+        arguments: &Arguments,
+        enclosure: &Enclosure,
+        moment: &Moment<'_>,
+    ) -> Result<Request, EncodeError> {
+        self.request(arguments, Some(Enclosed { enclosure, moment }))
+    }
+
+    fn is_momentary(&self, enclosure: &Enclosure) -> bool {
+        header::is_momentary(&self.plan, enclosure)
+    }
+
+    fn encloses(&self) -> bool {
+        true
+    }
+
+    fn has_header(&self, name: &str) -> bool {
+        self.plan.headers.iter().any(|header| header.key() == name)
+    }
+
+    fn check(&self, enclosure: &Enclosure) -> Result<(), EncodeError> {
+        let moment = Moment { now: Duration::ZERO, random: [0; 32], to: "http://localhost" };
+        header::check(&self.plan, Enclosed { enclosure, moment: &moment })
     }
 
     fn decode(&self, response: &Response) -> Answer {
         if response.body.iter().all(u8::is_ascii_whitespace) {
-            return done(response.status, Payload::Empty, Reading::new(&self.plan.types));
+            return done(response.status, Payload::Empty, Vec::new(), Map::new());
         }
-        let charset = charset(response);
-        let root = match tollbridge_xml::parse_as(&response.body, charset.as_deref()) {
+        let content_type = content_type(response);
+        let related = match mime::related(&content_type, &response.body) {
+            None => None,
+            Some(Ok(related)) => Some(related),
+            Some(Err(reason)) => return no_message(response, reason),
+        };
+        let (bytes, content_type): (&[u8], &str) = match &related {
+            None => (&response.body, &content_type),
+            Some(related) => {
+                (&related.root.body, related.root.content_type.as_deref().unwrap_or_default())
+            }
+        };
+        let charset = mime::parameter(content_type, "charset");
+        let mut root = match tollbridge_xml::parse_as(bytes, charset.as_deref()) {
             Ok(root) => root,
             Err(error) => return no_message(response, error.to_string()),
         };
+        let told = related.map(|related| xop::resolve(&mut root, &related.others));
         match envelope::open(&root, &self.plan) {
-            None => no_message(response, "it is XML, and no SOAP envelope with a body".into()),
+            None => no_message(response, "it is XML, and no SOAP envelope with one body".into()),
             Some(Opened::Fault(fault)) => {
                 Answer::Failure { payload: Payload::Empty, fault: Some(fault) }
             }
-            Some(Opened::Body(body)) => {
-                let resolved = multiref::resolve(&body);
+            Some(Opened::Body { elements, header }) => {
+                let resolved = multiref::resolve(&elements);
                 let body: Cow<'_, [&Node]> = match &resolved {
                     Some(nodes) => Cow::Owned(nodes.iter().collect()),
-                    None => Cow::Borrowed(&body),
+                    None => Cow::Borrowed(&elements),
                 };
                 let (payload, reading) = self.read(&body);
-                done(response.status, payload, reading)
+                let (headers, more) = header::read(header, &self.plan);
+                let mut drift = reading.into_drift();
+                let parts = told.into_iter().flatten();
+                drift.extend(parts.map(|message| Drift { pointer: String::new(), message }));
+                drift.extend(more);
+                done(response.status, payload, drift, headers)
             }
         }
     }
 }
 
-fn done(status: StatusCode, payload: Payload, reading: Reading<'_>) -> Answer {
+fn done(
+    status: StatusCode,
+    payload: Payload,
+    drift: Vec<Drift>,
+    headers: Map<String, Value>,
+) -> Answer {
     if status.is_success() {
-        Answer::Success { payload, drift: reading.into_drift() }
+        Answer::Success { payload, drift, headers }
     } else {
         Answer::Failure { payload, fault: None }
     }
@@ -250,12 +339,13 @@ fn done(status: StatusCode, payload: Payload, reading: Reading<'_>) -> Answer {
 
 /// The `charset` of `Content-Type` (RFC 9110 §8.3.1).
 pub(crate) fn charset(response: &Response) -> Option<String> {
-    let value = response.headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
-    value.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        let is_charset = name.trim().eq_ignore_ascii_case("charset");
-        is_charset.then(|| value.trim().trim_matches('"').to_owned())
-    })
+    mime::parameter(&content_type(response), "charset")
+}
+
+/// `Content-Type`, empty where there is none that is text.
+fn content_type(response: &Response) -> String {
+    let value = response.headers.get(http::header::CONTENT_TYPE);
+    value.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 /// An answer that is no SOAP: an error page under an error status, else a broken promise.

@@ -2,7 +2,7 @@
 //!
 //! Versions are told apart by the envelope's namespace, and an answer is read in the version
 //! that it came in, whichever was asked for (SOAP 1.2 part 1 appendix A lets an upstream
-//! answer in the older one). Headers of answers are passed over.
+//! answer in the older one). Headers are `header`'s.
 
 use std::sync::Arc;
 
@@ -10,22 +10,35 @@ use serde_json::{Map, Value};
 use tollbridge_operation::{EncodeError, Fault};
 use tollbridge_xml::{Element as Node, XML_NAMESPACE, XmlWriter, chars};
 
+use crate::header::{self, Enclosed};
 use crate::message::{Message, OperationPlan, Shape, SoapVersion};
 use crate::plan::Element;
-use crate::value::{self, Names, Reading, Writer};
+use crate::value::{self, Reading, Writer};
 use crate::xsd::{SOAP_ENC, XSI};
+
+/// A request's envelope, and the bytes that travel beside it.
+pub(crate) struct Written {
+    pub(crate) envelope: Vec<u8>,
+    /// `None` where none do.
+    pub(crate) apart: Option<Vec<Vec<u8>>>,
+}
 
 /// Writes a request. `arguments` are the body's, and under `headers` the header's.
 pub(crate) fn write(
     plan: &OperationPlan,
     arguments: &Map<String, Value>,
-) -> Result<Vec<u8>, EncodeError> {
+    enclosed: Option<Enclosed<'_>>,
+) -> Result<Written, EncodeError> {
     // Where no header is declared, `headers` may be a member like any other.
     let reserved: &[&str] = if plan.headers.is_empty() { &[] } else { &["headers"] };
-    let (header, names) = header(plan, reserved.first().and_then(|name| arguments.get(*name)))?;
+    let headers = reserved.first().and_then(|name| arguments.get(*name));
+    let (header, names) = header::write(plan, headers, enclosed)?;
     let mut body = Writer::new(&plan.types, names, plan.input.encoded);
+    let mtom = enclosed.and_then(|enclosed| enclosed.enclosure.mtom).unwrap_or(plan.wanted.mtom);
+    body.apart = mtom.then(Vec::new);
     message(&mut body, plan, &plan.input.names.to_members(arguments, reserved))
         .map_err(|error| EncodeError { pointer: renamed(&error.pointer, &plan.input), ..error })?;
+    let apart = body.apart.take();
     let (body, names) = body.finish();
 
     let soap = plan.version.namespace();
@@ -48,32 +61,7 @@ pub(crate) fn write(
     envelope.extend_from_slice(b"<soap:Body>");
     envelope.extend_from_slice(&body);
     envelope.extend_from_slice(b"</soap:Body></soap:Envelope>");
-    Ok(envelope)
-}
-
-fn header(plan: &OperationPlan, headers: Option<&Value>) -> Result<(Vec<u8>, Names), EncodeError> {
-    let mut out = Writer::new(&plan.types, Names::default(), false);
-    let headers = match headers {
-        None => return Ok(out.finish()),
-        Some(Value::Object(headers)) => headers,
-        Some(_) => {
-            return Err(EncodeError { pointer: "/headers".into(), expected: "an object".into() });
-        }
-    };
-    let known = |name: &str| plan.headers.iter().any(|header| header.key() == name);
-    if let Some(stranger) = headers.keys().find(|name| !known(name)) {
-        let names: Vec<&str> = plan.headers.iter().map(|header| header.key()).collect();
-        return Err(EncodeError {
-            pointer: value::pointer("/headers", stranger),
-            expected: format!("no such header; there are: {}", names.join(", ")),
-        });
-    }
-    for header in &plan.headers {
-        if let Some(said) = headers.get(header.key()) {
-            out.element(header, said, &value::pointer("/headers", header.key()))?;
-        }
-    }
-    Ok(out.finish())
+    Ok(Written { envelope, apart })
 }
 
 fn message(
@@ -132,8 +120,8 @@ fn renamed(pointer: &str, message: &Message) -> String {
 pub(crate) enum Opened<'a> {
     /// A fault.
     Fault(Fault),
-    /// Elements; none for an empty body.
-    Body(Vec<&'a Node>),
+    /// Elements, none for an empty body; and the header, if there is one.
+    Body { elements: Vec<&'a Node>, header: Option<&'a Node> },
 }
 
 /// Opens an envelope; `None` where the element is none.
@@ -145,14 +133,20 @@ pub(crate) fn open<'a>(root: &'a Node, plan: &OperationPlan) -> Option<Opened<'a
         .filter(|_| root.name == "Envelope")?;
     let is_soap =
         |element: &Node, name| element.name == name && element.namespace == root.namespace;
-    let body = root.elements().find(|child| is_soap(child, "Body"))?;
+    // Of two bodies nobody can tell which is meant, and what wraps signatures has two.
+    let mut bodies = root.elements().filter(|child| is_soap(child, "Body"));
+    let body = bodies.next()?;
+    if bodies.next().is_some() {
+        return None;
+    }
     if let Some(fault) = body.elements().find(|child| is_soap(child, "Fault")) {
         return Some(Opened::Fault(match version {
             SoapVersion::V1_1 => fault_1_1(fault, plan),
             SoapVersion::V1_2 => fault_1_2(fault, plan),
         }));
     }
-    Some(Opened::Body(body.elements().collect()))
+    let header = root.elements().find(|child| is_soap(child, "Header"));
+    Some(Opened::Body { elements: body.elements().collect(), header })
 }
 
 /// SOAP 1.1 §4.4. Its children are in no namespace, but some upstreams qualify them.

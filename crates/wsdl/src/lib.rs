@@ -8,7 +8,8 @@
 //! - `documents`: the documents that belong together, handed in by a [`Source`];
 //! - `xsd`: the schemas as they were written, and simple types;
 //! - `plan`: types compiled into what values are written and read by, and their JSON Schema;
-//! - `binding`, `envelope`, `multiref`, `message`: one operation over HTTP;
+//! - `binding`, `envelope`, `header`, `multiref`, `mime`, `xop`, `message`: one operation over
+//!   SOAP;
 //! - `plain`: one operation over HTTP without SOAP;
 //! - `value`: JSON values as elements and back.
 //!
@@ -25,13 +26,16 @@
 mod binding;
 mod documents;
 mod envelope;
+mod header;
 mod message;
+mod mime;
 mod multiref;
 mod name;
 mod plain;
 mod plan;
 mod value;
 mod wsdl;
+mod xop;
 mod xsd;
 
 pub use documents::Source;

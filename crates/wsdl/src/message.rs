@@ -28,15 +28,51 @@ impl SoapVersion {
     }
 }
 
+/// Which WS-Addressing a service speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum AddressingVersion {
+    /// 1.0, of 2005/08.
+    #[default]
+    V1_0,
+    /// The submission of 2004/08.
+    August2004,
+}
+
+/// How an operation's messages are addressed.
+#[derive(Debug, Default)]
+pub(crate) struct Addressing {
+    /// Whether the WSDL asks for it.
+    pub(crate) wanted: bool,
+    pub(crate) version: AddressingVersion,
+    pub(crate) action: String,
+    /// Whether there is an answer to be sent anywhere.
+    pub(crate) answers: bool,
+}
+
+/// What the WSDL's policies want of messages, where the configuration says nothing else.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    /// A password as a digest.
+    pub(crate) digest: bool,
+    /// A timestamp.
+    pub(crate) timestamp: bool,
+    /// Bytes beside the envelope.
+    pub(crate) mtom: bool,
+}
+
 /// One operation's messages.
 #[derive(Debug)]
 pub(crate) struct OperationPlan {
     pub(crate) version: SoapVersion,
     /// The SOAP action: visible ASCII, as a URI is.
     pub(crate) action: Option<String>,
+    pub(crate) addressing: Addressing,
+    pub(crate) wanted: Wanted,
     pub(crate) types: Arc<Types>,
     /// Header blocks of the request; their values are members of the argument `headers`.
     pub(crate) headers: Vec<Arc<Element>>,
+    /// Header blocks of the answer.
+    pub(crate) answer_headers: Vec<Arc<Element>>,
     pub(crate) input: Message,
     /// `None` for an operation that answers nothing.
     pub(crate) output: Option<Message>,

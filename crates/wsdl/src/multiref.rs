@@ -84,6 +84,7 @@ impl<'a> References<'a> {
             name: element.name.clone(),
             namespace: element.namespace.clone(),
             scope: from.scope.clone(),
+            line: from.line,
             attributes: from
                 .attributes
                 .iter()

@@ -234,7 +234,11 @@ impl PlainBinding {
             }
             None => free(&root),
         };
-        Answer::Success { payload: Payload::Value(value), drift: reading.into_drift() }
+        Answer::Success {
+            payload: Payload::Value(value),
+            drift: reading.into_drift(),
+            headers: Map::new(),
+        }
     }
 
     /// A simple value as it is, an object under the part's name.
@@ -260,7 +264,7 @@ impl PlainBinding {
             None => text.into(),
         };
         if response.status.is_success() {
-            Answer::Success { payload: Payload::Value(value), drift }
+            Answer::Success { payload: Payload::Value(value), drift, headers: Map::new() }
         } else {
             failure(Payload::Value(text.into()))
         }
@@ -309,7 +313,7 @@ impl Binding for PlainBinding {
 
 fn told(response: &Response, payload: Payload) -> Answer {
     if response.status.is_success() {
-        Answer::Success { payload, drift: Vec::new() }
+        Answer::Success { payload, drift: Vec::new(), headers: Map::new() }
     } else {
         failure(payload)
     }

@@ -14,8 +14,8 @@ mod scope;
 mod write;
 
 pub use read::{
-    Attribute, Element, MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT, Node, XML_NAMESPACE,
-    XMLNS_NAMESPACE, XmlError, parse, parse_as,
+    Attribute, Element, Line, MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT, Node,
+    XML_NAMESPACE, XMLNS_NAMESPACE, XmlError, parse, parse_as,
 };
 pub use scope::Scope;
 pub use write::{ForbiddenCharacter, XmlWriter};

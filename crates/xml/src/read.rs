@@ -11,7 +11,7 @@ use quick_xml::XmlVersion;
 use quick_xml::escape::{EscapeError, resolve_predefined_entity};
 use quick_xml::events::attributes::Attribute as Raw;
 use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::{NamespaceResolver, PrefixDeclaration, ResolveResult};
+use quick_xml::name::{NamespaceResolver, PrefixDeclaration, QName, ResolveResult};
 use quick_xml::reader::NsReader;
 
 use crate::{Scope, chars, encoding};
@@ -48,6 +48,19 @@ pub struct Element {
     pub children: Vec<Node>,
     /// The prefixes that are declared where it stands.
     pub scope: Scope,
+    /// The line that its tag begins on.
+    pub line: Line,
+}
+
+/// A line of a document, from 1; 0 for what was not read from one. Two lines are never
+/// different: where an element stands says nothing of what it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Line(pub u32);
+
+impl PartialEq for Line {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// An attribute with its value normalised (XML 1.0 §3.3.3).
@@ -100,6 +113,11 @@ pub enum XmlError {
 }
 
 impl Element {
+    /// The line that its tag begins on, from 1.
+    pub fn line(&self) -> u32 {
+        self.line.0
+    }
+
     /// The child elements.
     pub fn elements(&self) -> impl Iterator<Item = &Self> {
         self.children.iter().filter_map(|node| match node {
@@ -168,6 +186,7 @@ pub fn parse_as(bytes: &[u8], charset: Option<&str>) -> Result<Element, XmlError
     let mut open: Vec<Element> = Vec::new();
     let mut root: Option<Element> = None;
     let mut elements = 0_usize;
+    let mut line = Counted { line: 1, to: 0 };
     loop {
         let at = reader.buffer_position();
         let malformed = XmlError::Malformed { at };
@@ -185,7 +204,8 @@ pub fn parse_as(bytes: &[u8], charset: Option<&str>) -> Result<Element, XmlError
                     return Err(XmlError::Bound("elements within each other", MAX_DEPTH));
                 }
                 let outer = open.last().map(|outer| &outer.scope);
-                let element = element(start, reader.resolver(), outer, &malformed)?;
+                let mut element = element(start, reader.resolver(), outer, &malformed)?;
+                element.line = line.at(text, at);
                 if matches!(event, Event::Empty(_)) {
                     close(element, &mut open, &mut root);
                 } else {
@@ -228,6 +248,22 @@ pub fn parse_as(bytes: &[u8], charset: Option<&str>) -> Result<Element, XmlError
     }
 }
 
+/// Lines counted so far: each byte is looked at once.
+struct Counted {
+    line: u32,
+    to: usize,
+}
+
+impl Counted {
+    fn at(&mut self, text: &str, at: u64) -> Line {
+        let at = usize::try_from(at).unwrap_or(usize::MAX).min(text.len());
+        let breaks = text.get(self.to..at).unwrap_or_default().matches('\n').count();
+        self.line = self.line.saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX));
+        self.to = at.max(self.to);
+        Line(self.line)
+    }
+}
+
 fn close(element: Element, open: &mut [Element], root: &mut Option<Element>) {
     match open.last_mut() {
         Some(parent) => parent.children.push(Node::Element(element)),
@@ -244,7 +280,7 @@ fn element(
     let (namespace, name) = resolver.resolve_element(start.name());
     let mut element = Element {
         name: nc_name(name.as_ref(), malformed)?,
-        namespace: bound(&namespace),
+        namespace: bound(&namespace, malformed)?,
         ..Element::default()
     };
     let mut own = Vec::new();
@@ -269,7 +305,7 @@ fn element(
         let (namespace, name) = resolver.resolve_attribute(attribute.key);
         let attribute = Attribute {
             name: nc_name(name.as_ref(), malformed)?,
-            namespace: bound(&namespace),
+            namespace: bound(&namespace, malformed)?,
             value,
         };
         // Two prefixes may stand for one namespace (Namespaces in XML §6.3).
@@ -297,10 +333,33 @@ fn nc_name(name: &str, malformed: &XmlError) -> Result<String, XmlError> {
 /// A prefix that nothing declares breaks Namespaces in XML (§5), and servers that paste their
 /// answers together send it: the name is then in no namespace, but for `xsi`, which means one
 /// thing everywhere.
-fn bound(namespace: &ResolveResult<'_>) -> Option<String> {
-    match namespace {
+fn bound(namespace: &ResolveResult<'_>, malformed: &XmlError) -> Result<Option<String>, XmlError> {
+    Ok(match namespace {
         ResolveResult::Unbound => None,
+        // The name is the attribute's normalised value (Namespaces in XML §2.2), and what was
+        // resolved is its text.
+        ResolveResult::Bound(uri) if uri.as_ref().contains(['&', '\t', '\n', '\r']) => {
+            let key = QName("xmlns");
+            Some(attribute_value(&Raw { key, value: uri.as_ref().into() }, malformed)?)
+        }
         ResolveResult::Bound(uri) => Some(uri.as_ref().to_owned()),
         ResolveResult::Unknown(prefix) => (&**prefix == "xsi").then(|| XSI.to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_namespace_is_the_normalised_value_of_its_declaration() {
+        let text = "<p:a xmlns:p='http://h/?a=1&amp;b=&#50;' p:c='' xmlns='u\nv'><d/></p:a>";
+        let root = parse(text.as_bytes()).expect("it is well-formed");
+        let namespace = "http://h/?a=1&b=2";
+        assert_eq!(root.namespace.as_deref(), Some(namespace));
+        assert_eq!(root.attribute(Some(namespace), "c"), Some(""));
+        assert_eq!(root.scope.namespace("p"), Some(namespace));
+        assert_eq!(root.child("d").and_then(|d| d.namespace.as_deref()), Some("u v"));
+        assert_eq!(parse(b"<a xmlns='&e;'/>"), Err(XmlError::Entity));
     }
 }

@@ -103,8 +103,7 @@ fn from_success(
         meta.insert("tollbridge/drift".to_owned(), drift(&success.drift));
     }
     if !success.headers.is_empty() {
-        let headers = success.headers.into_iter().map(|(name, value)| (name, Value::String(value)));
-        meta.insert("tollbridge/headers".to_owned(), Value::Object(headers.collect()));
+        meta.insert("tollbridge/headers".to_owned(), Value::Object(success.headers));
     }
     let more = success.pages.as_ref().and_then(PagesRead::note);
     if let Some(pages) = success.pages {

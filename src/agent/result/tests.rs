@@ -111,7 +111,7 @@ fn drift_is_marked_and_withholds_nothing() {
         result: Ok(Success {
             payload,
             drift: vec![drift; 30],
-            headers: Vec::new(),
+            headers: Map::new(),
             cuts: Vec::new(),
             pages: None,
         }),
@@ -189,7 +189,7 @@ fn what_was_not_recorded_was_not_done() {
 fn headers_that_say_something_of_their_own_stand_beside_the_value() {
     let mut reply = success(Payload::Value(json!({ "id": 7 })));
     if let Ok(success) = &mut reply.result {
-        success.headers = vec![("location".to_owned(), "/orders/7".to_owned())];
+        success.headers = Map::from_iter([("location".to_owned(), json!("/orders/7"))]);
     }
     let result = to_json(reply, None, "acme");
     assert_eq!(result["_meta"]["tollbridge/headers"], json!({ "location": "/orders/7" }));

@@ -148,6 +148,6 @@ async fn an_empty_answer_is_a_success() {
     let (report, _) = against(Act::Answer(bytes), Method::DELETE).await;
     assert_eq!(
         report.outcome,
-        Outcome::Done { payload: Payload::Empty, drift: Vec::new(), headers: Vec::new() }
+        Outcome::Done { payload: Payload::Empty, drift: Vec::new(), headers: Map::new() }
     );
 }

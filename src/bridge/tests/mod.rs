@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{
     Answer, ApiName, Arguments, Attachment, Binding, Body, Call, CallId, Effect, EffectSource,
-    EncodeError, Fault, Identity, Operation, OperationId, OperationKey, Payload, Request, Response,
-    Schema, SecurityRequirement, ToolName,
+    Enclosure, EncodeError, Fault, Identity, Operation, OperationId, OperationKey, Payload,
+    Request, Response, Schema, SecurityRequirement, ToolName,
 };
 use url::Url;
 
@@ -63,7 +63,7 @@ impl Binding for Probe {
             detail: None,
         });
         if response.status.is_success() && fault.is_none() {
-            Answer::Success { payload, drift: Vec::new() }
+            Answer::Success { payload, drift: Vec::new(), headers: Map::new() }
         } else {
             Answer::Failure { payload, fault }
         }
@@ -138,6 +138,7 @@ pub(super) fn config(base: &str) -> UpstreamConfig {
         hosts: Vec::new(),
         credentials: Credentials::None,
         headers: Vec::new(),
+        enclosure: Enclosure::default(),
         timeout: Duration::from_secs(5),
         attempt_timeout: Duration::from_secs(2),
         redirects: Redirects::Refuse,

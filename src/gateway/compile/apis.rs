@@ -8,6 +8,7 @@ use http::HeaderName;
 use tollbridge_operation::{ApiName, Operation};
 use url::Url;
 
+use super::enclosure;
 use super::secrets::Resolved;
 use super::stale::{self, Standing};
 use crate::bridge::{
@@ -230,6 +231,7 @@ impl<'a> Upstreams<'a> {
             hosts: api.hosts.iter().map(ToString::to_string).collect(),
             credentials,
             headers,
+            enclosure: enclosure::of(api, self.secrets),
             timeout: api.timeout(),
             attempt_timeout: api.attempt_timeout(),
             redirects: match api.redirects {
@@ -259,6 +261,15 @@ impl<'a> Upstreams<'a> {
                 password: self.secrets.get(password),
             },
             Auth::Bearer { token } => Credential::Bearer { token: self.secrets.get(token) },
+            Auth::Wsse { username, password, digest, timestamp, must_understand } => {
+                Credential::Wsse {
+                    username: self.secrets.text(username),
+                    password: self.secrets.get(password),
+                    digest: *digest,
+                    timestamp: timestamp.as_ref().map(|valid| valid.0),
+                    must_understand: must_understand.unwrap_or(true),
+                }
+            }
             Auth::Digest { username, password } => Credential::Digest(Arc::new(
                 bridge::Digest::new(self.secrets.text(username), self.secrets.get(password)),
             )),

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use tollbridge_operation::{ApiName, Effect, Operation, ToolName, Warning};
 
 use super::apis::Upstreams;
+use super::enclosure;
 use super::stale::{self, Compared, Standing};
 use super::who;
 use crate::catalog::{self, Catalog, NotFound};
@@ -117,6 +118,7 @@ impl One<'_> {
             self.error(codes::SHAPE, pages.span(), message, Some(help.to_owned()));
         }
         let upstream = upstreams.of(&entry.api, self.api, &operation, self.found)?;
+        self.check_message_security(&operation);
         let missing = upstream.missing_credentials(&operation);
         if self.api.auth.is_none() && self.api.credentials.is_empty() {
             self.advise_credential(&operation, &missing);
@@ -216,7 +218,7 @@ impl One<'_> {
                 config::SchemaProfile::Full => tools::Profile::Full,
                 config::SchemaProfile::Gemini => tools::Profile::Gemini,
             },
-            operation: Arc::clone(operation),
+            operation: enclosure::without_fixed(self.api, operation),
         };
         let (tool, warnings) = Tool::compile_with(spec, self.known)?;
         let tool = tool.with_answers(self.answers());
@@ -373,6 +375,19 @@ impl One<'_> {
             operation: (*self.entry.operation).clone(),
             changes,
         });
+    }
+
+    /// A `UsernameToken` goes into SOAP messages, and into no others.
+    fn check_message_security(&mut self, operation: &Operation) {
+        let Some(auth) = &self.api.auth else { return };
+        if let Some(enclosure) = enclosure::security_of(auth)
+            && let Err(error) = operation.binding.check(&enclosure)
+            && !self.found.has(codes::CREDENTIAL, &auth.span())
+        {
+            let help = "use another kind of credential: `api_key`, `basic` or `bearer`";
+            let message = format!("`wsse` cannot be sent: expected {}", error.expected);
+            self.error(codes::CREDENTIAL, auth.span(), message, Some(help.to_owned()));
+        }
     }
 
     fn rules(&self, tool: ToolName) -> Rules {

@@ -5,6 +5,7 @@
 //! exist, a secret that cannot be resolved. What compiles can be called.
 
 mod apis;
+mod enclosure;
 mod exposed;
 mod secrets;
 mod stale;
@@ -63,6 +64,11 @@ pub fn compile(config: &Config, secrets: Secrets) -> Result<Compiled, Diagnostic
     let mut sources = vec![config.path.clone()];
     let resolved = secrets::resolve(config, secrets, &mut found);
     let described = apis::read(config, &mut catalog, &mut sources, &mut found);
+    for (name, api) in config.apis.iter() {
+        if let Some(read) = catalog.api(name) {
+            enclosure::check(config, api, read, &resolved, &mut found);
+        }
+    }
     let redactor = Arc::new(resolved.redactor());
     let mut upstreams = apis::Upstreams::new(config, &resolved, &redactor);
     let (exposed, compared) =

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use serde_json::Value;
+
 use crate::bridge;
 use crate::config::{
     Auth, Config, Diagnostic, Diagnostics, HeaderText, Located, Severity, Tls, codes,
@@ -23,6 +25,8 @@ pub(super) struct Resolved {
     by_reference: HashMap<SecretRef, Secret>,
     /// User and secret of basic authentication: their encoding is a secret of its own.
     pairs: Vec<(String, SecretRef)>,
+    /// Whether the values are the secrets' own.
+    real: bool,
     /// Certificates and keys of connections. They go over no wire as they are, and are read in
     /// earnest also where secrets are only verified: what is wrong with them shows only so.
     pems: HashMap<SecretRef, Secret>,
@@ -32,6 +36,11 @@ impl Resolved {
     /// The secret's value; empty for one that could not be resolved, which was reported.
     pub(super) fn get(&self, reference: &SecretRef) -> Secret {
         self.by_reference.get(reference).cloned().unwrap_or_else(|| Secret::new(""))
+    }
+
+    /// Whether the values are the secrets' own, and not words in their places.
+    pub(super) fn are_real(&self) -> bool {
+        self.real
     }
 
     /// The value of a text that may be a reference.
@@ -103,7 +112,9 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
             match &**auth {
                 Auth::ApiKey { value, .. } => one(value, value.span()),
                 Auth::Bearer { token } => one(token, token.span()),
-                Auth::Basic { username, password } | Auth::Digest { username, password } => {
+                Auth::Basic { username, password }
+                | Auth::Digest { username, password }
+                | Auth::Wsse { username, password, .. } => {
                     one(password, password.span());
                     if let HeaderText::Secret(user) = &**username {
                         one(user, username.span());
@@ -112,17 +123,35 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
                 }
             }
         }
+        for (_, block) in api.soap_headers.iter() {
+            references(&block.0, &mut |reference| one(reference, block.span()));
+        }
         for (_, text) in api.headers.iter() {
             if let HeaderText::Secret(reference) = &**text {
                 one(reference, text.span());
             }
         }
     }
+    let real = how == Secrets::Resolve;
     let pems = pems(config, how, found);
-    let mut resolved = Resolved { by_reference, pairs: Vec::new(), pems };
+    let mut resolved = Resolved { by_reference, pairs: Vec::new(), real, pems };
     resolved.pairs =
         users.into_iter().map(|(user, password)| (resolved.text(&user), password)).collect();
     resolved
+}
+
+/// The references to secrets in a value.
+fn references(value: &Value, told: &mut impl FnMut(&SecretRef)) {
+    match value {
+        Value::String(text) => {
+            if let Ok(reference) = text.parse() {
+                told(&reference);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, told)),
+        Value::Object(members) => members.values().for_each(|value| references(value, told)),
+        _ => {}
+    }
 }
 
 fn pems(config: &Config, how: Secrets, found: &mut Diagnostics) -> HashMap<SecretRef, Secret> {

@@ -1,6 +1,7 @@
 //! Answers that come in pages, read within one call: each page is an attempt on record before
 //! it goes out, and what was read so far is worth more than the failure of the next one.
 
+use serde_json::Map;
 use tollbridge_operation::Payload;
 
 use crate::bridge::{FailureKind, Next, Outcome, Report};
@@ -49,7 +50,7 @@ pub(super) fn together(
     }
     let (value, read) = reading.finish(|name| exposed.tool.shown_argument(name));
     // A page's headers say nothing of all pages together.
-    let headers = Vec::new();
+    let headers = Map::new();
     report.outcome = Outcome::Done { payload: Payload::Value(value), drift: told, headers };
     (report, Some(read))
 }

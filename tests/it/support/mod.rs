@@ -11,5 +11,5 @@ mod upstream;
 
 pub(crate) use bridge::{Bridge, Draft, caller, code, failure, request, value};
 pub(crate) use folder::Folder;
-pub(crate) use soap::{STOCK_REQUEST, envelope, stock_operation};
+pub(crate) use soap::{STOCK_REQUEST, envelope, stock_operation, stock_wsdl};
 pub(crate) use upstream::{Act, Answer, Upstream};

@@ -4,6 +4,7 @@ Each excuse is as narrow as the defect: of one violation, on one request, with t
 sent at hand. What is not excused here is a failure of the bridge.
 """
 
+import base64
 import json
 import re
 
@@ -13,23 +14,39 @@ def written(value, text):
     if isinstance(value, str):
         return text == value
     try:
-        return json.loads(text) == value
+        if json.loads(text) == value:
+            return True
     except ValueError:
-        return False
+        pass
+    # A file.
+    if isinstance(value, dict) and isinstance(value.get("data"), str):
+        return text == base64.b64decode(value["data"]).decode(errors="replace")
+    return isinstance(value, dict) and text == value.get("text")
 
 
 def many_in_form(violation, exchange, arguments):
-    """A list or an object, and all of it was sent."""
+    """A member is a list or an object, and each member was sent: what Prism misreads of one makes
+    it find fault with others, where a schema has branches."""
     body = arguments.get("body")
-    if len(violation.location) < 2 or violation.location[0] != "body" or not isinstance(body, dict):
+    is_missing = violation.location == ["body"] and "required property" in violation.message
+    if violation.location[:1] != ["body"] or is_missing:
         return False
-    name = violation.location[1]
-    value = body.get(name)
-    if not isinstance(value, (list, dict)):
+    if not isinstance(body, dict) or not exchange.form:
         return False
-    wanted = value if isinstance(value, list) else [value]
-    sent = [text for key, text in exchange.form if key == name]
-    return len(sent) == len(wanted) and all(map(written, wanted, sent))
+    for name, value in body.items():
+        wanted = [one for one in (value if isinstance(value, list) else [value]) if one is not None]
+        sent = [text for key, text in exchange.form if key == name]
+        if len(sent) != len(wanted) or not all(map(written, wanted, sent)):
+            return False
+    return any(isinstance(value, (list, dict)) for value in body.values())
+
+
+def empty_form(violation, exchange, arguments):
+    """A form without members is no bytes."""
+    kind = exchange.headers.get("content-type")
+    is_empty = kind == "application/x-www-form-urlencoded" and not exchange.body
+    said = violation.message == "Body parameter is required"
+    return is_empty and said and arguments.get("body") == {}
 
 
 def unlisted_in_form(violation, exchange, arguments):
@@ -44,6 +61,7 @@ def unlisted_in_form(violation, exchange, arguments):
 EXCUSES = {
     many_in_form: "in a form without `encoding` a list is one pair or part an item, and an object"
     " is JSON (OpenAPI 3.2.0 §4.14.4.1, and `contentType` of the Encoding Object); Prism takes the last text of each name",
+    empty_form: "a form without members is an empty body (WHATWG URL §5.2); Prism takes it for none",
     unlisted_in_form: "a member of a form may be required without being among the `properties` (JSON"
     " Schema 2020-12, validation §6.5.3); Prism drops what is not among them, and then misses it",
 }

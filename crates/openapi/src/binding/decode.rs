@@ -4,7 +4,7 @@
 //! promises, a body that is a JSON object or list is taken for one. A failure's body is
 //! always read somehow: many services declare JSON and answer their errors in text.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tollbridge_operation::{Answer, Payload, Response};
 
 use tollbridge_xml::XmlError;
@@ -17,7 +17,9 @@ use crate::xml::{self, Xml};
 pub(super) fn decode(binding: &RestBinding, response: &Response) -> Answer {
     let is_success = response.status.is_success();
     match payload(binding, response) {
-        Ok(payload) if is_success => Answer::Success { payload, drift: Vec::new() },
+        Ok(payload) if is_success => {
+            Answer::Success { payload, drift: Vec::new(), headers: Map::new() }
+        }
         Ok(payload) => Answer::Failure { payload, fault: None },
         Err(reason) if is_success => Answer::Unreadable { reason },
         Err(_) => {

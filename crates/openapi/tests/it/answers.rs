@@ -1,6 +1,6 @@
 //! Responses to answers.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tollbridge_operation::{Answer, Operation, Payload};
 
 use crate::support::{answer, operation};
@@ -10,7 +10,7 @@ fn json_operation() -> Operation {
 }
 
 fn success(value: Value) -> Answer {
-    Answer::Success { payload: Payload::Value(value), drift: Vec::new() }
+    Answer::Success { payload: Payload::Value(value), drift: Vec::new(), headers: Map::new() }
 }
 
 fn failure(value: Value) -> Answer {
@@ -63,7 +63,7 @@ fn nothing_is_empty() {
     ] {
         assert_eq!(
             answer(&json_operation(), status, content_type, body),
-            Answer::Success { payload: Payload::Empty, drift: Vec::new() }
+            Answer::Success { payload: Payload::Empty, drift: Vec::new(), headers: Map::new() }
         );
     }
 }

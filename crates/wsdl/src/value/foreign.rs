@@ -40,7 +40,7 @@ impl Writer<'_> {
     }
 
     /// A value of `xs:anyType`: text, or elements by their names.
-    pub(super) fn anything(&mut self, name: &QName, value: &Value, at: &str) -> Written {
+    pub(crate) fn anything(&mut self, name: &QName, value: &Value, at: &str) -> Written {
         let mut attributes = Attributes::new();
         let object = match value {
             Value::Null => {
@@ -103,7 +103,7 @@ impl Writer<'_> {
 }
 
 /// `{namespace}local`, or a local name.
-fn clark(text: &str) -> Option<QName> {
+pub(crate) fn clark(text: &str) -> Option<QName> {
     let (namespace, local) = match text.strip_prefix('{') {
         Some(rest) => rest.split_once('}')?,
         None => ("", text),

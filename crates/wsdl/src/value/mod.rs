@@ -12,6 +12,7 @@ mod read;
 mod write;
 mod xml;
 
+pub(crate) use foreign::clark;
 pub(crate) use free::free;
 pub(crate) use read::Reading;
 pub(crate) use write::{Names, Writer};

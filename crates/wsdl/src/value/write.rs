@@ -5,16 +5,21 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use tollbridge_operation::EncodeError;
 use tollbridge_xml::{Scope, XmlWriter, chars};
 
 use super::pointer;
+use crate::mime;
 use crate::name::QName;
 use crate::plan::{
     Array, Body, Complex, Content, Element, Particle, Term, TypeId, Types, UNBOUNDED,
 };
-use crate::xsd::simple::{Prefixes, Simple};
+use crate::xop::XOP;
+use crate::xsd::builtin::Atomic;
+use crate::xsd::simple::{Prefixes, Simple, Variety};
 use crate::xsd::{SOAP_ENC, XSD, XSI};
 
 /// Members that an error names.
@@ -27,6 +32,10 @@ pub(crate) struct Writer<'t> {
     pub(super) names: Names,
     /// SOAP encoding: each element says its type (SOAP 1.1 §5.1).
     pub(super) encoded: bool,
+    /// Attributes that the next element gets beside its own.
+    pub(crate) beside: Attributes,
+    /// Bytes that travel beside the envelope; `None` where they stand in it as base64.
+    pub(crate) apart: Option<Vec<Vec<u8>>>,
 }
 
 /// The prefixes of a message, declared at its root.
@@ -64,8 +73,8 @@ impl Prefixes for Names {
     }
 }
 
-pub(super) type Attributes = Vec<(String, String)>;
-pub(super) type Written = Result<(), EncodeError>;
+pub(crate) type Attributes = Vec<(String, String)>;
+pub(crate) type Written = Result<(), EncodeError>;
 
 pub(super) fn refused(pointer: &str, expected: impl Into<String>) -> EncodeError {
     EncodeError { pointer: pointer.to_owned(), expected: expected.into() }
@@ -73,7 +82,14 @@ pub(super) fn refused(pointer: &str, expected: impl Into<String>) -> EncodeError
 
 impl<'t> Writer<'t> {
     pub(crate) fn new(types: &'t Types, names: Names, encoded: bool) -> Self {
-        Self { types, xml: XmlWriter::fragment(), names, encoded }
+        Self {
+            types,
+            xml: XmlWriter::fragment(),
+            names,
+            encoded,
+            beside: Attributes::new(),
+            apart: None,
+        }
     }
 
     /// What was written, and the prefixes that whoever writes the root must declare.
@@ -84,8 +100,25 @@ impl<'t> Writer<'t> {
     /// Begins an element of nobody's schema, such as the wrapper of an rpc message.
     pub(crate) fn start(&mut self, name: &QName, attributes: &[(&str, &str)]) -> String {
         let tag = self.names.qualified(name);
-        self.xml.start(&tag, attributes);
+        let beside = std::mem::take(&mut self.beside);
+        let beside = beside.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let all: Vec<(&str, &str)> = attributes.iter().copied().chain(beside).collect();
+        self.xml.start(&tag, &all);
         tag
+    }
+
+    /// Writes an element of nobody's schema with text in it.
+    pub(crate) fn leaf_of(
+        &mut self,
+        name: &QName,
+        attributes: &[(&str, &str)],
+        text: &str,
+        at: &str,
+    ) -> Written {
+        let tag = self.start(name, attributes);
+        self.text(text, at)?;
+        self.xml.end(&tag);
+        Ok(())
     }
 
     pub(crate) fn end(&mut self, tag: &str) {
@@ -215,9 +248,28 @@ impl<'t> Writer<'t> {
     ) -> Written {
         let text = simple.write(value, &mut self.names).map_err(|e| refused(at, e))?;
         let tag = self.open(name, attributes);
-        self.text(&text, at)?;
+        self.value(simple, &text, at)?;
         self.xml.end(&tag);
         Ok(())
+    }
+
+    /// A simple value, or the reference to it where it is bytes that travel apart: XOP §3.1
+    /// takes only what is base64 in its one canonical form.
+    fn value(&mut self, simple: &Simple, text: &str, at: &str) -> Written {
+        let bytes = match (&self.apart, &simple.variety) {
+            (Some(_), Variety::Atomic(Atomic::Base64)) => STANDARD.decode(text).ok(),
+            _ => None,
+        };
+        match (bytes.filter(|bytes| !bytes.is_empty()), &mut self.apart) {
+            (Some(bytes), Some(apart)) => {
+                let href = format!("cid:{}", mime::part_id(apart.len()));
+                apart.push(bytes);
+                let tag = self.names.qualified(&QName::new(Some(XOP), "Include"));
+                self.xml.empty(&tag, &[("href", &href)]);
+                Ok(())
+            }
+            _ => self.text(text, at),
+        }
     }
 
     pub(super) fn text(&mut self, text: &str, at: &str) -> Written {
@@ -228,8 +280,12 @@ impl<'t> Writer<'t> {
 
     pub(super) fn open(&mut self, name: &QName, attributes: &Attributes) -> String {
         let tag = self.names.qualified(name);
-        let attributes: Vec<(&str, &str)> =
-            attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let beside = std::mem::take(&mut self.beside);
+        let attributes: Vec<(&str, &str)> = attributes
+            .iter()
+            .chain(&beside)
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         self.xml.start(&tag, &attributes);
         tag
     }
@@ -362,7 +418,7 @@ impl<'t> Writer<'t> {
                 let here = pointer(at, "#text");
                 let value = object.get("#text").cloned().unwrap_or_else(|| "".into());
                 let text = simple.write(&value, &mut self.names).map_err(|e| refused(&here, e))?;
-                self.text(&text, &here)
+                self.value(simple, &text, &here)
             }
             Content::Elements { particle, mixed, .. } => {
                 self.particle(particle, *mixed, object, at)

@@ -74,6 +74,13 @@ pub(super) struct Soap<'d> {
     pub(super) style: &'d str,
 }
 
+impl<'d> Port<'d> {
+    /// The port as it stands in the document.
+    pub(super) fn node(&self) -> &'d Node {
+        self.node
+    }
+}
+
 impl<'d> Binding<'d> {
     /// The operations as the binding has them.
     pub(super) fn operations(&self) -> impl Iterator<Item = &'d Node> {

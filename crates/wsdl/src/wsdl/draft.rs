@@ -10,10 +10,11 @@ use tollbridge_operation::{
 use super::operation::first_sentence;
 use super::{ReadOptions, effect, http, operation, schema};
 use crate::binding::SoapBinding;
-use crate::message::OperationPlan;
-use crate::plan::{Fault, Types};
+use crate::message::{Addressing, OperationPlan, Wanted};
+use crate::plan::{Element, Fault, Types};
 
 /// An operation before the types of its messages are known.
+#[allow(clippy::large_enum_variant, reason = "one an operation, and most are of the larger kind")]
 pub(super) enum Draft {
     Soap(operation::Draft),
     Http(http::Draft),
@@ -77,6 +78,8 @@ fn soap(
     let output = output.filter(|output| types.broken(output.roots()).is_none());
     let faults: Vec<_> =
         draft.faults.iter().filter(|fault| types.broken([fault.ty]).is_none()).cloned().collect();
+    let sound = |header: &&Arc<Element>| types.broken([header.ty]).is_none();
+    let answer_headers = draft.answer_headers.iter().filter(sound).cloned().collect();
     let input_schema = schema::input(types, &input, &draft.headers, shared);
     let output_schema = output.as_ref().map(|output| schema::output(types, output, shared));
     let (effect, idempotent) = if draft.safe { (Effect::Read, true) } else { effect(&draft.name) };
@@ -84,8 +87,20 @@ fn soap(
     let plan = OperationPlan {
         version: draft.version,
         action: draft.action.clone(),
+        addressing: Addressing {
+            wanted: draft.demands.addressing.is_some() || draft.says_action,
+            version: draft.demands.addressing.unwrap_or_default(),
+            action: draft.addressing_action.clone(),
+            answers: draft.answers,
+        },
+        wanted: Wanted {
+            digest: draft.demands.digest,
+            timestamp: draft.demands.timestamp,
+            mtom: draft.demands.mtom,
+        },
         types: Arc::clone(types),
         headers: draft.headers.clone(),
+        answer_headers,
         input,
         output,
         faults,
@@ -104,7 +119,7 @@ fn soap(
         idempotent,
         input: input_schema,
         output: output_schema,
-        security: draft.security.clone(),
+        security: draft.demands.security(),
         servers: draft.servers.clone(),
         twin_of: None,
         binding: Arc::new(binding),

@@ -9,6 +9,7 @@
 //! binding of it (W3C Submission of 5 April 2006), and the Basic Profile 1.1 where the Note
 //! leaves a choice.
 
+mod addressing;
 mod definitions;
 mod draft;
 mod http;
@@ -104,6 +105,11 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
             message: "expected a service with a port; there is nothing to call".to_owned(),
         });
     }
+    for draft in &drafts {
+        if let Draft::Soap(draft) = draft {
+            demanded(draft, &mut warnings);
+        }
+    }
     let (types, told) = compiler.finish();
     warnings.extend(told);
     let types = Arc::new(types);
@@ -130,6 +136,28 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
         skipped,
         warnings,
     })
+}
+
+/// Tells what the policies of an operation demand and we cannot do. A policy of a binding is
+/// told once.
+fn demanded(draft: &operation::Draft, warnings: &mut Vec<Warning>) {
+    let binding = draft.pointer.split("/operation[").next().unwrap_or_default();
+    let mut tell = |what: &str, line: u32, then: &str| {
+        let message = format!("its policy (line {line}) demands {what}{then}");
+        let known =
+            |warning: &Warning| warning.message == message && warning.pointer.starts_with(binding);
+        if !warnings.iter().any(known) {
+            warnings.push(Warning { pointer: draft.pointer.clone(), message });
+        }
+    };
+    for (what, line) in &draft.demands.unmet {
+        tell(what, *line, ", which is not done: expect the service to refuse calls");
+    }
+    if let Some(line) = draft.demands.https
+        && draft.servers.first().is_some_and(|server| server.starts_with("http:"))
+    {
+        tell("https", line, ", and its address is http: set `base_url` to where it is on https");
+    }
 }
 
 fn draft_port<'d>(

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tollbridge_operation::SecurityRequirement;
 use tollbridge_xml::Element as Node;
 
+use super::addressing;
 use super::definitions::{Binding, Definitions, MIME, Port, Soap, children};
 use super::parts::PartReader;
-use super::policy;
+use super::policy::{self, Demands};
 use crate::message::{Message, Names, Shape, SoapVersion, wrapped};
 use crate::name::QName;
 use crate::plan::{Compiler, Content, Element, Fault, Types, all_text};
@@ -28,8 +28,16 @@ pub(super) struct Draft {
     pub(super) version: SoapVersion,
     pub(super) action: Option<String>,
     pub(super) servers: Vec<String>,
-    pub(super) security: Vec<SecurityRequirement>,
+    /// What policies demand.
+    pub(super) demands: Demands,
+    /// The action by WS-Addressing.
+    pub(super) addressing_action: String,
+    /// Whether the WSDL gives an action by WS-Addressing itself.
+    pub(super) says_action: bool,
+    /// Whether the operation answers.
+    pub(super) answers: bool,
     pub(super) headers: Vec<Arc<Element>>,
+    pub(super) answer_headers: Vec<Arc<Element>>,
     pub(super) faults: Vec<Arc<Element>>,
     /// What is the same for an operation through each port of its service.
     pub(super) identity: Identity,
@@ -106,6 +114,22 @@ pub(super) fn draft<'d>(
         None => None,
     };
     let faults = reader.parts.faults(abstract_operation);
+    let action = extension
+        .and_then(|extension| extension.attribute(None, "soapAction"))
+        .map(|action| action.trim().to_owned());
+    let explicit = addressing::explicit(said_input);
+    let answers = said_output.is_some();
+    let addressing_action = explicit
+        .clone()
+        .or_else(|| action.clone().filter(|action| !action.is_empty()))
+        .unwrap_or_else(|| {
+            let input = input_name(abstract_operation).unwrap_or_default();
+            addressing::default(definitions, binding.port_type, &input)
+        });
+    let attached_to: Vec<&Node> = [port.node(), binding.node, bound, binding.port_type]
+        .into_iter()
+        .chain(bound_input)
+        .collect();
     let words = documentation(abstract_operation).or_else(|| documentation(bound));
     let input_name = input_name(abstract_operation);
     Ok(Draft {
@@ -121,12 +145,14 @@ pub(super) fn draft<'d>(
         summary: words.as_ref().map(|words| first_sentence(words)),
         documentation: words,
         version: soap.version,
-        action: extension
-            .and_then(|extension| extension.attribute(None, "soapAction"))
-            .map(|action| action.trim().to_owned()),
+        action,
         servers: binding.servers.clone(),
-        security: policy::security(definitions, binding.node, bound),
+        demands: policy::demands(definitions.roots(), &attached_to),
+        addressing_action,
+        says_action: explicit.is_some(),
+        answers,
         headers: headers.into_iter().map(|header| header.element).collect(),
+        answer_headers: answer_headers.into_iter().map(|header| header.element).collect(),
         faults,
         safe: false,
         input,

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::definitions::look_up;
 use super::operation::{Draft, Parts, first_sentence, words};
+use super::{addressing, policy};
 use crate::documents::{Documents, WSDL_2};
 use crate::message::SoapVersion;
 use crate::name::QName;
@@ -54,6 +55,7 @@ struct Definitions<'d> {
     interfaces: HashMap<QName, Found<'d>>,
     bindings: HashMap<QName, Found<'d>>,
     services: Vec<(&'d Node, Option<&'d str>, Option<&'d Url>)>,
+    roots: Vec<&'d Node>,
 }
 
 /// What came out of a description.
@@ -88,13 +90,18 @@ fn set_aside(key: String, fault: Fault) -> Skipped {
 
 impl<'d> Definitions<'d> {
     fn new(documents: &'d Documents) -> Self {
-        let mut found =
-            Self { interfaces: HashMap::new(), bindings: HashMap::new(), services: Vec::new() };
+        let mut found = Self {
+            interfaces: HashMap::new(),
+            bindings: HashMap::new(),
+            services: Vec::new(),
+            roots: Vec::new(),
+        };
         for (_, document) in documents.iter() {
             let root = &document.root;
             if root.namespace.as_deref() != Some(WSDL_2) || root.name != "description" {
                 continue;
             }
+            found.roots.push(root);
             let target = root.attribute(None, "targetNamespace");
             for child in root.elements().filter(|child| child.namespace == root.namespace) {
                 let key = QName::new(target, named(child));
@@ -284,6 +291,14 @@ impl<'d> Bound<'d> {
             }
         }
         let documentation = children(operation, "documentation").next().and_then(words);
+        let action = says("action").map(|action| action.trim().to_owned());
+        let addressing_action =
+            action.clone().filter(|said| !said.is_empty()).unwrap_or_else(|| {
+                let target = target.unwrap_or_default();
+                addressing::pattern(target, named(self.interface.0), &format!("{name}Request"))
+            });
+        let attached_to: Vec<&Node> =
+            [self.node, self.interface.0, operation].into_iter().chain(bound).collect();
         let safe = operation.attribute(Some(EXTENSIONS), "safe").map(str::trim);
         Ok(Draft {
             key,
@@ -298,10 +313,14 @@ impl<'d> Bound<'d> {
             summary: documentation.as_deref().map(first_sentence),
             documentation,
             version: self.version,
-            action: says("action").map(|action| action.trim().to_owned()),
+            action,
             servers: self.servers.clone(),
-            security: Vec::new(),
+            demands: policy::demands(&definitions.roots, &attached_to),
+            addressing_action,
+            says_action: false,
+            answers: children(operation, "output").next().is_some(),
             headers,
+            answer_headers: Vec::new(),
             faults,
             safe: matches!(safe, Some("true" | "1")),
             input,

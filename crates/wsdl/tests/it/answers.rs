@@ -1,6 +1,6 @@
 //! Answers: read by the schema, and forgiving of it.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tollbridge_operation::{Answer, Operation, Payload};
 
 use super::support::*;
@@ -130,7 +130,7 @@ fn an_operation_without_an_output_is_done_by_an_empty_answer() {
         .replace(r#"<output message="t:Out"/>"#, "");
     let operation = operation(&one_way);
     assert!(operation.output.is_none());
-    let done = Answer::Success { payload: Payload::Empty, drift: vec![] };
+    let done = Answer::Success { payload: Payload::Empty, drift: vec![], headers: Map::new() };
     assert_eq!(answer(&operation, 202, ""), done);
     // An answer that nobody promised is read as it is.
     let (value, _) = success(answer(&operation, 200, soap(Version::V1_1, "<R><a>1</a></R>")));
@@ -140,7 +140,7 @@ fn an_operation_without_an_output_is_done_by_an_empty_answer() {
 #[test]
 fn an_empty_body_is_empty() {
     for body in ["", " \r\n"] {
-        let done = Answer::Success { payload: Payload::Empty, drift: vec![] };
+        let done = Answer::Success { payload: Payload::Empty, drift: vec![], headers: Map::new() };
         assert_eq!(answer(&stock(), 202, body), done);
         let failed = Answer::Failure { payload: Payload::Empty, fault: None };
         assert_eq!(answer(&stock(), 500, body), failed);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tollbridge_operation::{Answer, Effect, Operation, Payload, Request, Response};
 
 use super::support::*;
@@ -124,7 +124,11 @@ fn a_form_holds_the_parts_and_xml_is_the_only_one() {
 fn an_answer_is_read_by_what_it_is() {
     let operation = get("/Op", "<h:urlEncoded/>");
     let of = |status, media_type, body| answered(&operation, status, media_type, body);
-    let done = |value: Value| Answer::Success { payload: Payload::Value(value), drift: Vec::new() };
+    let done = |value: Value| Answer::Success {
+        payload: Payload::Value(value),
+        drift: Vec::new(),
+        headers: Map::new(),
+    };
     assert_eq!(
         of(200, "text/xml", "<Found xmlns='urn:t'><x>1</x></Found>"),
         done(json!({"Found": {"x": [1]}}))
@@ -143,7 +147,7 @@ fn an_answer_is_read_by_what_it_is() {
     assert_eq!(payload, Payload::Value(json!("<h1>no</h1>")));
     assert_eq!(
         of(204, "text/xml", ""),
-        Answer::Success { payload: Payload::Empty, drift: Vec::new() }
+        Answer::Success { payload: Payload::Empty, drift: Vec::new(), headers: Map::new() }
     );
 }
 

@@ -174,7 +174,7 @@ pub(crate) fn answer(operation: &Operation, status: u16, body: impl Into<Bytes>)
 /// The value of a success, and what was noted about it.
 pub(crate) fn success(answer: Answer) -> (Value, Vec<String>) {
     match answer {
-        Answer::Success { payload: Payload::Value(value), drift } => {
+        Answer::Success { payload: Payload::Value(value), drift, .. } => {
             let drift = drift.into_iter().map(|d| format!("{}: {}", d.pointer, d.message));
             (value, drift.collect())
         }
