@@ -310,6 +310,10 @@ fn element(
             namespace: bound(&namespace, malformed)?,
             value,
         };
+        // With a prefix that nothing declares; written again it would declare a namespace.
+        if attribute.namespace.is_none() && attribute.name == "xmlns" {
+            return Err(malformed.clone());
+        }
         // Two prefixes may stand for one namespace (Namespaces in XML §6.3).
         if element.attribute(attribute.namespace.as_deref(), &attribute.name).is_some() {
             return Err(malformed.clone());
@@ -378,8 +382,15 @@ mod tests {
 
     #[test]
     fn a_prefix_is_a_name_and_not_that_of_declarations() {
-        let broken =
-            ["<xmlns:a/>", "<:a/>", "<a :b=''/>", "<a :xmlns='u'/>", "<a xmlns:='u'/>", "<1:a/>"];
+        let broken = [
+            "<xmlns:a/>",
+            "<:a/>",
+            "<a :b=''/>",
+            "<a :xmlns='u'/>",
+            "<a xmlns:='u'/>",
+            "<1:a/>",
+            "<a p:xmlns='u'/>",
+        ];
         for text in broken {
             assert!(matches!(parse(text.as_bytes()), Err(XmlError::Malformed { .. })), "{text}");
         }
