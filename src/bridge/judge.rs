@@ -229,6 +229,10 @@ impl Judge<'_> {
         // SOAP sends every fault with 500, those that blame the request too.
         let failing = match &fault {
             Some(fault) if blames_the_request(fault) => Failing::Final,
+            // A fault that blames the server is that under 200 as well.
+            Some(fault) if status.is_success() && blames_the_server(fault) => {
+                Failing::Status(StatusCode::INTERNAL_SERVER_ERROR)
+            }
             _ => Failing::Status(status),
         };
         let (kind, mut message) = self.words(status);
@@ -362,6 +366,12 @@ fn value_of(payload: Payload) -> Value {
 fn blames_the_request(fault: &Fault) -> bool {
     let code = fault.code.split('.').next().unwrap_or_default();
     ["Client", "Sender", "VersionMismatch", "MustUnderstand", "DataEncodingUnknown"].contains(&code)
+}
+
+/// The code of either version that says that the same message may be processed another time.
+fn blames_the_server(fault: &Fault) -> bool {
+    let code = fault.code.split('.').next().unwrap_or_default();
+    ["Server", "Receiver"].contains(&code)
 }
 
 /// `503 Service Unavailable`.
