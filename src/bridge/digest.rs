@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue};
-use http_auth::{DigestClient, PasswordParams, parse_challenges};
+use http_auth::{DigestClient, ParamValue, PasswordParams, parse_challenges};
 use url::Position;
 
 use super::prepare::Target;
@@ -70,6 +70,10 @@ impl Digest {
     }
 }
 
+/// The algorithms (§3.3) as the library spells them; servers write them in any case.
+const ALGORITHMS: [&str; 6] =
+    ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"];
+
 /// The first challenge that can be answered: the server's own preference (§3.7).
 fn challenge(headers: &HeaderMap) -> Option<DigestClient> {
     headers
@@ -79,7 +83,17 @@ fn challenge(headers: &HeaderMap) -> Option<DigestClient> {
         .filter_map(|text| parse_challenges(text).ok())
         .flatten()
         .filter(|challenge| challenge.scheme.eq_ignore_ascii_case("digest"))
-        .find_map(|challenge| DigestClient::try_from(&challenge).ok())
+        .find_map(|mut challenge| {
+            for (name, value) in &mut challenge.params {
+                let same = |known: &&&str| known.eq_ignore_ascii_case(value.as_escaped());
+                if name.eq_ignore_ascii_case("algorithm")
+                    && let Some(known) = ALGORITHMS.iter().find(same)
+                {
+                    *value = ParamValue::new(0, known);
+                }
+            }
+            DigestClient::try_from(&challenge).ok()
+        })
 }
 
 impl fmt::Debug for Digest {

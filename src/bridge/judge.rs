@@ -229,8 +229,8 @@ impl Judge<'_> {
         // SOAP sends every fault with 500, those that blame the request too.
         let failing = match &fault {
             Some(fault) if blames_the_request(fault) => Failing::Final,
-            // A fault that blames the server is that under 200 as well.
-            Some(fault) if status.is_success() && blames_the_server(fault) => {
+            // A fault says what its status should have been, which many upstreams get wrong.
+            Some(fault) if blames_the_service(fault) && !status.is_server_error() => {
                 Failing::Status(StatusCode::INTERNAL_SERVER_ERROR)
             }
             _ => Failing::Status(status),
@@ -368,8 +368,8 @@ fn blames_the_request(fault: &Fault) -> bool {
     ["Client", "Sender", "VersionMismatch", "MustUnderstand", "DataEncodingUnknown"].contains(&code)
 }
 
-/// The code of either version that says that the same message may be processed another time.
-fn blames_the_server(fault: &Fault) -> bool {
+/// The codes of the same places that say that the message itself is sound.
+fn blames_the_service(fault: &Fault) -> bool {
     let code = fault.code.split('.').next().unwrap_or_default();
     ["Server", "Receiver"].contains(&code)
 }

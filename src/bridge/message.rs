@@ -5,6 +5,7 @@
 //! nonce that came twice is refused, and so is a time that is over.
 
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use tollbridge_operation::{
     Arguments, Enclosure, EncodeError, MessageSecurity, Moment, Operation, Request,
@@ -62,7 +63,8 @@ impl Message {
         enclosure: &Enclosure,
     ) -> Result<Result<Request, EncodeError>, NoRandomness> {
         let random = (upstream.random)().ok_or(NoRandomness)?;
-        let moment = Moment { now: (upstream.clock)(), random, to: upstream.base.as_str() };
+        let now = (upstream.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let moment = Moment { now, random, to: upstream.base.as_str() };
         Ok(self.operation.binding.enclose(&self.arguments, enclosure, &moment))
     }
 

@@ -61,9 +61,10 @@ async fn show(args: &Args) -> Result<(), DemoError> {
 async fn stay(stage: &Stage) -> Result<(), DemoError> {
     let key = stage.key("support-bot").await?;
     super::print(&format!(
-        "\nServing until interrupted:\n  MCP            {}\n  as support-bot Authorization: Bearer {key}\n  the orders API {}\n  configuration  {}\n",
+        "\nServing until interrupted:\n  MCP            {}\n  as support-bot Authorization: Bearer {key}\n  the orders API {}\n  the warehouse  {}\n  configuration  {}, with the secrets beside it\n",
         stage.url,
         stage.orders.base_url,
+        stage.warehouse.url,
         stage.folder().join("tools.toml").display(),
     ));
     let _ = tokio::signal::ctrl_c().await;

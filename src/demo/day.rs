@@ -41,6 +41,13 @@ pub async fn run(stage: &Stage, say: &mut dyn FnMut(Line)) -> Result<(), DemoErr
     day.recovered(&warehouse, "get_stock", json!({"sku": "PAN-024"})).await?;
     day.recovered(&support, "track_shipment", json!({"shipment_id": "shp_3001"})).await?;
 
+    day.part("A warehouse of 2013 speaks SOAP, and not what its WSDL says");
+    let article = |number: &str| json!({"ArticleNo": number});
+    day.unlocked(&warehouse, "get_warehouse_stock", article("PAN-024")).await?;
+    day.ok(&warehouse, "get_pick_list", json!({"no": 4711}), "/getPickListReturn/lines/0/bin")
+        .await?;
+    day.fails(&support, "get_warehouse_stock", article("XXX-999"), "upstream_error").await?;
+
     day.part("A write within its limits, and two beyond them");
     let refund = |amount: &str, reason: &str| {
         let amount: serde_json::Number = serde_json::from_str(amount).unwrap_or_else(|_| 0.into());
@@ -81,6 +88,11 @@ pub async fn run(stage: &Stage, say: &mut dyn FnMut(Line)) -> Result<(), DemoErr
     day.part("What the API saw");
     for seen in stage.orders.seen() {
         day.row(format!("{} {} {}", seen.status, seen.method, seen.path));
+    }
+    day.part("What the warehouse heard");
+    for heard in stage.warehouse.heard() {
+        let fault = heard.fault.map(|code| format!(", the fault {code}")).unwrap_or_default();
+        day.row(format!("{} {}{fault}", heard.status, heard.operation));
     }
     day.part("The audit trail");
     let calls = audit::calls(stage.gateway.store(), &Filter::default()).await?;
@@ -174,6 +186,36 @@ impl Day<'_> {
             meta["attempts"],
             statuses.join(", then "),
             meta["upstream_ms"]
+        ));
+        Ok(())
+    }
+
+    /// Makes a call that the warehouse first answers by a fault under 200, and then by more
+    /// than its schema has.
+    async fn unlocked(
+        &mut self,
+        agent: &Agent,
+        tool: &str,
+        arguments: Value,
+    ) -> Result<(), DemoError> {
+        self.does(format!("{tool} {arguments}"));
+        let result = agent.call(tool, arguments).await?;
+        let heard = self.stage.warehouse.heard();
+        let [first, second] = heard.as_slice() else {
+            return Err(DemoError::Script(format!("{tool}: no recovery: {result}")));
+        };
+        let drift = result["_meta"]["tollbridge/drift"].as_array().map_or(0, Vec::len);
+        let (Some(fault), None) = (&first.fault, &second.fault) else {
+            return Err(DemoError::Script(format!("{tool}: expected one fault, got {heard:?}")));
+        };
+        if result["isError"] == json!(true) || drift == 0 {
+            return Err(DemoError::Script(format!(
+                "{tool}: expected an answer with drift, got {result}"
+            )));
+        }
+        self.gets(format!(
+            "ok, {} attempts (the fault {fault} under {}, then {}); the answer leaves its schema in {drift} places",
+            result["_meta"]["tollbridge/call"]["attempts"], first.status, second.status
         ));
         Ok(())
     }

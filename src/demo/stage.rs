@@ -13,6 +13,7 @@ use ulid::Ulid;
 use super::client::{Agent, AgentError};
 use super::facilitator;
 use super::orders::OrdersUpstream;
+use super::warehouse::WarehouseUpstream;
 use crate::agent::{self, HttpOptions};
 use crate::bridge;
 use crate::config::Style;
@@ -23,11 +24,15 @@ use crate::store::{Store, StoreError};
 
 const CONFIG: &str = include_str!("../../tools.toml");
 const ORDERS: &str = include_str!("../../specs/orders.yaml");
+const WAREHOUSE: &str = include_str!("../../specs/warehouse.wsdl");
+const WAREHOUSE_TYPES: &str = include_str!("../../specs/warehouse.xsd");
 
 /// What `tools.toml` has where the demo puts its own.
 const UPSTREAM: &str = "http://127.0.0.1:4010";
+const WAREHOUSE_URL: &str = "http://127.0.0.1:4011/services/Warehouse";
 const FACILITATOR: &str = "http://127.0.0.1:4022";
 const SECRET: &str = "env:ORDERS_API_KEY";
+const TICKET: &str = "env:WAREHOUSE_TICKET";
 
 /// The demo could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +79,8 @@ pub struct Stage {
     pub gateway: Gateway,
     /// The bundled orders API.
     pub orders: OrdersUpstream,
+    /// The bundled warehouse, which speaks SOAP.
+    pub warehouse: WarehouseUpstream,
     folder: PathBuf,
     client: reqwest::Client,
     shutdown: CancellationToken,
@@ -98,8 +105,17 @@ impl Stage {
             .map_err(io("the orders API"))?;
         tasks.push(task);
 
+        let ticket = Ulid::new().to_string();
+        let listener = listen().await?;
+        let (warehouse, task) =
+            WarehouseUpstream::start(listener, ticket.clone(), shutdown.clone())
+                .map_err(io("the warehouse"))?;
+        tasks.push(task);
+
         let config = CONFIG
             .replace(UPSTREAM, &orders.base_url)
+            .replace(WAREHOUSE_URL, &warehouse.url)
+            .replace(TICKET, "file:warehouse.ticket")
             .replace(FACILITATOR, &format!("http://{paid_at}"))
             .replace(SECRET, "file:orders.key")
             .replace("[groups]", "[server.auth]\nkeys = true\n\n[groups]");
@@ -107,6 +123,9 @@ impl Stage {
         write(&config_path, &config)?;
         write(&folder.join("specs/orders.yaml"), ORDERS)?;
         write(&folder.join("orders.key"), &secret)?;
+        write(&folder.join("specs/warehouse.wsdl"), WAREHOUSE)?;
+        write(&folder.join("specs/warehouse.xsd"), WAREHOUSE_TYPES)?;
+        write(&folder.join("warehouse.ticket"), &ticket)?;
 
         let loaded = gateway::load(&config_path, Secrets::Resolve)
             .map_err(|diagnostics| DemoError::Config(diagnostics.render(Style::Plain)))?;
@@ -130,7 +149,7 @@ impl Stage {
             }
         }));
         let client = bridge::http_client().map_err(DemoError::Client)?;
-        Ok(Self { url, gateway, orders, folder, client, shutdown, tasks })
+        Ok(Self { url, gateway, orders, warehouse, folder, client, shutdown, tasks })
     }
 
     /// A new API key for an identity.

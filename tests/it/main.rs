@@ -21,4 +21,5 @@ mod support;
 mod switch;
 mod trail;
 mod uploads;
+mod warehouse;
 mod windows;

@@ -1,5 +1,8 @@
 //! Media types, as far as the reader and the binding tell them apart (RFC 9110 §8.3.1).
 
+/// What a media type looks like (RFC 6838 §4.2), with parameters, as a schema says it.
+pub(crate) const PATTERN: &str = "^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( *;[ -~]*)?$";
+
 /// A media type in lower case, without parameters.
 pub(crate) fn essence(media_type: &str) -> String {
     media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()

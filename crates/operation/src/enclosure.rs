@@ -5,7 +5,7 @@
 //! another protocol encloses nothing. Secrets are in here, so nothing of it is ever printed.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -61,8 +61,8 @@ pub enum Password {
 /// stays pure.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment<'a> {
-    /// The time.
-    pub now: SystemTime,
+    /// The time since the Unix epoch.
+    pub now: Duration,
     /// Bytes that nobody can foretell and that were never used before.
     pub random: [u8; 32],
     /// The URL that the message goes to.

@@ -5,7 +5,7 @@
 //! under 200, which many upstreams send, and an envelope is read whatever its media type.
 
 use std::borrow::Cow;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, HeaderName, HeaderValue};
@@ -117,7 +117,8 @@ impl SoapBinding {
         if let (SoapVersion::V1_2, Some(action)) = (self.plan.version, &self.plan.action)
             && !action.is_empty()
         {
-            content_type += &format!("; action={}", quoted(action));
+            content_type.push_str("; action=");
+            content_type.push_str(&quoted(action));
         }
         let content_type = HeaderValue::from_str(&content_type).map_err(|_| EncodeError {
             pointer: String::new(),
@@ -274,8 +275,7 @@ impl Binding for SoapBinding {
     }
 
     fn check(&self, enclosure: &Enclosure) -> Result<(), EncodeError> {
-        let moment =
-            Moment { now: SystemTime::UNIX_EPOCH, random: [0; 32], to: "http://localhost" };
+        let moment = Moment { now: Duration::ZERO, random: [0; 32], to: "http://localhost" };
         header::check(&self.plan, Enclosed { enclosure, moment: &moment })
     }
 

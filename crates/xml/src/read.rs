@@ -11,7 +11,7 @@ use quick_xml::XmlVersion;
 use quick_xml::escape::{EscapeError, resolve_predefined_entity};
 use quick_xml::events::attributes::Attribute as Raw;
 use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::{NamespaceResolver, PrefixDeclaration, ResolveResult};
+use quick_xml::name::{NamespaceResolver, PrefixDeclaration, QName, ResolveResult};
 use quick_xml::reader::NsReader;
 
 use crate::{Scope, chars, encoding};
@@ -257,8 +257,7 @@ struct Counted {
 impl Counted {
     fn at(&mut self, text: &str, at: u64) -> Line {
         let at = usize::try_from(at).unwrap_or(usize::MAX).min(text.len());
-        let passed = text.as_bytes().get(self.to..at).unwrap_or_default();
-        let breaks = passed.iter().filter(|byte| **byte == b'\n').count();
+        let breaks = text.get(self.to..at).unwrap_or_default().matches('\n').count();
         self.line = self.line.saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX));
         self.to = at.max(self.to);
         Line(self.line)
@@ -281,7 +280,7 @@ fn element(
     let (namespace, name) = resolver.resolve_element(start.name());
     let mut element = Element {
         name: nc_name(name.as_ref(), malformed)?,
-        namespace: bound(&namespace),
+        namespace: bound(&namespace, malformed)?,
         ..Element::default()
     };
     let mut own = Vec::new();
@@ -306,7 +305,7 @@ fn element(
         let (namespace, name) = resolver.resolve_attribute(attribute.key);
         let attribute = Attribute {
             name: nc_name(name.as_ref(), malformed)?,
-            namespace: bound(&namespace),
+            namespace: bound(&namespace, malformed)?,
             value,
         };
         // Two prefixes may stand for one namespace (Namespaces in XML §6.3).
@@ -334,10 +333,33 @@ fn nc_name(name: &str, malformed: &XmlError) -> Result<String, XmlError> {
 /// A prefix that nothing declares breaks Namespaces in XML (§5), and servers that paste their
 /// answers together send it: the name is then in no namespace, but for `xsi`, which means one
 /// thing everywhere.
-fn bound(namespace: &ResolveResult<'_>) -> Option<String> {
-    match namespace {
+fn bound(namespace: &ResolveResult<'_>, malformed: &XmlError) -> Result<Option<String>, XmlError> {
+    Ok(match namespace {
         ResolveResult::Unbound => None,
+        // The name is the attribute's normalised value (Namespaces in XML §2.2), and what was
+        // resolved is its text.
+        ResolveResult::Bound(uri) if uri.as_ref().contains(['&', '\t', '\n', '\r']) => {
+            let key = QName("xmlns");
+            Some(attribute_value(&Raw { key, value: uri.as_ref().into() }, malformed)?)
+        }
         ResolveResult::Bound(uri) => Some(uri.as_ref().to_owned()),
         ResolveResult::Unknown(prefix) => (&**prefix == "xsi").then(|| XSI.to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_namespace_is_the_normalised_value_of_its_declaration() {
+        let text = "<p:a xmlns:p='http://h/?a=1&amp;b=&#50;' p:c='' xmlns='u\nv'><d/></p:a>";
+        let root = parse(text.as_bytes()).expect("it is well-formed");
+        let namespace = "http://h/?a=1&b=2";
+        assert_eq!(root.namespace.as_deref(), Some(namespace));
+        assert_eq!(root.attribute(Some(namespace), "c"), Some(""));
+        assert_eq!(root.scope.namespace("p"), Some(namespace));
+        assert_eq!(root.child("d").and_then(|d| d.namespace.as_deref()), Some("u v"));
+        assert_eq!(parse(b"<a xmlns='&e;'/>"), Err(XmlError::Entity));
     }
 }

@@ -89,6 +89,17 @@ async fn a_stale_challenge_is_replaced_and_a_wrong_password_is_not_tried_again()
 }
 
 #[tokio::test]
+async fn an_algorithm_is_known_in_any_case() {
+    let header = format!(
+        "WWW-Authenticate: Digest realm=\"{REALM}\", nonce=\"n\", qop=auth, algorithm=sha-256\r\n"
+    );
+    let server = Hostile::new([answer(401, &header, b""), ok()]).await;
+    let (report, _) = go(&digest(&server.url()), &call(request(Method::GET))).await;
+    assert_eq!((value(&report)["ok"].as_bool(), report.attempts), (Some(true), 2));
+    assert!(is_right(&server.seen()[1]));
+}
+
+#[tokio::test]
 async fn what_is_no_challenge_of_ours_is_not_answered() {
     for header in [
         "",

@@ -178,21 +178,25 @@ async fn what_the_request_is_to_blame_for_is_not_repeated() {
 
 #[tokio::test]
 async fn a_fault_that_blames_the_request_is_not_repeated() {
-    for (code, requests) in [
-        ("Client", 1),
-        ("Sender", 1),
-        ("MustUnderstand", 1),
-        ("Server", 4),
-        ("Receiver", 4),
-        ("OutOfStock", 4),
+    for (status, code, requests) in [
+        (500, "Client", 1),
+        (500, "Sender", 1),
+        (500, "MustUnderstand", 1),
+        (500, "Server", 4),
+        (500, "Receiver", 4),
+        (500, "OutOfStock", 4),
+        (200, "Client.Auth", 1),
+        (200, "Server.Locked", 4),
+        (400, "Receiver", 4),
+        (200, "OutOfStock", 1),
     ] {
-        let fault = answer(500, &format!("X-Fault: {code}\r\n"), b"<Fault/>");
+        let fault = answer(status, &format!("X-Fault: {code}\r\n"), b"<Fault/>");
         let (report, _, server) = against(vec![fault], Method::GET).await;
         let failed = failed(&report);
         assert_eq!(failed.kind, FailureKind::UpstreamError);
         let said = failed.upstream.as_ref().expect("an answer");
         assert_eq!(said.fault.as_ref().expect("a fault")["code"], code);
-        assert_eq!(server.seen().len(), requests, "{code}");
+        assert_eq!(server.seen().len(), requests, "{status} {code}");
     }
 }
 

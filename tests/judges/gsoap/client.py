@@ -1,6 +1,6 @@
 """The depot of gSOAP's before the bridge.
 
-    python client.py TOLLBRIDGE SERVER [--smoke]
+python client.py TOLLBRIDGE SERVER [--smoke]
 """
 
 import asyncio

@@ -55,7 +55,7 @@ class Inspector:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=2 * PATIENCE,
+            timeout=8 * PATIENCE,
         )
         try:
             result = json.loads(done.stdout)["result"]

@@ -1,6 +1,6 @@
 """The depots of PHP's before the bridge.
 
-    python client.py TOLLBRIDGE [--smoke]
+python client.py TOLLBRIDGE [--smoke]
 """
 
 import asyncio
@@ -31,7 +31,9 @@ def spared(value, key=None):
 async def main():
     tally = Tally()
     port = free_port()
-    with Server(["php", "-q", "-S", f"127.0.0.1:{port}", str(SOAP / "servers" / "depot.php")], port) as server:
+    with Server(
+        ["php", "-q", "-S", f"127.0.0.1:{port}", str(SOAP / "servers" / "depot.php")], port
+    ) as server:
         try:
             for path, name, selected, scenario in [
                 ("literal", "depot", "*", literal),

@@ -77,7 +77,7 @@ class Mock:
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
         # It reads a description of a megabyte for a minute and more.
-        until = time.monotonic() + 300
+        until = time.monotonic() + 1500
         while time.monotonic() < until and self.process.poll() is None:
             try:
                 urllib.request.urlopen(self.url + "/-nowhere-", timeout=5)

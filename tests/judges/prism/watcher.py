@@ -46,18 +46,21 @@ class Exchange:
 
     @property
     def form(self):
-        """The pairs of a form, in their order; none of other bodies."""
-        if not self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            return []
-        return urllib.parse.parse_qsl(self.body.decode(), keep_blank_values=True)
-
-    @property
-    def parts(self):
-        """The parts of a multipart form, as `email` has them; none of other bodies."""
+        """The pairs of a form, or the names and texts of its parts, in their order; none of other
+        bodies."""
         kind = self.headers.get("content-type", "")
+        if kind.startswith("application/x-www-form-urlencoded"):
+            return urllib.parse.parse_qsl(self.body.decode(), keep_blank_values=True)
         if not kind.startswith("multipart/form-data"):
             return []
-        return email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + self.body).get_payload()
+        whole = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + self.body)
+        return [
+            (
+                part.get_param("name", header="content-disposition"),
+                part.get_payload(decode=True).decode(errors="replace"),
+            )
+            for part in whole.get_payload()
+        ]
 
     def problem(self):
         """Prism's own error, where the answer is one: its name and the whole."""

@@ -92,7 +92,7 @@ async def vanishes(run):
     command = [sys.executable, *sys.argv[:1], "--vanishing", json.dumps(place)]
     worker = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
-        under_way = await until(lambda: [seen for seen in run.stage.seen() if "/slow" in seen["path"]], 30)
+        under_way = await until(lambda: [seen for seen in run.stage.seen() if "/slow" in seen["path"]], 120)
         run.check("a client that will vanish has a call under way", under_way, run.stage.seen())
     finally:
         worker.send_signal(signal.SIGKILL)

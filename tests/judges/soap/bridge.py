@@ -30,7 +30,12 @@ class Server:
     def __enter__(self):
         self._log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            self.command, cwd=self.cwd, env=self.env, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
+            self.command,
+            cwd=self.cwd,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
         )
         end = time.monotonic() + 60
         while time.monotonic() < end and self.process.poll() is None:
@@ -81,6 +86,17 @@ class Bridge:
             return Called(await self.client.call_tool(tool, arguments))
 
 
+class Refused(Exception):
+    """The bridge refuses the configuration, or the description."""
+
+
+def run(binary, folder, *words):
+    command = [str(binary), *words]
+    done = subprocess.run(command, env=ENV, cwd=folder, capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        raise Refused(f"{' '.join(words[:2])}: exit {done.returncode}: {done.stdout}{done.stderr}")
+
+
 @contextlib.asynccontextmanager
 async def bridge(binary, description, *options, more=""):
     """The bridge over a description, with every operation that `options` select as a tool.
@@ -89,13 +105,20 @@ async def bridge(binary, description, *options, more=""):
     """
     with tempfile.TemporaryDirectory() as folder:
         config = pathlib.Path(folder) / "tools.toml"
-        command = [binary, "import", str(description), "--name", "judged", "--out", str(config), *(options or ["--all"])]
-        done = subprocess.run(command, env=ENV, cwd=folder, capture_output=True, text=True, timeout=60)
-        if done.returncode != 0:
-            raise RuntimeError(f"tollbridge import: exit {done.returncode}: {done.stderr}")
+        words = [
+            "import",
+            str(description),
+            "--name",
+            "judged",
+            "--out",
+            str(config),
+            *(options or ["--all"]),
+        ]
+        run(binary, folder, *words)
         if more:
             text = config.read_text()
             config.write_text(text.replace("[api.judged]\n", f"[api.judged]\n{more}\n", 1))
+            run(binary, folder, "check", "--config", str(config))
         server = StdioServerParameters(command=str(binary), args=["serve", "--config", str(config)], env=ENV)
         with open(pathlib.Path(folder) / "server.log", "w") as log:
             async with Client(stdio_client(server, errlog=log), read_timeout_seconds=60) as client:

@@ -37,7 +37,9 @@ def same(sent, read, lossy=False):
         # What has a default is there in an answer also where it was not said, and no element is
         # an empty list.
         nothing = ([], {}, None) if lossy else ([],)
-        return all(same(value, read[key], lossy) if key in read else value in nothing for key, value in sent.items())
+        return all(
+            same(value, read[key], lossy) if key in read else value in nothing for key, value in sent.items()
+        )
     return sent is None and read is None or lossy and sent == {} and read is None
 
 

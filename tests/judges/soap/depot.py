@@ -21,7 +21,14 @@ PERISHABLE = {"@type": "Perishable", **ITEM, "bestBefore": "2026-12-24"}
 MACHINE = {"@type": "Machine", **FULL, "watts": 750, "part": [PERISHABLE, ITEM]}
 
 OLD = {"id": "A & <B>", "unit": "kg", "stock": -1, "active": None}
-OLD_FULL = {**OLD, "active": False, "price": "19.9", "changed": "2026-11-25T10:00:00Z", "photo": "AAEC/w==", "tags": ["a", "", "c"]}
+OLD_FULL = {
+    **OLD,
+    "active": False,
+    "price": "19.9",
+    "changed": "2026-11-25T10:00:00Z",
+    "photo": "AAEC/w==",
+    "tags": ["a", "", "c"],
+}
 
 
 async def made_up(check, call, tool, sent_as, read, draws, spared, nils=True):
@@ -40,7 +47,10 @@ async def made_up(check, call, tool, sent_as, read, draws, spared, nils=True):
         if not same(sent_as(arguments), read(got.value or {}), lossy=True) or not unhurt(got, nils):
             wrong += 1
             if wrong < 4:
-                print(f"        {json.dumps(arguments, ensure_ascii=False)[:900]}\n            {str(got)[:1200]}", flush=True)
+                print(
+                    f"        {json.dumps(arguments, ensure_ascii=False)[:900]}\n            {str(got)[:1200]}",
+                    flush=True,
+                )
     check(f"{sent} made-up requests of {tool} come back", sent > 3 and not wrong, f"{wrong} do not")
 
 
@@ -67,10 +77,14 @@ async def literal(tally, call, who, draws, spared=lambda value: value, nils=True
     fault = got.fault or {}
     check("a fault comes with its reason", fault.get("reason") == "no item X & no more", got)
     check("and its code", fault.get("code") in ("Client", "Sender"), got)
-    check("and its detail", fault.get("detail") == {"Missing": {"asked": "X", "closest": ["A-1", "B-2"]}}, got)
+    check(
+        "and its detail", fault.get("detail") == {"Missing": {"asked": "X", "closest": ["A-1", "B-2"]}}, got
+    )
     got = await call("whoami", {"headers": {"Session": {"token": "é<&>"}}})
     check("a header block arrives", got.value == {"name": "é<&>"}, got)
-    await made_up(check, call, "store", lambda sent: sent["item"], lambda value: value.get("item"), draws, spared, nils)
+    await made_up(
+        check, call, "store", lambda sent: sent["item"], lambda value: value.get("item"), draws, spared, nils
+    )
 
 
 async def encoded(tally, call, who, draws, spared=lambda value: value):
@@ -81,7 +95,11 @@ async def encoded(tally, call, who, draws, spared=lambda value: value):
         value = got.value
         return value.get("return", value.get("result", value)) if isinstance(value, dict) else value
 
-    for what, items in [("an array of structs", [OLD, OLD_FULL]), ("an empty array", []), ("an array of one", [OLD])]:
+    for what, items in [
+        ("an array of structs", [OLD, OLD_FULL]),
+        ("an empty array", []),
+        ("an array of one", [OLD]),
+    ]:
         got = await call("store", {"items": items, "note": "é"})
         check(f"{what} comes back", same(items, result(got)) and not got.drift, got)
     box = {"label": "x", "first": OLD_FULL, "rest": [OLD, OLD]}
@@ -90,22 +108,49 @@ async def encoded(tally, call, who, draws, spared=lambda value: value):
     got = await call("sum", {"a": 2, "b": 0.5})
     check("simple parts arrive by their types", same(2.5, result(got)), got)
     got = await call("twin", {"item": OLD_FULL})
-    check("what is referred to twice comes twice", same([OLD_FULL, OLD_FULL], result(got)) and not got.drift, got)
+    check(
+        "what is referred to twice comes twice",
+        same([OLD_FULL, OLD_FULL], result(got)) and not got.drift,
+        got,
+    )
     got = await call("fail", {"why": "no <é>"})
     fault = got.fault or {}
-    check("a fault comes with its reason and detail", fault.get("reason") == "no <é>" and "no <é>" in json.dumps(fault.get("detail"), ensure_ascii=False), got)
-    await made_up(check, call, "store", lambda sent: sent["items"], lambda value: value.get("return", value.get("result", value)) if isinstance(value, dict) else value, draws, spared)
+    check(
+        "a fault comes with its reason and detail",
+        fault.get("reason") == "no <é>" and "no <é>" in json.dumps(fault.get("detail"), ensure_ascii=False),
+        got,
+    )
+    await made_up(
+        check,
+        call,
+        "store",
+        lambda sent: sent["items"],
+        lambda value: value.get("return", value.get("result", value)) if isinstance(value, dict) else value,
+        draws,
+        spared,
+    )
 
 
 async def rpc(tally, call, who, draws, spared=lambda value: value):
     def check(what, holds, why):
         tally.check(f"{who}: {what}", holds, why)
 
-    items = {"item": [{"id": "a & <b>", "stock": 1, "tag": ["x", "y"], "@lang": "de"}, {"id": "", "stock": -2, "since": "2026-11-25"}]}
+    items = {
+        "item": [
+            {"id": "a & <b>", "stock": 1, "tag": ["x", "y"], "@lang": "de"},
+            {"id": "", "stock": -2, "since": "2026-11-25"},
+        ]
+    }
     got = await call("store", {"items": items, "note": "é"})
-    check("parts of complex types come back", same({"items": items, "count": 2}, got.value) and not got.drift, got)
+    check(
+        "parts of complex types come back",
+        same({"items": items, "count": 2}, got.value) and not got.drift,
+        got,
+    )
     got = await call("sum", {"a": 2, "b": "0.5"})
     value = got.value
     value = value.get("result", value.get("sum")) if isinstance(value, dict) else value
     check("simple parts arrive by their types", same("2.5", value) and not got.drift, got)
-    await made_up(check, call, "store", lambda sent: sent["items"], lambda value: value.get("items"), draws, spared)
+    await made_up(
+        check, call, "store", lambda sent: sent["items"], lambda value: value.get("items"), draws, spared
+    )

@@ -32,7 +32,9 @@ KNOWN = {
     "http://ws-i.org/profiles/basic/1.1/xsd": _HERE / "swaref.xsd",
 }
 MADE_UP = _HERE / "made-up.xsd"
-PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True)
+PARSER = etree.XMLParser(
+    resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+)
 
 
 class Unreadable(Exception):
@@ -72,9 +74,15 @@ def open_array(restriction):
     """
     base = restriction.get("base")
     particles = [x(name) for name in ("sequence", "choice", "all", "group")]
-    if base is None or qname(restriction, base) != f"{{{SOAP_ENC}}}Array" or any(one.tag in particles for one in restriction):
+    if (
+        base is None
+        or qname(restriction, base) != f"{{{SOAP_ENC}}}Array"
+        or any(one.tag in particles for one in restriction)
+    ):
         return
-    items = parsed(f'<xs:sequence xmlns:xs="{XSD}"><xs:any processContents="lax" minOccurs="0" maxOccurs="unbounded"/></xs:sequence>')
+    items = parsed(
+        f'<xs:sequence xmlns:xs="{XSD}"><xs:any processContents="lax" minOccurs="0" maxOccurs="unbounded"/></xs:sequence>'
+    )
     restriction.insert(1 if restriction.find(x("annotation")) is not None else 0, items)
 
 
@@ -133,7 +141,11 @@ class Documents:
         if soap is None:
             raise Unreadable("its binding is not to SOAP")
         own = operation.find(f"{{{soap}}}operation")
-        style = (own.get("style") if own is not None else None) or binding.find(f"{{{soap}}}binding").get("style") or "document"
+        style = (
+            (own.get("style") if own is not None else None)
+            or binding.find(f"{{{soap}}}binding").get("style")
+            or "document"
+        )
         body = operation.find(f"{w('input')}/{{{soap}}}body")
         if body is None:
             raise Unreadable("no body of it is bound")
@@ -159,10 +171,20 @@ class Documents:
         else:
             # WSDL 1.1 (3.5) would have all of them; what a header has of them the body has not.
             headers = operation.iterfind(f"{w('input')}/{{{soap}}}header")
-            own = [one.get("part") for one in headers if qname(one, one.get("message")) == qname(asked, asked.get("message"))]
+            own = [
+                one.get("part")
+                for one in headers
+                if qname(one, one.get("message")) == qname(asked, asked.get("message"))
+            ]
             parts = [part for part in parts if part[0] not in own]
         style = "rpc" if style == "rpc" else "document"
-        return {"style": style, "use": body.get("use", "literal"), "namespace": body.get("namespace"), "parts": parts, "envelope": SOAP[soap]}
+        return {
+            "style": style,
+            "use": body.get("use", "literal"),
+            "namespace": body.get("namespace"),
+            "parts": parts,
+            "envelope": SOAP[soap],
+        }
 
     def lay_out(self, folder):
         """Writes schemas for a validator into an empty folder: the path of the one that has all.
@@ -196,10 +218,18 @@ class Documents:
             for restriction in root.iter(x("restriction")):
                 open_array(restriction)
             for child in root.iterchildren(x("import"), x("include"), x("redefine")):
-                found = located(place[0], child.get("schemaLocation", "")) if child.get("schemaLocation") else None
+                found = (
+                    located(place[0], child.get("schemaLocation", ""))
+                    if child.get("schemaLocation")
+                    else None
+                )
                 target = None
                 if found is not None:
-                    target = (found, 0) if found.suffix != ".wsdl" else next((one for one in self.schemas if one[0] == found), None)
+                    target = (
+                        (found, 0)
+                        if found.suffix != ".wsdl"
+                        else next((one for one in self.schemas if one[0] == found), None)
+                    )
                 if target is not None and target not in done and target not in self.schemas:
                     top = etree.parse(str(found), PARSER).getroot()
                     if top.tag == x("schema"):

@@ -17,7 +17,7 @@ class Unable(Exception):
 
 
 DEEP = 5
-TEXTS = ["blue", "a < b & \"c\" ]]>", "Zürich €", "it's 10%", "{braces}", "x", "0", "true", "日本語"]
+TEXTS = ["blue", 'a < b & "c" ]]>', "Zürich €", "it's 10%", "{braces}", "x", "0", "true", "日本語"]
 # By what a description expects; the first is taken where little is asked for.
 KINDS = {
     "text": TEXTS,
@@ -106,7 +106,11 @@ class Made:
 
     def union(self, schema, path, depth):
         branches = schema["anyOf"]
-        digits = [one for one in branches if one.get("description", "").startswith(tuple("Expected: " + words for words in DIGITS))]
+        digits = [
+            one
+            for one in branches
+            if one.get("description", "").startswith(tuple("Expected: " + words for words in DIGITS))
+        ]
         if digits and len(branches) <= 3:
             if len(branches) == 3 and self.fill == "random" and self.random.random() < 0.2:
                 return None
@@ -141,9 +145,17 @@ class Made:
         if low > high:
             raise Unable("no number fits")
         options = [low] if low.is_finite() else []
-        options += [decimal.Decimal(one) for one in ("7", "0", "-12", "123456789012345678") if low <= decimal.Decimal(one) <= high]
+        options += [
+            decimal.Decimal(one)
+            for one in ("7", "0", "-12", "123456789012345678")
+            if low <= decimal.Decimal(one) <= high
+        ]
         if "whole" not in text["description"]:
-            options += [decimal.Decimal(one) for one in ("0.25", "1234567890.0123456789") if low <= decimal.Decimal(one) <= high]
+            options += [
+                decimal.Decimal(one)
+                for one in ("0.25", "1234567890.0123456789")
+                if low <= decimal.Decimal(one) <= high
+            ]
         if not options:
             options = [high]
         value = format(self.pick(options), "f")
@@ -151,8 +163,12 @@ class Made:
         return int(value) if as_number else value
 
     def number(self, schema, kind):
-        low = schema.get("minimum", schema.get("exclusiveMinimum", -(10**9)) + (1 if "exclusiveMinimum" in schema else 0))
-        high = schema.get("maximum", schema.get("exclusiveMaximum", 10**9) - (1 if "exclusiveMaximum" in schema else 0))
+        low = schema.get(
+            "minimum", schema.get("exclusiveMinimum", -(10**9)) + (1 if "exclusiveMinimum" in schema else 0)
+        )
+        high = schema.get(
+            "maximum", schema.get("exclusiveMaximum", 10**9) - (1 if "exclusiveMaximum" in schema else 0)
+        )
         if low > high:
             raise Unable("no number fits")
         options = [one for one in (7, 0, -3, low, high) if low <= one <= high] or [low]
@@ -178,7 +194,12 @@ class Made:
         return "abcdefghij"[: min(most, 10)].ljust(min(least, 10_000), "x")
 
     def matching(self, pattern, least, most):
-        pattern = pattern.replace(r"\i", "[A-Za-z_]").replace(r"\c", "[A-Za-z0-9._-]").removeprefix("^").removesuffix("$")
+        pattern = (
+            pattern.replace(r"\i", "[A-Za-z_]")
+            .replace(r"\c", "[A-Za-z0-9._-]")
+            .removeprefix("^")
+            .removesuffix("$")
+        )
         rstr_ = rstr.Rstr(self.random)
         try:
             for _ in range(40):
@@ -201,7 +222,9 @@ class Made:
             return self.ordered(tree, members, "anyOf" in item, path, depth)
         if "as XML" in says:
             return [FOREIGN] * max(1, least)
-        count = {"least": max(1, least), "most": max(2, least)}.get(self.fill, least + self.random.randint(0, 2))
+        count = {"least": max(1, least), "most": max(2, least)}.get(
+            self.fill, least + self.random.randint(0, 2)
+        )
         count = least if depth > DEEP else min(count, most)
         out = []
         for _ in range(count):
@@ -215,7 +238,11 @@ class Made:
 
     def ordered(self, node, members, mixed, path, depth):
         kind, parts, least, most = node
-        times = least if depth > DEEP else max(least, min(most, {"least": 0, "most": 2}.get(self.fill, self.random.randint(0, 2))))
+        times = (
+            least
+            if depth > DEEP
+            else max(least, min(most, {"least": 0, "most": 2}.get(self.fill, self.random.randint(0, 2))))
+        )
         out = []
         for _ in range(times):
             if mixed and self.fill != "least" and self.random.random() < 0.3:
@@ -246,7 +273,12 @@ class Made:
             beside = set().union(*live) - chosen
             allowed -= beside
             wanted -= beside
-            if word == "Exactly" or asked or self.fill == "most" or (self.fill == "random" and self.random.random() < 0.5):
+            if (
+                word == "Exactly"
+                or asked
+                or self.fill == "most"
+                or (self.fill == "random" and self.random.random() < 0.5)
+            ):
                 wanted |= chosen & allowed
             else:
                 allowed -= chosen

@@ -13,7 +13,18 @@ class Wire:
     """As a context manager; built first, where it is not."""
 
     def __enter__(self):
-        cargo = ["cargo", "build", "--quiet", "--locked", "-p", "tollbridge-wsdl", "--example", "wire", "--message-format", "json"]
+        cargo = [
+            "cargo",
+            "build",
+            "--quiet",
+            "--locked",
+            "-p",
+            "tollbridge-wsdl",
+            "--example",
+            "wire",
+            "--message-format",
+            "json",
+        ]
         built = subprocess.run(cargo, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
         made = [json.loads(line).get("executable") for line in built.stdout.splitlines()]
         binary = [one for one in made if one][-1]

@@ -459,4 +459,4 @@ export const SCENARIOS = {
 };
 
 /** What needs nothing that a client of 2025-06-18 does not have. */
-export const OLD_SCENARIOS = [basics, refusals, drift, cancelling, progress, holding, manyCalls, leaving];
+export const OLD_SCENARIOS = [basics, refusals, cancelling, progress, holding, manyCalls];

@@ -1,6 +1,6 @@
 """Bodies against their schemas, by libxml2 and by xmlschema, and back as answers.
 
-    python client.py [--smoke] [--only PART-OF-A-PATH] [--verbose]
+python client.py [--smoke] [--only PART-OF-A-PATH] [--verbose]
 """
 
 import collections
@@ -44,7 +44,10 @@ class Validators:
             try:
                 self.xmlschema = xmlschema.XMLSchema(str(everything), allow="local")
             except Exception as error:  # its errors have many kinds
-                self.xmlschema, self.missing["xmlschema"] = None, f"{type(error).__name__}: {str(error)[:300]}"
+                self.xmlschema, self.missing["xmlschema"] = (
+                    None,
+                    f"{type(error).__name__}: {str(error)[:300]}",
+                )
 
     def judge(self, node):
         """{validator: None where it is valid, else why not}, of those that could read the schemas."""
@@ -83,7 +86,9 @@ def to_judge(documents, binding, envelope):
     if body["namespace"] is None:
         raise Unreadable("the body of rpc has no namespace, against R2717 of the Basic Profile")
     if name.localname != binding.get("name") or name.namespace != (body["namespace"] or None):
-        raise AssertionError(f"the wrapper is {wrapper.tag}, and not {{{body['namespace']}}}{binding.get('name')}")
+        raise AssertionError(
+            f"the wrapper is {wrapper.tag}, and not {{{body['namespace']}}}{binding.get('name')}"
+        )
     if [one.tag for one in wrapper] != [part[0] for part in body["parts"]]:
         raise AssertionError(f"the parts are {[one.tag for one in wrapper]}, and not {body['parts']}")
     for node, (_, element, kind) in zip(wrapper, body["parts"]):
@@ -190,7 +195,9 @@ def judge(tally, wire, path, folder, mirror, shown):
                     if why is not None:
                         others = [other for other, word in said.items() if word is None]
                         beside = f" ({', '.join(others)} says it is valid)" if others else ""
-                        wrong.append(f"{key} {fill}: {name}{beside}: {why}\n            {json.dumps(arguments, ensure_ascii=False)[:600]}\n            {etree.tostring(node, encoding='unicode')[:1500]}")
+                        wrong.append(
+                            f"{key} {fill}: {name}{beside}: {why}\n            {json.dumps(arguments, ensure_ascii=False)[:600]}\n            {etree.tostring(node, encoding='unicode')[:1500]}"
+                        )
     if mirror is not None:
         loaded = wire.load(mirror / path.relative_to(folder), mirror)
         known = {one["id"] for one in loaded.get("operations", ())}
@@ -201,17 +208,27 @@ def judge(tally, wire, path, folder, mirror, shown):
             said = wire.decode(key, body)
             expected = {name: value for name, value in arguments.items() if name != "headers"}
             read = said.get("value")
-            ok = same(expected, read) or (len(expected) == 1 and same(next(iter(expected.values())), read)) or (not expected and read in (None, {}))
+            ok = (
+                same(expected, read)
+                or (len(expected) == 1 and same(next(iter(expected.values())), read))
+                or (not expected and read in (None, {}))
+            )
             if ok and not said.get("drift"):
                 counts.add("read back as sent")
             else:
-                wrong.append(f"{key}: read back as {json.dumps(said, ensure_ascii=False)[:700]}\n            {json.dumps(expected, ensure_ascii=False)[:700]}\n            {body[:1500]}")
+                wrong.append(
+                    f"{key}: read back as {json.dumps(said, ensure_ascii=False)[:700]}\n            {json.dumps(expected, ensure_ascii=False)[:700]}\n            {body[:1500]}"
+                )
     for one in wrong[: 1000 if VERBOSE else 12]:
         print("        " + one, flush=True)
     if len(wrong) > 12 and not VERBOSE:
         print(f"        … and {len(wrong) - 12} more", flush=True)
     if counts.said["bodies"]:
-        tally.check(f"{shown}: {counts.said['bodies']} bodies of {counts.said['operations']} operations", not wrong, f"{len(wrong)} findings")
+        tally.check(
+            f"{shown}: {counts.said['bodies']} bodies of {counts.said['operations']} operations",
+            not wrong,
+            f"{len(wrong)} findings",
+        )
     else:
         tally.cannot(shown, "; ".join(loaded.get("skipped", ())[:2]) or "no operation has a body")
     for what, samples in counts.samples.items():
@@ -244,7 +261,9 @@ def main():
                 for what, samples in counts.samples.items():
                     total.samples[what] += [f"{shown}: {sample}" for sample in samples]
     for name in ("libxml2", "xmlschema"):
-        refused, passed = (total.said[f"broken elements that {name} {word}"] for word in ("refuses", "lets pass"))
+        refused, passed = (
+            total.said[f"broken elements that {name} {word}"] for word in ("refuses", "lets pass")
+        )
         tally.check(f"{name} refuses broken elements: {refused} of {refused + passed}", refused > 9 * passed)
     for what, count in total.said.most_common():
         print(f"        {count:6} {what}", flush=True)

@@ -1,6 +1,6 @@
 """Messages of the bridge beside zeep's, from the same values.
 
-    python client.py [--smoke] [--only PART-OF-A-PATH] [--verbose]
+python client.py [--smoke] [--only PART-OF-A-PATH] [--verbose]
 """
 
 import collections
@@ -54,7 +54,10 @@ def elements(envelope):
 def canonical(nodes):
     """Elements as canonical XML 2.0, whatever their prefixes."""
     texts = [etree.tostring(node, encoding="unicode", with_tail=False) for node in nodes]
-    return [xml.etree.ElementTree.canonicalize(text, rewrite_prefixes=True, qname_aware_attrs=[f"{{{XSI}}}type"]) for text in texts]
+    return [
+        xml.etree.ElementTree.canonicalize(text, rewrite_prefixes=True, qname_aware_attrs=[f"{{{XSI}}}type"])
+        for text in texts
+    ]
 
 
 def asked_of_zeep(client, key, arguments):
@@ -81,7 +84,12 @@ def asked_of_zeep(client, key, arguments):
     if known and isinstance(headers, dict):
         del arguments["headers"]
         by_name = {element.name: element for element in known}
-        extra["_soapheaders"] = [by_name[one](**values.kwargs(by_name[one].type, value)) if isinstance(by_name[one].type, ComplexType) else by_name[one](values.element(by_name[one], value)) for one, value in headers.items()]
+        extra["_soapheaders"] = [
+            by_name[one](**values.kwargs(by_name[one].type, value))
+            if isinstance(by_name[one].type, ComplexType)
+            else by_name[one](values.element(by_name[one], value))
+            for one, value in headers.items()
+        ]
     body = message.body
     if body is None:
         return made(**extra)
@@ -111,10 +119,16 @@ def defaults_of(path):
 def judge(tally, wire, path, folder, shown, total, reasons):
     loaded = wire.load(path, folder)
     if "refused" in loaded or not loaded["operations"]:
-        tally.cannot(shown, loaded.get("refused") or "; ".join(loaded.get("skipped", ())[:2]) or "no operation")
+        tally.cannot(
+            shown, loaded.get("refused") or "; ".join(loaded.get("skipped", ())[:2]) or "no operation"
+        )
         return
     try:
-        client = zeep.Client(str(path), transport=Offline(), settings=zeep.Settings(strict=True, xsd_ignore_sequence_order=False))
+        client = zeep.Client(
+            str(path),
+            transport=Offline(),
+            settings=zeep.Settings(strict=True, xsd_ignore_sequence_order=False),
+        )
     except Exception as error:  # its errors have many kinds
         total["documents that zeep cannot read"] += 1
         tally.cannot(shown, f"zeep cannot read it: {type(error).__name__}: {str(error)[:150]}")
@@ -147,7 +161,9 @@ def judge(tally, wire, path, folder, shown, total, reasons):
                 continue
             except Exception as error:  # what zeep makes of a value that the schema allows
                 counts["that zeep refuses"] += 1
-                reasons[f"refuses: {type(error).__name__}: {str(error)[:110]}"].append(f"{key} {json.dumps(arguments, ensure_ascii=False)[:300]}")
+                reasons[f"refuses: {type(error).__name__}: {str(error)[:110]}"].append(
+                    f"{key} {json.dumps(arguments, ensure_ascii=False)[:300]}"
+                )
                 continue
             if canonical(ours) == canonical(theirs):
                 counts["the same"] += 1
@@ -157,7 +173,9 @@ def judge(tally, wire, path, folder, shown, total, reasons):
                 counts["that differ as is known of zeep"] += 1
                 reasons[why].append(key)
                 continue
-            wrong.append(f"{key} {fill}: {json.dumps(arguments, ensure_ascii=False)[:500]}\n            ours {' '.join(canonical(ours))[:1500]}\n            zeep {' '.join(canonical(theirs))[:1500]}")
+            wrong.append(
+                f"{key} {fill}: {json.dumps(arguments, ensure_ascii=False)[:500]}\n            ours {' '.join(canonical(ours))[:1500]}\n            zeep {' '.join(canonical(theirs))[:1500]}"
+            )
     for one in wrong[: 1000 if VERBOSE else 8]:
         print("        " + one, flush=True)
     said = ", ".join(f"{count} {what}" for what, count in counts.most_common())

@@ -14,7 +14,9 @@ NAN = "writes NAN for NaN (XML Schema part 2, 3.2.4.1: it is wrong)"
 UNTYPED = "says no xsi:type in rpc/encoded (SOAP 1.1, 5.1, rule 2: both may)"
 NIL = "writes the text Nil for xsi:nil (XML Schema part 1, 2.6.2: it is wrong)"
 DEFAULTS = "sends attributes that were not given, with their defaults (XML Schema part 1, 3.2.1: the reader adds them; both may)"
-NOTHING = "sends an empty body where no soap:body is bound, the bridge all parts (WSDL 1.1, 3.5, does not say)"
+NOTHING = (
+    "sends an empty body where no soap:body is bound, the bridge all parts (WSDL 1.1, 3.5, does not say)"
+)
 WRAPPER = "takes no namespace for rpc that names none, the bridge the document's (Basic Profile 1.1, R2717, demands one)"
 FALSE = "drops an element of a choice that is false (XML Schema part 1, 3.8.4: it is wrong)"
 

@@ -33,7 +33,11 @@ class Values:
     def members(self, kind, arguments):
         """A wrapper's arguments under its members' names."""
         keys = [element.name for _, element in kind.elements if element.name]
-        keys += [f"@{attribute.qname.localname}" for _, attribute in kind.attributes if getattr(attribute, "qname", None)]
+        keys += [
+            f"@{attribute.qname.localname}"
+            for _, attribute in kind.attributes
+            if getattr(attribute, "qname", None)
+        ]
         out = {}
         for name, value in arguments.items():
             if name in keys or name.startswith("@{"):
@@ -68,7 +72,9 @@ class Values:
             return base64.b64decode(value)
         if isinstance(kind, builtins.Decimal) and not isinstance(kind, builtins.Integer):
             return decimal.Decimal(str(value))
-        if isinstance(kind, (builtins.gYear, builtins.gYearMonth, builtins.gMonth, builtins.gMonthDay, builtins.gDay)):
+        if isinstance(
+            kind, (builtins.gYear, builtins.gYearMonth, builtins.gMonth, builtins.gMonthDay, builtins.gDay)
+        ):
             return kind.pythonvalue(value)
         if isinstance(kind, builtins.QName):
             raise Beyond("a qualified name: zeep declares no prefix for it")
@@ -95,7 +101,11 @@ class Values:
 
     def kwargs(self, kind, value):
         elements = {element.name: (name, element) for name, element in kind.elements if element.name}
-        attributes = {f"@{one.qname.localname}": (name, one) for name, one in kind.attributes if getattr(one, "qname", None)}
+        attributes = {
+            f"@{one.qname.localname}": (name, one)
+            for name, one in kind.attributes
+            if getattr(one, "qname", None)
+        }
         out = {}
         for key, one in value.items():
             if key in attributes:
@@ -119,7 +129,11 @@ class Values:
                 out.update(self.content(kind, one))
             elif key in elements:
                 name, element = elements[key]
-                if element.accepts_multiple or isinstance(one, list) and not isinstance(element.type, ListType):
+                if (
+                    element.accepts_multiple
+                    or isinstance(one, list)
+                    and not isinstance(element.type, ListType)
+                ):
                     out[name] = [self.element(element, item) for item in one]
                 else:
                     out[name] = self.element(element, one)
@@ -128,7 +142,11 @@ class Values:
         return out
 
     def content(self, kind, items):
-        nested = [(name, group) for name, group in kind.elements_nested if isinstance(group, Choice) and group.accepts_multiple]
+        nested = [
+            (name, group)
+            for name, group in kind.elements_nested
+            if isinstance(group, Choice) and group.accepts_multiple
+        ]
         if len(nested) != 1 or any(isinstance(item, str) for item in items):
             raise Beyond("ordered content that is no repeated choice")
         name, group = nested[0]

@@ -306,7 +306,7 @@ fn file_schema(
         "description": "A file: `data` in base64, or `text`",
         "properties": {
             "filename": {"type": "string"},
-            "content_type": {"type": "string"},
+            "content_type": {"type": "string", "pattern": media::PATTERN},
             "data": {"type": "string", "contentEncoding": "base64"},
             "text": {"type": "string"}
         },
@@ -329,7 +329,7 @@ fn file_schema(
         file["properties"]["content_type"] = json!({"type": "string", "enum": types});
     } else if !types.is_empty() {
         let about = format!("One of {}", types.join(", "));
-        file["properties"]["content_type"] = json!({"type": "string", "description": text(&about)});
+        file["properties"]["content_type"]["description"] = Value::String(text(&about));
         if types.iter().all(|one| one.contains('*')) && !types.contains(&"*/*") {
             required.push("content_type");
         }

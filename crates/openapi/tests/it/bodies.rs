@@ -155,6 +155,26 @@ fn multipart_sends_files_fields_and_json() {
 }
 
 #[test]
+fn a_files_media_type_is_one_by_its_schema_too() {
+    let operation = with_content(&json!({"multipart/form-data": {"schema": {
+        "type": "object", "properties": {"file": {"type": "string", "format": "binary"}},
+    }}}));
+    let judge = jsonschema::validator_for(operation.input.as_value()).unwrap();
+    for (media_type, is_one) in [
+        ("image/png", true),
+        ("application/vnd.api+json", true),
+        ("text/plain; charset=\"utf-8\"", true),
+        ("png", false),
+        ("", false),
+        ("a/b\r\nX: y", false),
+    ] {
+        let value = json!({"body": {"file": {"text": "x", "content_type": media_type}}});
+        assert_eq!(judge.is_valid(&value), is_one, "{media_type:?}");
+        assert_eq!(try_encode(&operation, &value).is_ok(), is_one, "{media_type:?}");
+    }
+}
+
+#[test]
 fn a_boundary_stands_in_no_part() {
     let operation = with_content(&json!({"multipart/form-data": {"schema": {"type": "object"}}}));
     let (content_type, _) = body(&operation, &json!({"body": {"a": "--tollbridge-00000000--"}}));

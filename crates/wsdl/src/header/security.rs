@@ -27,7 +27,7 @@ const BASE64: &str = "http://docs.oasis-open.org/wss/2004/01/\
 
 /// How long a message is valid where a policy wants to be told and nobody says: what the
 /// implementations of the profile take by default.
-const VALIDITY: Duration = Duration::from_secs(300);
+const VALIDITY: Duration = Duration::from_mins(5);
 
 /// Bytes of a nonce: the profile names no number, and 16 are never drawn twice.
 const NONCE: usize = 16;
@@ -43,7 +43,10 @@ pub(super) fn write(
         pointer: "/security".to_owned(),
         expected: expected.to_owned(),
     };
-    let now = Timestamp::try_from(moment.now).map_err(|_| refused("a clock that is right"))?;
+    let now = i64::try_from(moment.now.as_millis())
+        .ok()
+        .and_then(|now| Timestamp::from_millisecond(now).ok())
+        .ok_or_else(|| refused("a clock that is right"))?;
     let created = written(now);
     let wsse = |local: &str| QName::new(Some(SECEXT), local);
     let wsu = |local: &str| QName::new(Some(UTILITY), local);

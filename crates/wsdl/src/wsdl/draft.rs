@@ -14,6 +14,7 @@ use crate::message::{Addressing, OperationPlan, Wanted};
 use crate::plan::{Element, Fault, Types};
 
 /// An operation before the types of its messages are known.
+#[allow(clippy::large_enum_variant, reason = "one an operation, and most are of the larger kind")]
 pub(super) enum Draft {
     Soap(operation::Draft),
     Http(http::Draft),

@@ -19,6 +19,7 @@ const MAX_DEPTH: usize = 32;
 const MAX_READ: usize = 10_000;
 
 /// What an operation's policies demand.
+#[allow(clippy::struct_excessive_bools, reason = "each is a demand that stands for itself")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Demands {
     /// A `UsernameToken`.

@@ -24,7 +24,7 @@ pub(super) fn compare(kind: Temporal, one: &str, other: &str) -> Option<Ordering
     {
         return durations(&Span::read(one)?, &Span::read(other)?);
     }
-    let (one, other) = (Instant::read(kind, one)?, Instant::read(kind, other)?);
+    let (one, other) = (Moment::read(kind, one)?, Moment::read(kind, other)?);
     match (one.zone, other.zone) {
         (Some(a), Some(b)) => Some(one.at(a).cmp(&other.at(b))),
         (None, None) => Some(one.at(0).cmp(&other.at(0))),
@@ -34,7 +34,7 @@ pub(super) fn compare(kind: Temporal, one: &str, other: &str) -> Option<Ordering
 }
 
 /// A known instant beside one whose zone is not known.
-fn apart(known: &(i64, String), floating: &Instant) -> Option<Ordering> {
+fn apart(known: &(i64, String), floating: &Moment) -> Option<Ordering> {
     let (earliest, latest) = (floating.at(MOST), floating.at(-MOST));
     if *known < earliest {
         Some(Ordering::Less)
@@ -46,13 +46,13 @@ fn apart(known: &(i64, String), floating: &Instant) -> Option<Ordering> {
 }
 
 /// Seconds since a day long ago, without the zone, and digits of a fraction.
-struct Instant {
+struct Moment {
     seconds: i64,
     fraction: String,
     zone: Option<i64>,
 }
 
-impl Instant {
+impl Moment {
     /// Reads a text that is known to be of that kind. What a kind leaves out is that of the
     /// first of January 1972, as good as any year that has a 29th of February.
     fn read(kind: Temporal, text: &str) -> Option<Self> {

@@ -1,6 +1,6 @@
 //! Header blocks: fixed by the configuration, declared or not, and those of answers.
 
-use std::time::SystemTime;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tollbridge_operation::{Answer, Arguments, Enclosure, HeaderBlock, Moment, Operation};
@@ -34,7 +34,7 @@ fn enclosing(blocks: impl IntoIterator<Item = (&'static str, Value)>) -> Enclosu
 }
 
 fn header_of(operation: &Operation, arguments: &Value, enclosure: &Enclosure) -> String {
-    let moment = Moment { now: SystemTime::UNIX_EPOCH, random: [7; 32], to: "http://s.example/" };
+    let moment = Moment { now: Duration::ZERO, random: [7; 32], to: "http://s.example/" };
     let arguments = Arguments(arguments.as_object().unwrap().clone());
     let request = operation.binding.enclose(&arguments, enclosure, &moment).unwrap();
     let envelope = envelope_of(&request);

@@ -1,5 +1,10 @@
 //! The crate as its users see it: WSDL text in, requests out, answers in.
 #![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "documents of tests are short"
+)]
 
 mod answers;
 mod attacks;

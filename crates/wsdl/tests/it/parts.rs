@@ -1,6 +1,6 @@
 //! Messages of several parts: MTOM both ways, and SOAP with attachments.
 
-use std::time::SystemTime;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -29,7 +29,7 @@ fn of(version: Version) -> Operation {
 }
 
 fn in_parts(operation: &Operation, arguments: &Value) -> Body {
-    let moment = Moment { now: SystemTime::UNIX_EPOCH, random: [0; 32], to: "http://s.example/" };
+    let moment = Moment { now: Duration::ZERO, random: [0; 32], to: "http://s.example/" };
     let enclosure = Enclosure { mtom: Some(true), ..Enclosure::default() };
     assert_eq!(operation.binding.check(&enclosure), Ok(()));
     let arguments = Arguments(arguments.as_object().unwrap().clone());

@@ -1,6 +1,6 @@
 //! What policies demand: what we do about it, and what is told where we cannot.
 
-use std::time::SystemTime;
+use std::time::Duration;
 
 use tollbridge_operation::{
     Arguments, Enclosure, MessageSecurity, Moment, Operation, Password, SecurityScheme,
@@ -39,8 +39,7 @@ fn read(wsdl: &str) -> Operation {
 }
 
 fn sent(operation: &Operation, enclosure: &Enclosure) -> String {
-    let moment =
-        Moment { now: SystemTime::UNIX_EPOCH, random: [9; 32], to: "http://s.example/soap" };
+    let moment = Moment { now: Duration::ZERO, random: [9; 32], to: "http://s.example/soap" };
     envelope_of(&operation.binding.enclose(&Arguments::default(), enclosure, &moment).unwrap())
 }
 

@@ -92,7 +92,9 @@ class Missing(Fault):
 
 class Broken(Fault):
     def __init__(self, why):
-        super().__init__(faultcode="Server", faultstring="it is broken", detail={"why": why, "where": {"line": "7"}})
+        super().__init__(
+            faultcode="Server", faultstring="it is broken", detail={"why": why, "where": {"line": "7"}}
+        )
 
 
 class Session(Model):
