@@ -116,6 +116,7 @@ async fn an_operation_that_answers_nothing_is_done_by_an_empty_answer() {
     let one_way = wsdl()
         .replace("<output message=\"w:Response\"/>", "")
         .replace("<output><s:body use=\"literal\"/></output>", "");
+    assert!(!one_way.contains("<output"), "{one_way}");
     for answer in [
         Answer::new(202, "text/xml", ""),
         Answer::new(204, "text/xml", ""),
@@ -161,6 +162,34 @@ async fn answers_are_read_in_their_charset() {
         let bridge = bridge(&upstream, &wsdl(), "").await;
         let reply = bridge.call("get_stock", ARTICLE).await;
         assert_eq!(value(&reply), &json!({"quantity": 7, "remark": "Müller"}), "{media_type}");
+    }
+}
+
+/// The bytes as one stored block of a gzip stream (RFC 1951 §3.2.4, RFC 1952 §2.3).
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).unwrap();
+    let mut gzip = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255, 1];
+    gzip.extend([length.to_le_bytes(), (!length).to_le_bytes()].concat());
+    gzip.extend(bytes);
+    gzip.extend(crc32fast::hash(bytes).to_le_bytes());
+    gzip.extend(u32::from(length).to_le_bytes());
+    gzip
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_read_in_the_charset_of_what_it_was() {
+    let xml = answer_in("Müller");
+    let declared = format!("<?xml version=\"1.0\" encoding=\"UTF-16\"?>{xml}");
+    let utf_16: Vec<u8> =
+        format!("\u{FEFF}{declared}").encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for body in [xml.as_bytes(), &utf_16] {
+        let answer = Answer::new(200, "text/xml", gzip(body)).header("content-encoding", "gzip");
+        let upstream = Upstream::new([answer]).await;
+        let bridge = bridge(&upstream, &wsdl(), "").await;
+        let reply = bridge.call("get_stock", ARTICLE).await;
+        assert_eq!(value(&reply), &json!({"quantity": 7, "remark": "Müller"}));
+        let seen = upstream.seen().pop().unwrap();
+        assert!(seen.header("accept-encoding").unwrap().contains("gzip"), "it was asked for");
     }
 }
 
