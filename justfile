@@ -32,9 +32,13 @@ doc:
 deny:
     cargo deny --locked --log-level error check bans licenses sources
 
-# How long a description of 13 MB takes, imported, listed, and as a curation of six tools
-bench-load:
-    cargo bench --locked --bench load
+# How long large descriptions take, imported, listed, and as a curation of six tools
+bench-load *FILTER:
+    cargo bench --locked --bench load -- {{ FILTER }}
+
+# A SOAP message of 1 MB written and read, beside zeep and node-soap
+bench-soap *OPTIONS:
+    benches/soap/run.py {{ OPTIONS }}
 
 # The bundled upstreams and a scripted day through the bridge
 demo:

@@ -65,7 +65,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(ids(&read), ids(&again));
     for operation in read.iter().take(CALLED) {
         for fill in [Fill::Required, Fill::Everything] {
-            let Ok(value) = generate::value(operation.input.as_value(), fill) else { continue };
+            let Ok(value) = generate::value(&operation.input.to_value(), fill) else { continue };
             let Some(arguments) = value.as_object() else { continue };
             let Ok(request) = operation.binding.encode(&Arguments(arguments.clone())) else {
                 continue;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tollbridge_operation::Identity;
 
 use crate::gateway::{CallRequest, CallWatch, Caller, Refused, Reply, Transport};
+use crate::tools::Published;
 
 /// What the agent interface asks of the rest of the program.
 pub trait Backend: Send + Sync + 'static {
@@ -70,13 +71,22 @@ pub struct ToolView {
     /// What it does.
     pub description: Option<String>,
     /// The JSON Schema of its arguments; its root has `type: object`.
-    pub input_schema: Arc<Map<String, Value>>,
+    pub input_schema: Published,
     /// The JSON Schema that describes its result.
-    pub output_schema: Option<Arc<Map<String, Value>>>,
+    pub output_schema: Option<Published>,
     /// What it may do to the world.
     pub hints: Hints,
     /// `_meta`.
     pub meta: Option<Map<String, Value>>,
+}
+
+impl ToolView {
+    /// About how long its text is.
+    pub(super) fn size(&self) -> usize {
+        let schemas = std::iter::once(&self.input_schema).chain(&self.output_schema);
+        let texts = [&self.title, &self.description].into_iter().flatten().map(String::len);
+        300 + texts.sum::<usize>() + schemas.map(Published::size).sum::<usize>()
+    }
 }
 
 /// MCP's tool annotations, where we can say them.

@@ -17,6 +17,7 @@ use crate::gateway::{
     CallMeta, CallRequest, CallWatch, Caller, ErrorCode, Failure, Progress, Refused, Reply,
     Success, Transport,
 };
+use crate::tools::Published;
 
 pub(super) fn identity(name: &str) -> Identity {
     Identity::new(name).unwrap()
@@ -97,7 +98,7 @@ impl Double {
             name: (*name).to_owned(),
             title: Some(format!("Title of {name}")),
             description: Some("What it does.".to_owned()),
-            input_schema: Arc::new(schema.clone()),
+            input_schema: Published::new(schema.clone()),
             output_schema: None,
             hints: Hints { read_only: Some(true), ..Hints::default() },
             meta: None,

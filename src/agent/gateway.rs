@@ -79,7 +79,7 @@ pub fn view(tool: &Tool) -> ToolView {
         name: tool.name.to_string(),
         title: Some(tool.title.clone()),
         description: Some(tool.description.clone()),
-        input_schema: Arc::clone(&tool.input),
+        input_schema: tool.input.clone(),
         output_schema: tool.output.clone(),
         hints: Hints {
             read_only: Some(tool.annotations.read_only),

@@ -24,7 +24,7 @@ use tollbridge_operation::Identity;
 
 use super::changes::Peers;
 use super::in_flight::InFlight;
-use super::{Backend, ToolView, result};
+use super::{Backend, ToolList, ToolView, result};
 use crate::gateway::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
 
 /// The revisions that we speak, oldest first.
@@ -54,6 +54,10 @@ const METHODS: [&str; 4] = ["server/discover", "tools/list", "tools/call", "subs
 /// Told of each request for a call that got as far as the handler.
 pub(super) type Reached = Arc<dyn Fn(&RequestId) + Send + Sync>;
 
+/// Given the list that answers a request, by a transport that writes lists itself: the page
+/// that goes to it is then empty.
+pub(super) type Listed = Arc<dyn Fn(&RequestId, Arc<ToolList>) + Send + Sync>;
+
 /// One server for all of a transport's sessions. Clones share everything.
 pub(super) struct Handler<B> {
     shared: Arc<Shared<B>>,
@@ -72,6 +76,7 @@ struct Shared<B> {
     closing: CancellationToken,
     gone: CancellationToken,
     reached: Option<Reached>,
+    listed: Option<Listed>,
 }
 
 impl<B> Clone for Handler<B> {
@@ -111,6 +116,7 @@ impl<B: Backend> Handler<B> {
             closing,
             gone,
             reached: None,
+            listed: None,
         };
         Self { shared: Arc::new(shared) }
     }
@@ -119,6 +125,14 @@ impl<B: Backend> Handler<B> {
     pub(super) fn with_reached(mut self, reached: Reached) -> Self {
         if let Some(shared) = Arc::get_mut(&mut self.shared) {
             shared.reached = Some(reached);
+        }
+        self
+    }
+
+    /// Has `listed` given lists. To be used before the handler is cloned.
+    pub(super) fn with_listed(mut self, listed: Listed) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.listed = Some(listed);
         }
         self
     }
@@ -238,7 +252,14 @@ impl<B: Backend> ServerHandler for Handler<B> {
             return Err(ErrorData::invalid_params("unknown cursor", None));
         }
         let list = self.shared.backend.tools(&caller);
-        let mut page = ListToolsResult::with_all_items(list.tools.iter().map(tool).collect())
+        let tools = match &self.shared.listed {
+            Some(listed) => {
+                listed(&context.id, list);
+                Vec::new()
+            }
+            None => list.tools.iter().map(tool).collect(),
+        };
+        let mut page = ListToolsResult::with_all_items(tools)
             .with_ttl_ms(LIST_TTL_MS)
             .with_cache_scope(CacheScope::Private);
         page.meta = Some(result::server_meta(&self.shared.server));
@@ -385,14 +406,22 @@ async fn follow<T>(
     }
 }
 
-fn tool(view: &ToolView) -> Tool {
-    let mut tool = Tool::new_with_raw(
-        view.name.clone(),
-        view.description.clone().map(Cow::Owned),
-        Arc::<JsonObject>::clone(&view.input_schema),
-    );
+/// A tool as the library has it.
+pub(super) fn tool(view: &ToolView) -> Tool {
+    let output = view.output_schema.as_ref().map(|schema| Arc::new(schema.to_map()));
+    tool_with(view, Arc::new(view.input_schema.to_map()), output)
+}
+
+/// The same with other schemas.
+pub(super) fn tool_with(
+    view: &ToolView,
+    input: Arc<JsonObject>,
+    output: Option<Arc<JsonObject>>,
+) -> Tool {
+    let mut tool =
+        Tool::new_with_raw(view.name.clone(), view.description.clone().map(Cow::Owned), input);
     tool.title.clone_from(&view.title);
-    tool.output_schema.clone_from(&view.output_schema);
+    tool.output_schema = output;
     let hints = view.hints;
     tool.annotations = Some(ToolAnnotations::from_raw(
         None,

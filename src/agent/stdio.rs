@@ -5,6 +5,8 @@
 //! recorded here. Serving ends when the input ends or the output breaks: calls under way get
 //! a grace to answer, are then cancelled, and get another to record their end.
 
+mod list;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +27,7 @@ use tollbridge_operation::Identity;
 
 use super::handler::{Handler, VERSIONS};
 use super::wire::{self, Envelope, Id, MAX_BYTES, Refusal};
-use super::{AgentError, Backend, changes};
+use super::{AgentError, Backend, ToolList, changes};
 use crate::gateway::{Caller, Transport as Via};
 
 /// How many requests of one client may wait for their answers. Beyond that its input is not
@@ -97,6 +99,10 @@ pub async fn serve_lines<B: Backend>(
     .with_reached(Arc::new({
         let waiting = Arc::clone(&waiting);
         move |id: &RequestId| waiting.reached(&own_id(id))
+    }))
+    .with_listed(Arc::new({
+        let waiting = Arc::clone(&waiting);
+        move |id: &RequestId, list| waiting.listed(&own_id(id), list)
     }));
     let in_flight = handler.in_flight();
     let announcing = changes::announce(Arc::clone(&backend), handler.peers(), ending.child_token());
@@ -133,11 +139,13 @@ struct Waiting {
     freed: Notify,
 }
 
-/// What a request asked for, as far as the trail cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a request asked for, as far as the trail and the writing of answers care.
+#[derive(Debug)]
 enum Asked {
     /// A call that has not come to the handler.
     Call,
+    /// A list, which the handler has found.
+    List(Arc<ToolList>),
     /// Anything else, and a call that the handler has seen.
     Other,
 }
@@ -159,6 +167,13 @@ impl Waiting {
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(asked) = ids.get_mut(id) {
             *asked = Asked::Other;
+        }
+    }
+
+    fn listed(&self, id: &Id, list: Arc<ToolList>) {
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(asked) = ids.get_mut(id) {
+            *asked = Asked::List(list);
         }
     }
 
@@ -380,8 +395,11 @@ impl<B: Backend> Transport<RoleServer> for Queues<B> {
         let (lines, waiting) = (self.lines.clone(), Arc::clone(&self.waiting));
         let (backend, identity) = (Arc::clone(&self.backend), self.identity.clone());
         async move {
-            let line = serde_json::to_vec(&message)?;
             let asked = answered(&message).and_then(|id| waiting.end(&id));
+            let line = match &asked {
+                Some(Asked::List(list)) if list::is_page(&message) => list::write(&message, list)?,
+                _ => serde_json::to_vec(&message)?,
+            };
             // A call that the MCP library refused by itself, for what its revision requires
             // of every request.
             if let (Some(Asked::Call), JsonRpcMessage::Error(error)) = (asked, &message) {

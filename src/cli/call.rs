@@ -219,7 +219,7 @@ fn arguments(args: &Args, offer: &Offer) -> Result<Map<String, Value>, String> {
         .tools
         .iter()
         .find(|tool| tool.name.as_str() == args.tool)
-        .map(|tool| Value::Object((*tool.input).clone()));
+        .map(|tool| Value::Object(tool.input.to_map()));
     for pair in &args.arguments {
         let (name, value) = argument(pair, schema.as_ref())?;
         if arguments.insert(name.clone(), value).is_some() {

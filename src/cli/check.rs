@@ -72,6 +72,21 @@ fn check(path: &Path) -> Result<(Diagnostics, Compiled), Diagnostics> {
     let (config, mut warnings) = config::load(path)?;
     let mut compiled = compile(&config, Secrets::Verify)?;
     warnings.extend(std::mem::take(&mut compiled.warnings));
+    // What a server leaves for the first call of each tool.
+    for exposed in compiled.toolbox.exposed() {
+        if let Err(reason) = exposed.tool.prepare() {
+            let message =
+                format!("`{}`: its arguments cannot be judged: {reason}", exposed.tool.name);
+            warnings.push(config::Diagnostic::error(
+                config::codes::ARGUMENT_RULE,
+                &config.file,
+                message,
+            ));
+        }
+    }
+    if warnings.has_errors() {
+        return Err(warnings);
+    }
     let tools = compiled.toolbox.exposed().len();
     if tools > MANY_TOOLS {
         warnings.push(config::Diagnostic::warning(

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tollbridge_operation::{Identity, digest_value};
+use tollbridge_operation::{Identity, digest_list};
 
 use super::request::Caller;
 use crate::bridge::Upstream;
@@ -201,8 +201,8 @@ impl Toolbox {
             return offer;
         }
         let tools: Vec<_> = visible.iter().map(|at| self.exposed[*at].tool.clone()).collect();
-        let listed = tools.iter().map(|tool| tool.view()).collect();
-        let offer = Arc::new(Offer { digest: digest_value(&listed), tools });
+        let digest = digest_list(tools.iter().map(|tool| tool.view()));
+        let offer = Arc::new(Offer { digest, tools });
         if let Ok(mut offers) = self.offers.lock()
             && offers.by_tools.len() < MAX_OFFERS
         {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::portable::LONGEST_DESCRIPTION;
 use super::profile::Profile;
+use super::schema::escape;
 
 /// Beyond this many tools some clients choose badly among them.
 pub const MANY_TOOLS: usize = 40;
@@ -51,42 +52,67 @@ pub struct Listed<'a> {
 
 /// Checks one tool.
 pub fn lint(tool: &Listed<'_>) -> Vec<LintFinding> {
+    let mut found = words(tool.name, tool.description);
+    found.extend(input(tool.input, tool.profile));
+    found.extend(tool.output.map(output).unwrap_or_default());
+    found
+}
+
+/// Checks a tool's name and description.
+pub(super) fn words(name: &str, description: &str) -> Vec<LintFinding> {
     let mut found = Vec::new();
-    let name_fits = (1..=48).contains(&tool.name.len())
-        && tool.name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    let name_fits = (1..=48).contains(&name.len())
+        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
     if !name_fits {
         let message = "a name has 1 to 48 of a-z, 0-9 and `_`: clients put the server's name \
                        before it and drop what is then longer than 60";
         found.push(error("name", "/name", message));
     }
-    if tool.description.chars().count() > LONGEST_DESCRIPTION {
+    if description.chars().count() > LONGEST_DESCRIPTION {
         let message = format!("a description has at most {LONGEST_DESCRIPTION} characters");
         found.push(error("description", "/description", &message));
     }
-    if tool.description.trim().is_empty() {
+    if description.trim().is_empty() {
         let message = "without a description a model can only guess from the name";
         found.push(LintFinding {
             severity: Severity::Warning,
             ..error("no-description", "/description", message)
         });
     }
+    found
+}
+
+/// Checks an input schema.
+pub(super) fn input(input: &Map<String, Value>, profile: Profile) -> Vec<LintFinding> {
+    let mut found = Vec::new();
     // Who publishes all of JSON Schema knows clients that read it.
-    if tool.profile != Profile::Full {
-        root(tool.input, "/inputSchema", &mut found);
+    if profile != Profile::Full {
+        root(input, "/inputSchema", &mut found);
     }
-    if let Some(Value::Object(properties)) = tool.input.get("properties") {
+    if let Some(Value::Object(properties)) = input.get("properties") {
         for name in properties.keys().filter(|name| !is_portable_key(name)) {
             let message = "an argument's name has 1 to 64 of a-z, A-Z, 0-9, `_`, `.` and `-`: \
                            others are dropped or refused by model APIs";
-            let pointer = format!("/inputSchema/properties/{}", super::schema::escape(name));
+            let pointer = format!("/inputSchema/properties/{}", escape(name));
             found.push(error("property-key", &pointer, message));
         }
     }
-    if let Some(output) = tool.output {
-        root(output, "/outputSchema", &mut found);
-        binding(output, &mut found);
-    }
     found
+}
+
+/// Checks an output schema.
+pub(super) fn output(output: &Map<String, Value>) -> Vec<LintFinding> {
+    let mut found = Vec::new();
+    root(output, "/outputSchema", &mut found);
+    binding(output, &mut found);
+    found
+}
+
+/// Whether there is nothing in a definition that clients refuse.
+pub(super) fn is_clean(definition: &Map<String, Value>) -> bool {
+    let mut found = Vec::new();
+    object(definition, &At::Root(""), &mut found);
+    found.is_empty()
 }
 
 /// Checks how many tools there are.
@@ -127,48 +153,73 @@ fn root(schema: &Map<String, Value>, at: &str, found: &mut Vec<LintFinding>) {
             found.push(error("root-combinator", &format!("{at}/{keyword}"), &message));
         }
     }
-    walk(&Value::Object(schema.clone()), at, found);
+    object(schema, &At::Root(at), found);
+}
+
+/// Where a walk is, put together only where there is something to say.
+enum At<'a> {
+    Root(&'a str),
+    Member(&'a At<'a>, &'a str),
+    Item(&'a At<'a>, usize),
+}
+
+impl At<'_> {
+    fn pointer(&self) -> String {
+        match self {
+            Self::Root(at) => (*at).to_owned(),
+            Self::Member(parent, name) => format!("{}/{}", parent.pointer(), escape(name)),
+            Self::Item(parent, index) => format!("{}/{index}", parent.pointer()),
+        }
+    }
 }
 
 /// Every schema of the tree: what no client takes anywhere in it.
-fn walk(schema: &Value, at: &str, found: &mut Vec<LintFinding>) {
+fn walk(schema: &Value, at: &At<'_>, found: &mut Vec<LintFinding>) {
     if found.len() >= 50 {
         return;
     }
-    let Value::Object(object) = schema else {
-        found.push(error("boolean-schema", at, "a schema is an object, never true or false"));
+    let Value::Object(schema) = schema else {
+        let message = "a schema is an object, never true or false";
+        found.push(error("boolean-schema", &at.pointer(), message));
         return;
     };
+    object(schema, at, found);
+}
+
+fn object(object: &Map<String, Value>, at: &At<'_>, found: &mut Vec<LintFinding>) {
     if object.get("type").is_some_and(Value::is_array) {
-        found.push(error("type-list", at, "a list of types is `anyOf` for clients"));
+        let message = "a list of types is `anyOf` for clients";
+        found.push(error("type-list", &at.pointer(), message));
     }
     if let Some(reference) = object.get("$ref") {
         let local = reference.as_str().is_some_and(|r| r == "#" || r.starts_with("#/"));
         if !local {
-            found.push(error("remote-reference", at, "a reference stays within the schema"));
+            let message = "a reference stays within the schema";
+            found.push(error("remote-reference", &at.pointer(), message));
         }
         if object.len() > 1 {
             let message = "clients drop what stands beside a reference";
-            found.push(error("reference-siblings", at, message));
+            found.push(error("reference-siblings", &at.pointer(), message));
         }
     }
     if let Some(Value::String(said)) = object.get("description")
         && said.chars().count() > LONGEST_DESCRIPTION
     {
-        found.push(error("description", at, "a description is longer than models are shown"));
+        let message = "a description is longer than models are shown";
+        found.push(error("description", &at.pointer(), message));
     }
     for (keyword, value) in object {
-        let at = format!("{at}/{}", super::schema::escape(keyword));
+        let at = At::Member(at, keyword);
         match (keyword.as_str(), value) {
             ("properties" | "patternProperties" | "$defs", Value::Object(schemas)) => {
                 for (name, schema) in schemas {
-                    walk(schema, &format!("{at}/{}", super::schema::escape(name)), found);
+                    walk(schema, &At::Member(&at, name), found);
                 }
             }
             ("additionalProperties", Value::Bool(_)) => {}
             ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(list)) => {
                 for (i, schema) in list.iter().enumerate() {
-                    walk(schema, &format!("{at}/{i}"), found);
+                    walk(schema, &At::Item(&at, i), found);
                 }
             }
             (
@@ -200,7 +251,7 @@ fn binding(output: &Map<String, Value>, found: &mut Vec<LintFinding>) {
                 ("properties", Value::Object(properties)) => {
                     for (name, schema) in properties {
                         if let Value::Object(schema) = schema {
-                            let name = super::schema::escape(name);
+                            let name = escape(name);
                             stack.push((format!("{at}/properties/{name}"), schema));
                         }
                     }

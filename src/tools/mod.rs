@@ -1,8 +1,8 @@
 //! Curation: an operation as an agent sees it.
 //!
 //! An operation goes in with the rules that the configuration has for it; a [`name`], a
-//! portable schema, annotations, validators and limits come out, all of them compiled before
-//! the first call. The room knows operations only: no configuration file, protocol, caller
+//! portable schema, annotations, validators and limits come out, all of them known to compile
+//! before the first call. The room knows operations only: no configuration file, protocol, caller
 //! or clock. Whoever reads the configuration translates it into the input types here.
 
 pub mod answer;
@@ -10,6 +10,7 @@ pub mod change;
 mod circle;
 mod gemini;
 mod judge;
+mod known;
 pub mod limits;
 pub mod lint;
 mod merge;
@@ -20,9 +21,11 @@ mod place;
 pub mod pointer;
 pub mod portable;
 mod profile;
+pub mod published;
 pub mod rule;
 mod schema;
 mod shape;
+mod sound;
 mod suspicion;
 mod text;
 pub mod tokens;
@@ -31,12 +34,14 @@ pub mod validate;
 
 pub use answer::AnswerShape;
 pub use change::{Change, Impact, changes};
+pub use known::Known;
 pub use limits::{LimitBroken, Limits};
 pub use lint::{LintFinding, Severity, lint, lint_count};
 pub use name::propose;
 pub use pages::PageRule;
 pub use pointer::ArgumentPointer;
 pub use profile::Profile;
+pub use published::Published;
 pub use rule::{ArgumentRule, RuleError};
 pub use suspicion::Suspicion;
 pub use tokens::TOKENIZER;

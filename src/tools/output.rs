@@ -5,6 +5,8 @@
 //! `type: object` at the root, which every answer of a tool is, no keyword stands in it that
 //! any answer could break. The full schema judges answers elsewhere, as drift.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 use tollbridge_operation::Schema;
 
@@ -23,8 +25,8 @@ const SAID: usize = 200;
 /// The schema to publish for a tool that answers what `full` says. An answer that is no
 /// object is described as the member `result`, under which it is delivered.
 pub fn describing_output(full: &Schema) -> Map<String, Value> {
-    let root = full.as_value();
-    let walk = Walk::new(root);
+    let root = &**full.root();
+    let walk = Walk::through(full);
     let mut writer = Writer { walk: &walk, left: MEMBERS };
     let mut out = Map::new();
     out.insert("type".to_owned(), json!("object"));
@@ -51,8 +53,8 @@ struct Writer<'w, 'v> {
     left: usize,
 }
 
-impl Writer<'_, '_> {
-    fn member(&mut self, schema: &Value, depth: u32) -> Map<String, Value> {
+impl<'v> Writer<'_, 'v> {
+    fn member(&mut self, schema: &'v Value, depth: u32) -> Map<String, Value> {
         self.left = self.left.saturating_sub(1);
         let words = self.walk.words(schema, 0);
         let said = match description(schema) {
@@ -67,22 +69,19 @@ impl Writer<'_, '_> {
         if let Some(properties) = self.properties(schema, depth + 1) {
             out.insert("properties".to_owned(), Value::Object(properties));
         } else if let Some(items) = self.items(schema)
-            && let Some(properties) = self.properties(&items, depth + 1)
+            && let Some(properties) = self.properties(items, depth + 1)
         {
             out.insert("items".to_owned(), json!({"properties": properties}));
         }
         out
     }
 
-    fn properties(&mut self, schema: &Value, depth: u32) -> Option<Map<String, Value>> {
-        let mut found: Vec<(String, Value)> = Vec::new();
+    fn properties(&mut self, schema: &'v Value, depth: u32) -> Option<Map<String, Value>> {
+        let mut found: Vec<(&String, &'v Value)> = Vec::new();
+        let mut known: HashSet<&str> = HashSet::new();
         self.collect(schema, 0, &mut |object| {
             if let Some(Value::Object(properties)) = object.get("properties") {
-                for (name, schema) in properties {
-                    if !found.iter().any(|(known, _)| known == name) {
-                        found.push((name.clone(), schema.clone()));
-                    }
-                }
+                found.extend(properties.iter().filter(|(name, _)| known.insert(name)));
             }
         });
         let mut out = Map::new();
@@ -90,25 +89,26 @@ impl Writer<'_, '_> {
             if self.left == 0 {
                 break;
             }
-            if schema != Value::Bool(false) {
-                out.insert(name, Value::Object(self.member(&schema, depth)));
+            if *schema != Value::Bool(false) {
+                out.insert(name.clone(), Value::Object(self.member(schema, depth)));
             }
         }
         (!out.is_empty()).then_some(out)
     }
 
-    fn items(&self, schema: &Value) -> Option<Value> {
+    fn items(&self, schema: &'v Value) -> Option<&'v Value> {
         let mut items = None;
-        self.collect(schema, 0, &mut |object| {
-            if items.is_none() {
-                items = object.get("items").cloned();
-            }
-        });
+        self.collect(schema, 0, &mut |object| items = items.or(object.get("items")));
         items
     }
 
     /// Visits the schema and all that hold, or may hold, for the same value.
-    fn collect(&self, schema: &Value, depth: u32, visit: &mut impl FnMut(&Map<String, Value>)) {
+    fn collect(
+        &self,
+        schema: &'v Value,
+        depth: u32,
+        visit: &mut impl FnMut(&'v Map<String, Value>),
+    ) {
         let Value::Object(object) = schema else { return };
         if !self.walk.spend(depth + 16) {
             return;

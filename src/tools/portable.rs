@@ -10,13 +10,16 @@
 //! therefore left out or widened, and nothing else needs care.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tollbridge_operation::Schema;
+use tollbridge_operation::{Definition, Definitions, Schema};
 
 use super::judge::is_ecma;
+use super::known::{Known, Written};
+use super::lint;
 use super::merge::conjoin;
-use super::schema::{members, resolve};
+use super::schema::{Whole, members};
 use super::text;
 
 /// The longest description that is shown, in characters.
@@ -40,29 +43,56 @@ const LONGEST_VALUES: usize = 4_000;
 
 /// The schema in the portable part of JSON Schema 2020-12.
 pub fn portable(full: &Schema) -> Schema {
-    let root = full.as_value();
-    let flat = flatten_root(root);
-    let recursive = recursive_references(root, &flat);
+    let Portable { head, definitions, .. } = write(full, &mut Known::default());
+    Schema::with_definitions(head, definitions)
+}
+
+/// A schema that was written.
+pub(super) struct Portable {
+    /// All but the definitions.
+    pub(super) head: Map<String, Value>,
+    /// The definitions; those that are written alike for many schemas are shared.
+    pub(super) definitions: Definitions,
+    /// Whether it is known that clients take all of the definitions.
+    pub(super) clean: bool,
+}
+
+impl Portable {
+    fn alone(head: Map<String, Value>) -> Self {
+        Self { head, definitions: Arc::default(), clean: true }
+    }
+}
+
+/// The same; what is known of its definitions is used, and added to.
+pub(super) fn write(full: &Schema, known: &mut Known) -> Portable {
+    let whole = Whole::of(full);
+    let flat = flatten_root(&whole);
+    let recursive = recursive_references(&whole, &flat);
     for keep in [Keep::Some(&recursive), Keep::All] {
-        let mut writer = Writer::new(root, keep);
-        let mut written = writer.schema(&flat, 0);
-        writer.definitions(&mut written);
+        if matches!(keep, Keep::Some(_)) && !Count::fits(&whole, &recursive, &flat) {
+            continue;
+        }
+        let mut writer = Writer::new(&whole, keep);
+        let head = writer.schema(&flat, 0);
+        let (definitions, clean) = writer.definitions(full, known);
         if !writer.exhausted {
-            return Schema::new(finish(written));
+            return Portable { head: finish(head), definitions: definitions.into(), clean };
         }
     }
-    names_only(&flat)
+    Portable::alone(names_only(&flat))
 }
 
 /// A schema nested beyond what can be written: names only.
-fn names_only(flat: &Value) -> Schema {
+fn names_only(flat: &Value) -> Map<String, Value> {
     let names = flat.get("properties").and_then(Value::as_object).into_iter().flatten();
     let properties: Map<String, Value> = names.map(|(name, _)| (name.clone(), json!({}))).collect();
-    Schema::new(json!({"type": "object", "properties": properties}))
+    Map::from_iter([
+        ("type".to_owned(), json!("object")),
+        ("properties".to_owned(), Value::Object(properties)),
+    ])
 }
 
-fn finish(mut written: Map<String, Value>) -> Value {
-    let definitions = written.remove("$defs");
+fn finish(mut written: Map<String, Value>) -> Map<String, Value> {
     let mut root = Map::new();
     root.insert("type".to_owned(), json!("object"));
     for keyword in ["description", "properties", "required", "additionalProperties"] {
@@ -70,10 +100,7 @@ fn finish(mut written: Map<String, Value>) -> Value {
             root.insert(keyword.to_owned(), value);
         }
     }
-    if let Some(definitions) = definitions {
-        root.insert("$defs".to_owned(), definitions);
-    }
-    Value::Object(root)
+    root
 }
 
 // === The root ===
@@ -86,10 +113,10 @@ struct Flat {
 }
 
 /// The root as a plain object, whose combinators are dissolved into its properties.
-fn flatten_root(root: &Value) -> Value {
-    let flat = flatten(root, root, 0);
+fn flatten_root(whole: &Whole<'_>) -> Value {
+    let flat = flatten(whole, whole.root, 0);
     let mut out = Map::new();
-    if let Some(description) = root.get("description") {
+    if let Some(description) = whole.root.get("description") {
         out.insert("description".to_owned(), description.clone());
     }
     out.insert("type".to_owned(), json!("object"));
@@ -109,7 +136,7 @@ fn flatten_root(root: &Value) -> Value {
     Value::Object(out)
 }
 
-fn flatten(root: &Value, schema: &Value, depth: usize) -> Flat {
+fn flatten(whole: &Whole<'_>, schema: &Value, depth: usize) -> Flat {
     let Value::Object(object) = schema else { return Flat::default() };
     if depth > 8 {
         return Flat::default();
@@ -122,13 +149,13 @@ fn flatten(root: &Value, schema: &Value, depth: usize) -> Flat {
         members(object, "required").filter_map(Value::as_str).map(str::to_owned).collect();
     flat.closed = object.get("additionalProperties") == Some(&Value::Bool(false))
         && !object.contains_key("patternProperties");
-    let target = object.get("$ref").and_then(Value::as_str).and_then(|r| resolve(root, r));
+    let target = object.get("$ref").and_then(Value::as_str).and_then(|r| whole.resolve(r));
     for member in target.into_iter().chain(members(object, "allOf")) {
-        flat = both(flat, flatten(root, member, depth + 1));
+        flat = both(flat, flatten(whole, member, depth + 1));
     }
     for keyword in ["anyOf", "oneOf"] {
         let branches: Vec<Flat> =
-            members(object, keyword).take(64).map(|b| flatten(root, b, depth + 1)).collect();
+            members(object, keyword).take(64).map(|b| flatten(whole, b, depth + 1)).collect();
         if !branches.is_empty() && members(object, keyword).count() <= 64 {
             flat = both(flat, either(&branches));
         }
@@ -199,7 +226,7 @@ fn either(branches: &[Flat]) -> Flat {
 // === References ===
 
 /// The references that close a circle: every circle has one of them.
-fn recursive_references(root: &Value, start: &Value) -> BTreeSet<String> {
+fn recursive_references(whole: &Whole<'_>, start: &Value) -> BTreeSet<String> {
     let mut kept = BTreeSet::new();
     let mut done: BTreeSet<String> = BTreeSet::new();
     let mut open: BTreeSet<String> = BTreeSet::new();
@@ -219,7 +246,7 @@ fn recursive_references(root: &Value, start: &Value) -> BTreeSet<String> {
             kept.insert(reference);
         } else if !done.contains(&reference) {
             let mut next = BTreeSet::new();
-            if let Some(target) = resolve(root, &reference) {
+            if let Some(target) = whole.resolve(&reference) {
                 references(target, &mut next);
             }
             open.insert(reference.clone());
@@ -253,40 +280,153 @@ enum Keep<'k> {
     All,
 }
 
+/// Counts what would be written with references replaced, as [`Writer::schema`] goes, to see
+/// whether it is worth beginning: schemas that refer to each other unfold without end.
+struct Count<'a> {
+    whole: &'a Whole<'a>,
+    kept: &'a BTreeSet<String>,
+    met: BTreeSet<&'a str>,
+    pending: Vec<&'a Value>,
+    nodes: usize,
+    fits: bool,
+}
+
+impl<'a> Count<'a> {
+    fn fits(whole: &'a Whole<'a>, kept: &'a BTreeSet<String>, flat: &'a Value) -> bool {
+        let (met, pending) = (BTreeSet::new(), vec![flat]);
+        let mut count = Self { whole, kept, met, pending, nodes: 0, fits: true };
+        while let Some(schema) = count.pending.pop().filter(|_| count.fits) {
+            count.schema(schema, 0);
+        }
+        count.fits
+    }
+
+    fn schema(&mut self, schema: &'a Value, depth: usize) {
+        self.nodes += 1;
+        self.fits &= depth <= INLINE_DEPTH && self.nodes <= INLINE_NODES;
+        let Value::Object(object) = schema else { return };
+        for (keyword, value) in object {
+            if !self.fits {
+                return;
+            }
+            match (keyword.as_str(), value) {
+                ("properties" | "patternProperties", Value::Object(properties)) => {
+                    for schema in properties.values().filter(|one| **one != Value::Bool(false)) {
+                        self.schema(schema, depth + 1);
+                    }
+                }
+                ("additionalProperties" | "items", Value::Object(_)) => {
+                    self.schema(value, depth + 1);
+                }
+                ("prefixItems" | "allOf", Value::Array(list)) => {
+                    for schema in list {
+                        self.schema(schema, depth + 1);
+                    }
+                }
+                ("anyOf" | "oneOf", Value::Array(branches)) => {
+                    for schema in branches.iter().filter(|one| **one != Value::Bool(false)) {
+                        self.schema(schema, depth + 1);
+                    }
+                }
+                ("$ref", Value::String(reference)) => {
+                    let Some(target) = self.whole.resolve(reference) else { continue };
+                    if !self.kept.contains(reference) {
+                        self.schema(target, depth + 1);
+                    } else if self.met.insert(reference) {
+                        self.pending.push(target);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 // === Writing ===
 
 struct Writer<'a> {
-    root: &'a Value,
+    whole: &'a Whole<'a>,
     keep: Keep<'a>,
     /// The references that stay, and their names in `$defs`.
     names: BTreeMap<String, String>,
     /// Those of them whose definition is not yet written.
     pending: Vec<String>,
+    /// The references that were met, where somebody wants to know.
+    met: Option<Vec<String>>,
     nodes: usize,
     exhausted: bool,
 }
 
 impl<'a> Writer<'a> {
-    fn new(root: &'a Value, keep: Keep<'a>) -> Self {
-        Self { root, keep, names: BTreeMap::new(), pending: Vec::new(), nodes: 0, exhausted: false }
+    fn new(whole: &'a Whole<'a>, keep: Keep<'a>) -> Self {
+        Self {
+            whole,
+            keep,
+            names: BTreeMap::new(),
+            pending: Vec::new(),
+            met: None,
+            nodes: 0,
+            exhausted: false,
+        }
     }
 
-    fn definitions(&mut self, written: &mut Map<String, Value>) {
-        let mut definitions = Map::new();
+    /// Writes what references lead to; whether clients are known to take all of it.
+    fn definitions(&mut self, full: &Schema, known: &mut Known) -> (Vec<Definition>, bool) {
+        let mut written = Vec::new();
+        let mut clean = true;
         while let Some(reference) = self.pending.pop() {
-            let name = self.names[&reference].clone();
-            let schema = match resolve(self.root, &reference) {
-                Some(target) => self.schema(target, 0),
-                None => Map::new(),
+            let shared = self.shared(full, &reference, known);
+            let name: Arc<str> = self.names[&reference].as_str().into();
+            let schema = match shared {
+                Some(shared) => {
+                    clean &= shared.clean;
+                    shared.schema
+                }
+                None => {
+                    clean = false;
+                    let target = self.whole.resolve(&reference);
+                    let schema = target.map(|target| self.schema(target, 0)).unwrap_or_default();
+                    Arc::new(Value::Object(schema))
+                }
             };
-            definitions.insert(name, Value::Object(schema));
+            written.push(Definition { name, schema });
             if self.exhausted {
-                return;
+                break;
             }
         }
-        if !definitions.is_empty() {
-            written.insert("$defs".to_owned(), Value::Object(definitions));
+        (written, clean)
+    }
+
+    /// A definition that is written the same for all who refer to it: in it every reference
+    /// stays, and each has the name in `$defs` that it has in the full schema.
+    fn shared(&mut self, full: &Schema, reference: &str, known: &mut Known) -> Option<Written> {
+        let plain = |reference: &str| reference.strip_prefix("#/$defs/").map(str::to_owned);
+        if !matches!(self.keep, Keep::All) || plain(reference)? != self.names[reference] {
+            return None;
         }
+        let one = full
+            .definitions()
+            .iter()
+            .find(|one| Some(&*one.name) == plain(reference).as_deref())?;
+        if let Some(written) = known.written(&one.schema).cloned() {
+            for reference in written.references.iter() {
+                let name = self.name(reference);
+                if plain(reference)? != name {
+                    return None;
+                }
+            }
+            return Some(written);
+        }
+        self.met = Some(Vec::new());
+        let schema = self.schema(&one.schema, 0);
+        let met = self.met.take().unwrap_or_default();
+        if self.exhausted || met.iter().any(|one| plain(one).as_ref() != self.names.get(one)) {
+            return None;
+        }
+        let clean = lint::is_clean(&schema);
+        let written = Written::new(&one.schema, Value::Object(schema), met, clean);
+        known.keep_written(written.clone());
+        Some(written)
     }
 
     /// Writes one schema. `true` is the empty one.
@@ -388,21 +528,28 @@ impl<'a> Writer<'a> {
             Keep::Some(kept) => kept.contains(reference),
             Keep::All => true,
         };
-        let Some(target) = resolve(self.root, reference) else { return Map::new() };
+        let Some(target) = self.whole.resolve(reference) else { return Map::new() };
         if !keeps {
             return self.schema(target, depth + 1);
         }
-        let name = if let Some(name) = self.names.get(reference) {
-            name.clone()
-        } else {
-            let name = self.definition_name(reference);
-            self.names.insert(reference.to_owned(), name.clone());
-            self.pending.push(reference.to_owned());
-            name
-        };
+        if let Some(met) = &mut self.met {
+            met.push(reference.to_owned());
+        }
+        let name = self.name(reference);
         let mut out = Map::new();
         out.insert("$ref".to_owned(), Value::String(format!("#/$defs/{name}")));
         out
+    }
+
+    /// The name in `$defs` of a reference that stays.
+    fn name(&mut self, reference: &str) -> String {
+        if let Some(name) = self.names.get(reference) {
+            return name.clone();
+        }
+        let name = self.definition_name(reference);
+        self.names.insert(reference.to_owned(), name.clone());
+        self.pending.push(reference.to_owned());
+        name
     }
 
     fn definition_name(&self, reference: &str) -> String {

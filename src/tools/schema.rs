@@ -4,8 +4,10 @@
 //! answers with what is always true of a schema it did not finish.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 
 use serde_json::{Map, Value};
+use tollbridge_operation::Schema;
 
 use super::text;
 
@@ -24,6 +26,33 @@ pub(super) fn resolve<'a>(root: &'a Value, reference: &str) -> Option<&'a Value>
     // The fragment of a URI is percent-encoded (RFC 6901 §6).
     let pointer = percent_encoding::percent_decode_str(pointer).decode_utf8().ok()?;
     root.pointer(&pointer)
+}
+
+/// A schema as it stands, with the definitions that are kept apart from it.
+pub(super) struct Whole<'a> {
+    pub(super) root: &'a Value,
+    apart: HashMap<&'a str, &'a Value>,
+}
+
+impl<'a> Whole<'a> {
+    pub(super) fn of(schema: &'a Schema) -> Self {
+        let apart = schema.definitions().iter().map(|one| (&*one.name, &*one.schema)).collect();
+        Self { root: schema.root(), apart }
+    }
+
+    pub(super) fn alone(root: &'a Value) -> Self {
+        Self { root, apart: HashMap::new() }
+    }
+
+    /// Follows a local reference, as [`resolve`] does.
+    pub(super) fn resolve(&self, reference: &str) -> Option<&'a Value> {
+        let kept = reference.strip_prefix("#/$defs/").filter(|_| !self.apart.is_empty());
+        let Some(inside) = kept else { return resolve(self.root, reference) };
+        let inside = percent_encoding::percent_decode_str(inside).decode_utf8().ok()?;
+        let (name, rest) = inside.split_at(inside.find('/').unwrap_or(inside.len()));
+        let name = name.replace("~1", "/").replace("~0", "~");
+        self.apart.get(name.as_str())?.pointer(rest)
+    }
 }
 
 /// A set of JSON Schema's types.
@@ -94,12 +123,19 @@ impl Types {
 /// Bounds one question about a schema.
 pub(super) struct Walk<'a> {
     pub(super) root: &'a Value,
+    whole: Whole<'a>,
     fuel: Cell<u32>,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(root: &'a Value) -> Self {
-        Self { root, fuel: Cell::new(FUEL) }
+        Self { root, whole: Whole::alone(root), fuel: Cell::new(FUEL) }
+    }
+
+    /// A walk through a schema whose definitions stay where they are.
+    pub(super) fn through(schema: &'a Schema) -> Self {
+        let whole = Whole::of(schema);
+        Self { root: whole.root, whole, fuel: Cell::new(FUEL) }
     }
 
     /// Whether the walk may go on.
@@ -148,7 +184,7 @@ impl<'a> Walk<'a> {
 
     /// What `$ref` points to.
     pub(super) fn target(&self, object: &Map<String, Value>) -> Option<&'a Value> {
-        resolve(self.root, object.get("$ref")?.as_str()?)
+        self.whole.resolve(object.get("$ref")?.as_str()?)
     }
 
     /// The schema in a few words: `string (date-time)`, `one of "a", "b"`, `list of object`.
@@ -269,6 +305,34 @@ mod tests {
         ] {
             assert_eq!(Walk::new(&root).words(&schema, 0), words, "{schema}");
         }
+    }
+
+    #[test]
+    fn definitions_that_are_kept_apart_are_found_as_if_they_were_not() {
+        use tollbridge_operation::Definition;
+
+        let one = json!({"properties": {"x/y": {"type": "integer"}}});
+        let root = Map::from_iter([("$ref".to_owned(), json!("#/$defs/A~1B"))]);
+        let apart = Definition { name: "A/B".into(), schema: one.into() };
+        let schema = Schema::with_definitions(root, [apart].into());
+        let value = schema.to_value();
+        for reference in [
+            "#",
+            "#/$defs/A~1B",
+            "#/%24defs/A~1B",
+            "#/$defs/A~1B/properties/x~1y",
+            "#/$defs/A",
+            "a",
+        ] {
+            let found = Whole::of(&schema).resolve(reference).cloned();
+            let expected = match reference {
+                "#" => Some((**schema.root()).clone()),
+                "#/%24defs/A~1B" => None,
+                reference => resolve(&value, reference).cloned(),
+            };
+            assert_eq!(found, expected, "{reference}");
+        }
+        assert_eq!(Walk::through(&schema).words(&json!({"$ref": "#/$defs/A~1B"}), 0), "any value");
     }
 
     #[test]

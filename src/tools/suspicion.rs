@@ -8,8 +8,9 @@ use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 use serde_json::Value;
-use tollbridge_operation::Operation;
+use tollbridge_operation::{Operation, Schema};
 
+use super::known::Known;
 use super::schema::escape;
 use super::text;
 
@@ -28,8 +29,12 @@ pub struct Suspicion {
     pub message: String,
 }
 
-/// Looks at everything of an operation that an agent may be shown.
-pub(super) fn suspicions(operation: &Operation) -> Vec<Suspicion> {
+/// Looks at everything of an operation that an agent may be shown. Definitions in which there
+/// is nothing are looked at once for all who have them.
+pub(super) fn suspicions(operation: &Operation, known: &mut Known) -> Vec<Suspicion> {
+    let schemas = || std::iter::once(&operation.input).chain(&operation.output);
+    let clean = schemas().all(|schema| known.is_clean(schema));
+    let value = |schema: &Schema| if clean { (**schema.root()).clone() } else { schema.to_value() };
     let mut found = Vec::new();
     let texts = [
         ("/summary", operation.summary.as_deref()),
@@ -39,11 +44,19 @@ pub(super) fn suspicions(operation: &Operation) -> Vec<Suspicion> {
         add(&mut found, pointer, said.and_then(in_text));
     }
     add(&mut found, "/id", in_name(operation.id.key.as_str()));
-    schema(&mut found, "/input", operation.input.as_value());
+    schema(&mut found, "/input", &value(&operation.input));
     if let Some(output) = &operation.output {
-        schema(&mut found, "/output", output.as_value());
+        schema(&mut found, "/output", &value(output));
     }
     found
+}
+
+/// Whether there is nothing suspicious in a definition of that name.
+pub(super) fn is_clean(name: &str, definition: &Value) -> bool {
+    let mut found = Vec::new();
+    add(&mut found, name, in_name(name));
+    schema(&mut found, &format!("/$defs/{}", escape(name)), definition);
+    found.is_empty()
 }
 
 fn add(found: &mut Vec<Suspicion>, pointer: &str, message: Option<String>) {

@@ -1,7 +1,8 @@
 //! A tool: an operation as an agent sees it, with everything compiled that can be before the
-//! first call.
+//! first call, but for validators of which it is certain that they can be made: those are made
+//! at the first call, since of a large API few tools are ever called.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 use tollbridge_operation::{
@@ -9,12 +10,14 @@ use tollbridge_operation::{
 };
 
 use super::answer::{AnswerShape, Shaped};
+use super::known::Known;
 use super::limits::{LimitBroken, Limits};
-use super::lint::{LintFinding, Listed, lint};
+use super::lint::{self, LintFinding};
 use super::output::describing_output;
 use super::pages::PageRule;
 use super::portable::LONGEST_DESCRIPTION;
 use super::profile::{Profile, publish};
+use super::published::Published;
 use super::rule::{ArgumentRule, RuleError};
 use super::shape::{self, Shape};
 use super::suspicion::{self, Suspicion};
@@ -73,17 +76,19 @@ pub struct Tool {
     /// The operation, with the effect and idempotence that hold for this tool.
     pub operation: Arc<Operation>,
     /// The published input schema.
-    pub input: Arc<Map<String, Value>>,
+    pub input: Published,
     /// The published output schema, which binds nothing.
-    pub output: Option<Arc<Map<String, Value>>>,
+    pub output: Option<Published>,
     /// Its behaviour.
     pub annotations: Annotations,
     /// The limits on its arguments.
     pub limits: Limits,
-    validator: ArgumentValidator,
-    output_validator: Option<OutputValidator>,
+    rules: Box<[ArgumentRule]>,
+    validator: OnceLock<Result<ArgumentValidator, String>>,
+    output_validator: OnceLock<Option<OutputValidator>>,
     shape: Shape,
-    profile: Profile,
+    input_findings: Vec<LintFinding>,
+    output_findings: Vec<LintFinding>,
     answer: AnswerShape,
     pages: Option<PageRule>,
 }
@@ -91,21 +96,47 @@ pub struct Tool {
 impl Tool {
     /// Compiles a tool. Warnings are about the operation's own schemas.
     pub fn compile(spec: ToolSpec<'_>) -> Result<(Self, Vec<Warning>), Vec<RuleError>> {
+        Self::compile_with(spec, &mut Known::default())
+    }
+
+    /// The same for one tool of many: what is known of what they share is used, and added to.
+    pub fn compile_with(
+        spec: ToolSpec<'_>,
+        known: &mut Known,
+    ) -> Result<(Self, Vec<Warning>), Vec<RuleError>> {
         let operation = with_overrides(&spec);
-        let compiled = shape::compile(operation.input.as_value(), spec.rules)?;
-        let (validator, mut warnings) = ArgumentValidator::new(Schema::new(compiled.judged))
-            .map_err(|reason| vec![RuleError::UnusableSchema { reason }])?;
-        let mut output_validator = None;
-        if let Some(schema) = &operation.output {
-            let (validator, more) = OutputValidator::new(schema.clone());
-            output_validator = validator;
-            warnings.extend(more);
+        let mut limits = Limits::default();
+        let mut shape = Shape::default();
+        let (mut judged, mut shown) = (operation.input.clone(), operation.input.clone());
+        if !spec.rules.is_empty() {
+            let compiled = shape::compile(&operation.input.to_value(), spec.rules)?;
+            (judged, shown) = (Schema::new(compiled.judged), Schema::new(compiled.shown));
+            (limits, shape) = (compiled.limits, compiled.shape);
         }
-        let mut input = publish(Schema::new(compiled.shown), spec.profile);
-        // Gemini's subset has none.
-        if !spec.examples.is_empty() && spec.profile != Profile::Gemini {
-            input.insert("examples".to_owned(), json!(spec.examples));
+        let mut warnings = Vec::new();
+        let validator = OnceLock::new();
+        if !known.is_sound(&judged) {
+            let (made, found) = ArgumentValidator::new(judged)
+                .map_err(|reason| vec![RuleError::UnusableSchema { reason }])?;
+            warnings = found;
+            validator.get_or_init(|| Ok(made));
         }
+        let output_validator = OnceLock::new();
+        if let Some(schema) = &operation.output
+            && !known.is_sound(schema)
+        {
+            let (made, found) = OutputValidator::new(schema.clone());
+            warnings.extend(found);
+            output_validator.get_or_init(|| made);
+        }
+        let (input, input_findings) = publish(&shown, spec.examples, spec.profile, known);
+        let (output, output_findings) = match &operation.output {
+            Some(full) => {
+                let (output, findings) = known.answer(full, describe);
+                (Some(output), findings)
+            }
+            None => (None, Vec::new()),
+        };
         let annotations = Annotations {
             read_only: operation.effect == Effect::Read,
             destructive: operation.effect == Effect::Destructive,
@@ -115,14 +146,16 @@ impl Tool {
         let tool = Self {
             title: title(&spec, &operation),
             description: description(&spec, &operation),
-            input: Arc::new(input),
-            output: operation.output.as_ref().map(|full| Arc::new(describing_output(full))),
+            input,
+            output,
             annotations,
-            limits: compiled.limits,
+            limits,
+            rules: spec.rules.into(),
             validator,
             output_validator,
-            shape: compiled.shape,
-            profile: spec.profile,
+            shape,
+            input_findings,
+            output_findings,
             answer: AnswerShape::default(),
             pages: None,
             name: spec.name,
@@ -132,11 +165,37 @@ impl Tool {
         Ok((tool, warnings))
     }
 
+    /// Makes the validators, which otherwise wait for the first call. An error is a defect of
+    /// ours: they were expected to compile.
+    pub fn prepare(&self) -> Result<(), String> {
+        self.output_judge();
+        self.judge().as_ref().map(drop).map_err(Clone::clone)
+    }
+
+    fn judge(&self) -> &Result<ArgumentValidator, String> {
+        self.validator.get_or_init(|| {
+            let judged = Schema::new(self.judged_input());
+            ArgumentValidator::new(judged).map(|(validator, _)| validator)
+        })
+    }
+
+    fn output_judge(&self) -> Option<&OutputValidator> {
+        let made = self.output_validator.get_or_init(|| {
+            let schema = self.operation.output.clone()?;
+            OutputValidator::new(schema).0
+        });
+        made.as_ref()
+    }
+
     /// The tool with a shape for its answers, which its published output schema then describes.
     #[must_use]
     pub fn with_answers(mut self, shape: AnswerShape) -> Self {
-        let output = self.operation.output.as_ref();
-        self.output = output.map(|full| Arc::new(describing_output(&shape.schema(full))));
+        if shape.select.is_some()
+            && let Some(full) = &self.operation.output
+        {
+            let (output, findings) = describe(&shape.schema(full));
+            (self.output, self.output_findings) = (Some(output), findings);
+        }
         self.answer = shape;
         self
     }
@@ -145,7 +204,7 @@ impl Tool {
     /// the operation does not have.
     pub fn with_pages(mut self, rule: Option<PageRule>) -> Result<Self, RuleError> {
         if let Some(argument) = rule.as_ref().and_then(PageRule::argument) {
-            shape::check_place(self.operation.input.as_value(), argument)?;
+            shape::check_place(&self.operation.input.to_value(), argument)?;
         }
         self.pages = rule;
         Ok(self)
@@ -161,8 +220,8 @@ impl Tool {
         let pointer = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
         let shown = self.shown_pointer(&pointer);
         let name = shown.strip_prefix('/').unwrap_or(&shown);
-        let given =
-            self.input.get("properties").and_then(|known| known.get(name.split('/').next()?));
+        let input = self.input.to_map();
+        let given = input.get("properties").and_then(|known| known.get(name.split('/').next()?));
         given.map(|_| if name.contains('/') { shown.clone() } else { name.to_owned() })
     }
 
@@ -195,8 +254,16 @@ impl Tool {
     }
 
     /// The full schema of its arguments under the agent's names, without limits.
-    pub(super) fn judged_input(&self) -> &Value {
-        self.validator.schema()
+    pub(super) fn judged_input(&self) -> Value {
+        if let Some(Ok(made)) = self.validator.get() {
+            return made.schema().clone();
+        }
+        let full = self.operation.input.to_value();
+        if self.rules.is_empty() {
+            return full;
+        }
+        // They were compiled with this schema before.
+        shape::compile(&full, &self.rules).map_or(Value::Bool(false), |compiled| compiled.judged)
     }
 
     /// A JSON pointer into the operation's arguments, under the names that the agent knows:
@@ -209,7 +276,15 @@ impl Tool {
     /// fixed and default values put in. At most five places are reported.
     pub fn arguments(&self, given: &Map<String, Value>) -> Result<Arguments, Vec<Violation>> {
         let mut found = self.shape.trespasses(&Value::Object(given.clone()));
-        for violation in self.validator.violations(given) {
+        let violations = match self.judge() {
+            Ok(validator) => validator.violations(given),
+            Err(reason) => vec![Violation {
+                pointer: String::new(),
+                expected: format!("nothing: arguments cannot be judged ({reason})"),
+                suggestion: None,
+            }],
+        };
+        for violation in violations {
             if found.len() < REPORTED && found.iter().all(|f| f.pointer != violation.pointer) {
                 found.push(violation);
             }
@@ -227,7 +302,7 @@ impl Tool {
 
     /// Where an answer leaves the operation's description, at most five places.
     pub fn drift(&self, value: &Value) -> Vec<Drift> {
-        self.output_validator.as_ref().map(|judge| judge.drift(value)).unwrap_or_default()
+        self.output_judge().map(|judge| judge.drift(value)).unwrap_or_default()
     }
 
     /// The tool as it is listed.
@@ -236,10 +311,10 @@ impl Tool {
             "name": self.name.as_str(),
             "title": self.title,
             "description": self.description,
-            "inputSchema": *self.input,
+            "inputSchema": self.input.to_map(),
         });
         if let Some(output) = &self.output {
-            view["outputSchema"] = Value::Object((**output).clone());
+            view["outputSchema"] = Value::Object(output.to_map());
         }
         view["annotations"] = json!({
             "readOnlyHint": self.annotations.read_only,
@@ -256,20 +331,24 @@ impl Tool {
     }
 
     /// What in the operation's description may be meant to mislead.
-    pub fn suspicions(&self) -> Vec<Suspicion> {
-        suspicion::suspicions(&self.operation)
+    pub fn suspicions(&self, known: &mut Known) -> Vec<Suspicion> {
+        suspicion::suspicions(&self.operation, known)
     }
 
     /// What clients are known to refuse in the tool.
     pub fn lint(&self) -> Vec<LintFinding> {
-        lint(&Listed {
-            name: self.name.as_str(),
-            description: &self.description,
-            input: &self.input,
-            output: self.output.as_deref(),
-            profile: self.profile,
-        })
+        let mut found = lint::words(self.name.as_str(), &self.description);
+        found.extend(self.input_findings.iter().cloned());
+        found.extend(self.output_findings.iter().cloned());
+        found
     }
+}
+
+/// The schema to publish for a tool's answers, and what clients are known to refuse in it.
+fn describe(full: &Schema) -> (Published, Vec<LintFinding>) {
+    let output = describing_output(full);
+    let findings = lint::output(&output);
+    (Published::new(output), findings)
 }
 
 fn with_overrides(spec: &ToolSpec<'_>) -> Arc<Operation> {

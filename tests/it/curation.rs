@@ -252,8 +252,8 @@ enum = ["red", "green"]
 "#;
     let house = House::of(DEEP, "", &tool("order", rules)).await;
     let toolbox = house.gateway.toolbox();
-    let listed = &toolbox.exposed()[0].tool.input;
-    let shown = Value::Object((**listed).clone()).to_string();
+    let listed = toolbox.exposed()[0].tool.input.to_map();
+    let shown = Value::Object(listed).to_string();
     for (word, there) in [
         ("article", true),
         ("express", true),

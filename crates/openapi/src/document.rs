@@ -7,6 +7,7 @@ use serde_json::Value;
 use tollbridge_operation::Warning;
 use url::Url;
 
+pub(crate) use crate::json::Examples;
 pub(crate) use crate::pointer::Pointer;
 use crate::references::{Documents, Library, Missing};
 use crate::{ReadError, json, yaml};
@@ -145,6 +146,15 @@ impl Document {
 
 /// Parses JSON or YAML.
 pub(crate) fn parse(bytes: &[u8], warnings: &mut Warnings) -> Result<Value, ReadError> {
+    parse_with(bytes, Examples::Kept, warnings)
+}
+
+/// The same, perhaps without the examples that are never read. YAML keeps them.
+pub(crate) fn parse_with(
+    bytes: &[u8],
+    examples: Examples,
+    warnings: &mut Warnings,
+) -> Result<Value, ReadError> {
     if bytes.len() > MAX_BYTES {
         return Err(ReadError::TooLarge { size: bytes.len(), limit: MAX_BYTES });
     }
@@ -153,7 +163,7 @@ pub(crate) fn parse(bytes: &[u8], warnings: &mut Warnings) -> Result<Value, Read
     if !text.trim_start().starts_with(['{', '[']) {
         return yaml::parse(text);
     }
-    match json::parse(text, warnings) {
+    match json::parse(text, examples, warnings) {
         // YAML has braces, too.
         Err(error @ ReadError::Syntax { .. }) => yaml::parse(text).map_err(|_| error),
         parsed => parsed,

@@ -37,7 +37,7 @@ use std::collections::BTreeMap;
 
 use tollbridge_operation::{ApiName, Description};
 
-use document::{Document, Warnings};
+use document::{Document, Examples, Warnings};
 pub use overlay::Overlay;
 pub use references::{Documents, NoDocuments};
 
@@ -149,12 +149,29 @@ pub fn read_within(
     options: &ReadOptions<'_>,
     surroundings: &Surroundings<'_>,
 ) -> Result<Description, ReadError> {
+    // A change may ask for anything in the document, and so may a reference.
+    let examples =
+        if surroundings.overlays.is_empty() { Examples::LeftOut } else { Examples::Kept };
+    let (mut gathered, mut warnings) = gather(document, examples, options, surroundings)?;
+    if examples == Examples::LeftOut && gathered.library.names_examples {
+        (gathered, warnings) = gather(document, Examples::Kept, options, surroundings)?;
+    }
+    Ok(read::description(&gathered, options, surroundings.variables, warnings))
+}
+
+/// Parses a document, changes it, and gathers what it refers to.
+fn gather(
+    document: &[u8],
+    examples: Examples,
+    options: &ReadOptions<'_>,
+    surroundings: &Surroundings<'_>,
+) -> Result<(Document, Warnings), ReadError> {
     let mut warnings = Warnings::default();
-    let mut root = document::parse(document, &mut warnings)?;
+    let mut root = document::parse_with(document, examples, &mut warnings)?;
     for overlay in surroundings.overlays {
         overlay.apply(&mut root, &mut warnings)?;
     }
     let mut document = Document::of(root, options.source, surroundings.documents, &mut warnings)?;
     document.takes_paths = surroundings.takes_paths;
-    Ok(read::description(&document, options, surroundings.variables, warnings))
+    Ok((document, warnings))
 }

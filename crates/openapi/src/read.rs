@@ -406,10 +406,7 @@ impl<'d> Reader<'d, '_> {
             schema.insert("required".to_owned(), Value::Array(required));
         }
         schema.insert("additionalProperties".to_owned(), Value::Bool(false));
-        if !definitions.is_empty() {
-            schema.insert("$defs".to_owned(), Value::Object(definitions));
-        }
-        Ok(Schema::new(Value::Object(schema)))
+        Ok(Schema::with_definitions(schema, definitions))
     }
 }
 

@@ -216,15 +216,11 @@ fn output<'d>(
         _ => json!({"anyOf": alternatives}),
     };
     let definitions = schemas.definitions(&lifted, Direction::Output, warnings)?;
-    let mut root = match schema {
-        Value::Object(root) => root,
+    Ok(Some(match schema {
+        Value::Object(root) => schemas.answer(root, definitions),
         // A boolean schema has no room for definitions and needs none.
-        other => return Ok(Some(Schema::new(other))),
-    };
-    if !definitions.is_empty() {
-        root.insert("$defs".to_owned(), Value::Object(definitions));
-    }
-    Ok(Some(Schema::new(Value::Object(root))))
+        other => Schema::new(other),
+    }))
 }
 
 /// Whether a schema is one of a whole list: of a stream it is that of all items.

@@ -44,8 +44,8 @@ fn real_documents_are_read_nearly_whole() {
             .iter()
             .map(|operation| {
                 let output = operation.output.as_ref();
-                operation.input.as_value().to_string().len()
-                    + output.map_or(0, |output| output.as_value().to_string().len())
+                operation.input.to_value().to_string().len()
+                    + output.map_or(0, |output| output.to_value().to_string().len())
             })
             .sum();
         println!(
@@ -67,9 +67,9 @@ fn real_documents_are_read_nearly_whole() {
             }
         }
         for operation in &description.operations {
-            assert_self_contained(operation.input.as_value());
+            assert_self_contained(&operation.input.to_value());
             if let Some(output) = &operation.output {
-                assert_self_contained(output.as_value());
+                assert_self_contained(&output.to_value());
             }
         }
     }

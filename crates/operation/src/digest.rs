@@ -7,7 +7,10 @@ use sha2::{Digest as _, Sha256};
 
 /// `sha256:` and 64 hex digits.
 pub fn digest_bytes(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
+    written(&Sha256::digest(bytes))
+}
+
+fn written(hash: &[u8]) -> String {
     let mut text = String::with_capacity(7 + 64);
     text.push_str("sha256:");
     for byte in hash {
@@ -24,6 +27,24 @@ pub fn digest_value(value: &Value) -> String {
     digest_bytes(text.as_bytes())
 }
 
+/// The digest of a list of JSON values, [`digest_value`]'s of the whole list, one after the
+/// other: the list need not be in memory.
+pub fn digest_list(items: impl IntoIterator<Item = Value>) -> String {
+    let mut hash = Sha256::new();
+    let mut text = String::from("[");
+    for (index, item) in items.into_iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        canonical(&item, &mut text);
+        hash.update(&text);
+        text.clear();
+    }
+    text.push(']');
+    hash.update(&text);
+    written(&hash.finalize())
+}
+
 /// Members sorted by their code points, no white space.
 fn canonical(value: &Value, out: &mut String) {
     match value {
@@ -35,7 +56,7 @@ fn canonical(value: &Value, out: &mut String) {
                 if i > 0 {
                     out.push(',');
                 }
-                out.push_str(&Value::from(name.as_str()).to_string());
+                quoted(name, out);
                 out.push(':');
                 canonical(member, out);
             }
@@ -51,7 +72,19 @@ fn canonical(value: &Value, out: &mut String) {
             }
             out.push(']');
         }
-        scalar => out.push_str(&scalar.to_string()),
+        Value::String(text) => quoted(text, out),
+        scalar => write!(out, "{scalar}").expect("writing to a string cannot fail"),
+    }
+}
+
+/// Text as JSON writes it. Most needs no escapes.
+fn quoted(text: &str, out: &mut String) {
+    if text.bytes().any(|b| b < b' ' || matches!(b, b'"' | b'\\')) {
+        write!(out, "{}", Value::from(text)).expect("writing to a string cannot fail");
+    } else {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
     }
 }
 
@@ -67,6 +100,28 @@ mod tests {
         let b: Value = serde_json::from_str(r#"{"b":{"d":3,"c":2},"a":1}"#).expect("JSON");
         assert_eq!(digest_value(&a), digest_value(&b));
         assert_ne!(digest_value(&json!([1, 2])), digest_value(&json!([2, 1])));
+    }
+
+    #[test]
+    fn a_list_has_the_same_digest_one_by_one() {
+        for list in [json!([]), json!([1]), json!([{"b": "\u{7f}\n\"é", "a": [null, 1.50]}, "x"])]
+        {
+            let items = list.as_array().expect("a list").clone();
+            assert_eq!(digest_list(items), digest_value(&list));
+            assert_eq!(digest_value(&list), digest_bytes(sorted(&list).to_string().as_bytes()));
+        }
+    }
+
+    fn sorted(value: &Value) -> Value {
+        match value {
+            Value::Array(items) => items.iter().map(sorted).collect(),
+            Value::Object(members) => {
+                let sorted: std::collections::BTreeMap<_, _> =
+                    members.iter().map(|(name, one)| (name.clone(), sorted(one))).collect();
+                sorted.into_iter().collect()
+            }
+            scalar => scalar.clone(),
+        }
     }
 
     #[test]

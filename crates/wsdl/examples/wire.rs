@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn contents(description: &Description) -> Value {
     let operations = description.operations.iter().map(
-        |operation| json!({"id": operation.id.key.as_str(), "input": operation.input.as_value()}),
+        |operation| json!({"id": operation.id.key.as_str(), "input": operation.input.to_value()}),
     );
     let skipped = description.skipped.iter().map(|one| one.reason.as_str());
     json!({

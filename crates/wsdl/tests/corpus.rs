@@ -61,7 +61,7 @@ fn wsdls_of_the_world_become_operations_or_say_why_not() {
         skipped += description.skipped.len();
         for operation in &description.operations {
             for fill in [Fill::Required, Fill::Everything] {
-                let arguments = match generate::value(operation.input.as_value(), fill) {
+                let arguments = match generate::value(&operation.input.to_value(), fill) {
                     Ok(arguments) => arguments,
                     Err(reason) => {
                         println!("{shown}: {}: nothing made up: {reason}", operation.id);

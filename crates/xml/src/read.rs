@@ -278,6 +278,7 @@ fn element(
     malformed: &XmlError,
 ) -> Result<Element, XmlError> {
     let (namespace, name) = resolver.resolve_element(start.name());
+    check_prefix(start.name(), malformed)?;
     let mut element = Element {
         name: nc_name(name.as_ref(), malformed)?,
         namespace: bound(&namespace, malformed)?,
@@ -296,13 +297,14 @@ fn element(
         if let Some(prefix) = attribute.key.as_namespace_binding() {
             let prefix = match prefix {
                 PrefixDeclaration::Default => String::new(),
-                PrefixDeclaration::Named(name) => name.to_owned(),
+                PrefixDeclaration::Named(name) => nc_name(name, malformed)?,
             };
             own.push((prefix, attribute_value(&attribute, malformed)?));
             continue;
         }
         let value = attribute_value(&attribute, malformed)?;
         let (namespace, name) = resolver.resolve_attribute(attribute.key);
+        check_prefix(attribute.key, malformed)?;
         let attribute = Attribute {
             name: nc_name(name.as_ref(), malformed)?,
             namespace: bound(&namespace, malformed)?,
@@ -328,6 +330,17 @@ fn attribute_value(raw: &Raw<'_>, malformed: &XmlError) -> Result<String, XmlErr
 
 fn nc_name(name: &str, malformed: &XmlError) -> Result<String, XmlError> {
     if chars::is_nc_name(name) { Ok(name.to_owned()) } else { Err(malformed.clone()) }
+}
+
+/// A prefix is a name like any other, and `xmlns` is that of declarations alone (Namespaces in
+/// XML §3 and §4).
+fn check_prefix(name: QName<'_>, malformed: &XmlError) -> Result<(), XmlError> {
+    match name.prefix() {
+        Some(prefix) if prefix.as_ref() == "xmlns" || !chars::is_nc_name(prefix.as_ref()) => {
+            Err(malformed.clone())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A prefix that nothing declares breaks Namespaces in XML (§5), and servers that paste their
@@ -361,5 +374,14 @@ mod tests {
         assert_eq!(root.scope.namespace("p"), Some(namespace));
         assert_eq!(root.child("d").and_then(|d| d.namespace.as_deref()), Some("u v"));
         assert_eq!(parse(b"<a xmlns='&e;'/>"), Err(XmlError::Entity));
+    }
+
+    #[test]
+    fn a_prefix_is_a_name_and_not_that_of_declarations() {
+        let broken =
+            ["<xmlns:a/>", "<:a/>", "<a :b=''/>", "<a :xmlns='u'/>", "<a xmlns:='u'/>", "<1:a/>"];
+        for text in broken {
+            assert!(matches!(parse(text.as_bytes()), Err(XmlError::Malformed { .. })), "{text}");
+        }
     }
 }

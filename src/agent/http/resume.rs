@@ -9,15 +9,21 @@
 //!
 //! The newest revision has neither sessions nor this: there a closed stream is a cancellation.
 //! That is why the library is not given an event store, which would change it for both.
+//!
+//! Each stream opens with an event that has an id and no data, so that a client can come back
+//! for all of it. Revisions before 2025-11-25 do not know such events, and their clients take
+//! them for broken JSON: they are not sent any.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt};
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{
+    ClientJsonRpcMessage, JsonRpcMessage, ProtocolVersion, ServerJsonRpcMessage, ServerResult,
+};
 use rmcp::transport::common::server_side_http::{ServerSseMessage, SessionId};
 use rmcp::transport::streamable_http_server::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -34,6 +40,9 @@ const MAX: usize = 64;
 /// How many events wait for a client that came back: above what one call tells of itself.
 const QUEUE: usize = 256;
 
+/// From how many sessions of older clients on those that have ended are looked for.
+const OLDER: usize = 256;
+
 type Events = Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>>;
 
 /// The library's sessions, with streams that can be resumed after their end.
@@ -41,6 +50,50 @@ type Events = Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>>;
 pub(super) struct ResumableSessions {
     inner: LocalSessionManager,
     rests: Arc<Rests>,
+    /// The sessions whose clients do not know events without data.
+    older: Mutex<HashSet<SessionId>>,
+}
+
+impl ResumableSessions {
+    fn older(&self) -> MutexGuard<'_, HashSet<SessionId>> {
+        self.older.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn note_older(&self, id: &SessionId) {
+        let noted: Vec<SessionId> = {
+            let mut older = self.older();
+            older.insert(id.clone());
+            if older.len() < OLDER { Vec::new() } else { older.iter().cloned().collect() }
+        };
+        for id in noted {
+            if !self.inner.has_session(&id).await.unwrap_or(false) {
+                self.older().remove(&id);
+            }
+        }
+    }
+
+    /// What of a session's stream its client knows.
+    fn known_to(
+        &self,
+        id: &SessionId,
+        events: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static,
+    ) -> impl Stream<Item = ServerSseMessage> + Send + Sync + 'static {
+        let older = self.older().contains(id);
+        events.filter(move |event| std::future::ready(!older || event.message.is_some()))
+    }
+}
+
+/// Whether this answer to `initialize` settled on a revision before 2025-11-25.
+fn is_older(answer: &ServerJsonRpcMessage) -> bool {
+    match answer {
+        JsonRpcMessage::Response(response) => match &response.result {
+            ServerResult::InitializeResult(result) => {
+                result.protocol_version < ProtocolVersion::V_2025_11_25
+            }
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 impl SessionManager for ResumableSessions {
@@ -56,7 +109,11 @@ impl SessionManager for ResumableSessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage, Self::Error> {
-        self.inner.initialize_session(id, message).await
+        let answer = self.inner.initialize_session(id, message).await?;
+        if is_older(&answer) {
+            self.note_older(id).await;
+        }
+        Ok(answer)
     }
 
     async fn has_session(&self, id: &SessionId) -> Result<bool, Self::Error> {
@@ -65,6 +122,7 @@ impl SessionManager for ResumableSessions {
 
     async fn close_session(&self, id: &SessionId) -> Result<(), Self::Error> {
         self.rests.lock().kept.retain(|rest| rest.session != *id);
+        self.older().remove(id);
         self.inner.close_session(id).await
     }
 
@@ -74,7 +132,8 @@ impl SessionManager for ResumableSessions {
         message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         let events = self.inner.create_stream(id, message).await?;
-        Ok(Followed::new(&self.rests, id, None, Box::pin(events)))
+        // It learns from the first event whose stream it is, so what is left out is so behind it.
+        Ok(self.known_to(id, Followed::new(&self.rests, id, None, Box::pin(events))))
     }
 
     async fn accept_message(
@@ -89,7 +148,8 @@ impl SessionManager for ResumableSessions {
         &self,
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
-        self.inner.create_standalone_stream(id).await
+        let events = self.inner.create_standalone_stream(id).await?;
+        Ok(self.known_to(id, events))
     }
 
     async fn resume(
@@ -99,12 +159,15 @@ impl SessionManager for ResumableSessions {
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         let place = Place::read(&last_event_id);
         if let Some(rest) = place.and_then(|place| self.rests.resume(id, place)) {
-            return Ok(Box::pin(rest) as Events);
+            return Ok(Box::pin(self.known_to(id, rest)) as Events);
         }
         let events: Events = Box::pin(self.inner.resume(id, last_event_id).await?);
         // What belongs to no request has no end, and is not followed.
-        let Some(Place { request, .. }) = place else { return Ok(events) };
-        Ok(Box::pin(Followed::new(&self.rests, id, Some(request), events)))
+        let Some(Place { request, .. }) = place else {
+            return Ok(Box::pin(self.known_to(id, events)));
+        };
+        let followed = Followed::new(&self.rests, id, Some(request), events);
+        Ok(Box::pin(self.known_to(id, followed)))
     }
 }
 

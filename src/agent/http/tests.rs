@@ -87,7 +87,15 @@ impl Server {
 
     /// Opens a legacy session as whoever `request` makes the caller.
     async fn session(&self, dress: impl Fn(RequestBuilder) -> RequestBuilder) -> String {
-        let answer = dress(self.post(initialize("2025-11-25").to_string())).send().await.unwrap();
+        self.session_of("2025-11-25", dress).await
+    }
+
+    async fn session_of(
+        &self,
+        revision: &str,
+        dress: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> String {
+        let answer = dress(self.post(initialize(revision).to_string())).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         let session = answer.headers()["mcp-session-id"].to_str().unwrap().to_owned();
         let _ = answer.text().await.unwrap();
@@ -414,6 +422,22 @@ async fn in_a_session_an_answer_survives_its_connection() {
     let other = server.session(|request| request).await;
     let nothing = back(&other, &id).send().await.unwrap();
     assert!(!nothing.text().await.unwrap().contains("isError"));
+}
+
+/// Events without data are of 2025-11-25: clients of older revisions take them for broken JSON.
+#[tokio::test]
+async fn only_clients_that_know_them_are_sent_events_without_data() {
+    let server = Server::start(open()).await;
+    for (revision, events) in [("2025-06-18", 1), ("2025-11-25", 2)] {
+        let session = server.session_of(revision, |request| request).await;
+        let call = legacy(2, "tools/call", json!({ "name": "pause" })).to_string();
+        let call = server.post(call).header("mcp-session-id", &session);
+        let text = call.send().await.unwrap().text().await.unwrap();
+        let all: Vec<&str> = text.split("\n\n").filter(|event| !event.is_empty()).collect();
+        assert_eq!(all.len(), events, "{revision}: {text}");
+        assert!(all.iter().all(|event| event.contains("id:")), "{revision}: {text}");
+        assert_eq!(last_event(&text)["result"]["isError"], json!(false));
+    }
 }
 
 #[tokio::test]

@@ -95,7 +95,8 @@ fn what_is_attached_to_parts_follows_them_as_content_of_its_kind() {
 
 #[test]
 fn bytes_from_a_tool_with_an_output_schema_have_structured_content() {
-    let tool = ToolView { output_schema: Some(std::sync::Arc::default()), ..ToolView::default() };
+    let tool =
+        ToolView { output_schema: Some(crate::tools::Published::default()), ..ToolView::default() };
     let result = to_json(success(bytes("image/png")), Some(&tool), "acme");
     assert_eq!(result["structuredContent"], json!({ "media_type": "image/png", "bytes": 2 }));
     assert_eq!(result["content"][0]["type"], "image");

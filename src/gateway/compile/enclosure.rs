@@ -123,7 +123,7 @@ pub(super) fn without_fixed(api: &Api, operation: &Arc<Operation>) -> Arc<Operat
     if fixed.is_empty() {
         return Arc::clone(operation);
     }
-    let mut input = operation.input.as_value().clone();
+    let mut input = operation.input.to_value();
     let mut left = 0;
     if let Some(headers) = input.pointer_mut("/properties/headers") {
         if let Some(Value::Object(blocks)) = headers.get_mut("properties") {

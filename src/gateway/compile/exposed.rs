@@ -21,7 +21,7 @@ use crate::safety::{By, HoldRule, Rules, WindowRule};
 use crate::settlement::{PayTo, Price, Terms};
 use crate::tools::answer::{AnswerShape, Selector};
 use crate::tools::pages::{PageKind, PageRule};
-use crate::tools::{self, ArgumentPointer, ArgumentRule, Change, RuleError, Tool, ToolSpec};
+use crate::tools::{self, ArgumentPointer, ArgumentRule, Change, Known, RuleError, Tool, ToolSpec};
 
 /// Compiles every tool; one that is wrong is reported and left out.
 pub(super) fn compile(
@@ -34,10 +34,12 @@ pub(super) fn compile(
     let mut taken = names_given(config);
     let mut exposed = Vec::with_capacity(config.tools.len());
     let mut compared = Vec::new();
+    let mut known = Known::default();
     for entry in &config.tools {
         let Some(api) = config.apis.get(&*entry.api) else { continue };
         let Some(standing) = described.get(&*entry.api) else { continue };
-        let mut one = One { config, entry, api, standing, compared: &mut compared, found };
+        let (compared, known) = (&mut compared, &mut known);
+        let mut one = One { config, entry, api, standing, compared, known, found };
         if let Some(tool) = one.compile(catalog, &mut taken, upstreams) {
             exposed.push(tool);
         }
@@ -57,9 +59,10 @@ pub(super) fn compare(
     let mut taken = names_given(config);
     let standing = Standing::Changed(Some(Box::new(old)));
     let mut compared = Vec::new();
+    let mut known = Known::default();
     for entry in config.tools.iter().filter(|entry| *entry.api == *name) {
-        let mut one =
-            One { config, entry, api, standing: &standing, compared: &mut compared, found };
+        let (compared, known, standing) = (&mut compared, &mut known, &standing);
+        let mut one = One { config, entry, api, standing, compared, known, found };
         one.tool(new, &mut taken);
     }
     compared
@@ -77,6 +80,7 @@ struct One<'a> {
     api: &'a Api,
     standing: &'a Standing,
     compared: &'a mut Vec<Compared>,
+    known: &'a mut Known,
     found: &'a mut Diagnostics,
 }
 
@@ -195,13 +199,13 @@ impl One<'_> {
 
     /// Makes the tool of an operation. What is wrong with it is the caller's to report.
     fn make(
-        &self,
+        &mut self,
         parts: &Parts,
         operation: &Arc<Operation>,
     ) -> Result<(Tool, Vec<Warning>), Vec<RuleError>> {
         let entry = self.entry;
         let rules: Vec<ArgumentRule> = parts.rules.iter().map(|(rule, _)| rule.clone()).collect();
-        let (tool, warnings) = Tool::compile(ToolSpec {
+        let spec = ToolSpec {
             name: parts.name.clone(),
             title: entry.title.as_ref().map(|title| title.as_str()),
             description: entry.description.as_ref().map(|text| text.as_str()),
@@ -215,7 +219,8 @@ impl One<'_> {
                 config::SchemaProfile::Gemini => tools::Profile::Gemini,
             },
             operation: enclosure::without_fixed(self.api, operation),
-        })?;
+        };
+        let (tool, warnings) = Tool::compile_with(spec, self.known)?;
         let tool = tool.with_answers(self.answers());
         Ok((tool.with_pages(self.pages()).map_err(|error| vec![error])?, warnings))
     }

@@ -70,7 +70,7 @@ impl AnswerShape {
     pub(super) fn schema(&self, full: &Schema) -> Schema {
         match &self.select {
             None => full.clone(),
-            Some(select) => Schema::new(described::selected(full.as_value(), select.ast())),
+            Some(select) => Schema::new(described::selected(&full.to_value(), select.ast())),
         }
     }
 }

@@ -74,15 +74,15 @@ pub fn impact(changes: &[Change]) -> Option<Impact> {
 /// answers and what an agent reads are the same.
 pub fn changes(old: &Tool, new: &Tool) -> Vec<Change> {
     let mut found = Vec::new();
-    compare(Direction::Arguments, old.judged_input(), new.judged_input(), &mut found);
+    compare(Direction::Arguments, &old.judged_input(), &new.judged_input(), &mut found);
     limits(old, new, &mut found);
     let everything = Schema::new(serde_json::Value::Bool(true));
     match (&old.operation.output, &new.operation.output) {
         (None, None) => {}
         (old, new) => compare(
             Direction::Answer,
-            old.as_ref().unwrap_or(&everything).as_value(),
-            new.as_ref().unwrap_or(&everything).as_value(),
+            &old.as_ref().unwrap_or(&everything).to_value(),
+            &new.as_ref().unwrap_or(&everything).to_value(),
             &mut found,
         ),
     }

@@ -43,7 +43,7 @@ async fn headers_are_arguments_and_a_fixed_one_is_none() {
     let open = bridge(&upstream, &with_headers(), "").await;
     let shown = |bridge: &Bridge| {
         let toolbox = bridge.gateway.toolbox();
-        toolbox.exposed()[0].tool.input["properties"]["headers"].to_string()
+        toolbox.exposed()[0].tool.input.to_map()["properties"]["headers"].to_string()
     };
     assert!(shown(&open).contains("Session") && shown(&open).contains("Trace"));
     let given = r#"{"article": "A-1", "headers": {"Session": {"token": "t"}, "Trace": "x"}}"#;

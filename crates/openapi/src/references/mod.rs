@@ -93,6 +93,8 @@ pub(crate) struct Library {
     refused: HashMap<String, String>,
     /// Whether there is a `$dynamicRef` anywhere.
     pub(crate) is_dynamic: bool,
+    /// Whether a reference may lead into examples.
+    pub(crate) names_examples: bool,
 }
 
 impl Library {
@@ -117,6 +119,7 @@ impl Library {
             anchors: HashMap::new(),
             refused: HashMap::new(),
             is_dynamic: false,
+            names_examples: false,
         };
         let mut wanted = library.shelve(&url, Value::Null, Some(root), warnings);
         let mut size = 0;

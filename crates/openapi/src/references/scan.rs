@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -181,6 +182,8 @@ impl Scan<'_> {
     }
 
     fn want(&mut self, reference: &str, base: &Url) {
+        let decoded = percent_decode_str(reference).decode_utf8_lossy();
+        self.library.names_examples |= decoded.contains("/example");
         let uri = reference.split('#').next().unwrap_or_default();
         if uri.is_empty() || !self.seen.insert((uri.to_owned(), base.clone())) {
             return;

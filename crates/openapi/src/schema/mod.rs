@@ -3,7 +3,8 @@
 //! A lifted schema names what it refers to as `#/$defs/NAME`; [`Schemas::definitions`]
 //! gathers everything that it reaches, nearest first, so that an operation's schema stands
 //! alone and recursion stays recursion. Every definition is normalised once for each
-//! direction and kept, since large documents refer to the same ones from every operation.
+//! direction, and shared by all operations that reach it: large documents refer to the same
+//! ones from everywhere.
 
 mod compose;
 mod discriminator;
@@ -14,8 +15,10 @@ mod values;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use tollbridge_operation::{Definition, Definitions, Schema};
 
 use crate::document::{Document, Fault, Pointer, Warnings};
 use crate::naming;
@@ -60,13 +63,39 @@ pub(crate) struct Lifted {
     nodes: usize,
 }
 
+/// A definition that was normalised: a [`Lifted`] whose schema is shared.
+#[derive(Debug)]
+struct Defined {
+    schema: Arc<Value>,
+    references: Vec<Target>,
+    in_place: Vec<Target>,
+    nodes: usize,
+}
+
+impl From<Lifted> for Defined {
+    fn from(lifted: Lifted) -> Self {
+        let Lifted { schema, references, in_place, nodes } = lifted;
+        Self { schema: Arc::new(schema), references, in_place, nodes }
+    }
+}
+
+/// All that some definitions reach, with how large that is.
+#[derive(Debug, Clone)]
+struct Reached {
+    definitions: Definitions,
+    nodes: usize,
+}
+
 /// The schemas of one document.
 #[derive(Debug)]
 pub(crate) struct Schemas<'d> {
     document: &'d Document,
-    names: HashMap<Target, String>,
+    names: HashMap<Target, Arc<str>>,
     taken: HashSet<String>,
-    kept: HashMap<(Target, Direction), Rc<Result<Lifted, Fault>>>,
+    kept: HashMap<(Target, Direction), Rc<Result<Defined, Fault>>>,
+    reached: HashMap<(Vec<Target>, Direction), Reached>,
+    /// Schemas of answers by their roots: many operations answer the same.
+    answers: HashMap<String, Vec<Schema>>,
     families: Families,
     left: Left,
 }
@@ -132,9 +161,16 @@ impl<'d> Schemas<'d> {
             operations,
             is_told: false,
         };
-        let (names, taken, kept) = (HashMap::new(), HashSet::new(), HashMap::new());
-        let families = Families::default();
-        Self { document, names, taken, kept, families, left }
+        Self {
+            document,
+            names: HashMap::new(),
+            taken: HashSet::new(),
+            kept: HashMap::new(),
+            reached: HashMap::new(),
+            answers: HashMap::new(),
+            families: Families::default(),
+            left,
+        }
     }
 
     /// Notes that one operation fewer is to come.
@@ -177,38 +213,48 @@ impl<'d> Schemas<'d> {
         lifted: impl IntoIterator<Item = &'l Lifted>,
         direction: Direction,
         warnings: &mut Warnings,
-    ) -> Result<Map<String, Value>, Fault> {
+    ) -> Result<Definitions, Fault> {
         let mut seen = HashSet::new();
-        let mut queue = VecDeque::new();
+        let mut first: Vec<Target> = Vec::new();
         for target in lifted.into_iter().flat_map(|lifted| &lifted.references) {
             if seen.insert(target.clone()) {
-                queue.push_back(target.clone());
+                first.push(target.clone());
             }
         }
-        let mut in_place: HashMap<Target, Vec<Target>> = HashMap::new();
-        let mut definitions = Map::new();
         let share = self.left.share(direction);
+        let key = (first, direction);
+        if let Some(known) = self.reached.get(&key).filter(|known| known.nodes <= share) {
+            let Reached { definitions, nodes } = known.clone();
+            *self.left.of(direction) -= nodes;
+            return Ok(definitions);
+        }
+        let mut queue: VecDeque<Target> = key.0.iter().cloned().collect();
+        let mut in_place: HashMap<Target, Vec<Target>> = HashMap::new();
+        let mut definitions = Vec::new();
         let mut left = share;
         let mut cut: Option<Pointer> = None;
         while let Some(target) = queue.pop_front() {
             let name = self.name(&target);
             let kept = self.definition(&target, direction, warnings);
-            let lifted = kept.as_ref().as_ref().map_err(Clone::clone)?;
-            let Some(rest) = left.checked_sub(lifted.nodes) else {
-                definitions.insert(name, Value::Object(Map::new()));
+            let defined = kept.as_ref().as_ref().map_err(Clone::clone)?;
+            let Some(rest) = left.checked_sub(defined.nodes) else {
+                let open = Arc::new(Value::Object(Map::new()));
+                definitions.push(Definition { name, schema: open });
                 cut = cut.or(Some(target.place));
                 continue;
             };
             left = rest;
-            definitions.insert(name, lifted.schema.clone());
-            in_place.insert(target, lifted.in_place.clone());
-            for reference in &lifted.references {
+            definitions.push(Definition { name, schema: Arc::clone(&defined.schema) });
+            in_place.insert(target, defined.in_place.clone());
+            for reference in &defined.references {
                 if seen.insert(reference.clone()) {
                     queue.push_back(reference.clone());
                 }
             }
         }
-        *self.left.of(direction) -= share - left;
+        let nodes = share - left;
+        *self.left.of(direction) -= nodes;
+        let is_whole = cut.is_none();
         if let Some(pointer) = cut.filter(|_| !std::mem::replace(&mut self.left.is_told, true)) {
             warnings.add(
                 &pointer,
@@ -216,7 +262,24 @@ impl<'d> Schemas<'d> {
             );
         }
         refuse_groundless(&in_place)?;
+        let definitions: Definitions = definitions.into();
+        if is_whole {
+            let reached = Reached { definitions: Arc::clone(&definitions), nodes };
+            self.reached.insert(key, reached);
+        }
         Ok(definitions)
+    }
+
+    /// The schema of an answer, shared with the operations that answer the same.
+    pub(crate) fn answer(&mut self, root: Map<String, Value>, definitions: Definitions) -> Schema {
+        let schema = Schema::with_definitions(root, definitions);
+        let known = self.answers.entry(schema.root().to_string()).or_default();
+        let same = |other: &&Schema| Arc::ptr_eq(other.definitions(), schema.definitions());
+        if let Some(same) = known.iter().find(same) {
+            return same.clone();
+        }
+        known.push(schema.clone());
+        schema
     }
 
     fn definition(
@@ -224,14 +287,16 @@ impl<'d> Schemas<'d> {
         target: &Target,
         direction: Direction,
         warnings: &mut Warnings,
-    ) -> Rc<Result<Lifted, Fault>> {
+    ) -> Rc<Result<Defined, Fault>> {
         let key = (target.clone(), direction);
         if let Some(kept) = self.kept.get(&key) {
             return Rc::clone(kept);
         }
         let document = self.document;
         let lifted = match document.at(&target.place) {
-            Some(schema) => lift::define(self, target, schema, direction, warnings),
+            Some(schema) => {
+                lift::define(self, target, schema, direction, warnings).map(Defined::from)
+            }
             None => Err(Fault::new(&target.place, "there is nothing in this place")),
         };
         let lifted = Rc::new(lifted);
@@ -240,9 +305,9 @@ impl<'d> Schemas<'d> {
     }
 
     /// The name of a definition under `$defs`: stable over the whole document.
-    fn name(&mut self, target: &Target) -> String {
+    fn name(&mut self, target: &Target) -> Arc<str> {
         if let Some(name) = self.names.get(target) {
-            return name.clone();
+            return Arc::clone(name);
         }
         let tokens: Vec<String> = target.place.tokens().collect();
         let mut words = match tokens.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -261,9 +326,10 @@ impl<'d> Schemas<'d> {
             words.push_str("_open");
         }
         let name = naming::unique(&naming::rewrite(&words), &self.taken);
-        self.taken.insert(name.clone());
-        self.names.insert(target.clone(), name.clone());
-        name
+        let shared: Arc<str> = name.as_str().into();
+        self.taken.insert(name);
+        self.names.insert(target.clone(), Arc::clone(&shared));
+        shared
     }
 }
 

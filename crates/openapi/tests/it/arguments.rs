@@ -43,7 +43,7 @@ fn names_that_collide_carry_their_place_and_are_mapped_back() {
             "content_type"
         ]
     );
-    let input = operation.input.as_value();
+    let input = operation.input.to_value();
     assert_eq!(input["required"], json!(["id", "body"]));
     assert_eq!(input["additionalProperties"], json!(false));
     let request = encode(
@@ -219,8 +219,8 @@ fn an_exploded_object_cannot_bring_a_credentials_cookie() {
 fn an_operation_without_parameters_takes_an_empty_object() {
     let operation = operation("get", "/", &json!({}));
     assert_eq!(
-        operation.input.as_value(),
-        &json!({"type": "object", "additionalProperties": false})
+        operation.input.to_value(),
+        json!({"type": "object", "additionalProperties": false})
     );
 }
 

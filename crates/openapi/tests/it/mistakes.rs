@@ -47,7 +47,7 @@ fn a_list_of_what_has_members_is_left_out_of_what_a_style_writes() {
     ] {
         let description = beside_a_sound_one(&json!({"parameters": [parameter]}));
         let operation = &description.operations[0];
-        let offered = operation.input.as_value()["properties"].get("q").is_some();
+        let offered = operation.input.to_value()["properties"].get("q").is_some();
         assert_eq!(offered, is_offered, "{parameter}");
         let told =
             description.warnings.iter().any(|said| said.message.contains("cannot be written"));
@@ -153,7 +153,7 @@ fn path_variables_and_parameters_need_not_match() {
         "get": {"parameters": [{"name": "zzz", "in": "path", "required": true, "schema": {}}]},
     }}});
     let description = description(&document.to_string());
-    let input = description.operations[0].input.as_value();
+    let input = description.operations[0].input.to_value();
     assert_eq!(input["properties"], json!({"a": {"type": "integer"}, "b": {"type": "string"}}));
     assert_eq!(input["required"], json!(["a", "b"]));
     assert_eq!(description.warnings.len(), 2, "{:?}", description.warnings);
@@ -166,7 +166,7 @@ fn an_operations_parameter_overrides_its_paths() {
         "get": {"parameters": [{"name": "a", "in": "query", "required": true, "schema": {"type": "string"}}]},
     }}});
     let description = description(&document.to_string());
-    let input = description.operations[0].input.as_value();
+    let input = description.operations[0].input.to_value();
     assert_eq!(input["properties"], json!({"a": {"type": "string"}}));
     assert_eq!(input["required"], json!(["a"]));
 }
@@ -266,7 +266,7 @@ fn definitions_that_are_too_far_away_are_left_open() {
     let description = description(&document.to_string());
     let operation = &description.operations[0];
     for (schema, most) in
-        [(operation.input.as_value(), 1000), (operation.output.as_ref().unwrap().as_value(), 200)]
+        [(operation.input.to_value(), 1000), (operation.output.as_ref().unwrap().to_value(), 200)]
     {
         let definitions = schema["$defs"].as_object().unwrap();
         assert!(

@@ -46,7 +46,7 @@ fn an_update_merges_appends_and_replaces() {
     assert_eq!(ids(&description), ["first", "b", "c"]);
     assert_eq!(description.operations[0].summary.as_deref(), Some("read"));
     assert_eq!(description.operations[0].tags, ["x", "old", "y", "old", "new"]);
-    let input = description.operations[2].input.as_value();
+    let input = description.operations[2].input.to_value();
     assert_eq!(input["properties"], json!({"q": {"type": "string"}, "limit": {"type": "integer"}}));
     assert_eq!(input["required"], json!(["q"]));
     assert_eq!(description.warnings, []);

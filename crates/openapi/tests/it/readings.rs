@@ -158,7 +158,7 @@ fn what_can_be_understood_is_understood_and_told() {
     for Mistake { version, operation, told, read } in mistakes {
         let description = description(&document(version, "post", "/things/{id}", &operation));
         assert_eq!(description.skipped, [], "{operation}");
-        let input = description.operations[0].input.as_value();
+        let input = description.operations[0].input.to_value();
         assert_eq!(input.pointer(read.0), Some(&read.1), "{operation}: {input}");
         let Some((place, words)) = told else { continue };
         let place = place.replace("{schema}", SCHEMA);

@@ -8,6 +8,8 @@ use tollbridge_openapi::{Documents, ReadOptions, Surroundings, read_within};
 use tollbridge_operation::{ApiName, Description};
 use url::Url;
 
+use crate::support::only;
+
 const ROOT: &str = "https://specs.example.com/shop/openapi.yaml";
 
 /// Documents by their URL, and what was asked for.
@@ -59,7 +61,7 @@ fn body_of(schema: &Value, more: &Value, shelf: &Shelf) -> Value {
     root.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let description = read(&root, shelf);
     assert_eq!(description.skipped, []);
-    let input = description.operations[0].input.as_value();
+    let input = description.operations[0].input.to_value();
     json!({"body": input["properties"]["body"], "$defs": input.get("$defs")})
 }
 
@@ -258,7 +260,7 @@ fn circles_through_documents_are_bounded() {
     }));
     let description = read(&root, &shelf);
     assert_eq!(description.operations.len(), 1);
-    assert_eq!(description.operations[0].input.as_value()["$defs"].as_object().unwrap().len(), 2);
+    assert_eq!(description.operations[0].input.to_value()["$defs"].as_object().unwrap().len(), 2);
     assert_eq!(description.skipped.len(), 3);
     assert!(
         description.skipped.iter().all(|s| s.reason.contains("itself")),
@@ -341,4 +343,26 @@ fn a_relative_server_is_beside_the_document_that_it_stands_in() {
     let root = with_paths(&json!({"/": {"$ref": "https://other.example.com/x/item.yaml"}}));
     let description = read(&root, &shelf);
     assert_eq!(description.operations[0].servers, ["https://other.example.com/api"]);
+}
+
+#[test]
+fn what_an_example_holds_is_there_for_a_reference_that_leads_into_it() {
+    let example = json!({"type": "integer"});
+    let content = json!({"a/b": {"example": example, "schema": true}});
+    for reference in [
+        "#/paths/~1a/get/responses/200/content/a~1b/example",
+        "#/paths/~1a/get/responses/200/content/a~1b/%65xample",
+        "#/components/examples/N/value",
+    ] {
+        let document = json!({
+            "openapi": "3.1.0",
+            "paths": {"/a": {"get": {
+                "parameters": [{"name": "n", "in": "query", "schema": {"$ref": reference}}],
+                "responses": {"200": {"content": content}},
+            }}},
+            "components": {"examples": {"N": {"value": example}}},
+        });
+        let input = only(&document.to_string()).input.to_value();
+        assert!(input["$defs"].to_string().contains("integer"), "{input}");
+    }
 }

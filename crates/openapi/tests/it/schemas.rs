@@ -128,7 +128,7 @@ fn members_go_only_in_their_direction() {
     });
     let operation = only(&document.to_string());
     assert_eq!(
-        operation.input.as_value()["$defs"]["User"],
+        operation.input.to_value()["$defs"]["User"],
         json!({"type": "object", "required": ["name", "password"], "properties": {
             "name": {"type": "string"}, "password": {"type": "string"}}})
     );
@@ -215,7 +215,7 @@ fn in_dialect(dialect: &str, schema: &Value) -> (Value, Vec<String>) {
     document["components"] = json!({"schemas": {"T": {"type": "string"}}});
     let description = description(&document.to_string());
     let warnings = description.warnings.iter().map(|warning| warning.message.clone()).collect();
-    let input = description.operations[0].input.as_value();
+    let input = description.operations[0].input.to_value();
     (input["properties"]["body"].clone(), warnings)
 }
 
@@ -318,7 +318,7 @@ fn flags_and_values_may_be_written_as_another_type() {
         let operation =
             json!({"requestBody": {"content": {"application/json": {"schema": written}}}});
         let description = description(&document("3.0.3", "post", "/", &operation));
-        let input = description.operations[0].input.as_value();
+        let input = description.operations[0].input.to_value();
         assert_eq!(input["properties"]["body"], read, "{written}");
         assert!(!description.warnings.is_empty(), "{written}");
     }

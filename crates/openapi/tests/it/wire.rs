@@ -369,7 +369,7 @@ fn parts_have_their_media_types_and_headers() {
             }
         }}),
     );
-    let file = &operation.input.as_value()["properties"]["body"]["properties"]["profileImage"];
+    let file = &operation.input.to_value()["properties"]["body"]["properties"]["profileImage"];
     assert_eq!(file["properties"]["content_type"]["enum"], json!(["image/png", "image/jpeg"]));
     assert_eq!(file["required"], json!(["headers"]));
     let (content_type, text) = body(

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tollbridge_operation::{
-    Binding, Effect, EffectSource, Endpoint, Operation, OperationId, OperationKey, Schema,
+    Binding, Effect, EffectSource, Endpoint, Operation, OperationId, OperationKey,
 };
 
 use super::operation::first_sentence;
@@ -51,18 +51,24 @@ impl Draft {
         options: &ReadOptions<'_>,
         key: &str,
         types: &Arc<Types>,
+        shared: &mut schema::Shared,
     ) -> Result<Operation, Fault> {
         let key = OperationKey::new(key)
             .map_err(|error| Fault::new(self.pointer().to_owned(), error.to_string()))?;
         let id = OperationId { api: options.api.clone(), key };
         match self {
-            Self::Soap(draft) => soap(draft, id, types),
-            Self::Http(draft) => plain(draft, id, types),
+            Self::Soap(draft) => soap(draft, id, types, shared),
+            Self::Http(draft) => plain(draft, id, types, shared),
         }
     }
 }
 
-fn soap(draft: &operation::Draft, id: OperationId, types: &Arc<Types>) -> Result<Operation, Fault> {
+fn soap(
+    draft: &operation::Draft,
+    id: OperationId,
+    types: &Arc<Types>,
+    shared: &mut schema::Shared,
+) -> Result<Operation, Fault> {
     let (input, output) = draft.messages(types);
     let roots = input.roots().into_iter().chain(draft.headers.iter().map(|header| header.ty));
     if let Some(broken) = types.broken(roots) {
@@ -74,8 +80,8 @@ fn soap(draft: &operation::Draft, id: OperationId, types: &Arc<Types>) -> Result
         draft.faults.iter().filter(|fault| types.broken([fault.ty]).is_none()).cloned().collect();
     let sound = |header: &&Arc<Element>| types.broken([header.ty]).is_none();
     let answer_headers = draft.answer_headers.iter().filter(sound).cloned().collect();
-    let input_schema = schema::input(types, &input, &draft.headers);
-    let output_schema = output.as_ref().map(|output| schema::output(types, output));
+    let input_schema = schema::input(types, &input, &draft.headers, shared);
+    let output_schema = output.as_ref().map(|output| schema::output(types, output, shared));
     let (effect, idempotent) = if draft.safe { (Effect::Read, true) } else { effect(&draft.name) };
     let source = if draft.safe { EffectSource::Declared } else { EffectSource::Inferred };
     let plan = OperationPlan {
@@ -111,8 +117,8 @@ fn soap(draft: &operation::Draft, id: OperationId, types: &Arc<Types>) -> Result
         effect,
         effect_source: source,
         idempotent,
-        input: Schema::new(input_schema),
-        output: output_schema.map(Schema::new),
+        input: input_schema,
+        output: output_schema,
         security: draft.demands.security(),
         servers: draft.servers.clone(),
         twin_of: None,
@@ -120,9 +126,14 @@ fn soap(draft: &operation::Draft, id: OperationId, types: &Arc<Types>) -> Result
     })
 }
 
-fn plain(draft: &http::Draft, id: OperationId, types: &Arc<Types>) -> Result<Operation, Fault> {
+fn plain(
+    draft: &http::Draft,
+    id: OperationId,
+    types: &Arc<Types>,
+    shared: &mut schema::Shared,
+) -> Result<Operation, Fault> {
     let binding = draft.binding(types)?;
-    let output = draft.answer(types).map(|answer| schema::output(types, &answer));
+    let output = draft.answer(types).map(|answer| schema::output(types, &answer, shared));
     // RFC 9110 §9.2: GET is safe, PUT and DELETE may be repeated.
     let (effect, idempotent) = match draft.method.as_str() {
         "GET" => (Effect::Read, true),
@@ -143,8 +154,8 @@ fn plain(draft: &http::Draft, id: OperationId, types: &Arc<Types>) -> Result<Ope
         effect,
         effect_source: EffectSource::Inferred,
         idempotent,
-        input: Schema::new(schema::input(types, &draft.message(), &[])),
-        output: output.map(Schema::new),
+        input: schema::input(types, &draft.message(), &[], shared),
+        output,
         security: Vec::new(),
         servers: draft.servers.clone(),
         twin_of: None,

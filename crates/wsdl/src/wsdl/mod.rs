@@ -114,9 +114,10 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
     warnings.extend(told);
     let types = Arc::new(types);
     let mut operations = Vec::new();
+    let mut shared = schema::Shared::default();
     for (key, draft) in keyed(drafts) {
         let pointer = draft.pointer().to_owned();
-        match draft.finish(options, &key, &types) {
+        match draft.finish(options, &key, &types, &mut shared) {
             Ok(operation) => operations.push((draft, operation)),
             Err(Fault { pointer: at, reason }) => {
                 let pointer = if at.is_empty() { pointer } else { at };

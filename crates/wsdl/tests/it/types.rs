@@ -294,7 +294,7 @@ fn a_length_that_is_not_that_of_the_text_is_told_in_words() {
             r#"<xs:simpleType name="T"><xs:restriction base="xs:{base}"><xs:length value="4"/></xs:restriction></xs:simpleType>"#
         );
         let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, &simple));
-        let schema = &operation.input.as_value()["properties"]["x"];
+        let schema = &operation.input.to_value()["properties"]["x"];
         assert_eq!(schema["description"], format!("Expected: {words}."));
         assert_eq!(schema.get("minLength"), None);
     }
@@ -392,7 +392,7 @@ fn simple(ty: &str) -> Operation {
 }
 
 fn schema_of(operation: &Operation) -> &Value {
-    &operation.input.as_value()["properties"]["x"]
+    &operation.input.properties().expect("arguments")["x"]
 }
 
 #[test]
@@ -492,7 +492,7 @@ fn the_default_of_an_attribute_is_told_and_that_of_an_absent_element_is_none() {
              <xs:attribute name="a" type="xs:int" default="7"/></xs:complexType></xs:element>"#,
         "",
     ));
-    let schema = operation.input.as_value().to_string();
+    let schema = operation.input.to_value().to_string();
     assert!(schema.contains(r#""default":7"#) && !schema.contains(r#""default":5"#), "{schema}");
     assert_eq!(read_back(&operation, "<x><e/></x>").0, json!({"x": {"e": 5, "@a": 7}}));
     assert_eq!(read_back(&operation, "<x/>").0, json!({"x": {"@a": 7}}));

@@ -75,7 +75,7 @@ impl One<'_> {
 
     /// What in a description may be meant to mislead a model, or whoever reviews it.
     pub(super) fn suspect(&mut self, tool: &Tool) {
-        for suspicion in tool.suspicions() {
+        for suspicion in tool.suspicions(self.known) {
             let at = match suspicion.pointer.as_str() {
                 "" => String::new(),
                 pointer => format!(" at {pointer}"),

@@ -1,0 +1,149 @@
+//! What is found out once of what many tools share: definitions, and schemas of answers.
+//!
+//! Everything here is a function of the schema alone, so who asks second gets what the first
+//! one got. Schemas are told apart by their place in memory, and are kept as long as what is
+//! known of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tollbridge_operation::{Definition, Definitions, Schema};
+
+use super::lint::LintFinding;
+use super::published::Published;
+use super::sound::{self, Patterns};
+use super::suspicion;
+
+/// What is known of the schemas of the tools that are made together.
+#[derive(Debug, Default)]
+pub struct Known {
+    patterns: Patterns,
+    definitions: HashMap<usize, About>,
+    sets: HashMap<usize, Set>,
+    answers: HashMap<usize, Answer>,
+    written: HashMap<usize, Written>,
+}
+
+/// A definition.
+#[derive(Debug)]
+struct About {
+    _kept: Arc<Value>,
+    /// The names that it needs; `None` where it is not certain to compile.
+    needs: Option<Vec<String>>,
+    /// Whether there is nothing suspicious in it.
+    clean: bool,
+}
+
+/// All definitions of a schema.
+#[derive(Debug, Clone)]
+struct Set {
+    _kept: Definitions,
+    sound: bool,
+    clean: bool,
+}
+
+#[derive(Debug)]
+struct Answer {
+    _kept: Schema,
+    published: Published,
+    findings: Vec<LintFinding>,
+}
+
+/// A definition as clients are shown it.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    pub(super) schema: Arc<Value>,
+    /// The references in it, in the order in which they were met.
+    pub(super) references: Arc<[String]>,
+    /// Whether there is nothing in it that clients refuse.
+    pub(super) clean: bool,
+    kept: Arc<Value>,
+}
+
+impl Written {
+    pub(super) fn new(
+        of: &Arc<Value>,
+        schema: Value,
+        references: Vec<String>,
+        clean: bool,
+    ) -> Self {
+        let (schema, references) = (Arc::new(schema), references.into());
+        Self { schema, references, clean, kept: Arc::clone(of) }
+    }
+}
+
+fn place<T: ?Sized>(of: &Arc<T>) -> usize {
+    Arc::as_ptr(of).cast::<()>().addr()
+}
+
+impl Known {
+    /// Whether it is certain that the schema compiles.
+    pub(super) fn is_sound(&mut self, schema: &Schema) -> bool {
+        if schema.definitions().is_empty() {
+            return sound::is_sound(schema.root(), &mut self.patterns);
+        }
+        let Some(names) = sound::needs(schema.root(), &mut self.patterns) else { return false };
+        let known = schema.definitions();
+        self.set(known).sound
+            && names.iter().all(|name| known.iter().any(|one| *one.name == **name))
+    }
+
+    /// Whether there is nothing suspicious in the schema's definitions.
+    pub(super) fn is_clean(&mut self, schema: &Schema) -> bool {
+        schema.definitions().is_empty() || self.set(schema.definitions()).clean
+    }
+
+    fn set(&mut self, definitions: &Definitions) -> Set {
+        if let Some(known) = self.sets.get(&place(definitions)) {
+            return known.clone();
+        }
+        let mut set = Set { _kept: Arc::clone(definitions), sound: true, clean: true };
+        let names: std::collections::HashSet<&str> =
+            definitions.iter().map(|one| &*one.name).collect();
+        for one in definitions.iter() {
+            let about = self.about(one);
+            let closed = about
+                .needs
+                .as_ref()
+                .is_some_and(|needs| needs.iter().all(|name| names.contains(name.as_str())));
+            set.sound &= closed;
+            set.clean &= about.clean;
+        }
+        self.sets.insert(place(definitions), set.clone());
+        set
+    }
+
+    fn about(&mut self, one: &Definition) -> &About {
+        let Self { patterns, definitions, .. } = self;
+        definitions.entry(place(&one.schema)).or_insert_with(|| About {
+            needs: sound::needs(&one.schema, patterns).map(Vec::from_iter),
+            clean: suspicion::is_clean(&one.name, &one.schema),
+            _kept: Arc::clone(&one.schema),
+        })
+    }
+
+    /// The published form of an answer's schema, and what is to say of it.
+    pub(super) fn answer(
+        &mut self,
+        schema: &Schema,
+        publish: impl FnOnce(&Schema) -> (Published, Vec<LintFinding>),
+    ) -> (Published, Vec<LintFinding>) {
+        // A root in one place stands with one set of definitions.
+        let key = place(schema.root());
+        let known = self.answers.entry(key).or_insert_with(|| {
+            let (published, findings) = publish(schema);
+            Answer { _kept: schema.clone(), published, findings }
+        });
+        (known.published.clone(), known.findings.clone())
+    }
+
+    /// A definition as clients are shown it, where that is known.
+    pub(super) fn written(&self, of: &Arc<Value>) -> Option<&Written> {
+        self.written.get(&place(of))
+    }
+
+    pub(super) fn keep_written(&mut self, written: Written) {
+        self.written.insert(place(&written.kept), written);
+    }
+}
