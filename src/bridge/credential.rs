@@ -14,7 +14,8 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tollbridge_operation::{
-    ApiKeyPlace, MessageSecurity, Operation, Password, SchemeUse, SecurityScheme,
+    ApiKeyPlace, MessageSecurity, Operation, Password, SchemeUse, SecurityRequirement,
+    SecurityScheme,
 };
 
 use super::digest::Digest;
@@ -154,6 +155,19 @@ pub(super) fn missing(given: Given<'_>, operation: &Operation) -> Vec<String> {
         })
         .min_by_key(Vec::len)
         .unwrap_or_default()
+}
+
+/// The certificates that the operation cannot be called without, by the names of their schemes:
+/// none where an alternative wants none.
+pub(super) fn certificates(operation: &Operation) -> Vec<String> {
+    let of_one = |requirement: &SecurityRequirement| -> Vec<String> {
+        let schemes = requirement.all_of.iter();
+        schemes
+            .filter(|used| used.scheme == SecurityScheme::MutualTls)
+            .map(|used| used.name.clone())
+            .collect()
+    };
+    operation.security.iter().map(of_one).min_by_key(Vec::len).unwrap_or_default()
 }
 
 /// The first alternative that is complete and asks for something. An alternative that asks

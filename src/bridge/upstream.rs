@@ -213,7 +213,8 @@ impl Upstream {
     }
 
     /// The security schemes for which the operation lacks a credential: none where it can be
-    /// called, else those of the alternative that lacks the fewest.
+    /// called, else those of the alternative that lacks the fewest. A credential for all of the
+    /// API stands for every scheme but a certificate, which no request can carry.
     pub fn missing_credentials(&self, operation: &Operation) -> Vec<String> {
         let has_certificate = self.has_certificate;
         match &self.credentials {
@@ -223,7 +224,8 @@ impl Upstream {
             Credentials::None => {
                 credential::missing(Given { by_name: &BTreeMap::new(), has_certificate }, operation)
             }
-            Credentials::ForAll(_) => Vec::new(),
+            Credentials::ForAll(_) if has_certificate => Vec::new(),
+            Credentials::ForAll(_) => credential::certificates(operation),
         }
     }
 }

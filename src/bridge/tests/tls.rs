@@ -110,26 +110,50 @@ async fn a_server_that_is_not_trusted_gets_nothing_and_is_asked_once() {
     assert_eq!(server.join().expect("the server"), None);
 }
 
-#[tokio::test]
-async fn a_server_that_wants_a_certificate_gets_the_configured_one() {
-    let (address, server) = serve(true);
-    let mut config = config(&format!("https://{address}"));
-    config.tls = Tls {
-        authorities: Some(pem("CERTIFICATE", AUTHORITY)),
-        identity: Some(ClientIdentity {
-            certificate: pem("CERTIFICATE", CERTIFICATE),
-            key: Secret::new(pem("PRIVATE KEY", KEY)),
-        }),
-    };
-    let upstream = upstream(config);
-    let mutual = SecurityRequirement {
+/// A certificate of ours and its key.
+fn identity() -> ClientIdentity {
+    ClientIdentity {
+        certificate: pem("CERTIFICATE", CERTIFICATE),
+        key: Secret::new(pem("PRIVATE KEY", KEY)),
+    }
+}
+
+/// The demand for a certificate.
+fn mutual() -> SecurityRequirement {
+    SecurityRequirement {
         all_of: vec![tollbridge_operation::SchemeUse {
             name: "mtls".to_owned(),
             scheme: tollbridge_operation::SecurityScheme::MutualTls,
             scopes: Vec::new(),
         }],
+    }
+}
+
+#[test]
+fn a_credential_for_all_operations_stands_for_no_certificate() {
+    let missing = |identity, security| {
+        let mut config = config("https://127.0.0.1:1");
+        config.credentials = Credentials::ForAll(Credential::Bearer { token: Secret::new("a") });
+        config.tls.identity = identity;
+        upstream(config)
+            .missing_credentials(&secured(call(request(Method::GET)), security).operation)
     };
-    let call = secured(call(request(Method::GET)), vec![mutual]);
+    let nothing: Vec<String> = Vec::new();
+    assert_eq!(missing(None, vec![mutual()]), ["mtls"]);
+    assert_eq!(missing(Some(identity()), vec![mutual()]), nothing);
+    let other = SecurityRequirement { all_of: Vec::new() };
+    assert_eq!(missing(None, vec![mutual(), other]), nothing, "an alternative wants none");
+    assert_eq!(missing(None, Vec::new()), nothing);
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_certificate_gets_the_configured_one() {
+    let (address, server) = serve(true);
+    let mut config = config(&format!("https://{address}"));
+    config.tls =
+        Tls { authorities: Some(pem("CERTIFICATE", AUTHORITY)), identity: Some(identity()) };
+    let upstream = upstream(config);
+    let call = secured(call(request(Method::GET)), vec![mutual()]);
     assert_eq!(upstream.missing_credentials(&call.operation), Vec::<String>::new());
     let (report, _) = go(&upstream, &call).await;
     assert_eq!(value(&report), "ok");

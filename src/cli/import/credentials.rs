@@ -40,6 +40,10 @@ pub(super) fn credentials(api: &ApiName, description: &Description) -> String {
                         variable("PASSWORD")
                     ))
                 }
+                SecurityScheme::UsernameToken => Some(format!(
+                    "{{ kind = \"wsse\", username = \"…\", password = {} }}",
+                    variable("PASSWORD")
+                )),
                 // A token of OAuth 2 is sent as a bearer token (RFC 6750), whoever got it.
                 SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. } => {
                     Some(format!("{{ kind = \"bearer\", token = {} }}", variable("TOKEN")))

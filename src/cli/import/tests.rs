@@ -646,3 +646,40 @@ async fn a_wsdl_becomes_tools_of_its_first_port_with_the_documents_beside_it() {
     let reason = report["operations"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("stock.xsd could not be read"), "{reason}");
 }
+
+#[tokio::test]
+async fn the_credentials_that_a_wsdls_policy_demands_are_written_as_they_are_given() {
+    for (assertion, lines) in [
+        (
+            "<sp:UsernameToken/>",
+            "# auth   = { kind = \"wsse\", username = \"…\", password = \"env:STOCK_PASSWORD\" }\n",
+        ),
+        (
+            "<sp:HttpDigestAuthentication/>",
+            "# auth   = { kind = \"digest\", username = \"…\", password = \"env:STOCK_PASSWORD\" }\n",
+        ),
+        (
+            "<sp:RequireClientCertificate/>",
+            "# \"ClientCertificate\" is a client's certificate: set `tls` of [api.stock]\n",
+        ),
+    ] {
+        let policy = format!(
+            "<binding name=\"B\" type=\"t:PT\"><p:Policy \
+             xmlns:p=\"http://www.w3.org/ns/ws-policy\" \
+             xmlns:sp=\"http://docs.oasis-open.org/ws-sx/ws-securitypolicy/200702\">{assertion}\
+             </p:Policy>"
+        );
+        let wsdl = STOCK.replacen("<binding name=\"B\" type=\"t:PT\">", &policy, 1);
+        assert_ne!(wsdl, STOCK);
+        let folder = tempfile::tempdir().unwrap();
+        let xsd = "<xs:schema xmlns:xs=\"http://www.w3.org/2001/XMLSchema\" \
+                   targetNamespace=\"urn:stock\"><xs:element name=\"Any\" type=\"xs:string\"/></xs:schema>";
+        std::fs::write(folder.path().join("stock.xsd"), xsd).unwrap();
+        std::fs::write(folder.path().join("stock.wsdl"), wsdl).unwrap();
+        let place = folder.path().display().to_string();
+        let out = folder.path().join("tools.toml").display().to_string();
+        run_in(folder.path(), &[&place, "--out", &out]).await.unwrap();
+        let text = written(&folder);
+        assert!(text.contains(lines), "{assertion}: {text}");
+    }
+}

@@ -120,7 +120,7 @@ impl One<'_> {
         let upstream = upstreams.of(&entry.api, self.api, &operation, self.found)?;
         self.check_message_security(&operation);
         let missing = upstream.missing_credentials(&operation);
-        if self.api.auth.is_none() && self.api.credentials.is_empty() {
+        if self.api.credentials.is_empty() {
             self.advise_credential(&operation, &missing);
         }
         for scheme in missing.iter().filter(|_| !self.api.credentials.is_empty()) {

@@ -1,6 +1,7 @@
 //! What goes over the wire to a SOAP service, through files and layers as a user has them: a
 //! WSDL document, a `tools.toml`, and an upstream that keeps what reached it.
 
+mod answers;
 mod headers;
 mod security;
 

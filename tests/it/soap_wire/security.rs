@@ -115,3 +115,38 @@ fn what_is_wrong_with_a_credential_is_told_at_its_place() {
         assert!(!found.contains("s3cr3t"), "{found}");
     }
 }
+
+/// What `check` warns of for the warehouse with this policy and these keys of its API.
+fn warned(assertion: &str, api: &str) -> String {
+    let policy = format!(
+        "<binding name=\"Soap\" type=\"w:Stock\"><p:Policy \
+         xmlns:p=\"http://www.w3.org/ns/ws-policy\" \
+         xmlns:sp=\"http://docs.oasis-open.org/ws-sx/ws-securitypolicy/200702\"><sp:HttpsToken>\
+         <p:Policy>{assertion}</p:Policy></sp:HttpsToken></p:Policy>"
+    );
+    let wsdl = wsdl().replace("<binding name=\"Soap\" type=\"w:Stock\">", &policy);
+    let folder = folder(&config("https://127.0.0.1:9", api), &wsdl);
+    let loaded = gateway::load(&folder.file("tools.toml"), Secrets::Verify)
+        .unwrap_or_else(|wrong| panic!("{}", wrong.render(Style::Plain)));
+    loaded.warnings.render(Style::Plain)
+}
+
+#[test]
+fn a_credential_that_a_policy_demands_is_missed_where_none_like_it_is_given() {
+    let password = "username = \"acme\", password = \"file:session\"";
+    let digest = format!("auth = {{ kind = \"digest\", {password} }}");
+    let wsse = format!("auth = {{ kind = \"wsse\", {password} }}");
+    let (by_digest, by_certificate) =
+        ("<sp:HttpDigestAuthentication/>", "<sp:RequireClientCertificate/>");
+    for (assertion, given, mend) in [
+        (by_digest, "", Some("set auth")),
+        (by_digest, &digest, None),
+        (by_certificate, "", Some("its certificate is that of `tls`")),
+        (by_certificate, &wsse, Some("set tls = { cert")),
+    ] {
+        let warned = warned(assertion, given);
+        assert_eq!(warned.contains("TB0313"), mend.is_some(), "{assertion} {given}: {warned}");
+        assert!(warned.contains(mend.unwrap_or_default()), "{assertion} {given}: {warned}");
+        assert!(!warned.contains("is not done"), "{assertion} {given}: {warned}");
+    }
+}

@@ -30,6 +30,10 @@ pub(super) struct Demands {
     pub(super) timestamp: bool,
     /// HTTP basic authentication.
     pub(super) basic: bool,
+    /// HTTP digest authentication.
+    pub(super) http_digest: bool,
+    /// A client certificate in the handshake of TLS.
+    pub(super) certificate: bool,
     /// An encrypted connection, with the line that says so.
     pub(super) https: Option<u32>,
     /// WS-Addressing.
@@ -76,6 +80,13 @@ impl Demands {
             let basic = SecurityScheme::Http { scheme: "basic".to_owned() };
             all_of.push(scheme("HttpBasicAuthentication", basic));
         }
+        if self.http_digest {
+            let digest = SecurityScheme::Http { scheme: "digest".to_owned() };
+            all_of.push(scheme("HttpDigestAuthentication", digest));
+        }
+        if self.certificate {
+            all_of.push(scheme("ClientCertificate", SecurityScheme::MutualTls));
+        }
         if all_of.is_empty() { Vec::new() } else { vec![SecurityRequirement { all_of }] }
     }
 
@@ -84,6 +95,8 @@ impl Demands {
         self.digest |= other.digest;
         self.timestamp |= other.timestamp;
         self.basic |= other.basic;
+        self.http_digest |= other.http_digest;
+        self.certificate |= other.certificate;
         self.mtom |= other.mtom;
         self.https = self.https.or(other.https);
         self.addressing = self.addressing.or(other.addressing);
@@ -97,7 +110,15 @@ impl Demands {
 
     /// What it costs to choose these demands: first what we cannot do, then how much there is.
     fn cost(&self) -> (usize, usize) {
-        let flags = [self.token, self.digest, self.timestamp, self.basic, self.mtom];
+        let flags = [
+            self.token,
+            self.digest,
+            self.timestamp,
+            self.basic,
+            self.http_digest,
+            self.certificate,
+            self.mtom,
+        ];
         let more = usize::from(self.https.is_some()) + usize::from(self.addressing.is_some());
         let unmet = self.unmet.len() + usize::from(self.protection.is_some());
         (unmet, more + flags.iter().filter(|flag| **flag).count())
@@ -143,18 +164,18 @@ impl Reader<'_, '_> {
             "HttpsToken" => {
                 let mut found = inner(self);
                 found.https = Some(node.line());
-                if node.attribute(None, "RequireClientCertificate") == Some("true") {
-                    found.add(Demands::unmet("a client certificate", node));
-                }
+                // WS-SecurityPolicy 1.1 has an attribute where the later ones have an element.
+                let wanted = node.attribute(None, "RequireClientCertificate").unwrap_or_default();
+                found.certificate |= matches!(wanted.trim(), "true" | "1");
                 found
             }
             "HttpBasicAuthentication" | "BasicAuthentication" => {
                 Demands { basic: true, ..Demands::default() }
             }
-            "RequireClientCertificate" => Demands::unmet("a client certificate", node),
             "HttpDigestAuthentication" | "DigestAuthentication" => {
-                Demands::unmet("HTTP digest authentication", node)
+                Demands { http_digest: true, ..Demands::default() }
             }
+            "RequireClientCertificate" => Demands { certificate: true, ..Demands::default() },
             "NtlmAuthentication" => Demands::unmet("NTLM", node),
             "NegotiateAuthentication" => Demands::unmet("Negotiate (Kerberos or NTLM)", node),
             "SymmetricBinding" | "AsymmetricBinding" => {

@@ -70,7 +70,6 @@ fn what_is_not_done_is_told_with_its_line() {
             "<h:NtlmAuthentication xmlns:h='http://schemas.microsoft.com/ws/06/2004/policy/http'/>",
             "NTLM",
         ),
-        ("<sp:HttpsToken RequireClientCertificate='true'/>", "a client certificate"),
         (
             "<wsam:Addressing><p:Policy><wsam:NonAnonymousResponses/></p:Policy></wsam:Addressing>",
             "connection of the service's own",
@@ -180,10 +179,36 @@ fn a_password_goes_as_its_policy_wants_where_nothing_else_is_said() {
 }
 
 #[test]
-fn http_basic_in_a_policy_is_the_scheme_that_it_is() {
-    let basic = "<sp:HttpsToken><p:Policy><sp:HttpBasicAuthentication/></p:Policy></sp:HttpsToken>";
-    let security = read(&policy(basic)).security;
-    assert_eq!(security[0].all_of[0].scheme, SecurityScheme::Http { scheme: "basic".to_owned() });
+fn credentials_of_the_connection_are_the_schemes_that_they_are() {
+    let http = |scheme: &str| SecurityScheme::Http { scheme: scheme.to_owned() };
+    let within =
+        |inside: &str| format!("<sp:HttpsToken><p:Policy>{inside}</p:Policy></sp:HttpsToken>");
+    let microsoft = "xmlns:h='http://schemas.microsoft.com/ws/06/2004/policy/http'";
+    for (assertions, scheme) in [
+        (within("<sp:HttpBasicAuthentication/>"), http("basic")),
+        (format!("<h:BasicAuthentication {microsoft}/>"), http("basic")),
+        (within("<sp:HttpDigestAuthentication/>"), http("digest")),
+        (format!("<h:DigestAuthentication {microsoft}/>"), http("digest")),
+        (within("<sp:RequireClientCertificate/>"), SecurityScheme::MutualTls),
+        ("<sp:HttpsToken RequireClientCertificate='true'/>".to_owned(), SecurityScheme::MutualTls),
+        ("<sp:HttpsToken RequireClientCertificate='1'/>".to_owned(), SecurityScheme::MutualTls),
+    ] {
+        let wsdl = policy(&assertions).replace("http://service", "https://service");
+        assert_eq!(told(&wsdl), Vec::<String>::new(), "{assertions}");
+        let security = read(&wsdl).security;
+        assert_eq!(security.len(), 1, "{assertions}");
+        let schemes: Vec<_> = security[0].all_of.iter().map(|one| &one.scheme).collect();
+        assert_eq!(schemes, [&scheme], "{assertions}");
+    }
+    assert!(read(&policy(TRANSPORT)).security.is_empty(), "it is said to be false");
+}
+
+#[test]
+fn a_certificate_and_a_token_are_demanded_together() {
+    let both = format!("<sp:HttpsToken RequireClientCertificate='true'/>{TOKEN}");
+    let security = read(&policy(&both)).security;
+    let names: Vec<_> = security[0].all_of.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!((security.len(), names), (1, vec!["UsernameToken", "ClientCertificate"]));
 }
 
 fn header(envelope: &str) -> String {

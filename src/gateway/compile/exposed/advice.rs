@@ -10,8 +10,9 @@ use crate::config::{Diagnostic, Severity, codes};
 use crate::tools::{self, ArgumentRule, RuleError, Tool};
 
 impl One<'_> {
-    /// An API without any credential, though its description asks for one. That is a warning: the
-    /// description may ask for more than the API does, and headers may carry what it asks for.
+    /// An API without any credential, or with one and no certificate, though its description asks
+    /// for it. That is a warning: the description may ask for more than the API does, and headers
+    /// may carry what it asks for.
     pub(super) fn advise_credential(&mut self, operation: &Operation, missing: &[String]) {
         let has_header =
             |name: &str| self.api.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -35,16 +36,20 @@ impl One<'_> {
         }
         let api = &*self.entry.api;
         let message = format!(
-            "`{}` and perhaps others of `{api}` need a credential, and none is given: {}",
+            "`{}` and perhaps others of `{api}` need a credential that is not given: {}",
             operation.id.key,
             missing.join(" and ")
         );
         let is_certificate = |used: &SchemeUse| used.scheme == SecurityScheme::MutualTls;
         let mut uses = operation.security.iter().flat_map(|requirement| &requirement.all_of);
         let tls = if uses.any(is_certificate) { "; its certificate is that of `tls`" } else { "" };
-        let help = format!(
-            "set auth = {{ kind = … }} for [api.{api}], or one for each scheme in [api.{api}.credentials]{tls}"
-        );
+        let help = if self.api.auth.is_some() {
+            format!("set tls = {{ cert = \"file:…\", key = \"file:…\" }} for [api.{api}]")
+        } else {
+            format!(
+                "set auth = {{ kind = … }} for [api.{api}], or one for each scheme in [api.{api}.credentials]{tls}"
+            )
+        };
         self.found.push(
             Diagnostic::warning(codes::CREDENTIAL, &self.config.file, message)
                 .at(self.api.spec.span())
