@@ -3,7 +3,7 @@
 //! Everything that belongs to one step of a call goes down in one [`Batch`], or not at
 //! all. A single writer takes what has queued up into one transaction (group commit), so
 //! that durability costs one fsync for many calls. Batches that are events alone, which most
-//! are, are acknowledged by a [`journal`] in front of it. Reads go past the writer.
+//! are, are acknowledged by a `journal` in front of it. Reads go past the writer.
 //!
 //! Several processes may use one file: a server, and commands beside it. Whatever a batch
 //! is refused for is read inside its transaction, so it holds across processes.
