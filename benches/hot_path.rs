@@ -94,6 +94,7 @@ fn call(tool: &str) -> Call {
         tool: exposed.tool.name.clone(),
         operation: exposed.tool.operation.clone(),
         arguments: exposed.tool.arguments(&arguments(tool)).unwrap(),
+        key: None,
     }
 }
 
@@ -250,6 +251,7 @@ fn commit(bencher: Bencher) {
             method: "GET".into(),
             wait_ms: 0,
             why: None,
+            idempotency_key: None,
         };
         let events = vec![row(received("get_order")), row(started()), row(started())];
         Batch { guard: Some(guard()), events, ..Batch::default() }

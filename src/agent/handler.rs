@@ -352,6 +352,9 @@ impl<B: Backend> ServerHandler for Handler<B> {
     }
 }
 
+/// The longest key by which a client names a call.
+const MAX_KEY: usize = 256;
+
 /// Takes from a request what the gateway wants to know.
 fn call_request(asked: Asked<'_>) -> Result<CallRequest, &'static str> {
     let meta = asked.meta;
@@ -360,10 +363,18 @@ fn call_request(asked: Asked<'_>) -> Result<CallRequest, &'static str> {
         Some(Value::String(id)) => Some(id.clone()),
         Some(_) => return Err("`_meta[\"tollbridge/approval\"]` is no string"),
     };
+    let idempotency_key = match meta.get("tollbridge/idempotency-key") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(key)) if (1..=MAX_KEY).contains(&key.len()) => Some(key.clone()),
+        Some(_) => {
+            return Err("`_meta[\"tollbridge/idempotency-key\"]` is no string of 1 to 256 bytes");
+        }
+    };
     Ok(CallRequest {
         tool: asked.tool,
         arguments: asked.arguments,
         approval,
+        idempotency_key,
         payment: meta.get("x402/payment").filter(|payment| !payment.is_null()).cloned(),
         client: asked.client.map(|Implementation { name, version, .. }| {
             format!("{}/{}", bounded(&name), bounded(&version))

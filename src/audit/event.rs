@@ -119,6 +119,9 @@ pub enum Event {
         wait_ms: u64,
         /// Why it is not the first one.
         why: Option<String>,
+        /// The key by which the API tells repetitions of the call.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idempotency_key: Option<String>,
     },
     /// A request came to an end.
     AttemptFinished {
@@ -128,7 +131,10 @@ pub enum Event {
         status: Option<u16>,
         /// What failed.
         error: Option<String>,
-        /// How long it took.
+        /// How long it waited for its turn before it was sent.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        queued_ms: u64,
+        /// How long it took from then on.
         duration_ms: u64,
         /// How many bytes of body were read.
         bytes: u64,
@@ -362,6 +368,11 @@ impl Event {
         let value: Value = serde_json::from_str(body).ok()?;
         serde_json::from_value(value).ok()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Redacts and bounds one member of an event. Numbers and the words of closed lists are our

@@ -162,10 +162,11 @@ impl CallRecord {
                     bytes: None,
                 });
             }
-            Event::AttemptFinished { n, status, error, duration_ms, bytes } => {
+            Event::AttemptFinished { n, status, error, queued_ms, duration_ms, bytes } => {
                 if let Some(attempt) = self.attempts.iter_mut().rev().find(|a| a.n == n) {
                     attempt.status = status;
                     attempt.error = error;
+                    attempt.wait_ms = attempt.wait_ms.saturating_add(queued_ms);
                     attempt.duration_ms = Some(duration_ms);
                     attempt.bytes = Some(bytes);
                 }

@@ -37,12 +37,20 @@ fn started(n: u32) -> Event {
         method: "GET".into(),
         wait_ms: 100 * u64::from(n - 1),
         why: (n > 1).then(|| "503".into()),
+        idempotency_key: None,
     }
 }
 
 fn finished(n: u32, status: u16) -> Event {
     let error = (status != 200).then(|| "unavailable".into());
-    Event::AttemptFinished { n, status: Some(status), error, duration_ms: 5, bytes: 17 }
+    Event::AttemptFinished {
+        n,
+        status: Some(status),
+        error,
+        queued_ms: 0,
+        duration_ms: 5,
+        bytes: 17,
+    }
 }
 
 fn replied(outcome: &str) -> Event {
@@ -177,9 +185,11 @@ fn no_text_of_any_event_keeps_a_secret() {
             method: secret.into(),
             wait_ms: 0,
             why: Some(secret.into()),
+            idempotency_key: Some(secret.into()),
         },
         Event::AttemptFinished {
             n: 1,
+            queued_ms: 0,
             status: None,
             error: Some(secret.into()),
             duration_ms: 0,

@@ -14,11 +14,14 @@ use url::{Position, Url};
 pub(super) struct Hosts(BTreeSet<(String, u16)>);
 
 impl Hosts {
-    /// The base URL's, and those that are named beside it. A name without a port stands for
-    /// the ports of http and https. The error is the name that is none.
-    pub(super) fn new(base: &Url, named: &[String]) -> Result<Self, String> {
+    /// Those of base URLs, and those that are named beside them. A name without a port stands
+    /// for the ports of http and https. The error is the name that is none.
+    pub(super) fn new<'u>(
+        bases: impl IntoIterator<Item = &'u Url>,
+        named: &[String],
+    ) -> Result<Self, String> {
         let mut hosts = BTreeSet::new();
-        hosts.extend(host_and_port(base));
+        hosts.extend(bases.into_iter().filter_map(host_and_port));
         for name in named {
             let (host, port) = parse(name).ok_or_else(|| name.clone())?;
             match port {
@@ -187,7 +190,7 @@ mod tests {
     fn only_named_hosts_and_ports_are_allowed() {
         let named =
             ["files.example.com".to_owned(), "[::1]:9000".to_owned(), "A.test:80".to_owned()];
-        let hosts = Hosts::new(&url("https://api.example.com/v1"), &named).expect("hosts");
+        let hosts = Hosts::new([&url("https://api.example.com/v1")], &named).expect("hosts");
         for yes in [
             "https://api.example.com/other",
             "https://API.example.com:443/",
@@ -215,7 +218,7 @@ mod tests {
     #[test]
     fn a_name_that_is_no_host_is_an_error() {
         for bad in ["", "a/b", "user@h", "http://h", "h:99999", "a b", "h?x"] {
-            let hosts = Hosts::new(&url("http://h"), &[bad.to_owned()]);
+            let hosts = Hosts::new([&url("http://h")], &[bad.to_owned()]);
             assert_eq!(hosts, Err(bad.to_owned()));
         }
     }

@@ -16,6 +16,8 @@ pub struct AttemptStart {
     pub wait: Duration,
     /// Why there is another one, in words.
     pub why: String,
+    /// The key by which the API tells its repetitions.
+    pub key: Option<String>,
 }
 
 /// A request that is over.
@@ -28,7 +30,9 @@ pub struct AttemptEnd {
     /// What went wrong with the exchange, in words, redacted. An answer that tells of a
     /// failure is no error of the exchange.
     pub error: Option<String>,
-    /// How long it took.
+    /// How long it waited for its turn before it was sent.
+    pub queued: Duration,
+    /// How long it took from then on.
     pub duration: Duration,
     /// How many bytes of the answer's body were read, decompressed.
     pub bytes: u64,
@@ -48,7 +52,7 @@ pub enum AttemptRefused {
 /// The first one is on record with the call's intent before [`execute`](super::execute) can
 /// be called, so `started` is called from the second on. `finished` is called for each,
 /// the first among them, whatever its end: answered, broken, cancelled, or never sent
-/// because the deadline passed while it was being recorded.
+/// because its turn did not come, or its host is not asked at present.
 pub trait AttemptLog: Send {
     /// A further request is about to go out; it does when this returns `Ok`, and must then
     /// be on record. It is given up at the call's deadline.

@@ -86,7 +86,8 @@ async fn exchange(
     let body = match &target.message {
         None => target.body.clone().unwrap_or_default(),
         Some(message) => {
-            let Ok(Ok(Request { body: Some(fresh), .. })) = message.request(upstream) else {
+            let Ok(Ok(Request { body: Some(fresh), .. })) = message.request(upstream, target.at)
+            else {
                 return Ended::Broken { what: Breakage::NoMessage, sent: false };
             };
             request.headers_mut().insert(CONTENT_TYPE, fresh.content_type);

@@ -6,16 +6,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 use tollbridge_operation::{Answer, Call, Drift, Fault, Payload, Response};
 
 use super::breakage::Breakage;
 use super::credential::Credentials;
 use super::exchange::{Answered, Content, Ended};
+use super::limiter::headers::announced;
 use super::link;
 use super::report::{Failed, FailureKind, UpstreamReply};
-use super::retry::{Failing, Nature, may_repeat};
+use super::retry::{After, Failing, Nature, after};
 use super::retry_after::retry_after;
 use super::upstream::Upstream;
 
@@ -40,14 +41,12 @@ pub(super) enum Verdict {
 /// A request that did not do it.
 #[derive(Debug)]
 pub(super) struct Setback {
-    /// What failed, as far as repeating is concerned.
-    pub(super) failing: Failing,
     /// What is reported if nothing follows.
     pub(super) failed: Failed,
+    /// What that leaves to do.
+    pub(super) after: After,
     /// What the server asks to wait.
     pub(super) asked: Option<Duration>,
-    /// Whether it may have had an effect, and no answer tells.
-    pub(super) open: bool,
 }
 
 /// The judge of one call's requests.
@@ -91,6 +90,9 @@ impl Judge<'_> {
         };
         let response = Response { status, headers, body };
         match self.call.operation.binding.decode(&response) {
+            Answer::Success { payload, .. } if self.says_error(&payload) => {
+                Verdict::Setback(self.says_no(&response, value_of(payload)))
+            }
             Answer::Success { payload, drift, headers } => {
                 self.done(payload, drift, headers, &response)
             }
@@ -188,10 +190,10 @@ impl Judge<'_> {
             _ if !sent => Failing::NotSent,
             _ => Failing::NoAnswer,
         };
-        let open = sent && self.nature != Nature::Read;
+        let after = self.after(failing);
         let api = self.api();
         let words = what.words();
-        let (kind, message) = match (open, what) {
+        let (kind, message) = match (after.open, what) {
             (true, _) => (
                 FailureKind::OutcomeUnknown,
                 format!("{api} may have carried this out, and no answer tells: {words}"),
@@ -204,9 +206,32 @@ impl Judge<'_> {
             }
         };
         let mut failed = self.failed(kind, &message);
-        failed.retryable = may_repeat(self.nature, failing);
+        failed.retryable = after.again;
         failed.upstream = status.map(|status| reply(status, Value::Null));
-        Setback { failing, failed, asked: None, open }
+        Setback { after, failed, asked: None }
+    }
+
+    fn after(&self, failing: Failing) -> After {
+        after(self.nature, failing, self.upstream.one_state)
+    }
+
+    /// Whether a success says of itself that it is none.
+    fn says_error(&self, payload: &Payload) -> bool {
+        let Some(rule) = &self.upstream.error_when else { return false };
+        match payload {
+            Payload::Value(value) | Payload::Parts { value, .. } => rule.is_error(value),
+            Payload::Empty | Payload::Bytes { .. } => false,
+        }
+    }
+
+    /// A success that says of itself that it is none.
+    fn says_no(&self, response: &Response, body: Value) -> Setback {
+        let status = response.status;
+        let message =
+            format!("{} answered {}, and its body says that it failed", self.api(), shown(status));
+        let mut setback = self.last(&message, Some(status));
+        setback.failed.upstream = Some(reply(status, self.bounded(body)));
+        setback
     }
 
     fn too_large(&self, status: StatusCode) -> Setback {
@@ -240,14 +265,27 @@ impl Judge<'_> {
             message = format!("{message} with the fault {}: {}", fault.code, fault.reason);
         }
         let mut failed = self.failed(kind, &message);
-        failed.retryable = may_repeat(self.nature, failing);
+        let after = self.after(failing);
+        failed.retryable = after.again;
         failed.upstream = Some(UpstreamReply {
             status: status.as_u16(),
             body: self.bounded(body),
             fault: fault.map(|fault| self.fault(fault)),
         });
-        let asked = retry_after(&response.headers, (self.upstream.clock)());
-        Setback { failing, failed, asked, open: false }
+        Setback { after, failed, asked: self.asked(status, &response.headers) }
+    }
+
+    /// How long an answer asks to wait; a limit that is used up asks until it is full again.
+    pub(super) fn asked(&self, status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+        let now = (self.upstream.clock)();
+        retry_after(headers, now).or_else(|| {
+            if status != StatusCode::TOO_MANY_REQUESTS {
+                return None;
+            }
+            let limits = announced(headers, &self.upstream.limits_read, now);
+            let used_up = limits.iter().filter(|limit| limit.remaining == 0);
+            used_up.map(|limit| limit.reset).max()
+        })
     }
 
     /// What a status that says no means, and what to do about it.
@@ -294,7 +332,7 @@ impl Judge<'_> {
     fn last(&self, message: &str, status: Option<StatusCode>) -> Setback {
         let mut failed = self.failed(FailureKind::UpstreamError, message);
         failed.upstream = status.map(|status| reply(status, Value::Null));
-        Setback { failing: Failing::Final, failed, asked: None, open: false }
+        Setback { after: self.after(Failing::Final), failed, asked: None }
     }
 
     /// A redirect that is not followed.

@@ -34,7 +34,7 @@ fn next_of(mut text: &str) -> Option<String> {
 }
 
 /// Where the text has that character outside of quotes, or where it ends (RFC 9110 §5.6.4).
-fn unquoted(text: &str, wanted: char) -> usize {
+pub(super) fn unquoted(text: &str, wanted: char) -> usize {
     let mut quoted = false;
     let mut escaped = false;
     for (at, c) in text.char_indices() {
@@ -78,7 +78,7 @@ pub(super) fn follow(
         .map_err(|_| "the URL of the next page cannot be read".to_owned())?;
     url.set_fragment(None);
     let same_origin = url.origin() == from.target.url.origin() && upstream.hosts.allow(&url);
-    let base = upstream.base.path().trim_end_matches('/');
+    let base = upstream.bases[from.target.at].url.path().trim_end_matches('/');
     let below =
         url.path().strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if !same_origin || !below || !url.username().is_empty() || url.password().is_some() {
@@ -86,9 +86,11 @@ pub(super) fn follow(
         return Err(format!("the next page is at {to}, and not below the API's base URL"));
     }
     let shown = upstream.redactor.text(url.as_str()).into_owned();
-    let target = Target { url, shown, ..from.target.clone() };
+    // It is at this address and no other.
+    let target = Target { url, shown, part: None, ..from.target.clone() };
     let redactor = from.redactor.clone();
-    Ok(Prepared { call: from.call.clone(), target, redactor, shown: None })
+    let (call, key) = (from.call.clone(), from.key.clone());
+    Ok(Prepared { call, target, redactor, shown: None, key })
 }
 
 #[cfg(test)]

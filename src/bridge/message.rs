@@ -43,28 +43,30 @@ impl Message {
         Some(Self { operation: Arc::clone(operation), arguments: arguments.clone(), enclosure })
     }
 
-    /// Builds the request for this moment.
+    /// Builds the request for this moment, to that base URL.
     pub(super) fn request(
         &self,
         upstream: &Upstream,
+        at: usize,
     ) -> Result<Result<Request, EncodeError>, NoRandomness> {
-        self.built(upstream, &self.enclosure)
+        self.built(upstream, at, &self.enclosure)
     }
 
     /// The request as it may be seen: built without the secrets, so that it does not depend on
     /// their being recognised.
     pub(super) fn shown(&self, upstream: &Upstream) -> Option<Request> {
-        self.built(upstream, &self.enclosure.shown(REDACTED)).ok()?.ok()
+        self.built(upstream, 0, &self.enclosure.shown(REDACTED)).ok()?.ok()
     }
 
     fn built(
         &self,
         upstream: &Upstream,
+        at: usize,
         enclosure: &Enclosure,
     ) -> Result<Result<Request, EncodeError>, NoRandomness> {
         let random = (upstream.random)().ok_or(NoRandomness)?;
         let now = (upstream.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let moment = Moment { now, random, to: upstream.base.as_str() };
+        let moment = Moment { now, random, to: upstream.bases[at].url.as_str() };
         Ok(self.operation.binding.enclose(&self.arguments, enclosure, &moment))
     }
 

@@ -30,27 +30,41 @@
 //! | `link` | the next page, by the URL that the upstream names |
 //! | `retry`, `retry_after` | what may be repeated, and when |
 //! | `judge` | what an answer means |
+//! | `key` | by what an API tells repetitions |
+//! | `limiter` | when a request may start: declared, announced and learned limits, whose turn it is |
+//! | `gate` | the limiter's clock, and those who wait |
+//! | `budget` | how many repetitions an API may be sent |
+//! | `breaker` | whether a host is asked at all |
+//! | `traffic` | what all calls of an API have in common |
+//! | `recovery` | what an API declares of all that |
 //! | `engine` | the course of a call: attempts, waits, the deadline, cancellation |
 //! | `attempt`, `report` | what is recorded, and what is reported |
 
 mod address;
 mod attempt;
 mod breakage;
+mod breaker;
+mod budget;
 mod client;
 mod credential;
 mod digest;
 mod engine;
 mod exchange;
+mod gate;
 mod judge;
+mod key;
+mod limiter;
 mod link;
 mod message;
 mod prepare;
+mod recovery;
 mod redirect;
 mod report;
 mod retry;
 mod retry_after;
 mod sent;
 mod tls;
+mod traffic;
 mod uploads;
 mod upstream;
 
@@ -61,9 +75,14 @@ pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
 pub use client::http_client;
 pub use credential::{ApiKeyAt, Credential, Credentials};
 pub use digest::Digest;
-pub use engine::{Next, execute, execute_pages};
+pub use engine::{Next, Within, execute, execute_pages};
+pub use gate::{Gate, Standing};
+pub use limiter::headers::{LimitHeaders, LimitsRead};
+pub use limiter::{Limits, Rate};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};
+pub use recovery::{ErrorRule, Recovery};
 pub use report::{Failed, FailureKind, Outcome, Report, UpstreamReply};
 pub use tls::{Identity as ClientIdentity, Tls};
+pub use traffic::Traffic;
 pub use uploads::{FileRead, Uploads, note_files};
 pub use upstream::{HeaderText, Redirects, Upstream, UpstreamConfig, UpstreamError};

@@ -9,12 +9,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
-use tollbridge_operation::{ApiName, Call, CallId, EncodeError, Request};
+use tollbridge_operation::{ApiName, Call, CallId, Effect, EncodeError, Request};
 use url::Url;
 
 use super::address;
 use super::credential::{self, Additions, Unauthenticated};
 use super::digest::Digest;
+use super::key;
 use super::message::Message;
 use super::uploads;
 use super::upstream::{Upstream, is_of_the_connection};
@@ -72,6 +73,8 @@ pub struct Prepared {
     pub(super) redactor: Arc<Redactor>,
     /// The body as it may be seen, where it holds secrets.
     pub(super) shown: Option<Bytes>,
+    /// The key by which the API tells repetitions of this call.
+    pub(super) key: Option<String>,
 }
 
 /// A request, and where it goes. A redirect makes another one of it.
@@ -90,6 +93,19 @@ pub(super) struct Target {
     pub(super) digest: Option<Arc<Digest>>,
     /// The URL as it may be seen.
     pub(super) shown: String,
+    /// Under which of the upstream's base URLs it is.
+    pub(super) at: usize,
+    /// What of the URL is the operation's; `None` where it is at one address only.
+    pub(super) part: Option<Arc<Part>>,
+}
+
+/// What of a URL comes after a base URL.
+pub(super) struct Part {
+    path: String,
+    /// The query of the binding's, without what a credential's name belongs to.
+    query: Option<String>,
+    /// The query that proves who we are.
+    credentials: Vec<(String, String)>,
 }
 
 /// A request as it may be seen: every secret in it is redacted.
@@ -116,15 +132,22 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
     let message = Message::of(upstream, &call.operation, &arguments, security);
     let request = match &message {
         None => call.operation.binding.encode(&arguments)?,
-        Some(message) => message.request(upstream).map_err(|_| PrepareError::Randomness)??,
+        Some(message) => message.request(upstream, 0).map_err(|_| PrepareError::Randomness)??,
     };
     let credentials = credentials.map_err(|problem| match problem {
         Unauthenticated::Missing(schemes) => PrepareError::NoCredential { api: api(), schemes },
         Unauthenticated::Unusable(reason) => PrepareError::Credential { api: api(), reason },
     })?;
     let digest = credentials.digest.clone();
-    let (url, shown) = address(upstream, &request, &credentials)?;
-    let headers = headers(upstream, &request, credentials)?;
+    let part = Part::of(&request, &credentials);
+    let (url, shown) = part.address(upstream, 0)?;
+    let mut headers = headers(upstream, &request, credentials)?;
+    let key = match &upstream.idempotency_key {
+        Some(name) if call.operation.effect != Effect::Read => {
+            Some(key::put(name, call, &mut headers))
+        }
+        _ => None,
+    };
     let confidential = message.as_ref().is_some_and(Message::is_confidential);
     let seen = message.as_ref().filter(|_| confidential).map(|message| {
         let body = message.shown(upstream).and_then(|request| request.body);
@@ -139,42 +162,54 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
         confidential,
         digest,
         shown,
+        at: 0,
+        part: Some(Arc::new(part)),
     };
     let redactor = Arc::clone(&upstream.redactor);
-    Ok(Prepared { call: call.id.clone(), target, redactor, shown: seen })
+    Ok(Prepared { call: call.id.clone(), target, redactor, shown: seen, key })
 }
 
-/// The URL, and the URL as it may be seen. The latter is built without the credentials, so
-/// that it does not depend on their being recognised.
-fn address(
-    upstream: &Upstream,
-    request: &Request,
-    credentials: &Additions,
-) -> Result<(Url, String), PrepareError> {
-    // As with headers: an argument that a credential's name belongs to does not go out.
-    let own = request.query.as_deref().map(|query| free(query.split('&'), &credentials.query));
-    let own = own.map(|pairs| pairs.join("&")).filter(|query| !query.is_empty());
-    let own = own.as_deref();
-    let added: Vec<String> =
-        credentials.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let whole: Vec<&str> = own.into_iter().chain(added.iter().map(String::as_str)).collect();
-    let join = |query: &[&str]| {
-        address::join(&upstream.base, &request.path, query)
-            .map_err(|reason| PrepareError::Address { reason })
-    };
-    let url = join(&whole)?;
-    if !upstream.hosts.allow(&url) {
-        return Err(PrepareError::Address { reason: "its host is not one that is configured" });
+impl Target {
+    /// The same request under another of the upstream's base URLs.
+    pub(super) fn moved(&self, upstream: &Upstream, at: usize) -> Option<Self> {
+        let (url, shown) = self.part.as_ref()?.address(upstream, at).ok()?;
+        Some(Self { url, shown, at, ..self.clone() })
     }
-    let bare = if credentials.query.is_empty() { None } else { Some(join(own.as_slice())?) };
-    let mut shown = upstream.redactor.text(bare.as_ref().unwrap_or(&url).as_str()).into_owned();
-    for (name, _) in &credentials.query {
-        shown.push(if shown.contains('?') { '&' } else { '?' });
-        shown.push_str(name);
-        shown.push('=');
-        shown.push_str(REDACTED);
+}
+
+impl Part {
+    fn of(request: &Request, credentials: &Additions) -> Self {
+        // As with headers: an argument that a credential's name belongs to does not go out.
+        let own = request.query.as_deref().map(|query| free(query.split('&'), &credentials.query));
+        let own = own.map(|pairs| pairs.join("&")).filter(|query| !query.is_empty());
+        Self { path: request.path.clone(), query: own, credentials: credentials.query.clone() }
     }
-    Ok((url, shown))
+
+    /// The URL, and the URL as it may be seen. The latter is built without the credentials, so
+    /// that it does not depend on their being recognised.
+    fn address(&self, upstream: &Upstream, at: usize) -> Result<(Url, String), PrepareError> {
+        let own = self.query.as_deref();
+        let added: Vec<String> =
+            self.credentials.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let whole: Vec<&str> = own.into_iter().chain(added.iter().map(String::as_str)).collect();
+        let join = |query: &[&str]| {
+            address::join(&upstream.bases[at].url, &self.path, query)
+                .map_err(|reason| PrepareError::Address { reason })
+        };
+        let url = join(&whole)?;
+        if !upstream.hosts.allow(&url) {
+            return Err(PrepareError::Address { reason: "its host is not one that is configured" });
+        }
+        let bare = if added.is_empty() { None } else { Some(join(own.as_slice())?) };
+        let mut shown = upstream.redactor.text(bare.as_ref().unwrap_or(&url).as_str()).into_owned();
+        for (name, _) in &self.credentials {
+            shown.push(if shown.contains('?') { '&' } else { '?' });
+            shown.push_str(name);
+            shown.push('=');
+            shown.push_str(REDACTED);
+        }
+        Ok((url, shown))
+    }
 }
 
 /// Fixed headers, then the credentials', then the binding's where the name is still free.
@@ -254,6 +289,11 @@ impl Prepared {
     /// The URL, redacted.
     pub fn url(&self) -> &str {
         &self.target.shown
+    }
+
+    /// The key by which the API tells repetitions of the call.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// The request as it may be seen.

@@ -79,6 +79,10 @@ pub enum FailureKind {
     OutcomeUnknown,
     /// The upstream's limit, which cannot be waited for.
     RateLimited,
+    /// Too many wait for the upstream already.
+    Overloaded,
+    /// Not sent, because the upstream was failing.
+    CircuitOpen,
     /// The answer is larger than was allowed.
     ResponseTooLarge,
     /// The client gave up.

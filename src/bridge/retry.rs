@@ -1,8 +1,10 @@
-//! What may be repeated, and when. The only place that decides either.
+//! What may be repeated, where, and when. The only place that decides any of it.
 //!
 //! RFC 9110 §9.2.2: a client repeats a request by itself only where it is idempotent, or
-//! where it knows that nothing was done. Waits grow exponentially with full jitter, so that
-//! clients that failed together do not come back together.
+//! where it knows that nothing was done. At another address, which may not know of what the
+//! first one did, only a read, what carries a key, or what was never sent is repeated, unless
+//! the configuration says that the two are one. Waits grow exponentially with full jitter, so
+//! that clients that failed together do not come back together.
 
 use std::time::Duration;
 
@@ -25,14 +27,17 @@ pub(super) enum Nature {
     Read,
     /// The same as doing it once.
     Idempotent,
+    /// The same, wherever: the API tells repetitions by the key that they carry.
+    Keyed,
     /// Perhaps its effect twice.
     Once,
 }
 
 impl Nature {
-    pub(super) fn of(operation: &Operation) -> Self {
+    pub(super) fn of(operation: &Operation, key: Option<&str>) -> Self {
         match operation.effect {
             Effect::Read => Self::Read,
+            Effect::Write | Effect::Destructive if key.is_some() => Self::Keyed,
             Effect::Write | Effect::Destructive if operation.idempotent => Self::Idempotent,
             Effect::Write | Effect::Destructive => Self::Once,
         }
@@ -58,18 +63,44 @@ pub(super) enum Failing {
     Final,
 }
 
-/// Whether the request may be sent again.
-pub(super) fn may_repeat(nature: Nature, failing: Failing) -> bool {
+/// What a failure leaves to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct After {
+    /// Whether the request may be sent again to the same address.
+    pub(super) again: bool,
+    /// Whether it may be sent to another one.
+    pub(super) elsewhere: bool,
+    /// Whether it may have had an effect that no answer tells of.
+    pub(super) open: bool,
+}
+
+/// What a failure of a request of that nature leaves to do. `one_state` is whether all addresses
+/// of the API know of what was done at any.
+pub(super) fn after(nature: Nature, failing: Failing, one_state: bool) -> After {
+    let elsewhere = match nature {
+        Nature::Read | Nature::Keyed => true,
+        Nature::Idempotent => one_state,
+        Nature::Once => false,
+    };
     match failing {
-        Failing::NotSent | Failing::Status(StatusCode::TOO_MANY_REQUESTS) => true,
-        Failing::NoAnswer
-        | Failing::Status(
+        Failing::NotSent => After { again: true, elsewhere: true, open: false },
+        Failing::NotTrusted => After { again: false, elsewhere: true, open: false },
+        // It says that nothing was done; and another address would count for the same limit.
+        Failing::Status(StatusCode::TOO_MANY_REQUESTS) => {
+            After { again: true, elsewhere: false, open: false }
+        }
+        Failing::Status(
             StatusCode::INTERNAL_SERVER_ERROR
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT,
-        ) => nature.may_be_done_twice(),
-        Failing::NotTrusted | Failing::Status(_) | Failing::Final => false,
+        ) => After { again: nature.may_be_done_twice(), elsewhere, open: false },
+        Failing::NoAnswer => {
+            After { again: nature.may_be_done_twice(), elsewhere, open: nature != Nature::Read }
+        }
+        Failing::Status(_) | Failing::Final => {
+            After { again: false, elsewhere: false, open: false }
+        }
     }
 }
 
@@ -89,31 +120,44 @@ pub(super) fn wait(
 mod tests {
     use super::*;
 
+    /// `again`, `elsewhere`, `open` as letters, or dots.
+    fn shown(after: After) -> String {
+        [(after.again, 'a'), (after.elsewhere, 'e'), (after.open, 'o')]
+            .map(|(is, letter)| if is { letter } else { '.' })
+            .into_iter()
+            .collect()
+    }
+
     #[test]
-    fn what_may_be_repeated_is_a_table() {
+    fn what_a_failure_leaves_to_do_is_a_table() {
         use Failing::{Final, NoAnswer, NotSent, NotTrusted};
         let status = |code| Failing::Status(StatusCode::from_u16(code).expect("a status"));
-        // (what failed, read, idempotent, once)
-        for (failing, read, idempotent, once) in [
-            (NotSent, true, true, true),
-            (NotTrusted, false, false, false),
-            (NoAnswer, true, true, false),
-            (status(429), true, true, true),
-            (status(500), true, true, false),
-            (status(502), true, true, false),
-            (status(503), true, true, false),
-            (status(504), true, true, false),
-            (status(400), false, false, false),
-            (status(401), false, false, false),
-            (status(404), false, false, false),
-            (status(409), false, false, false),
-            (status(501), false, false, false),
-            (status(505), false, false, false),
-            (Final, false, false, false),
+        // (what failed, read, keyed, idempotent, idempotent where addresses are one, once)
+        for (failing, expected) in [
+            (NotSent, ["ae.", "ae.", "ae.", "ae.", "ae."]),
+            (NotTrusted, [".e.", ".e.", ".e.", ".e.", ".e."]),
+            (NoAnswer, ["ae.", "aeo", "a.o", "aeo", "..o"]),
+            (status(429), ["a..", "a..", "a..", "a..", "a.."]),
+            (status(500), ["ae.", "ae.", "a..", "ae.", "..."]),
+            (status(502), ["ae.", "ae.", "a..", "ae.", "..."]),
+            (status(503), ["ae.", "ae.", "a..", "ae.", "..."]),
+            (status(504), ["ae.", "ae.", "a..", "ae.", "..."]),
+            (status(400), ["..."; 5]),
+            (status(401), ["..."; 5]),
+            (status(404), ["..."; 5]),
+            (status(409), ["..."; 5]),
+            (status(501), ["..."; 5]),
+            (status(505), ["..."; 5]),
+            (Final, ["..."; 5]),
         ] {
-            assert_eq!(may_repeat(Nature::Read, failing), read, "read, {failing:?}");
-            assert_eq!(may_repeat(Nature::Idempotent, failing), idempotent, "{failing:?}");
-            assert_eq!(may_repeat(Nature::Once, failing), once, "once, {failing:?}");
+            let found = [
+                after(Nature::Read, failing, false),
+                after(Nature::Keyed, failing, false),
+                after(Nature::Idempotent, failing, false),
+                after(Nature::Idempotent, failing, true),
+                after(Nature::Once, failing, true),
+            ];
+            assert_eq!(found.map(shown), expected.map(str::to_owned), "{failing:?}");
         }
     }
 

@@ -12,10 +12,15 @@ use http::{HeaderName, HeaderValue};
 use tollbridge_operation::{ApiName, Enclosure, Operation};
 use url::Url;
 
-use super::address::Hosts;
+use arc_swap::ArcSwap;
+
+use super::address::{self, Hosts};
 use super::client;
 use super::credential::{self, Credentials, Given};
+use super::limiter::headers::LimitsRead;
+use super::recovery::{ErrorRule, Recovery};
 use super::tls::{self, Tls};
+use super::traffic::Traffic;
 use super::uploads::Uploads;
 use crate::secret::{Redactor, Secret};
 
@@ -47,6 +52,8 @@ pub struct UpstreamConfig {
     pub tls: Tls,
     /// Where files are that arguments may name.
     pub uploads: Option<Uploads>,
+    /// What is done where it fails.
+    pub recovery: Recovery,
 }
 
 /// The value of a fixed header.
@@ -118,7 +125,15 @@ pub enum UpstreamError {
 /// An API that can be called. It holds the connections to it.
 pub struct Upstream {
     pub(super) api: ApiName,
-    pub(super) base: Url,
+    /// Where its operations are: the first one, and what stands in for it, in order.
+    pub(super) bases: Vec<Base>,
+    /// Whether whatever is done at one of them is known at all.
+    pub(super) one_state: bool,
+    /// The header by which the API tells repetitions.
+    pub(super) idempotency_key: Option<HeaderName>,
+    pub(super) error_when: Option<ErrorRule>,
+    pub(super) limits_read: LimitsRead,
+    traffic: ArcSwap<Traffic>,
     pub(super) hosts: Hosts,
     pub(super) credentials: Credentials,
     /// Whether connections present a certificate.
@@ -140,14 +155,31 @@ pub struct Upstream {
     pub(super) random: fn() -> Option<[u8; 32]>,
 }
 
+/// A base URL.
+#[derive(Debug, Clone)]
+pub(super) struct Base {
+    pub(super) url: Url,
+    /// Scheme, host and port: what fails together.
+    pub(super) origin: String,
+}
+
+impl Base {
+    fn new(url: Url) -> Self {
+        Self { origin: address::origin(&url).to_owned(), url }
+    }
+}
+
 impl Upstream {
     /// Checks the configuration and makes a client for it. Connects to nothing.
     pub fn new(config: UpstreamConfig, redactor: Arc<Redactor>) -> Result<Self, UpstreamError> {
         let UpstreamConfig { api, base_url, .. } = config;
-        if let Err(reason) = check_base(&base_url) {
+        let recovery = config.recovery;
+        let mut bases = vec![Base::new(base_url)];
+        bases.extend(recovery.fallback_urls.into_iter().map(Base::new));
+        if let Some(reason) = bases.iter().find_map(|base| check_base(&base.url).err()) {
             return Err(UpstreamError::BaseUrl { api, reason });
         }
-        let hosts = match Hosts::new(&base_url, &config.hosts) {
+        let hosts = match Hosts::new(bases.iter().map(|base| &base.url), &config.hosts) {
             Ok(hosts) => hosts,
             Err(host) => return Err(UpstreamError::Host { api, host }),
         };
@@ -162,18 +194,21 @@ impl Upstream {
             return Err(UpstreamError::Credential { api, reason });
         }
         // Reading the machine's certificates takes a while, and a redirect could lead to https.
-        let tls = if base_url.scheme() == "https" || !config.hosts.is_empty() {
-            config.tls.config()
-        } else {
-            tls::none()
-        };
+        let is_https = bases.iter().any(|base| base.url.scheme() == "https");
+        let tls =
+            if is_https || !config.hosts.is_empty() { config.tls.config() } else { tls::none() };
         let client = match tls.and_then(|tls| client::build(config.attempt_timeout, tls)) {
             Ok(client) => client,
             Err(reason) => return Err(UpstreamError::Client { api, reason }),
         };
         Ok(Self {
             api,
-            base: base_url,
+            bases,
+            one_state: recovery.one_state,
+            idempotency_key: recovery.idempotency_key,
+            error_when: recovery.error_when,
+            limits_read: recovery.limits_read,
+            traffic: ArcSwap::new(recovery.traffic),
             hosts,
             credentials: config.credentials,
             has_certificate: config.tls.identity.is_some(),
@@ -209,7 +244,23 @@ impl Upstream {
 
     /// The URL under which its operations are.
     pub fn base(&self) -> &str {
-        self.base.as_str()
+        self.bases[0].url.as_str()
+    }
+
+    /// What its calls and those of other upstreams of the same API have in common.
+    pub fn traffic(&self) -> Arc<Traffic> {
+        self.traffic.load_full()
+    }
+
+    /// Takes the place of an older upstream of the same API: what was learned of the API, and
+    /// who waits for it, is kept.
+    pub fn succeed(&self, older: &Self) {
+        let kept = older.traffic.load_full();
+        let own = self.traffic.load_full();
+        if !Arc::ptr_eq(&kept, &own) {
+            kept.go_by(&own);
+            self.traffic.store(kept);
+        }
     }
 
     /// The security schemes for which the operation lacks a credential: none where it can be
@@ -246,7 +297,7 @@ fn check_base(url: &Url) -> Result<(), &'static str> {
     if url.fragment().is_some() {
         return Err("has a fragment, which is never sent");
     }
-    super::address::join(url, "", &[]).map(drop)
+    address::join(url, "", &[]).map(drop)
 }
 
 fn fixed_header(name: &HeaderName, text: &HeaderText) -> Result<HeaderValue, &'static str> {

@@ -15,7 +15,7 @@ use super::load::Config;
 use super::located::Located;
 use super::model::{Api, Auth, Settlement, Tls};
 use super::tool::{Argument, PageKind, Pages, Tool};
-use super::values::{ArgumentPath, HeaderText, Literal, Period, Selector};
+use super::values::{ArgumentPath, BaseUrl, HeaderText, Literal, Period, Selector};
 use crate::secret::{SecretError, SecretRef};
 
 /// Adds what is wrong to `found`.
@@ -162,6 +162,7 @@ impl Checks<'_> {
         }
         self.nonzero("timeout", api.timeout.as_ref());
         self.nonzero("attempt_timeout", api.attempt_timeout.as_ref());
+        self.recovery(api);
         if let Some(size) = &api.max_response
             && size.0 == 0
         {
@@ -174,8 +175,54 @@ impl Checks<'_> {
             let label = format!("the whole call ends after {}", Period(api.timeout()));
             self.error(codes::TIMEOUTS, attempt.span(), message, label);
         }
-        if let Some(url) = &api.base_url
-            && url.as_url().scheme() == "http"
+        if let Some(url) = &api.base_url {
+            self.plain_http(api, url);
+        }
+    }
+
+    fn recovery(&mut self, api: &Api) {
+        if let Some(key) = &api.idempotency_key {
+            self.header_name(key);
+        }
+        if let Some(headers) = &api.rate_limit_headers {
+            let names = [&headers.limit, &headers.remaining, &headers.reset];
+            names.into_iter().flatten().for_each(|name| self.header_name(name));
+            if headers.ignored != (headers.remaining.is_none() && headers.reset.is_none())
+                || headers.remaining.is_some() != headers.reset.is_some()
+            {
+                let message = "`rate_limit_headers` names no limit";
+                let label = "needs `remaining` and `reset`, or `ignored = true` alone";
+                self.error(codes::BOUNDS, headers.span(), message, label);
+            }
+        }
+        if api.fallback_writes && api.fallback_urls.is_empty() {
+            let message = "`fallback_writes` means nothing without `fallback_urls`";
+            let span = api.spec.span();
+            self.error(codes::BOUNDS, span, message, "this API has one address only");
+        }
+        for url in &api.fallback_urls {
+            self.plain_http(api, url);
+        }
+    }
+
+    fn header_name(&mut self, name: &Located<String>) {
+        match HeaderName::try_from(name.as_str()) {
+            Err(_) => {
+                let label = "expected a header's name (RFC 9110 §5.1)";
+                let message = format!("`{name}` is no header");
+                self.error(codes::HEADER, name.span(), message, label);
+            }
+            Ok(parsed) if OWN_HEADERS.contains(&parsed.as_str()) => {
+                let message = format!("`{name}` cannot be it");
+                self.error(codes::HEADER, name.span(), message, "every request sets its own");
+            }
+            Ok(_) => {}
+        }
+    }
+
+    /// Credentials in the open.
+    fn plain_http(&mut self, api: &Api, url: &Located<BaseUrl>) {
+        if url.as_url().scheme() == "http"
             && !is_loopback(url.as_url())
             && (api.auth.is_some() || !api.credentials.is_empty())
         {

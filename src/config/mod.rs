@@ -20,6 +20,7 @@ mod load;
 mod located;
 mod masks;
 mod model;
+mod recovery;
 mod schema;
 mod tool;
 mod values;
@@ -34,11 +35,12 @@ pub use model::{
     Api, Audit, Auth, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
     Settlement, Stale, Tls, accepted_copy,
 };
+pub use recovery::LimitHeaders;
 pub use schema::schema;
 pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
 pub use values::{
     ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,
-    Pattern, Period, Pointer, ReferenceTo, Selector, Size, StorePath,
+    Pattern, Period, Pointer, Rate, ReferenceTo, Selector, Size, StorePath,
 };
 
 #[cfg(test)]

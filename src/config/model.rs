@@ -5,6 +5,7 @@
 //! format that this version does not act on are not here: see `later`.
 
 use std::ffi::OsStr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,10 +14,11 @@ use serde::{Deserialize, Deserializer, de};
 use tollbridge_operation::{ApiKeyPlace, ApiName, Identity};
 
 use super::located::{Keyed, Located};
+use super::recovery::LimitHeaders;
 use super::tool::Tool;
 use super::values::{
-    BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal, Origin, Period, ReferenceTo,
-    Selector, Size, StorePath,
+    BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal, Origin, Period, Rate,
+    ReferenceTo, Selector, Size, StorePath,
 };
 use crate::secret::SecretRef;
 
@@ -259,6 +261,23 @@ pub struct Api {
     pub files: Option<Located<String>>,
     /// The most bytes of the files that one call sends so, together. By default 8MiB.
     pub max_upload: Option<Located<Size>>,
+    /// How many requests the API is sent in a time, retries among them.
+    pub rate_limit: Option<Located<Rate>>,
+    /// How many requests to the API are under way at once.
+    pub max_concurrency: Option<Located<NonZeroU32>>,
+    /// The headers in which the API announces its limit, beside those in common use.
+    pub rate_limit_headers: Option<Located<LimitHeaders>>,
+    /// The header by which the API tells a repetition from a call of its own.
+    pub idempotency_key: Option<Located<String>>,
+    /// Which answers say that they failed though their status does not: a JMESPath expression.
+    pub error_when: Option<Located<String>>,
+    /// Where else the API is, in the order in which it is asked there.
+    #[serde(default)]
+    pub fallback_urls: Vec<Located<BaseUrl>>,
+    /// Whether what is done at one of its URLs is known at all, so that a write which may be done
+    /// twice may be repeated at another.
+    #[serde(default)]
+    pub fallback_writes: bool,
 }
 
 impl Api {

@@ -168,7 +168,7 @@ fn all_unknown_keys_are_reported_at_once() {
 fn keys_that_are_not_acted_on_are_refused() {
     insta::assert_snapshot!(refused(
         "budget = []\nsafety = {}\n[server]\ndiscovery = true\n[server.auth]\njwt = {}\n[audit]\nstore = \"postgres://h/db\"\n\
-         [api.shop]\nspec = \"a\"\nrate_limit = \"20/s\"\ndiscover = [\"*\"]\nauth = { kind = \"oauth2\", username = \"a\", password = \"env:B\" }\n\
+         [api.shop]\nspec = \"a\"\nresolver = \"127.0.0.1:53\"\ndiscover = [\"*\"]\nauth = { kind = \"oauth2\", username = \"a\", password = \"env:B\" }\n\
          [[tool]]\napi = \"shop\"\noperation = \"a\"\nbudget = []\nwhen = {}\ncalls = { limit = 1, per = \"1m\", by = \"all\" }\n"
     ));
 }
@@ -316,6 +316,15 @@ fn values_have_one_form() {
     }
     for bad in ["", "10", "s", "1.5h", "-1s", "10 s", "1w", "99999999999999999999s", "36526d"] {
         assert!(bad.parse::<Period>().is_err(), "{bad}");
+    }
+    for (text, limit, seconds) in
+        [("20/s", 20, 1), ("1000/h", 1000, 3600), ("100/10s", 100, 10), ("5/m", 5, 60)]
+    {
+        let per = Duration::from_secs(seconds);
+        assert_eq!(text.parse::<Rate>().unwrap(), Rate { limit, per }, "{text}");
+    }
+    for bad in ["20", "0/s", "/s", "20/", "20/0s", "-1/s", "1.5/s", "20 /s", "20/w", "100001/s"] {
+        assert!(bad.parse::<Rate>().is_err(), "{bad}");
     }
     for (text, bytes) in
         [("100B", 100), ("1MiB", 1 << 20), ("8MB", 8_000_000), ("512KiB", 512 << 10)]

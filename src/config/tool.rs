@@ -12,7 +12,7 @@ use super::decimal::Decimal;
 use super::located::{Keyed, Located};
 use super::values::{
     ApiNameSchema, ArgumentPath, ArgumentSchema, Literal, Money, Pattern, Period, Pointer,
-    PointerSchema, Selector, Size, ToolNameSchema,
+    PointerSchema, Rate, Selector, Size, ToolNameSchema,
 };
 
 /// `[[tool]]`: an operation that agents may call, within rules.
@@ -56,6 +56,10 @@ pub struct Tool {
     /// Whether doing it twice is the same as doing it once, where method and description
     /// do not say it.
     pub idempotent: Option<Located<bool>>,
+    /// How many requests its calls send in a time, beside the limit of the API.
+    pub rate_limit: Option<Located<Rate>>,
+    /// How many requests of its calls are under way at once.
+    pub max_concurrency: Option<Located<NonZeroU32>>,
     /// How answers come in pages, which one call then reads together.
     pub pages: Option<Located<Pages>>,
     /// What is shown of answers.

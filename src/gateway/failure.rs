@@ -105,6 +105,8 @@ impl Failure {
             FailureKind::UpstreamTimeout => ErrorCode::UpstreamTimeout,
             FailureKind::OutcomeUnknown => ErrorCode::OutcomeUnknown,
             FailureKind::RateLimited => ErrorCode::RateLimited,
+            FailureKind::Overloaded => ErrorCode::Overloaded,
+            FailureKind::CircuitOpen => ErrorCode::CircuitOpen,
             FailureKind::ResponseTooLarge => ErrorCode::ResponseTooLarge,
             FailureKind::Cancelled => ErrorCode::Cancelled,
             FailureKind::Stopped => ErrorCode::Stopped,

@@ -255,7 +255,8 @@ impl Gateway {
     }
 
     /// Swaps the toolbox. Calls in flight end on the old one.
-    pub async fn swap(&self, toolbox: Toolbox) {
+    pub async fn swap(&self, mut toolbox: Toolbox) {
+        toolbox.succeed(&self.inner.toolbox.load());
         let config = toolbox.config.clone();
         let tools = u32::try_from(toolbox.exposed().len()).unwrap_or(u32::MAX);
         self.inner.toolbox.store(Arc::new(toolbox));

@@ -95,6 +95,7 @@ impl AttemptLog for Attempts<'_> {
             method: start.method,
             wait_ms: millis(start.wait),
             why: Some(start.why),
+            idempotency_key: start.key,
         });
         let batch = Batch {
             guard: Some(self.guard.clone()),
@@ -124,6 +125,7 @@ impl AttemptLog for Attempts<'_> {
             n: end.n,
             status: end.status,
             error: end.error,
+            queued_ms: millis(end.queued),
             duration_ms: millis(end.duration),
             bytes: end.bytes,
         });

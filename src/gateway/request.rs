@@ -47,6 +47,9 @@ pub struct CallRequest {
     pub arguments: Map<String, Value>,
     /// `_meta["tollbridge/approval"]`: the hold that the caller says was approved.
     pub approval: Option<String>,
+    /// `_meta["tollbridge/idempotency-key"]`: what the caller names this call by, so that it is
+    /// done once however often it is made.
+    pub idempotency_key: Option<String>,
     /// `_meta["x402/payment"]`: the payment that it brings.
     pub payment: Option<Value>,
     /// The client's name and version, for the trail.

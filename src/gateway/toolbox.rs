@@ -10,7 +10,7 @@ use std::time::Duration;
 use tollbridge_operation::{Identity, digest_list};
 
 use super::request::Caller;
-use crate::bridge::Upstream;
+use crate::bridge::{Gate, Upstream};
 use crate::identity::Groups;
 use crate::safety::Rules;
 use crate::secret::Redactor;
@@ -62,6 +62,8 @@ pub struct Exposed {
     pub terms: Terms,
     /// Where its calls go.
     pub upstream: Arc<Upstream>,
+    /// The limits of its own, beside those of its API.
+    pub gate: Option<Arc<Gate>>,
     /// How long a whole call may take.
     pub timeout: Duration,
     /// The digest of the API's description.
@@ -143,6 +145,24 @@ impl Toolbox {
             exposed: parts.exposed,
             by_name,
             offers: Mutex::default(),
+        }
+    }
+
+    /// Takes the place of an older one: what was learned of the APIs, and who waits for them, is
+    /// kept.
+    pub fn succeed(&mut self, older: &Self) {
+        for exposed in &mut self.exposed {
+            let of_api = |old: &&Exposed| old.upstream.api() == exposed.upstream.api();
+            if let Some(old) = older.exposed.iter().find(of_api) {
+                exposed.upstream.succeed(&old.upstream);
+            }
+            let same = older.by_name.get(exposed.tool.name.as_str());
+            if let Some(kept) = same.and_then(|at| older.exposed[*at].gate.clone())
+                && let Some(gate) = &mut exposed.gate
+            {
+                kept.go_by(gate);
+                *gate = kept;
+            }
         }
     }
 

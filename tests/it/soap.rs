@@ -61,12 +61,14 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         max_response: 100_000,
         tls: tollbridge::bridge::Tls::default(),
         uploads: None,
+        recovery: tollbridge::bridge::Recovery::default(),
     };
     let exposed = Exposed {
         tool: Arc::new(tool),
         rules: Rules { tool: name, api, allow: None, deny: Vec::new(), hold: None, window: None },
         terms: Terms::Free,
         upstream: Arc::new(BridgeUpstream::new(config, Arc::clone(&redactor)).expect("an API")),
+        gate: None,
         timeout: Duration::from_secs(5),
         quarantined: false,
         spec: "sha256:warehouse".to_owned(),

@@ -24,6 +24,8 @@ pub struct Call {
     /// The operation's arguments: fixed and default values are in, names are the
     /// operation's own.
     pub arguments: Arguments,
+    /// The key that its caller gave it, by which the same call is known when it is made again.
+    pub key: Option<String>,
 }
 
 /// A call's name in the audit trail: a ULID, so that names sort by time.

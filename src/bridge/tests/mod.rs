@@ -2,6 +2,7 @@
 
 mod bounds;
 mod digest;
+mod flow;
 mod hostile;
 mod recovery;
 mod redirects;
@@ -120,6 +121,7 @@ pub(super) fn call(request: Request) -> Call {
         tool: ToolName::new("op").expect("a name"),
         operation: Arc::new(operation),
         arguments: Arguments::default(),
+        key: None,
     }
 }
 
@@ -145,6 +147,7 @@ pub(super) fn config(base: &str) -> UpstreamConfig {
         max_response: 100_000,
         tls: Tls::default(),
         uploads: None,
+        recovery: Recovery::default(),
     }
 }
 
@@ -198,9 +201,9 @@ pub(super) async fn go(upstream: &Upstream, call: &Call) -> (Report, Log) {
 pub(super) async fn go_within(upstream: &Upstream, call: &Call, time: Duration) -> (Report, Log) {
     let mut log = Log::default();
     let prepared = prepare(upstream, call).expect("a request");
-    let deadline = Instant::now() + time;
     let cancel = CancellationToken::new();
-    let report = run(call, &prepared, upstream, deadline, &cancel, &mut log).await;
+    let within = Within { deadline: Instant::now() + time, cancel: &cancel, gate: None };
+    let report = run(call, &prepared, upstream, within, &mut log).await;
     (report, log)
 }
 
@@ -231,5 +234,6 @@ fn a_call_can_be_carried_out_by_any_thread() {
     let (cancel, mut log) = (CancellationToken::new(), Log::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let _entered = runtime.enter();
-    is_send(run(&call, &prepared, &upstream, Instant::now(), &cancel, &mut log));
+    let within = Within { deadline: Instant::now(), cancel: &cancel, gate: None };
+    is_send(run(&call, &prepared, &upstream, within, &mut log));
 }

@@ -335,11 +335,19 @@ async fn cancelling_closes_the_connection() {
         let prepared = prepare(&upstream, &call).expect("a request");
         let (cancel, mut log) = (CancellationToken::new(), Log::default());
         let deadline = Instant::now() + Duration::from_secs(5);
-        let (report, ()) =
-            tokio::join!(run(&call, &prepared, &upstream, deadline, &cancel, &mut log), async {
+        let (report, ()) = tokio::join!(
+            run(
+                &call,
+                &prepared,
+                &upstream,
+                Within { deadline, cancel: &cancel, gate: None },
+                &mut log
+            ),
+            async {
                 server.until_seen(1).await;
                 cancel.cancel();
-            });
+            }
+        );
         let failed = failed(&report);
         assert_eq!((failed.kind, failed.retryable), (FailureKind::Cancelled, retryable));
         assert!(failed.message.contains(says), "{}", failed.message);
@@ -357,12 +365,20 @@ async fn cancelling_ends_a_wait() {
     let prepared = prepare(&upstream, &call).expect("a request");
     let (cancel, mut log) = (CancellationToken::new(), Log::default());
     let deadline = Instant::now() + Duration::from_secs(5);
-    let (report, ()) =
-        tokio::join!(run(&call, &prepared, &upstream, deadline, &cancel, &mut log), async {
+    let (report, ()) = tokio::join!(
+        run(
+            &call,
+            &prepared,
+            &upstream,
+            Within { deadline, cancel: &cancel, gate: None },
+            &mut log
+        ),
+        async {
             server.until_seen(1).await;
             tokio::time::sleep(Duration::from_millis(50)).await;
             cancel.cancel();
-        });
+        }
+    );
     assert_eq!(failed(&report).kind, FailureKind::Cancelled);
     assert!(report.upstream_time < Duration::from_secs(2));
     assert_eq!((log.started.len(), log.finished.len()), (0, 1));
@@ -384,7 +400,14 @@ async fn a_request_that_may_not_be_recorded_does_not_go_out() {
         let mut log = Log { refuse: Some(refusal), ..Log::default() };
         let deadline = Instant::now() + Duration::from_secs(5);
         let cancel = CancellationToken::new();
-        let report = run(&call, &prepared, &upstream, deadline, &cancel, &mut log).await;
+        let report = run(
+            &call,
+            &prepared,
+            &upstream,
+            Within { deadline, cancel: &cancel, gate: None },
+            &mut log,
+        )
+        .await;
         assert_eq!(failed(&report).kind, kind);
         assert_eq!((server.seen().len(), report.attempts), (1, 1));
         assert_eq!(log.finished.len(), 1);
@@ -400,7 +423,14 @@ async fn a_record_that_takes_too_long_stops_the_call_at_its_deadline() {
     let mut log = Log { slow: Duration::from_mins(1), ..Log::default() };
     let deadline = Instant::now() + Duration::from_millis(200);
     let cancel = CancellationToken::new();
-    let report = run(&call, &prepared, &upstream, deadline, &cancel, &mut log).await;
+    let report = run(
+        &call,
+        &prepared,
+        &upstream,
+        Within { deadline, cancel: &cancel, gate: None },
+        &mut log,
+    )
+    .await;
     assert_eq!(failed(&report).kind, FailureKind::UpstreamUnavailable);
     assert!(report.upstream_time < Duration::from_secs(2));
     assert_eq!((server.seen().len(), log.ends()), (1, vec![(Some(503), false), (None, true)]));

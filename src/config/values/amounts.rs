@@ -54,6 +54,35 @@ impl fmt::Display for Period {
 
 text_value!(Period, "Duration", "tollbridge-duration", "A duration: 500ms, 10s, 15m, 1h, 30d.");
 
+/// A number in a length of time: `"20/s"`, `"1000/h"`, `"100/10s"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rate {
+    /// How many; at least one.
+    pub limit: u32,
+    /// In which time; more than nothing.
+    pub per: Duration,
+}
+
+/// How many are counted one by one.
+const MOST: u32 = 100_000;
+
+impl FromStr for Rate {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let rate = || expected("a rate such as \"20/s\", \"1000/h\" or \"100/10s\"");
+        let (limit, per) = text.split_once('/').ok_or_else(rate)?;
+        let limit: u32 = limit.parse().map_err(|_| rate())?;
+        if !(1..=MOST).contains(&limit) {
+            return Err(expected("a rate of 1 to 100000 in its time"));
+        }
+        let one = if per.starts_with(|c: char| c.is_ascii_digit()) { "" } else { "1" };
+        let Period(per) = format!("{one}{per}").parse().map_err(|_| rate())?;
+        if per.is_zero() { Err(rate()) } else { Ok(Self { limit, per }) }
+    }
+}
+
+text_value!(Rate, "Rate", "tollbridge-rate", "A number in a time: 20/s, 1000/h, 100/10s.");
+
 /// A number of bytes: `"512KiB"`, `"8MiB"`, `"8MB"`, `"1GiB"`, `"100B"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(pub u64);

@@ -57,7 +57,7 @@ mod amounts;
 mod arguments;
 mod places;
 
-pub use amounts::{Money, Period, Size};
+pub use amounts::{Money, Period, Rate, Size};
 pub use arguments::{ArgumentPath, Literal, Pattern, Pointer};
 pub use places::{BaseUrl, HostName, Origin, ReferenceTo, StorePath};
 
@@ -190,6 +190,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Malformed>> {
     }
     Some(match format {
         "tollbridge-duration" => parses::<Period>(text),
+        "tollbridge-rate" => parses::<Rate>(text),
         "tollbridge-size" => parses::<Size>(text),
         "tollbridge-money" => parses::<Money>(text),
         "tollbridge-selector" => parses::<Selector>(text),

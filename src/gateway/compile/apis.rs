@@ -1,6 +1,7 @@
 //! The APIs of a configuration: their descriptions read, their upstreams made.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,13 +13,15 @@ use super::enclosure;
 use super::secrets::Resolved;
 use super::stale::{self, Standing};
 use crate::bridge::{
-    self, ApiKeyAt, Credential, Credentials, Redirects, Uploads, Upstream, UpstreamConfig,
+    self, ApiKeyAt, Credential, Credentials, ErrorRule, LimitHeaders, Limits, LimitsRead, Rate,
+    Recovery, Redirects, Traffic, Uploads, Upstream, UpstreamConfig,
 };
 use crate::catalog::{Allowed, Catalog, Origin};
 use crate::config::{
-    self, Api, Auth, Config, Diagnostic, Diagnostics, HeaderText, ReferenceTo, codes,
+    self, Api, Auth, Config, Diagnostic, Diagnostics, HeaderText, Located, ReferenceTo, codes,
 };
 use crate::secret::Redactor;
+use crate::tools::answer::Selector;
 
 /// How many of a description's own mistakes are shown.
 const MAX_WARNINGS: usize = 10;
@@ -59,6 +62,14 @@ pub(super) fn read(
                     .help("make the folder, or name another one; it is relative to this file"),
             );
         }
+        if let Some(rule) = &api.error_when
+            && let Err(error) = Selector::parse(rule)
+        {
+            found.push(
+                Diagnostic::error(codes::SHAPE, &config.file, format!("`error_when`: {error}"))
+                    .at(rule.span()),
+            );
+        }
         let standing = stale::standing(config, name, api, read, sources, found);
         for warning in read.warnings.iter().take(MAX_WARNINGS) {
             found.push(Diagnostic::warning(
@@ -78,6 +89,17 @@ pub(super) fn read(
     }
     sources.extend(catalog.files().iter().cloned());
     described
+}
+
+/// The limits that the file declares of an API or a tool.
+pub(super) fn limits(
+    rate: Option<&Located<config::Rate>>,
+    concurrency: Option<&Located<NonZeroU32>>,
+) -> Limits {
+    Limits {
+        rate: rate.map(|rate| Rate { limit: rate.limit, per: rate.per }),
+        concurrency: concurrency.map(|most| most.get()),
+    }
 }
 
 /// Where an API's description comes from, by the configuration.
@@ -107,6 +129,8 @@ pub(super) struct Upstreams<'a> {
     secrets: &'a Resolved,
     redactor: &'a Arc<Redactor>,
     made: HashMap<(ApiName, String), Option<Arc<Upstream>>>,
+    /// What the upstreams of one API have in common.
+    traffic: HashMap<ApiName, Arc<Traffic>>,
 }
 
 impl<'a> Upstreams<'a> {
@@ -115,7 +139,7 @@ impl<'a> Upstreams<'a> {
         secrets: &'a Resolved,
         redactor: &'a Arc<Redactor>,
     ) -> Self {
-        Self { config, secrets, redactor, made: HashMap::new() }
+        Self { config, secrets, redactor, made: HashMap::new(), traffic: HashMap::new() }
     }
 
     /// Where an operation's calls go; `None` was reported.
@@ -194,8 +218,39 @@ impl<'a> Upstreams<'a> {
         None
     }
 
+    /// How the API is treated where it limits and fails. What is wrong with an expression was
+    /// reported where it was read.
+    fn recovery(&mut self, name: &ApiName, api: &Api) -> Recovery {
+        let header = |name: &Located<String>| HeaderName::try_from(name.as_str()).ok();
+        let limits = limits(api.rate_limit.as_ref(), api.max_concurrency.as_ref());
+        let traffic =
+            self.traffic.entry(name.clone()).or_insert_with(|| Arc::new(Traffic::new(limits)));
+        let rule = api.error_when.as_ref().and_then(|text| Selector::parse(text).ok());
+        Recovery {
+            fallback_urls: api.fallback_urls.iter().map(|url| url.as_url().clone()).collect(),
+            one_state: api.fallback_writes,
+            idempotency_key: api.idempotency_key.as_ref().and_then(header),
+            error_when: rule.map(|rule| ErrorRule::new(move |value| rule.holds(value))),
+            limits_read: match &api.rate_limit_headers {
+                None => LimitsRead::Usual,
+                Some(headers) => {
+                    let name = |name: &Option<Located<String>>| name.as_ref().and_then(header);
+                    match (name(&headers.remaining), name(&headers.reset)) {
+                        (Some(remaining), Some(reset)) => LimitsRead::Named(LimitHeaders {
+                            limit: name(&headers.limit),
+                            remaining,
+                            reset,
+                        }),
+                        _ => LimitsRead::Ignored,
+                    }
+                }
+            },
+            traffic: Arc::clone(traffic),
+        }
+    }
+
     fn upstream(
-        &self,
+        &mut self,
         name: &ApiName,
         api: &Api,
         base_url: Url,
@@ -225,7 +280,9 @@ impl<'a> Upstreams<'a> {
                 Some((header, text))
             })
             .collect();
+        let recovery = self.recovery(name, api);
         let config = UpstreamConfig {
+            recovery,
             api: name.clone(),
             base_url,
             hosts: api.hosts.iter().map(ToString::to_string).collect(),

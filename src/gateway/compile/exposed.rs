@@ -10,10 +10,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tollbridge_operation::{ApiName, Effect, Operation, ToolName, Warning};
 
-use super::apis::Upstreams;
+use super::apis::{Upstreams, limits};
 use super::enclosure;
 use super::stale::{self, Compared, Standing};
 use super::who;
+use crate::bridge::{Gate, Limits};
 use crate::catalog::{self, Catalog, NotFound};
 use crate::config::{self, Api, Config, Diagnostics, Located, Stale, codes};
 use crate::gateway::toolbox::Exposed;
@@ -137,6 +138,7 @@ impl One<'_> {
             rules: self.rules(name),
             terms,
             upstream,
+            gate: self.gate(),
             timeout: entry.timeout.as_ref().map_or(self.api.timeout(), |timeout| timeout.0),
             spec: described.digest.clone(),
             quarantined,
@@ -413,6 +415,13 @@ impl One<'_> {
                 },
             }),
         }
+    }
+
+    /// The limits of the tool's own.
+    fn gate(&self) -> Option<Arc<Gate>> {
+        let (rate, concurrency) = (&self.entry.rate_limit, &self.entry.max_concurrency);
+        let limits = limits(rate.as_ref(), concurrency.as_ref());
+        (limits != Limits::default()).then(|| Arc::new(Gate::new(limits)))
     }
 
     fn terms(&mut self) -> Option<Terms> {

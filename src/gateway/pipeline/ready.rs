@@ -56,6 +56,7 @@ pub(super) fn ready(
         tool: tool.name.clone(),
         operation: Arc::clone(&tool.operation),
         arguments,
+        key: request.idempotency_key.clone(),
     };
     match bridge::prepare(&exposed.upstream, &call) {
         Ok(prepared) => Ok(Ready { call, prepared, broken, files }),

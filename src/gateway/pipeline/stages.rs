@@ -7,7 +7,7 @@ use tollbridge_operation::{Call, Effect, Payload};
 use super::ending::End;
 use super::{RECEIVED, Run, ending, pages};
 use crate::audit::{Event, Time, Verdict};
-use crate::bridge::{self, Prepared, Report};
+use crate::bridge::{self, Prepared, Report, Within};
 use crate::gateway::operate::scope_text;
 use crate::gateway::record::{Attempts, Steps};
 use crate::gateway::reply::{ErrorCode, Failure};
@@ -154,6 +154,7 @@ impl Run<'_> {
             method: prepared.method().to_owned(),
             wait_ms: 0,
             why: None,
+            idempotency_key: prepared.key().map(str::to_owned),
         });
         let batch = Batch {
             guard: Some(exposed.rules.guard(&self.caller.identity)),
@@ -256,9 +257,10 @@ impl Run<'_> {
         };
         let deadline = self.started + exposed.timeout;
         let upstream = &exposed.upstream;
+        let within = Within { deadline, cancel, gate: exposed.gate.as_deref() };
         match reading {
             None => {
-                let done = bridge::execute(cleared, prepared, upstream, deadline, cancel, &mut log);
+                let done = bridge::execute(cleared, prepared, upstream, within, &mut log);
                 (done.await, None)
             }
             Some(mut reading) => {
@@ -266,7 +268,7 @@ impl Run<'_> {
                     pages::turn(exposed, &mut reading, payload, link, bytes)
                 };
                 let report = Box::pin(bridge::execute_pages(
-                    cleared, prepared, upstream, deadline, cancel, &mut log, turn,
+                    cleared, prepared, upstream, within, &mut log, turn,
                 ));
                 pages::together(exposed, report.await, reading)
             }

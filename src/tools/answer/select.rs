@@ -72,6 +72,18 @@ impl Selector {
         &self.ast
     }
 
+    /// Whether the expression holds of a value: JMESPath takes nothing, `false` and what is empty
+    /// for false. Where it cannot be applied it does not hold.
+    pub fn holds(&self, value: &Value) -> bool {
+        match self.apply(value) {
+            Ok(Value::Null | Value::Bool(false)) | Err(_) => false,
+            Ok(Value::String(text)) => !text.is_empty(),
+            Ok(Value::Array(items)) => !items.is_empty(),
+            Ok(Value::Object(members)) => !members.is_empty(),
+            Ok(Value::Bool(true) | Value::Number(_)) => true,
+        }
+    }
+
     /// What the expression selects; null where that is nothing.
     pub(super) fn apply(&self, value: &Value) -> Result<Value, String> {
         let mut context = Context::new(&self.text, &RUNTIME);

@@ -1,0 +1,168 @@
+//! A limit that nobody tells but refusals: the rate is lowered to what went through, and
+//! raised again little by little.
+//!
+//! What went through from one recovery to the next, pauses among it, is what the upstream
+//! allows, whatever the shape of its own window. From there the rate rises by a twentieth in
+//! some four hundred answers, so that in steady state a refusal is rarer than one in a
+//! hundred.
+
+use std::time::Duration;
+
+use super::At;
+
+/// The first pause after a refusal that does not say how long.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause of all callers, whoever asks for it: a refusal may be meant for one only.
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// After such a stretch without any start what went through before it says what was asked for,
+/// not what is allowed.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// Of fewer that went through no rate is made.
+const FEW: u32 = 10;
+
+/// After so long without a refusal the rate is forgotten: limits are raised, too.
+const FORGOTTEN: Duration = Duration::from_hours(1);
+
+/// How much of what went through is asked for next.
+const SHARE: f64 = 0.95;
+
+/// How much the rate rises with each answer.
+const RISE: f64 = 0.05 / 400.0;
+
+/// How much it rises while it is far below what was refused.
+const RECOVER: f64 = 0.02;
+
+/// How much it rises once it is well above that: the limit was raised, or measured too low.
+const EXPLORE: f64 = 0.0005;
+
+/// One start in a quarter of an hour: a lower rate is no rate.
+const LOWEST: f64 = 1.0 / 900.0;
+
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    /// Starts a second, once something was refused.
+    rate: Option<f64>,
+    /// The rate that the last refusal was at.
+    ceiling: f64,
+    /// When the next start may be.
+    next: At,
+    /// Nothing starts before it.
+    until: At,
+    /// When the pause began: who started before it says nothing new.
+    paused: Option<At>,
+    /// The last pause that we chose.
+    pause: Duration,
+    /// When something was refused last.
+    refused: At,
+    /// Since when is counted, and what went through since then.
+    since: Option<At>,
+    through: u32,
+    last: At,
+}
+
+impl Learned {
+    /// When the one that has so many others before it may start.
+    pub(super) fn free_at(&self, now: At, ahead: usize) -> At {
+        let next = match self.rate {
+            #[expect(clippy::cast_precision_loss, reason = "a queue is no longer than that")]
+            Some(rate) if ahead > 0 => self.next.max(now) + seconds(ahead as f64 / rate),
+            Some(_) => self.next.max(now),
+            None => now,
+        };
+        next.max(self.until)
+    }
+
+    pub(super) fn start(&mut self, now: At) {
+        if self.since.is_none() || (now > self.last + IDLE && now > self.until + IDLE) {
+            self.since = Some(now);
+            self.through = 0;
+        }
+        self.last = now;
+        if now > self.refused + FORGOTTEN {
+            self.rate = None;
+        }
+        if let Some(rate) = self.rate {
+            self.next = self.next.max(now) + seconds(1.0 / rate);
+        }
+    }
+
+    /// An answer that is no refusal.
+    pub(super) fn passed(&mut self, now: At, started: At) {
+        match self.paused {
+            // It was on its way when another one was refused.
+            Some(paused) if started <= paused => {
+                self.through = self.through.saturating_add(1);
+                return;
+            }
+            Some(_) => self.recovered(now),
+            None => {}
+        }
+        self.through = self.through.saturating_add(1);
+        if let Some(rate) = &mut self.rate {
+            *rate *= match *rate / self.ceiling {
+                share if share < 0.8 => 1.0 + RECOVER,
+                share if share > 1.1 => 1.0 + EXPLORE,
+                _ => 1.0 + RISE,
+            };
+        }
+    }
+
+    fn recovered(&mut self, now: At) {
+        self.paused = None;
+        self.pause = Duration::ZERO;
+        if self.through < FEW {
+            return;
+        }
+        let since = self.since.unwrap_or(now);
+        let time = now.saturating_sub(since).max(PAUSE).as_secs_f64();
+        let through = (f64::from(self.through) / time * SHARE).max(LOWEST);
+        self.rate = Some(self.rate.map_or(through, |rate| rate.min(through)));
+        self.ceiling = through / SHARE;
+        self.next = now;
+        self.since = Some(now);
+        self.through = 0;
+    }
+
+    /// A refusal, and how long it asks to wait.
+    pub(super) fn refused(&mut self, now: At, started: At, asked: Option<Duration>) {
+        if let Some(asked) = asked {
+            self.until = self.until.max(now + asked.min(LONGEST));
+        }
+        if self.paused.is_some_and(|paused| started <= paused) {
+            return;
+        }
+        self.paused = Some(now);
+        self.refused = now;
+        if asked.is_none_or(|asked| asked.is_zero()) {
+            self.pause = (self.pause * 2).clamp(PAUSE, LONGEST);
+            self.until = self.until.max(now + self.pause);
+        }
+    }
+
+    /// Whether a pause is over and nobody has tried yet: then one goes alone.
+    pub(super) fn is_probing(&self) -> bool {
+        self.paused.is_some()
+    }
+
+    /// Starts a second.
+    pub(super) fn rate(&self) -> Option<f64> {
+        self.rate
+    }
+
+    /// Takes up a rate that was learned before.
+    pub(super) fn resume(&mut self, now: At, rate: f64) {
+        if rate.is_finite() && rate >= LOWEST {
+            self.rate = Some(rate);
+            self.ceiling = rate / SHARE;
+            self.refused = now;
+        }
+    }
+}
+
+/// A number of seconds as a duration, however large.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST)
+}
