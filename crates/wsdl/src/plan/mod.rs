@@ -60,6 +60,7 @@ pub(crate) struct Type {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "most types are of the largest kind")]
 pub(crate) enum Body {
     /// `xs:anyType`.
     Anything,
@@ -113,8 +114,6 @@ pub(crate) enum Content {
 #[derive(Debug)]
 pub(crate) struct Leaf {
     pub(crate) element: Arc<Element>,
-    /// It may stand more than once: a list in JSON.
-    pub(crate) repeats: bool,
     /// It stands in `#content`.
     pub(crate) ordered: bool,
     /// It must be there.
@@ -123,6 +122,13 @@ pub(crate) struct Leaf {
     pub(crate) anywhere: bool,
     /// How often it stands, where it does.
     pub(crate) times: (u32, u32),
+}
+
+impl Leaf {
+    /// Whether it may stand more than once: a list in JSON.
+    pub(crate) fn repeats(&self) -> bool {
+        self.times.1 > 1
+    }
 }
 
 impl Content {
@@ -151,7 +157,6 @@ fn collect(particle: &Particle, around: Around, leaves: &mut Vec<Leaf>) {
     match &particle.term {
         Term::Element(element) => leaves.push(Leaf {
             element: Arc::clone(element),
-            repeats: particle.most > 1,
             ordered: around.ordered,
             required: required && !around.ordered,
             anywhere: around.anywhere,

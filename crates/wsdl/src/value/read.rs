@@ -400,7 +400,7 @@ impl<'t> Reading<'t> {
             let key = leaf.element.key();
             match object.get(key) {
                 None if leaf.required => self.note_at(key, "expected, and absent"),
-                Some(Value::Array(items)) if leaf.repeats => {
+                Some(Value::Array(items)) if leaf.repeats() => {
                     let count = u32::try_from(items.len()).unwrap_or(UNBOUNDED);
                     let (least, most) = leaf.times;
                     if count < least {
@@ -429,9 +429,9 @@ impl<'t> Reading<'t> {
     fn member(&mut self, child: &Node, leaf: &Leaf, object: &mut Map<String, Value>) {
         let key = leaf.element.key().to_owned();
         let index = match object.get(&key) {
-            Some(Value::Array(items)) if leaf.repeats => Some(items.len()),
+            Some(Value::Array(items)) if leaf.repeats() => Some(items.len()),
             Some(_) => Some(1),
-            None if leaf.repeats => Some(0),
+            None if leaf.repeats() => Some(0),
             None => None,
         };
         self.path.push(key.clone());
@@ -439,12 +439,12 @@ impl<'t> Reading<'t> {
         if let Some(index) = index {
             self.path.push(index.to_string());
         }
-        if index.is_some() && !leaf.repeats {
+        if index.is_some() && !leaf.repeats() {
             self.note("expected one, and several came");
         }
         let value = self.element(child, &leaf.element);
         self.path.truncate(depth - 1);
-        put(object, key, value, leaf.repeats);
+        put(object, key, value, leaf.repeats());
     }
 
     /// An element that the type does not know.

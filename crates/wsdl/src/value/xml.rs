@@ -69,8 +69,8 @@ pub(super) fn put(
     Ok(())
 }
 
-/// What may be a prefix in a value: a qualified name, a list of them, or an expression that has
-/// some in it, such as XPath's.
+/// What may be a prefix in a value: that of a qualified name, of one of a list, or of one in an
+/// expression.
 fn prefixes(value: &str) -> impl Iterator<Item = &str> {
     value.match_indices(':').filter_map(|(at, _)| {
         let before = &value[..at];

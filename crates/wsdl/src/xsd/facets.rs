@@ -33,7 +33,7 @@ pub(crate) struct Facets {
     pub(crate) space: Option<Space>,
     /// Whether a zone must stand, or must not (§4.3.14).
     pub(crate) zone: Option<bool>,
-    /// Conditions in XPath, which are told and not checked (§4.3.13).
+    /// Conditions, in `XPath`, which are told and not checked (§4.3.13).
     pub(crate) assertions: Vec<String>,
 }
 

@@ -104,7 +104,7 @@ fn what_is_known_is_held_to_its_declaration_unless_it_is_skipped() {
             assert_eq!(drift, Vec::<String>::new(), "{process}: {xml}");
         }
     }
-    let operation = known(r#"<xs:any/>"#);
+    let operation = known("<xs:any/>");
     let (at, expected) = refused(&operation, json!({"x": {"#any": [broken[0]]}}));
     assert_eq!(at, "/x/#any/0");
     assert_eq!(expected, "{urn:t}item as its schema has it: /n: expected a whole number");
