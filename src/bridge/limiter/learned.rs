@@ -151,15 +151,6 @@ impl Learned {
     pub(super) fn rate(&self) -> Option<f64> {
         self.rate
     }
-
-    /// Takes up a rate that was learned before.
-    pub(super) fn resume(&mut self, now: At, rate: f64) {
-        if rate.is_finite() && rate >= LOWEST {
-            self.rate = Some(rate);
-            self.ceiling = rate / SHARE;
-            self.refused = now;
-        }
-    }
 }
 
 /// A number of seconds as a duration, however large.

@@ -177,11 +177,6 @@ impl Limiter {
         self.learned.rate()
     }
 
-    /// Takes up a rate that was learned before.
-    pub(super) fn resume(&mut self, now: At, rate: f64) {
-        self.learned.resume(now, rate);
-    }
-
     /// The least that answers say is left, and in which time it is full again.
     pub(super) fn left(&self, now: At) -> Option<(u64, Option<At>)> {
         self.quotas.tightest(now)

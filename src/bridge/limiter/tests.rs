@@ -148,10 +148,17 @@ fn one_refusal_of_few_calls_teaches_no_rate() {
 #[test]
 fn a_rate_that_was_learned_is_forgotten_after_an_hour_without_a_refusal() {
     let mut limiter = Limiter::new(Limits::default());
-    limiter.resume(ms(0), 0.5);
-    assert_eq!(limiter.enter(ms(10), "a", FAR), Entry::Now);
-    assert!(matches!(limiter.enter(ms(11), "a", FAR), Entry::Waits(_)));
-    assert!(limiter.turn(ms(2_100)).is_some());
+    for n in 0..20 {
+        let now = ms(n * 1_000);
+        assert_eq!(limiter.enter(now, "a", FAR), Entry::Now);
+        let heard = if n == 18 { refused(None) } else { ok() };
+        limiter.ended(now + ms(50), now, Some(&heard));
+    }
+    let rate = limiter.learned().expect("a rate");
+    assert!((0.8..1.0).contains(&rate), "{rate}");
+    assert_eq!(limiter.enter(ms(19_100), "a", FAR), Entry::Now);
+    assert!(matches!(limiter.enter(ms(19_200), "a", FAR), Entry::Waits(_)));
+    assert!(limiter.turn(ms(21_000)).is_some());
     let later = Duration::from_mins(61);
     assert_eq!(limiter.enter(later, "a", FAR), Entry::Now);
     assert_eq!(limiter.enter(later, "a", FAR), Entry::Now);
