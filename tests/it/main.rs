@@ -9,6 +9,7 @@ mod curation;
 mod holds;
 mod hostile;
 mod layers;
+mod links;
 mod money;
 mod order;
 mod process;

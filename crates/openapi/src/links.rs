@@ -129,9 +129,8 @@ fn target(
             return Err((at.clone(), "expected an `operationId` or an `operationRef`".to_owned()));
         }
     };
-    let key = named.map_err(|named| {
-        (at.clone(), format!("`{named}` is no operation of this description"))
-    })?;
+    let key = named
+        .map_err(|named| (at.clone(), format!("`{named}` is no operation of this description")))?;
     OperationKey::new(key).map_err(|error| (at, error.to_string()))
 }
 

@@ -9,8 +9,8 @@ use crate::{Arguments, OperationKey};
 /// link makes of it is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Exchanged<'a> {
-    /// The URL that was asked.
-    pub url: &'a str,
+    /// The URL that was asked, where it may be told.
+    pub url: Option<&'a str>,
     /// The operation's arguments that the caller gave.
     pub arguments: &'a Arguments,
     /// The answer's status.

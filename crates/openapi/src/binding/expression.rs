@@ -175,7 +175,7 @@ impl Expression {
     /// Its value. A null is none: nothing can be called with it.
     fn value(&self, binding: &RestBinding, over: &Exchanged<'_>) -> Option<Value> {
         let found = match self {
-            Self::Url => Value::String(over.url.to_owned()),
+            Self::Url => Value::String(over.url?.to_owned()),
             Self::Method => Value::String(binding.method.to_string()),
             Self::StatusCode => Value::from(over.status.as_u16()),
             Self::RequestParameter { place, name } => {

@@ -55,11 +55,14 @@ fn links_at(description: &Description, status: u16) -> Vec<Link> {
     let given = arguments(&json!({
         "id": "7/8", "page": 2, "X-Trace": "t", "body": {"user": {"uuid": "u-1"}, "n": 1.50}
     }));
-    let headers: Map<String, Value> =
-        Map::from_iter([("location".to_owned(), json!("/orders/9")), ("x-n".to_owned(), json!("4"))]);
-    let body = json!({"id": 9_007_199_254_740_993_i64, "none": null, "a/b": ["x"], "o": {"k": true}});
+    let headers: Map<String, Value> = Map::from_iter([
+        ("location".to_owned(), json!("/orders/9")),
+        ("x-n".to_owned(), json!("4")),
+    ]);
+    let body =
+        json!({"id": 9_007_199_254_740_993_i64, "none": null, "a/b": ["x"], "o": {"k": true}});
     operation(description, "first").binding.links(&Exchanged {
-        url: "https://api.example/orders/7%2F8?page=2",
+        url: Some("https://api.example/orders/7%2F8?page=2"),
         arguments: &given,
         status: StatusCode::from_u16(status).unwrap(),
         headers: &headers,
@@ -97,7 +100,10 @@ fn an_expression_has_the_value_that_the_table_says() {
         ("$response.header.X-N", json!("4")),
         ("$response.header.Location", json!("/orders/9")),
         ("{$request.path.id}", json!("7/8")),
-        ("order {$response.body#/id} of {$request.query.page}", json!("order 9007199254740993 of 2")),
+        (
+            "order {$response.body#/id} of {$request.query.page}",
+            json!("order 9007199254740993 of 2"),
+        ),
     ] {
         assert_eq!(passes(&json!(expression)), expected, "{expression}");
     }
@@ -105,7 +111,8 @@ fn an_expression_has_the_value_that_the_table_says() {
 
 #[test]
 fn a_constant_is_passed_as_it_is() {
-    for constant in [json!("$5.00"), json!("{id}"), json!(7), json!(false), json!({"a": ["$url"]})] {
+    for constant in [json!("$5.00"), json!("{id}"), json!(7), json!(false), json!({"a": ["$url"]})]
+    {
         assert_eq!(passes(&constant), constant);
     }
 }
@@ -177,11 +184,19 @@ fn links_are_those_of_the_status_else_of_its_range_and_never_of_a_failure() {
 #[test]
 fn a_link_that_cannot_be_followed_is_left_out_with_a_warning() {
     for (link, at, reason) in [
-        (json!({"operationId": "gone"}), "/operationId", "`gone` is no operation of this description"),
+        (
+            json!({"operationId": "gone"}),
+            "/operationId",
+            "`gone` is no operation of this description",
+        ),
         (json!({"operationRef": "https://other.example/#/x"}), "/operationRef", "is no operation"),
         (json!({"operationRef": "#/components/schemas/x"}), "/operationRef", "is no operation"),
         (json!({}), "", "expected an `operationId` or an `operationRef`"),
-        (json!({"operationId": "next", "server": {"url": "https://b.example"}}), "/server", "another server"),
+        (
+            json!({"operationId": "next", "server": {"url": "https://b.example"}}),
+            "/server",
+            "another server",
+        ),
         (json!({"$ref": "#/components/links/gone"}), "/$ref", "points to nothing"),
         (json!(7), "", "expected an `operationId`"),
     ] {
