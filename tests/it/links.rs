@@ -115,7 +115,7 @@ async fn a_link_tells_nothing_that_is_hidden_from_the_agent() {
     ];
     let result = places(&tools.concat(), json!({"body": {}})).await;
     assert_eq!(names(&result), [""; 0]);
-    assert!(!result.to_string().contains("\"id\""), "{result}");
+    assert_eq!(result["content"].as_array().map(Vec::len), Some(1), "{result}");
 }
 
 #[tokio::test]

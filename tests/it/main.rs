@@ -5,6 +5,7 @@
 mod architecture;
 mod cancel;
 mod corpus;
+mod credentials;
 mod curation;
 mod holds;
 mod hostile;

@@ -19,31 +19,38 @@ const MOST: usize = 16;
 /// How much of a link's description is kept.
 const DESCRIPTION: usize = 300;
 
+/// The places of an operation, the one where it is and the one where it is named, and its key.
+pub(crate) type Named<'s> = ([Pointer; 2], &'s str);
+
 /// The operations of a description, to be found by what links call them.
 pub(crate) struct Targets<'s> {
-    /// Where each operation stands, and its key.
-    pub(crate) operations: Box<dyn Fn() -> Vec<(Vec<Pointer>, &'s str)> + 's>,
-    found: OnceCell<(HashSet<&'s str>, HashMap<Pointer, &'s str>)>,
+    operations: Box<dyn Fn() -> Vec<Named<'s>> + 's>,
+    found: OnceCell<Found<'s>>,
+}
+
+#[derive(Debug, Default)]
+struct Found<'s> {
+    keys: HashSet<&'s str>,
+    places: HashMap<Pointer, &'s str>,
 }
 
 impl<'s> Targets<'s> {
     /// Of operations that are looked through when the first link is met: few descriptions have
     /// any.
-    pub(crate) fn new(operations: impl Fn() -> Vec<(Vec<Pointer>, &'s str)> + 's) -> Self {
+    pub(crate) fn new(operations: impl Fn() -> Vec<Named<'s>> + 's) -> Self {
         Self { operations: Box::new(operations), found: OnceCell::new() }
     }
 
-    fn found(&self) -> &(HashSet<&'s str>, HashMap<Pointer, &'s str>) {
+    fn found(&self) -> &Found<'s> {
         self.found.get_or_init(|| {
-            let all = (self.operations)();
-            let keys = all.iter().map(|(_, key)| *key).collect();
-            let mut places = HashMap::new();
-            for (at, key) in all {
-                for place in at {
-                    places.entry(place).or_insert(key);
+            let mut found = Found::default();
+            for (places, key) in (self.operations)() {
+                found.keys.insert(key);
+                for place in places {
+                    found.places.entry(place).or_insert(key);
                 }
             }
-            (keys, places)
+            found
         })
     }
 }
@@ -114,7 +121,7 @@ fn target(
     link: &Value,
 ) -> Result<OperationKey, (Pointer, String)> {
     let member = |name: &str| link.get(name).and_then(Value::as_str);
-    let (keys, places) = targets.found();
+    let Found { keys, places } = targets.found();
     let (named, at) = match (member("operationId"), member("operationRef")) {
         (Some(id), _) => {
             let id = text_line(id.trim());

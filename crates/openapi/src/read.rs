@@ -58,7 +58,7 @@ pub(crate) fn description(
     let mut skipped = Vec::new();
     let targets = Targets::new(|| {
         let places = |site: &Site<'_>| {
-            vec![site.at.clone(), site.path_at.child(&site.method.to_ascii_lowercase())]
+            [site.at.clone(), site.path_at.child(&site.method.to_ascii_lowercase())]
         };
         sites.iter().zip(&keys).map(|(site, key)| (places(site), key.as_str())).collect()
     });
