@@ -127,9 +127,9 @@ impl SoapBinding {
         Ok(Body { content_type, bytes: Bytes::from(bytes) })
     }
 
-    fn read(&self, body: &[&Node]) -> (Payload, Reading<'_>) {
+    fn read(&self, body: &[&Node], is_copied: bool) -> (Payload, Reading<'_>) {
         let encoded = self.plan.output.as_ref().is_some_and(|output| output.encoded);
-        let mut reading = Reading::new(&self.plan.types).encoded(encoded);
+        let mut reading = Reading::new(&self.plan.types).encoded(encoded).copied(is_copied);
         let Some(output) = &self.plan.output else {
             let value = body.first().map(|node| Payload::Value(free(node)));
             return (value.unwrap_or(Payload::Empty), reading);
@@ -312,8 +312,13 @@ impl Binding for SoapBinding {
                     Some(nodes) => Cow::Owned(nodes.iter().collect()),
                     None => Cow::Borrowed(&elements),
                 };
-                let (payload, reading) = self.read(&body);
+                let (payload, mut reading) = self.read(&body, resolved.is_some());
                 let (headers, more) = header::read(header, &self.plan);
+                // A header may have the ID that something in the body refers to.
+                let has_ids = self.plan.output.as_ref().is_some_and(|output| output.has_ids);
+                if has_ids && header.is_none_or(|header| header.elements().next().is_none()) {
+                    reading.settle();
+                }
                 let mut drift = reading.into_drift();
                 let parts = told.into_iter().flatten();
                 drift.extend(parts.map(|message| Drift { pointer: String::new(), message }));

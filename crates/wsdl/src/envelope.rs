@@ -40,6 +40,16 @@ pub(crate) fn write(
         .map_err(|error| EncodeError { pointer: renamed(&error.pointer, &plan.input), ..error })?;
     let apart = body.apart.take();
     let (body, names) = body.finish();
+    // Where no message can have an ID, the service means its references otherwise.
+    if plan.input.has_ids
+        && let Some(dangling) = names.ids.dangling().next()
+    {
+        let pointer = match dangling.at.strip_prefix("/headers/") {
+            Some(_) if headers.is_some() => dangling.at.clone(),
+            _ => renamed(&dangling.at, &plan.input),
+        };
+        return Err(EncodeError { pointer, expected: value::EXPECTED_ID.to_owned() });
+    }
 
     let soap = plan.version.namespace();
     let mut root =

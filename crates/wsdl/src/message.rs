@@ -88,6 +88,8 @@ pub(crate) struct Message {
     pub(crate) encoded: bool,
     /// The top-level names in JSON, and what they are called below.
     pub(crate) names: Names,
+    /// Whether values of it may have IDs, which references in it name.
+    pub(crate) has_ids: bool,
 }
 
 /// How the body's elements come about.

@@ -213,13 +213,23 @@ fn is_sound(path: &[Piece], query: Option<&str>) -> bool {
 impl Draft {
     /// The message that arguments are for.
     pub(super) fn message(&self) -> Message {
-        Message { body: Shape::Bare(self.parts.clone()), encoded: false, names: self.names() }
+        Message {
+            body: Shape::Bare(self.parts.clone()),
+            encoded: false,
+            names: self.names(),
+            has_ids: false,
+        }
     }
 
     /// The message that an answer is read as.
     pub(super) fn answer(&self, types: &Types) -> Option<Message> {
         let part = self.output.clone().filter(|part| types.broken([part.ty]).is_none())?;
-        Some(Message { body: Shape::Bare(vec![part]), encoded: false, names: Names::default() })
+        Some(Message {
+            body: Shape::Bare(vec![part]),
+            encoded: false,
+            names: Names::default(),
+            has_ids: false,
+        })
     }
 
     fn names(&self) -> Names {

@@ -367,7 +367,9 @@ fn message(
         }
     };
     let names = Names::new(keys.iter().map(String::as_str), reserved);
-    Message { body, encoded, names }
+    let mut message = Message { body, encoded, names, has_ids: false };
+    message.has_ids = types.have_ids(message.roots());
+    message
 }
 
 /// The members of a wrapper, attributes among them.

@@ -41,8 +41,12 @@ pub(crate) enum Atomic {
 pub(crate) enum NameKind {
     /// `xs:Name`.
     Name,
-    /// `xs:NCName`, `xs:ID`, `xs:IDREF`, `xs:ENTITY`.
+    /// `xs:NCName`, `xs:ENTITY`.
     NcName,
+    /// `xs:ID`: one name stands once in a message.
+    Id,
+    /// `xs:IDREF`: the name of an ID in the message.
+    IdRef,
     /// `xs:NMTOKEN`.
     NmToken,
 }
@@ -94,7 +98,8 @@ pub(crate) fn builtin(name: &QName) -> Option<Builtin> {
         "anyType" | "ur-type" => Builtin::Anything,
         "anySimpleType" | "anyAtomicType" => Builtin::AnySimple,
         "NMTOKENS" => Builtin::List(Atomic::Name(NameKind::NmToken)),
-        "IDREFS" | "ENTITIES" => Builtin::List(Atomic::Name(NameKind::NcName)),
+        "IDREFS" => Builtin::List(Atomic::Name(NameKind::IdRef)),
+        "ENTITIES" => Builtin::List(Atomic::Name(NameKind::NcName)),
         other => Builtin::Atomic(atomic(other)?),
     })
 }
@@ -107,7 +112,9 @@ fn atomic(local: &str) -> Option<Atomic> {
         "token" => Atomic::Token,
         "language" => Atomic::Language,
         "Name" => Atomic::Name(NameKind::Name),
-        "NCName" | "ID" | "IDREF" | "ENTITY" => Atomic::Name(NameKind::NcName),
+        "NCName" | "ENTITY" => Atomic::Name(NameKind::NcName),
+        "ID" => Atomic::Name(NameKind::Id),
+        "IDREF" => Atomic::Name(NameKind::IdRef),
         "NMTOKEN" => Atomic::Name(NameKind::NmToken),
         "anyURI" => Atomic::Uri,
         "boolean" => Atomic::Boolean,
