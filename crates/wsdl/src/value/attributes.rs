@@ -40,6 +40,7 @@ impl Writer<'_> {
                 return Err(refused(&here, "text without control characters: XML has none"));
             }
             self.identify(&attribute.simple, &text, &here)?;
+            let text = self.attached(&attribute.simple, &text);
             attributes.push((self.names.qualified(&attribute.name), text));
         }
         for (key, value) in object {

@@ -22,7 +22,7 @@ pub(crate) use free::free;
 pub(crate) use identity::EXPECTED as EXPECTED_ID;
 pub(crate) use names::Names;
 pub(crate) use read::Reading;
-pub(crate) use write::Writer;
+pub(crate) use write::{Apart, Writer};
 
 use tollbridge_xml::{Element, chars};
 

@@ -14,8 +14,9 @@ use crate::name::QName;
 use crate::plan::{
     Array, Body, Complex, Content, Element, Leaf, TypeId, Types, UNBOUNDED, Variant, Wildcard,
 };
+use crate::xop::{Attachments, Unread};
 use crate::xsd::XSI;
-use crate::xsd::builtin::{Builtin, builtin};
+use crate::xsd::builtin::{Atomic, Builtin, builtin};
 use crate::xsd::simple::{Simple, Variety};
 
 /// Places of drift that are told. An answer that is all wrong needs no longer list.
@@ -33,6 +34,8 @@ pub(crate) struct Reading<'t> {
     is_copied: bool,
     /// What is noted is asked for, and no value.
     judges: bool,
+    /// What came beside the envelope.
+    pub(crate) attachments: Attachments<'t>,
 }
 
 impl<'t> Reading<'t> {
@@ -45,6 +48,7 @@ impl<'t> Reading<'t> {
             ids: Identities::default(),
             is_copied: false,
             judges: false,
+            attachments: Attachments::default(),
         }
     }
 
@@ -208,6 +212,9 @@ impl<'t> Reading<'t> {
 
     fn text(&mut self, text: &str, node: &Node, simple: &Simple, default: Option<&str>) -> Value {
         let text = if text.is_empty() { default.unwrap_or(text) } else { text };
+        if matches!(simple.variety, Variety::Atomic(Atomic::Attached)) && !self.judges {
+            return self.attached(text);
+        }
         let value = simple.read(text, &node.scope).unwrap_or_else(|expected| {
             self.note(format!("expected {expected}"));
             Value::String(text.to_owned())
@@ -219,6 +226,22 @@ impl<'t> Reading<'t> {
             }
         }
         value
+    }
+
+    /// The bytes of the part that a `swaRef` names; the reference, where it did not come.
+    fn attached(&mut self, href: &str) -> Value {
+        let href = href.trim_matches(chars::is_space);
+        match self.attachments.referred(href) {
+            Ok(encoded) => encoded.into(),
+            Err(Unread::NotThere) => {
+                self.note("expected a reference to a part that came");
+                href.into()
+            }
+            Err(Unread::TooOften) => {
+                self.note("parts are referred to more often than is read");
+                href.into()
+            }
+        }
     }
 
     fn array(&mut self, node: &Node, array: &Array) -> Value {

@@ -11,7 +11,7 @@ use tollbridge_xml::XmlWriter;
 
 use super::content::known;
 use super::{Names, pointer};
-use crate::mime;
+use crate::mime::{self, Outgoing};
 use crate::name::QName;
 use crate::plan::{Array, Body, Complex, Content, Element, TypeId, Types};
 use crate::xop::XOP;
@@ -31,8 +31,27 @@ pub(crate) struct Writer<'t> {
     pub(super) encoded: bool,
     /// Attributes that the next element gets beside its own.
     pub(crate) beside: Attributes,
-    /// Bytes that travel beside the envelope; `None` where they stand in it as base64.
-    pub(crate) apart: Option<Vec<Vec<u8>>>,
+    /// What travels beside the envelope.
+    pub(crate) apart: Apart,
+}
+
+/// Parts of a message beside its envelope.
+#[derive(Debug, Default)]
+pub(crate) struct Apart {
+    /// All bytes travel there (XOP), and not only what is `swaRef` or a part of the WSDL's.
+    pub(crate) is_optimised: bool,
+    pub(crate) parts: Vec<Outgoing>,
+}
+
+impl Apart {
+    /// Puts bytes there, and gives the URL that refers to them.
+    fn put(&mut self, bytes: Vec<u8>) -> String {
+        let id = mime::part_id(self.parts.len());
+        let href = format!("cid:{id}");
+        let content_type = "application/octet-stream".to_owned();
+        self.parts.push(Outgoing { id, content_type, bytes });
+        href
+    }
 }
 
 pub(crate) type Attributes = Vec<(String, String)>;
@@ -50,7 +69,7 @@ impl<'t> Writer<'t> {
             names,
             encoded,
             beside: Attributes::new(),
-            apart: None,
+            apart: Apart::default(),
         }
     }
 
@@ -240,19 +259,34 @@ impl<'t> Writer<'t> {
     /// takes only what is base64 in its one canonical form.
     pub(super) fn value(&mut self, simple: &Simple, text: &str, at: &str) -> Written {
         self.identify(simple, text, at)?;
-        let bytes = match (&self.apart, &simple.variety) {
-            (Some(_), Variety::Atomic(Atomic::Base64)) => STANDARD.decode(text).ok(),
+        let bytes = match &simple.variety {
+            Variety::Atomic(Atomic::Base64) if self.apart.is_optimised => {
+                STANDARD.decode(text).ok()
+            }
+            Variety::Atomic(Atomic::Attached) => {
+                let href = self.attached(simple, text);
+                return self.text(&href, at);
+            }
             _ => None,
         };
-        match (bytes.filter(|bytes| !bytes.is_empty()), &mut self.apart) {
-            (Some(bytes), Some(apart)) => {
-                let href = format!("cid:{}", mime::part_id(apart.len()));
-                apart.push(bytes);
+        match bytes.filter(|bytes| !bytes.is_empty()) {
+            Some(bytes) => {
+                let href = self.apart.put(bytes);
                 let tag = self.names.qualified(&QName::new(Some(XOP), "Include"));
                 self.xml.empty(&tag, &[("href", &href)]);
                 Ok(())
             }
-            _ => self.text(text, at),
+            None => self.text(text, at),
+        }
+    }
+
+    /// A value as it stands on the wire: that of a `swaRef` goes beside the envelope.
+    pub(super) fn attached(&mut self, simple: &Simple, text: &str) -> String {
+        match &simple.variety {
+            Variety::Atomic(Atomic::Attached) => {
+                self.apart.put(simple.octets(text).unwrap_or_default())
+            }
+            _ => text.to_owned(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The built-in simple types (XML Schema 1.1 part 2 §3), by name.
 
-use super::{SOAP_ENC, SOAP_ENC_12, XSD};
+use super::{SOAP_ENC, SOAP_ENC_12, WSI, XSD};
 use crate::name::QName;
 
 /// What the characters of an atomic value must be, and how the value stands in JSON.
@@ -32,6 +32,9 @@ pub(crate) enum Atomic {
     Base64,
     /// `xs:hexBinary`.
     Hex,
+    /// `swaRef` of the Attachments Profile 1.0 (§4.4): a part beside the envelope, by its URL on
+    /// the wire, and its bytes in JSON.
+    Attached,
     /// `xs:QName` and `xs:NOTATION`: `{namespace}local` in JSON.
     QName,
 }
@@ -85,6 +88,7 @@ pub(crate) enum Builtin {
 /// own namespace as well (SOAP 1.1 §5.2.1).
 pub(crate) fn builtin(name: &QName) -> Option<Builtin> {
     let encoding = match name.namespace.as_deref() {
+        Some(WSI) if &*name.local == "swaRef" => return Some(Builtin::Atomic(Atomic::Attached)),
         Some(XSD) => false,
         Some(SOAP_ENC | SOAP_ENC_12) => true,
         _ => return None,

@@ -234,7 +234,9 @@ pub(super) fn zone_in_words(wanted: bool) -> &'static str {
 fn length(atomic: Option<Atomic>, text: &str) -> usize {
     match atomic {
         Some(Atomic::Hex) => text.len() / 2,
-        Some(Atomic::Base64) => lexical::base64(text).map_or(0, |bytes| bytes.len()),
+        Some(Atomic::Base64 | Atomic::Attached) => {
+            lexical::base64(text).map_or(0, |bytes| bytes.len())
+        }
         _ => text.chars().count(),
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn is(atomic: Atomic, text: &str) -> bool {
         Atomic::Integer(..) => is_integer(text),
         Atomic::Double => is_double(text) || is_special(text),
         Atomic::Temporal(temporal) => is_temporal(temporal, text),
-        Atomic::Base64 => base64(text).is_some(),
+        Atomic::Base64 | Atomic::Attached => base64(text).is_some(),
         Atomic::Hex => text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit()),
         Atomic::QName => match text.split_once(':') {
             Some((prefix, local)) => chars::is_nc_name(prefix) && chars::is_nc_name(local),

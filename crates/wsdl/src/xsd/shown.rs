@@ -136,7 +136,7 @@ impl Simple {
         if words != "text" {
             schema.insert("description".into(), format!("Expected: {words}.").into());
         }
-        if atomic == Atomic::Base64 {
+        if matches!(atomic, Atomic::Base64 | Atomic::Attached) {
             schema.insert("contentEncoding".into(), "base64".into());
         }
         self.patterns(schema);

@@ -241,7 +241,7 @@ impl Simple {
     /// The bytes that a lexical form stands for, where the type is one of bytes.
     pub(crate) fn octets(&self, text: &str) -> Option<Vec<u8>> {
         match self.variety {
-            Variety::Atomic(Atomic::Base64) => lexical::base64(text),
+            Variety::Atomic(Atomic::Base64 | Atomic::Attached) => lexical::base64(text),
             Variety::Atomic(Atomic::Hex) => lexical::hex(text),
             _ => None,
         }
@@ -355,6 +355,7 @@ pub(super) fn expected(atomic: Atomic) -> &'static str {
             Temporal::YearMonthDuration => "a duration in years and months, such as P1Y2M",
         },
         Atomic::Base64 => "bytes in base64",
+        Atomic::Attached => "bytes in base64, which go beside the message",
         Atomic::Hex => "bytes in hexadecimal digits, two a byte",
         Atomic::QName => "a qualified name, {namespace}local",
     }

@@ -4,6 +4,9 @@
 //! asked at all. After the deadline nothing is waited for, and no wait begins that would end
 //! after it. A call that may have had its effect says so, however it ends.
 
+mod again;
+mod turn;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -13,21 +16,20 @@ use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Arguments, Call, Payload};
 
 use super::attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
-use super::breakage::{Breakage, seconds};
-use super::breaker::Health;
-use super::exchange::{self, Answered, Content, Ended};
-use super::gate::{Entered, Gate, NoTurn, Place};
-use super::judge::{Judge, MESSAGE, Setback, Verdict, cut, shown};
-use super::limiter::headers::announced;
-use super::limiter::{Heard, Refusal};
+use super::digest::Session;
+use super::exchange::{self, Answered, Ended};
+use super::gate::Gate;
+use super::judge::{Judge, MESSAGE, Verdict, cut, shown};
+use super::limiter::Heard;
 use super::link;
 use super::prepare::{Prepared, Target, prepare};
 use super::redirect;
 use super::report::{Failed, FailureKind, Outcome, Report};
-use super::retry::{self, Failing, Nature};
+use super::retry::Nature;
 use super::traffic::Traffic;
 use super::upstream::Upstream;
 use crate::settlement::Cleared;
+use turn::{Withheld, health};
 
 /// Within what a call is carried out.
 #[derive(Debug, Clone, Copy)]
@@ -152,6 +154,8 @@ struct Course<'a, L> {
     round: u64,
     /// The next page that the last success named.
     link: Option<String>,
+    /// What a server that is asked with digest authentication keeps in cookies.
+    session: Option<Session>,
     report: Report,
 }
 
@@ -188,6 +192,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             last: None,
             round: 0,
             link: None,
+            session: None,
             report: Report {
                 outcome: Outcome::Failed(judge.failed(FailureKind::Internal, "nothing was done")),
                 attempts: 0,
@@ -254,7 +259,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     }
                 }
                 // Refused before anything was done, so it may go again whatever it does.
-                Ended::Answered(answered) if is_challenge(&target, &answered, challenges) => {
+                Ended::Answered(answered) if self.is_challenge(&target, &answered, challenges) => {
                     challenges += 1;
                     Again {
                         wait: Duration::ZERO,
@@ -297,6 +302,16 @@ impl<L: AttemptLog> Course<'_, L> {
         }
     }
 
+    /// Whether an answer asks for a proof that can be given.
+    fn is_challenge(&mut self, target: &Target, answered: &Answered, challenges: u32) -> bool {
+        let (headers, session) = (&answered.headers, &mut self.session);
+        answered.status == StatusCode::UNAUTHORIZED
+            && target
+                .digest
+                .as_ref()
+                .is_some_and(|digest| digest.challenged(target, headers, challenges, session))
+    }
+
     /// Sends one request when its turn has come, and records its end.
     async fn attempt(&mut self, target: &Target) -> Result<Ended, Withheld> {
         let upstream = self.judge.upstream;
@@ -322,7 +337,8 @@ impl<L: AttemptLog> Course<'_, L> {
         let begun = Instant::now();
         let limit = exchange::limit(begun, upstream.attempt_timeout, self.deadline);
         self.report.attempts = self.n;
-        let signed = target.digest.as_ref().and_then(|digest| digest.sign(target));
+        let signed =
+            target.digest.as_ref().and_then(|digest| digest.sign(target, &mut self.session));
         let sent = signed.as_ref().unwrap_or(target);
         let (n, log) = (self.n, &mut *self.log);
         let mut heard = |bytes| log.receiving(n, bytes);
@@ -355,33 +371,6 @@ impl<L: AttemptLog> Course<'_, L> {
         Ok(ended)
     }
 
-    /// Waits for a turn, where one must be waited for.
-    async fn turn<'g>(&self, gate: &'g Gate) -> Result<Place<'g>, Withheld> {
-        let waiting = match gate.enter(self.judge.call.identity.as_str(), self.deadline) {
-            Entered::Now(place) => return Ok(place),
-            Entered::Refused(Refusal::TooLate { after }) => return Err(Withheld::Late(after)),
-            Entered::Refused(Refusal::Full { after }) => return Err(Withheld::Full(after)),
-            Entered::Waits(waiting) => waiting,
-        };
-        match Box::pin(waiting.turn(self.deadline, self.cancel)).await {
-            Ok(place) => Ok(place),
-            Err(NoTurn::TooLate(after)) => Err(Withheld::Late(after)),
-            Err(NoTurn::Cancelled) => Err(Withheld::Cancelled),
-        }
-    }
-
-    /// What an answer tells of limits.
-    fn heard(&self, ended: &Ended) -> Option<Heard> {
-        let Ended::Answered(answered) = ended else { return None };
-        let (upstream, headers) = (self.judge.upstream, &answered.headers);
-        let announced = announced(headers, &upstream.limits_read, (upstream.clock)());
-        if answered.status != StatusCode::TOO_MANY_REQUESTS {
-            return Some(Heard { announced, ..Heard::default() });
-        }
-        let asked = self.judge.asked(answered.status, headers);
-        Some(Heard { refused: true, asked, announced })
-    }
-
     /// The first request was announced and does not go out.
     async fn never_sent(&mut self, failed: Failed) -> Outcome {
         self.record_not_sent("not sent".to_owned(), Duration::ZERO).await;
@@ -407,65 +396,6 @@ impl<L: AttemptLog> Course<'_, L> {
         self.log.finished(end).await;
     }
 
-    /// What is done about a request that did not go out: another address, or an end.
-    fn withheld(
-        &mut self,
-        withheld: Withheld,
-        target: &Target,
-    ) -> Result<(Again, Target), Box<Failed>> {
-        let api = self.judge.api();
-        let (kind, after) = match withheld {
-            Withheld::Cancelled => return Err(Box::new(self.cancelled(false))),
-            Withheld::Open(after) => (FailureKind::CircuitOpen, after),
-            Withheld::Late(after) => (FailureKind::RateLimited, after),
-            Withheld::Full(after) => (FailureKind::Overloaded, after),
-        };
-        let words = withheld.words();
-        let failed = match self.last.take() {
-            // What was answered says more than why nothing else was asked.
-            Some(mut last) => {
-                last.message = format!("{}; it was not repeated, because {words}", last.message);
-                last
-            }
-            None => {
-                let message = format!("nothing was sent to {api}: {words}");
-                Failed { retryable: true, ..self.judge.failed(kind, &message) }
-            }
-        };
-        let after = after.max(Duration::from_secs(1));
-        let failed = Failed { retry_after: failed.retryable.then_some(after), ..failed };
-        if kind != FailureKind::CircuitOpen {
-            return Err(Box::new(failed));
-        }
-        self.round |= 1 << (target.at % 64);
-        let one_state = self.judge.upstream.one_state;
-        let may =
-            !self.open || retry::after(self.judge.nature, Failing::NoAnswer, one_state).elsewhere;
-        let moved = self.other(target).filter(|_| may).and_then(|at| self.moved(target, at));
-        let Some(moved) = moved else { return Err(Box::new(failed)) };
-        let why = format!("{words}; failing over to {}", self.origin(moved.at));
-        Ok((Again { wait: Duration::ZERO, why, otherwise: failed }, moved))
-    }
-
-    /// The next base URL that was not asked since the last wait, and whose host is asked.
-    fn other(&self, target: &Target) -> Option<usize> {
-        let bases = &self.judge.upstream.bases;
-        target.part.as_ref()?;
-        (0..bases.len()).find(|at| {
-            *at != target.at
-                && self.round & (1 << (at % 64)) == 0
-                && self.traffic.open_for(&bases[*at].origin).is_none()
-        })
-    }
-
-    fn moved(&self, target: &Target, at: usize) -> Option<Target> {
-        target.moved(self.judge.upstream, at)
-    }
-
-    fn origin(&self, at: usize) -> &str {
-        &self.judge.upstream.bases[at].origin
-    }
-
     /// The request that a redirect asks for.
     fn hop(&self, target: &Target, answered: &Answered, hops: u32) -> Result<Target, Box<Failed>> {
         let next = if hops > redirect::HOPS {
@@ -474,72 +404,6 @@ impl<L: AttemptLog> Course<'_, L> {
             redirect::follow(self.judge.upstream, target, answered.status, &answered.headers)
         };
         next.map_err(|reason| Box::new(self.judge.not_followed(answered, &reason)))
-    }
-
-    /// Whether there is a try of that number, counted from 1, when, and at which address.
-    fn repeat(
-        &mut self,
-        setback: Setback,
-        number: u32,
-        why: String,
-        target: &Target,
-    ) -> Result<(Again, usize), Box<Failed>> {
-        let Setback { after, mut failed, asked } = setback;
-        self.open |= after.open;
-        if failed.retryable {
-            failed.retry_after = asked;
-        }
-        let wait = retry::wait(number - 1, asked, self.judge.upstream.jitter);
-        if failed.kind == FailureKind::RateLimited {
-            failed.retry_after = Some(asked.unwrap_or(wait).max(Duration::from_secs(1)));
-        }
-        let bases = self.judge.upstream.bases.len();
-        let most = retry::ATTEMPTS.max(u32::try_from(bases).unwrap_or(u32::MAX));
-        if number > most || Instant::now() >= self.deadline {
-            return Err(Box::new(failed));
-        }
-        self.round |= 1 << (target.at % 64);
-        if after.elsewhere
-            && let Some(at) = self.other(target)
-        {
-            let why = format!("{why}; failing over to {}", self.origin(at));
-            self.last = Some(failed.clone());
-            return Ok((Again { wait: Duration::ZERO, why, otherwise: failed }, at));
-        }
-        let in_time =
-            Instant::now().checked_add(wait).is_some_and(|resumed| resumed < self.deadline);
-        if !after.again {
-            return Err(Box::new(failed));
-        }
-        if !in_time {
-            failed.retry_after = failed.retry_after.or(Some(wait));
-            return Err(Box::new(failed));
-        }
-        // The first address that is asked, where it need not be the same one.
-        let first = (0..bases).find(|at| self.traffic.open_for(self.origin(*at)).is_none());
-        let at = if after.elsewhere && target.part.is_some() {
-            first.unwrap_or(target.at)
-        } else {
-            target.at
-        };
-        if let Some(open) = self.traffic.open_for(self.origin(at)) {
-            failed.message = format!("{}; {}", failed.message, Withheld::Open(open).words());
-            failed.retry_after = Some(asked.unwrap_or(open).max(Duration::from_secs(1)));
-            return Err(Box::new(failed));
-        }
-        if let Err(full) = self.traffic.repeat() {
-            failed.message = format!(
-                "{}; it was not repeated, because too many of the calls of {} are repetitions \
-                 already",
-                failed.message,
-                self.judge.api()
-            );
-            failed.retry_after = Some(asked.unwrap_or(full).max(full));
-            return Err(Box::new(failed));
-        }
-        self.round = 0;
-        self.last = Some(failed.clone());
-        Ok((Again { wait, why, otherwise: failed }, at))
     }
 
     /// Waits, and announces the next request.
@@ -633,70 +497,6 @@ impl<L: AttemptLog> Course<'_, L> {
         failed.message = cut(&message, MESSAGE);
         Outcome::Failed(failed)
     }
-}
-
-/// Why a request that was announced does not go out.
-#[derive(Debug, Clone, Copy)]
-enum Withheld {
-    /// Its host is not asked for so long.
-    Open(Duration),
-    /// Its turn would come too late: after so long.
-    Late(Duration),
-    /// Too many wait already; there may be room after so long.
-    Full(Duration),
-    /// Whoever asked gave up.
-    Cancelled,
-}
-
-impl Withheld {
-    fn words(self) -> String {
-        match self {
-            Self::Open(after) => {
-                format!("it was failing, and is not asked for another {}", seconds(after))
-            }
-            Self::Late(after) => format!(
-                "its limit leaves no room for another request within the time for this call \
-                 (another {})",
-                seconds(after)
-            ),
-            Self::Full(_) => "too many calls wait for it already".to_owned(),
-            Self::Cancelled => "cancelled".to_owned(),
-        }
-    }
-}
-
-/// What the end of a request says of its host, which was given so much time.
-fn health(ended: &Ended, took: Duration, given: Duration, usual: Duration) -> Health {
-    // Whoever has hardly any time left learns nothing of the host.
-    let in_time = given >= usual / 2;
-    let answered = match ended {
-        Ended::Cancelled { .. } => return Health::Unknown,
-        Ended::Broken { what: Breakage::NoMessage, .. } => return Health::Unknown,
-        Ended::Broken { what: Breakage::TimedOut(_) | Breakage::NotConnected, .. } if !in_time => {
-            return Health::Unknown;
-        }
-        Ended::Broken { .. } => return Health::Bad,
-        Ended::Answered(answered) => answered,
-    };
-    match (&answered.body, answered.status) {
-        (
-            _,
-            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT,
-        ) => Health::Bad,
-        (Content::Broken(Breakage::TimedOut(_)), _) if !in_time => Health::Unknown,
-        (Content::Broken(_), _) => Health::Bad,
-        _ if in_time && took >= given.mul_f64(0.8) => Health::Slow,
-        _ => Health::Good,
-    }
-}
-
-/// Whether an answer asks for a proof that can be given.
-fn is_challenge(target: &Target, answered: &Answered, challenges: u32) -> bool {
-    answered.status == StatusCode::UNAUTHORIZED
-        && target
-            .digest
-            .as_ref()
-            .is_some_and(|digest| digest.challenged(&answered.headers, challenges))
 }
 
 /// Why there is another request after this one, in a few words.
