@@ -57,7 +57,7 @@ impl Backend for Gateway {
     }
 
     fn metrics(&self) -> String {
-        Gateway::metrics(self).encode()
+        self.metrics_text()
     }
 
     fn server_name(&self) -> String {

@@ -139,6 +139,13 @@ pub enum Event {
         /// How many bytes of body were read.
         bytes: u64,
     },
+    /// Something stands in for the tool's operation, which could not answer.
+    FellBack {
+        /// What: an operation, `cache`, or `the declared answer`.
+        to: String,
+        /// What failed.
+        why: String,
+    },
     /// What was reserved was given back.
     Released {
         /// What: keys of windows, a nonce.
@@ -266,6 +273,7 @@ impl Event {
             Self::Reserved { .. } => "reserved",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::AttemptFinished { .. } => "attempt_finished",
+            Self::FellBack { .. } => "fell_back",
             Self::Released { .. } => "released",
             Self::Replied { .. } => "replied",
             Self::SwitchStopped { .. } => "switch_stopped",

@@ -178,7 +178,8 @@ impl CallRecord {
                 self.cost = cost;
                 self.duration_ms = Some(duration_ms);
             }
-            Event::FilesRead { .. }
+            Event::FellBack { .. }
+            | Event::FilesRead { .. }
             | Event::Held { .. }
             | Event::Approved { .. }
             | Event::Rejected { .. }

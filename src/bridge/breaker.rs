@@ -109,7 +109,7 @@ impl Breaker {
     /// For how long [`enter`](Self::enter) lets none through; `None` where it would.
     pub(super) fn open_for(&self, now: At) -> Option<Duration> {
         match self.state {
-            State::Open { until } if now < until => Some(until - now),
+            State::Open { until } if now < until => Some(until.saturating_sub(now)),
             State::Trying { since: Some(since), .. } if now < since + PROBE_LOST => {
                 Some(WHILE_TRYING)
             }

@@ -207,6 +207,7 @@ impl Judge<'_> {
         };
         let mut failed = self.failed(kind, &message);
         failed.retryable = after.again;
+        failed.untouched = after.untouched;
         failed.upstream = status.map(|status| reply(status, Value::Null));
         Setback { after, failed, asked: None }
     }
@@ -267,6 +268,7 @@ impl Judge<'_> {
         let mut failed = self.failed(kind, &message);
         let after = self.after(failing);
         failed.retryable = after.again;
+        failed.untouched = after.untouched;
         failed.upstream = Some(UpstreamReply {
             status: status.as_u16(),
             body: self.bounded(body),
@@ -344,7 +346,14 @@ impl Judge<'_> {
     /// A failure with a message that is bounded and redacted.
     pub(super) fn failed(&self, kind: FailureKind, message: &str) -> Failed {
         let message = cut(&self.upstream.redactor.text(message), MESSAGE);
-        Failed { kind, message, retryable: false, retry_after: None, upstream: None }
+        Failed {
+            kind,
+            message,
+            retryable: false,
+            retry_after: None,
+            untouched: false,
+            upstream: None,
+        }
     }
 
     /// The API, as messages name it.

@@ -75,7 +75,7 @@ pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
 pub use client::http_client;
 pub use credential::{ApiKeyAt, Credential, Credentials, Provenance};
 pub use digest::Digest;
-pub use engine::{Next, Within, execute, execute_pages};
+pub use engine::{Instead, Next, Within, execute, execute_instead, execute_pages};
 pub use gate::{Gate, Standing};
 pub use limiter::headers::{LimitHeaders, LimitsRead};
 pub use limiter::{Limits, Rate};

@@ -50,6 +50,8 @@ pub struct Failed {
     pub retryable: bool,
     /// When to try again.
     pub retry_after: Option<Duration>,
+    /// Whether certainly nothing was done.
+    pub untouched: bool,
     /// What the upstream said.
     pub upstream: Option<UpstreamReply>,
 }

@@ -72,6 +72,8 @@ pub(super) struct After {
     pub(super) elsewhere: bool,
     /// Whether it may have had an effect that no answer tells of.
     pub(super) open: bool,
+    /// Whether certainly nothing was done.
+    pub(super) untouched: bool,
 }
 
 /// What a failure of a request of that nature leaves to do. `one_state` is whether all addresses
@@ -83,23 +85,29 @@ pub(super) fn after(nature: Nature, failing: Failing, one_state: bool) -> After 
         Nature::Once => false,
     };
     match failing {
-        Failing::NotSent => After { again: true, elsewhere: true, open: false },
-        Failing::NotTrusted => After { again: false, elsewhere: true, open: false },
+        Failing::NotSent => After { again: true, elsewhere: true, open: false, untouched: true },
+        Failing::NotTrusted => {
+            After { again: false, elsewhere: true, open: false, untouched: true }
+        }
         // It says that nothing was done; and another address would count for the same limit.
         Failing::Status(StatusCode::TOO_MANY_REQUESTS) => {
-            After { again: true, elsewhere: false, open: false }
+            After { again: true, elsewhere: false, open: false, untouched: true }
         }
         Failing::Status(
             StatusCode::INTERNAL_SERVER_ERROR
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT,
-        ) => After { again: nature.may_be_done_twice(), elsewhere, open: false },
+        ) => {
+            let again = nature.may_be_done_twice();
+            After { again, elsewhere, open: false, untouched: false }
+        }
         Failing::NoAnswer => {
-            After { again: nature.may_be_done_twice(), elsewhere, open: nature != Nature::Read }
+            let (again, open) = (nature.may_be_done_twice(), nature != Nature::Read);
+            After { again, elsewhere, open, untouched: false }
         }
         Failing::Status(_) | Failing::Final => {
-            After { again: false, elsewhere: false, open: false }
+            After { again: false, elsewhere: false, open: false, untouched: false }
         }
     }
 }

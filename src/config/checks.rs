@@ -14,6 +14,7 @@ use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::load::Config;
 use super::located::Located;
 use super::model::{Api, Auth, Settlement, Tls};
+use super::recovery::Fallback;
 use super::tool::{Argument, PageKind, Pages, Tool};
 use super::values::{ArgumentPath, BaseUrl, HeaderText, Literal, Period, Selector};
 use crate::secret::{SecretError, SecretRef};
@@ -350,6 +351,9 @@ impl Checks<'_> {
                 self.error(codes::BOUNDS, bytes.span(), message, "expected at least 64B");
             }
         }
+        for fallback in &tool.fallback {
+            self.fallback(fallback);
+        }
         if let Some(calls) = &tool.calls {
             self.nonzero("per", Some(&calls.per));
         }
@@ -375,6 +379,27 @@ impl Checks<'_> {
             }
             paths.push(path);
             self.argument(path, rules);
+        }
+    }
+
+    /// A fallback is one of three, and each has keys of its own.
+    fn fallback(&mut self, fallback: &Located<Fallback>) {
+        let kinds =
+            [fallback.operation.is_some(), fallback.cached.is_some(), fallback.answer.is_some()];
+        if kinds.into_iter().filter(|is| *is).count() != 1 {
+            let message = "a fallback is one of `operation`, `cached` and `answer`";
+            return self.error(codes::BOUNDS, fallback.span(), message, "expected one of them");
+        }
+        self.nonzero("cached", fallback.cached.as_ref());
+        let of_operation =
+            fallback.api.is_some() || fallback.result.is_some() || !fallback.map.is_empty();
+        if fallback.operation.is_none() && of_operation {
+            let message = "`api`, `map` and `result` belong to a fallback to an operation";
+            self.error(codes::BOUNDS, fallback.span(), message, "remove them");
+        }
+        if let Some(api) = fallback.api.as_ref().filter(|api| self.config.apis.get(api).is_none()) {
+            let message = format!("there is no [api.{api}]");
+            self.error(codes::UNKNOWN_API, api.span(), message, "no such API");
         }
     }
 

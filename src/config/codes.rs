@@ -50,6 +50,7 @@ codes! {
     PORTABILITY = "TB0312" "A tool that some client would drop, cut or misread.";
     CREDENTIAL = "TB0313" "An operation needs a credential that the configuration does not give. Name it under `auth`, or by its scheme under `credentials`.";
     QUARANTINED = "TB0315" "The tool's operation is not the one that was accepted. Until `tollbridge diff --accept` the tool stays listed as it was, and calls of it are refused with the code `quarantined`; tools whose operations are the same go on. `stale = \"warn\"` in the API's table lets tools change with the description instead.";
+    FALLBACK = "TB0318" "What stands in for a tool, or tells what became of its calls, does more than it may: a read falls back to reads, and only reads have answers that can be given once more.";
     SHAPE = "TB0316" "What a tool says of its answers (`shape`, `pages`) cannot hold for its operation.";
     MANY_TOOLS = "TB0314" "More tools than clients handle well: models choose worse from a long list, and some clients drop what is beyond their limit.";
     SUSPICIOUS = "TB0317" "A description says something that is not for the people who read it: it holds characters that do not show, names that look like others, HTML that acts or hides, or words that are meant to steer a model. What agents see is cleaned of what does not show; read the rest, and set `description` where you do not trust it.";

@@ -14,7 +14,6 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("api.*", "resolver", "the system's resolver would be asked"),
     ("tool[]", "budget", LIMIT),
     ("tool[]", "when", LIMIT),
-    ("tool[]", "fallback", "no fallback would answer"),
 ];
 
 const LIMIT: &str = "a limit that is not enforced is worse than none";

@@ -35,7 +35,7 @@ pub use model::{
     Api, Audit, Auth, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
     Settlement, Stale, Tls, accepted_copy,
 };
-pub use recovery::LimitHeaders;
+pub use recovery::{Fallback, LimitHeaders, Lookup};
 pub use schema::schema;
 pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
 pub use values::{

@@ -3,8 +3,10 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tollbridge_operation::ApiName;
 
-use super::located::Located;
+use super::located::{Keyed, Located};
+use super::values::{ApiNameSchema, ArgumentPath, ArgumentSchema, Literal, Period};
 
 /// Under which names an API announces its limit, where they are not those in common use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -20,4 +22,41 @@ pub struct LimitHeaders {
     /// Whether what the API announces is passed over, because it is wrong.
     #[serde(default)]
     pub ignored: bool,
+}
+
+/// What stands in for a tool's operation: another one, the last good answer, or a declared one.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Fallback {
+    /// Another operation, as in `operation` of a tool.
+    pub operation: Option<Located<String>>,
+    /// Its API, where that is another one.
+    #[schemars(with = "Option<ApiNameSchema>")]
+    pub api: Option<Located<ApiName>>,
+    /// Its arguments, each with the argument of the tool's operation whose value it has: a name
+    /// or a JSON pointer.
+    #[serde(default)]
+    #[schemars(with = "Keyed<String, ArgumentSchema>")]
+    pub map: Keyed<String, Located<ArgumentPath>>,
+    /// What of its answer is the tool's: a JMESPath expression.
+    pub result: Option<Located<String>>,
+    /// The last good answer to the same call of the same caller, where it is not older.
+    pub cached: Option<Located<Period>>,
+    /// An answer.
+    pub answer: Option<Located<Literal>>,
+}
+
+/// The operation that tells what became of a call whose outcome nobody knows.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Lookup {
+    /// An operation of the same API that is a tool.
+    pub operation: Located<String>,
+    /// The arguments of that tool, each with the argument whose value it has: a name or a JSON
+    /// pointer.
+    #[serde(default)]
+    #[schemars(with = "Keyed<String, ArgumentSchema>")]
+    pub map: Keyed<String, Located<ArgumentPath>>,
 }

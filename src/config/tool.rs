@@ -10,6 +10,7 @@ use tollbridge_operation::{ApiName, Effect, ToolName};
 
 use super::decimal::Decimal;
 use super::located::{Keyed, Located};
+use super::recovery::{Fallback, Lookup};
 use super::values::{
     ApiNameSchema, ArgumentPath, ArgumentSchema, Literal, Money, Pattern, Period, Pointer,
     PointerSchema, Rate, Selector, Size, ToolNameSchema,
@@ -60,6 +61,11 @@ pub struct Tool {
     pub rate_limit: Option<Located<Rate>>,
     /// How many requests of its calls are under way at once.
     pub max_concurrency: Option<Located<NonZeroU32>>,
+    /// What stands in for the operation where it cannot answer, in order.
+    #[serde(default)]
+    pub fallback: Vec<Located<Fallback>>,
+    /// Which tool tells what became of a call whose outcome nobody knows.
+    pub lookup: Option<Located<Lookup>>,
     /// How answers come in pages, which one call then reads together.
     pub pages: Option<Located<Pages>>,
     /// What is shown of answers.

@@ -46,6 +46,7 @@ impl Failure {
             }
         };
         clean(&mut self.message);
+        clean(&mut self.next_step);
         for violation in &mut self.violations {
             clean(&mut violation.pointer);
             clean(&mut violation.expected);

@@ -9,10 +9,13 @@
 //! The gateway does not know MCP: front ends (`agent`, `cli`) hand it a [`CallRequest`] and
 //! render the [`Reply`].
 
+mod cache;
 mod compared;
 mod compile;
 mod ending;
 mod failure;
+mod fallback;
+mod kept;
 mod operate;
 mod pipeline;
 mod record;
@@ -21,6 +24,7 @@ mod reply;
 mod request;
 mod toolbox;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,6 +37,7 @@ use tollbridge_operation::Identity;
 pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};
 pub use ending::{Defect, ToItsEnd};
+pub use fallback::{Fallback, Lookup, Mapping, Substitute};
 pub use operate::{
     OperateError, add_key, approve, held, reject, resume, revoke_key, scope_text, stop, switches,
 };
@@ -43,12 +48,13 @@ pub use reply::{
 pub use request::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
 pub use toolbox::{Exposed, Offer, Parts, ReadsWhenDown, Toolbox};
 
+use cache::Cache;
 use pipeline::Ground;
 
 use crate::audit::{self, Event};
-use crate::bridge::Preview;
+use crate::bridge::{Preview, Standing};
 use crate::identity;
-use crate::observe::Metrics;
+use crate::observe::{ApiStanding, Metrics};
 use crate::store::{Batch, CommitError, Store, StoreError};
 
 /// How many calls may be in flight at once; more are refused with `overloaded`.
@@ -68,6 +74,7 @@ struct Inner {
     in_flight: Semaphore,
     calls: TaskTracker,
     metrics: Arc<Metrics>,
+    cache: Cache,
 }
 
 /// What a call would do.
@@ -127,6 +134,7 @@ impl Gateway {
                 in_flight: Semaphore::new(calls),
                 calls: TaskTracker::new(),
                 metrics,
+                cache: Cache::default(),
             }),
         }
     }
@@ -149,7 +157,12 @@ impl Gateway {
         let call = self.inner.calls.track_future(async move {
             let toolbox = inner.toolbox.load_full();
             let _counted = inner.metrics.in_flight();
-            let ground = Ground { store: &inner.store, toolbox: &toolbox, metrics: &inner.metrics };
+            let ground = Ground {
+                store: &inner.store,
+                toolbox: &toolbox,
+                metrics: &inner.metrics,
+                cache: &inner.cache,
+            };
             let called = request.tool.clone();
             let answer = match inner.in_flight.try_acquire() {
                 Ok(_place) => pipeline::run(task_id, ground, &caller, request, watch).await,
@@ -206,8 +219,12 @@ impl Gateway {
     ) -> Result<DryRun, DryRunError> {
         let toolbox = self.inner.toolbox.load_full();
         let id = audit::new_call_id();
-        let ground =
-            Ground { store: &self.inner.store, toolbox: &toolbox, metrics: &self.inner.metrics };
+        let ground = Ground {
+            store: &self.inner.store,
+            toolbox: &toolbox,
+            metrics: &self.inner.metrics,
+            cache: &self.inner.cache,
+        };
         pipeline::rehearse(id, ground, caller, request).await
     }
 
@@ -272,6 +289,23 @@ impl Gateway {
     /// The toolbox as it is now.
     pub fn toolbox(&self) -> Arc<Toolbox> {
         self.inner.toolbox.load_full()
+    }
+
+    /// What is counted and measured, as text: how APIs are is looked at now.
+    pub fn metrics_text(&self) -> String {
+        let metrics = &self.inner.metrics;
+        metrics.forget_apis();
+        let toolbox = self.inner.toolbox.load();
+        let mut told = BTreeSet::new();
+        for upstream in toolbox.upstreams() {
+            if told.insert(upstream.api().clone()) {
+                let traffic = upstream.traffic();
+                let Standing { in_flight, waiting, learned, left } = traffic.standing();
+                let standing = ApiStanding { in_flight, waiting, learned, left };
+                metrics.api(upstream.api().as_str(), standing, &traffic.hosts());
+            }
+        }
+        metrics.encode()
     }
 
     /// What is counted and measured.

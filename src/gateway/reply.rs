@@ -1,6 +1,6 @@
 //! What the gateway answers: a success or a failure that an agent can act on.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tollbridge_operation::{CallId, Drift, Payload, ToolName};
 
@@ -36,6 +36,8 @@ pub struct Success {
     pub cuts: Vec<Cut>,
     /// The pages that it was put together of.
     pub pages: Option<PagesRead>,
+    /// Where the answer comes from, in words, where it is not what the tool's operation answers.
+    pub note: Option<String>,
     /// What its description says can be called next.
     pub next: Vec<NextCall>,
 }
@@ -70,7 +72,7 @@ pub struct CallMeta {
 }
 
 /// A failure that the model can act on: `structuredContent.error`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     /// What kind of failure.
     pub code: ErrorCode,
@@ -86,7 +88,7 @@ pub struct Failure {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<UpstreamAnswer>,
     /// The arguments that were refused.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<Violation>,
     /// The hold that a person must decide on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,7 +99,7 @@ pub struct Failure {
 }
 
 /// What the upstream said when it failed: bounded and redacted.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UpstreamAnswer {
     /// The HTTP status.
     pub status: Option<u16>,
@@ -109,7 +111,7 @@ pub struct UpstreamAnswer {
 }
 
 /// An argument that was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
     /// A JSON pointer into the arguments.
     pub pointer: String,
@@ -121,7 +123,7 @@ pub struct Violation {
 }
 
 /// A call that waits for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldNotice {
     /// The handle.
     pub id: String,
@@ -130,7 +132,7 @@ pub struct HoldNotice {
 }
 
 /// The contract's error codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// Refused before anything was sent.

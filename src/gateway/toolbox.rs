@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tollbridge_operation::{Identity, digest_list};
 
+use super::fallback::{Fallback, Lookup};
 use super::request::Caller;
 use crate::bridge::{Gate, Upstream};
 use crate::identity::Groups;
@@ -64,6 +65,10 @@ pub struct Exposed {
     pub upstream: Arc<Upstream>,
     /// The limits of its own, beside those of its API.
     pub gate: Option<Arc<Gate>>,
+    /// What stands in for its operation, in order.
+    pub fallbacks: Vec<Fallback>,
+    /// Which tool tells what became of a call whose outcome nobody knows.
+    pub lookup: Option<Lookup>,
     /// How long a whole call may take.
     pub timeout: Duration,
     /// The digest of the API's description.
@@ -78,6 +83,21 @@ impl Exposed {
     /// arguments.
     pub fn target(&self) -> String {
         format!("{} {}", self.upstream.base(), self.spec)
+    }
+
+    /// The time for its own operation: where another one may have to answer, it is left a third.
+    pub fn first_time(&self) -> Duration {
+        let is_operation = |one: &Fallback| matches!(one, Fallback::Operation(_));
+        if self.fallbacks.iter().any(is_operation) { self.timeout * 2 / 3 } else { self.timeout }
+    }
+
+    /// Where its calls go, those of what stands in for it too.
+    fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        let substitutes = self.fallbacks.iter().filter_map(|fallback| match fallback {
+            Fallback::Operation(substitute) => Some(&*substitute.upstream),
+            Fallback::Cached { .. } | Fallback::Answer(_) => None,
+        });
+        std::iter::once(&*self.upstream).chain(substitutes)
     }
 
     /// The price for people, where it has one.
@@ -152,9 +172,10 @@ impl Toolbox {
     /// kept.
     pub fn succeed(&mut self, older: &Self) {
         for exposed in &mut self.exposed {
-            let of_api = |old: &&Exposed| old.upstream.api() == exposed.upstream.api();
-            if let Some(old) = older.exposed.iter().find(of_api) {
-                exposed.upstream.succeed(&old.upstream);
+            for upstream in exposed.upstreams() {
+                if let Some(old) = older.upstreams().find(|old| old.api() == upstream.api()) {
+                    upstream.succeed(old);
+                }
             }
             let same = older.by_name.get(exposed.tool.name.as_str());
             if let Some(kept) = same.and_then(|at| older.exposed[*at].gate.clone())
@@ -164,6 +185,11 @@ impl Toolbox {
                 *gate = kept;
             }
         }
+    }
+
+    /// Where its tools' calls go, those of what stands in for them too.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        self.exposed.iter().flat_map(Exposed::upstreams)
     }
 
     /// Whether another one was made of the same files.

@@ -5,6 +5,7 @@
 //! configuration reloaded with ever new ones) as `other`.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +43,30 @@ struct ByAttempt {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByApi {
+    api: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByHost {
+    api: String,
+    host: String,
+}
+
+/// How an API is: what is read when somebody looks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ApiStanding {
+    /// Requests that are under way.
+    pub in_flight: u32,
+    /// Calls that wait for their turn.
+    pub waiting: usize,
+    /// The rate that its refusals taught, in requests a second.
+    pub learned: Option<f64>,
+    /// What is left of the tightest limit that it announces.
+    pub left: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByTransport {
     transport: &'static str,
 }
@@ -61,6 +86,11 @@ pub struct Metrics {
     in_flight: Gauge,
     malformed: Family<ByTransport, Counter>,
     reloads: Family<ByResult, Counter>,
+    requests: Family<ByApi, Gauge>,
+    waiting: Family<ByApi, Gauge>,
+    learned: Family<ByApi, Gauge<f64, AtomicU64>>,
+    left: Family<ByApi, Gauge>,
+    circuits: Family<ByHost, Gauge>,
     tools: Names,
     apis: Names,
 }
@@ -82,6 +112,11 @@ impl Metrics {
             in_flight: Gauge::default(),
             malformed: Family::default(),
             reloads: Family::default(),
+            requests: Family::default(),
+            waiting: Family::default(),
+            learned: Family::default(),
+            left: Family::default(),
+            circuits: Family::default(),
             tools: Names::default(),
             apis: Names::default(),
         };
@@ -115,6 +150,22 @@ impl Metrics {
             self.malformed.clone(),
         );
         registry.register("reloads", "Reloads of the configuration", self.reloads.clone());
+        let requests = self.requests.clone();
+        registry.register("api_requests_in_flight", "Requests that an API works on", requests);
+        let waiting = self.waiting.clone();
+        registry.register("api_calls_waiting", "Calls that wait for their turn", waiting);
+        registry.register(
+            "api_learned_rate",
+            "Requests a second, as an API's refusals taught",
+            self.learned.clone(),
+        );
+        let left = self.left.clone();
+        registry.register("api_limit_left", "What is left of the limit that it announces", left);
+        registry.register(
+            "api_circuit_open",
+            "1 where a host is not asked, 2 where it is tried again",
+            self.circuits.clone(),
+        );
         self
     }
 
@@ -139,6 +190,40 @@ impl Metrics {
             None => "none",
         };
         self.attempts.get_or_create(&ByAttempt { api: self.apis.label(api), status }).inc();
+    }
+
+    /// Forgets how APIs are, before all of them are told anew.
+    pub fn forget_apis(&self) {
+        self.learned.clear();
+        self.left.clear();
+        self.circuits.clear();
+        self.requests.clear();
+        self.waiting.clear();
+    }
+
+    /// Tells how an API is, and of each of its hosts whether it is asked: `closed`, `open` or
+    /// `half_open`.
+    pub fn api(&self, api: &str, standing: ApiStanding, hosts: &[(String, &'static str)]) {
+        let api = self.apis.label(api);
+        let by = ByApi { api: api.clone() };
+        let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.requests.get_or_create(&by).set(i64::from(standing.in_flight));
+        self.waiting.get_or_create(&by).set(gauge(standing.waiting as u64));
+        if let Some(learned) = standing.learned {
+            self.learned.get_or_create(&by).set(learned);
+        }
+        if let Some(left) = standing.left {
+            self.left.get_or_create(&by).set(gauge(left));
+        }
+        for (host, state) in hosts {
+            let state = match *state {
+                "open" => 1,
+                "half_open" => 2,
+                _ => 0,
+            };
+            let by = ByHost { api: api.clone(), host: host.clone() };
+            self.circuits.get_or_create(&by).set(state);
+        }
     }
 
     /// Counts a call as in flight until what is returned is dropped.
@@ -252,6 +337,24 @@ mod tests {
             assert!(has(&metrics, line), "{line}\n{}", metrics.encode());
         }
         assert!(metrics.encode().ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn how_apis_are_is_told_anew_each_time() {
+        let metrics = Metrics::new();
+        let standing = ApiStanding { in_flight: 2, waiting: 3, learned: Some(1.5), left: Some(7) };
+        metrics.api("orders", standing, &[("http://h".to_owned(), "open")]);
+        for line in [
+            r#"tollbridge_api_requests_in_flight{api="orders"} 2"#,
+            r#"tollbridge_api_calls_waiting{api="orders"} 3"#,
+            r#"tollbridge_api_learned_rate{api="orders"} 1.5"#,
+            r#"tollbridge_api_limit_left{api="orders"} 7"#,
+            r#"tollbridge_api_circuit_open{api="orders",host="http://h"} 1"#,
+        ] {
+            assert!(has(&metrics, line), "{line}\n{}", metrics.encode());
+        }
+        metrics.forget_apis();
+        assert!(!metrics.encode().contains("orders"));
     }
 
     #[test]

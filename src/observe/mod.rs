@@ -8,4 +8,4 @@ mod logging;
 mod metrics;
 
 pub use logging::{LogFormat, LogOptions, LoggingError, init_logging};
-pub use metrics::{CallInFlight, Metrics};
+pub use metrics::{ApiStanding, CallInFlight, Metrics};

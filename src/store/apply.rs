@@ -12,7 +12,8 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteQueryResult};
 use sqlx::{AssertSqlSafe, Connection, Sqlite};
 
 use super::{
-    Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, StopScope, WindowClaim,
+    Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, RepeatRow, StopScope,
+    WindowClaim,
 };
 
 /// Rows go down in statements of these sizes: few statements, and few to prepare.
@@ -268,28 +269,35 @@ async fn write_changes(
     now: i64,
 ) -> Result<(), Refusal> {
     if let Some(hold) = spends {
-        must_change(&spend(hold, now).execute(&mut *savepoint).await?)?;
+        let done = spend(hold, now).execute(&mut *savepoint).await?;
+        must_change(&done, CommitError::HoldSpent)?;
     }
     for change in changes {
-        let decides = matches!(change, Change::DecideHold { .. } | Change::PlaceHold(_));
+        let decides = match change {
+            Change::DecideHold { .. } | Change::PlaceHold(_) => Some(CommitError::HoldSpent),
+            Change::ClaimKey(_) => Some(CommitError::KeyTaken),
+            _ => None,
+        };
         let done = statement(change, now).execute(&mut *savepoint).await.map_err(conflict)?;
-        if decides {
-            must_change(&done)?;
+        if let Some(refusal) = decides {
+            must_change(&done, refusal)?;
         }
     }
     Ok(())
 }
 
-/// Drops uses of windows that no longer count, whatever their key.
+/// Drops uses of windows that no longer count, whatever their key, and outcomes that are kept
+/// no longer.
 pub(super) async fn forget_expired(
     transaction: &mut SqliteConnection,
     now: i64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM window_uses WHERE until <= ?")
-        .bind(now)
-        .execute(transaction)
-        .await
-        .map(drop)
+    for statement in
+        ["DELETE FROM window_uses WHERE until <= ?", "DELETE FROM repeats WHERE expires <= ?"]
+    {
+        sqlx::query(statement).bind(now).execute(&mut *transaction).await?;
+    }
+    Ok(())
 }
 
 /// Reads a window, and drops what has left it.
@@ -379,7 +387,39 @@ fn statement(change: Change, now: i64) -> Query {
                 .bind(now)
                 .bind(id)
         }
+        Change::ClaimKey(row) => claim_key(row, now),
+        Change::KeepOutcome(row) => sqlx::query(
+            "UPDATE repeats SET outcome = ? WHERE identity = ? AND tool = ? AND key = ? AND call = ?",
+        )
+        .bind(row.outcome)
+        .bind(row.identity)
+        .bind(row.tool)
+        .bind(row.key)
+        .bind(row.call),
+        Change::FreeKey(row) => sqlx::query(
+            "DELETE FROM repeats WHERE identity = ? AND tool = ? AND key = ? AND call = ?",
+        )
+        .bind(row.identity)
+        .bind(row.tool)
+        .bind(row.key)
+        .bind(row.call),
     }
+}
+
+fn claim_key(row: RepeatRow, now: i64) -> Query {
+    sqlx::query(
+        "INSERT INTO repeats (identity, tool, key, digest, call, expires, outcome) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL) \
+         ON CONFLICT (identity, tool, key) DO UPDATE \
+         SET digest = ?4, call = ?5, expires = ?6, outcome = NULL WHERE expires <= ?7",
+    )
+    .bind(row.identity)
+    .bind(row.tool)
+    .bind(row.key)
+    .bind(row.digest)
+    .bind(row.call)
+    .bind(row.expires)
+    .bind(now)
 }
 
 /// How many calls of one identity may wait for a person at once.
@@ -426,10 +466,10 @@ fn add_key(key: KeyRow) -> Query {
     .bind(key.revoked)
 }
 
-/// A change of a hold that matched no row was refused.
-fn must_change(done: &SqliteQueryResult) -> Result<(), Refusal> {
+/// A change that matched no row was refused.
+fn must_change(done: &SqliteQueryResult, refusal: CommitError) -> Result<(), Refusal> {
     match done.rows_affected() {
-        0 => Err(CommitError::HoldSpent.into()),
+        0 => Err(refusal.into()),
         _ => Ok(()),
     }
 }

@@ -105,6 +105,32 @@ pub enum Change {
         /// Which one.
         id: String,
     },
+    /// Take up the key that a caller named its call by; the batch is refused with
+    /// [`CommitError::KeyTaken`] where it is taken.
+    ClaimKey(RepeatRow),
+    /// Keep the outcome of the call that took the key up.
+    KeepOutcome(RepeatRow),
+    /// Give the key back.
+    FreeKey(RepeatRow),
+}
+
+/// A call that its caller named by a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepeatRow {
+    /// Who called.
+    pub identity: String,
+    /// The tool.
+    pub tool: String,
+    /// The name.
+    pub key: String,
+    /// A digest of the arguments.
+    pub digest: String,
+    /// The call.
+    pub call: String,
+    /// When the key can be taken up anew: microseconds since the Unix epoch.
+    pub expires: i64,
+    /// What became of it; `None` while nobody knows.
+    pub outcome: Option<String>,
 }
 
 /// A held call.
@@ -223,6 +249,9 @@ pub enum CommitError {
     /// state for it, or it has expired.
     #[error("the hold is spent, undecided, rejected or expired")]
     HoldSpent,
+    /// Another call took the key up.
+    #[error("another call has the same idempotency key")]
+    KeyTaken,
     /// The store cannot be written.
     #[error(transparent)]
     Unavailable(#[from] StoreError),

@@ -4,7 +4,7 @@
 use sqlx::sqlite::{SqliteExecutor, SqliteRow};
 use sqlx::{FromRow, QueryBuilder, Row, Sqlite};
 
-use super::{HoldRow, HoldState, KeyRow, StopScope, Store, StoreError};
+use super::{HoldRow, HoldState, KeyRow, RepeatRow, StopScope, Store, StoreError};
 
 /// No more calls, or events after one, are read at once.
 const MOST: u32 = 10_000;
@@ -109,6 +109,24 @@ impl Store {
             sqlx::query("SELECT * FROM holds WHERE state = ?1 OR ?1 IS NULL ORDER BY placed, id")
                 .bind(state.map(HoldState::as_str));
         self.typed(&self.all(query).await?)
+    }
+
+    /// The call that its caller named so, while that is kept.
+    pub async fn repeat(
+        &self,
+        identity: &str,
+        tool: &str,
+        key: &str,
+        now: i64,
+    ) -> Result<Option<RepeatRow>, StoreError> {
+        let query = sqlx::query(
+            "SELECT * FROM repeats WHERE identity = ? AND tool = ? AND key = ? AND expires > ?",
+        )
+        .bind(identity.to_owned())
+        .bind(tool.to_owned())
+        .bind(key.to_owned())
+        .bind(now);
+        Ok(self.typed(&self.all(query).await?)?.pop())
     }
 
     /// All API keys, revoked and expired ones too; oldest first.
@@ -299,6 +317,20 @@ impl HoldState {
             .into_iter()
             .find(|known| known.as_str() == state)
             .ok_or_else(|| sqlx::Error::Decode(format!("unknown state `{state}`").into()))
+    }
+}
+
+impl FromRow<'_, SqliteRow> for RepeatRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            identity: row.try_get("identity")?,
+            tool: row.try_get("tool")?,
+            key: row.try_get("key")?,
+            digest: row.try_get("digest")?,
+            call: row.try_get("call")?,
+            expires: row.try_get("expires")?,
+            outcome: row.try_get("outcome")?,
+        })
     }
 }
 

@@ -7,6 +7,7 @@ mod cancel;
 mod corpus;
 mod credentials;
 mod curation;
+mod flow;
 mod holds;
 mod hostile;
 mod layers;

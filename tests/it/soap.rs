@@ -69,6 +69,8 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         terms: Terms::Free,
         upstream: Arc::new(BridgeUpstream::new(config, Arc::clone(&redactor)).expect("an API")),
         gate: None,
+        fallbacks: Vec::new(),
+        lookup: None,
         timeout: Duration::from_secs(5),
         quarantined: false,
         spec: "sha256:warehouse".to_owned(),

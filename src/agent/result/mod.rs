@@ -119,7 +119,8 @@ fn from_success(
         meta.insert("tollbridge/links".to_owned(), next);
     }
     let mut result = from_payload(success.payload, success.cuts, described, id, meta);
-    result.content.extend(more.into_iter().chain(next).map(ContentBlock::text));
+    let notes = success.note.into_iter().chain(more).chain(next);
+    result.content.extend(notes.map(ContentBlock::text));
     result
 }
 

@@ -114,6 +114,7 @@ fn drift_is_marked_and_withholds_nothing() {
             headers: Map::new(),
             cuts: Vec::new(),
             pages: None,
+            note: None,
             next: Vec::new(),
         }),
     };

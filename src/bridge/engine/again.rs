@@ -33,7 +33,8 @@ impl<L: AttemptLog> Course<'_, L> {
             }
             None => {
                 let message = format!("nothing was sent to {api}: {words}");
-                Failed { retryable: true, ..self.judge.failed(kind, &message) }
+                let failed = self.judge.failed(kind, &message);
+                Failed { retryable: true, untouched: true, ..failed }
             }
         };
         let after = after.max(Duration::from_secs(1));

@@ -49,13 +49,62 @@ pub struct Within<'a> {
 /// The intent, and with it the first request, must be on record: a [`Cleared`] says that it
 /// is. `log` is told of every end, and of every start from the second request on.
 pub async fn execute(
-    cleared: Cleared<Call>,
+    cleared: &Cleared<Call>,
     prepared: Prepared,
     upstream: &Upstream,
     within: Within<'_>,
     log: &mut impl AttemptLog,
 ) -> Report {
     run(cleared.get(), &prepared, upstream, within, log).await
+}
+
+/// A call that stands in for another one, which failed.
+#[derive(Debug)]
+pub struct Instead<'a> {
+    /// It, with the name, the caller and the tool of the other.
+    pub call: Call,
+    /// Its request.
+    pub prepared: Prepared,
+    /// Where it goes.
+    pub upstream: &'a Upstream,
+    /// What became of the other.
+    pub before: &'a Report,
+}
+
+/// Carries out what stands in for a cleared call, by the configuration's word. Its requests are
+/// counted on from those of the call, and each of them is announced to `log`.
+pub async fn execute_instead(
+    cleared: &Cleared<Call>,
+    instead: &Instead<'_>,
+    within: Within<'_>,
+    log: &mut impl AttemptLog,
+) -> Report {
+    let Instead { call, prepared, upstream, before } = instead;
+    let begun = Instant::now();
+    let traffic = upstream.traffic();
+    let mut course = Course::new(call, prepared, upstream, &traffic, within, log);
+    course.n = before.attempts.max(1);
+    course.report.attempts = course.n;
+    let outcome = if cleared.get().id == call.id && cleared.get().tool == call.tool {
+        let why = match &before.outcome {
+            Outcome::Failed(failed) => failed.message.clone(),
+            Outcome::Done { .. } => String::new(),
+        };
+        let why = format!("{why}; falling back to {}", call.operation.id);
+        let otherwise = course.out_of_time();
+        let again = Again { wait: Duration::ZERO, why, otherwise };
+        match course.go_on(again, &prepared.target).await {
+            Ok(()) => course.run(prepared).await,
+            Err(failed) => Outcome::Failed(*failed),
+        }
+    } else {
+        let message = "what stands in for a call is of another call";
+        Outcome::Failed(course.judge.failed(FailureKind::Internal, message))
+    };
+    let mut report = course.report;
+    report.outcome = outcome;
+    report.upstream_time = begun.elapsed();
+    report
 }
 
 /// What is asked for after a success.
@@ -71,7 +120,7 @@ pub enum Next {
 /// the URL of the `Link` header's next page and the bytes that were read so far, and says what
 /// is asked for next. The report is of the last request; a success before it was taken.
 pub async fn execute_pages(
-    cleared: Cleared<Call>,
+    cleared: &Cleared<Call>,
     prepared: Prepared,
     upstream: &Upstream,
     within: Within<'_>,
@@ -221,6 +270,8 @@ impl<L: AttemptLog> Course<'_, L> {
             let failed = self.out_of_time();
             return self.never_sent(failed).await;
         }
+        self.round = 0;
+        self.last = None;
         let mut target = Cow::Borrowed(&prepared.target);
         let mut tries = 1;
         let mut hops = 0;
@@ -478,6 +529,7 @@ impl<L: AttemptLog> Course<'_, L> {
 
     /// The last word: what an earlier request may have done is not forgotten.
     fn give_up(&self, mut failed: Failed) -> Outcome {
+        failed.untouched &= !self.open;
         let mut message = failed.message;
         if self.n > 1 {
             message = format!("{message} (after {} requests)", self.n);

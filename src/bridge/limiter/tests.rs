@@ -245,7 +245,7 @@ proptest! {
             prop_assert!(concurrency.is_none_or(|most| running.len() <= most as usize));
         }
         for window in starts.windows(limit as usize + 1) {
-            prop_assert!(window[limit as usize] - window[0] >= SECOND, "{starts:?}");
+            prop_assert!(window[limit as usize] >= window[0] + SECOND, "{starts:?}");
         }
     }
 
@@ -310,7 +310,7 @@ impl Limit for Fixed {
         self.used += 1;
         let ends = self.per * u32::try_from(stretch + 1).expect("a short test");
         // Whole seconds, rounded up.
-        let reset = (ends - now).as_millis().div_ceil(1_000) * 1_000;
+        let reset = ends.saturating_sub(now).as_millis().div_ceil(1_000) * 1_000;
         let mut heard = ok();
         if self.tells {
             let reset = u64::try_from(reset).expect("a short test");
@@ -331,7 +331,7 @@ struct Bucket {
 
 impl Limit for Bucket {
     fn ask(&mut self, now: At) -> Heard {
-        let refilled = (now - self.at).as_secs_f64() * self.per_second;
+        let refilled = now.saturating_sub(self.at).as_secs_f64() * self.per_second;
         self.tokens = (self.tokens + refilled).min(self.burst);
         self.at = now;
         if self.tokens < 1.0 {
@@ -376,7 +376,7 @@ fn hammer(limit: &mut dyn Limit, answers: usize, of: usize) -> (usize, usize, At
     }
     let last = &all[answers - of..];
     let refused = last.iter().filter(|refused| **refused).count();
-    (refused, of - refused, now - from)
+    (refused, of - refused, now.saturating_sub(from))
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! compiled.
 
 mod advice;
+mod fallbacks;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -36,6 +37,7 @@ pub(super) fn compile(
     let mut exposed = Vec::with_capacity(config.tools.len());
     let mut compared = Vec::new();
     let mut known = Known::default();
+    let mut entries = Vec::with_capacity(config.tools.len());
     for entry in &config.tools {
         let Some(api) = config.apis.get(&*entry.api) else { continue };
         let Some(standing) = described.get(&*entry.api) else { continue };
@@ -43,8 +45,10 @@ pub(super) fn compile(
         let mut one = One { config, entry, api, standing, compared, known, found };
         if let Some(tool) = one.compile(catalog, &mut taken, upstreams) {
             exposed.push(tool);
+            entries.push(entry);
         }
     }
+    fallbacks::lookups(config, &entries, &mut exposed, found);
     (exposed, compared)
 }
 
@@ -133,12 +137,15 @@ impl One<'_> {
             );
         }
         self.advise(&name, &tool);
+        let fallbacks = self.fallbacks(&tool, catalog, upstreams);
         let terms = self.terms()?;
         Some(Exposed {
             rules: self.rules(name),
             terms,
             upstream,
             gate: self.gate(),
+            fallbacks,
+            lookup: None,
             timeout: entry.timeout.as_ref().map_or(self.api.timeout(), |timeout| timeout.0),
             spec: described.digest.clone(),
             quarantined,

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use tollbridge_operation::{Drift, Payload};
 
+use super::stages::Carried;
 use super::{RECEIVED, Run, links};
 use crate::audit::{Event, Time, Verdict};
-use crate::bridge::{Outcome, Report};
+use crate::bridge::Outcome;
 use crate::gateway::operate::scope_text;
 use crate::gateway::record::millis;
 use crate::gateway::reply::{CallMeta, ErrorCode, Failure, Reply, Success};
 use crate::gateway::request::{CallRequest, Caller, Refused};
 use crate::gateway::toolbox::Exposed;
 use crate::store::{Batch, Change, CommitError, Guard, HoldRow};
-use crate::tools::pages::PagesRead;
 
 /// The end of a call that did not reach the upstream.
 pub(super) struct End {
@@ -60,12 +60,13 @@ impl Run<'_> {
     /// Ends a call that did not reach the upstream.
     pub(super) async fn end(mut self, end: End) -> Reply {
         self.replied(end.failure.code.as_str(), Some(end.failure.message.clone()));
-        let failure = match self.commit(end.guard, end.placing.clone()).await {
+        let placing = end.placing.clone().map(Change::PlaceHold).into_iter().collect();
+        let failure = match self.commit(end.guard, placing).await {
             Ok(()) => end.failure.redacted(&self.ground.toolbox.redactor),
             Err(CommitError::Stopped(scope)) => {
                 let stopped = *self.stopped(&scope_text(&scope)).failure;
                 self.replied(stopped.code.as_str(), Some(stopped.message.clone()));
-                match self.commit(None, None).await {
+                match self.commit(None, Vec::new()).await {
                     Ok(()) => stopped,
                     Err(error) => self.unrecorded(&error),
                 }
@@ -83,9 +84,9 @@ impl Run<'_> {
         mut self,
         exposed: &Exposed,
         request: &CallRequest,
-        report: Report,
-        pages: Option<PagesRead>,
+        carried: Carried,
     ) -> Reply {
+        let Carried { report, pages, note } = carried;
         let meta = CallMeta {
             id: self.id.clone(),
             attempts: report.attempts,
@@ -95,10 +96,11 @@ impl Run<'_> {
         };
         let result = match report.outcome {
             Outcome::Done { mut payload, mut drift, headers } => {
-                // A page's links say nothing of all pages together.
-                let next = match &pages {
-                    Some(_) => Vec::new(),
-                    None => {
+                // A page's links say nothing of all pages together, and those of what stands in
+                // are another operation's.
+                let next = match (&pages, &note) {
+                    (Some(_), _) | (_, Some(_)) => Vec::new(),
+                    (None, None) => {
                         let (url, status) = (meta.served_by.as_deref(), meta.status);
                         let (headers, payload) = (&headers, &payload);
                         let answered = links::Answered { url, status, headers, payload };
@@ -127,9 +129,19 @@ impl Run<'_> {
                 {
                     payload = Payload::Value(std::mem::take(value));
                 }
-                Ok(Success { payload, drift, headers, cuts, pages, next })
+                Ok(Success { payload, drift, headers, cuts, pages, next, note })
             }
-            Outcome::Failed(failed) => Err(Failure::of_upstream(failed)),
+            Outcome::Failed(failed) => {
+                let mut failure = Failure::of_upstream(failed);
+                if failure.code == ErrorCode::OutcomeUnknown
+                    && let Some(lookup) = &exposed.lookup
+                    && self.sees(lookup.tool.as_str())
+                {
+                    failure.next_step = lookup.next_step(&request.arguments);
+                    failure = failure.redacted(&self.ground.toolbox.redactor);
+                }
+                Err(failure)
+            }
         };
         self.record.push(&Event::Replied {
             outcome: result
@@ -147,16 +159,22 @@ impl Run<'_> {
         });
         // The upstream has answered and the intent is on record. An answer that is withheld
         // because its end could not be written would make the agent do it again.
-        if let Err(error) = self.commit(None, None).await {
+        let changes = self.settled(&result).into_iter().collect();
+        if let Err(error) = self.commit(None, changes).await {
             tracing::error!(call = %self.id, %error, "the end of a call could not be recorded");
         }
         Reply { meta, result }
     }
 
+    /// Whether the caller may see a tool of that name.
+    fn sees(&self, tool: &str) -> bool {
+        self.ground.toolbox.find(tool, &self.caller.identity, &self.groups).is_some()
+    }
+
     /// Ends a call of a tool that is not there for this caller.
     pub(super) async fn unknown_tool(mut self, tool: &str) -> Result<Reply, Refused> {
         self.replied("unknown_tool", None);
-        match self.commit(None, None).await {
+        match self.commit(None, Vec::new()).await {
             Ok(()) => {
                 Err(Refused::UnknownTool { tool: tool.chars().take(128).collect(), call: self.id })
             }
@@ -194,7 +212,7 @@ impl Run<'_> {
             }
         };
         self.replied(failure.code.as_str(), Some(failure.message.clone()));
-        match self.commit(None, None).await {
+        match self.commit(None, Vec::new()).await {
             Ok(()) => failure,
             Err(error) => self.unrecorded(&error),
         }
@@ -219,12 +237,11 @@ impl Run<'_> {
         });
     }
 
-    async fn commit(
+    pub(super) async fn commit(
         &mut self,
         guard: Option<Guard>,
-        placing: Option<HoldRow>,
+        changes: Vec<Change>,
     ) -> Result<(), CommitError> {
-        let changes = placing.map(Change::PlaceHold).into_iter().collect();
         let batch = Batch { guard, changes, events: self.record.rows(), ..Batch::default() };
         let _receipt = self.ground.store.commit(batch).await?;
         self.record.written();

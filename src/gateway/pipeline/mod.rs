@@ -8,10 +8,12 @@
 //! been.
 
 mod ending;
+mod fallbacks;
 mod links;
 mod pages;
 mod ready;
 mod rehearsal;
+mod repeats;
 mod stages;
 
 use std::collections::BTreeSet;
@@ -22,17 +24,18 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tollbridge_operation::CallId;
 
+use super::cache::Cache;
 use super::record::{Record, Steps};
 use super::reply::{ErrorCode, Failure, Reply};
 use super::request::{CallRequest, CallWatch, Caller, Refused};
 use super::toolbox::{Exposed, Toolbox};
 use crate::audit::{Event, FileRow, Verdict};
-use crate::bridge::{FileRead, Report};
+use crate::bridge::FileRead;
 use crate::observe::Metrics;
-use crate::store::Store;
-use crate::tools::pages::PagesRead;
+use crate::store::{RepeatRow, Store};
 use ending::End;
-use stages::Intent;
+use repeats::Known;
+use stages::{Carried, Intent};
 
 pub(super) use rehearsal::rehearse;
 
@@ -49,6 +52,7 @@ pub(super) struct Ground<'a> {
     pub(super) store: &'a Store,
     pub(super) toolbox: &'a Toolbox,
     pub(super) metrics: &'a Metrics,
+    pub(super) cache: &'a Cache,
 }
 
 /// A call on its way.
@@ -59,6 +63,8 @@ struct Run<'a> {
     record: Record,
     id: CallId,
     started: Instant,
+    /// The key that the caller named the call by, where it is to be taken up.
+    named: Option<RepeatRow>,
 }
 
 /// Takes one call through every layer.
@@ -73,8 +79,15 @@ pub(super) async fn run(
     let Some(exposed) = run.received(&request) else {
         return Box::pin(run.unknown_tool(&request.tool)).await;
     };
+    if request.idempotency_key.is_some() {
+        match Box::pin(run.known(exposed, &request)).await {
+            Known::Not => {}
+            Known::Ended(reply) => return Ok(*reply),
+            Known::Refused(end) => return Ok(Box::pin(run.end(*end)).await),
+        }
+    }
     Ok(match run.stages(exposed, &request, watch).await {
-        Ok((report, pages)) => run.reply(exposed, &request, report, pages).await,
+        Ok(carried) => run.reply(exposed, &request, carried).await,
         // What is rare is boxed: the call is moved with whatever may be awaited in it.
         Err(end) => Box::pin(run.end(end)).await,
     })
@@ -108,6 +121,7 @@ impl<'a> Run<'a> {
             record: Record::new(id.clone(), Arc::clone(&ground.toolbox.redactor)),
             id,
             started: Instant::now(),
+            named: None,
         }
     }
 
@@ -138,7 +152,7 @@ impl<'a> Run<'a> {
         exposed: &Exposed,
         request: &CallRequest,
         watch: CallWatch,
-    ) -> Result<(Report, Option<PagesRead>), End> {
+    ) -> Result<Carried, End> {
         let mut steps = Steps::new(watch.progress);
         for _ in 0..MAX_DECISIONS {
             if exposed.quarantined {

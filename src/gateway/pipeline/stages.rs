@@ -5,7 +5,8 @@ use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Call, Effect, Payload};
 
 use super::ending::End;
-use super::{RECEIVED, Run, ending, pages};
+use super::fallbacks::Fallen;
+use super::{RECEIVED, Run, ending, pages, repeats};
 use crate::audit::{Event, Time, Verdict};
 use crate::bridge::{self, Prepared, Report, Within};
 use crate::gateway::operate::scope_text;
@@ -15,7 +16,7 @@ use crate::gateway::request::CallRequest;
 use crate::gateway::toolbox::{Exposed, ReadsWhenDown};
 use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision, Placed};
 use crate::settlement::{self, Clearance, Cleared, Quoted};
-use crate::store::{Batch, CommitError, HoldRow, Receipt, WindowClaim};
+use crate::store::{Batch, Change, CommitError, HoldRow, Receipt, WindowClaim};
 use crate::tools::pages::{PagesRead, Reading};
 
 /// Safety's yes, with what the commit must take up for it.
@@ -31,6 +32,14 @@ pub(super) enum Intent {
     Recorded(Receipt),
     /// The approval that the call was to use is gone.
     ApprovalSpent,
+}
+
+/// A call that was carried out.
+pub(super) struct Carried {
+    pub(super) report: Report,
+    pub(super) pages: Option<PagesRead>,
+    /// Where the answer is from, in words, where something stood in for the tool's operation.
+    pub(super) note: Option<String>,
 }
 
 impl Run<'_> {
@@ -160,7 +169,7 @@ impl Run<'_> {
             guard: Some(exposed.rules.guard(&self.caller.identity)),
             claims: claims.to_vec(),
             spend: approval.map(|hold| hold.id.clone()),
-            changes: Vec::new(),
+            changes: self.named.clone().map(Change::ClaimKey).into_iter().collect(),
             events: self.record.rows(),
         };
         let error = match self.ground.store.commit(batch).await {
@@ -172,6 +181,11 @@ impl Run<'_> {
         };
         match error {
             CommitError::HoldSpent => Ok(Intent::ApprovalSpent),
+            CommitError::KeyTaken => {
+                self.record.rewind(RECEIVED);
+                self.named = None;
+                Err(repeats::under_way(None).into())
+            }
             CommitError::Stopped(scope) => Err(self.stopped(&scope_text(&scope))),
             CommitError::WindowFull { claim, retry_after } => {
                 self.record.rewind(RECEIVED);
@@ -245,7 +259,7 @@ impl Run<'_> {
         prepared: Prepared,
         cancel: &CancellationToken,
         steps: &mut Steps,
-    ) -> (Report, Option<PagesRead>) {
+    ) -> Carried {
         let rule = exposed.tool.pages();
         let reading = rule.map(|rule| Reading::new(rule, cleared.get().arguments.clone()));
         let mut log = Attempts {
@@ -258,9 +272,10 @@ impl Run<'_> {
         let deadline = self.started + exposed.timeout;
         let upstream = &exposed.upstream;
         let within = Within { deadline, cancel, gate: exposed.gate.as_deref() };
-        match reading {
+        let first = Within { deadline: self.started + exposed.first_time(), ..within };
+        let (report, pages) = match reading {
             None => {
-                let done = bridge::execute(cleared, prepared, upstream, within, &mut log);
+                let done = bridge::execute(&cleared, prepared, upstream, first, &mut log);
                 (done.await, None)
             }
             Some(mut reading) => {
@@ -268,10 +283,16 @@ impl Run<'_> {
                     pages::turn(exposed, &mut reading, payload, link, bytes)
                 };
                 let report = Box::pin(bridge::execute_pages(
-                    cleared, prepared, upstream, within, &mut log, turn,
+                    &cleared, prepared, upstream, first, &mut log, turn,
                 ));
                 pages::together(exposed, report.await, reading)
             }
+        };
+        if exposed.fallbacks.is_empty() {
+            return Carried { report, pages, note: None };
         }
+        let fallen = self.fall_back(exposed, &cleared, report, within, steps);
+        let Fallen { report, note } = Box::pin(fallen).await;
+        Carried { report, pages, note }
     }
 }

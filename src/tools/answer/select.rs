@@ -84,6 +84,11 @@ impl Selector {
         }
     }
 
+    /// What the expression selects; null where that is nothing, or it cannot be applied.
+    pub fn select(&self, value: &Value) -> Value {
+        self.apply(value).unwrap_or_default()
+    }
+
     /// What the expression selects; null where that is nothing.
     pub(super) fn apply(&self, value: &Value) -> Result<Value, String> {
         let mut context = Context::new(&self.text, &RUNTIME);

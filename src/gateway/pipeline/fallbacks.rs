@@ -1,0 +1,171 @@
+//! What is tried when a tool's own operation could not answer, in the order that the
+//! configuration declares: another operation, the last good answer, a declared one.
+//!
+//! A read falls back after whatever may pass, a write only where certainly nothing was done.
+
+use serde_json::Map;
+use tollbridge_operation::{Call, Effect, Payload, digest_value};
+
+use super::Run;
+use crate::audit::Event;
+use crate::bridge::{self, Failed, FailureKind, Instead, Outcome, Report, Within};
+use crate::gateway::cache::{CacheKey, CachedAnswer};
+use crate::gateway::fallback::{Fallback, Substitute};
+use crate::gateway::record::{Attempts, Steps};
+use crate::gateway::toolbox::Exposed;
+use crate::settlement::Cleared;
+
+/// A report, and in words where it is from.
+pub(super) struct Fallen {
+    pub(super) report: Report,
+    pub(super) note: Option<String>,
+}
+
+/// Whether anything may stand in for what failed.
+fn may_stand_in(exposed: &Exposed, failed: &Failed) -> bool {
+    let passing = match failed.kind {
+        FailureKind::UpstreamUnavailable
+        | FailureKind::UpstreamTimeout
+        | FailureKind::CircuitOpen
+        | FailureKind::RateLimited
+        | FailureKind::Overloaded => true,
+        FailureKind::UpstreamError => {
+            failed.upstream.as_ref().is_some_and(|said| said.status >= 500)
+        }
+        _ => false,
+    };
+    passing && (exposed.tool.operation.effect == Effect::Read || failed.untouched)
+}
+
+impl Run<'_> {
+    /// Keeps a good answer where it may be one later, and finds another one for a failure.
+    pub(super) async fn fall_back(
+        &mut self,
+        exposed: &Exposed,
+        cleared: &Cleared<Call>,
+        mut report: Report,
+        within: Within<'_>,
+        steps: &mut Steps,
+    ) -> Fallen {
+        let call = cleared.get();
+        let failed = match &report.outcome {
+            Outcome::Done { payload, headers, .. } => {
+                if exposed.fallbacks.iter().any(|one| matches!(one, Fallback::Cached { .. })) {
+                    let answer =
+                        CachedAnswer { payload: payload.clone(), headers: headers.clone() };
+                    self.ground.cache.keep(cache_key(call), answer);
+                }
+                return Fallen { report, note: None };
+            }
+            Outcome::Failed(failed) => failed.clone(),
+        };
+        if !may_stand_in(exposed, &failed) || within.cancel.is_cancelled() {
+            return Fallen { report, note: None };
+        }
+        let name = &exposed.tool.name;
+        for fallback in &exposed.fallbacks {
+            let (payload, headers, from, words) = match fallback {
+                Fallback::Operation(substitute) => {
+                    self.fell_back(&substitute.operation.id.to_string(), &failed);
+                    let done =
+                        self.substitute(exposed, cleared, substitute, &report, within, steps).await;
+                    match done.outcome {
+                        Outcome::Done { payload, .. } => {
+                            let key = &substitute.operation.id.key;
+                            let url = done.served_by.unwrap_or_default();
+                            report.attempts = done.attempts;
+                            report.status = done.status;
+                            report.bytes += done.bytes;
+                            report.upstream_time += done.upstream_time;
+                            let words = format!("`{}` answered instead", substitute.operation.id);
+                            (payload, Map::new(), format!("{key} at {url}"), words)
+                        }
+                        Outcome::Failed(_) => {
+                            report.attempts = done.attempts;
+                            report.bytes += done.bytes;
+                            report.upstream_time += done.upstream_time;
+                            continue;
+                        }
+                    }
+                }
+                Fallback::Cached { max_age } => {
+                    let Some((answer, age)) = self.ground.cache.find(&cache_key(call), *max_age)
+                    else {
+                        continue;
+                    };
+                    let age = age.as_secs();
+                    self.fell_back("cache", &failed);
+                    let words = format!("this is its last good answer, {age} s old");
+                    (answer.payload, answer.headers, format!("cache, {age} s old"), words)
+                }
+                Fallback::Answer(value) => {
+                    self.fell_back("the declared answer", &failed);
+                    let words = "this is what is answered in its place, and says nothing of how \
+                                 things are now";
+                    let from = "the declared answer".to_owned();
+                    (Payload::Value(value.clone()), Map::new(), from, words.to_owned())
+                }
+            };
+            let note =
+                format!("`{name}` could not be answered as usual ({}); {words}.", failed.message);
+            report.outcome = Outcome::Done { payload, drift: Vec::new(), headers };
+            report.served_by = Some(from);
+            return Fallen { report, note: Some(note) };
+        }
+        Fallen { report, note: None }
+    }
+
+    fn fell_back(&mut self, to: &str, failed: &Failed) {
+        self.record.push(&Event::FellBack { to: to.to_owned(), why: failed.message.clone() });
+    }
+
+    /// Asks another operation for the answer.
+    async fn substitute(
+        &mut self,
+        exposed: &Exposed,
+        cleared: &Cleared<Call>,
+        substitute: &Substitute,
+        before: &Report,
+        within: Within<'_>,
+        steps: &mut Steps,
+    ) -> Report {
+        let call = Call {
+            operation: substitute.operation.clone(),
+            arguments: substitute.map.apply(&cleared.get().arguments.to_value()),
+            ..cleared.get().clone()
+        };
+        let prepared = match bridge::prepare(&substitute.upstream, &call) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                tracing::warn!(call = %self.id, %error, "a fallback could not be asked");
+                return before.clone();
+            }
+        };
+        let mut guard = exposed.rules.guard(&self.caller.identity);
+        guard.api = substitute.api.to_string();
+        let mut log = Attempts {
+            record: &mut self.record,
+            store: self.ground.store,
+            guard,
+            steps,
+            metrics: self.ground.metrics,
+        };
+        let instead = Instead { call, prepared, upstream: &substitute.upstream, before };
+        let mut report = bridge::execute_instead(cleared, &instead, within, &mut log).await;
+        if let (Some(result), Outcome::Done { payload, .. }) =
+            (&substitute.result, &mut report.outcome)
+            && let Payload::Value(value) | Payload::Parts { value, .. } = payload
+        {
+            *payload = Payload::Value(result.select(value));
+        }
+        report
+    }
+}
+
+fn cache_key(call: &Call) -> CacheKey {
+    CacheKey {
+        identity: call.identity.to_string(),
+        tool: call.tool.to_string(),
+        digest: digest_value(&call.arguments.to_value()),
+    }
+}
