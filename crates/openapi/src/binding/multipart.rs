@@ -14,13 +14,16 @@ use super::styles::plain;
 use super::{At, BodyForm, Field, FieldForm, Nested, Part, styles};
 use crate::{media, xml};
 
+/// The headers of a part beside those that every part may have.
+type Headers = Vec<(HeaderName, HeaderValue)>;
+
 /// A part with its bytes.
 #[derive(Debug)]
 pub(super) struct Written {
     name: Option<String>,
     filename: Option<String>,
     content_type: Option<HeaderValue>,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Headers,
     data: Bytes,
 }
 
@@ -109,7 +112,7 @@ fn unwrapped<'v>(
     part: &Part,
     value: &'v Value,
     at: At<'_>,
-) -> Result<(&'v Value, Vec<(HeaderName, HeaderValue)>), EncodeError> {
+) -> Result<(&'v Value, Headers), EncodeError> {
     match (part.is_wrapped, value) {
         (true, Value::Object(both)) => {
             let value = both.get("value").ok_or_else(|| at.expected("a `value`"))?;
@@ -186,11 +189,7 @@ fn file(part: &Part, value: &Value, at: At<'_>) -> Result<Written, EncodeError> 
 }
 
 /// The headers that the encoding describes: those with one value, and those that are given.
-fn headers(
-    part: &Part,
-    given: Option<&Value>,
-    at: At<'_>,
-) -> Result<Vec<(HeaderName, HeaderValue)>, EncodeError> {
+fn headers(part: &Part, given: Option<&Value>, at: At<'_>) -> Result<Headers, EncodeError> {
     let at = At::Member(&at, "headers");
     let mut headers = Vec::new();
     let given = given.and_then(Value::as_object);
