@@ -9,7 +9,8 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
-use super::apply::{Group, Refusal, forget_expired, insert_events, note_applied};
+use super::apply::{Group, Refusal, forget_expired, note_applied};
+use super::insert::insert_events;
 use super::journal::{Ahead, Journal, is_plain, orphan};
 use super::place::{FileIdentity, Place};
 use super::plain::{self, Plain};
@@ -203,7 +204,7 @@ impl Writer {
                 let resolved = self.resolve(&mut connection, journal.name()).await;
                 resolved.map_err(|error| self.place.describe(&error))?;
             }
-            self.ahead.extend(journal.hand_over());
+            journal.hand_over(&mut self.ahead);
         }
         self.groups = self.groups.wrapping_add(1);
         let forget = self.groups % FORGET_EVERY == 1;
@@ -349,7 +350,7 @@ async fn write_group(
 ) -> Result<(Vec<Result<(), CommitError>>, Vec<StopScope>), sqlx::Error> {
     let mut transaction = transaction;
     if let Some(Pending { name, ahead }) = pending {
-        insert_events(&mut transaction, &ahead.events).await?;
+        insert_events(&mut transaction, ahead.events.rows()).await?;
         note_applied(&mut transaction, name, ahead.newest).await?;
     }
     if forget {
