@@ -93,7 +93,11 @@ fn decide(id: &str, state: HoldState) -> Batch {
 }
 
 fn spend(id: &str) -> Batch {
-    Batch { spend: Some(id.into()), events: vec![event("c2", "decided")].into(), ..Batch::default() }
+    Batch {
+        spend: Some(id.into()),
+        events: vec![event("c2", "decided")].into(),
+        ..Batch::default()
+    }
 }
 
 pub(super) async fn count_events(store: &Store) -> i64 {

@@ -158,7 +158,9 @@ async fn the_order_of_what_one_caller_writes_is_kept() {
     let store = warm(&folder, often()).await;
     for n in 0..30 {
         let batch = match n % 3 {
-            0 => Batch { events: vec![event(&n.to_string(), "e")].into(), ..claim("k", 100, MINUTE) },
+            0 => {
+                Batch { events: vec![event(&n.to_string(), "e")].into(), ..claim("k", 100, MINUTE) }
+            }
             _ => events([event(&n.to_string(), "e")]),
         };
         let _ = store.commit(batch).await.unwrap();
