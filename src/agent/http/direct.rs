@@ -88,7 +88,7 @@ fn there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
 }
 
 /// The call that a message is, where it may go this way. The wire layer has let it pass.
-pub(super) fn read(headers: &HeaderMap, message: &[u8]) -> Option<Call> {
+pub(super) fn read(headers: &HeaderMap, message: &[u8]) -> Option<Box<Call>> {
     let version = ProtocolVersion::V_2026_07_28;
     let fits = sole(headers, &VERSION_HEADER)? == version.as_str()
         && sole(headers, &METHOD_HEADER)? == METHOD
@@ -109,7 +109,7 @@ pub(super) fn read(headers: &HeaderMap, message: &[u8]) -> Option<Call> {
         && !meta.progress;
     let Meta { client, approval, payment, traceparent, .. } = meta;
     let beside = Beside { approval, payment, traceparent };
-    plain.then_some(Call { id, name, arguments, beside, client })
+    plain.then(|| Box::new(Call { id, name, arguments, beside, client }))
 }
 
 /// The header's value, where it has one value and that is text.
@@ -131,11 +131,11 @@ fn accepts_both(accept: &str) -> bool {
 pub(super) async fn answer<B: Backend>(
     handler: &Handler<B>,
     caller: Caller,
-    call: Call,
+    call: Box<Call>,
 ) -> Response<Body> {
     let cancel = CancellationToken::new();
     let _cancel_on_drop = cancel.clone().drop_guard();
-    let Call { id, name, arguments, beside, client } = call;
+    let Call { id, name, arguments, beside, client } = *call;
     let handler = handler.clone();
     let carried_out = ToItsEnd::new(async move {
         let asked = Asked { tool: name, arguments, beside, client: Some(client) };

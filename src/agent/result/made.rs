@@ -11,7 +11,7 @@ use rmcp::model::{
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::gateway::CallMeta;
+use crate::gateway::{CallMeta, NextCall};
 use crate::tools::pages::PagesRead;
 
 /// The result of a call.
@@ -38,6 +38,8 @@ pub(super) struct Meta {
     pub(super) headers: Map<String, Value>,
     #[serde(rename = "tollbridge/pages", skip_serializing_if = "Option::is_none")]
     pub(super) pages: Option<PagesRead>,
+    #[serde(rename = "tollbridge/links", skip_serializing_if = "Vec::is_empty")]
+    pub(super) links: Vec<NextCall>,
     #[serde(rename = "tollbridge/error", skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<Value>,
     #[serde(rename = "tollbridge/cut", skip_serializing_if = "Option::is_none")]
@@ -57,6 +59,7 @@ impl Meta {
             drift: None,
             headers: Map::new(),
             pages: None,
+            links: Vec::new(),
             error: None,
             cut: None,
         }
