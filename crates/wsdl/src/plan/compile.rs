@@ -27,6 +27,9 @@ use crate::xsd::{Component, Kind, Schemas, XSD};
 
 /// Types of one description.
 const MAX_TYPES: usize = 100_000;
+/// Wildcards of different kinds whose elements and attributes are held to their declarations:
+/// each is asked of each declaration.
+const MAX_LOOKED_INTO: usize = 64;
 /// Warnings that are kept.
 const MAX_WARNINGS: usize = 1000;
 
@@ -46,6 +49,7 @@ pub(crate) struct Compiler<'d> {
     warnings: Vec<Warning>,
     /// Wildcards whose elements or attributes are held to their declarations.
     looked_into: Vec<(Kind, Wildcard)>,
+    declared: HashMap<Kind, Arc<HashSet<QName>>>,
     /// What is compiled is asked for by wildcards alone.
     is_quiet: bool,
 }
@@ -64,6 +68,7 @@ impl<'d> Compiler<'d> {
             queue: VecDeque::new(),
             warnings: Vec::new(),
             looked_into: Vec::new(),
+            declared: HashMap::new(),
             is_quiet: false,
         }
     }
@@ -109,7 +114,7 @@ impl<'d> Compiler<'d> {
             }
             self.drain();
         }
-        (Types { all: self.types, elements, attributes }, self.warnings)
+        (Types::new(self.types, elements, attributes), self.warnings)
     }
 
     /// Compiles what waits.
@@ -120,12 +125,28 @@ impl<'d> Compiler<'d> {
         }
     }
 
-    /// Remembers that what stands for the wildcard is held to its declaration.
-    pub(super) fn look_into(&mut self, kind: Kind, wildcard: &Wildcard) {
+    /// Remembers that what stands for the wildcard is held to its declaration. `false` where it
+    /// is not: there are too many.
+    pub(super) fn look_into(&mut self, kind: Kind, wildcard: &Wildcard) -> bool {
         let known = |(other, one): &(Kind, Wildcard)| *other == kind && one == wildcard;
-        if !wildcard.skips && !self.looked_into.iter().any(known) {
+        if wildcard.skips || self.looked_into.iter().any(known) {
+            return true;
+        }
+        let fits = self.looked_into.len() < MAX_LOOKED_INTO;
+        if fits {
             self.looked_into.push((kind, wildcard.clone()));
         }
+        fits
+    }
+
+    /// The names of all that the schemas declare of a kind.
+    pub(super) fn declared(&mut self, kind: Kind) -> Arc<HashSet<QName>> {
+        let schemas = self.schemas;
+        let all = self
+            .declared
+            .entry(kind)
+            .or_insert_with(|| Arc::new(schemas.names(kind).into_iter().cloned().collect()));
+        Arc::clone(all)
     }
 
     fn add(&mut self, name: Option<QName>, documentation: Option<String>, body: Body) -> TypeId {
