@@ -255,7 +255,7 @@ fn commit(bencher: Bencher) {
             idempotency_key: None,
         };
         let events = vec![row(received("get_order")), row(started()), row(started())];
-        Batch { guard: Some(guard()), events, ..Batch::default() }
+        Batch { guard: Some(guard()), events: events.into(), ..Batch::default() }
     };
     bencher
         .with_inputs(batch)

@@ -319,7 +319,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     }
                 }
                 ended => {
-                    let why = why(&ended);
+                    let met = (ended.status(), ended.error());
                     match self.judge.verdict(ended) {
                         Verdict::Done { payload, drift, headers, link } => {
                             self.link = link;
@@ -327,7 +327,7 @@ impl<L: AttemptLog> Course<'_, L> {
                         }
                         Verdict::Setback(setback) => {
                             tries += 1;
-                            match self.repeat(setback, tries, why, &target) {
+                            match self.repeat(setback, tries, why(met), &target) {
                                 // Where a redirect led is asked for again.
                                 Ok((next, 0)) => {
                                     target = Cow::Borrowed(&prepared.target);
@@ -552,8 +552,8 @@ impl<L: AttemptLog> Course<'_, L> {
 }
 
 /// Why there is another request after this one, in a few words.
-fn why(ended: &Ended) -> String {
-    match (ended.status(), ended.error()) {
+fn why(met: (Option<StatusCode>, Option<String>)) -> String {
+    match met {
         (Some(status), None) => format!("answered {}", shown(status)),
         (Some(status), Some(error)) => format!("answered {}, but {error}", shown(status)),
         (None, error) => error.unwrap_or_default(),
