@@ -5,11 +5,15 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use super::oauth::NoToken;
+
 /// What broke a request off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Breakage {
     /// The message could not be made anew.
     NoMessage,
+    /// There is no token to send it with.
+    NoToken(NoToken),
     /// The host's name has no address.
     Dns,
     /// Nobody listens.
@@ -56,6 +60,7 @@ impl Breakage {
     pub(super) fn words(&self) -> String {
         match self {
             Self::NoMessage => "its message could not be made anew for this attempt".to_owned(),
+            Self::NoToken(why) => why.words(),
             Self::Dns => "its host name cannot be resolved".to_owned(),
             Self::Refused => "it refuses connections".to_owned(),
             Self::NotConnected => "no connection came about in time".to_owned(),

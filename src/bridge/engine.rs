@@ -4,6 +4,7 @@
 //! call that may have had its effect says so, however it ends.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -12,9 +13,11 @@ use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Arguments, Call, Payload};
 
 use super::attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
+use super::breakage::Breakage;
 use super::exchange::{self, Answered, Ended};
 use super::judge::{Judge, MESSAGE, Setback, Verdict, cut, shown};
 use super::link;
+use super::oauth::TokenSource;
 use super::prepare::{Prepared, Target, prepare};
 use super::redirect;
 use super::report::{Failed, FailureKind, Outcome, Report};
@@ -127,6 +130,8 @@ struct Course<'a, L> {
     open: bool,
     /// The next page that the last success named.
     link: Option<String>,
+    /// Which token was sent last.
+    token: Option<u64>,
     report: Report,
 }
 
@@ -155,6 +160,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             n: 1,
             open: false,
             link: None,
+            token: None,
             report: Report {
                 outcome: Outcome::Failed(judge.failed(FailureKind::Internal, "nothing was done")),
                 attempts: 0,
@@ -187,6 +193,7 @@ impl<L: AttemptLog> Course<'_, L> {
         let mut tries = 1;
         let mut hops = 0;
         let mut challenges = 0;
+        let mut renewals = 0;
         loop {
             let ended = self.attempt(&target).await;
             let next = match ended {
@@ -211,6 +218,16 @@ impl<L: AttemptLog> Course<'_, L> {
                     Again {
                         wait: Duration::ZERO,
                         why: "asked for digest authentication".to_owned(),
+                        otherwise: self.out_of_time(),
+                    }
+                }
+                Ended::Answered(answered)
+                    if self.is_token_refused(&target, &answered, renewals) =>
+                {
+                    renewals += 1;
+                    Again {
+                        wait: Duration::ZERO,
+                        why: "the token was refused, so another one is got".to_owned(),
                         otherwise: self.out_of_time(),
                     }
                 }
@@ -246,11 +263,11 @@ impl<L: AttemptLog> Course<'_, L> {
         let upstream = self.judge.upstream;
         let limit = exchange::limit(begun, upstream.attempt_timeout, self.deadline);
         self.report.attempts = self.n;
-        let signed = target.digest.as_ref().and_then(|digest| digest.sign(target));
-        let sent = signed.as_ref().unwrap_or(target);
-        let (n, log) = (self.n, &mut *self.log);
-        let mut heard = |bytes| log.receiving(n, bytes);
-        let ended = exchange::send(upstream, sent, limit, self.cancel, &mut heard).await;
+        let ended = match &target.token {
+            None => self.send(target, limit).await,
+            // Boxed, as what most calls do not need.
+            Some(source) => Box::pin(self.send_with_token(source, target, limit)).await,
+        };
         if let Some(status) = ended.status() {
             self.report.status = Some(status.as_u16());
             self.report.served_by = Some(target.shown.clone());
@@ -258,6 +275,47 @@ impl<L: AttemptLog> Course<'_, L> {
         self.report.bytes += ended.bytes();
         self.finished(&ended, begun.elapsed()).await;
         ended
+    }
+
+    async fn send(&mut self, target: &Target, limit: Instant) -> Ended {
+        let signed = target.digest.as_ref().and_then(|digest| digest.sign(target));
+        let sent = signed.as_ref().unwrap_or(target);
+        let (n, log) = (self.n, &mut *self.log);
+        let mut heard = |bytes| log.receiving(n, bytes);
+        exchange::send(self.judge.upstream, sent, limit, self.cancel, &mut heard).await
+    }
+
+    async fn send_with_token(
+        &mut self,
+        source: &Arc<TokenSource>,
+        target: &Target,
+        limit: Instant,
+    ) -> Ended {
+        let token = tokio::select! {
+            biased;
+            token = source.token(limit) => token,
+            () = self.cancel.cancelled() => return Ended::Cancelled { sent: false },
+        };
+        match token {
+            Ok(token) => {
+                self.token = Some(token.number);
+                let mut authorized = target.clone();
+                token.authorize(&mut authorized.headers);
+                self.send(&authorized, limit).await
+            }
+            Err(why) => Ended::Broken { what: Breakage::NoToken(why), sent: false },
+        }
+    }
+
+    /// Whether an answer refuses the token that was sent, and another one can be got.
+    fn is_token_refused(&self, target: &Target, answered: &Answered, renewals: u32) -> bool {
+        answered.status == StatusCode::UNAUTHORIZED
+            && renewals == 0
+            && target
+                .token
+                .as_ref()
+                .zip(self.token)
+                .is_some_and(|(source, number)| source.refused(number))
     }
 
     async fn finished(&mut self, ended: &Ended, duration: Duration) {

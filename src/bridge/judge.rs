@@ -14,6 +14,7 @@ use super::breakage::Breakage;
 use super::credential::Credentials;
 use super::exchange::{Answered, Content, Ended};
 use super::link;
+use super::oauth::NoToken;
 use super::report::{Failed, FailureKind, UpstreamReply};
 use super::retry::{Failing, Nature, may_repeat};
 use super::retry_after::retry_after;
@@ -184,7 +185,8 @@ impl Judge<'_> {
     /// Nothing came, or a success of which not everything came.
     fn no_answer(&self, what: &Breakage, sent: bool, status: Option<StatusCode>) -> Setback {
         let failing = match what {
-            Breakage::NotTrusted(_) => Failing::NotTrusted,
+            Breakage::NotTrusted(_)
+            | Breakage::NoToken(NoToken::Refused(_) | NoToken::Unusable(_)) => Failing::NotTrusted,
             _ if !sent => Failing::NotSent,
             _ => Failing::NoAnswer,
         };
@@ -198,6 +200,9 @@ impl Judge<'_> {
             ),
             (false, Breakage::TimedOut(_)) => {
                 (FailureKind::UpstreamTimeout, format!("{api} is too slow: {words}"))
+            }
+            (false, Breakage::NoToken(_)) => {
+                (FailureKind::UpstreamUnavailable, format!("{api} was not asked: {words}"))
             }
             (false, _) => {
                 (FailureKind::UpstreamUnavailable, format!("{api} cannot be reached: {words}"))

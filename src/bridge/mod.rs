@@ -20,6 +20,7 @@
 //! | `credential` | which credential an operation gets |
 //! | `message` | what a message carries beside its arguments, anew for each attempt |
 //! | `digest` | the proof that a server asks for first |
+//! | `oauth` | tokens that are asked for when they are needed |
 //! | `prepare` | a call as a request, and its preview |
 //! | `uploads` | the files that arguments name |
 //! | `client`, `tls` | the connection pool; whom it trusts, and who it says we are |
@@ -44,6 +45,7 @@ mod exchange;
 mod judge;
 mod link;
 mod message;
+mod oauth;
 mod prepare;
 mod redirect;
 mod report;
@@ -62,6 +64,7 @@ pub use client::http_client;
 pub use credential::{ApiKeyAt, Credential, Credentials};
 pub use digest::Digest;
 pub use engine::{Next, execute, execute_pages};
+pub use oauth::{ClientAuth, Grant, OAuth, TokenSource};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};
 pub use report::{Failed, FailureKind, Outcome, Report, UpstreamReply};
 pub use tls::{Identity as ClientIdentity, Tls};

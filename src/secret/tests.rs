@@ -330,3 +330,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_learned_is_redacted_beside_what_was_known() {
+    let redactor = Redactor::growing([&Secret::new("known-from-the-start")], []);
+    let clone = redactor.clone();
+    let text = "known-from-the-start issued-later-on";
+    assert_eq!(clone.text(text), format!("{REDACTED} issued-later-on"));
+    assert!(redactor.learn(&Secret::new("issued-later-on")));
+    assert_eq!(clone.text(text), format!("{REDACTED} {REDACTED}"));
+    assert!(!Redactor::new([]).learn(&Secret::new("issued-later-on")));
+}

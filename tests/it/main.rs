@@ -19,6 +19,7 @@ mod soap_wire;
 mod stage;
 mod support;
 mod switch;
+mod tokens;
 mod trail;
 mod uploads;
 mod warehouse;

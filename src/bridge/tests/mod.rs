@@ -2,7 +2,8 @@
 
 mod bounds;
 mod digest;
-mod hostile;
+pub(super) mod hostile;
+mod oauth;
 mod recovery;
 mod redirects;
 mod requests;

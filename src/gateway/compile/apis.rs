@@ -11,6 +11,7 @@ use url::Url;
 use super::enclosure;
 use super::secrets::Resolved;
 use super::stale::{self, Standing};
+use super::tokens::Tokens;
 use crate::bridge::{
     self, ApiKeyAt, Credential, Credentials, Redirects, Uploads, Upstream, UpstreamConfig,
 };
@@ -106,6 +107,7 @@ pub(super) struct Upstreams<'a> {
     config: &'a Config,
     secrets: &'a Resolved,
     redactor: &'a Arc<Redactor>,
+    tokens: Tokens<'a>,
     made: HashMap<(ApiName, String), Option<Arc<Upstream>>>,
 }
 
@@ -115,7 +117,8 @@ impl<'a> Upstreams<'a> {
         secrets: &'a Resolved,
         redactor: &'a Arc<Redactor>,
     ) -> Self {
-        Self { config, secrets, redactor, made: HashMap::new() }
+        let tokens = Tokens::new(secrets, redactor);
+        Self { config, secrets, redactor, tokens, made: HashMap::new() }
     }
 
     /// Where an operation's calls go; `None` was reported.
@@ -129,9 +132,13 @@ impl<'a> Upstreams<'a> {
         let base = self.base(name, api, operation, found)?;
         let key = (name.clone(), base.to_string());
         if let Some(made) = self.made.get(&key) {
-            return made.clone();
+            let made = made.clone();
+            self.tokens.need(operation);
+            return made;
         }
-        let made = match self.upstream(name, api, base) {
+        let made = self.upstream(name, api, base);
+        self.tokens.need(operation);
+        let made = match made {
             Ok(upstream) => Some(Arc::new(upstream)),
             Err(error) => {
                 found.push(
@@ -194,20 +201,28 @@ impl<'a> Upstreams<'a> {
         None
     }
 
+    /// Reports what is odd about the upstreams' credentials, once all tools are known.
+    pub(super) fn check(&self, found: &mut Diagnostics) {
+        self.tokens.check(self.config, found);
+    }
+
     fn upstream(
-        &self,
+        &mut self,
         name: &ApiName,
         api: &Api,
         base_url: Url,
     ) -> Result<Upstream, bridge::UpstreamError> {
         let credentials = match &api.auth {
-            Some(auth) => Credentials::ForAll(self.credential(auth)),
+            Some(auth) => Credentials::ForAll(self.credential(name, None, api, auth)?),
             None if api.credentials.is_empty() => Credentials::None,
             None => Credentials::ByScheme(
                 api.credentials
                     .iter()
-                    .map(|(scheme, auth)| ((**scheme).clone(), self.credential(auth)))
-                    .collect(),
+                    .map(|(scheme, auth)| {
+                        let credential = self.credential(name, Some(scheme), api, auth)?;
+                        Ok(((**scheme).clone(), credential))
+                    })
+                    .collect::<Result<_, bridge::UpstreamError>>()?,
             ),
         };
         let headers = api
@@ -248,8 +263,19 @@ impl<'a> Upstreams<'a> {
         Upstream::new(config, Arc::clone(self.redactor))
     }
 
-    fn credential(&self, auth: &Auth) -> Credential {
-        match auth {
+    fn credential(
+        &mut self,
+        name: &ApiName,
+        scheme: Option<&str>,
+        api: &Api,
+        auth: &Auth,
+    ) -> Result<Credential, bridge::UpstreamError> {
+        Ok(match auth {
+            Auth::Oauth2(oauth) => {
+                let source = self.tokens.source(name, scheme, api, oauth);
+                let unusable = |reason| bridge::UpstreamError::Client { api: name.clone(), reason };
+                Credential::OAuth(source.map_err(unusable)?)
+            }
             Auth::ApiKey { place, name, value } => Credential::ApiKey {
                 at: place
                     .zip(name.as_ref())
@@ -273,6 +299,6 @@ impl<'a> Upstreams<'a> {
             Auth::Digest { username, password } => Credential::Digest(Arc::new(
                 bridge::Digest::new(self.secrets.text(username), self.secrets.get(password)),
             )),
-        }
+        })
     }
 }

@@ -9,6 +9,7 @@ mod enclosure;
 mod exposed;
 mod secrets;
 mod stale;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -73,6 +74,7 @@ pub fn compile(config: &Config, secrets: Secrets) -> Result<Compiled, Diagnostic
     let mut upstreams = apis::Upstreams::new(config, &resolved, &redactor);
     let (exposed, compared) =
         exposed::compile(config, &catalog, &described, &mut upstreams, &mut found);
+    upstreams.check(&mut found);
     let facilitator = facilitator(config, &mut found);
     if found.has_errors() {
         return Err(found);

@@ -25,6 +25,8 @@ pub(super) struct Resolved {
     by_reference: HashMap<SecretRef, Secret>,
     /// User and secret of basic authentication: their encoding is a secret of its own.
     pairs: Vec<(String, SecretRef)>,
+    /// Whether more become known while the bridge runs.
+    grows: bool,
     /// Whether the values are the secrets' own.
     real: bool,
     /// Certificates and keys of connections. They go over no wire as they are, and are read in
@@ -71,10 +73,13 @@ impl Resolved {
             .iter()
             .map(|(user, reference)| (user.clone(), self.get(reference)))
             .collect();
-        Redactor::with_pairs(
-            self.by_reference.values(),
-            pairs.iter().map(|(user, secret)| (user.as_str(), secret)),
-        )
+        let secrets = self.by_reference.values();
+        let pairs = pairs.iter().map(|(user, secret)| (user.as_str(), secret));
+        if self.grows {
+            Redactor::growing(secrets, pairs)
+        } else {
+            Redactor::with_pairs(secrets, pairs)
+        }
     }
 }
 
@@ -106,12 +111,28 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
         }
     };
     let mut users = Vec::new();
+    let mut grows = false;
     for (_, api) in config.apis.iter() {
         let auths = api.auth.iter().chain(api.credentials.iter().map(|(_, auth)| auth));
         for auth in auths {
             match &**auth {
                 Auth::ApiKey { value, .. } => one(value, value.span()),
                 Auth::Bearer { token } => one(token, token.span()),
+                Auth::Oauth2(oauth) => {
+                    let secrets = [&oauth.client_secret, &oauth.refresh_token, &oauth.password];
+                    for secret in secrets.into_iter().flatten() {
+                        one(secret, secret.span());
+                    }
+                    for text in oauth.username.iter().chain([&oauth.client_id]) {
+                        if let HeaderText::Secret(reference) = &**text {
+                            one(reference, text.span());
+                        }
+                    }
+                    if let Some(secret) = &oauth.client_secret {
+                        users.push(((*oauth.client_id).clone(), (**secret).clone()));
+                    }
+                    grows = true;
+                }
                 Auth::Basic { username, password }
                 | Auth::Digest { username, password }
                 | Auth::Wsse { username, password, .. } => {
@@ -134,7 +155,7 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
     }
     let real = how == Secrets::Resolve;
     let pems = pems(config, how, found);
-    let mut resolved = Resolved { by_reference, pairs: Vec::new(), real, pems };
+    let mut resolved = Resolved { by_reference, pairs: Vec::new(), grows, real, pems };
     resolved.pairs =
         users.into_iter().map(|(user, password)| (resolved.text(&user), password)).collect();
     resolved
