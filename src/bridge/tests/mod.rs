@@ -7,6 +7,7 @@ mod oauth;
 mod recovery;
 mod redirects;
 mod requests;
+mod schemes;
 mod secrets;
 mod tls;
 

@@ -13,9 +13,10 @@ use super::secrets::Resolved;
 use super::stale::{self, Standing};
 use super::tokens::Tokens;
 use crate::bridge::{
-    self, ApiKeyAt, Credential, Credentials, Redirects, Uploads, Upstream, UpstreamConfig,
+    self, ApiKeyAt, Credential, Credentials, Provenance, Redirects, Uploads, Upstream,
+    UpstreamConfig,
 };
-use crate::catalog::{Allowed, Catalog, Origin};
+use crate::catalog::{self, Allowed, Catalog, Origin};
 use crate::config::{
     self, Api, Auth, Config, Diagnostic, Diagnostics, HeaderText, ReferenceTo, codes,
 };
@@ -109,6 +110,8 @@ pub(super) struct Upstreams<'a> {
     redactor: &'a Arc<Redactor>,
     tokens: Tokens<'a>,
     made: HashMap<(ApiName, String), Option<Arc<Upstream>>>,
+    /// Whether the `auth` of each API is one that its description asks for.
+    provenance: HashMap<ApiName, Provenance>,
 }
 
 impl<'a> Upstreams<'a> {
@@ -118,7 +121,8 @@ impl<'a> Upstreams<'a> {
         redactor: &'a Arc<Redactor>,
     ) -> Self {
         let tokens = Tokens::new(secrets, redactor);
-        Self { config, secrets, redactor, tokens, made: HashMap::new() }
+        let (made, provenance) = (HashMap::new(), HashMap::new());
+        Self { config, secrets, redactor, tokens, made, provenance }
     }
 
     /// Where an operation's calls go; `None` was reported.
@@ -150,6 +154,19 @@ impl<'a> Upstreams<'a> {
         };
         self.made.insert(key, made.clone());
         made
+    }
+
+    /// The security schemes for which an operation of the API lacks a credential.
+    pub(super) fn missing(
+        &mut self,
+        api: &catalog::Api,
+        upstream: &Upstream,
+        operation: &Operation,
+    ) -> Vec<String> {
+        let all = api.operations.iter().map(|operation| &**operation);
+        let known = self.provenance.entry(operation.id.api.clone());
+        let provenance = *known.or_insert_with(|| upstream.provenance(all));
+        upstream.missing_credentials(operation, provenance)
     }
 
     /// `base_url`, or the description's server where the configuration names its host: no
