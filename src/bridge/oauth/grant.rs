@@ -170,12 +170,12 @@ impl OAuth {
 
 /// Reads the server's answer (§5.1, §5.2).
 pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Issued, NoToken> {
-    if status.is_success() {
-        return issued(body);
-    }
     #[derive(Deserialize)]
     struct Refusal {
         error: String,
+    }
+    if status.is_success() {
+        return issued(body);
     }
     let passing = status.is_server_error()
         || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status);

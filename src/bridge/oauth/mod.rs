@@ -36,7 +36,7 @@ const FETCH: Duration = Duration::from_secs(10);
 const MAX_ANSWER: usize = 64 * 1024;
 
 /// How long before its end a token is renewed: this, or a tenth of its life if that is shorter.
-const SKEW: Duration = Duration::from_secs(60);
+const SKEW: Duration = Duration::from_mins(1);
 
 /// For how long a failure stands, so that a server that is down is not asked by every call.
 const STANDING: Duration = Duration::from_secs(2);
@@ -177,7 +177,8 @@ impl TokenSource {
         let token = Token {
             number: asking.number,
             header,
-            renew_at: lifetime.map(|lifetime| now + (lifetime - SKEW.min(lifetime / 10))),
+            renew_at: lifetime
+                .map(|lifetime| now + lifetime.saturating_sub(SKEW.min(lifetime / 10))),
             ends_at: lifetime.map(|lifetime| now + lifetime),
         };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());

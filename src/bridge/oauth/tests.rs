@@ -22,7 +22,7 @@ async fn a_token_that_is_about_to_end_is_renewed_while_calls_go_on_with_it() {
         number: 0,
         header: HeaderValue::from_static("Bearer t1"),
         renew_at: Some(now),
-        ends_at: Some(now + Duration::from_secs(60)),
+        ends_at: Some(now + Duration::from_mins(1)),
     });
     let limit = now + Duration::from_secs(5);
     for _ in 0..3 {

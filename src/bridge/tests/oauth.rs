@@ -48,8 +48,9 @@ fn tokens(server: &Hostile) -> Vec<Option<String>> {
     server.seen().iter().map(token).collect()
 }
 
-fn sent(token: &str) -> Option<String> {
-    Some(token.to_owned())
+/// What [`tokens`] gives where each request carried one.
+fn sent(tokens: &[&str]) -> Vec<Option<String>> {
+    tokens.iter().map(|token| Some((*token).to_owned())).collect()
 }
 
 #[tokio::test]
@@ -67,7 +68,7 @@ async fn fifty_calls_without_a_token_make_one_request_for_it() {
         assert_eq!((value(&report)["ok"].as_bool(), report.attempts), (Some(true), 1));
     }
     assert_eq!(server.lines(), ["POST /token HTTP/1.1"]);
-    assert_eq!(tokens(&api), vec![sent("t1"); 50]);
+    assert_eq!(tokens(&api), sent(&["t1"; 50]));
 }
 
 #[tokio::test]
@@ -79,7 +80,7 @@ async fn a_token_that_is_refused_is_renewed_once_and_writes_go_again_too() {
     let (report, log) = go(&upstream, &call(request(Method::POST))).await;
     assert_eq!((value(&report)["ok"].as_bool(), report.attempts), (Some(true), 2));
     assert_eq!(log.started[0].why, "the token was refused, so another one is got");
-    assert_eq!(tokens(&api), [sent("t1"), sent("t2")]);
+    assert_eq!(tokens(&api), sent(&["t1", "t2"]));
 
     // What is refused again so soon is not the token's age.
     let (report, _) = go(&upstream, &call(request(Method::POST))).await;
@@ -113,7 +114,7 @@ async fn a_token_is_renewed_with_what_came_with_it_and_from_the_start_where_that
     let refresh = "grant_type=refresh_token&refresh_token=r1";
     let first = "grant_type=client_credentials";
     assert_eq!(bodies, [first, refresh, refresh, first]);
-    assert_eq!(tokens(&api), [sent("t1"), sent("t2"), sent("t3"), sent("t3")]);
+    assert_eq!(tokens(&api), sent(&["t1", "t2", "t3", "t3"]));
 }
 
 #[tokio::test]
@@ -160,7 +161,7 @@ async fn a_token_is_not_sent_to_another_host() {
     });
     let (report, _) = go(&upstream, &call(request(Method::GET))).await;
     assert_eq!(value(&report)["ok"].as_bool(), Some(true));
-    assert_eq!((tokens(&api), tokens(&other)), (vec![sent("t1")], vec![None]));
+    assert_eq!((tokens(&api), tokens(&other)), (sent(&["t1"]), vec![None]));
 }
 
 #[tokio::test]
