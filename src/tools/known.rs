@@ -11,7 +11,7 @@ use serde_json::Value;
 use tollbridge_operation::{Definition, Definitions, Schema};
 
 use super::lint::LintFinding;
-use super::published::Published;
+use super::published::{Piece, Published};
 use super::sound::{self, Patterns};
 use super::suspicion;
 
@@ -53,7 +53,7 @@ struct Answer {
 /// A definition as clients are shown it.
 #[derive(Debug, Clone)]
 pub(super) struct Written {
-    pub(super) schema: Arc<Value>,
+    pub(super) piece: Arc<Piece>,
     /// The references in it, in the order in which they were met.
     pub(super) references: Arc<[String]>,
     /// Whether there is nothing in it that clients refuse.
@@ -68,8 +68,8 @@ impl Written {
         references: Vec<String>,
         clean: bool,
     ) -> Self {
-        let (schema, references) = (Arc::new(schema), references.into());
-        Self { schema, references, clean, kept: Arc::clone(of) }
+        let (piece, references) = (Arc::new(Piece::new(schema)), references.into());
+        Self { piece, references, clean, kept: Arc::clone(of) }
     }
 }
 

@@ -13,12 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tollbridge_operation::{Definition, Definitions, Schema};
+use tollbridge_operation::Schema;
 
 use super::judge::is_ecma;
 use super::known::{Known, Written};
 use super::lint;
 use super::merge::conjoin;
+use super::published::{Part, Piece, Published};
 use super::schema::{Whole, members};
 use super::text;
 
@@ -42,9 +43,9 @@ const LONGEST_EXAMPLES: usize = 400;
 const LONGEST_VALUES: usize = 4_000;
 
 /// The schema in the portable part of JSON Schema 2020-12.
-pub fn portable(full: &Schema) -> Schema {
+pub(super) fn portable(full: &Schema) -> Map<String, Value> {
     let Portable { head, definitions, .. } = write(full, &mut Known::default());
-    Schema::with_definitions(head, definitions)
+    Published::with_definitions(head, definitions).to_map()
 }
 
 /// A schema that was written.
@@ -52,7 +53,7 @@ pub(super) struct Portable {
     /// All but the definitions.
     pub(super) head: Map<String, Value>,
     /// The definitions; those that are written alike for many schemas are shared.
-    pub(super) definitions: Definitions,
+    pub(super) definitions: Arc<[Part]>,
     /// Whether it is known that clients take all of the definitions.
     pub(super) clean: bool,
 }
@@ -371,25 +372,25 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes what references lead to; whether clients are known to take all of it.
-    fn definitions(&mut self, full: &Schema, known: &mut Known) -> (Vec<Definition>, bool) {
+    fn definitions(&mut self, full: &Schema, known: &mut Known) -> (Vec<Part>, bool) {
         let mut written = Vec::new();
         let mut clean = true;
         while let Some(reference) = self.pending.pop() {
             let shared = self.shared(full, &reference, known);
             let name: Arc<str> = self.names[&reference].as_str().into();
-            let schema = match shared {
+            let piece = match shared {
                 Some(shared) => {
                     clean &= shared.clean;
-                    shared.schema
+                    shared.piece
                 }
                 None => {
                     clean = false;
                     let target = self.whole.resolve(&reference);
                     let schema = target.map(|target| self.schema(target, 0)).unwrap_or_default();
-                    Arc::new(Value::Object(schema))
+                    Arc::new(Piece::new(Value::Object(schema)))
                 }
             };
-            written.push(Definition { name, schema });
+            written.push(Part { name, piece });
             if self.exhausted {
                 break;
             }

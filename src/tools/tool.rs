@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 use tollbridge_operation::{
-    Arguments, Drift, Effect, EffectSource, Operation, Schema, ToolName, Warning,
+    Arguments, Drift, Effect, EffectSource, Operation, Schema, ToolName, Warning, digest_bytes,
 };
 
 use super::answer::{AnswerShape, Shaped};
@@ -323,6 +323,20 @@ impl Tool {
             "openWorldHint": self.annotations.open_world,
         });
         view
+    }
+
+    /// Equal for tools that are listed alike.
+    pub fn digest(&self) -> String {
+        let Annotations { read_only, destructive, idempotent, open_world } = self.annotations;
+        let listed = json!([
+            self.name.as_str(),
+            self.title,
+            self.description,
+            self.input.digest(),
+            self.output.as_ref().map(Published::digest),
+            [read_only, destructive, idempotent, open_world],
+        ]);
+        digest_bytes(listed.to_string().as_bytes())
     }
 
     /// What the tool costs in a model's context, counted anew on every call.

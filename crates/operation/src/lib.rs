@@ -28,7 +28,7 @@ pub use binding::{Answer, Binding, Drift, EncodeError, Fault};
 pub use call::{Arguments, Attachment, Call, CallId, Payload};
 pub use decimal::Decimal;
 pub use description::{Description, Endpoint, Operation, Skipped, Warning};
-pub use digest::{digest_bytes, digest_list, digest_value};
+pub use digest::{digest_bytes, digest_value};
 pub use effect::{Effect, EffectSource};
 pub use enclosure::{Enclosure, HeaderBlock, MessageSecurity, Moment, Password};
 pub use exchange::{Body, Request, Response};
