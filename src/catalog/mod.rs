@@ -7,11 +7,11 @@
 mod accepted;
 mod origin;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tollbridge_operation::{ApiName, Description, Operation, Skipped, Warning};
+use tollbridge_operation::{ApiName, Description, Endpoint, Operation, Skipped, Wanted, Warning};
 
 pub use accepted::{Part, parts_beside, parts_of};
 pub use origin::{Allowed, Get, MAX_DOCUMENT, Origin, Reading};
@@ -79,9 +79,18 @@ pub enum NotFound {
 }
 
 impl Catalog {
-    /// Reads an API's description from its files and adds it.
+    /// Reads an API's description from its files and adds it: as much of it as the origin wants,
+    /// and all of it where something is wanted that is not there, since it may be misspelled.
     pub fn add(&mut self, name: &ApiName, origin: &Origin) -> Result<&Api, CatalogError> {
-        let Reading { description, digest, files, .. } = origin.read(name)?;
+        let mut reading = origin.read(name)?;
+        if let Some(wanted) = &origin.wanted
+            && wanted.only
+            && !has_all(&reading.description, wanted)
+        {
+            let wanted = Some(Wanted { only: false, ..wanted.clone() });
+            reading = Origin { wanted, ..origin.clone() }.read(name)?;
+        }
+        let Reading { description, digest, files, .. } = reading;
         self.files.extend(files);
         Ok(self.insert(name.clone(), description, digest))
     }
@@ -106,6 +115,20 @@ impl Catalog {
     pub fn apis(&self) -> impl Iterator<Item = (&ApiName, &Api)> {
         self.apis.iter()
     }
+}
+
+/// Whether a description has all that is wanted, be it that it cannot be called.
+fn has_all(description: &Description, wanted: &Wanted) -> bool {
+    let operations = description.operations.iter();
+    let operations = operations.map(|one| (one.id.key.as_str(), one.endpoint.as_ref()));
+    let skipped = description.skipped.iter();
+    let skipped = skipped.map(|one| (one.key.as_str(), one.endpoint.as_ref()));
+    let mut found = HashSet::new();
+    for (key, endpoint) in operations.chain(skipped) {
+        found.insert(key.to_owned());
+        found.extend(endpoint.map(|Endpoint { method, path }| format!("{method} {path}")));
+    }
+    wanted.named.iter().all(|named| found.contains(named))
 }
 
 impl Api {
@@ -162,5 +185,36 @@ impl Api {
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .map(|(_, key)| key.to_owned());
         Err(NotFound::Unknown { nearest })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_not_there_has_the_whole_description_searched() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("api.json");
+        let operation = |id: &str| serde_json::json!({"get": {"operationId": id, "responses": {}}});
+        let document = serde_json::json!({"openapi": "3.1.0", "paths": {
+            "/things": operation("listThings"), "/orders": operation("listOrders"),
+        }});
+        std::fs::write(&file, document.to_string()).unwrap();
+        let name = ApiName::new("api").unwrap();
+        let read = |named: &[&str]| {
+            let named = named.iter().map(|&one| one.to_owned()).collect();
+            let wanted = Some(Wanted { named, only: true });
+            let origin = Origin { file: file.clone(), wanted, ..Origin::default() };
+            let mut catalog = Catalog::default();
+            let api = catalog.add(&name, &origin).unwrap();
+            (api.operations.len(), api.operation("listThngs").map(drop))
+        };
+        let nearest = |key: &str| Err(NotFound::Unknown { nearest: Some(key.to_owned()) });
+        assert_eq!(read(&["listOrders", "GET /things"]), (2, nearest("listThings")));
+        assert_eq!(read(&["listOrders"]).0, 1);
+        assert_eq!(read(&["listOrders", "listThngs"]), (2, nearest("listThings")));
     }
 }

@@ -23,6 +23,14 @@ pub struct Known {
     sets: HashMap<usize, Set>,
     answers: HashMap<usize, Answer>,
     written: HashMap<usize, Written>,
+    references: HashMap<usize, References>,
+}
+
+/// What a definition refers to.
+#[derive(Debug)]
+struct References {
+    _kept: Arc<Value>,
+    names: Arc<[String]>,
 }
 
 /// A definition.
@@ -136,6 +144,19 @@ impl Known {
             Answer { _kept: schema.clone(), published, findings }
         });
         (known.published.clone(), known.findings.clone())
+    }
+
+    /// What a definition refers to, found out once.
+    pub(super) fn references(
+        &mut self,
+        of: &Arc<Value>,
+        find: impl FnOnce(&Value) -> Vec<String>,
+    ) -> Arc<[String]> {
+        let known = self
+            .references
+            .entry(place(of))
+            .or_insert_with(|| References { _kept: Arc::clone(of), names: find(of).into() });
+        Arc::clone(&known.names)
     }
 
     /// A definition as clients are shown it, where that is known.

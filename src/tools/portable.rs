@@ -9,7 +9,7 @@
 //! Keywords that bind more when a subschema says less (`not`, `if`, `oneOf`, …) are
 //! therefore left out or widened, and nothing else needs care.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -68,7 +68,7 @@ impl Portable {
 pub(super) fn write(full: &Schema, known: &mut Known) -> Portable {
     let whole = Whole::of(full);
     let flat = flatten_root(&whole);
-    let recursive = recursive_references(&whole, &flat);
+    let recursive = recursive_references(&whole, &flat, full, known);
     for keep in [Keep::Some(&recursive), Keep::All] {
         if matches!(keep, Keep::Some(_)) && !Count::fits(&whole, &recursive, &flat) {
             continue;
@@ -227,37 +227,57 @@ fn either(branches: &[Flat]) -> Flat {
 // === References ===
 
 /// The references that close a circle: every circle has one of them.
-fn recursive_references(whole: &Whole<'_>, start: &Value) -> BTreeSet<String> {
+fn recursive_references(
+    whole: &Whole<'_>,
+    start: &Value,
+    full: &Schema,
+    known: &mut Known,
+) -> BTreeSet<String> {
+    let apart: HashMap<&str, &Arc<Value>> =
+        full.definitions().iter().map(|one| (&*one.name, &one.schema)).collect();
+    let mut next_of = |reference: &str| match whole.resolve(reference) {
+        None => Arc::default(),
+        Some(target) => {
+            let one = reference.strip_prefix("#/$defs/").and_then(|name| apart.get(name));
+            match one.filter(|one| std::ptr::eq(&***one, target)) {
+                Some(one) => known.references(one, references),
+                None => references(target).into(),
+            }
+        }
+    };
     let mut kept = BTreeSet::new();
     let mut done: BTreeSet<String> = BTreeSet::new();
     let mut open: BTreeSet<String> = BTreeSet::new();
     // Depth first, with a stack of our own: chains of references may be long.
-    let mut first = BTreeSet::new();
-    references(start, &mut first);
-    let mut stack: Vec<(Option<String>, Vec<String>)> = vec![(None, first.into_iter().collect())];
-    while let Some((_, rest)) = stack.last_mut() {
-        let Some(reference) = rest.pop() else {
-            if let Some((Some(name), _)) = stack.pop() {
+    let first: Arc<[String]> = references(start).into();
+    let left = first.len();
+    let mut stack: Vec<(Option<String>, Arc<[String]>, usize)> = vec![(None, first, left)];
+    while let Some((_, all, left)) = stack.last_mut() {
+        if *left == 0 {
+            if let Some((Some(name), ..)) = stack.pop() {
                 open.remove(&name);
                 done.insert(name);
             }
             continue;
-        };
-        if open.contains(&reference) {
-            kept.insert(reference);
-        } else if !done.contains(&reference) {
-            let mut next = BTreeSet::new();
-            if let Some(target) = whole.resolve(&reference) {
-                references(target, &mut next);
-            }
+        }
+        *left -= 1;
+        let reference = &all[*left];
+        if open.contains(reference) {
+            kept.insert(reference.clone());
+        } else if !done.contains(reference) {
+            let reference = reference.clone();
+            let next = next_of(&reference);
             open.insert(reference.clone());
-            stack.push((Some(reference), next.into_iter().collect()));
+            let left = next.len();
+            stack.push((Some(reference), next, left));
         }
     }
     kept
 }
 
-fn references(schema: &Value, found: &mut BTreeSet<String>) {
+/// What a schema refers to, in order.
+fn references(schema: &Value) -> Vec<String> {
+    let mut found = BTreeSet::new();
     let mut stack = vec![schema];
     while let Some(value) = stack.pop() {
         match value {
@@ -271,6 +291,7 @@ fn references(schema: &Value, found: &mut BTreeSet<String>) {
             _ => {}
         }
     }
+    found.into_iter().collect()
 }
 
 #[derive(Clone, Copy)]

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 use crate::ReadError;
@@ -169,7 +170,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
+        while let Some(name) = members.next_key_seed(Name)? {
             if name == NUMBER && object.is_empty() {
                 return number(&mut members).map(Value::Number);
             }
@@ -180,10 +181,15 @@ impl<'de> Visitor<'de> for Node<'_> {
             } else {
                 members.next_value_seed(node)?
             };
-            if object.contains_key(&name) {
-                self.named_twice(&name);
+            match object.entry(name) {
+                Entry::Vacant(free) => {
+                    free.insert(value);
+                }
+                Entry::Occupied(mut taken) => {
+                    self.named_twice(taken.key());
+                    taken.insert(value);
+                }
             }
-            object.insert(name, value);
         }
         Ok(Value::Object(object))
     }

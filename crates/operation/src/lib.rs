@@ -27,7 +27,7 @@ mod security;
 pub use binding::{Answer, Binding, Drift, EncodeError, Fault};
 pub use call::{Arguments, Attachment, Call, CallId, Payload};
 pub use decimal::Decimal;
-pub use description::{Description, Endpoint, Operation, Skipped, Warning};
+pub use description::{Description, Endpoint, Operation, Skipped, Wanted, Warning};
 pub use digest::{digest_bytes, digest_value};
 pub use effect::{Effect, EffectSource};
 pub use enclosure::{Enclosure, HeaderBlock, MessageSecurity, Moment, Password};

@@ -19,5 +19,6 @@ mod servers;
 mod styles;
 mod support;
 mod unions;
+mod wanted;
 mod wire;
 mod xml;
