@@ -5,10 +5,12 @@
 mod architecture;
 mod cancel;
 mod corpus;
+mod credentials;
 mod curation;
 mod holds;
 mod hostile;
 mod layers;
+mod links;
 mod money;
 mod order;
 mod process;

@@ -19,6 +19,7 @@ use crate::document::{
     Document, Fault, Flavour, Pointer, Warnings, scalar_text, text_line, text_member,
 };
 use crate::flag::is_true;
+use crate::links::{self, Targets};
 use crate::parameters::{self, Planner};
 use crate::schema::{Direction, Lifted, Schemas};
 use crate::servers::Variables;
@@ -58,14 +59,22 @@ pub(crate) fn description(
         query_credentials: security::credentials(document, ApiKeyPlace::Query).into(),
         cookie_credentials: security::credentials(document, ApiKeyPlace::Cookie).into(),
     };
+    let targets = Targets::new(|| {
+        let places = |site: &Site<'_>| {
+            [site.at.clone(), site.path_at.child(&site.method.to_ascii_lowercase())]
+        };
+        sites.iter().zip(&keys).map(|(site, key)| (places(site), key.as_str())).collect()
+    });
     let mut read: Vec<Option<Result<Operation, Fault>>> = sites.iter().map(|_| None).collect();
     for part in [Some(first), is_whole.then_some(rest)].into_iter().flatten() {
         reader.schemas.expect(part.len());
         for at in part {
             reader.schemas.next_operation();
-            read[at] = Some(reader.operation(&sites[at], keys[at].clone(), &endpoints[at]));
+            read[at] =
+                Some(reader.operation(&sites[at], keys[at].clone(), &endpoints[at], &targets));
         }
     }
+    drop(targets);
     reader.xml.finish();
     if is_whole {
         reader.variables.tell_unused(&mut reader.warnings);
@@ -274,6 +283,7 @@ impl<'d> Reader<'d, '_> {
         site: &Site<'d>,
         key: String,
         endpoint: &Endpoint,
+        targets: &Targets<'_>,
     ) -> Result<Operation, Fault> {
         let document = self.document;
         let operation = site.operation.clone()?;
@@ -319,10 +329,13 @@ impl<'d> Reader<'d, '_> {
         let successes = responses::successes(
             document,
             (&mut self.schemas, &mut self.xml),
+            targets,
             at,
             operation,
             &mut self.warnings,
         );
+        let weight = successes.links.0.iter().map(|(_, plans)| links::weight(plans)).sum();
+        self.schemas.charge(at, weight)?;
         let (effect, idempotent) = effect(&method);
         let binding = RestBinding {
             method,
@@ -331,6 +344,7 @@ impl<'d> Reader<'d, '_> {
             body: body.map(|body| body.plan),
             accept: successes.accept,
             expected: successes.expected,
+            links: successes.links,
             reserved_query: self.query_credentials.clone(),
             reserved_cookies: self.cookie_credentials.clone(),
             takes_paths: document.takes_paths,

@@ -120,6 +120,9 @@ pub async fn serve_http<B: Backend>(
         .with_json_response(true)
         .with_max_request_body_bytes(MAX_BYTES)
         .with_cancellation_token(open.clone())
+        // The answer to `initialize`, and the stream of notices, open without an event that has
+        // no data: they cannot be resumed, and clients before 2025-11-25 do not know such events.
+        .with_sse_retry(None)
         // `access` has checked them, also for the paths that are not MCP's.
         .disable_allowed_hosts()
         .disable_allowed_origins();

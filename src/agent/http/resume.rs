@@ -10,7 +10,7 @@
 //! The newest revision has neither sessions nor this: there a closed stream is a cancellation.
 //! That is why the library is not given an event store, which would change it for both.
 //!
-//! Each stream opens with an event that has an id and no data, so that a client can come back
+//! The stream of a call opens with an event that has an id and no data, so that a client can come back
 //! for all of it. Revisions before 2025-11-25 do not know such events, and their clients take
 //! them for broken JSON: they are not sent any.
 

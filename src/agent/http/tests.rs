@@ -430,6 +430,10 @@ async fn only_clients_that_know_them_are_sent_events_without_data() {
     let server = Server::start(open()).await;
     for (revision, events) in [("2025-06-18", 1), ("2025-11-25", 2)] {
         let session = server.session_of(revision, |request| request).await;
+        let get = server.get("/mcp").header("accept", "text/event-stream");
+        let mut notices = get.header("mcp-session-id", &session).send().await.unwrap();
+        let first = tokio::time::timeout(Duration::from_millis(50), notices.chunk()).await;
+        assert!(first.is_err(), "{revision}: {first:?}");
         let call = legacy(2, "tools/call", json!({ "name": "pause" })).to_string();
         let call = server.post(call).header("mcp-session-id", &session);
         let text = call.send().await.unwrap().text().await.unwrap();

@@ -50,5 +50,6 @@ class Wire:
     def encode(self, operation, arguments):
         return self.ask(encode=operation, arguments=arguments)
 
-    def decode(self, operation, body):
-        return self.ask(decode=operation, body=body)
+    def decode(self, operation, said):
+        """What an answer is read as that is the message of an encoded request."""
+        return self.ask(decode=operation, message=said["message"], content_type=said["content_type"])

@@ -8,7 +8,7 @@ use tollbridge_xml::Element as Node;
 use super::definitions::{Binding, Definitions, HTTP, MIME, Port, children};
 use super::operation::{abstract_operation, documentation, input_name};
 use super::parts::PartReader;
-use crate::message::{Message, Names, Shape};
+use crate::message::{Message, Names};
 use crate::plain::{Input, Piece, PlainBinding, simple_of};
 use crate::plan::{Compiler, Element, Fault, Types};
 
@@ -213,13 +213,13 @@ fn is_sound(path: &[Piece], query: Option<&str>) -> bool {
 impl Draft {
     /// The message that arguments are for.
     pub(super) fn message(&self) -> Message {
-        Message { body: Shape::Bare(self.parts.clone()), encoded: false, names: self.names() }
+        Message::bare(self.parts.clone(), self.names())
     }
 
     /// The message that an answer is read as.
     pub(super) fn answer(&self, types: &Types) -> Option<Message> {
         let part = self.output.clone().filter(|part| types.broken([part.ty]).is_none())?;
-        Some(Message { body: Shape::Bare(vec![part]), encoded: false, names: Names::default() })
+        Some(Message::bare(vec![part], Names::default()))
     }
 
     fn names(&self) -> Names {

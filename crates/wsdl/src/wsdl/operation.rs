@@ -8,7 +8,7 @@ use super::addressing;
 use super::definitions::{Binding, Definitions, MIME, Port, Soap, children};
 use super::parts::PartReader;
 use super::policy::{self, Demands};
-use crate::message::{Message, Names, Shape, SoapVersion, wrapped};
+use crate::message::{Attached, Message, Names, Shape, SoapVersion, wrapped};
 use crate::name::QName;
 use crate::plan::{Compiler, Content, Element, Fault, Types, all_text};
 use crate::xsd::SOAP_ENC;
@@ -50,8 +50,15 @@ pub(super) struct Draft {
 /// An operation of a service, whichever its port: service, port type, name and input's name.
 pub(super) type Identity = (String, *const Node, String, Option<String>);
 
-/// A message's body before it is known whether it is wrapped.
-pub(super) enum Parts {
+/// A message before it is known whether its body is wrapped.
+pub(super) struct Parts {
+    pub(super) body: Body,
+    /// What travels beside the envelope.
+    pub(super) attached: Vec<Attached>,
+}
+
+/// A message's body.
+pub(super) enum Body {
     Document { elements: Vec<Arc<Element>> },
     Rpc { wrapper: QName, elements: Vec<Arc<Element>>, encoded: bool },
 }
@@ -99,9 +106,6 @@ pub(super) fn draft<'d>(
     let bound_input = children(bound, "input").next();
     let bound_output = children(bound, "output").next();
     let headers = reader.headers(bound_input)?;
-    if bound_input.is_some_and(|input| !attached(input).is_empty()) {
-        return Err(fault("it is sent with attachments, which are not bridged".to_owned()));
-    }
     let input = reader.body(said_input, bound_input, &name, &headers)?;
     // What is broken of an answer's headers is read as it comes.
     let answer_headers = reader.headers(bound_output).unwrap_or_default();
@@ -194,16 +198,35 @@ pub(super) fn input_name(operation: &Node) -> Option<String> {
     Some(if answers { format!("{name}Request") } else { name.to_owned() })
 }
 
-/// The parts that travel beside the envelope (WSDL 1.1 §5.3).
-fn attached(bound: &Node) -> Vec<&str> {
-    bound
+/// The parts of a message that travel beside the envelope (WSDL 1.1 §5.3). One that is said
+/// several times may be of any of those media types (§5.5).
+fn attached(bound: &Node, message: &Node) -> Vec<Attached> {
+    let mut found: Vec<Attached> = Vec::new();
+    let contents = bound
         .elements()
         .filter(|child| child.name == "multipartRelated")
         .flat_map(Node::elements)
         .flat_map(Node::elements)
-        .filter(|child| child.name == "content" && child.namespace.as_deref() == Some(MIME))
-        .filter_map(|child| child.attribute(None, "part").map(str::trim))
-        .collect()
+        .filter(|child| child.name == "content" && child.namespace.as_deref() == Some(MIME));
+    for content in contents {
+        let Some(name) = content.attribute(None, "part").map(str::trim) else { continue };
+        let media_type = content.attribute(None, "type").unwrap_or_default().trim();
+        let media_type = (!media_type.is_empty()).then(|| media_type.to_ascii_lowercase());
+        if let Some(known) = found.iter_mut().find(|known| known.name == name) {
+            known.media_types.extend(media_type);
+            continue;
+        }
+        let Some((_, part)) = PartReader::parts(message).find(|(own, _)| *own == name) else {
+            continue;
+        };
+        let ty = part.attribute(None, "type").unwrap_or_default();
+        found.push(Attached {
+            name: name.to_owned(),
+            media_types: media_type.into_iter().collect(),
+            is_text: ty.rsplit(':').next() == Some("string"),
+        });
+    }
+    found
 }
 
 struct Header {
@@ -246,7 +269,7 @@ impl<'d> MessageReader<'_, 'd> {
     ) -> Result<Parts, Fault> {
         let message = self.parts.message(said)?;
         let body = bound.and_then(|bound| self.extensions(bound, "body").first().copied());
-        let attached = bound.map(attached).unwrap_or_default();
+        let attached = bound.map(|bound| attached(bound, message)).unwrap_or_default();
         let says = |name: &str| body.and_then(|body| body.attribute(None, name)).map(str::trim);
         let encoded = says("use") == Some("encoded");
         let mut wanted: Option<Vec<&str>> =
@@ -269,7 +292,7 @@ impl<'d> MessageReader<'_, 'd> {
                 Some(wanted) => wanted.contains(&name),
                 None => !in_header,
             };
-            if is_wanted && !attached.contains(&name) {
+            if is_wanted && attached.iter().all(|one| one.name != name) {
                 parts.push((name, part));
             }
         }
@@ -286,7 +309,8 @@ impl<'d> MessageReader<'_, 'd> {
             for (name, part) in parts {
                 elements.push(self.parts.part(name, part)?);
             }
-            return Ok(Parts::Rpc { wrapper: QName::new(namespace, wrapper), elements, encoded });
+            let body = Body::Rpc { wrapper: QName::new(namespace, wrapper), elements, encoded };
+            return Ok(Parts { body, attached });
         }
         if encoded {
             return Err(self
@@ -305,7 +329,7 @@ impl<'d> MessageReader<'_, 'd> {
             }
             elements.push(self.parts.part(name, part)?);
         }
-        Ok(Parts::Document { elements })
+        Ok(Parts { body: Body::Document { elements }, attached })
     }
 
     fn headers(&mut self, bound: Option<&'d Node>) -> Result<Vec<Header>, Fault> {
@@ -349,25 +373,29 @@ fn message(
     reserved: &[&str],
     wraps: impl Fn(&Element) -> bool,
 ) -> Message {
-    let (body, encoded) = match parts {
-        Parts::Rpc { wrapper, elements, encoded } => {
+    let (body, encoded) = match &parts.body {
+        Body::Rpc { wrapper, elements, encoded } => {
             (Shape::Rpc { wrapper: wrapper.clone(), parts: elements.clone() }, *encoded)
         }
-        Parts::Document { elements } => match elements.as_slice() {
+        Body::Document { elements } => match elements.as_slice() {
             [one] if wraps(one) && wrapped(types, one).is_some() => {
                 (Shape::Wrapped(Arc::clone(one)), false)
             }
             _ => (Shape::Bare(elements.clone()), false),
         },
     };
-    let keys: Vec<String> = match &body {
+    let mut keys: Vec<String> = match &body {
         Shape::Wrapped(element) => wrapped(types, element).map(members).unwrap_or_default(),
         Shape::Bare(elements) | Shape::Rpc { parts: elements, .. } => {
             elements.iter().map(|element| element.key().to_owned()).collect()
         }
     };
+    keys.extend(parts.attached.iter().map(Attached::key));
     let names = Names::new(keys.iter().map(String::as_str), reserved);
-    Message { body, encoded, names }
+    let attached = parts.attached.clone();
+    let mut message = Message { body, encoded, names, has_ids: false, attached };
+    message.has_ids = types.have_ids(message.roots());
+    message
 }
 
 /// The members of a wrapper, attributes among them.

@@ -15,7 +15,7 @@ use tollbridge_xml::Element as Node;
 use url::Url;
 
 use super::definitions::look_up;
-use super::operation::{Draft, Parts, first_sentence, words};
+use super::operation::{Body, Draft, Parts, first_sentence, words};
 use super::{addressing, policy};
 use crate::documents::{Documents, WSDL_2};
 use crate::message::SoapVersion;
@@ -261,14 +261,12 @@ impl<'d> Bound<'d> {
             return Err(fault("it has no input: notifications are not bridged".to_owned()));
         };
         let input = match reader.message(said)? {
-            Some(elements) => Parts::Document { elements },
+            Some(elements) => document(elements),
             None => return Err(fault("its input may be any element, which no schema says".into())),
         };
         // An answer that cannot be described is read as it comes.
         let output = children(operation, "output").next();
-        let output = output
-            .and_then(|said| reader.message(said).ok().flatten())
-            .map(|elements| Parts::Document { elements });
+        let output = output.and_then(|said| reader.message(said).ok().flatten()).map(document);
         let mut headers: Vec<Arc<Element>> = Vec::new();
         for header in
             bound.iter().flat_map(|bound| children(bound, "input")).flat_map(Node::elements)
@@ -363,6 +361,11 @@ impl Reader<'_, '_> {
             if fault.pointer.is_empty() { Fault::new(self.pointer, fault.reason) } else { fault }
         })
     }
+}
+
+/// A message of WSDL 2.0: its element, and nothing beside it.
+fn document(elements: Vec<Arc<Element>>) -> Parts {
+    Parts { body: Body::Document { elements }, attached: Vec::new() }
 }
 
 fn named(node: &Node) -> &str {
