@@ -7,7 +7,7 @@
 mod accepted;
 mod origin;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +34,9 @@ pub struct Api {
     pub digest: String,
     /// What can be called, in the description's order.
     pub operations: Vec<Arc<Operation>>,
+    /// The operations by their keys, and the first of each by method and path.
+    by_key: HashMap<String, usize>,
+    by_place: HashMap<String, usize>,
     /// What cannot, and why.
     pub skipped: Vec<Skipped>,
     /// Where the description is wrong and was understood nevertheless.
@@ -147,10 +150,19 @@ impl Api {
     }
 
     fn new(description: Description, digest: String) -> Self {
+        let (mut by_key, mut by_place) = (HashMap::new(), HashMap::new());
+        for (at, operation) in description.operations.iter().enumerate() {
+            by_key.entry(operation.id.key.as_str().to_owned()).or_insert(at);
+            if let Some(Endpoint { method, path }) = &operation.endpoint {
+                by_place.entry(format!("{method} {path}")).or_insert(at);
+            }
+        }
         Self {
             title: description.title,
             format: description.format,
             digest,
+            by_key,
+            by_place,
             operations: description.operations.into_iter().map(Arc::new).collect(),
             skipped: description.skipped,
             warnings: description.warnings,
@@ -159,17 +171,12 @@ impl Api {
 
     /// The operation that `spelled` names: its key, or `METHOD /path` whatever its key is.
     pub fn operation(&self, spelled: &str) -> Result<&Arc<Operation>, NotFound> {
-        let at = |endpoint: &Option<tollbridge_operation::Endpoint>| {
+        if let Some(at) = self.by_key.get(spelled).or_else(|| self.by_place.get(spelled)) {
+            return Ok(&self.operations[*at]);
+        }
+        let at = |endpoint: &Option<Endpoint>| {
             endpoint.as_ref().map(|e| format!("{} {}", e.method, e.path))
         };
-        let named = |operation: &&Arc<Operation>| operation.id.key.as_str() == spelled;
-        let placed =
-            |operation: &&Arc<Operation>| at(&operation.endpoint).as_deref() == Some(spelled);
-        if let Some(operation) =
-            self.operations.iter().find(named).or_else(|| self.operations.iter().find(placed))
-        {
-            return Ok(operation);
-        }
         let skipped = |skipped: &&Skipped| {
             skipped.key == spelled || at(&skipped.endpoint).as_deref() == Some(spelled)
         };

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use serde_json::Value;
 use tollbridge_operation::{Definition, Definitions, Schema};
 
-use super::lint::LintFinding;
 use super::published::{Piece, Published};
 use super::sound::{self, Patterns};
 use super::suspicion;
@@ -55,7 +54,6 @@ struct Set {
 struct Answer {
     _kept: Schema,
     published: Published,
-    findings: Vec<LintFinding>,
 }
 
 /// A definition as clients are shown it.
@@ -131,19 +129,19 @@ impl Known {
         })
     }
 
-    /// The published form of an answer's schema, and what is to say of it.
+    /// The published form of an answer's schema.
     pub(super) fn answer(
         &mut self,
         schema: &Schema,
-        publish: impl FnOnce(&Schema) -> (Published, Vec<LintFinding>),
-    ) -> (Published, Vec<LintFinding>) {
+        publish: impl FnOnce(&Schema) -> Published,
+    ) -> Published {
         // A root in one place stands with one set of definitions.
         let key = place(schema.root());
-        let known = self.answers.entry(key).or_insert_with(|| {
-            let (published, findings) = publish(schema);
-            Answer { _kept: schema.clone(), published, findings }
-        });
-        (known.published.clone(), known.findings.clone())
+        let known = self
+            .answers
+            .entry(key)
+            .or_insert_with(|| Answer { _kept: schema.clone(), published: publish(schema) });
+        known.published.clone()
     }
 
     /// What a definition refers to, found out once.

@@ -24,7 +24,7 @@ use super::schema::{Whole, members};
 use super::text;
 
 /// The longest description that is shown, in characters.
-pub const LONGEST_DESCRIPTION: usize = 1_024;
+pub(super) const LONGEST_DESCRIPTION: usize = 1_024;
 
 /// How many subschemas may be written with references replaced by what they point to;
 /// beyond that, every one is kept.
@@ -239,7 +239,7 @@ fn recursive_references(
         None => Arc::default(),
         Some(target) => {
             let one = reference.strip_prefix("#/$defs/").and_then(|name| apart.get(name));
-            match one.filter(|one| std::ptr::eq(&***one, target)) {
+            match one.filter(|one| std::ptr::eq(one.as_ref(), target)) {
                 Some(one) => known.references(one, references),
                 None => references(target).into(),
             }
@@ -470,7 +470,7 @@ impl<'a> Writer<'a> {
             }
             _ => return Map::new(),
         };
-        let mut out = Map::new();
+        let mut out = Map::with_capacity(object.len());
         let mut all_of: Vec<Map<String, Value>> = Vec::new();
         for (keyword, value) in object {
             match (keyword.as_str(), value) {

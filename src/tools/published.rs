@@ -87,6 +87,12 @@ impl Published {
         Self::with_definitions(schema, Arc::default())
     }
 
+    /// A schema that is written already: an object, not nested deeply.
+    pub(super) fn of_text(text: String) -> Self {
+        let piece = Piece { written: Written::Text(text.into()), digest: OnceLock::new() };
+        Self { head: Arc::new(piece), definitions: Arc::default() }
+    }
+
     /// A schema with definitions that others have too; they become its `$defs`.
     pub(super) fn with_definitions(schema: Map<String, Value>, definitions: Arc<[Part]>) -> Self {
         Self { head: Arc::new(Piece::new(Value::Object(schema))), definitions }

@@ -141,6 +141,17 @@ pub(super) fn cut(text: &str, longest: usize) -> String {
     format!("{}…", head[..at].trim_end())
 }
 
+/// Adds a text as JSON writes it. Most needs no escapes.
+pub(super) fn quoted(text: &str, out: &mut String) {
+    if text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        out.push_str(&serde_json::Value::from(text).to_string());
+    } else {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    }
+}
+
 /// The first sentence of a text, in one line.
 pub(super) fn first_sentence(text: &str) -> String {
     let paragraph = said(text);

@@ -88,7 +88,6 @@ pub struct Tool {
     output_validator: OnceLock<Option<OutputValidator>>,
     shape: Shape,
     input_findings: Vec<LintFinding>,
-    output_findings: Vec<LintFinding>,
     answer: AnswerShape,
     pages: Option<PageRule>,
 }
@@ -130,13 +129,7 @@ impl Tool {
             output_validator.get_or_init(|| made);
         }
         let (input, input_findings) = publish(&shown, spec.examples, spec.profile, known);
-        let (output, output_findings) = match &operation.output {
-            Some(full) => {
-                let (output, findings) = known.answer(full, describe);
-                (Some(output), findings)
-            }
-            None => (None, Vec::new()),
-        };
+        let output = operation.output.as_ref().map(|full| known.answer(full, describe));
         let annotations = Annotations {
             read_only: operation.effect == Effect::Read,
             destructive: operation.effect == Effect::Destructive,
@@ -155,7 +148,6 @@ impl Tool {
             output_validator,
             shape,
             input_findings,
-            output_findings,
             answer: AnswerShape::default(),
             pages: None,
             name: spec.name,
@@ -193,8 +185,7 @@ impl Tool {
         if shape.select.is_some()
             && let Some(full) = &self.operation.output
         {
-            let (output, findings) = describe(&shape.schema(full));
-            (self.output, self.output_findings) = (Some(output), findings);
+            self.output = Some(describe(&shape.schema(full)));
         }
         self.answer = shape;
         self
@@ -370,16 +361,13 @@ impl Tool {
     pub fn lint(&self) -> Vec<LintFinding> {
         let mut found = lint::words(self.name.as_str(), &self.description);
         found.extend(self.input_findings.iter().cloned());
-        found.extend(self.output_findings.iter().cloned());
         found
     }
 }
 
-/// The schema to publish for a tool's answers, and what clients are known to refuse in it.
-fn describe(full: &Schema) -> (Published, Vec<LintFinding>) {
-    let output = describing_output(full);
-    let findings = lint::output(&output);
-    (Published::new(output), findings)
+/// The schema to publish for a tool's answers.
+fn describe(full: &Schema) -> Published {
+    Published::of_text(describing_output(full))
 }
 
 fn with_overrides(spec: &ToolSpec<'_>) -> Arc<Operation> {
