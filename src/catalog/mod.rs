@@ -224,4 +224,17 @@ mod tests {
         assert_eq!(read(&["listOrders"]).0, 1);
         assert_eq!(read(&["listOrders", "listThngs"]), (2, nearest("listThings")));
     }
+
+    #[test]
+    fn a_description_above_the_bound_is_refused_with_a_mend() {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = Origin { file: folder.path().join("api.json"), ..Origin::default() };
+        let file = std::fs::File::create(&origin.file).unwrap();
+        // It has no blocks on the disk.
+        file.set_len(MAX_DOCUMENT + 1).unwrap();
+        let error = origin.read(&ApiName::new("api").unwrap()).unwrap_err().to_string();
+        let expected =
+            "longer than the 64 MiB that are read; split it, or leave out what is not used";
+        assert!(error.ends_with(expected), "{error}");
+    }
 }

@@ -269,7 +269,10 @@ pub(super) fn bounded_to(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
-        let message = format!("longer than the {} MiB that are read", most >> 20);
+        let message = format!(
+            "longer than the {} MiB that are read; split it, or leave out what is not used",
+            most >> 20
+        );
         return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)
