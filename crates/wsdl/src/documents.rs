@@ -141,6 +141,12 @@ impl Documents {
         &self.all[index]
     }
 
+    /// The name of a document's file, where there are several to tell apart.
+    pub(crate) fn file(&self, index: usize) -> Option<&str> {
+        let url = self.all.get(index).filter(|_| self.all.len() > 1)?.url.as_ref()?;
+        url.path_segments()?.next_back().filter(|name| !name.is_empty())
+    }
+
     /// What could not be had.
     pub(crate) fn missing(&self) -> &[Missing] {
         &self.missing

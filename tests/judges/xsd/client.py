@@ -20,7 +20,7 @@ from corpus import VERBOSE, draws  # noqa: E402
 from documents import PARSER, SOAP, Documents, Unreadable, parsed, w  # noqa: E402
 from judge import Tally  # noqa: E402
 from lxml import etree  # noqa: E402
-from wire import CORPUS, OURS, Wire  # noqa: E402
+from wire import CORPUS, OURS, Wire, whole  # noqa: E402
 
 ENVELOPES = set(SOAP.values())
 
@@ -157,7 +157,7 @@ def judge(tally, wire, path, folder, mirror, shown):
             try:
                 if key not in bindings:
                     raise Unreadable("its binding is not found")
-                nodes = to_judge(documents, bindings[key], body.encode())
+                nodes = to_judge(documents, bindings[key], whole(said).encode())
             except Unreadable as error:
                 counts.add("bodies not judged", f"{key}: {error}")
                 continue

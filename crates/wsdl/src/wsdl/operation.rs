@@ -5,16 +5,14 @@ use std::sync::Arc;
 use tollbridge_xml::Element as Node;
 
 use super::addressing;
+use super::bound::{Bound, documentation, first_sentence, input_name};
 use super::definitions::{Binding, Definitions, MIME, Port, Soap, children};
 use super::parts::PartReader;
 use super::policy::{self, Demands};
 use crate::message::{Attached, Message, Names, Shape, SoapVersion, wrapped};
 use crate::name::QName;
-use crate::plan::{Compiler, Content, Element, Fault, Types, all_text};
+use crate::plan::{Compiler, Content, Element, Fault, Types};
 use crate::xsd::SOAP_ENC;
-
-/// Characters of an operation's documentation.
-const MAX_DOCUMENTATION: usize = 2000;
 
 /// An operation in the making.
 pub(super) struct Draft {
@@ -73,14 +71,8 @@ pub(super) fn draft<'d>(
     key: String,
     compiler: &mut Compiler<'d>,
 ) -> Result<Draft, Fault> {
-    let name = bound.attribute(None, "name").unwrap_or_default().trim().to_owned();
-    let pointer = format!(
-        "/definitions/binding[{}]/operation[{name}]",
-        binding.node.attribute(None, "name").unwrap_or_default()
-    );
+    let Bound { name, pointer, operation: abstract_operation } = Bound::new(binding, bound)?;
     let fault = |reason: String| Fault::new(pointer.clone(), reason);
-    let abstract_operation = abstract_operation(binding, bound)
-        .ok_or_else(|| fault("its port type has no operation of that name".to_owned()))?;
     let said_input = children(abstract_operation, "input").next();
     let said_output = children(abstract_operation, "output").next();
     let Some(said_input) = said_input else {
@@ -130,9 +122,13 @@ pub(super) fn draft<'d>(
             let input = input_name(abstract_operation).unwrap_or_default();
             addressing::default(definitions, binding.port_type, &input)
         });
-    let attached_to: Vec<&Node> = [port.node(), binding.node, bound, binding.port_type]
+    // WS-Policy 1.5 Attachment §4.1: the subjects of a service, an endpoint, an operation and a
+    // message.
+    let attached_to: Vec<&Node> = [port.service_node(), port.node(), binding.node]
         .into_iter()
+        .chain([bound, binding.port_type, abstract_operation, said_input])
         .chain(bound_input)
+        .chain(reader.parts.message(said_input).ok())
         .collect();
     let words = documentation(abstract_operation).or_else(|| documentation(bound));
     let input_name = input_name(abstract_operation);
@@ -164,38 +160,6 @@ pub(super) fn draft<'d>(
         pointer,
         name,
     })
-}
-
-/// The port type's operation: by its name, and where it is overloaded by its input's, else
-/// by its place among those of its name.
-pub(super) fn abstract_operation<'d>(binding: &Binding<'d>, bound: &Node) -> Option<&'d Node> {
-    let name = bound.attribute(None, "name").unwrap_or_default().trim();
-    let named = |node: &&Node| node.attribute(None, "name").map(str::trim) == Some(name);
-    let all: Vec<&Node> = children(binding.port_type, "operation").filter(named).collect();
-    if all.len() < 2 {
-        return all.first().copied();
-    }
-    let wanted = children(bound, "input").next().and_then(|input| input.attribute(None, "name"));
-    let by_input = || {
-        let wanted = wanted?.trim();
-        all.iter().find(|node| input_name(node).as_deref() == Some(wanted))
-    };
-    let by_place = || {
-        let place = binding.operations().filter(named).position(|one| std::ptr::eq(one, bound))?;
-        all.get(place)
-    };
-    by_input().or_else(by_place).or(all.first()).copied()
-}
-
-/// The name of an operation's input, which has a default (WSDL 1.1 §2.4.5).
-pub(super) fn input_name(operation: &Node) -> Option<String> {
-    let input = children(operation, "input").next()?;
-    if let Some(name) = input.attribute(None, "name") {
-        return Some(name.trim().to_owned());
-    }
-    let name = operation.attribute(None, "name")?.trim();
-    let answers = children(operation, "output").next().is_some();
-    Some(if answers { format!("{name}Request") } else { name.to_owned() })
 }
 
 /// The parts of a message that travel beside the envelope (WSDL 1.1 §5.3). One that is said
@@ -416,21 +380,4 @@ fn members(complex: &crate::plan::Complex) -> Vec<String> {
     }
     keys.extend(complex.attributes.iter().map(|attribute| attribute.key.clone()));
     keys
-}
-
-pub(super) fn documentation(node: &Node) -> Option<String> {
-    words(children(node, "documentation").next()?)
-}
-
-/// What an element of documentation says, in one line.
-pub(super) fn words(documentation: &Node) -> Option<String> {
-    let text = all_text(documentation);
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text: String = text.chars().filter(|c| !c.is_control()).take(MAX_DOCUMENTATION).collect();
-    (!text.is_empty()).then_some(text)
-}
-
-pub(super) fn first_sentence(text: &str) -> String {
-    let end = text.find(". ").map_or(text.len(), |at| at + 1);
-    text[..end].chars().take(200).collect()
 }
