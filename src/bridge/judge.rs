@@ -184,7 +184,7 @@ impl Judge<'_> {
     /// Nothing came, or a success of which not everything came.
     fn no_answer(&self, what: &Breakage, sent: bool, status: Option<StatusCode>) -> Setback {
         let failing = match what {
-            Breakage::NotTrusted(_) => Failing::NotTrusted,
+            Breakage::NotTrusted(_) | Breakage::Misled(_) => Failing::NotTrusted,
             _ if !sent => Failing::NotSent,
             _ => Failing::NoAnswer,
         };

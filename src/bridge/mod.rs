@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `upstream` | an API's address, credentials and bounds, checked once |
 //! | `address` | where a request may go, and that its URL arrives as it was built |
+//! | `resolve`, `range` | where a host's name may lead |
 //! | `credential` | which credential an operation gets |
 //! | `message` | what a message carries beside its arguments, anew for each attempt |
 //! | `digest` | the proof that a server asks for first |
@@ -45,8 +46,10 @@ mod judge;
 mod link;
 mod message;
 mod prepare;
+mod range;
 mod redirect;
 mod report;
+mod resolve;
 mod retry;
 mod retry_after;
 mod sent;

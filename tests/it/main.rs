@@ -6,6 +6,7 @@ mod architecture;
 mod cancel;
 mod corpus;
 mod curation;
+mod faults;
 mod holds;
 mod hostile;
 mod layers;
