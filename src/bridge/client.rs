@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use http::header::ACCEPT_ENCODING;
+use http::{HeaderMap, HeaderValue};
 use reqwest::redirect;
 use rustls::ClientConfig;
 
@@ -32,6 +34,11 @@ pub(super) fn build(
     let connect = CONNECT.min(attempt_timeout.mul_f64(0.75));
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
+        .default_headers(HeaderMap::from_iter([(
+            // What `inflate` undoes.
+            ACCEPT_ENCODING,
+            HeaderValue::from_static("gzip"),
+        )]))
         .user_agent(concat!("tollbridge/", env!("CARGO_PKG_VERSION")))
         .dns_resolver(guard)
         .no_proxy()
@@ -42,7 +49,6 @@ pub(super) fn build(
         .connect_timeout(connect)
         .pool_idle_timeout(IDLE)
         .http2_max_header_list_size(HEAD)
-        .gzip(true)
         .build()
         .map_err(|error| error.without_url().to_string())
 }

@@ -24,7 +24,7 @@
 //! | `prepare` | a call as a request, and its preview |
 //! | `uploads` | the files that arguments name |
 //! | `client`, `tls` | the connection pool; whom it trusts, and who it says we are |
-//! | `exchange` | one request, one bounded answer |
+//! | `exchange`, `inflate` | one request, one bounded answer |
 //! | `sent` | whether anything of a request can have gone out |
 //! | `breakage` | what broke, in our words |
 //! | `redirect` | a hop, guarded |
@@ -42,6 +42,7 @@ mod credential;
 mod digest;
 mod engine;
 mod exchange;
+mod inflate;
 mod judge;
 mod link;
 mod message;

@@ -129,7 +129,8 @@ async fn receive(mut stream: TcpStream, door: Door, shared: Arc<Shared>) {
             let _ = stream.read(&mut [0; 4096]).await;
         }
         Door::Reset | Door::TlsReset => {
-            let _ = stream.readable().await;
+            // Its readiness alone may be an assumption.
+            let _ = stream.peek(&mut [0; 1]).await;
             stream.reset_at_end();
         }
         Door::Tls | Door::TlsExpired | Door::TlsEarly | Door::TlsElsewhere | Door::TlsUnknown => {
@@ -143,7 +144,15 @@ async fn receive(mut stream: TcpStream, door: Door, shared: Arc<Shared>) {
 
 async fn serve(mut wire: impl Wire, (door, port): (Door, u16), shared: &Shared) -> io::Result<()> {
     let mut buffer = BytesMut::new();
-    while let Some(mut request) = request::head(&mut wire, &mut buffer).await? {
+    loop {
+        let mut request = match request::head(&mut wire, &mut buffer).await {
+            Ok(Some(request)) => request,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                let said = json!({"error": "this is no HTTP"});
+                return answer(&mut wire, 400, &said).await;
+            }
+            ended => return ended.map(drop),
+        };
         let path = request.target.split(['?', '#']).next().unwrap_or_default();
         let named = path.strip_prefix("/fault/").and_then(|rest| rest.split('/').next());
         let Some(run) = named.map(str::to_owned) else {
@@ -174,7 +183,6 @@ async fn serve(mut wire: impl Wire, (door, port): (Door, u16), shared: &Shared) 
             return Ok(());
         }
     }
-    Ok(())
 }
 
 /// What the upstream says of itself.

@@ -125,14 +125,15 @@ async fn repeated(wire: &mut impl Wire, repeat: &Repeat, scene: &Scene<'_>) -> i
 }
 
 async fn bomb(wire: &mut impl Wire, mebibytes: u64) -> io::Result<()> {
-    let zeros = vec![0; 1024 * 1024];
+    // One after the other, members are one stream (RFC 1952 §2.2).
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(&vec![0; 1024 * 1024])?;
+    let member = packed.finish()?;
     for _ in 0..mebibytes {
-        packed.write_all(&zeros)?;
-        let piece = std::mem::take(packed.get_mut());
-        send(wire, &piece).await?;
+        send(wire, &member).await?;
+        tokio::task::yield_now().await;
     }
-    send(wire, &packed.finish()?).await
+    Ok(())
 }
 
 /// An answer as it goes over the wire.

@@ -34,7 +34,8 @@ impl Request {
     }
 }
 
-/// Reads a request's head; `None` where the connection ends before it is whole.
+/// Reads a request's head; `None` where the connection ends before it is whole, and an error of
+/// the kind `InvalidData` for what is no HTTP.
 pub(super) async fn head(
     wire: &mut (impl AsyncRead + Unpin),
     buffer: &mut BytesMut,
@@ -42,6 +43,10 @@ pub(super) async fn head(
     let end = loop {
         if let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
             break end;
+        }
+        // Every method begins with a letter (RFC 9110 §9.1); a TLS handshake does not.
+        if buffer.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
+            return Err(io::ErrorKind::InvalidData.into());
         }
         if buffer.len() > HEAD || wire.read_buf(buffer).await? == 0 {
             return Ok(None);

@@ -133,7 +133,7 @@ async fn bridge(
     folder.write("stock.wsdl", &stock_wsdl("http://127.0.0.1/"));
     let (spec, operations) = match row.speaks {
         Speaks::Rest => ("shop.json", ["listItems", "createRefund"]),
-        Speaks::Soap => ("stock.wsdl", ["GetStock", "GetStock"]),
+        Speaks::Soap => ("stock.wsdl", ["Warehouse.Port.GetStock"; 2]),
     };
     let time = match row.time {
         Time::Enough => "timeout = \"5s\"\nattempt_timeout = \"3s\"",
@@ -148,12 +148,13 @@ async fn bridge(
             Some(_) => format!("{tool}.{DOMAIN}"),
             None => "127.0.0.1".to_owned(),
         };
+        let size = if row.api.contains("max_response") { "" } else { "max_response = \"1MiB\"\n" };
         let tls = if scheme == "https" { "tls = { ca = \"file:ca.pem\" }\n" } else { "" };
         config += &format!(
             "[api.{tool}s]\nspec = \"{spec}\"\n\
              base_url = \"{scheme}://{host}:{port}/fault/{}~{tool}\"\n\
              auth = {{ kind = \"bearer\", token = \"file:token\" }}\n\
-             max_response = \"1MiB\"\n{time}\n{tls}{}{}\n\
+             {size}{time}\n{tls}{}{}\n\
              [[tool]]\napi = \"{tool}s\"\noperation = \"{operation}\"\nname = \"{tool}\"\n\
              effect = \"{tool}\"\n",
             row.script(name),
