@@ -10,7 +10,6 @@
 //! loopback alone, answers from its script alone, and knows nothing of a bridge in front of it.
 
 mod door;
-mod names;
 mod play;
 mod request;
 mod script;
@@ -27,7 +26,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 pub use door::Door;
-pub use names::{NameServer, Said};
 pub use request::Request;
 pub use script::{Fault, Script, ScriptError};
 pub use seen::Seen;

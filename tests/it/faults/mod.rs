@@ -2,5 +2,8 @@
 //! every fault of `docs/failure-modes.md`, whose table is written from the one here.
 
 mod matrix;
+mod names;
+mod page;
 mod row;
+mod rows;
 mod stage;

@@ -1,6 +1,8 @@
 //! A row of the fault matrix: a fault, and what becomes of a read and of a write that meet it.
 
-use tollbridge::demo::faults::{Door, Said};
+use tollbridge::demo::faults::Door;
+
+use super::names::Said;
 
 /// A fault, and what is to become of calls that meet it.
 #[derive(Debug, Clone, Copy)]

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use tollbridge::audit::CallRecord;
 use tollbridge::config::Style;
-use tollbridge::demo::faults::{AUTHORITY, Door, FaultUpstream, NameServer, Said, Script};
+use tollbridge::demo::faults::{AUTHORITY, FaultUpstream, Script};
 use tollbridge::gateway::{self, Reply, Secrets};
 use tollbridge::store::{Durability, Store};
 
+use super::names::{NameServer, Said};
 use super::row::{Row, Speaks, Time, Want};
 use crate::support::{Bridge, Folder, code, stock_wsdl};
 
@@ -18,10 +19,10 @@ const TOKEN: &str = "t0ken-of-the-fault-matrix";
 /// Where the hosts are whose addresses the name server tells.
 const DOMAIN: &str = "matrix.test";
 
-/// Whether the row holds, for a read and for a write at the same time.
-pub(super) async fn holds(name: &str, row: &Row) {
-    let doors = if row.door == Door::Plain { vec![Door::Plain] } else { vec![row.door] };
-    let upstream = FaultUpstream::start(Script::built_in(), &doors, 0).await.expect("a server");
+/// Tries a read and a write at the same time. The error says what is not as the row has it.
+pub(super) async fn tried(name: &str, row: &Row) -> Result<(), String> {
+    let upstream =
+        FaultUpstream::start(Script::built_in(), &[row.door], 0).await.expect("a server");
     let names = match row.names {
         [] => None,
         said => {
@@ -35,8 +36,10 @@ pub(super) async fn holds(name: &str, row: &Row) {
     let bridge = bridge(name, row, &upstream, names.as_ref()).await;
     let begun = Instant::now();
     let (read, write) = tokio::join!(call(&bridge, row, "read"), call(&bridge, row, "write"));
-    assert!(begun.elapsed() < Duration::from_secs(8), "{name} took {:?}", begun.elapsed());
     let mut wrong = Vec::new();
+    if begun.elapsed() > Duration::from_secs(12) {
+        wrong.push(format!("it took {:?}", begun.elapsed()));
+    }
     for (tool, reply, want) in [("read", read, &row.read), ("write", write, &row.write)] {
         let record = bridge.record(&reply).await;
         let run = format!("{}~{tool}", row.script(name));
@@ -46,9 +49,11 @@ pub(super) async fn holds(name: &str, row: &Row) {
             wrong.push(format!("{tool}: wanted {want:?}\n  got {told:?}\n  {:?}", reply.result));
         }
         let all = format!("{reply:?} {record:?}");
-        assert!(!all.contains(TOKEN), "{name}: the credential leaves by {tool}");
+        if all.contains(TOKEN) {
+            wrong.push(format!("the credential leaves by {tool}"));
+        }
     }
-    assert!(wrong.is_empty(), "{name}\n{}", wrong.join("\n"));
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
 /// What became of a call, as far as a row speaks of it.
@@ -66,7 +71,11 @@ struct Told {
 impl Told {
     fn of(reply: &Reply, record: &CallRecord, seen: usize) -> Self {
         let failure = reply.result.as_ref().err();
-        let last = record.attempts.last().map(|attempt| {
+        // The deadline may come while an attempt is being recorded: it then never goes out.
+        let not_sent = |error: &String| error == "not sent";
+        let mut sent = record.attempts.clone();
+        sent.retain(|attempt| !attempt.error.as_ref().is_some_and(not_sent));
+        let last = sent.last().map(|attempt| {
             let status = attempt.status.map(|status| status.to_string());
             let both = [status, attempt.error.clone()];
             both.into_iter().flatten().collect::<Vec<_>>().join(", ")
@@ -77,7 +86,7 @@ impl Told {
             retryable: failure.is_some_and(|failure| failure.retryable),
             retry_after_s: failure.and_then(|failure| failure.retry_after_s),
             seen,
-            attempts: record.attempts.len(),
+            attempts: sent.len(),
             last: untimed(&last.unwrap_or_default()),
         }
     }
@@ -136,7 +145,7 @@ async fn bridge(
         Speaks::Soap => ("stock.wsdl", ["Warehouse.Port.GetStock"; 2]),
     };
     let time = match row.time {
-        Time::Enough => "timeout = \"5s\"\nattempt_timeout = \"3s\"",
+        Time::Enough => "timeout = \"10s\"\nattempt_timeout = \"6s\"",
         Time::Short => "timeout = \"900ms\"\nattempt_timeout = \"250ms\"",
     };
     let port = upstream.port(row.door).expect("an open door");

@@ -7,14 +7,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
 /// What is said of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub(super) enum Said {
     /// Its addresses.
     At(Vec<Ipv4Addr>),
     /// There is no such name (RFC 1035's response code 3).
@@ -27,29 +26,26 @@ pub enum Said {
 
 /// A running name server. It ends with this value.
 #[derive(Debug)]
-pub struct NameServer {
+pub(super) struct NameServer {
     address: SocketAddr,
-    asked: Arc<Mutex<HashMap<String, usize>>>,
     _server: JoinSet<()>,
 }
 
 impl NameServer {
     /// Serves on a free port of loopback: for each name what is said of it, in order; the last
     /// one again and again. A name that is not there does not exist.
-    pub async fn start(names: HashMap<String, Vec<Said>>) -> io::Result<Self> {
+    pub(super) async fn start(names: HashMap<String, Vec<Said>>) -> io::Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = socket.local_addr()?;
-        let asked = Arc::new(Mutex::new(HashMap::new()));
-        let counts = Arc::clone(&asked);
         let mut server = JoinSet::new();
         server.spawn(async move {
+            let mut counts: HashMap<String, usize> = HashMap::new();
             let mut packet = [0; 512];
             loop {
                 let Ok((length, from)) = socket.recv_from(&mut packet).await else { return };
                 let Some(question) = Question::read(&packet[..length]) else { continue };
                 let said = if question.is_for_a {
-                    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-                    let count: &mut usize = counts.entry(question.name.clone()).or_default();
+                    let count = counts.entry(question.name.clone()).or_default();
                     *count += 1;
                     let said = names.get(&question.name);
                     said.and_then(|said| said.get(*count - 1).or(said.last()).cloned())
@@ -64,18 +60,12 @@ impl NameServer {
                 }
             }
         });
-        Ok(Self { address, asked, _server: server })
+        Ok(Self { address, _server: server })
     }
 
     /// Where it is.
-    pub fn address(&self) -> SocketAddr {
+    pub(super) fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// How often a name's addresses were asked for.
-    pub fn asked(&self, name: &str) -> usize {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.get(name).copied().unwrap_or_default()
     }
 }
 
