@@ -227,6 +227,7 @@ fn result_building(bencher: Bencher) {
             headers: serde_json::Map::new(),
             cuts: Vec::new(),
             pages: None,
+            next: Vec::new(),
         }),
     };
     bencher

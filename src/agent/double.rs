@@ -46,6 +46,7 @@ pub(super) fn success(payload: Payload) -> Reply {
             headers: Map::new(),
             cuts: Vec::new(),
             pages: None,
+            next: Vec::new(),
         }),
     }
 }

@@ -36,6 +36,15 @@ pub enum Credentials {
     ByScheme(BTreeMap<String, Credential>),
 }
 
+/// Where a credential for all of an API comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    /// An operation of the description asks for it.
+    Declared,
+    /// None does: whoever set it knows of the API what its description does not say.
+    Added,
+}
+
 /// A credential, its secret resolved.
 #[derive(Debug, Clone)]
 pub enum Credential {
@@ -155,6 +164,63 @@ pub(super) fn missing(given: Given<'_>, operation: &Operation) -> Vec<String> {
         })
         .min_by_key(Vec::len)
         .unwrap_or_default()
+}
+
+/// The same where one credential goes with every call: it stands for the schemes that it can be.
+pub(super) fn missing_beside(
+    credential: &Credential,
+    has_certificate: bool,
+    operation: &Operation,
+) -> Vec<String> {
+    let is_there = |scheme: &SecurityScheme| match scheme {
+        SecurityScheme::MutualTls => has_certificate,
+        scheme => stands_for(credential, scheme),
+    };
+    operation
+        .security
+        .iter()
+        .map(|requirement| {
+            let lacks = |used: &&SchemeUse| !is_there(&used.scheme);
+            requirement.all_of.iter().filter(lacks).map(|used| used.name.clone()).collect()
+        })
+        .min_by_key(Vec::len)
+        .unwrap_or_default()
+}
+
+/// Whether a credential, where it goes, is what a scheme asks for.
+pub(super) fn stands_for(credential: &Credential, scheme: &SecurityScheme) -> bool {
+    // A value of the header `Authorization`, as an API key of that place or as what makes one.
+    let is_authorization =
+        |place: ApiKeyPlace, name: &str| place == ApiKeyPlace::Header && AUTHORIZATION == *name;
+    match (credential, scheme) {
+        (Credential::ApiKey { at: Some(at), .. }, SecurityScheme::ApiKey { place, name }) => {
+            let same = match place {
+                ApiKeyPlace::Header => at.name.eq_ignore_ascii_case(name),
+                ApiKeyPlace::Query | ApiKeyPlace::Cookie => at.name == *name,
+            };
+            at.place == *place && same
+        }
+        (Credential::ApiKey { at: Some(at), .. }, SecurityScheme::Http { .. })
+        | (
+            Credential::ApiKey { at: Some(at), .. },
+            SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. },
+        ) => is_authorization(at.place, &at.name.to_ascii_lowercase()),
+        (
+            Credential::Basic { .. } | Credential::Bearer { .. } | Credential::Digest(_),
+            SecurityScheme::ApiKey { place, name },
+        ) => is_authorization(*place, &name.to_ascii_lowercase()),
+        (Credential::Basic { .. }, SecurityScheme::Http { scheme }) => scheme == "basic",
+        (Credential::Bearer { .. }, SecurityScheme::Http { scheme }) => scheme == "bearer",
+        (Credential::Digest(_), SecurityScheme::Http { scheme }) => scheme == "digest",
+        (
+            Credential::Bearer { .. },
+            SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. },
+        )
+        | (Credential::Wsse { .. }, SecurityScheme::UsernameToken)
+        // Nobody can tell what it asks for.
+        | (_, SecurityScheme::Other { .. }) => true,
+        _ => false,
+    }
 }
 
 /// The certificates that the operation cannot be called without, by the names of their schemes:

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Arguments, Call, Payload};
 
 use super::attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
+use super::digest::Session;
 use super::exchange::{self, Answered, Ended};
 use super::judge::{Judge, MESSAGE, Setback, Verdict, cut, shown};
 use super::link;
@@ -127,6 +128,8 @@ struct Course<'a, L> {
     open: bool,
     /// The next page that the last success named.
     link: Option<String>,
+    /// What a server that is asked with digest authentication keeps in cookies.
+    session: Option<Session>,
     report: Report,
 }
 
@@ -155,6 +158,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             n: 1,
             open: false,
             link: None,
+            session: None,
             report: Report {
                 outcome: Outcome::Failed(judge.failed(FailureKind::Internal, "nothing was done")),
                 attempts: 0,
@@ -206,7 +210,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     }
                 }
                 // Refused before anything was done, so it may go again whatever it does.
-                Ended::Answered(answered) if is_challenge(&target, &answered, challenges) => {
+                Ended::Answered(answered) if self.is_challenge(&target, &answered, challenges) => {
                     challenges += 1;
                     Again {
                         wait: Duration::ZERO,
@@ -240,13 +244,24 @@ impl<L: AttemptLog> Course<'_, L> {
         }
     }
 
+    /// Whether an answer asks for a proof that can be given.
+    fn is_challenge(&mut self, target: &Target, answered: &Answered, challenges: u32) -> bool {
+        let (headers, session) = (&answered.headers, &mut self.session);
+        answered.status == StatusCode::UNAUTHORIZED
+            && target
+                .digest
+                .as_ref()
+                .is_some_and(|digest| digest.challenged(target, headers, challenges, session))
+    }
+
     /// Sends one request, and records its end.
     async fn attempt(&mut self, target: &Target) -> Ended {
         let begun = Instant::now();
         let upstream = self.judge.upstream;
         let limit = exchange::limit(begun, upstream.attempt_timeout, self.deadline);
         self.report.attempts = self.n;
-        let signed = target.digest.as_ref().and_then(|digest| digest.sign(target));
+        let signed =
+            target.digest.as_ref().and_then(|digest| digest.sign(target, &mut self.session));
         let sent = signed.as_ref().unwrap_or(target);
         let (n, log) = (self.n, &mut *self.log);
         let mut heard = |bytes| log.receiving(n, bytes);
@@ -408,15 +423,6 @@ impl<L: AttemptLog> Course<'_, L> {
         failed.message = cut(&message, MESSAGE);
         Outcome::Failed(failed)
     }
-}
-
-/// Whether an answer asks for a proof that can be given.
-fn is_challenge(target: &Target, answered: &Answered, challenges: u32) -> bool {
-    answered.status == StatusCode::UNAUTHORIZED
-        && target
-            .digest
-            .as_ref()
-            .is_some_and(|digest| digest.challenged(&answered.headers, challenges))
 }
 
 /// Why there is another request after this one, in a few words.

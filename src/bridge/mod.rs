@@ -63,7 +63,7 @@ mod tests;
 
 pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
 pub use client::http_client;
-pub use credential::{ApiKeyAt, Credential, Credentials};
+pub use credential::{ApiKeyAt, Credential, Credentials, Provenance};
 pub use digest::Digest;
 pub use engine::{Next, execute, execute_pages};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};

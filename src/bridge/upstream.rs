@@ -15,7 +15,7 @@ use url::Url;
 
 use super::address::Hosts;
 use super::client;
-use super::credential::{self, Credentials, Given};
+use super::credential::{self, Credentials, Given, Provenance};
 use super::resolve::Guard;
 use super::tls::{self, Tls};
 use super::uploads::Uploads;
@@ -219,10 +219,28 @@ impl Upstream {
         self.base.as_str()
     }
 
+    /// Where the credential for all of the API comes from, by what its operations ask for.
+    pub fn provenance<'o>(
+        &self,
+        mut operations: impl Iterator<Item = &'o Operation>,
+    ) -> Provenance {
+        let Credentials::ForAll(credential) = &self.credentials else { return Provenance::Added };
+        let asks_for_it = |operation: &'o Operation| {
+            let mut uses = operation.security.iter().flat_map(|requirement| &requirement.all_of);
+            uses.any(|used| credential::stands_for(credential, &used.scheme))
+        };
+        if operations.any(asks_for_it) { Provenance::Declared } else { Provenance::Added }
+    }
+
     /// The security schemes for which the operation lacks a credential: none where it can be
     /// called, else those of the alternative that lacks the fewest. A credential for all of the
-    /// API stands for every scheme but a certificate, which no request can carry.
-    pub fn missing_credentials(&self, operation: &Operation) -> Vec<String> {
+    /// API stands for the schemes that it can be; one that was added is in the place of them all,
+    /// but for a certificate, which no request can carry.
+    pub fn missing_credentials(
+        &self,
+        operation: &Operation,
+        provenance: Provenance,
+    ) -> Vec<String> {
         let has_certificate = self.has_certificate;
         match &self.credentials {
             Credentials::ByScheme(by_name) => {
@@ -230,6 +248,9 @@ impl Upstream {
             }
             Credentials::None => {
                 credential::missing(Given { by_name: &BTreeMap::new(), has_certificate }, operation)
+            }
+            Credentials::ForAll(credential) if provenance == Provenance::Declared => {
+                credential::missing_beside(credential, has_certificate, operation)
             }
             Credentials::ForAll(_) if has_certificate => Vec::new(),
             Credentials::ForAll(_) => credential::certificates(operation),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tollbridge_operation::{CallId, Drift, Payload};
+use tollbridge_operation::{CallId, Drift, Payload, ToolName};
 
 use crate::tools::answer::Cut;
 use crate::tools::pages::PagesRead;
@@ -36,6 +36,22 @@ pub struct Success {
     pub cuts: Vec<Cut>,
     /// The pages that it was put together of.
     pub pages: Option<PagesRead>,
+    /// What its description says can be called next.
+    pub next: Vec<NextCall>,
+}
+
+/// A call that can follow an answer: an element of `_meta["tollbridge/links"]`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NextCall {
+    /// The link's name in the description.
+    pub name: String,
+    /// What the description says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The tool that can be called.
+    pub tool: ToolName,
+    /// What it can be called with; what is missing is the agent's to know.
+    pub arguments: Map<String, Value>,
 }
 
 /// `_meta["tollbridge/call"]`.

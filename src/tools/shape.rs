@@ -444,10 +444,68 @@ impl Shape {
         for fill in &self.fills {
             fill_in(&mut value, &fill.steps, fill, "")?;
         }
-        match value {
-            Value::Object(arguments) => Ok(arguments),
-            _ => Ok(Map::new()),
+        Ok(members(value))
+    }
+
+    /// Whether there are places that are not the agent's.
+    pub(super) fn hides(&self) -> bool {
+        self.forbidden.iter().any(|place| place.instead.is_none())
+    }
+
+    /// The operation's arguments as far as an agent knows them: names mapped back, defaults
+    /// filled in, and nothing of what is not the agent's.
+    pub(super) fn given(&self, given: Map<String, Value>) -> Map<String, Value> {
+        let mut value = Value::Object(given);
+        for group in &self.renames {
+            rename_back(&mut value, &group.above, &group.names);
         }
+        for fill in self.fills.iter().filter(|fill| !fill.always) {
+            // Without what is always sent nothing is in the way.
+            let _ = fill_in(&mut value, &fill.steps, fill, "");
+        }
+        members(value)
+    }
+
+    /// Arguments of the operation as an agent gives them: [`Shape::apply`] the other way round.
+    pub(super) fn shown(&self, arguments: Map<String, Value>) -> Map<String, Value> {
+        let mut value = Value::Object(arguments);
+        for group in self.renames.iter().rev() {
+            let names: Vec<_> =
+                group.names.iter().map(|(shown, real)| (real.clone(), shown.clone())).collect();
+            rename_back(&mut value, &group.above, &names);
+        }
+        for place in self.forbidden.iter().filter(|place| place.instead.is_none()) {
+            take_out(&mut value, &place.steps);
+        }
+        members(value)
+    }
+}
+
+fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// Takes out what stands at a place; what cannot be looked into may hold it, and goes whole.
+fn take_out(value: &mut Value, steps: &[Step]) {
+    let Some((step, rest)) = steps.split_first() else { return };
+    let mut inside = |member: &mut Value| take_out(member, rest);
+    match (step, value) {
+        (Step::Name(name), Value::Object(object)) if rest.is_empty() => {
+            object.shift_remove(name);
+        }
+        (Step::Name(name), Value::Object(object)) => {
+            object.get_mut(name).into_iter().for_each(inside);
+        }
+        (Step::Items, Value::Object(object)) => object.values_mut().for_each(inside),
+        (Step::Items, Value::Array(list)) => list.iter_mut().for_each(inside),
+        (Step::Name(index), Value::Array(list)) => {
+            let item = index.parse::<usize>().ok().and_then(|at| list.get_mut(at));
+            item.into_iter().for_each(&mut inside);
+        }
+        (_, other) => *other = Value::Null,
     }
 }
 

@@ -104,6 +104,33 @@ fn arguments_find_their_way_back() {
 }
 
 #[test]
+fn arguments_of_the_operation_are_shown_as_an_agent_gives_them() {
+    let rules = [
+        ArgumentRule { fixed: Some(json!("acme")), ..rule("tenant") },
+        ArgumentRule { rename: Some("sku".to_owned()), ..rule("article") },
+        ArgumentRule { rename: Some("order".to_owned()), ..rule("body") },
+        ArgumentRule { rename: Some("article".to_owned()), ..rule("/body/lines/*/sku") },
+        ArgumentRule { hide: true, ..rule("/body/lines/*/admin") },
+        ArgumentRule { default: Some(json!("EUR")), ..rule("/body/currency") },
+    ];
+    let shape = compile(&schema(), &rules).expect("rules that fit").shape;
+    let members = |value: Value| value.as_object().cloned().expect("an object");
+    let operation = json!({
+        "article": "a", "tenant": "b", "body": {"lines": [{"sku": "c", "admin": true}]}
+    });
+    let agent = json!({"sku": "a", "order": {"lines": [{"article": "c"}]}});
+    assert_eq!(Value::Object(shape.shown(members(operation))), agent);
+    assert_eq!(
+        Value::Object(shape.given(members(agent))),
+        json!({"article": "a", "body": {"lines": [{"sku": "c"}], "currency": "EUR"}}),
+        "what is fixed is not an agent's to know"
+    );
+    // What cannot be looked into may hold what is hidden.
+    let opaque = json!({"body": {"lines": ["text"]}});
+    assert_eq!(Value::Object(shape.shown(members(opaque))), json!({"order": {"lines": [null]}}));
+}
+
+#[test]
 fn two_arguments_may_swap_their_names() {
     let rules = [
         ArgumentRule { rename: Some("tenant".to_owned()), ..rule("article") },

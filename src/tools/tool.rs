@@ -295,6 +295,23 @@ impl Tool {
         self.shape.apply(given.clone()).map(Arguments).map_err(|violation| vec![violation])
     }
 
+    /// Whether the operation has arguments that an agent does not see.
+    pub fn hides_arguments(&self) -> bool {
+        self.shape.hides()
+    }
+
+    /// The operation's arguments as far as they are an agent's: names mapped back and defaults
+    /// put in, without what is fixed. They are not judged.
+    pub fn given_arguments(&self, given: &Map<String, Value>) -> Arguments {
+        Arguments(self.shape.given(given.clone()))
+    }
+
+    /// Arguments of the operation as an agent may give them: under its names, without those that
+    /// it may not.
+    pub fn shown_arguments(&self, arguments: Arguments) -> Map<String, Value> {
+        self.shape.shown(arguments.0)
+    }
+
     /// The limits that the operation's arguments break, as [`Tool::arguments`] made them.
     pub fn check_limits(&self, arguments: &Arguments) -> Vec<LimitBroken> {
         self.limits.check(arguments)

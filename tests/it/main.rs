@@ -5,11 +5,13 @@
 mod architecture;
 mod cancel;
 mod corpus;
+mod credentials;
 mod curation;
 mod faults;
 mod holds;
 mod hostile;
 mod layers;
+mod links;
 mod money;
 mod order;
 mod process;

@@ -18,6 +18,7 @@ mod dialect;
 mod document;
 mod flag;
 mod json;
+mod links;
 mod media;
 mod naming;
 mod overlay;

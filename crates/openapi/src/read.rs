@@ -20,6 +20,7 @@ use crate::document::{
     Document, Fault, Flavour, Pointer, Warnings, scalar_text, text_line, text_member,
 };
 use crate::flag::is_true;
+use crate::links::{self, Targets};
 use crate::parameters::{self, Planner};
 use crate::schema::{Direction, Lifted, Schemas};
 use crate::servers::Variables;
@@ -55,13 +56,19 @@ pub(crate) fn description(
     };
     let mut operations = Vec::new();
     let mut skipped = Vec::new();
-    for (site, key) in sites.iter().zip(keys) {
+    let targets = Targets::new(|| {
+        let places = |site: &Site<'_>| {
+            [site.at.clone(), site.path_at.child(&site.method.to_ascii_lowercase())]
+        };
+        sites.iter().zip(&keys).map(|(site, key)| (places(site), key.as_str())).collect()
+    });
+    for (site, key) in sites.iter().zip(&keys) {
         let endpoint = Endpoint { method: site.method.clone(), path: site.path.clone() };
         reader.schemas.next_operation();
-        match reader.operation(site, key.clone(), &endpoint) {
+        match reader.operation(site, key.clone(), &endpoint, &targets) {
             Ok(operation) => operations.push(operation),
             Err(fault) => skipped.push(Skipped {
-                key,
+                key: key.clone(),
                 endpoint: Some(endpoint),
                 pointer: fault.pointer.to_string(),
                 reason: fault.reason,
@@ -254,6 +261,7 @@ impl<'d> Reader<'d, '_> {
         site: &Site<'d>,
         key: String,
         endpoint: &Endpoint,
+        targets: &Targets<'_>,
     ) -> Result<Operation, Fault> {
         let document = self.document;
         let operation = site.operation.clone()?;
@@ -299,10 +307,13 @@ impl<'d> Reader<'d, '_> {
         let successes = responses::successes(
             document,
             (&mut self.schemas, &mut self.xml),
+            targets,
             at,
             operation,
             &mut self.warnings,
         );
+        let weight = successes.links.0.iter().map(|(_, plans)| links::weight(plans)).sum();
+        self.schemas.charge(at, weight)?;
         let (effect, idempotent) = effect(&method);
         let binding = RestBinding {
             method,
@@ -311,6 +322,7 @@ impl<'d> Reader<'d, '_> {
             body: body.map(|body| body.plan),
             accept: successes.accept,
             expected: successes.expected,
+            links: successes.links,
             reserved_query: self.query_credentials.clone(),
             reserved_cookies: self.cookie_credentials.clone(),
             takes_paths: document.takes_paths,

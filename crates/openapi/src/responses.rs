@@ -7,10 +7,10 @@ use http::HeaderValue;
 use serde_json::{Map, Value, json};
 use tollbridge_operation::Schema;
 
-use crate::binding::Expected;
+use crate::binding::{Expected, Links};
 use crate::document::{Document, Fault, Flavour, Pointer, Warnings};
 use crate::schema::{Direction, Lifted, Schemas};
-use crate::{media, swagger2, xml};
+use crate::{links, media, swagger2, xml};
 
 /// What is known of an operation's successes.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(crate) struct Successes {
     pub(crate) output: Option<Schema>,
     pub(crate) accept: HeaderValue,
     pub(crate) expected: Expected,
+    pub(crate) links: Links,
 }
 
 /// Reads the responses. Nothing in them can make an operation impossible to call, so what is
@@ -25,6 +26,7 @@ pub(crate) struct Successes {
 pub(crate) fn successes<'d>(
     document: &'d Document,
     (schemas, xml): (&mut Schemas<'d>, &mut xml::Planner<'d>),
+    targets: &links::Targets<'_>,
     operation_at: &Pointer,
     operation: &'d Value,
     warnings: &mut Warnings,
@@ -32,6 +34,7 @@ pub(crate) fn successes<'d>(
     let at = operation_at.child("responses");
     let mut contents: Vec<(Pointer, Cow<'d, Value>)> = Vec::new();
     let mut expected = Expected::default();
+    let mut all_links = Links::default();
     for (status, response) in chosen(operation.get("responses")) {
         match document.resolve(at.child(status), response) {
             Ok((at, response)) => {
@@ -42,10 +45,19 @@ pub(crate) fn successes<'d>(
                     _ => Cow::Borrowed(response),
                 };
                 expect(document, xml, &mut expected, status, &at, &response);
+                let plans = links::of_response(document, targets, &at, &response, warnings);
+                for name in links::headers(&plans) {
+                    expected.keep(name.clone());
+                }
+                all_links.0.push((status.clone(), plans));
                 contents.push((at, response));
             }
             Err(fault) => warnings.add(&fault.pointer, fault.reason),
         }
+    }
+    // A status of its own without links hides those of its range, unless there are none at all.
+    if all_links.0.iter().all(|(_, plans)| plans.is_empty()) {
+        all_links = Links::default();
     }
     let types = media_types(&contents);
     let accept = accept(&types);
@@ -55,7 +67,7 @@ pub(crate) fn successes<'d>(
             warnings.add(&fault.pointer, format!("{}; answers have no schema", fault.reason));
             None
         });
-    Successes { output, accept, expected }
+    Successes { output, accept, expected, links: all_links }
 }
 
 /// The most headers of an answer that are kept.
@@ -93,11 +105,19 @@ fn expect(
     }
     for name in response.get("headers").and_then(Value::as_object).into_iter().flatten() {
         if let Ok(name) = http::HeaderName::from_bytes(name.0.as_bytes())
-            && !matches!(name.as_str(), "content-type" | "content-length" | "set-cookie")
-            && !expected.headers.contains(&name)
-            && expected.headers.len() < MAX_HEADERS
+            && !matches!(name.as_str(), "content-type" | "content-length")
         {
-            expected.headers.push(name);
+            expected.keep(name);
+        }
+    }
+}
+
+impl Expected {
+    /// Keeps a header, unless it is what a session is made of, or there are too many.
+    fn keep(&mut self, name: http::HeaderName) {
+        let is_kept = self.headers.contains(&name) || name == http::header::SET_COOKIE;
+        if !is_kept && self.headers.len() < MAX_HEADERS {
+            self.headers.push(name);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use http::HeaderName;
 use serde_json::{Map, Value};
 
-use crate::{Arguments, Enclosure, Moment, Payload, Request, Response};
+use crate::{Arguments, Enclosure, Exchanged, Link, Moment, Payload, Request, Response};
 
 /// How one operation's arguments become an HTTP request, and its response an answer.
 ///
@@ -58,6 +58,22 @@ pub trait Binding: Debug + Send + Sync {
     /// Headers of an answer that its description says something of: they are handed on.
     fn kept_headers(&self) -> &[HeaderName] {
         &[]
+    }
+
+    /// Whether successes may say what can be called next.
+    fn has_links(&self) -> bool {
+        false
+    }
+
+    /// What a success says can be called next. What it cannot tell is left out.
+    fn links(&self, _success: &Exchanged<'_>) -> Vec<Link> {
+        Vec::new()
+    }
+
+    /// The arguments for a link that leads to this operation; what is none of its parameters is
+    /// left out.
+    fn linked(&self, _link: &Link) -> Arguments {
+        Arguments::default()
     }
 
     /// Where the arguments name a file by its `path` instead of holding it, as JSON pointers to

@@ -21,6 +21,7 @@ mod effect;
 mod enclosure;
 mod exchange;
 mod id;
+mod link;
 mod schema;
 mod security;
 
@@ -33,5 +34,6 @@ pub use effect::{Effect, EffectSource};
 pub use enclosure::{Enclosure, HeaderBlock, MessageSecurity, Moment, Password};
 pub use exchange::{Body, Request, Response};
 pub use id::{ApiName, Identity, InvalidName, OperationId, OperationKey, ToolName};
+pub use link::{Exchanged, Link};
 pub use schema::{Definition, Definitions, Schema};
 pub use security::{ApiKeyPlace, Grant, OAuthFlow, SchemeUse, SecurityRequirement, SecurityScheme};

@@ -3,8 +3,9 @@
 //! ```text
 //! {"documents": FOLDER}                {"files": [FILE…]}
 //! {"load": FILE, "folder": FOLDER}     {"operations": [{"id", "input"}…], "skipped": […]}
-//! {"encode": ID, "arguments": {…}}     {"content_type", "headers": {…}, "body"}
+//! {"encode": ID, "arguments": {…}}     {"content_type", "headers": {…}, "body": XML, "message": BASE64}
 //! {"decode": ID, "body": XML}          {"value", "drift": […]}, or {"fault"}
+//! {"decode": ID, "message": BASE64, "content_type": TYPE}     likewise
 //! ```
 //!
 //! Whatever cannot be done is `{"refused": WHY}`, for arguments with the `pointer` to where.
@@ -17,7 +18,10 @@ use std::error::Error;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tollbridge_operation::{Answer, Arguments, Description, Operation, Payload, Response};
@@ -45,7 +49,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         } else if let Some(operation) = text("encode").and_then(operation) {
             encode(operation, asked.get("arguments"))
         } else if let Some(operation) = text("decode").and_then(operation) {
-            decode(operation, text("body").unwrap_or_default())
+            let message = text("message").map(|message| STANDARD.decode(message)).transpose()?;
+            let body = message.unwrap_or_else(|| text("body").unwrap_or_default().into());
+            decode(operation, body, text("content_type"))
         } else {
             json!({"refused": "expected `load`, or `encode` or `decode` of a loaded operation"})
         };
@@ -83,17 +89,32 @@ fn encode(operation: &Operation, arguments: Option<&Value>) -> Value {
             json!({
                 "content_type": body.map(|body| String::from_utf8_lossy(body.content_type.as_bytes())),
                 "headers": headers,
-                "body": body.map(|body| String::from_utf8_lossy(&body.bytes)),
+                "body": body.map(|body| first_part(&body.bytes)),
+                "message": body.map(|body| STANDARD.encode(&body.bytes)),
             })
         }
     }
 }
 
-fn decode(operation: &Operation, body: &str) -> Value {
+/// The envelope of a message, which is its first part where it has several.
+fn first_part(message: &[u8]) -> String {
+    let text = String::from_utf8_lossy(message);
+    let first = text.strip_prefix("--").and_then(|rest| {
+        let (boundary, rest) = rest.split_once("\r\n")?;
+        let (_, rest) = rest.split_once("\r\n\r\n")?;
+        let (first, _) = rest.split_once(&format!("\r\n--{boundary}"))?;
+        Some(first.to_owned())
+    });
+    first.unwrap_or_else(|| text.into_owned())
+}
+
+fn decode(operation: &Operation, body: Vec<u8>, content_type: Option<&str>) -> Value {
+    let content_type = content_type.and_then(|said| said.parse().ok());
+    let headers = content_type.map(|said| (CONTENT_TYPE, said));
     let response = Response {
         status: StatusCode::OK,
-        headers: HeaderMap::new(),
-        body: Bytes::from(body.to_owned()),
+        headers: HeaderMap::from_iter(headers),
+        body: Bytes::from(body),
     };
     match operation.binding.decode(&response) {
         Answer::Success { payload, drift, headers } => {

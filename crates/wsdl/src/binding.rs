@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{ACCEPT, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
@@ -20,11 +22,11 @@ use tollbridge_xml::Element as Node;
 use crate::envelope::{self, Opened, Written};
 use crate::header::{self, Enclosed};
 use crate::message::{Message, OperationPlan, Shape, SoapVersion, wrapped};
-use crate::mime;
+use crate::mime::{self, Part};
 use crate::multiref;
 use crate::plan::Element;
-use crate::value::{Reading, free};
-use crate::xop;
+use crate::value::{Apart, Reading, free};
+use crate::xop::{self, Attachments};
 
 /// The namespace of SOAP 1.2's representation of calls.
 const SOAP_RPC: &str = "http://www.w3.org/2003/05/soap-rpc";
@@ -87,9 +89,10 @@ impl SoapBinding {
         enclosed: Option<Enclosed<'_>>,
     ) -> Result<Request, EncodeError> {
         let Written { envelope, apart } = envelope::write(&self.plan, &arguments.0, enclosed)?;
-        let body = match apart {
-            None => Body { content_type: self.content_type.clone(), bytes: Bytes::from(envelope) },
-            Some(apart) => self.in_parts(&envelope, &apart)?,
+        let body = if apart.is_optimised || !apart.parts.is_empty() {
+            self.in_parts(&envelope, &apart)?
+        } else {
+            Body { content_type: self.content_type.clone(), bytes: Bytes::from(envelope) }
         };
         Ok(Request {
             method: Method::POST,
@@ -101,17 +104,23 @@ impl SoapBinding {
         })
     }
 
-    /// The message as MTOM has it (SOAP 1.1 Binding for MTOM 1.0, SOAP MTOM §3.2).
-    fn in_parts(&self, envelope: &[u8], apart: &[Vec<u8>]) -> Result<Body, EncodeError> {
+    /// The message as MTOM has it (SOAP 1.1 Binding for MTOM 1.0, SOAP MTOM §3.2), or as SOAP
+    /// with Attachments (§3).
+    fn in_parts(&self, envelope: &[u8], apart: &Apart) -> Result<Body, EncodeError> {
         let inner = match self.plan.version {
             SoapVersion::V1_1 => "text/xml",
             SoapVersion::V1_2 => "application/soap+xml",
         };
-        let root = format!("application/xop+xml; charset=UTF-8; type=\"{inner}\"");
-        let (bytes, boundary) = mime::write(&root, envelope, apart);
+        let (root, kind, start_info) = if apart.is_optimised {
+            let root = format!("application/xop+xml; charset=UTF-8; type=\"{inner}\"");
+            (root, "application/xop+xml", format!("start-info=\"{inner}\"; "))
+        } else {
+            (format!("{inner}; charset=UTF-8"), inner, String::new())
+        };
+        let (bytes, boundary) = mime::write(&root, envelope, &apart.parts);
         let mut content_type = format!(
-            "multipart/related; type=\"application/xop+xml\"; start=\"<{}>\"; \
-             start-info=\"{inner}\"; boundary=\"{boundary}\"",
+            "multipart/related; type=\"{kind}\"; start=\"<{}>\"; {start_info}\
+             boundary=\"{boundary}\"",
             mime::ROOT_ID
         );
         if let (SoapVersion::V1_2, Some(action)) = (self.plan.version, &self.plan.action)
@@ -127,9 +136,15 @@ impl SoapBinding {
         Ok(Body { content_type, bytes: Bytes::from(bytes) })
     }
 
-    fn read(&self, body: &[&Node]) -> (Payload, Reading<'_>) {
+    fn read<'r>(
+        &'r self,
+        body: &[&Node],
+        is_copied: bool,
+        attachments: Attachments<'r>,
+    ) -> (Payload, Reading<'r>) {
         let encoded = self.plan.output.as_ref().is_some_and(|output| output.encoded);
-        let mut reading = Reading::new(&self.plan.types).encoded(encoded);
+        let mut reading = Reading::new(&self.plan.types).encoded(encoded).copied(is_copied);
+        reading.attachments = attachments;
         let Some(output) = &self.plan.output else {
             let value = body.first().map(|node| Payload::Value(free(node)));
             return (value.unwrap_or(Payload::Empty), reading);
@@ -147,10 +162,12 @@ impl SoapBinding {
                         free(node)
                     }
                 },
-                [element] => match expected(&mut reading, body, element) {
-                    Some(node) => lone(&self.plan, &mut reading, node, element),
-                    None => return (Payload::Empty, reading),
-                },
+                [element] if output.attached.is_empty() => {
+                    match expected(&mut reading, body, element) {
+                        Some(node) => lone(&self.plan, &mut reading, node, element),
+                        None => return (Payload::Empty, reading),
+                    }
+                }
                 elements => parts(&mut reading, body.iter().copied(), elements),
             },
             Shape::Rpc { wrapper, parts: elements } => {
@@ -162,12 +179,26 @@ impl SoapBinding {
                 let given: Vec<&Node> =
                     node.elements().filter(|node| !names_result(node)).collect();
                 match (elements.as_slice(), given.as_slice()) {
-                    ([element], [only]) => lone(&self.plan, &mut reading, only, element),
+                    ([element], [only]) if output.attached.is_empty() => {
+                        lone(&self.plan, &mut reading, only, element)
+                    }
                     (elements, given) => parts(&mut reading, given.iter().copied(), elements),
                 }
             }
         };
+        let value = attached(&mut reading, value, output);
         (Payload::Value(value), reading)
+    }
+
+    /// What an empty answer owes: nothing, where none was promised or what was is empty.
+    fn owed(&self) -> Vec<Drift> {
+        let is_empty = |output: &Message| {
+            matches!(&output.body, Shape::Bare(elements) if elements.is_empty())
+                && output.attached.is_empty()
+        };
+        let output = self.plan.output.as_ref().filter(|output| !is_empty(output));
+        let message = "expected an answer, and an empty one came".to_owned();
+        output.map(|_| Drift { pointer: String::new(), message }).into_iter().collect()
     }
 
     fn unwrapped(
@@ -187,6 +218,27 @@ impl SoapBinding {
             None => reading.element(node, element),
         }
     }
+}
+
+/// The value with the parts that the WSDL has beside the envelope (WSDL 1.1 §5.3): by the names in
+/// their ids, else in the order in which they are said.
+fn attached(reading: &mut Reading<'_>, value: Value, output: &Message) -> Value {
+    let Value::Object(mut object) = value else { return value };
+    for attached in &output.attached {
+        let name = output.names.argument(&attached.key()).to_owned();
+        let takes = |part: &Part<'_>| attached.takes(part.content_type.as_deref());
+        match reading.attachments.named(&attached.name, takes) {
+            Some(part) => {
+                let text = std::str::from_utf8(&part.body).ok().filter(|_| attached.is_text);
+                let value = text.map_or_else(|| STANDARD.encode(&part.body), str::to_owned);
+                object.insert(name, value.into());
+            }
+            None => reading.within(&name, |reading| {
+                reading.note("expected a part beside the envelope, and none came");
+            }),
+        }
+    }
+    Value::Object(object)
 }
 
 /// The body's element of that name, or the first one in its place.
@@ -281,7 +333,7 @@ impl Binding for SoapBinding {
 
     fn decode(&self, response: &Response) -> Answer {
         if response.body.iter().all(u8::is_ascii_whitespace) {
-            return done(response.status, Payload::Empty, Vec::new(), Map::new());
+            return done(response.status, Payload::Empty, self.owed(), Map::new());
         }
         let content_type = content_type(response);
         let related = match mime::related(&content_type, &response.body) {
@@ -289,19 +341,24 @@ impl Binding for SoapBinding {
             Some(Ok(related)) => Some(related),
             Some(Err(reason)) => return no_message(response, reason),
         };
-        let (bytes, content_type): (&[u8], &str) = match &related {
+        let (root, others) = match related {
+            None => (None, Vec::new()),
+            Some(related) => (Some(related.root), related.others),
+        };
+        let (bytes, content_type): (&[u8], &str) = match &root {
             None => (&response.body, &content_type),
-            Some(related) => {
-                (&related.root.body, related.root.content_type.as_deref().unwrap_or_default())
-            }
+            Some(root) => (&root.body, root.content_type.as_deref().unwrap_or_default()),
         };
         let charset = mime::parameter(content_type, "charset");
-        let mut root = match tollbridge_xml::parse_as(bytes, charset.as_deref()) {
+        let mut envelope = match tollbridge_xml::parse_as(bytes, charset.as_deref()) {
             Ok(root) => root,
             Err(error) => return no_message(response, error.to_string()),
         };
-        let told = related.map(|related| xop::resolve(&mut root, &related.others));
-        match envelope::open(&root, &self.plan) {
+        let is_in_parts = root.is_some();
+        let mut attachments = Attachments::new(others);
+        let told =
+            if is_in_parts { xop::resolve(&mut envelope, &mut attachments) } else { Vec::new() };
+        match envelope::open(&envelope, &self.plan) {
             None => no_message(response, "it is XML, and no SOAP envelope with one body".into()),
             Some(Opened::Fault(fault)) => {
                 Answer::Failure { payload: Payload::Empty, fault: Some(fault) }
@@ -312,11 +369,17 @@ impl Binding for SoapBinding {
                     Some(nodes) => Cow::Owned(nodes.iter().collect()),
                     None => Cow::Borrowed(&elements),
                 };
-                let (payload, reading) = self.read(&body);
+                let (payload, mut reading) = self.read(&body, resolved.is_some(), attachments);
                 let (headers, more) = header::read(header, &self.plan);
+                // A header may have the ID that something in the body refers to.
+                let has_ids = self.plan.output.as_ref().is_some_and(|output| output.has_ids);
+                if has_ids && header.is_none_or(|header| header.elements().next().is_none()) {
+                    reading.settle();
+                }
                 let mut drift = reading.into_drift();
-                let parts = told.into_iter().flatten();
-                drift.extend(parts.map(|message| Drift { pointer: String::new(), message }));
+                drift.extend(
+                    told.into_iter().map(|message| Drift { pointer: String::new(), message }),
+                );
                 drift.extend(more);
                 done(response.status, payload, drift, headers)
             }

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use url::Url;
 
 use crate::xsd::{self, XSD};
-use tollbridge_xml::{Element, XmlError};
+use tollbridge_operation::Decimal;
+use tollbridge_xml::{Element, Node, XmlError};
 
 /// More documents than this do not belong to one service.
 const MAX_DOCUMENTS: usize = 512;
@@ -20,6 +21,8 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// WSDL 1.1.
 pub(crate) const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
+/// Conditional inclusion in schemas.
+const VERSIONING: &str = "http://www.w3.org/2007/XMLSchema-versioning";
 /// WSDL 2.0.
 pub(crate) const WSDL_2: &str = "http://www.w3.org/ns/wsdl";
 
@@ -66,7 +69,7 @@ impl Documents {
         url: Option<&Url>,
         source: &dyn Source,
     ) -> Result<Self, XmlError> {
-        let root = tollbridge_xml::parse(bytes)?;
+        let root = included(tollbridge_xml::parse(bytes)?);
         let mut documents = Self { all: Vec::new(), by_url: HashMap::new(), missing: Vec::new() };
         if let Some(url) = url {
             documents.by_url.insert(url.clone(), 0);
@@ -101,6 +104,7 @@ impl Documents {
                 return Err(format!("the documents have more than {MAX_BYTES} bytes together"));
             }
             let root = tollbridge_xml::parse(&bytes).map_err(|error| error.to_string())?;
+            let root = included(root);
             self.by_url.insert(url.clone(), self.all.len());
             self.all.push(Document { url: Some(url), root });
             Ok(())
@@ -137,6 +141,12 @@ impl Documents {
         &self.all[index]
     }
 
+    /// The name of a document's file, where there are several to tell apart.
+    pub(crate) fn file(&self, index: usize) -> Option<&str> {
+        let url = self.all.get(index).filter(|_| self.all.len() > 1)?.url.as_ref()?;
+        url.path_segments()?.next_back().filter(|name| !name.is_empty())
+    }
+
     /// What could not be had.
     pub(crate) fn missing(&self) -> &[Missing] {
         &self.missing
@@ -146,6 +156,32 @@ impl Documents {
     pub(crate) fn missing_namespace(&self, namespace: Option<&str>) -> Option<&Missing> {
         self.missing.iter().find(|missing| missing.namespace.as_deref() == namespace)
     }
+}
+
+/// A document without what a reader of XML Schema 1.1 leaves out (part 1 §4.2.2): what is for
+/// later versions, and what is for earlier ones.
+fn included(mut element: Element) -> Element {
+    leave_out(&mut element);
+    element
+}
+
+fn leave_out(element: &mut Element) {
+    element.children.retain(|child| match child {
+        Node::Element(child) => is_included(child),
+        Node::Text(_) => true,
+    });
+    for child in &mut element.children {
+        if let Node::Element(child) = child {
+            leave_out(child);
+        }
+    }
+}
+
+fn is_included(element: &Element) -> bool {
+    let says = |name: &str| Decimal::parse(element.attribute(Some(VERSIONING), name)?.trim());
+    let own = Decimal::parse("1.1");
+    says("minVersion").is_none_or(|least| Some(least) <= own)
+        && says("maxVersion").is_none_or(|most| Some(most) > own)
 }
 
 struct Reference {

@@ -6,21 +6,23 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use tollbridge_operation::{EncodeError, Fault};
 use tollbridge_xml::{Element as Node, XML_NAMESPACE, XmlWriter, chars};
 
 use crate::header::{self, Enclosed};
 use crate::message::{Message, OperationPlan, Shape, SoapVersion};
+use crate::mime::{self, Outgoing};
 use crate::plan::Element;
-use crate::value::{self, Reading, Writer};
+use crate::value::{self, Apart, Reading, Writer};
 use crate::xsd::{SOAP_ENC, XSI};
 
-/// A request's envelope, and the bytes that travel beside it.
+/// A request's envelope, and what travels beside it.
 pub(crate) struct Written {
     pub(crate) envelope: Vec<u8>,
-    /// `None` where none do.
-    pub(crate) apart: Option<Vec<Vec<u8>>>,
+    pub(crate) apart: Apart,
 }
 
 /// Writes a request. `arguments` are the body's, and under `headers` the header's.
@@ -33,13 +35,26 @@ pub(crate) fn write(
     let reserved: &[&str] = if plan.headers.is_empty() { &[] } else { &["headers"] };
     let headers = reserved.first().and_then(|name| arguments.get(*name));
     let (header, names) = header::write(plan, headers, enclosed)?;
+    let mut members = plan.input.names.to_members(arguments, reserved);
+    let attached = attached(&plan.input, &mut members)?;
     let mut body = Writer::new(&plan.types, names, plan.input.encoded);
     let mtom = enclosed.and_then(|enclosed| enclosed.enclosure.mtom).unwrap_or(plan.wanted.mtom);
-    body.apart = mtom.then(Vec::new);
-    message(&mut body, plan, &plan.input.names.to_members(arguments, reserved))
+    body.apart.is_optimised = mtom;
+    message(&mut body, plan, &members)
         .map_err(|error| EncodeError { pointer: renamed(&error.pointer, &plan.input), ..error })?;
-    let apart = body.apart.take();
+    let mut apart = std::mem::take(&mut body.apart);
+    apart.parts.extend(attached);
     let (body, names) = body.finish();
+    // Where no message can have an ID, the service means its references otherwise.
+    if plan.input.has_ids
+        && let Some(dangling) = names.ids.dangling().next()
+    {
+        let pointer = match dangling.at.strip_prefix("/headers/") {
+            Some(_) if headers.is_some() => dangling.at.clone(),
+            _ => renamed(&dangling.at, &plan.input),
+        };
+        return Err(EncodeError { pointer, expected: value::EXPECTED_ID.to_owned() });
+    }
 
     let soap = plan.version.namespace();
     let mut root =
@@ -62,6 +77,32 @@ pub(crate) fn write(
     envelope.extend_from_slice(&body);
     envelope.extend_from_slice(b"</soap:Body></soap:Envelope>");
     Ok(Written { envelope, apart })
+}
+
+/// Takes the parts that travel beside the envelope out of the members.
+fn attached(
+    message: &Message,
+    members: &mut Map<String, Value>,
+) -> Result<Vec<Outgoing>, EncodeError> {
+    let each = message.attached.iter().map(|attached| {
+        let key = attached.key();
+        let given = members.shift_remove(&key);
+        let text = given.as_ref().and_then(Value::as_str);
+        let (bytes, expected) = if attached.is_text {
+            (text.map(|text| text.as_bytes().to_vec()), "text")
+        } else {
+            (text.and_then(|text| STANDARD.decode(text).ok()), "bytes in base64")
+        };
+        Ok(Outgoing {
+            id: mime::named_id(&attached.name),
+            content_type: attached.content_type(),
+            bytes: bytes.ok_or_else(|| EncodeError {
+                pointer: value::pointer("", message.names.argument(&key)),
+                expected: expected.to_owned(),
+            })?,
+        })
+    });
+    each.collect()
 }
 
 fn message(

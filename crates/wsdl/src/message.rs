@@ -88,6 +88,51 @@ pub(crate) struct Message {
     pub(crate) encoded: bool,
     /// The top-level names in JSON, and what they are called below.
     pub(crate) names: Names,
+    /// Whether values of it may have IDs, which references in it name.
+    pub(crate) has_ids: bool,
+    /// The parts that travel beside the envelope.
+    pub(crate) attached: Vec<Attached>,
+}
+
+/// A part of a message that travels beside the envelope (WSDL 1.1 §5.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attached {
+    /// The part's name.
+    pub(crate) name: String,
+    /// Its media types, as the WSDL has them: `image/*` and the like among them.
+    pub(crate) media_types: Vec<String>,
+    /// It is text in JSON, where it is text.
+    pub(crate) is_text: bool,
+}
+
+impl Attached {
+    /// The key of its member, which no other member has.
+    pub(crate) fn key(&self) -> String {
+        format!("cid:{}", self.name)
+    }
+
+    /// Whether a part of that media type may be this one.
+    pub(crate) fn takes(&self, content_type: Option<&str>) -> bool {
+        let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+        let essence = essence.trim().to_ascii_lowercase();
+        self.media_types.is_empty()
+            || self.media_types.iter().any(|said| match said.strip_suffix('*') {
+                Some(kind) => kind == "*/" || essence.starts_with(kind),
+                None => *said == essence,
+            })
+    }
+
+    /// The media type that it is sent with.
+    pub(crate) fn content_type(&self) -> String {
+        let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$&^_.+-/".contains(c);
+        let said = self.media_types.iter().find(|said| said.chars().all(is_token));
+        match (said, self.is_text) {
+            (Some(said), true) => format!("{said}; charset=utf-8"),
+            (Some(said), false) => said.clone(),
+            (None, true) => "text/plain; charset=utf-8".to_owned(),
+            (None, false) => "application/octet-stream".to_owned(),
+        }
+    }
 }
 
 /// How the body's elements come about.
@@ -120,9 +165,10 @@ impl Names {
             if is_portable(key) && !reserved.contains(&key) {
                 continue;
             }
-            let base = match key.strip_prefix('@') {
-                Some(attribute) => format!("{}_attr", rewrite(attribute)),
-                None => rewrite(key),
+            let base = match (key.strip_prefix('@'), key.strip_prefix("cid:")) {
+                (Some(attribute), _) => format!("{}_attr", rewrite(attribute)),
+                (None, Some(part)) => rewrite(part),
+                (None, None) => rewrite(key),
             };
             let mut name = base.clone();
             let mut n = 1;
@@ -181,6 +227,12 @@ fn rewrite(key: &str) -> String {
 }
 
 impl Message {
+    /// A message of these elements and nothing else.
+    pub(crate) fn bare(elements: Vec<Arc<Element>>, names: Names) -> Self {
+        let body = Shape::Bare(elements);
+        Self { body, encoded: false, names, has_ids: false, attached: Vec::new() }
+    }
+
     /// The types that the message reaches.
     pub(crate) fn roots(&self) -> Vec<TypeId> {
         match &self.body {

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha1::{Digest, Sha1};
 
 /// Parts of one message.
@@ -170,10 +170,10 @@ fn decoded(part: Part<'_>) -> Result<Part<'_>, String> {
 }
 
 /// The part that a `cid:` URL names (RFC 2392 §2).
-pub(crate) fn referred<'r, 'b>(others: &'r [Part<'b>], href: &str) -> Option<&'r Part<'b>> {
+pub(crate) fn referred(others: &[Part<'_>], href: &str) -> Option<usize> {
     let id = href.trim().strip_prefix("cid:")?;
     let decoded = percent_decode_str(id).decode_utf8().ok()?;
-    others.iter().find(|part| part.id.as_deref().is_some_and(|own| own == decoded || own == id))
+    others.iter().position(|part| part.id.as_deref().is_some_and(|own| own == decoded || own == id))
 }
 
 fn bare(id: &str) -> &str {
@@ -221,11 +221,19 @@ pub(crate) fn parameter(content_type: &str, name: &str) -> Option<String> {
     }
 }
 
+/// A part that goes out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outgoing {
+    pub(crate) id: String,
+    pub(crate) content_type: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
 /// A message that goes out in parts: its bytes, and the boundary between them. The first part's
-/// media type is `root_type`; the others are bytes under the ids `1@tollbridge`, `2@tollbridge`.
-pub(crate) fn write(root_type: &str, root: &[u8], others: &[Vec<u8>]) -> (Vec<u8>, String) {
+/// media type is `root_type`.
+pub(crate) fn write(root_type: &str, root: &[u8], others: &[Outgoing]) -> (Vec<u8>, String) {
     let boundary = boundary(root, others);
-    let size = root.len() + others.iter().map(|other| other.len() + 256).sum::<usize>() + 512;
+    let size = root.len() + others.iter().map(|other| other.bytes.len() + 256).sum::<usize>() + 512;
     let mut out = Vec::with_capacity(size);
     let mut put = |content_type: &str, id: &str, body: &[u8]| {
         let head = format!(
@@ -237,8 +245,8 @@ pub(crate) fn write(root_type: &str, root: &[u8], others: &[Vec<u8>]) -> (Vec<u8
         out.extend_from_slice(b"\r\n");
     };
     put(root_type, ROOT_ID, root);
-    for (index, other) in others.iter().enumerate() {
-        put("application/octet-stream", &part_id(index), other);
+    for other in others {
+        put(&other.content_type, &other.id, &other.bytes);
     }
     out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     (out, boundary)
@@ -247,16 +255,32 @@ pub(crate) fn write(root_type: &str, root: &[u8], others: &[Vec<u8>]) -> (Vec<u8
 /// The id of the part that a message begins with.
 pub(crate) const ROOT_ID: &str = "root@tollbridge";
 
-/// The id of another part, counted from 0.
+/// The id of a part that the envelope refers to, counted from 0.
 pub(crate) fn part_id(index: usize) -> String {
     format!("{}@tollbridge", index + 1)
 }
 
+/// The id of a part that the WSDL names (Attachments Profile 1.0, R2933).
+pub(crate) fn named_id(name: &str) -> String {
+    format!("{}=1@tollbridge", utf8_percent_encode(name, PART_NAME))
+}
+
+/// Whether a part's id is one for that name.
+pub(crate) fn is_named(id: &str, name: &str) -> bool {
+    id.split_once('=')
+        .and_then(|(own, _)| percent_decode_str(own).decode_utf8().ok())
+        .is_some_and(|own| own == name)
+}
+
+/// What may not stand in a part's id as it is.
+const PART_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
 /// A boundary that is in no part: made of a digest of them all, so that nobody who writes a part
 /// can put it there.
-fn boundary(root: &[u8], others: &[Vec<u8>]) -> String {
+fn boundary(root: &[u8], others: &[Outgoing]) -> String {
     let mut hash = Sha1::new();
-    for part in std::iter::once(root).chain(others.iter().map(Vec::as_slice)) {
+    let others = others.iter().map(|other| other.bytes.as_slice());
+    for part in std::iter::once(root).chain(others) {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
@@ -326,14 +350,34 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_as_it_was() {
-        let others = vec![b"\r\n--b\r\n\0\xFF".to_vec(), b"\r\n".to_vec()];
+        let others = [b"\r\n--b\r\n\0\xFF".to_vec(), b"\r\n".to_vec()].into_iter().enumerate();
+        let others: Vec<Outgoing> = others
+            .map(|(index, bytes)| Outgoing {
+                id: part_id(index),
+                content_type: "image/png".to_owned(),
+                bytes,
+            })
+            .collect();
         let (bytes, boundary) = write("text/xml", b"<a/>", &others);
         let content_type = format!("multipart/related; boundary=\"{boundary}\"");
         let read = related(&content_type, &bytes).unwrap().unwrap();
         assert_eq!(&*read.root.body, b"<a/>");
         let ids = ["cid:1@tollbridge", "cid:2%40tollbridge"];
         for (id, other) in ids.iter().zip(&others) {
-            assert_eq!(&*referred(&read.others, id).unwrap().body, other.as_slice());
+            let found = &read.others[referred(&read.others, id).unwrap()];
+            assert_eq!(&*found.body, other.bytes.as_slice());
+            assert_eq!(found.content_type.as_deref(), Some("image/png"));
         }
+    }
+
+    #[test]
+    fn a_part_that_the_wsdl_names_has_its_name_in_its_id() {
+        for name in ["photo", "my photo", "a=b@c"] {
+            let id = named_id(name);
+            assert!(is_named(&id, name) && !is_named(&id, "other"), "{id}");
+            assert!(!id.contains([' ', '<', '>']) && id.matches('=').count() == 1, "{id}");
+        }
+        assert!(is_named("photo=4d7a5fa2-14af-451c@example.org", "photo"));
+        assert!(!is_named("photo@example.org", "photo"));
     }
 }

@@ -155,6 +155,9 @@ impl PlainBinding {
         let here = self.place(element);
         let mut writer = Writer::new(&self.types, Names::default(), false);
         writer.element(element, value, &here)?;
+        if !writer.apart.parts.is_empty() {
+            return Err(refused(&here, "nothing that travels beside an envelope: there is none"));
+        }
         let (body, names) = writer.finish();
         let declared: Vec<(String, &str)> =
             names.iter().map(|(prefix, uri)| (format!("xmlns:{prefix}"), uri)).collect();

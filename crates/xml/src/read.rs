@@ -284,6 +284,9 @@ fn element(
         namespace: bound(&namespace, malformed)?,
         ..Element::default()
     };
+    if !is_spaced(start.attributes_raw()) {
+        return Err(malformed.clone());
+    }
     let mut own = Vec::new();
     // The iterator refuses an attribute that stands twice under one name.
     for (count, attribute) in start.attributes().enumerate() {
@@ -322,6 +325,25 @@ fn element(
     }
     element.scope = outer.cloned().unwrap_or_default().within(own);
     Ok(element)
+}
+
+/// Whether white space stands between attributes (§3.1, productions 40 and 44): what splits the
+/// tag does not ask for it.
+fn is_spaced(attributes: &str) -> bool {
+    let mut quote = None;
+    let mut after_value = false;
+    for byte in attributes.bytes() {
+        if after_value && !byte.is_ascii_whitespace() {
+            return false;
+        }
+        after_value = quote == Some(byte);
+        match quote {
+            Some(_) if after_value => quote = None,
+            None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
+            _ => {}
+        }
+    }
+    true
 }
 
 fn attribute_value(raw: &Raw<'_>, malformed: &XmlError) -> Result<String, XmlError> {
@@ -378,6 +400,16 @@ mod tests {
         assert_eq!(root.scope.namespace("p"), Some(namespace));
         assert_eq!(root.child("d").and_then(|d| d.namespace.as_deref()), Some("u v"));
         assert_eq!(parse(b"<a xmlns='&e;'/>"), Err(XmlError::Entity));
+    }
+
+    #[test]
+    fn white_space_stands_between_attributes() {
+        for text in ["<a b='1'c='2'/>", "<a b=\"1\"c='2'></a>", "<a b='1'\n c='2'd=''/>"] {
+            assert!(matches!(parse(text.as_bytes()), Err(XmlError::Malformed { .. })), "{text}");
+        }
+        for text in ["<a b='1'\tc=\"'2\"/>", "<a b = '\"'\r\nc=''\n></a>", "<a\nb=''/>", "<a />"] {
+            assert!(parse(text.as_bytes()).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tollbridge_operation::{CallId, Drift, Payload};
 
 use super::ToolView;
-use crate::gateway::{CallMeta, ErrorCode, Failure, Reply, Success};
+use crate::gateway::{CallMeta, ErrorCode, Failure, NextCall, Reply, Success};
 use crate::tools::answer::cut::{self, Cut, Unit};
 use crate::tools::pages::PagesRead;
 
@@ -24,6 +24,9 @@ pub const MAX_CHARACTERS: usize = 40_000;
 /// The longest error. Clients cut errors' text earlier than results, in the middle of the
 /// JSON.
 const MAX_ERROR_CHARACTERS: usize = 10_000;
+
+/// How long what can be called next is told at.
+const MAX_NEXT_CHARACTERS: usize = 1_500;
 
 /// How many places of drift a result names.
 const MAX_DRIFT: usize = 20;
@@ -110,8 +113,13 @@ fn from_success(
         let pages = serde_json::to_value(pages).expect("what was read is made of JSON values");
         meta.insert("tollbridge/pages".to_owned(), pages);
     }
+    let next = next_note(&success.next);
+    if !success.next.is_empty() {
+        let next = serde_json::to_value(success.next).expect("calls are made of JSON values");
+        meta.insert("tollbridge/links".to_owned(), next);
+    }
     let mut result = from_payload(success.payload, success.cuts, described, id, meta);
-    result.content.extend(more.map(ContentBlock::text));
+    result.content.extend(more.into_iter().chain(next).map(ContentBlock::text));
     result
 }
 
@@ -161,6 +169,26 @@ fn block(media_type: &str, data: &[u8], uri: String) -> ContentBlock {
             ContentBlock::resource(ResourceContents::blob(encoded, uri).with_mime_type(media_type))
         }
     }
+}
+
+/// The calls that can follow, for a model: as many as the room allows.
+fn next_note(calls: &[NextCall]) -> Option<String> {
+    let mut shown: Vec<String> = Vec::new();
+    let mut room = MAX_NEXT_CHARACTERS;
+    for call in calls {
+        let arguments = Value::Object(call.arguments.clone());
+        let one = format!("{} with {arguments}", call.tool);
+        match room.checked_sub(one.chars().count()) {
+            Some(left) => room = left,
+            None => break,
+        }
+        shown.push(one);
+    }
+    let more = calls.len() - shown.len();
+    if more > 0 && !shown.is_empty() {
+        shown.push(format!("{more} more in _meta"));
+    }
+    (!shown.is_empty()).then(|| format!("What can be called next: {}.", shown.join("; ")))
 }
 
 fn drift(places: &[Drift]) -> Value {

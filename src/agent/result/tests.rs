@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use tollbridge_operation::Attachment;
+use tollbridge_operation::{Attachment, ToolName};
 
 use super::*;
 use crate::agent::double::{failure, meta, success};
@@ -114,6 +114,7 @@ fn drift_is_marked_and_withholds_nothing() {
             headers: Map::new(),
             cuts: Vec::new(),
             pages: None,
+            next: Vec::new(),
         }),
     };
     let result = to_json(reply, None, "acme");
@@ -183,6 +184,28 @@ fn what_was_not_recorded_was_not_done() {
     let result = unrecorded_to_json("acme");
     assert_eq!(result["structuredContent"]["error"]["code"], "audit_unavailable");
     assert!(result["_meta"].get("tollbridge/call").is_none());
+}
+
+#[test]
+fn what_can_be_called_next_stands_beside_the_value_and_in_words() {
+    let call = |n: usize| NextCall {
+        name: format!("link{n}"),
+        description: None,
+        tool: ToolName::new("get_order").unwrap(),
+        arguments: Map::from_iter([("id".to_owned(), json!("x".repeat(400) + &n.to_string()))]),
+    };
+    let mut reply = success(Payload::Value(json!({ "id": 7 })));
+    if let Ok(success) = &mut reply.result {
+        success.next = (0..5).map(call).collect();
+    }
+    let result = to_json(reply, None, "acme");
+    let links = result["_meta"]["tollbridge/links"].as_array().expect("a list");
+    assert_eq!((links.len(), &links[4]["name"]), (5, &json!("link4")));
+    let note = result["content"][1]["text"].as_str().expect("a note");
+    assert!(note.starts_with("What can be called next: get_order with {\"id\":\"xxx"), "{note}");
+    assert!(note.ends_with("xxx2\"}; 2 more in _meta."), "{note}");
+    let none = json_of(Payload::Empty);
+    assert_eq!((none["_meta"].get("tollbridge/links"), none["content"].get(1)), (None, None));
 }
 
 #[test]

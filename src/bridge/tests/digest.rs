@@ -89,6 +89,68 @@ async fn a_stale_challenge_is_replaced_and_a_wrong_password_is_not_tried_again()
 }
 
 #[tokio::test]
+async fn a_nonce_that_is_kept_in_a_cookie_is_answered_with_it_within_the_call() {
+    let with_cookies = |nonce: &str, more: &str| {
+        let Act::Answer(bytes) = challenge(nonce, more) else { unreachable!("it is an answer") };
+        let text = String::from_utf8(bytes).expect("text");
+        let cookies = format!(
+            "Set-Cookie: nonce={nonce}; Path=/; HttpOnly\r\nSet-Cookie: gone=1; Max-Age=0\r\n\
+             Set-Cookie: https=1; Secure\r\nSet-Cookie: other=1; Path=/y\r\n"
+        );
+        Act::Answer(
+            text.replacen("WWW-Authenticate", &(cookies + "WWW-Authenticate"), 1).into_bytes(),
+        )
+    };
+    let acts = [
+        with_cookies("n1", ""),
+        with_cookies("n2", ", stale=true"),
+        ok(),
+        with_cookies("n3", ""),
+        ok(),
+    ];
+    let server = Hostile::new(acts).await;
+    let upstream = digest(&server.url());
+    let call = call(request(Method::GET));
+    let (report, _) = go(&upstream, &call).await;
+    assert_eq!((value(&report)["ok"].as_bool(), report.attempts), (Some(true), 3));
+    let (report, _) = go(&upstream, &call).await;
+    assert_eq!(report.attempts, 2, "what one call was asked is nothing to the next");
+    let seen = server.seen();
+    let cookie = |one: &String| {
+        let line = one.lines().find(|line| line.to_lowercase().starts_with("cookie:"));
+        line.map(|line| line[7..].trim().to_owned())
+    };
+    let cookies: Vec<_> = seen.iter().map(cookie).collect();
+    let expected = [None, Some("nonce=n1"), Some("nonce=n2"), None, Some("nonce=n3")];
+    assert_eq!(cookies, expected.map(|one| one.map(str::to_owned)));
+    let nonces: Vec<_> =
+        seen.iter().map(|one| proof(one).map(|all| all["nonce"].clone())).collect();
+    assert_eq!(
+        nonces,
+        [None, Some("n1"), Some("n2"), None, Some("n3")].map(|n| n.map(str::to_owned))
+    );
+    assert!([1, 2, 4].iter().all(|&at| is_right(&seen[at])));
+}
+
+#[tokio::test]
+async fn a_challenges_cookie_takes_the_name_of_none_that_the_call_sends() {
+    let header = format!(
+        "Set-Cookie: sid=theirs\r\nSet-Cookie: n=1\r\n\
+         WWW-Authenticate: Digest realm=\"{REALM}\", nonce=\"n\", qop=auth, algorithm=SHA-256\r\n"
+    );
+    let server = Hostile::new([answer(401, &header, b""), ok()]).await;
+    let mut request = request(Method::GET);
+    request.cookies = vec!["sid=ours".to_owned()];
+    let (report, _) = go(&digest(&server.url()), &call(request)).await;
+    assert_eq!(value(&report)["ok"].as_bool(), Some(true));
+    assert!(
+        server.seen()[1].to_lowercase().contains("cookie: sid=ours; n=1\r\n"),
+        "{:?}",
+        server.seen()
+    );
+}
+
+#[tokio::test]
 async fn an_algorithm_is_known_in_any_case() {
     let header = format!(
         "WWW-Authenticate: Digest realm=\"{REALM}\", nonce=\"n\", qop=auth, algorithm=sha-256\r\n"

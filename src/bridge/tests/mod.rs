@@ -6,6 +6,7 @@ mod hostile;
 mod recovery;
 mod redirects;
 mod requests;
+mod schemes;
 mod secrets;
 mod tls;
 

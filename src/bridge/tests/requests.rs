@@ -173,7 +173,7 @@ fn a_missing_credential_is_named_before_anything_is_sent() {
         requirement([scheme("key", http_scheme("bearer"))]),
     ];
     let call = secured(call(request(Method::GET)), security);
-    assert_eq!(upstream.missing_credentials(&call.operation), ["key"]);
+    assert_eq!(upstream.missing_credentials(&call.operation, Provenance::Added), ["key"]);
     let error = prepare(&upstream, &call).expect_err("no credential fits");
     assert_eq!(
         error.to_string(),

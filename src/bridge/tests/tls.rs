@@ -135,8 +135,10 @@ fn a_credential_for_all_operations_stands_for_no_certificate() {
         let mut config = config("https://127.0.0.1:1");
         config.credentials = Credentials::ForAll(Credential::Bearer { token: Secret::new("a") });
         config.tls.identity = identity;
-        upstream(config)
-            .missing_credentials(&secured(call(request(Method::GET)), security).operation)
+        upstream(config).missing_credentials(
+            &secured(call(request(Method::GET)), security).operation,
+            Provenance::Added,
+        )
     };
     let nothing: Vec<String> = Vec::new();
     assert_eq!(missing(None, vec![mutual()]), ["mtls"]);
@@ -154,7 +156,10 @@ async fn a_server_that_wants_a_certificate_gets_the_configured_one() {
         Tls { authorities: Some(pem("CERTIFICATE", AUTHORITY)), identity: Some(identity()) };
     let upstream = upstream(config);
     let call = secured(call(request(Method::GET)), vec![mutual()]);
-    assert_eq!(upstream.missing_credentials(&call.operation), Vec::<String>::new());
+    assert_eq!(
+        upstream.missing_credentials(&call.operation, Provenance::Added),
+        Vec::<String>::new()
+    );
     let (report, _) = go(&upstream, &call).await;
     assert_eq!(value(&report), "ok");
     assert!(server.join().expect("the server").is_some());

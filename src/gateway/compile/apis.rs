@@ -12,9 +12,10 @@ use super::enclosure;
 use super::secrets::Resolved;
 use super::stale::{self, Standing};
 use crate::bridge::{
-    self, ApiKeyAt, Credential, Credentials, Redirects, Uploads, Upstream, UpstreamConfig,
+    self, ApiKeyAt, Credential, Credentials, Provenance, Redirects, Uploads, Upstream,
+    UpstreamConfig,
 };
-use crate::catalog::{Allowed, Catalog, Origin};
+use crate::catalog::{self, Allowed, Catalog, Origin};
 use crate::config::{
     self, Api, Auth, Config, Diagnostic, Diagnostics, HeaderText, ReferenceTo, codes,
 };
@@ -107,6 +108,8 @@ pub(super) struct Upstreams<'a> {
     secrets: &'a Resolved,
     redactor: &'a Arc<Redactor>,
     made: HashMap<(ApiName, String), Option<Arc<Upstream>>>,
+    /// Whether the `auth` of each API is one that its description asks for.
+    provenance: HashMap<ApiName, Provenance>,
 }
 
 impl<'a> Upstreams<'a> {
@@ -115,7 +118,7 @@ impl<'a> Upstreams<'a> {
         secrets: &'a Resolved,
         redactor: &'a Arc<Redactor>,
     ) -> Self {
-        Self { config, secrets, redactor, made: HashMap::new() }
+        Self { config, secrets, redactor, made: HashMap::new(), provenance: HashMap::new() }
     }
 
     /// Where an operation's calls go; `None` was reported.
@@ -143,6 +146,19 @@ impl<'a> Upstreams<'a> {
         };
         self.made.insert(key, made.clone());
         made
+    }
+
+    /// The security schemes for which an operation of the API lacks a credential.
+    pub(super) fn missing(
+        &mut self,
+        api: &catalog::Api,
+        upstream: &Upstream,
+        operation: &Operation,
+    ) -> Vec<String> {
+        let all = api.operations.iter().map(|operation| &**operation);
+        let known = self.provenance.entry(operation.id.api.clone());
+        let provenance = *known.or_insert_with(|| upstream.provenance(all));
+        upstream.missing_credentials(operation, provenance)
     }
 
     /// `base_url`, or the description's server where the configuration names its host: no

@@ -119,7 +119,7 @@ impl One<'_> {
         }
         let upstream = upstreams.of(&entry.api, self.api, &operation, self.found)?;
         self.check_message_security(&operation);
-        let missing = upstream.missing_credentials(&operation);
+        let missing = upstreams.missing(described, &upstream, &operation);
         if self.api.credentials.is_empty() {
             self.advise_credential(&operation, &missing);
         }

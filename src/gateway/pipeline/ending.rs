@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tollbridge_operation::{Drift, Payload};
 
-use super::{RECEIVED, Run};
+use super::{RECEIVED, Run, links};
 use crate::audit::{Event, Time, Verdict};
 use crate::bridge::{Outcome, Report};
 use crate::gateway::operate::scope_text;
 use crate::gateway::record::millis;
 use crate::gateway::reply::{CallMeta, ErrorCode, Failure, Reply, Success};
-use crate::gateway::request::{Caller, Refused};
+use crate::gateway::request::{CallRequest, Caller, Refused};
 use crate::gateway::toolbox::Exposed;
 use crate::store::{Batch, Change, CommitError, Guard, HoldRow};
 use crate::tools::pages::PagesRead;
@@ -82,6 +82,7 @@ impl Run<'_> {
     pub(super) async fn reply(
         mut self,
         exposed: &Exposed,
+        request: &CallRequest,
         report: Report,
         pages: Option<PagesRead>,
     ) -> Reply {
@@ -94,6 +95,16 @@ impl Run<'_> {
         };
         let result = match report.outcome {
             Outcome::Done { mut payload, mut drift, headers } => {
+                // A page's links say nothing of all pages together.
+                let next = match &pages {
+                    Some(_) => Vec::new(),
+                    None => {
+                        let (url, status) = (meta.served_by.as_deref(), meta.status);
+                        let (headers, payload) = (&headers, &payload);
+                        let answered = links::Answered { url, status, headers, payload };
+                        self.next_calls(exposed, request, &answered)
+                    }
+                };
                 let mut cuts = Vec::new();
                 if let Payload::Value(value) | Payload::Parts { value, .. } = &mut payload {
                     // The binding may have said of a place what the schema says again.
@@ -116,7 +127,7 @@ impl Run<'_> {
                 {
                     payload = Payload::Value(std::mem::take(value));
                 }
-                Ok(Success { payload, drift, headers, cuts, pages })
+                Ok(Success { payload, drift, headers, cuts, pages, next })
             }
             Outcome::Failed(failed) => Err(Failure::of_upstream(failed)),
         };

@@ -8,6 +8,7 @@
 //! been.
 
 mod ending;
+mod links;
 mod pages;
 mod ready;
 mod rehearsal;
@@ -73,7 +74,7 @@ pub(super) async fn run(
         return Box::pin(run.unknown_tool(&request.tool)).await;
     };
     Ok(match run.stages(exposed, &request, watch).await {
-        Ok((report, pages)) => run.reply(exposed, report, pages).await,
+        Ok((report, pages)) => run.reply(exposed, &request, report, pages).await,
         // What is rare is boxed: the call is moved with whatever may be awaited in it.
         Err(end) => Box::pin(run.end(end)).await,
     })

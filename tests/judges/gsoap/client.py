@@ -1,6 +1,6 @@
-"""The depot of gSOAP's before the bridge.
+"""The depot of gSOAP's before the bridge, and its parcels.
 
-python client.py TOLLBRIDGE SERVER [--smoke]
+python client.py TOLLBRIDGE FOLDER-OF-SERVERS [--smoke]
 """
 
 import asyncio
@@ -14,10 +14,11 @@ sys.path.insert(0, str(HERE.parent / "soap"))
 from bridge import Server, bridge, free_port  # noqa: E402
 from depot import literal  # noqa: E402
 from judge import Tally  # noqa: E402
+from parcel import parcels  # noqa: E402
 
-BINARY, SERVER = sys.argv[1:3]
+BINARY, SERVERS = sys.argv[1], pathlib.Path(sys.argv[2])
 SMOKE = "--smoke" in sys.argv
-WSDL = HERE.parent / "soap" / "services" / "depot.wsdl"
+SERVICES = HERE.parent / "soap" / "services"
 
 
 def spared(value, key=None):
@@ -32,10 +33,19 @@ def spared(value, key=None):
 async def main():
     tally = Tally()
     port = free_port()
-    with Server([SERVER, str(port)], port) as server:
+    with Server([str(SERVERS / "depot"), str(port)], port) as server:
         try:
-            async with bridge(BINARY, WSDL, "--all", "--base-url", f"http://127.0.0.1:{port}/") as call:
+            async with bridge(BINARY, SERVICES / "depot.wsdl", "--all", "--base-url", f"http://127.0.0.1:{port}/") as call:
                 await literal(tally, call, "gsoap", 10 if SMOKE else 200, spared)
+        finally:
+            if tally.failed:
+                print(server.log()[-3000:])
+    port = free_port()
+    with Server([str(SERVERS / "parcel"), str(port)], port) as server:
+        try:
+            address = f"http://127.0.0.1:{port}/parcel"
+            async with bridge(BINARY, SERVICES / "parcel.wsdl", "--all", "--base-url", address) as call:
+                await parcels(tally, call, "gsoap", address, 5 if SMOKE else 100)
         finally:
             if tally.failed:
                 print(server.log()[-3000:])

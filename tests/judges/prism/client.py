@@ -41,6 +41,8 @@ SMOKE = "--smoke" in sys.argv
 ONLY = [word for before, word in zip(sys.argv, sys.argv[1:]) if before == "--only"]
 # Prism takes its time for answers with large schemas.
 PATIENCE = 'timeout = "250s"\nattempt_timeout = "240s"\n'
+# It is started again where it ends, but not for ever.
+MOST_STARTS = 12
 # Codes of calls that were sent and have no answer.
 UNANSWERED = ("outcome_unknown", "upstream_unavailable", "timeout")
 ENV = {**os.environ, "JUDGE_SECRET": "judge-secret-1234", "NO_COLOR": "1"}
@@ -71,10 +73,20 @@ class Mock:
     """`prism mock --errors`, as a context manager."""
 
     def __init__(self, description, port, log):
-        self.command = [NODE, PRISM, "mock", "--errors", "-h", "127.0.0.1", "-p", str(port), str(description)]
-        self.url, self.log = f"http://127.0.0.1:{port}", log
+        self.command = [NODE, "--max-old-space-size=6144", PRISM, "mock", "--errors", "-h", "127.0.0.1", "-p", str(port), str(description)]
+        self.url, self.log, self.starts = f"http://127.0.0.1:{port}", log, 0
+
+    def revived(self):
+        """Whether it had ended, and serves again."""
+        if self.process.poll() is None:
+            return False
+        if self.starts >= MOST_STARTS:
+            raise RuntimeError(f"Prism ended {self.starts} times: {pathlib.Path(self.log.name).read_text()[-300:]}")
+        self.__enter__()
+        return True
 
     def __enter__(self):
+        self.starts += 1
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
         # It reads a description of a megabyte for a minute and more.
         until = time.monotonic() + 1500
@@ -108,7 +120,7 @@ async def judge(tally, name, description, draws_most):
         text = config.read_text().replace("[api.judged]\n", f"[api.judged]\n{PATIENCE}", 1)
         config.write_text('[server]\nschemas = "full"\n\n' + text + "\n" + credentials(document))
         try:
-            stack.enter_context(Mock(description, port, log))
+            mock = stack.enter_context(Mock(description, port, log))
         except RuntimeError as error:
             return tally.cannot(name, error)
         server = StdioServerParameters(command=BINARY, args=["serve", "--config", str(config)], env=ENV)
@@ -119,6 +131,11 @@ async def judge(tally, name, description, draws_most):
                 if ONLY and not {name, f"{name}:{tool.name}"} & set(ONLY):
                     continue
                 await call(client, watcher, tool, draws_most, found)
+                if mock.revived():
+                    said = pathlib.Path(log.name).read_text()[-2000:].strip().splitlines()
+                    print(f"        Prism ended at {tool.name}, and was started again: {said[-1:]}", flush=True)
+                    if found.tools[tool.name] is not True:
+                        found.tools[tool.name] = "Prism ends without an answer"
     found.tell(tally, name)
 
 
@@ -145,6 +162,9 @@ class Findings:
         what = f"{name}: {self.accepted} requests of {judged} of {len(self.tools)} tools"
         if judged or self.wrong:
             tally.check(what, not self.wrong, f"{self.wrong} are refused")
+            # A word on a few of many tools is none.
+            enough = 10 * judged >= 9 * len(self.tools)
+            tally.check(f"{name}: Prism judges nine of ten tools", enough, f"{judged} of {len(self.tools)}")
 
 
 async def everything(client):

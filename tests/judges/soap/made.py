@@ -52,6 +52,7 @@ class Made:
     def __init__(self, root, seed, fill, demanded=()):
         self.root, self.fill, self.demanded = root, fill, demanded
         self.random = random.Random(f"{seed} {fill}")
+        self.ids = []
 
     def pick(self, options):
         options = list(options)
@@ -181,6 +182,11 @@ class Made:
         least, most = schema.get("minLength", 0), schema.get("maxLength", 10**6)
         if "as XML" in says:
             return FOREIGN
+        if "stands once in the message" in says:
+            self.ids.append(f"id{len(self.ids)}")
+            return self.ids[-1]
+        if "is an ID in the message" in says:
+            return self.pick(self.ids) if self.ids else "name"
         told = re.search(r"Matches the XML Schema pattern (.*)\.$", says, re.S)
         pattern = told.group(1) if told else schema.get("pattern")
         if pattern:

@@ -11,22 +11,17 @@ import shutil
 import sys
 import tempfile
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "lib"))
-sys.path.insert(0, str(HERE.parent / "soap"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "soap"))
 
+import corpus  # noqa: E402
 import xmlschema  # noqa: E402
 from compare import same  # noqa: E402
+from corpus import VERBOSE, draws  # noqa: E402
 from documents import PARSER, SOAP, Documents, Unreadable, parsed, w  # noqa: E402
 from judge import Tally  # noqa: E402
 from lxml import etree  # noqa: E402
-from made import Unable, drawn  # noqa: E402
-from wire import CORPUS, OURS, Wire  # noqa: E402
+from wire import CORPUS, OURS, Wire, whole  # noqa: E402
 
-SMOKE = "--smoke" in sys.argv
-VERBOSE = "--verbose" in sys.argv
-ONLY = sys.argv[sys.argv.index("--only") + 1] if "--only" in sys.argv else ""
-FILLS = [("least", ""), ("most", ""), *[("random", seed) for seed in range(2 if SMOKE else 4)]]
 ENVELOPES = set(SOAP.values())
 
 
@@ -98,9 +93,9 @@ def to_judge(documents, binding, envelope):
     return found
 
 
-def mirrored(corpus, folder):
+def mirrored(originals, folder):
     """A copy of the documents in which each operation answers with what it is asked."""
-    shutil.copytree(corpus, folder, dirs_exist_ok=True)
+    shutil.copytree(originals, folder, dirs_exist_ok=True)
     for path in folder.rglob("*.wsdl"):
         try:
             tree = etree.parse(str(path), PARSER)
@@ -149,31 +144,20 @@ def judge(tally, wire, path, folder, mirror, shown):
     for operation in loaded["operations"]:
         counts.add("operations")
         key = operation["id"]
-        for fill, seed in FILLS:
-            kept = {}
-
-            def accepted(arguments):
-                kept["said"] = wire.encode(key, arguments)
-                refused = kept["said"].get("refused")
-                return None if refused is None else (kept["said"].get("pointer", ""), refused)
-
-            try:
-                arguments, refusals = drawn(operation["input"], f"{shown} {key} {seed}", fill, accepted)
-            except (Unable, RecursionError) as error:
-                counts.add("draws without arguments", f"{key} {fill}: {error}")
-                continue
+        unmade = lambda fill, error: counts.add("draws without arguments", f"{key} {fill}: {error}")
+        for fill, arguments, said, refusals in draws(wire, operation, shown, unmade):
             for pointer, expected, _ in refusals:
                 counts.add("refusals on the way", f"{key} {pointer}: {expected}")
-            body = kept["said"]["body"]
+            body = said["body"]
             if "Envelope" not in (body or ""):
                 counts.add("requests without an envelope: plain HTTP")
                 continue
-            sent.append((key, arguments, body))
+            sent.append((key, arguments, said))
             counts.add("bodies")
             try:
                 if key not in bindings:
                     raise Unreadable("its binding is not found")
-                nodes = to_judge(documents, bindings[key], body.encode())
+                nodes = to_judge(documents, bindings[key], whole(said).encode())
             except Unreadable as error:
                 counts.add("bodies not judged", f"{key}: {error}")
                 continue
@@ -187,13 +171,13 @@ def judge(tally, wire, path, folder, mirror, shown):
                     broken.set("no-such-attribute", "")
                     for name, why in validators.judge(broken).items():
                         counts.add(f"broken elements that {name} {'lets pass' if why is None else 'refuses'}")
-                said = validators.judge(node)
-                if not said:
+                verdicts = validators.judge(node)
+                if not verdicts:
                     counts.add("elements that nobody could judge")
-                for name, why in said.items():
+                for name, why in verdicts.items():
                     counts.add(f"elements judged by {name}")
                     if why is not None:
-                        others = [other for other, word in said.items() if word is None]
+                        others = [other for other, word in verdicts.items() if word is None]
                         beside = f" ({', '.join(others)} says it is valid)" if others else ""
                         wrong.append(
                             f"{key} {fill}: {name}{beside}: {why}\n            {json.dumps(arguments, ensure_ascii=False)[:600]}\n            {etree.tostring(node, encoding='unicode')[:1500]}"
@@ -201,11 +185,11 @@ def judge(tally, wire, path, folder, mirror, shown):
     if mirror is not None:
         loaded = wire.load(mirror / path.relative_to(folder), mirror)
         known = {one["id"] for one in loaded.get("operations", ())}
-        for key, arguments, body in sent:
+        for key, arguments, encoded in sent:
             if key not in known:
                 counts.add("not read back", key)
                 continue
-            said = wire.decode(key, body)
+            said = wire.decode(key, encoded)
             expected = {name: value for name, value in arguments.items() if name != "headers"}
             read = said.get("value")
             ok = (
@@ -217,7 +201,7 @@ def judge(tally, wire, path, folder, mirror, shown):
                 counts.add("read back as sent")
             else:
                 wrong.append(
-                    f"{key}: read back as {json.dumps(said, ensure_ascii=False)[:700]}\n            {json.dumps(expected, ensure_ascii=False)[:700]}\n            {body[:1500]}"
+                    f"{key}: read back as {json.dumps(said, ensure_ascii=False)[:700]}\n            {json.dumps(expected, ensure_ascii=False)[:700]}\n            {encoded['body'][:1500]}"
                 )
     for one in wrong[: 1000 if VERBOSE else 12]:
         print("        " + one, flush=True)
@@ -241,25 +225,19 @@ def judge(tally, wire, path, folder, mirror, shown):
 def main():
     tally, total = Tally(), Counts()
     with Wire() as wire, tempfile.TemporaryDirectory() as scratch:
-        for folder in [*OURS, *([] if SMOKE else [CORPUS])]:
-            if not folder.is_dir():
-                tally.cannot("the corpus", f"{folder} is not there")
+        mirrors = {}
+        for folder in (one for one in [*OURS, CORPUS] if one.is_dir()):
+            mirrors[folder] = pathlib.Path(scratch) / folder.parent.name / folder.name
+            mirrored(folder, mirrors[folder])
+        for path, folder, shown in corpus.documents(tally, wire):
+            try:
+                counts = judge(tally, wire, path, folder, mirrors[folder], shown)
+            except etree.XMLSyntaxError as error:
+                tally.cannot(shown, f"lxml cannot read it: {error}")
                 continue
-            mirror = pathlib.Path(scratch) / folder.parent.name / folder.name
-            mirrored(folder, mirror)
-            for file in wire.ask(documents=str(folder))["files"]:
-                path = pathlib.Path(file)
-                shown = str(path.relative_to(folder))
-                if ONLY not in shown:
-                    continue
-                try:
-                    counts = judge(tally, wire, path, folder, mirror, shown)
-                except etree.XMLSyntaxError as error:
-                    tally.cannot(shown, f"lxml cannot read it: {error}")
-                    continue
-                total.said.update(counts.said)
-                for what, samples in counts.samples.items():
-                    total.samples[what] += [f"{shown}: {sample}" for sample in samples]
+            total.said.update(counts.said)
+            for what, samples in counts.samples.items():
+                total.samples[what] += [f"{shown}: {sample}" for sample in samples]
     for name in ("libxml2", "xmlschema"):
         refused, passed = (
             total.said[f"broken elements that {name} {word}"] for word in ("refuses", "lets pass")

@@ -11,24 +11,19 @@ import sys
 import types
 import xml.etree.ElementTree
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "lib"))
-sys.path.insert(0, str(HERE.parent / "soap"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "soap"))
 
+import corpus  # noqa: E402
 import zeep  # noqa: E402
+from corpus import VERBOSE, draws  # noqa: E402
 from documents import KNOWN, Documents, x  # noqa: E402
 from differences import explained  # noqa: E402
 from judge import Tally  # noqa: E402
 from lxml import etree  # noqa: E402
-from made import Unable, drawn  # noqa: E402
 from values import Beyond, Values  # noqa: E402
-from wire import CORPUS, OURS, Wire  # noqa: E402
+from wire import Wire  # noqa: E402
 from zeep.xsd.types.complex import ComplexType  # noqa: E402
 
-SMOKE = "--smoke" in sys.argv
-VERBOSE = "--verbose" in sys.argv
-ONLY = sys.argv[sys.argv.index("--only") + 1] if "--only" in sys.argv else ""
-FILLS = [("least", ""), ("most", ""), *[("random", seed) for seed in range(2 if SMOKE else 4)]]
 ADDRESSING = "http://www.w3.org/2005/08/addressing"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 logging.getLogger("zeep").setLevel(logging.CRITICAL)
@@ -136,24 +131,15 @@ def judge(tally, wire, path, folder, shown, total, reasons):
     counts, wrong, defaults = collections.Counter(), [], defaults_of(path)
     for operation in loaded["operations"]:
         key = operation["id"]
-        for fill, seed in FILLS:
-            kept = {}
-
-            def accepted(arguments):
-                kept["said"] = wire.encode(key, arguments)
-                refused = kept["said"].get("refused")
-                return None if refused is None else (kept["said"].get("pointer", ""), refused)
-
-            try:
-                arguments, _ = drawn(operation["input"], f"{shown} {key} {seed}", fill, accepted)
-            except (Unable, RecursionError):
-                counts["draws without arguments"] += 1
-                continue
-            if "Envelope" not in (kept["said"]["body"] or ""):
+        unmade = lambda *_: counts.update(["draws without arguments"])
+        for fill, arguments, said, _ in draws(wire, operation, shown, unmade):
+            if "Envelope" not in (said["body"] or ""):
                 counts["without an envelope"] += 1
                 continue
-            ours = elements(kept["said"]["body"].encode())
+            ours = elements(said["body"].encode())
             try:
+                if said["content_type"].startswith("multipart/"):
+                    raise Beyond("parts beside the envelope")
                 theirs = elements(asked_of_zeep(client, key, arguments))
             except Beyond as error:
                 counts["that zeep cannot express"] += 1
@@ -178,11 +164,11 @@ def judge(tally, wire, path, folder, shown, total, reasons):
             )
     for one in wrong[: 1000 if VERBOSE else 8]:
         print("        " + one, flush=True)
-    said = ", ".join(f"{count} {what}" for what, count in counts.most_common())
+    summary = ", ".join(f"{count} {what}" for what, count in counts.most_common())
     if counts["the same"] or wrong:
-        tally.check(f"{shown}: {said}", not wrong, f"{len(wrong)} differ")
+        tally.check(f"{shown}: {summary}", not wrong, f"{len(wrong)} differ")
     else:
-        tally.cannot(shown, said)
+        tally.cannot(shown, summary)
     total.update(counts)
     total["that differ"] += len(wrong)
 
@@ -190,15 +176,8 @@ def judge(tally, wire, path, folder, shown, total, reasons):
 def main():
     tally, total, reasons = Tally(), collections.Counter(), collections.defaultdict(list)
     with Wire() as wire:
-        for folder in [*OURS, *([] if SMOKE else [CORPUS])]:
-            if not folder.is_dir():
-                tally.cannot("the corpus", f"{folder} is not there")
-                continue
-            for file in wire.ask(documents=str(folder))["files"]:
-                path = pathlib.Path(file)
-                shown = str(path.relative_to(folder))
-                if ONLY in shown:
-                    judge(tally, wire, path, folder, shown, total, reasons)
+        for path, folder, shown in corpus.documents(tally, wire):
+            judge(tally, wire, path, folder, shown, total, reasons)
     for reason, where in sorted(reasons.items(), key=lambda one: -len(one[1])):
         print(f"        {len(where):6} zeep {reason}" + (f" [{where[0]}]" if VERBOSE else ""), flush=True)
     for what, count in total.most_common():

@@ -52,8 +52,10 @@ class Values:
         return out
 
     def element(self, element, value):
-        if value is None:
+        if value is None or value == {"#nil": True}:
             return xsd.Nil
+        if isinstance(value, dict) and "#nil" in value:
+            raise Beyond("a nil element with attributes")
         return self.typed(element.type, value)
 
     def typed(self, kind, value):

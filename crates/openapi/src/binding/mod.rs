@@ -6,8 +6,10 @@
 
 mod decode;
 mod encode;
+mod expression;
 mod files;
 mod forms;
+mod links;
 mod multipart;
 mod path;
 mod percent;
@@ -17,7 +19,9 @@ mod styles;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Method};
-use tollbridge_operation::{Answer, Arguments, Binding, EncodeError, Request, Response};
+use tollbridge_operation::{
+    Answer, Arguments, Binding, EncodeError, Exchanged, Link, Request, Response,
+};
 
 use crate::parameters::Place;
 use crate::xml::Xml;
@@ -26,6 +30,8 @@ pub(crate) use responses::Expected;
 pub(crate) use styles::plain;
 
 pub(crate) use encode::{BODY, CONTENT_TYPE};
+pub(crate) use expression::{Expression, Template};
+pub(crate) use links::{LinkPlan, Links};
 pub(crate) use path::PathTemplate;
 
 /// How a parameter's value is written.
@@ -166,6 +172,8 @@ pub(crate) struct RestBinding {
     pub(crate) accept: HeaderValue,
     /// What is known of its answers.
     pub(crate) expected: Expected,
+    /// What can be called after them.
+    pub(crate) links: Links,
     /// Names in the query that belong to credentials.
     pub(crate) reserved_query: Arc<[String]>,
     /// Names of cookies that belong to credentials.
@@ -189,6 +197,18 @@ impl Binding for RestBinding {
 
     fn kept_headers(&self) -> &[HeaderName] {
         &self.expected.headers
+    }
+
+    fn has_links(&self) -> bool {
+        !self.links.0.is_empty()
+    }
+
+    fn links(&self, success: &Exchanged<'_>) -> Vec<Link> {
+        links::links(self, success)
+    }
+
+    fn linked(&self, link: &Link) -> Arguments {
+        links::linked(self, link)
     }
 }
 

@@ -8,6 +8,7 @@ mod bodies;
 mod documents;
 mod forms;
 mod judged;
+mod links;
 mod mistakes;
 mod overlays;
 mod properties;

@@ -14,9 +14,10 @@ use super::atom::simple_builtin;
 use super::content::derivation;
 use super::particle::labelled;
 use super::shape::shape;
-use super::written::{documentation, path, qname};
+use super::written::{documentation, path, qname, xsd_children};
 use super::{
-    Array, Body, Complex, Content, Element, Fault, Particle, Term, Type, TypeId, Types, Variant,
+    Array, Body, Complex, Content, Element, Fault, Particle, Term, Type, TypeId, Types, UNBOUNDED,
+    Variant, Wildcard,
 };
 use crate::documents::Documents;
 use crate::name::QName;
@@ -43,6 +44,10 @@ pub(crate) struct Compiler<'d> {
     pub(super) open: HashSet<Place>,
     queue: VecDeque<(TypeId, Component<'d>)>,
     warnings: Vec<Warning>,
+    /// Wildcards whose elements or attributes are held to their declarations.
+    looked_into: Vec<(Kind, Wildcard)>,
+    /// What is compiled is asked for by wildcards alone.
+    is_quiet: bool,
 }
 
 impl<'d> Compiler<'d> {
@@ -58,23 +63,69 @@ impl<'d> Compiler<'d> {
             open: HashSet::new(),
             queue: VecDeque::new(),
             warnings: Vec::new(),
+            looked_into: Vec::new(),
+            is_quiet: false,
         }
     }
 
     pub(crate) fn warn(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
         let warning = Warning { pointer: pointer.into(), message: message.into() };
-        if self.warnings.len() < MAX_WARNINGS && !self.warnings.contains(&warning) {
+        if !self.is_quiet && self.warnings.len() < MAX_WARNINGS && !self.warnings.contains(&warning)
+        {
             self.warnings.push(warning);
         }
     }
 
     /// All types that were asked for, compiled, and what was odd about them.
     pub(crate) fn finish(mut self) -> (Types, Vec<Warning>) {
+        self.drain();
+        // What no operation names costs nothing where it is broken, and is not warned of.
+        self.is_quiet = true;
+        let (mut elements, mut attributes) = (HashMap::new(), HashMap::new());
+        let mut done = 0;
+        while done < self.looked_into.len() {
+            let (kind, wildcard) = self.looked_into[done].clone();
+            done += 1;
+            let schemas = self.schemas;
+            for name in schemas.names(kind) {
+                if !wildcard.allows_name(name.namespace.as_deref(), &name.local) {
+                    continue;
+                }
+                match kind {
+                    Kind::Element if !elements.contains_key(name) => {
+                        if let Ok(element) = self.global_element(name, None) {
+                            elements.insert(name.clone(), element);
+                        }
+                    }
+                    Kind::Attribute if !attributes.contains_key(name) => {
+                        if let Some(at) = schemas.find(kind, name, None)
+                            && let Ok(simple) = self.attribute_type(at)
+                        {
+                            attributes.insert(name.clone(), simple);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            self.drain();
+        }
+        (Types { all: self.types, elements, attributes }, self.warnings)
+    }
+
+    /// Compiles what waits.
+    fn drain(&mut self) {
         while let Some((id, component)) = self.queue.pop_front() {
             let body = self.complex(component).unwrap_or_else(Body::Broken);
             self.types[id.0 as usize].body = body;
         }
-        (Types(self.types), self.warnings)
+    }
+
+    /// Remembers that what stands for the wildcard is held to its declaration.
+    pub(super) fn look_into(&mut self, kind: Kind, wildcard: &Wildcard) {
+        let known = |(other, one): &(Kind, Wildcard)| *other == kind && one == wildcard;
+        if !wildcard.skips && !self.looked_into.iter().any(known) {
+            self.looked_into.push((kind, wildcard.clone()));
+        }
     }
 
     fn add(&mut self, name: Option<QName>, documentation: Option<String>, body: Body) -> TypeId {
@@ -164,7 +215,7 @@ impl<'d> Compiler<'d> {
             return Err(Fault::new(path(at.element), format!("more than {MAX_TYPES} types")));
         }
         let name = own_name(at);
-        let says = documentation(at.element);
+        let says = self.says(at);
         if at.element.name == "simpleType" {
             let simple = self.simple(at)?;
             let id = self.add(name, says, Body::Simple(simple));
@@ -176,6 +227,23 @@ impl<'d> Compiler<'d> {
         self.by_place.insert(place, id);
         self.queue.push_back((id, at));
         Ok(id)
+    }
+
+    /// What an agent is told of a type: its documentation, and the conditions that nobody but the
+    /// service evaluates (XML Schema 1.1 part 1 §3.13).
+    fn says(&mut self, at: Component<'d>) -> Option<String> {
+        let mut says = documentation(at.element);
+        let steps = [Some(at.element), derivation(at.element)];
+        for assertion in steps.into_iter().flatten().flat_map(xsd_children) {
+            if assertion.name != "assert" {
+                continue;
+            }
+            let test = assertion.attribute(None, "test").unwrap_or_default().trim();
+            self.warn(path(at.element), format!("the assertion `{test}` is not checked"));
+            let words = format!("Must hold (XPath): {test}");
+            says = Some(says.map_or(words.clone(), |says| format!("{says} {words}")));
+        }
+        says
     }
 
     fn complex(&mut self, at: Component<'d>) -> Result<Body, Fault> {
@@ -197,7 +265,17 @@ impl<'d> Compiler<'d> {
             variants.push(Variant { label: name.local.to_string(), name, ty });
         }
         let is_derived = self.is_derived(at);
-        let content = match (parts.simple, parts.particle) {
+        // Elements of an open content may stand anywhere or behind the others (part 1
+        // §3.4.2.3.3): behind them is right for both, and a reader takes them where they are.
+        let particle = match parts.open {
+            Some(open) if parts.simple.is_none() => {
+                let open = Particle { least: 0, most: UNBOUNDED, term: Term::Any(open) };
+                let all = parts.particle.into_iter().chain([open]).collect();
+                Some(Particle::once(Term::Sequence(all)))
+            }
+            _ => parts.particle,
+        };
+        let content = match (parts.simple, particle) {
             (Some(simple), _) => Content::Simple(simple),
             (None, Some(particle)) => Content::elements(shape(particle, parts.mixed), parts.mixed),
             (None, None) if parts.mixed => {

@@ -10,7 +10,6 @@ use tollbridge_xml::Element as Node;
 
 use super::atom::simple_builtin;
 use super::compile::Compiler;
-use super::particle::wildcard;
 use super::written::{documentation, path, qname, xsd_child, xsd_children};
 use super::{Attribute, Element, Fault, Particle, Term, Wildcard};
 use crate::name::QName;
@@ -26,6 +25,8 @@ pub(super) const MAX_BASES: usize = 64;
 pub(super) struct Parts {
     pub(super) attributes: Vec<Attribute>,
     pub(super) any_attribute: Option<Wildcard>,
+    /// Elements that may stand among the others (XML Schema 1.1 part 1 §3.4.2.3.3).
+    pub(super) open: Option<Wildcard>,
     pub(super) particle: Option<Particle>,
     pub(super) mixed: bool,
     pub(super) simple: Option<Arc<Simple>>,
@@ -39,15 +40,14 @@ impl<'d> Compiler<'d> {
             return Err(Fault::new(path(at.element), "the type is derived from itself"));
         }
         let node = at.element;
-        let mixed = |node: &Node| {
-            node.attribute(None, "mixed").map(|text| matches!(text.trim(), "true" | "1"))
-        };
+        let mixed = |node: &Node| node.attribute(None, "mixed").map(is_true);
         if let Some(content) = xsd_child(node, "simpleContent") {
             return self.simple_content(at, content, depth);
         }
         let Some(content) = xsd_child(node, "complexContent") else {
             let mut parts = Parts { mixed: mixed(node).unwrap_or(false), ..Parts::default() };
             self.own_parts(at, &mut parts)?;
+            self.default_attributes(at, &mut parts)?;
             return Ok(parts);
         };
         let Some(step) = derivation(node) else {
@@ -72,6 +72,7 @@ impl<'d> Compiler<'d> {
         let own_mixed = mixed(content).or_else(|| mixed(node));
         let mut own = Parts { mixed: own_mixed.unwrap_or(base.mixed), ..Parts::default() };
         self.own_parts(step_at, &mut own)?;
+        self.default_attributes(at, &mut own)?;
         if step.name == "restriction" {
             // Elements are said anew, attributes are those of the base but for what is said.
             let array = base.array.clone();
@@ -96,6 +97,7 @@ impl<'d> Compiler<'d> {
         Ok(Parts {
             attributes,
             any_attribute: either(base.any_attribute, own.any_attribute),
+            open: either(base.open, own.open),
             particle,
             mixed: own.mixed || base.mixed,
             simple: base.simple,
@@ -111,7 +113,45 @@ impl<'d> Compiler<'d> {
                 parts.particle = self.particle(child_at, 0)?;
             }
         }
+        parts.open = self.open_content(at, parts.particle.is_some());
         self.attributes(at, parts, 0)
+    }
+
+    /// The wildcard of a definition's open content, its own or its schema's default.
+    fn open_content(&mut self, at: Component<'d>, has_particle: bool) -> Option<Wildcard> {
+        let open = match xsd_child(at.element, "openContent") {
+            Some(own) => own,
+            None => xsd_child(at.context.schema, "defaultOpenContent").filter(|default| {
+                has_particle || default.attribute(None, "appliesToEmpty").is_some_and(is_true)
+            })?,
+        };
+        if open.attribute(None, "mode").map(str::trim) == Some("none") {
+            return None;
+        }
+        let any = xsd_child(open, "any")?;
+        Some(self.wildcard(Component { element: any, context: at.context }, Kind::Element))
+    }
+
+    /// The attributes that a schema gives all its types (XML Schema 1.1 part 1 §3.4.2.4).
+    fn default_attributes(&mut self, at: Component<'d>, parts: &mut Parts) -> Result<(), Fault> {
+        let Some(spelled) = at.context.schema.attribute(None, "defaultAttributes") else {
+            return Ok(());
+        };
+        let applies = at.element.attribute(None, "defaultAttributesApply").is_none_or(is_true);
+        if !applies {
+            return Ok(());
+        }
+        let schema = Component { element: at.context.schema, context: at.context };
+        let group = self.referred(Kind::AttributeGroup, schema, spelled)?;
+        let mut given = Parts::default();
+        self.attributes(group, &mut given, 1)?;
+        given.attributes.retain(|one| parts.attributes.iter().all(|own| own.name != one.name));
+        parts.attributes.append(&mut given.attributes);
+        parts.any_attribute = match (parts.any_attribute.take(), given.any_attribute) {
+            (Some(own), Some(other)) => Some(own.and(other)),
+            (own, other) => own.or(other),
+        };
+        Ok(())
     }
 
     fn attributes(
@@ -133,9 +173,9 @@ impl<'d> Compiler<'d> {
                     }
                 }
                 "anyAttribute" => {
-                    let here = wildcard(child_at);
+                    let here = self.wildcard(child_at, Kind::Attribute);
                     parts.any_attribute = Some(match parts.any_attribute.take() {
-                        Some(other) => other.or(here),
+                        Some(other) => other.and(here),
                         None => here,
                     });
                 }
@@ -173,18 +213,7 @@ impl<'d> Compiler<'d> {
                 (QName::new(at.context.attribute_namespace(node), local.trim()), at)
             }
         };
-        let simple = match declared.element.attribute(None, "type") {
-            Some(spelled) => {
-                let spelled = qname(declared, spelled)?;
-                self.simple_named(&spelled, Some(declared))?
-            }
-            None => match xsd_child(declared.element, "simpleType") {
-                Some(inline) => {
-                    self.simple(Component { element: inline, context: declared.context })?
-                }
-                None => simple_builtin(Builtin::AnySimple),
-            },
-        };
+        let simple = self.attribute_type(declared)?;
         let says = |name: &str| {
             node.attribute(None, name).or_else(|| declared.element.attribute(None, name))
         };
@@ -202,6 +231,18 @@ impl<'d> Compiler<'d> {
             default: says("default").map(str::to_owned),
             documentation: documentation(node).or_else(|| documentation(declared.element)),
         }))
+    }
+
+    /// The type of an attribute's declaration.
+    pub(super) fn attribute_type(&mut self, declared: Component<'d>) -> Result<Arc<Simple>, Fault> {
+        if let Some(spelled) = declared.element.attribute(None, "type") {
+            let spelled = qname(declared, spelled)?;
+            return self.simple_named(&spelled, Some(declared));
+        }
+        match xsd_child(declared.element, "simpleType") {
+            Some(inline) => self.simple(Component { element: inline, context: declared.context }),
+            None => Ok(simple_builtin(Builtin::AnySimple)),
+        }
     }
 
     fn simple_content(
@@ -229,6 +270,7 @@ impl<'d> Compiler<'d> {
         };
         let mut own = Parts::default();
         self.attributes(step_at, &mut own, 0)?;
+        self.default_attributes(at, &mut own)?;
         let prohibited = prohibited(step_at);
         parts.attributes.retain(|attribute| !prohibited.contains(&attribute.name));
         for attribute in own.attributes {
@@ -253,6 +295,10 @@ fn either(one: Option<Wildcard>, other: Option<Wildcard>) -> Option<Wildcard> {
         (Some(one), Some(other)) => Some(one.or(other)),
         (one, other) => one.or(other),
     }
+}
+
+fn is_true(text: &str) -> bool {
+    matches!(text.trim(), "true" | "1")
 }
 
 /// The attributes that a restriction takes away.

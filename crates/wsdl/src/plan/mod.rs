@@ -18,15 +18,17 @@ mod content;
 mod particle;
 mod schema;
 mod shape;
+mod wildcard;
 mod words;
 mod written;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 pub(crate) use compile::Compiler;
 pub(crate) use particle::bare;
 pub(crate) use schema::{Members, SchemaWriter};
+pub(crate) use wildcard::Wildcard;
 pub(crate) use written::all_text;
 
 use crate::name::QName;
@@ -41,7 +43,13 @@ pub(crate) struct TypeId(u32);
 
 /// All types that the operations of a description reach.
 #[derive(Debug, Default)]
-pub(crate) struct Types(Vec<Type>);
+pub(crate) struct Types {
+    all: Vec<Type>,
+    /// Elements that may stand for a wildcard, by their names.
+    elements: HashMap<QName, Arc<Element>>,
+    /// Attributes that may.
+    attributes: HashMap<QName, Arc<Simple>>,
+}
 
 /// A type definition.
 #[derive(Debug)]
@@ -52,6 +60,7 @@ pub(crate) struct Type {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "most types are of the largest kind")]
 pub(crate) enum Body {
     /// `xs:anyType`.
     Anything,
@@ -105,45 +114,72 @@ pub(crate) enum Content {
 #[derive(Debug)]
 pub(crate) struct Leaf {
     pub(crate) element: Arc<Element>,
-    /// It may stand more than once: a list in JSON.
-    pub(crate) repeats: bool,
     /// It stands in `#content`.
     pub(crate) ordered: bool,
     /// It must be there.
     pub(crate) required: bool,
+    /// It may stand before or after its siblings: it is of an `all`.
+    pub(crate) anywhere: bool,
+    /// How often it stands, where it does.
+    pub(crate) times: (u32, u32),
+}
+
+impl Leaf {
+    /// Whether it may stand more than once: a list in JSON.
+    pub(crate) fn repeats(&self) -> bool {
+        self.times.1 > 1
+    }
 }
 
 impl Content {
     /// Element content, with its leaves found.
     pub(crate) fn elements(particle: Particle, mixed: bool) -> Self {
         let mut leaves = Vec::new();
-        collect(&particle, true, false, &mut leaves);
+        let around = Around { required: true, ordered: false, anywhere: false };
+        collect(&particle, around, &mut leaves);
         let mut wildcards = Vec::new();
         collect_wildcards(&particle, false, &mut wildcards);
         Self::Elements { particle, mixed, leaves, wildcards }
     }
 }
 
-fn collect(particle: &Particle, required: bool, ordered: bool, leaves: &mut Vec<Leaf>) {
-    let required = required && particle.least > 0;
+/// What the particles around a leaf say of it.
+#[derive(Clone, Copy)]
+struct Around {
+    required: bool,
+    ordered: bool,
+    anywhere: bool,
+}
+
+fn collect(particle: &Particle, around: Around, leaves: &mut Vec<Leaf>) {
+    let required = around.required && particle.least > 0;
+    let within = Around { required, ..around };
     match &particle.term {
         Term::Element(element) => leaves.push(Leaf {
             element: Arc::clone(element),
-            repeats: particle.most > 1,
-            ordered,
-            required: required && !ordered,
+            ordered: around.ordered,
+            required: required && !around.ordered,
+            anywhere: around.anywhere,
+            times: (particle.least, particle.most),
         }),
-        Term::Sequence(parts) | Term::All(parts) => {
+        Term::Sequence(parts) => {
             for part in parts {
-                collect(part, required, ordered, leaves);
+                collect(part, within, leaves);
+            }
+        }
+        Term::All(parts) => {
+            for part in parts {
+                collect(part, Around { anywhere: true, ..within }, leaves);
             }
         }
         Term::Choice(parts) => {
             for part in parts {
-                collect(part, false, ordered, leaves);
+                collect(part, Around { required: false, ..around }, leaves);
             }
         }
-        Term::Ordered(inner) => collect(inner, false, true, leaves),
+        Term::Ordered(inner) => {
+            collect(inner, Around { required: false, ordered: true, ..around }, leaves);
+        }
         Term::Any(_) => {}
     }
 }
@@ -178,6 +214,13 @@ pub(crate) struct Attribute {
     pub(crate) fixed: Option<String>,
     pub(crate) default: Option<String>,
     pub(crate) documentation: Option<String>,
+}
+
+impl Attribute {
+    /// Whether an attribute of that name is this one.
+    pub(crate) fn names(&self, local: &str, namespace: Option<&str>) -> bool {
+        *self.name.local == *local && self.name.namespace.as_deref() == namespace
+    }
 }
 
 /// An element as its parent uses it.
@@ -224,41 +267,6 @@ pub(crate) enum Term {
     Any(Wildcard),
     /// Content whose order matters: `#content` in JSON.
     Ordered(Box<Particle>),
-}
-
-/// `xs:any` and `xs:anyAttribute`: which namespaces are allowed (part 1 §3.10.1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wildcard {
-    Any,
-    /// Any namespace but this one, and not none.
-    Other(Option<Arc<str>>),
-    /// These; `None` is no namespace.
-    Of(Vec<Option<Arc<str>>>),
-    /// Any but these.
-    Not(Vec<Option<Arc<str>>>),
-}
-
-impl Wildcard {
-    pub(crate) fn allows(&self, namespace: Option<&str>) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Other(own) => namespace.is_some() && namespace != own.as_deref(),
-            Self::Of(listed) => listed.iter().any(|one| one.as_deref() == namespace),
-            Self::Not(listed) => listed.iter().all(|one| one.as_deref() != namespace),
-        }
-    }
-
-    /// What either allows; where that has no form of its own, anything (part 1 §3.10.6.3).
-    pub(crate) fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (one, other) if one == other => one,
-            (Self::Of(mut one), Self::Of(other)) => {
-                one.extend(other);
-                Self::Of(one)
-            }
-            _ => Self::Any,
-        }
-    }
 }
 
 /// Something that cannot be compiled: where it stands, and why.
@@ -318,8 +326,53 @@ impl Particle {
 }
 
 impl Types {
+    /// The declaration of an element that stands for a wildcard, where there is one.
+    pub(crate) fn declared(&self, namespace: Option<&str>, local: &str) -> Option<&Element> {
+        if self.elements.is_empty() {
+            return None;
+        }
+        self.elements.get(&QName::new(namespace, local)).map(|element| &**element)
+    }
+
+    /// The type of an attribute that stands for a wildcard, where it is known.
+    pub(crate) fn declared_attribute(
+        &self,
+        namespace: Option<&str>,
+        local: &str,
+    ) -> Option<&Simple> {
+        if self.attributes.is_empty() {
+            return None;
+        }
+        self.attributes.get(&QName::new(namespace, local)).map(|simple| &**simple)
+    }
+
+    /// Whether elements of these types may have IDs in them.
+    pub(crate) fn have_ids(&self, from: impl IntoIterator<Item = TypeId>) -> bool {
+        self.reached(from, |body| match body {
+            Body::Simple(simple) => simple.has_ids().then_some(()),
+            Body::Complex(complex) => {
+                let text = match &complex.content {
+                    Content::Simple(simple) => simple.has_ids(),
+                    _ => false,
+                };
+                (text || complex.attributes.iter().any(|one| one.simple.has_ids())).then_some(())
+            }
+            _ => None,
+        })
+        .is_some()
+    }
+
     pub(crate) fn get(&self, id: TypeId) -> &Type {
-        &self.0[id.0 as usize]
+        &self.all[id.0 as usize]
+    }
+
+    /// The type of the text of an element of this type, where it has no elements.
+    pub(crate) fn simple_of(&self, id: TypeId) -> Option<&Simple> {
+        match &self.get(id).body {
+            Body::Simple(simple)
+            | Body::Complex(Complex { content: Content::Simple(simple), .. }) => Some(simple),
+            _ => None,
+        }
     }
 
     /// Whether values of the type are no objects: simple ones, and lists.
@@ -361,6 +414,18 @@ impl Types {
 
     /// The first broken type that elements of these types reach.
     pub(crate) fn broken(&self, from: impl IntoIterator<Item = TypeId>) -> Option<&Fault> {
+        self.reached(from, |body| match body {
+            Body::Broken(fault) => Some(fault),
+            _ => None,
+        })
+    }
+
+    /// The first thing that is found in a type that elements of these types reach.
+    fn reached<'t, T>(
+        &'t self,
+        from: impl IntoIterator<Item = TypeId>,
+        found: impl Fn(&'t Body) -> Option<T>,
+    ) -> Option<T> {
         let mut next: Vec<TypeId> = from.into_iter().collect();
         let mut seen: HashSet<TypeId> = next.iter().copied().collect();
         while let Some(id) = next.pop() {
@@ -369,8 +434,11 @@ impl Types {
                     next.push(id);
                 }
             };
-            match &self.get(id).body {
-                Body::Broken(fault) => return Some(fault),
+            let body = &self.get(id).body;
+            if let Some(found) = found(body) {
+                return Some(found);
+            }
+            match body {
                 Body::Array(array) => reach(array.item.ty),
                 Body::Complex(complex) => {
                     if let Content::Elements { particle, .. } = &complex.content {
@@ -379,7 +447,7 @@ impl Types {
                         }
                     }
                 }
-                Body::Anything | Body::Simple(_) => {}
+                Body::Anything | Body::Simple(_) | Body::Broken(_) => {}
             }
         }
         None

@@ -6,7 +6,7 @@ use tollbridge_xml::Element as Node;
 
 use super::compile::Compiler;
 use super::written::{documentation, path, qname, xsd_children};
-use super::{Element, Fault, Particle, Term, TypeId, UNBOUNDED, Variant, Wildcard};
+use super::{Element, Fault, Particle, Term, TypeId, UNBOUNDED, Variant};
 use crate::name::QName;
 use crate::xsd::{Component, Kind, XSD};
 
@@ -28,7 +28,7 @@ impl<'d> Compiler<'d> {
         let Some((least, most)) = self.occurs(node) else { return Ok(None) };
         let term = match node.name.as_str() {
             "element" => Term::Element(self.element(at)?),
-            "any" => Term::Any(wildcard(at)),
+            "any" => Term::Any(self.wildcard(at, Kind::Element)),
             "sequence" => Term::Sequence(self.parts_of(at, depth)?),
             "choice" => Term::Choice(self.parts_of(at, depth)?),
             "all" => Term::All(self.parts_of(at, depth)?),
@@ -140,6 +140,13 @@ impl<'d> Compiler<'d> {
     fn declaration(&mut self, name: QName, at: Component<'d>) -> Result<Element, Fault> {
         let node = at.element;
         let ty = self.element_type(at)?;
+        if xsd_children(node).any(|child| child.name == "alternative") {
+            self.warn(
+                path(node),
+                "its type depends on conditions (xs:alternative), which are not evaluated: \
+                 the declared one is taken",
+            );
+        }
         let is =
             |name: &str| matches!(node.attribute(None, name).map(str::trim), Some("true" | "1"));
         Ok(Element {
@@ -217,25 +224,4 @@ pub(super) fn labelled(mut variants: Vec<Variant>) -> Vec<Variant> {
         }
     }
     variants
-}
-
-/// What an `any` or an `anyAttribute` allows.
-pub(super) fn wildcard(at: Component<'_>) -> Wildcard {
-    let target: Option<Arc<str>> = at.context.target.map(Arc::from);
-    let listed = |listed: &str| {
-        let each = |name: &str| match name {
-            "##targetNamespace" => target.clone(),
-            "##local" => None,
-            name => Some(name.into()),
-        };
-        listed.split_ascii_whitespace().map(each).collect()
-    };
-    if let Some(refused) = at.element.attribute(None, "notNamespace") {
-        return Wildcard::Not(listed(refused));
-    }
-    match at.element.attribute(None, "namespace").map(str::trim) {
-        None | Some("##any" | "") => Wildcard::Any,
-        Some("##other") => Wildcard::Other(target),
-        Some(allowed) => Wildcard::Of(listed(allowed)),
-    }
 }

@@ -91,17 +91,19 @@ impl<'t> SchemaWriter<'t> {
     /// The schema of one value of an element, or of a list of them where it may repeat.
     pub(crate) fn element(&mut self, element: &Element, repeats: bool) -> Value {
         let mut schema = self.value(element);
-        if self.types.nil(element).is_some()
-            || (element.nillable && self.direction == Direction::Output)
-        {
+        let is_null = self.types.nil(element).is_some()
+            || (element.nillable && self.direction == Direction::Output);
+        let null = is_null.then(|| json!({"type": "null"}));
+        let nils: Vec<Value> = null.into_iter().chain(self.nil_with_attributes(element)).collect();
+        if !nils.is_empty() {
             schema = match schema {
                 Value::Object(mut one) if one.contains_key("anyOf") && one.len() == 1 => {
                     if let Some(Value::Array(branches)) = one.get_mut("anyOf") {
-                        branches.push(json!({"type": "null"}));
+                        branches.extend(nils);
                     }
                     Value::Object(one)
                 }
-                one => json!({"anyOf": [one, {"type": "null"}]}),
+                one => json!({"anyOf": std::iter::once(one).chain(nils).collect::<Vec<_>>()}),
             };
         }
         if let (Some(fixed), Body::Simple(simple)) =
@@ -116,6 +118,19 @@ impl<'t> SchemaWriter<'t> {
             describe(&mut schema, text);
         }
         schema
+    }
+
+    /// A nil element that has attributes: `#nil` beside them. A derived type's are not told.
+    fn nil_with_attributes(&self, element: &Element) -> Option<Value> {
+        let Body::Complex(complex) = &self.types.get(element.ty).body else { return None };
+        if !element.nillable || complex.is_abstract || complex.attributes.is_empty() {
+            return None;
+        }
+        let mut members = Members::default();
+        members.properties.insert("#nil".into(), json!({"const": true}));
+        members.required.push("#nil".into());
+        self.attributes(complex, &mut members);
+        Some(Value::Object(members.into_object()))
     }
 
     fn value(&mut self, element: &Element) -> Value {
@@ -266,6 +281,10 @@ impl<'t> SchemaWriter<'t> {
                 );
             }
         }
+        self.attributes(complex, members);
+    }
+
+    fn attributes(&self, complex: &Complex, members: &mut Members) {
         for attribute in &complex.attributes {
             let mut schema = attribute.simple.schema(self.direction);
             if let Some(fixed) = &attribute.fixed {

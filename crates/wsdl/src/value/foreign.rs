@@ -1,10 +1,10 @@
 //! What no type tells how to write: elements of other schemas, and `xs:anyType`.
 
 use serde_json::Value;
-use tollbridge_xml::{Node, chars};
+use tollbridge_xml::chars;
 
-use super::pointer;
 use super::write::{Attributes, Writer, Written, refused};
+use super::{declared, pointer, xml};
 use crate::name::QName;
 use crate::plan::Wildcard;
 use crate::xsd::XSD;
@@ -15,32 +15,21 @@ impl Writer<'_> {
         let text = value.as_str().ok_or_else(|| refused(at, "an element as XML, in a string"))?;
         let element = tollbridge_xml::parse(text.as_bytes())
             .map_err(|error| refused(at, format!("an element as XML, in a string: {error}")))?;
-        if !wildcard.allows(element.namespace.as_deref()) {
+        if !wildcard.allows_name(element.namespace.as_deref(), &element.name) {
             return Err(refused(at, "an element of a namespace that the schema allows here"));
         }
-        self.tree(&element, at)
-    }
-
-    fn tree(&mut self, element: &tollbridge_xml::Element, at: &str) -> Written {
-        let name = QName::new(element.namespace.as_deref(), &element.name);
-        let mut attributes = Attributes::new();
-        for attribute in &element.attributes {
-            let name = QName::new(attribute.namespace.as_deref(), &attribute.name);
-            attributes.push((self.names.qualified(&name), attribute.value.clone()));
+        if let Some(expected) = declared::broken(self.types, wildcard, &element) {
+            return Err(refused(at, expected));
         }
-        let tag = self.open(&name, &attributes);
-        for child in &element.children {
-            match child {
-                Node::Text(text) => self.text(text, at)?,
-                Node::Element(child) => self.tree(child, at)?,
-            }
-        }
-        self.xml.end(&tag);
-        Ok(())
+        self.names.ids.is_open = true;
+        // It keeps its own prefixes where its values use them, which the message's would hide.
+        xml::put(&mut self.xml, &element, None)
+            .map_err(|_| refused(at, "text without control characters: XML has none"))
     }
 
     /// A value of `xs:anyType`: text, or elements by their names.
     pub(crate) fn anything(&mut self, name: &QName, value: &Value, at: &str) -> Written {
+        self.names.ids.is_open = true;
         let mut attributes = Attributes::new();
         let object = match value {
             Value::Null => {
@@ -65,6 +54,9 @@ impl Writer<'_> {
                 return Ok(());
             }
         };
+        if object.get("#nil") == Some(&Value::Bool(true)) {
+            attributes.push(("xsi:nil".to_owned(), "true".to_owned()));
+        }
         for (key, value) in object {
             let Some(spelled) = key.strip_prefix('@') else { continue };
             let here = pointer(at, key);
@@ -80,7 +72,8 @@ impl Writer<'_> {
             }
         }
         let tag = self.open(name, &attributes);
-        for (key, value) in object.iter().filter(|(key, _)| !key.starts_with('@')) {
+        let children = |(key, _): &(&String, &Value)| !key.starts_with('@') && *key != "#nil";
+        for (key, value) in object.iter().filter(children) {
             let here = pointer(at, key);
             if key == "#text" {
                 let text = value.as_str().ok_or_else(|| refused(&here, "text"))?;

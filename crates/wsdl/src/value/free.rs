@@ -10,7 +10,9 @@ use crate::xsd::XSI;
 /// again, and mixed content keeps its order.
 pub(crate) fn free(element: &Element) -> Value {
     if is_nil(element) {
-        return Value::Null;
+        let mut said = attributes(element);
+        said.shift_remove("@type");
+        return nil(said);
     }
     let simple = element.elements().next().is_none();
     let text = element.text();
@@ -42,6 +44,16 @@ pub(crate) fn free(element: &Element) -> Value {
             }
         }
     }
+    Value::Object(object)
+}
+
+/// What a nil element is: `null`, or an object of what its attributes say.
+pub(super) fn nil(said: Map<String, Value>) -> Value {
+    if said.is_empty() {
+        return Value::Null;
+    }
+    let mut object = Map::from_iter([("#nil".to_owned(), Value::Bool(true))]);
+    object.extend(said);
     Value::Object(object)
 }
 

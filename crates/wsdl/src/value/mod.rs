@@ -5,8 +5,13 @@
 //! and noted as drift. Numbers go through text alone, never through floating point. It knows
 //! nothing of envelopes.
 
+mod attributes;
+mod content;
+mod declared;
 mod foreign;
 mod free;
+mod identity;
+mod names;
 mod ordered;
 mod read;
 mod write;
@@ -14,8 +19,10 @@ mod xml;
 
 pub(crate) use foreign::clark;
 pub(crate) use free::free;
+pub(crate) use identity::EXPECTED as EXPECTED_ID;
+pub(crate) use names::Names;
 pub(crate) use read::Reading;
-pub(crate) use write::{Names, Writer};
+pub(crate) use write::{Apart, Writer};
 
 use tollbridge_xml::{Element, chars};
 

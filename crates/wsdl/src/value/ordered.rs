@@ -4,8 +4,9 @@
 use serde_json::Value;
 use tollbridge_operation::EncodeError;
 
+use super::content::keys;
 use super::pointer;
-use super::write::{MAX_NAMED, Writer, Written, keys, refused};
+use super::write::{MAX_NAMED, Writer, Written, refused};
 use crate::plan::{Particle, Term};
 
 impl Writer<'_> {

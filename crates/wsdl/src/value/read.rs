@@ -7,11 +7,16 @@ use serde_json::{Map, Value};
 use tollbridge_operation::Drift;
 use tollbridge_xml::{Attribute, Element as Node, Node as Child, chars};
 
-use super::{free, is_nil, local, meaningful, xml};
+use super::free::nil;
+use super::identity::{self, Identities};
+use super::{declared, free, is_nil, local, meaningful, xml};
 use crate::name::QName;
-use crate::plan::{Array, Body, Complex, Content, Element, Leaf, TypeId, Types, Variant, Wildcard};
+use crate::plan::{
+    Array, Body, Complex, Content, Element, Leaf, TypeId, Types, UNBOUNDED, Variant, Wildcard,
+};
+use crate::xop::{Attachments, Unread};
 use crate::xsd::XSI;
-use crate::xsd::builtin::{Builtin, builtin};
+use crate::xsd::builtin::{Atomic, Builtin, builtin};
 use crate::xsd::simple::{Simple, Variety};
 
 /// Places of drift that are told. An answer that is all wrong needs no longer list.
@@ -24,17 +29,58 @@ pub(crate) struct Reading<'t> {
     encoded: bool,
     path: Vec<String>,
     drift: Vec<Drift>,
+    ids: Identities,
+    /// What came was copied to where it was referred to, its IDs among it.
+    is_copied: bool,
+    /// What is noted is asked for, and no value.
+    judges: bool,
+    /// What came beside the envelope.
+    pub(crate) attachments: Attachments<'t>,
 }
 
 impl<'t> Reading<'t> {
     pub(crate) fn new(types: &'t Types) -> Self {
-        Self { types, encoded: false, path: Vec::new(), drift: Vec::new() }
+        Self {
+            types,
+            encoded: false,
+            path: Vec::new(),
+            drift: Vec::new(),
+            ids: Identities::default(),
+            is_copied: false,
+            judges: false,
+            attachments: Attachments::default(),
+        }
+    }
+
+    /// A reading for what it notes alone.
+    pub(super) fn judging(types: &'t Types) -> Self {
+        Self { judges: true, ..Self::new(types) }
+    }
+
+    /// The answer has copies in it.
+    pub(crate) fn copied(mut self, is_copied: bool) -> Self {
+        self.is_copied = is_copied;
+        self
     }
 
     /// The answer is in SOAP's encoding, or it is not.
     pub(crate) fn encoded(mut self, encoded: bool) -> Self {
         self.encoded = encoded;
         self
+    }
+
+    /// Notes each reference that names nothing in the message, which is read to its end.
+    pub(crate) fn settle(&mut self) {
+        let dangling: Vec<Drift> = self
+            .ids
+            .dangling()
+            .take(MAX_DRIFT.saturating_sub(self.drift.len()))
+            .map(|reference| Drift {
+                pointer: reference.at.clone(),
+                message: format!("expected {}", identity::EXPECTED),
+            })
+            .collect();
+        self.drift.extend(dangling);
     }
 
     /// What was noted.
@@ -45,7 +91,7 @@ impl<'t> Reading<'t> {
     /// Notes something about the place where we are.
     pub(crate) fn note(&mut self, message: impl Into<String>) {
         if self.drift.len() < MAX_DRIFT {
-            let pointer = self.path.iter().fold(String::new(), |base, s| super::pointer(&base, s));
+            let pointer = pointer(&self.path);
             self.drift.push(Drift { pointer, message: message.into() });
         }
     }
@@ -70,13 +116,60 @@ impl<'t> Reading<'t> {
             if !element.nillable {
                 self.note("expected a value, and nil came");
             }
-            return Value::Null;
+            return self.nil(node, element);
         }
         if let Some(variant) = element.substitute(node) {
             let value = self.typed(node, variant.ty, None);
             return tagged(variant, value);
         }
-        self.typed(node, element.ty, element.default.as_deref())
+        let default = element.fixed.as_deref().or(element.default.as_deref());
+        let value = self.typed(node, element.ty, default);
+        if let Some(fixed) = element.fixed.as_deref()
+            && let Some(simple) = self.types.simple_of(element.ty)
+        {
+            let text = node.text();
+            if !text.is_empty() && !simple.is_same(&text, fixed) {
+                self.note(format!("expected {fixed}, which is fixed"));
+            }
+        }
+        value
+    }
+
+    /// `null`; with what its attributes say beside what its type fixes, an object.
+    fn nil(&mut self, node: &Node, element: &Element) -> Value {
+        let types = self.types;
+        let complex = match &types.get(element.ty).body {
+            Body::Complex(complex) => complex,
+            Body::Anything => return free(node),
+            _ => return Value::Null,
+        };
+        let (complex, variant) = match variant(node, complex) {
+            None => (complex, None),
+            Some(variant) => match &types.get(variant.ty).body {
+                Body::Complex(derived) => (derived, Some(variant)),
+                _ => return Value::Null,
+            },
+        };
+        let is_fixed = |attribute: &Attribute| {
+            let namespace = attribute.namespace.as_deref();
+            namespace.is_some_and(super::is_protocol)
+                || complex.attributes.iter().any(|known| {
+                    known.names(&attribute.name, namespace)
+                        && known
+                            .fixed
+                            .as_ref()
+                            .is_some_and(|fixed| known.simple.is_same(&attribute.value, fixed))
+                })
+        };
+        if node.attributes.iter().all(is_fixed) {
+            return Value::Null;
+        }
+        let mut said = Map::new();
+        if let Some(variant) = variant {
+            said.insert("@type".into(), variant.label.clone().into());
+        }
+        self.attributes(node, complex, &mut said);
+        nil(said)
     }
 
     fn typed(&mut self, node: &Node, id: TypeId, default: Option<&str>) -> Value {
@@ -97,6 +190,7 @@ impl<'t> Reading<'t> {
     }
 
     fn anything(&mut self, node: &Node) -> Value {
+        self.ids.is_open = true;
         let named = node.attribute(Some(XSI), "type").map(|spelled| resolve(node, spelled));
         let simple = match named.as_ref().and_then(builtin) {
             Some(Builtin::Atomic(atomic)) => Simple::plain(Variety::Atomic(atomic)),
@@ -118,10 +212,36 @@ impl<'t> Reading<'t> {
 
     fn text(&mut self, text: &str, node: &Node, simple: &Simple, default: Option<&str>) -> Value {
         let text = if text.is_empty() { default.unwrap_or(text) } else { text };
-        simple.read(text, &node.scope).unwrap_or_else(|expected| {
+        if matches!(simple.variety, Variety::Atomic(Atomic::Attached)) && !self.judges {
+            return self.attached(text);
+        }
+        let value = simple.read(text, &node.scope).unwrap_or_else(|expected| {
             self.note(format!("expected {expected}"));
             Value::String(text.to_owned())
-        })
+        });
+        if !self.encoded && !self.is_copied {
+            let path = &self.path;
+            if let Err(expected) = self.ids.note(simple, text, || pointer(path)) {
+                self.note(format!("expected {expected}"));
+            }
+        }
+        value
+    }
+
+    /// The bytes of the part that a `swaRef` names; the reference, where it did not come.
+    fn attached(&mut self, href: &str) -> Value {
+        let href = href.trim_matches(chars::is_space);
+        match self.attachments.referred(href) {
+            Ok(encoded) => encoded.into(),
+            Err(Unread::NotThere) => {
+                self.note("expected a reference to a part that came");
+                href.into()
+            }
+            Err(Unread::TooOften) => {
+                self.note("parts are referred to more often than is read");
+                href.into()
+            }
+        }
     }
 
     fn array(&mut self, node: &Node, array: &Array) -> Value {
@@ -160,12 +280,15 @@ impl<'t> Reading<'t> {
             if namespace.is_some_and(super::is_protocol) {
                 continue;
             }
-            let known = complex.attributes.iter().find(|attribute| {
-                *attribute.name.local == **name && attribute.name.namespace.as_deref() == namespace
-            });
+            let known = complex.attributes.iter().find(|one| one.names(name, namespace));
             match known {
                 Some(attribute) => {
                     let value = self.within(&attribute.key, |reading| {
+                        if let Some(fixed) = &attribute.fixed
+                            && !attribute.simple.is_same(value, fixed)
+                        {
+                            reading.note(format!("expected {fixed}, which is fixed"));
+                        }
                         reading.text(value, node, &attribute.simple, None)
                     });
                     object.insert(attribute.key.clone(), value);
@@ -175,9 +298,19 @@ impl<'t> Reading<'t> {
                         Some(uri) => format!("@{{{uri}}}{name}"),
                         None => format!("@{name}"),
                     };
-                    if !complex.any_attribute.as_ref().is_some_and(|any| any.allows(namespace)) {
-                        self.note_at(&key, "nothing is known of this attribute");
+                    let any = complex.any_attribute.as_ref();
+                    match any.filter(|any| any.allows_name(namespace, name)) {
+                        None => self.note_at(&key, "nothing is known of this attribute"),
+                        Some(any) if !any.skips => {
+                            if let Some(simple) = self.types.declared_attribute(namespace, name)
+                                && let Err(expected) = simple.read(value, &node.scope)
+                            {
+                                self.note_at(&key, format!("expected {expected}"));
+                            }
+                        }
+                        Some(_) => {}
                     }
+                    self.ids.is_open = true;
                     object.insert(key, Value::String(value.clone()));
                 }
             }
@@ -250,7 +383,7 @@ impl<'t> Reading<'t> {
                     if !(exact || self.encoded && child.namespace.is_none()) {
                         self.note_at(&child.name, "it came in another namespace than expected");
                     }
-                    if index < last && !leaf.ordered {
+                    if index < last && !leaf.ordered && !leaf.anywhere {
                         self.note_at(&child.name, "it came in another place than expected");
                     }
                     last = index;
@@ -268,12 +401,16 @@ impl<'t> Reading<'t> {
                     }
                 }
                 None => match allowed(wildcards, child) {
-                    Some(true) => {
-                        let xml = Value::String(xml::text(child));
+                    Some((wildcard, true)) => {
+                        let place = content.len().to_string();
+                        let xml = self.within("#content", |reading| {
+                            reading.within(&place, |reading| reading.foreign(wildcard, child))
+                        });
                         content.push(Value::Object(Map::from_iter([("#any".to_owned(), xml)])));
                     }
-                    Some(false) => {
-                        put(object, "#any".to_owned(), Value::String(xml::text(child)), true);
+                    Some((wildcard, false)) => {
+                        let xml = self.within("#any", |reading| reading.foreign(wildcard, child));
+                        put(object, "#any".to_owned(), xml, true);
                     }
                     None => self.stranger(child, object),
                 },
@@ -282,19 +419,42 @@ impl<'t> Reading<'t> {
         if !content.is_empty() {
             object.insert("#content".into(), Value::Array(content));
         }
-        for leaf in leaves.iter().filter(|leaf| leaf.required) {
-            if !object.contains_key(leaf.element.key()) {
-                self.note_at(leaf.element.key(), "expected, and absent");
+        for leaf in leaves.iter().filter(|leaf| !leaf.ordered) {
+            let key = leaf.element.key();
+            match object.get(key) {
+                None if leaf.required => self.note_at(key, "expected, and absent"),
+                Some(Value::Array(items)) if leaf.repeats() => {
+                    let count = u32::try_from(items.len()).unwrap_or(UNBOUNDED);
+                    let (least, most) = leaf.times;
+                    if count < least {
+                        self.note_at(key, format!("expected a list of at least {least}"));
+                    } else if count > most {
+                        self.note_at(key, format!("expected a list of at most {most}"));
+                    }
+                }
+                _ => {}
             }
         }
+    }
+
+    /// An element that stands for a wildcard.
+    fn foreign(&mut self, wildcard: &Wildcard, child: &Node) -> Value {
+        self.ids.is_open = true;
+        if let Some(expected) = declared::broken(self.types, wildcard, child) {
+            self.note(format!("expected {expected}"));
+        }
+        if self.judges {
+            return Value::Null;
+        }
+        Value::String(xml::text(child))
     }
 
     fn member(&mut self, child: &Node, leaf: &Leaf, object: &mut Map<String, Value>) {
         let key = leaf.element.key().to_owned();
         let index = match object.get(&key) {
-            Some(Value::Array(items)) if leaf.repeats => Some(items.len()),
+            Some(Value::Array(items)) if leaf.repeats() => Some(items.len()),
             Some(_) => Some(1),
-            None if leaf.repeats => Some(0),
+            None if leaf.repeats() => Some(0),
             None => None,
         };
         self.path.push(key.clone());
@@ -302,25 +462,31 @@ impl<'t> Reading<'t> {
         if let Some(index) = index {
             self.path.push(index.to_string());
         }
-        if index.is_some() && !leaf.repeats {
+        if index.is_some() && !leaf.repeats() {
             self.note("expected one, and several came");
         }
         let value = self.element(child, &leaf.element);
         self.path.truncate(depth - 1);
-        put(object, key, value, leaf.repeats);
+        put(object, key, value, leaf.repeats());
     }
 
     /// An element that the type does not know.
     fn stranger(&mut self, child: &Node, object: &mut Map<String, Value>) {
         self.note_at(&child.name, "nothing is known of this element");
+        self.ids.is_open = true;
         put(object, child.name.clone(), free(child), false);
     }
 }
 
-/// Whether a wildcard takes a child, and if so, whether it stands in `#content`.
-fn allowed(wildcards: &[(Wildcard, bool)], child: &Node) -> Option<bool> {
+/// The wildcard that takes a child, and whether it stands in `#content`.
+fn allowed<'w>(wildcards: &'w [(Wildcard, bool)], child: &Node) -> Option<(&'w Wildcard, bool)> {
     let namespace = child.namespace.as_deref();
-    wildcards.iter().find(|(wildcard, _)| wildcard.allows(namespace)).map(|(_, ordered)| *ordered)
+    let takes = |(wildcard, _): &&(Wildcard, bool)| wildcard.allows_name(namespace, &child.name);
+    wildcards.iter().find(takes).map(|(wildcard, ordered)| (wildcard, *ordered))
+}
+
+fn pointer(path: &[String]) -> String {
+    path.iter().fold(String::new(), |base, step| super::pointer(&base, step))
 }
 
 /// The leaf of a child, looked for from where the last one was, and whether its name is the

@@ -1,6 +1,6 @@
 //! An element as a text of XML that stands for itself: what a wildcard's elements are in JSON.
 
-use tollbridge_xml::{Attribute, Element, Node, XML_NAMESPACE, XmlWriter};
+use tollbridge_xml::{Attribute, Element, Node, XML_NAMESPACE, XmlWriter, chars};
 
 /// The element with all that it needs declared. Its own prefixes are not kept, but for those
 /// that its values use.
@@ -11,7 +11,8 @@ pub(crate) fn text(element: &Element) -> String {
     String::from_utf8(out.finish()).unwrap_or_default()
 }
 
-fn put(
+/// Writes the element where the default namespace is `surrounding`.
+pub(super) fn put(
     out: &mut XmlWriter,
     element: &Element,
     surrounding: Option<&str>,
@@ -26,11 +27,8 @@ fn put(
         Node::Element(_) => None,
     });
     for value in element.attributes.iter().map(|a| a.value.as_str()).chain(texts) {
-        let prefix = value.trim().split_once(':').map(|(prefix, _)| prefix);
-        if let Some(prefix) = prefix.filter(|prefix| tollbridge_xml::chars::is_nc_name(prefix))
-            && prefix != "xml"
-            && let Some(namespace) = element.scope.namespace(prefix)
-        {
+        for prefix in prefixes(value) {
+            let Some(namespace) = element.scope.namespace(prefix) else { continue };
             let name = format!("xmlns:{prefix}");
             if attributes.iter().all(|(known, _)| *known != name) {
                 attributes.push((name, namespace));
@@ -69,4 +67,24 @@ fn put(
     }
     out.end(&element.name);
     Ok(())
+}
+
+/// What may be a prefix in a value: that of a qualified name, of one of a list, or of one in an
+/// expression.
+fn prefixes(value: &str) -> impl Iterator<Item = &str> {
+    value.match_indices(':').filter_map(|(at, _)| {
+        let before = &value[..at];
+        let from = before
+            .char_indices()
+            .rev()
+            .take_while(|(_, c)| chars::is_nm_token(c.encode_utf8(&mut [0; 4])) && *c != ':')
+            .last()
+            .map(|(from, _)| from)?;
+        let prefix = before[from..].trim_start_matches(|c: char| !is_nc_start(c));
+        (!prefix.is_empty() && prefix != "xml").then_some(prefix)
+    })
+}
+
+fn is_nc_start(c: char) -> bool {
+    chars::is_nc_name(c.encode_utf8(&mut [0; 4]))
 }

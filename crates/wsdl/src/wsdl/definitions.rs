@@ -6,6 +6,7 @@ use http::Method;
 use tollbridge_xml::Element as Node;
 use url::Url;
 
+use super::policy::Root;
 use crate::documents::{Documents, WSDL};
 use crate::message::SoapVersion;
 use crate::name::QName;
@@ -36,7 +37,7 @@ pub(super) struct Definitions<'d> {
     bindings: HashMap<QName, (&'d Node, Option<&'d str>)>,
     ports: Vec<Port<'d>>,
     title: Option<String>,
-    roots: Vec<&'d Node>,
+    roots: Vec<Root<'d>>,
 }
 
 /// A port of a service.
@@ -44,6 +45,7 @@ pub(super) struct Definitions<'d> {
 pub(super) struct Port<'d> {
     pub(super) service: &'d str,
     pub(super) name: &'d str,
+    service_node: &'d Node,
     node: &'d Node,
     base: Option<&'d Url>,
     target: Option<&'d str>,
@@ -79,6 +81,11 @@ impl<'d> Port<'d> {
     pub(super) fn node(&self) -> &'d Node {
         self.node
     }
+
+    /// The service that it is of.
+    pub(super) fn service_node(&self) -> &'d Node {
+        self.service_node
+    }
 }
 
 impl<'d> Binding<'d> {
@@ -98,12 +105,12 @@ impl<'d> Definitions<'d> {
             title: None,
             roots: Vec::new(),
         };
-        for (_, document) in documents.iter() {
+        for (index, document) in documents.iter() {
             let root = &document.root;
             if root.namespace.as_deref() != Some(WSDL) || root.name != "definitions" {
                 continue;
             }
-            found.roots.push(root);
+            found.roots.push((index, root));
             let target = root.attribute(None, "targetNamespace");
             for child in root.elements().filter(|child| child.namespace.as_deref() == Some(WSDL)) {
                 let Some(name) = child.attribute(None, "name") else { continue };
@@ -124,6 +131,7 @@ impl<'d> Definitions<'d> {
                             found.ports.push(Port {
                                 service: name.trim(),
                                 name: port.attribute(None, "name").unwrap_or("port").trim(),
+                                service_node: child,
                                 node: port,
                                 base: document.url.as_ref(),
                                 target,
@@ -147,7 +155,7 @@ impl<'d> Definitions<'d> {
     }
 
     /// The definitions of all documents.
-    pub(super) fn roots(&self) -> &[&'d Node] {
+    pub(super) fn roots(&self) -> &[Root<'d>] {
         &self.roots
     }
 

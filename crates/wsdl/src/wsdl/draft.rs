@@ -7,7 +7,7 @@ use tollbridge_operation::{
     Binding, Effect, EffectSource, Endpoint, Operation, OperationId, OperationKey,
 };
 
-use super::operation::first_sentence;
+use super::bound::first_sentence;
 use super::{ReadOptions, effect, http, operation, schema};
 use crate::binding::SoapBinding;
 use crate::message::{Addressing, OperationPlan, Wanted};

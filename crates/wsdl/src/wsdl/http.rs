@@ -5,10 +5,10 @@ use std::sync::Arc;
 use http::Method;
 use tollbridge_xml::Element as Node;
 
+use super::bound::{Bound, documentation, input_name};
 use super::definitions::{Binding, Definitions, HTTP, MIME, Port, children};
-use super::operation::{abstract_operation, documentation, input_name};
 use super::parts::PartReader;
-use crate::message::{Message, Names, Shape};
+use crate::message::{Message, Names};
 use crate::plain::{Input, Piece, PlainBinding, simple_of};
 use crate::plan::{Compiler, Element, Fault, Types};
 
@@ -43,15 +43,9 @@ pub(super) fn draft<'d>(
     key: String,
     compiler: &mut Compiler<'d>,
 ) -> Result<Draft, Fault> {
-    let name = bound.attribute(None, "name").unwrap_or_default().trim().to_owned();
-    let pointer = format!(
-        "/definitions/binding[{}]/operation[{name}]",
-        binding.node.attribute(None, "name").unwrap_or_default()
-    );
+    let Bound { name, pointer, operation } = Bound::new(binding, bound)?;
     let mut reader =
         PartReader { definitions, target: binding.target, compiler, pointer: &pointer };
-    let operation = abstract_operation(binding, bound)
-        .ok_or_else(|| reader.fault("its port type has no operation of that name"))?;
     let said = children(operation, "input").next();
     let said =
         said.ok_or_else(|| reader.fault("it has no input: notifications are not bridged"))?;
@@ -213,13 +207,13 @@ fn is_sound(path: &[Piece], query: Option<&str>) -> bool {
 impl Draft {
     /// The message that arguments are for.
     pub(super) fn message(&self) -> Message {
-        Message { body: Shape::Bare(self.parts.clone()), encoded: false, names: self.names() }
+        Message::bare(self.parts.clone(), self.names())
     }
 
     /// The message that an answer is read as.
     pub(super) fn answer(&self, types: &Types) -> Option<Message> {
         let part = self.output.clone().filter(|part| types.broken([part.ty]).is_none())?;
-        Some(Message { body: Shape::Bare(vec![part]), encoded: false, names: Names::default() })
+        Some(Message::bare(vec![part], Names::default()))
     }
 
     fn names(&self) -> Names {

@@ -10,6 +10,7 @@
 //! leaves a choice.
 
 mod addressing;
+mod bound;
 mod definitions;
 mod draft;
 mod http;
@@ -30,6 +31,7 @@ use url::Url;
 use self::definitions::{Definitions, Port, Protocol};
 use self::draft::Draft;
 use self::operation::Identity;
+use self::policy::Place;
 use crate::documents::{Documents, Source, WSDL, WSDL_2};
 use crate::plan::{Compiler, Fault};
 use crate::xsd::{self, Schemas};
@@ -107,7 +109,7 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
     }
     for draft in &drafts {
         if let Draft::Soap(draft) = draft {
-            demanded(draft, &mut warnings);
+            demanded(&documents, draft, &mut warnings);
         }
     }
     let (types, told) = compiler.finish();
@@ -140,23 +142,26 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
 
 /// Tells what the policies of an operation demand and we cannot do. A policy of a binding is
 /// told once.
-fn demanded(draft: &operation::Draft, warnings: &mut Vec<Warning>) {
+fn demanded(documents: &Documents, draft: &operation::Draft, warnings: &mut Vec<Warning>) {
     let binding = draft.pointer.split("/operation[").next().unwrap_or_default();
-    let mut tell = |what: &str, line: u32, then: &str| {
-        let message = format!("its policy (line {line}) demands {what}{then}");
+    let mut tell = |what: &str, place: Place, then: &str| {
+        let line = place.line;
+        let file =
+            documents.file(place.document).map_or_else(String::new, |file| format!(" of {file}"));
+        let message = format!("its policy (line {line}{file}) demands {what}{then}");
         let known =
             |warning: &Warning| warning.message == message && warning.pointer.starts_with(binding);
         if !warnings.iter().any(known) {
             warnings.push(Warning { pointer: draft.pointer.clone(), message });
         }
     };
-    for (what, line) in &draft.demands.unmet {
-        tell(what, *line, ", which is not done: expect the service to refuse calls");
+    for (what, place) in &draft.demands.unmet {
+        tell(what, *place, ", which is not done: expect the service to refuse calls");
     }
-    if let Some(line) = draft.demands.https
+    if let Some(place) = draft.demands.https
         && draft.servers.first().is_some_and(|server| server.starts_with("http:"))
     {
-        tell("https", line, ", and its address is http: set `base_url` to where it is on https");
+        tell("https", place, ", and its address is http: set `base_url` to where it is on https");
     }
 }
 

@@ -5,16 +5,14 @@ use std::sync::Arc;
 use tollbridge_xml::Element as Node;
 
 use super::addressing;
+use super::bound::{Bound, documentation, first_sentence, input_name};
 use super::definitions::{Binding, Definitions, MIME, Port, Soap, children};
 use super::parts::PartReader;
 use super::policy::{self, Demands};
-use crate::message::{Message, Names, Shape, SoapVersion, wrapped};
+use crate::message::{Attached, Message, Names, Shape, SoapVersion, wrapped};
 use crate::name::QName;
-use crate::plan::{Compiler, Content, Element, Fault, Types, all_text};
+use crate::plan::{Compiler, Content, Element, Fault, Types};
 use crate::xsd::SOAP_ENC;
-
-/// Characters of an operation's documentation.
-const MAX_DOCUMENTATION: usize = 2000;
 
 /// An operation in the making.
 pub(super) struct Draft {
@@ -50,8 +48,15 @@ pub(super) struct Draft {
 /// An operation of a service, whichever its port: service, port type, name and input's name.
 pub(super) type Identity = (String, *const Node, String, Option<String>);
 
-/// A message's body before it is known whether it is wrapped.
-pub(super) enum Parts {
+/// A message before it is known whether its body is wrapped.
+pub(super) struct Parts {
+    pub(super) body: Body,
+    /// What travels beside the envelope.
+    pub(super) attached: Vec<Attached>,
+}
+
+/// A message's body.
+pub(super) enum Body {
     Document { elements: Vec<Arc<Element>> },
     Rpc { wrapper: QName, elements: Vec<Arc<Element>>, encoded: bool },
 }
@@ -66,14 +71,8 @@ pub(super) fn draft<'d>(
     key: String,
     compiler: &mut Compiler<'d>,
 ) -> Result<Draft, Fault> {
-    let name = bound.attribute(None, "name").unwrap_or_default().trim().to_owned();
-    let pointer = format!(
-        "/definitions/binding[{}]/operation[{name}]",
-        binding.node.attribute(None, "name").unwrap_or_default()
-    );
+    let Bound { name, pointer, operation: abstract_operation } = Bound::new(binding, bound)?;
     let fault = |reason: String| Fault::new(pointer.clone(), reason);
-    let abstract_operation = abstract_operation(binding, bound)
-        .ok_or_else(|| fault("its port type has no operation of that name".to_owned()))?;
     let said_input = children(abstract_operation, "input").next();
     let said_output = children(abstract_operation, "output").next();
     let Some(said_input) = said_input else {
@@ -99,9 +98,6 @@ pub(super) fn draft<'d>(
     let bound_input = children(bound, "input").next();
     let bound_output = children(bound, "output").next();
     let headers = reader.headers(bound_input)?;
-    if bound_input.is_some_and(|input| !attached(input).is_empty()) {
-        return Err(fault("it is sent with attachments, which are not bridged".to_owned()));
-    }
     let input = reader.body(said_input, bound_input, &name, &headers)?;
     // What is broken of an answer's headers is read as it comes.
     let answer_headers = reader.headers(bound_output).unwrap_or_default();
@@ -126,9 +122,13 @@ pub(super) fn draft<'d>(
             let input = input_name(abstract_operation).unwrap_or_default();
             addressing::default(definitions, binding.port_type, &input)
         });
-    let attached_to: Vec<&Node> = [port.node(), binding.node, bound, binding.port_type]
+    // WS-Policy 1.5 Attachment §4.1: the subjects of a service, an endpoint, an operation and a
+    // message.
+    let attached_to: Vec<&Node> = [port.service_node(), port.node(), binding.node]
         .into_iter()
+        .chain([bound, binding.port_type, abstract_operation, said_input])
         .chain(bound_input)
+        .chain(reader.parts.message(said_input).ok())
         .collect();
     let words = documentation(abstract_operation).or_else(|| documentation(bound));
     let input_name = input_name(abstract_operation);
@@ -162,48 +162,35 @@ pub(super) fn draft<'d>(
     })
 }
 
-/// The port type's operation: by its name, and where it is overloaded by its input's, else
-/// by its place among those of its name.
-pub(super) fn abstract_operation<'d>(binding: &Binding<'d>, bound: &Node) -> Option<&'d Node> {
-    let name = bound.attribute(None, "name").unwrap_or_default().trim();
-    let named = |node: &&Node| node.attribute(None, "name").map(str::trim) == Some(name);
-    let all: Vec<&Node> = children(binding.port_type, "operation").filter(named).collect();
-    if all.len() < 2 {
-        return all.first().copied();
-    }
-    let wanted = children(bound, "input").next().and_then(|input| input.attribute(None, "name"));
-    let by_input = || {
-        let wanted = wanted?.trim();
-        all.iter().find(|node| input_name(node).as_deref() == Some(wanted))
-    };
-    let by_place = || {
-        let place = binding.operations().filter(named).position(|one| std::ptr::eq(one, bound))?;
-        all.get(place)
-    };
-    by_input().or_else(by_place).or(all.first()).copied()
-}
-
-/// The name of an operation's input, which has a default (WSDL 1.1 §2.4.5).
-pub(super) fn input_name(operation: &Node) -> Option<String> {
-    let input = children(operation, "input").next()?;
-    if let Some(name) = input.attribute(None, "name") {
-        return Some(name.trim().to_owned());
-    }
-    let name = operation.attribute(None, "name")?.trim();
-    let answers = children(operation, "output").next().is_some();
-    Some(if answers { format!("{name}Request") } else { name.to_owned() })
-}
-
-/// The parts that travel beside the envelope (WSDL 1.1 §5.3).
-fn attached(bound: &Node) -> Vec<&str> {
-    bound
+/// The parts of a message that travel beside the envelope (WSDL 1.1 §5.3). One that is said
+/// several times may be of any of those media types (§5.5).
+fn attached(bound: &Node, message: &Node) -> Vec<Attached> {
+    let mut found: Vec<Attached> = Vec::new();
+    let contents = bound
         .elements()
         .filter(|child| child.name == "multipartRelated")
         .flat_map(Node::elements)
         .flat_map(Node::elements)
-        .filter(|child| child.name == "content" && child.namespace.as_deref() == Some(MIME))
-        .filter_map(|child| child.attribute(None, "part").map(str::trim))
-        .collect()
+        .filter(|child| child.name == "content" && child.namespace.as_deref() == Some(MIME));
+    for content in contents {
+        let Some(name) = content.attribute(None, "part").map(str::trim) else { continue };
+        let media_type = content.attribute(None, "type").unwrap_or_default().trim();
+        let media_type = (!media_type.is_empty()).then(|| media_type.to_ascii_lowercase());
+        if let Some(known) = found.iter_mut().find(|known| known.name == name) {
+            known.media_types.extend(media_type);
+            continue;
+        }
+        let Some((_, part)) = PartReader::parts(message).find(|(own, _)| *own == name) else {
+            continue;
+        };
+        let ty = part.attribute(None, "type").unwrap_or_default();
+        found.push(Attached {
+            name: name.to_owned(),
+            media_types: media_type.into_iter().collect(),
+            is_text: ty.rsplit(':').next() == Some("string"),
+        });
+    }
+    found
 }
 
 struct Header {
@@ -246,7 +233,7 @@ impl<'d> MessageReader<'_, 'd> {
     ) -> Result<Parts, Fault> {
         let message = self.parts.message(said)?;
         let body = bound.and_then(|bound| self.extensions(bound, "body").first().copied());
-        let attached = bound.map(attached).unwrap_or_default();
+        let attached = bound.map(|bound| attached(bound, message)).unwrap_or_default();
         let says = |name: &str| body.and_then(|body| body.attribute(None, name)).map(str::trim);
         let encoded = says("use") == Some("encoded");
         let mut wanted: Option<Vec<&str>> =
@@ -269,7 +256,7 @@ impl<'d> MessageReader<'_, 'd> {
                 Some(wanted) => wanted.contains(&name),
                 None => !in_header,
             };
-            if is_wanted && !attached.contains(&name) {
+            if is_wanted && attached.iter().all(|one| one.name != name) {
                 parts.push((name, part));
             }
         }
@@ -286,7 +273,8 @@ impl<'d> MessageReader<'_, 'd> {
             for (name, part) in parts {
                 elements.push(self.parts.part(name, part)?);
             }
-            return Ok(Parts::Rpc { wrapper: QName::new(namespace, wrapper), elements, encoded });
+            let body = Body::Rpc { wrapper: QName::new(namespace, wrapper), elements, encoded };
+            return Ok(Parts { body, attached });
         }
         if encoded {
             return Err(self
@@ -305,7 +293,7 @@ impl<'d> MessageReader<'_, 'd> {
             }
             elements.push(self.parts.part(name, part)?);
         }
-        Ok(Parts::Document { elements })
+        Ok(Parts { body: Body::Document { elements }, attached })
     }
 
     fn headers(&mut self, bound: Option<&'d Node>) -> Result<Vec<Header>, Fault> {
@@ -349,25 +337,29 @@ fn message(
     reserved: &[&str],
     wraps: impl Fn(&Element) -> bool,
 ) -> Message {
-    let (body, encoded) = match parts {
-        Parts::Rpc { wrapper, elements, encoded } => {
+    let (body, encoded) = match &parts.body {
+        Body::Rpc { wrapper, elements, encoded } => {
             (Shape::Rpc { wrapper: wrapper.clone(), parts: elements.clone() }, *encoded)
         }
-        Parts::Document { elements } => match elements.as_slice() {
+        Body::Document { elements } => match elements.as_slice() {
             [one] if wraps(one) && wrapped(types, one).is_some() => {
                 (Shape::Wrapped(Arc::clone(one)), false)
             }
             _ => (Shape::Bare(elements.clone()), false),
         },
     };
-    let keys: Vec<String> = match &body {
+    let mut keys: Vec<String> = match &body {
         Shape::Wrapped(element) => wrapped(types, element).map(members).unwrap_or_default(),
         Shape::Bare(elements) | Shape::Rpc { parts: elements, .. } => {
             elements.iter().map(|element| element.key().to_owned()).collect()
         }
     };
+    keys.extend(parts.attached.iter().map(Attached::key));
     let names = Names::new(keys.iter().map(String::as_str), reserved);
-    Message { body, encoded, names }
+    let attached = parts.attached.clone();
+    let mut message = Message { body, encoded, names, has_ids: false, attached };
+    message.has_ids = types.have_ids(message.roots());
+    message
 }
 
 /// The members of a wrapper, attributes among them.
@@ -388,21 +380,4 @@ fn members(complex: &crate::plan::Complex) -> Vec<String> {
     }
     keys.extend(complex.attributes.iter().map(|attribute| attribute.key.clone()));
     keys
-}
-
-pub(super) fn documentation(node: &Node) -> Option<String> {
-    words(children(node, "documentation").next()?)
-}
-
-/// What an element of documentation says, in one line.
-pub(super) fn words(documentation: &Node) -> Option<String> {
-    let text = all_text(documentation);
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text: String = text.chars().filter(|c| !c.is_control()).take(MAX_DOCUMENTATION).collect();
-    (!text.is_empty()).then_some(text)
-}
-
-pub(super) fn first_sentence(text: &str) -> String {
-    let end = text.find(". ").map_or(text.len(), |at| at + 1);
-    text[..end].chars().take(200).collect()
 }

@@ -2,8 +2,9 @@
 //!
 //! WS-Policy 1.2 and 1.5 attach policies to ports, bindings, operations and messages, in place
 //! or by reference; WS-SecurityPolicy 1.1 to 1.3, WS-Addressing Metadata and the MTOM assertion
-//! say in them what is wanted. Of alternatives the one is taken of which we can do the most. What
-//! we cannot do is told with its place, and refuses nothing: the service has the last word.
+//! say in them what is wanted. Of alternatives the one is taken of which we can do the most, and all
+//! where they differ in the credentials alone. What we cannot do is told with its place, and refuses
+//! nothing: the service has the last word.
 
 use std::collections::HashSet;
 
@@ -18,85 +19,172 @@ const MAX_DEPTH: usize = 32;
 /// Elements that are read of the policies of one operation, references followed.
 const MAX_READ: usize = 10_000;
 
+/// Combinations of credentials that are kept of one operation.
+const MAX_COMBINATIONS: usize = 16;
+
+/// A place in the documents that says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The document's place among all.
+    pub(super) document: usize,
+    pub(super) line: u32,
+}
+
+/// A root of definitions, and its document's place among all.
+pub(super) type Root<'d> = (usize, &'d Node);
+
+/// Credentials that are given together.
+#[allow(clippy::struct_excessive_bools, reason = "each is a credential that stands for itself")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Credentials {
+    /// A `UsernameToken`.
+    token: bool,
+    /// HTTP basic authentication.
+    basic: bool,
+    /// HTTP digest authentication.
+    http_digest: bool,
+    /// A client certificate in the handshake of TLS.
+    certificate: bool,
+}
+
 /// What an operation's policies demand.
-#[allow(clippy::struct_excessive_bools, reason = "each is a demand that stands for itself")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Demands {
-    /// A `UsernameToken`.
-    pub(super) token: bool,
-    /// Its password as a digest.
+    /// Of these one is wanted; none, where there are none.
+    credentials: Vec<Credentials>,
+    /// The password of a `UsernameToken` as a digest.
     pub(super) digest: bool,
     /// A `Timestamp`.
     pub(super) timestamp: bool,
-    /// HTTP basic authentication.
-    pub(super) basic: bool,
-    /// HTTP digest authentication.
-    pub(super) http_digest: bool,
-    /// A client certificate in the handshake of TLS.
-    pub(super) certificate: bool,
-    /// An encrypted connection, with the line that says so.
-    pub(super) https: Option<u32>,
+    /// An encrypted connection, with the place that says so.
+    pub(super) https: Option<Place>,
     /// WS-Addressing.
     pub(super) addressing: Option<AddressingVersion>,
     /// Bytes beside the envelope.
     pub(super) mtom: bool,
     /// Signed or encrypted parts, which an encrypted connection is as good as.
-    protection: Option<u32>,
-    /// What we cannot do: what, and the line that says so.
-    pub(super) unmet: Vec<(String, u32)>,
+    protection: Option<Place>,
+    /// What we cannot do: what, and the place that says so.
+    pub(super) unmet: Vec<(String, Place)>,
+}
+
+impl Credentials {
+    const TOKEN: Self = Self { token: true, ..Self::NONE };
+    const BASIC: Self = Self { basic: true, ..Self::NONE };
+    const DIGEST: Self = Self { http_digest: true, ..Self::NONE };
+    const CERTIFICATE: Self = Self { certificate: true, ..Self::NONE };
+    const NONE: Self = Self { token: false, basic: false, http_digest: false, certificate: false };
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            token: self.token || other.token,
+            basic: self.basic || other.basic,
+            http_digest: self.http_digest || other.http_digest,
+            certificate: self.certificate || other.certificate,
+        }
+    }
+
+    fn count(self) -> usize {
+        [self.token, self.basic, self.http_digest, self.certificate]
+            .into_iter()
+            .filter(|one| *one)
+            .count()
+    }
+
+    fn requirement(self) -> SecurityRequirement {
+        let http = |scheme: &str| SecurityScheme::Http { scheme: scheme.to_owned() };
+        let all = [
+            (self.token, "UsernameToken", SecurityScheme::UsernameToken),
+            (self.basic, "HttpBasicAuthentication", http("basic")),
+            (self.http_digest, "HttpDigestAuthentication", http("digest")),
+            (self.certificate, "ClientCertificate", SecurityScheme::MutualTls),
+        ];
+        let asked = all.into_iter().filter(|(asked, ..)| *asked);
+        let all_of = asked.map(|(_, name, scheme)| SchemeUse {
+            name: name.to_owned(),
+            scheme,
+            scopes: Vec::new(),
+        });
+        SecurityRequirement { all_of: all_of.collect() }
+    }
 }
 
 /// The demands of the policies that are attached to these nodes, in documents with these roots.
-pub(super) fn demands(roots: &[&Node], attached: &[&Node]) -> Demands {
-    let mut reader = Reader { roots, read: 0, open: HashSet::new() };
+pub(super) fn demands(roots: &[Root<'_>], attached: &[&Node]) -> Demands {
+    let mut reader = Reader { roots, document: 0, read: 0, open: HashSet::new() };
     let mut all = Demands::default();
     for node in attached {
-        for child in node.elements() {
-            if matches!(child.name.as_str(), "Policy" | "PolicyReference" | "UsingAddressing") {
-                all.add(reader.of(child, 0));
-            }
-        }
+        let is_policy = |child: &&Node| {
+            matches!(child.name.as_str(), "Policy" | "PolicyReference" | "UsingAddressing")
+        };
+        let policies: Vec<&Node> = node.elements().filter(is_policy).collect();
         let uris = node.attributes.iter().find(|attribute| attribute.name == "PolicyURIs");
+        if policies.is_empty() && uris.is_none() {
+            continue;
+        }
+        reader.document = document_of(roots, node);
+        for policy in policies {
+            all.add(reader.of(policy, 0));
+        }
         for uri in uris.iter().flat_map(|uris| uris.value.split_ascii_whitespace()) {
-            all.add(reader.referred(uri, node.line(), 0));
+            all.add(reader.referred(uri, node, 0));
         }
     }
-    if let Some(line) = all.protection.filter(|_| all.https.is_none() && all.unmet.is_empty()) {
-        all.unmet.push(("signed or encrypted parts of messages".to_owned(), line));
+    if let Some(place) = all.protection.filter(|_| all.https.is_none() && all.unmet.is_empty()) {
+        all.unmet.push(("signed or encrypted parts of messages".to_owned(), place));
     }
     all
 }
 
+/// The document that a node of some definitions stands in.
+fn document_of(roots: &[Root<'_>], node: &Node) -> usize {
+    fn holds(within: &Node, node: &Node, depth: usize) -> bool {
+        std::ptr::eq(within, node)
+            || (depth > 0
+                && within.name != "types"
+                && within.elements().any(|child| holds(child, node, depth - 1)))
+    }
+    match roots {
+        [(only, _)] => *only,
+        // No policy is attached deeper than to the input of a binding's operation.
+        several => several
+            .iter()
+            .find(|(_, root)| holds(root, node, 3))
+            .map_or(0, |(document, _)| *document),
+    }
+}
+
 impl Demands {
-    /// The credentials that are asked for.
+    /// The credentials that are asked for: of the requirements one is to be met.
     pub(super) fn security(&self) -> Vec<SecurityRequirement> {
-        let scheme =
-            |name: &str, scheme| SchemeUse { name: name.to_owned(), scheme, scopes: Vec::new() };
-        let mut all_of = Vec::new();
-        if self.token {
-            all_of.push(scheme("UsernameToken", SecurityScheme::UsernameToken));
+        if self.credentials.contains(&Credentials::NONE) {
+            return Vec::new();
         }
-        if self.basic {
-            let basic = SecurityScheme::Http { scheme: "basic".to_owned() };
-            all_of.push(scheme("HttpBasicAuthentication", basic));
-        }
-        if self.http_digest {
-            let digest = SecurityScheme::Http { scheme: "digest".to_owned() };
-            all_of.push(scheme("HttpDigestAuthentication", digest));
-        }
-        if self.certificate {
-            all_of.push(scheme("ClientCertificate", SecurityScheme::MutualTls));
-        }
-        if all_of.is_empty() { Vec::new() } else { vec![SecurityRequirement { all_of }] }
+        self.credentials.iter().map(|one| one.requirement()).collect()
     }
 
+    fn of(credentials: Credentials) -> Self {
+        Self { credentials: vec![credentials], ..Self::default() }
+    }
+
+    /// Demands beside others: each credential of one goes with each of the other.
     fn add(&mut self, other: Self) {
-        self.token |= other.token;
+        if self.credentials.is_empty() {
+            self.credentials = other.credentials;
+        } else if !other.credentials.is_empty() {
+            let mut all: Vec<Credentials> = Vec::new();
+            for one in &self.credentials {
+                for beside in &other.credentials {
+                    let both = one.and(*beside);
+                    if !all.contains(&both) && all.len() < MAX_COMBINATIONS {
+                        all.push(both);
+                    }
+                }
+            }
+            self.credentials = all;
+        }
         self.digest |= other.digest;
         self.timestamp |= other.timestamp;
-        self.basic |= other.basic;
-        self.http_digest |= other.http_digest;
-        self.certificate |= other.certificate;
         self.mtom |= other.mtom;
         self.https = self.https.or(other.https);
         self.addressing = self.addressing.or(other.addressing);
@@ -110,27 +198,45 @@ impl Demands {
 
     /// What it costs to choose these demands: first what we cannot do, then how much there is.
     fn cost(&self) -> (usize, usize) {
-        let flags = [
-            self.token,
+        let more = [
             self.digest,
             self.timestamp,
-            self.basic,
-            self.http_digest,
-            self.certificate,
             self.mtom,
+            self.https.is_some(),
+            self.addressing.is_some(),
         ];
-        let more = usize::from(self.https.is_some()) + usize::from(self.addressing.is_some());
-        let unmet = self.unmet.len() + usize::from(self.protection.is_some());
-        (unmet, more + flags.iter().filter(|flag| **flag).count())
+        let more = more.into_iter().filter(|one| *one).count();
+        let credentials = self.credentials.iter().map(|one| one.count()).min().unwrap_or(0);
+        (self.unmet.len() + usize::from(self.protection.is_some()), credentials + more)
     }
 
-    fn unmet(what: &str, node: &Node) -> Self {
-        Self { unmet: vec![(what.to_owned(), node.line())], ..Self::default() }
+    /// Takes the credentials of an alternative as well, where it asks for nothing else that is
+    /// different. How a password goes is nobody's concern who gives none.
+    fn or(&mut self, other: &Self) {
+        let same = self.timestamp == other.timestamp
+            && self.mtom == other.mtom
+            && self.addressing == other.addressing
+            && self.https.is_some() == other.https.is_some()
+            && self.protection.is_some() == other.protection.is_some()
+            && self.unmet.is_empty()
+            && other.unmet.is_empty();
+        if !same || self.credentials.is_empty() || other.credentials.is_empty() {
+            return;
+        }
+        let has_token = |credentials: &[Credentials]| credentials.iter().any(|one| one.token);
+        self.digest |= other.digest && !has_token(&self.credentials);
+        for one in &other.credentials {
+            if !self.credentials.contains(one) && self.credentials.len() < MAX_COMBINATIONS {
+                self.credentials.push(*one);
+            }
+        }
     }
 }
 
 struct Reader<'r, 'd> {
-    roots: &'r [&'d Node],
+    roots: &'r [Root<'d>],
+    /// The document that is being read.
+    document: usize,
     /// How much was read.
     read: usize,
     /// References that are being followed.
@@ -144,55 +250,61 @@ impl Reader<'_, '_> {
             return Demands::default();
         }
         let inner = |reader: &mut Self| reader.all(node, depth);
+        let place = Place { document: self.document, line: node.line() };
+        let unmet =
+            |what: &str| Demands { unmet: vec![(what.to_owned(), place)], ..Demands::default() };
         match node.name.as_str() {
             "ExactlyOne" => {
                 let branches: Vec<_> = node.elements().map(|one| self.of(one, depth + 1)).collect();
-                branches.into_iter().min_by_key(Demands::cost).unwrap_or_default()
+                let mut best =
+                    branches.iter().min_by_key(|one| one.cost()).cloned().unwrap_or_default();
+                for other in &branches {
+                    best.or(other);
+                }
+                best
             }
             "PolicyReference" => {
                 let uri = node.attribute(None, "URI").unwrap_or_default().trim().to_owned();
-                self.referred(&uri, node.line(), depth)
+                self.referred(&uri, node, depth)
             }
             "UsernameToken" => {
                 let mut found = inner(self);
-                found.token = true;
+                found.add(Demands::of(Credentials::TOKEN));
                 found
             }
             "HashPassword" => Demands { digest: true, ..Demands::default() },
-            "NoPassword" => Demands::unmet("a UsernameToken without a password", node),
+            "NoPassword" => unmet("a UsernameToken without a password"),
             "IncludeTimestamp" => Demands { timestamp: true, ..Demands::default() },
             "HttpsToken" => {
                 let mut found = inner(self);
-                found.https = Some(node.line());
+                found.https = Some(place);
                 // WS-SecurityPolicy 1.1 has an attribute where the later ones have an element.
                 let wanted = node.attribute(None, "RequireClientCertificate").unwrap_or_default();
-                found.certificate |= matches!(wanted.trim(), "true" | "1");
+                if matches!(wanted.trim(), "true" | "1") {
+                    found.add(Demands::of(Credentials::CERTIFICATE));
+                }
                 found
             }
-            "HttpBasicAuthentication" | "BasicAuthentication" => {
-                Demands { basic: true, ..Demands::default() }
-            }
-            "HttpDigestAuthentication" | "DigestAuthentication" => {
-                Demands { http_digest: true, ..Demands::default() }
-            }
-            "RequireClientCertificate" => Demands { certificate: true, ..Demands::default() },
-            "NtlmAuthentication" => Demands::unmet("NTLM", node),
-            "NegotiateAuthentication" => Demands::unmet("Negotiate (Kerberos or NTLM)", node),
+            "HttpBasicAuthentication" | "BasicAuthentication" => Demands::of(Credentials::BASIC),
+            "HttpDigestAuthentication" | "DigestAuthentication" => Demands::of(Credentials::DIGEST),
+            "RequireClientCertificate" => Demands::of(Credentials::CERTIFICATE),
+            "NtlmAuthentication" => unmet("NTLM"),
+            "NegotiateAuthentication" => unmet("Negotiate (Kerberos or NTLM)"),
             "SymmetricBinding" | "AsymmetricBinding" => {
-                Demands::unmet(&format!("signed or encrypted messages ({})", node.name), node)
+                unmet(&format!("signed or encrypted messages ({})", node.name))
             }
             "SignedParts"
             | "SignedElements"
             | "EncryptedParts"
             | "EncryptedElements"
             | "ContentEncryptedElements" => {
-                Demands { protection: Some(node.line()), ..Demands::default() }
+                Demands { protection: Some(place), ..Demands::default() }
             }
             "EndorsingSupportingTokens"
             | "SignedEndorsingSupportingTokens"
             | "EndorsingEncryptedSupportingTokens"
             | "SignedEndorsingEncryptedSupportingTokens" => {
-                Demands::unmet("a signature by a token of the sender's", node)
+                unmet("a signature by a token of the sender's")
             }
             "X509Token"
             | "SamlToken"
@@ -202,10 +314,7 @@ impl Reader<'_, '_> {
             | "SecureConversationToken"
             | "SecurityContextToken"
             | "KeyValueToken"
-            | "RelToken" => Demands::unmet(
-                &format!("a security token that is not spoken ({})", node.name),
-                node,
-            ),
+            | "RelToken" => unmet(&format!("a security token that is not spoken ({})", node.name)),
             "UsingAddressing" => {
                 let old = node.namespace.as_deref().is_some_and(|uri| uri.contains("/2004/08/"));
                 let version =
@@ -217,15 +326,11 @@ impl Reader<'_, '_> {
                 found.addressing = Some(AddressingVersion::V1_0);
                 found
             }
-            "NonAnonymousResponses" => {
-                Demands::unmet("answers over a connection of the service's own", node)
-            }
+            "NonAnonymousResponses" => unmet("answers over a connection of the service's own"),
             "OptimizedMimeSerialization" => Demands { mtom: true, ..Demands::default() },
-            "RMAssertion" => Demands::unmet("reliable messaging", node),
-            "ATAssertion" | "BAAtomicOutcomeAssertion" => {
-                Demands::unmet("distributed transactions", node)
-            }
-            "BinaryEncoding" => Demands::unmet("a binary encoding of messages", node),
+            "RMAssertion" => unmet("reliable messaging"),
+            "ATAssertion" | "BAAtomicOutcomeAssertion" => unmet("distributed transactions"),
+            "BinaryEncoding" => unmet("a binary encoding of messages"),
             // Operators, bindings to the transport, and wrappers of what is above. What other
             // assertions want is not known to be a demand on the sender.
             _ => inner(self),
@@ -240,26 +345,38 @@ impl Reader<'_, '_> {
         found
     }
 
-    fn referred(&mut self, uri: &str, line: u32, depth: usize) -> Demands {
+    fn referred(&mut self, uri: &str, by: &Node, depth: usize) -> Demands {
         let roots = self.roots;
         let policy = uri.strip_prefix('#').and_then(|id| {
-            roots.iter().flat_map(|root| root.elements()).find(|child| {
+            let all = roots
+                .iter()
+                .flat_map(|(document, root)| root.elements().map(move |child| (*document, child)));
+            let mut named = all.filter(|(_, child)| {
                 child.name == "Policy"
                     && child
                         .attribute(Some(UTILITY), "Id")
                         .or_else(|| child.attribute(None, "Id"))
                         .is_some_and(|own| own == id)
-            })
+            });
+            // A fragment is of the document that it stands in; where that has none of the name,
+            // another can only be meant.
+            let first = named.next()?;
+            let here = |(document, _): &(usize, &Node)| *document == self.document;
+            Some(if here(&first) { first } else { named.find(here).unwrap_or(first) })
         });
-        let Some(policy) = policy else {
+        let place = Place { document: self.document, line: by.line() };
+        let Some((document, policy)) = policy else {
             let what = format!("what the policy `{uri}` says, which is not in these documents");
-            return Demands { unmet: vec![(what, line)], ..Demands::default() };
+            return Demands { unmet: vec![(what, place)], ..Demands::default() };
         };
-        if !self.open.insert(uri.to_owned()) {
+        let key = format!("{document}{uri}");
+        if !self.open.insert(key.clone()) {
             return Demands::default();
         }
+        let from = std::mem::replace(&mut self.document, document);
         let found = self.of(policy, depth + 1);
-        self.open.remove(uri);
+        self.document = from;
+        self.open.remove(&key);
         found
     }
 }

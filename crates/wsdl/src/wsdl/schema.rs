@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tollbridge_operation::{Definition, Definitions, Schema};
 
 use crate::message::{Message, Shape, wrapped};
@@ -68,6 +68,7 @@ pub(super) fn output(types: &Types, message: &Message, shared: &mut Shared) -> S
     if let Shape::Bare(elements) | Shape::Rpc { parts: elements, .. } = &message.body
         && let [one] = elements.as_slice()
         && types.is_plain(one.ty)
+        && message.attached.is_empty()
     {
         return match writer.element(one, false) {
             Value::Object(root) => shared.schema(root, writer.definitions()),
@@ -93,6 +94,21 @@ fn body(types: &Types, message: &Message, writer: &mut SchemaWriter<'_>) -> Memb
                 members.properties.insert(element.key().to_owned(), schema);
             }
         }
+    }
+    for attached in &message.attached {
+        let media_types = attached.media_types.join(", ");
+        let of = if media_types.is_empty() { String::new() } else { format!(" ({media_types})") };
+        let schema = if attached.is_text {
+            json!({"type": "string", "description": format!("Text beside the message{of}.")})
+        } else {
+            json!({
+                "type": "string",
+                "contentEncoding": "base64",
+                "description": format!("Expected: bytes in base64, which go beside the message{of}."),
+            })
+        };
+        members.required.push(attached.key());
+        members.properties.insert(attached.key(), schema);
     }
     let named = |key: String| message.names.argument(&key).to_owned();
     let properties: Map<String, Value> =

@@ -14,8 +14,10 @@ use tollbridge_operation::Skipped;
 use tollbridge_xml::Element as Node;
 use url::Url;
 
+use super::bound::{first_sentence, words};
 use super::definitions::look_up;
-use super::operation::{Draft, Parts, first_sentence, words};
+use super::operation::{Body, Draft, Parts};
+use super::policy::Root;
 use super::{addressing, policy};
 use crate::documents::{Documents, WSDL_2};
 use crate::message::SoapVersion;
@@ -55,7 +57,7 @@ struct Definitions<'d> {
     interfaces: HashMap<QName, Found<'d>>,
     bindings: HashMap<QName, Found<'d>>,
     services: Vec<(&'d Node, Option<&'d str>, Option<&'d Url>)>,
-    roots: Vec<&'d Node>,
+    roots: Vec<Root<'d>>,
 }
 
 /// What came out of a description.
@@ -96,12 +98,12 @@ impl<'d> Definitions<'d> {
             services: Vec::new(),
             roots: Vec::new(),
         };
-        for (_, document) in documents.iter() {
+        for (index, document) in documents.iter() {
             let root = &document.root;
             if root.namespace.as_deref() != Some(WSDL_2) || root.name != "description" {
                 continue;
             }
-            found.roots.push(root);
+            found.roots.push((index, root));
             let target = root.attribute(None, "targetNamespace");
             for child in root.elements().filter(|child| child.namespace == root.namespace) {
                 let key = QName::new(target, named(child));
@@ -126,26 +128,35 @@ impl<'d> Definitions<'d> {
     }
 
     fn gather(&self, interface: Found<'d>, name: &'static str) -> Vec<Found<'d>> {
-        let mut all = Vec::new();
+        let all = self.extended(interface).into_iter();
+        all.flat_map(|(node, target)| children(node, name).map(move |child| (child, target)))
+            .collect()
+    }
+
+    /// The interface and those that it extends, at once or through others.
+    fn extended(&self, interface: Found<'d>) -> Vec<Found<'d>> {
         let mut next = vec![interface];
-        let mut seen: Vec<&Node> = Vec::new();
+        let mut seen: Vec<Found<'d>> = Vec::new();
         while let Some((node, target)) = next.pop() {
-            if seen.iter().any(|other| std::ptr::eq(*other, node)) || seen.len() >= MAX_EXTENDED {
+            if seen.iter().any(|(other, _)| std::ptr::eq(*other, node))
+                || seen.len() >= MAX_EXTENDED
+            {
                 continue;
             }
-            seen.push(node);
-            all.extend(children(node, name).map(|child| (child, target)));
+            seen.push((node, target));
             let extended = node.attribute(None, "extends").unwrap_or_default();
             for spelled in extended.split_ascii_whitespace() {
                 next.extend(look_up(&self.interfaces, node, spelled, target).copied());
             }
         }
-        all
+        seen
     }
 }
 
 /// An endpoint whose binding can be bridged.
 struct Bound<'d> {
+    service: &'d Node,
+    endpoint: &'d Node,
     node: &'d Node,
     interface: Found<'d>,
     version: SoapVersion,
@@ -203,7 +214,7 @@ impl<'d> Bound<'d> {
         });
         let servers = servers.filter(|url| matches!(url.scheme(), "http" | "https"));
         let servers = servers.map(|url| url.as_str().to_owned()).into_iter().collect();
-        Ok(Self { node, interface, version, servers, place })
+        Ok(Self { service, endpoint, node, interface, version, servers, place })
     }
 
     fn operations(
@@ -261,14 +272,12 @@ impl<'d> Bound<'d> {
             return Err(fault("it has no input: notifications are not bridged".to_owned()));
         };
         let input = match reader.message(said)? {
-            Some(elements) => Parts::Document { elements },
+            Some(elements) => document(elements),
             None => return Err(fault("its input may be any element, which no schema says".into())),
         };
         // An answer that cannot be described is read as it comes.
         let output = children(operation, "output").next();
-        let output = output
-            .and_then(|said| reader.message(said).ok().flatten())
-            .map(|elements| Parts::Document { elements });
+        let output = output.and_then(|said| reader.message(said).ok().flatten()).map(document);
         let mut headers: Vec<Arc<Element>> = Vec::new();
         for header in
             bound.iter().flat_map(|bound| children(bound, "input")).flat_map(Node::elements)
@@ -297,8 +306,15 @@ impl<'d> Bound<'d> {
                 let target = target.unwrap_or_default();
                 addressing::pattern(target, named(self.interface.0), &format!("{name}Request"))
             });
-        let attached_to: Vec<&Node> =
-            [self.node, self.interface.0, operation].into_iter().chain(bound).collect();
+        // WS-Policy 1.5 Attachment §5.1, likewise.
+        let attached_to: Vec<&Node> = [self.service, self.endpoint, self.node]
+            .into_iter()
+            .chain(definitions.extended(self.interface).into_iter().map(|(node, _)| node))
+            .chain([operation])
+            .chain(children(operation, "input"))
+            .chain(bound)
+            .chain(bound.into_iter().flat_map(|bound| children(bound, "input")))
+            .collect();
         let safe = operation.attribute(Some(EXTENSIONS), "safe").map(str::trim);
         Ok(Draft {
             key,
@@ -363,6 +379,11 @@ impl Reader<'_, '_> {
             if fault.pointer.is_empty() { Fault::new(self.pointer, fault.reason) } else { fault }
         })
     }
+}
+
+/// A message of WSDL 2.0: its element, and nothing beside it.
+fn document(elements: Vec<Arc<Element>>) -> Parts {
+    Parts { body: Body::Document { elements }, attached: Vec::new() }
 }
 
 fn named(node: &Node) -> &str {

@@ -1,6 +1,6 @@
 //! The built-in simple types (XML Schema 1.1 part 2 §3), by name.
 
-use super::{SOAP_ENC, SOAP_ENC_12, XSD};
+use super::{SOAP_ENC, SOAP_ENC_12, WSI, XSD};
 use crate::name::QName;
 
 /// What the characters of an atomic value must be, and how the value stands in JSON.
@@ -32,6 +32,9 @@ pub(crate) enum Atomic {
     Base64,
     /// `xs:hexBinary`.
     Hex,
+    /// `swaRef` of the Attachments Profile 1.0 (§4.4): a part beside the envelope, by its URL on
+    /// the wire, and its bytes in JSON.
+    Attached,
     /// `xs:QName` and `xs:NOTATION`: `{namespace}local` in JSON.
     QName,
 }
@@ -41,8 +44,12 @@ pub(crate) enum Atomic {
 pub(crate) enum NameKind {
     /// `xs:Name`.
     Name,
-    /// `xs:NCName`, `xs:ID`, `xs:IDREF`, `xs:ENTITY`.
+    /// `xs:NCName`, `xs:ENTITY`.
     NcName,
+    /// `xs:ID`: one name stands once in a message.
+    Id,
+    /// `xs:IDREF`: the name of an ID in the message.
+    IdRef,
     /// `xs:NMTOKEN`.
     NmToken,
 }
@@ -81,6 +88,7 @@ pub(crate) enum Builtin {
 /// own namespace as well (SOAP 1.1 §5.2.1).
 pub(crate) fn builtin(name: &QName) -> Option<Builtin> {
     let encoding = match name.namespace.as_deref() {
+        Some(WSI) if &*name.local == "swaRef" => return Some(Builtin::Atomic(Atomic::Attached)),
         Some(XSD) => false,
         Some(SOAP_ENC | SOAP_ENC_12) => true,
         _ => return None,
@@ -94,7 +102,8 @@ pub(crate) fn builtin(name: &QName) -> Option<Builtin> {
         "anyType" | "ur-type" => Builtin::Anything,
         "anySimpleType" | "anyAtomicType" => Builtin::AnySimple,
         "NMTOKENS" => Builtin::List(Atomic::Name(NameKind::NmToken)),
-        "IDREFS" | "ENTITIES" => Builtin::List(Atomic::Name(NameKind::NcName)),
+        "IDREFS" => Builtin::List(Atomic::Name(NameKind::IdRef)),
+        "ENTITIES" => Builtin::List(Atomic::Name(NameKind::NcName)),
         other => Builtin::Atomic(atomic(other)?),
     })
 }
@@ -107,7 +116,9 @@ fn atomic(local: &str) -> Option<Atomic> {
         "token" => Atomic::Token,
         "language" => Atomic::Language,
         "Name" => Atomic::Name(NameKind::Name),
-        "NCName" | "ID" | "IDREF" | "ENTITY" => Atomic::Name(NameKind::NcName),
+        "NCName" | "ENTITY" => Atomic::Name(NameKind::NcName),
+        "ID" => Atomic::Name(NameKind::Id),
+        "IDREF" => Atomic::Name(NameKind::IdRef),
         "NMTOKEN" => Atomic::Name(NameKind::NmToken),
         "anyURI" => Atomic::Uri,
         "boolean" => Atomic::Boolean,

@@ -6,7 +6,7 @@
 //! §4), the attributes of SOAP 1.1 (§4) and 1.2 (part 1 §5.2), and those of their encodings
 //! (SOAP 1.1 §5, SOAP 1.2 part 2 §3). The encodings' simple types are built in (`builtin`).
 
-use super::{SOAP_ENC, SOAP_ENC_12, XSD, XSI};
+use super::{SOAP_ENC, SOAP_ENC_12, WSI, XSD, XSI};
 
 const XML: &str = r#"<schema xmlns="http://www.w3.org/2001/XMLSchema"
     targetNamespace="http://www.w3.org/XML/1998/namespace">
@@ -390,6 +390,7 @@ pub(crate) fn is_bundled(namespace: &str) -> bool {
             | "http://www.w3.org/2003/05/soap-envelope"
             | XSD
             | XSI
+            | WSI
             | SOAP_ENC
             | SOAP_ENC_12
     )

@@ -31,6 +31,10 @@ pub(crate) struct Facets {
     pub(crate) total_digits: Option<usize>,
     pub(crate) fraction_digits: Option<usize>,
     pub(crate) space: Option<Space>,
+    /// Whether a zone must stand, or must not (§4.3.14).
+    pub(crate) zone: Option<bool>,
+    /// Conditions, in `XPath`, which are told and not checked (§4.3.13).
+    pub(crate) assertions: Vec<String>,
 }
 
 /// A bound, as written.
@@ -47,6 +51,11 @@ impl Facets {
         let mut facets = self.clone();
         let (mut enumeration, mut patterns) = (Vec::new(), Vec::new());
         for facet in restriction.elements().filter(|f| f.namespace.as_deref() == Some(XSD)) {
+            if facet.name == "assertion" {
+                let test = facet.attribute(None, "test").unwrap_or_default().trim();
+                warn(format!("the assertion `{test}` is not checked"));
+                facets.assertions.push(test.to_owned());
+            }
             let Some(value) = facet.attribute(None, "value") else { continue };
             let count = || value.trim().parse::<usize>().ok();
             let bound = |inclusive| Some(Bound { text: value.trim().to_owned(), inclusive });
@@ -70,6 +79,13 @@ impl Facets {
                 "maxExclusive" => facets.most = bound(false),
                 "totalDigits" => facets.total_digits = count().or(facets.total_digits),
                 "fractionDigits" => facets.fraction_digits = count().or(facets.fraction_digits),
+                "explicitTimezone" => {
+                    facets.zone = match value.trim() {
+                        "required" => Some(true),
+                        "prohibited" => Some(false),
+                        _ => facets.zone,
+                    }
+                }
                 "whiteSpace" => {
                     facets.space = match value.trim() {
                         "preserve" => Some(Space::Preserve),
@@ -141,10 +157,14 @@ impl Facets {
             (&self.least, Ordering::Less, "not before", "after"),
             (&self.most, Ordering::Greater, "not after", "before"),
         ];
-        sides.into_iter().find_map(|(bound, wrong, inclusive, exclusive)| {
+        let bounds = sides.into_iter().find_map(|(bound, wrong, inclusive, exclusive)| {
             let bound = bound.as_ref().filter(|bound| beyond(bound, wrong))?;
             let word = if bound.inclusive { inclusive } else { exclusive };
             Some(format!("a value {word} {}", bound.text))
+        });
+        bounds.or_else(|| {
+            let wanted = self.zone.filter(|wanted| *wanted != lexical::has_zone(text))?;
+            Some(format!("a value {}", zone_in_words(wanted)))
         })
     }
 
@@ -205,11 +225,18 @@ impl Facets {
     }
 }
 
+/// What the facet `explicitTimezone` asks for.
+pub(super) fn zone_in_words(wanted: bool) -> &'static str {
+    if wanted { "with a zone" } else { "without a zone" }
+}
+
 /// The length of a value: octets of binary, else characters (§4.3.1.3).
 fn length(atomic: Option<Atomic>, text: &str) -> usize {
     match atomic {
         Some(Atomic::Hex) => text.len() / 2,
-        Some(Atomic::Base64) => lexical::base64(text).map_or(0, |bytes| bytes.len()),
+        Some(Atomic::Base64 | Atomic::Attached) => {
+            lexical::base64(text).map_or(0, |bytes| bytes.len())
+        }
         _ => text.chars().count(),
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn is(atomic: Atomic, text: &str) -> bool {
         // Of URIs part 2 §3.3.17: any text, after escaping what an URI may not hold.
         Atomic::String | Atomic::Normalized | Atomic::Token | Atomic::Uri => true,
         Atomic::Language => is_language(text),
-        Atomic::Name(NameKind::NcName) => chars::is_nc_name(text),
+        Atomic::Name(NameKind::NcName | NameKind::Id | NameKind::IdRef) => chars::is_nc_name(text),
         Atomic::Name(NameKind::Name) => chars::is_name(text),
         Atomic::Name(NameKind::NmToken) => chars::is_nm_token(text),
         Atomic::Boolean => matches!(text, "true" | "false" | "1" | "0"),
@@ -27,7 +27,7 @@ pub(super) fn is(atomic: Atomic, text: &str) -> bool {
         Atomic::Integer(..) => is_integer(text),
         Atomic::Double => is_double(text) || is_special(text),
         Atomic::Temporal(temporal) => is_temporal(temporal, text),
-        Atomic::Base64 => base64(text).is_some(),
+        Atomic::Base64 | Atomic::Attached => base64(text).is_some(),
         Atomic::Hex => text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit()),
         Atomic::QName => match text.split_once(':') {
             Some((prefix, local)) => chars::is_nc_name(prefix) && chars::is_nc_name(local),
@@ -157,6 +157,11 @@ pub(super) fn is_temporal(kind: Temporal, text: &str) -> bool {
             split_zone(text).0.strip_prefix("---").is_some_and(|day| in_range(day, 1, 31))
         }
     }
+}
+
+/// Whether a date or time says its zone.
+pub(super) fn has_zone(text: &str) -> bool {
+    split_zone(text).1.is_some()
 }
 
 /// A text without its time zone, and the zone: `Z`, or hours and minutes (§3.3.7.2).

@@ -31,6 +31,8 @@ pub(crate) const XSD: &str = "http://www.w3.org/2001/XMLSchema";
 pub(crate) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// The namespace of SOAP 1.1's encoding (§5).
 pub(crate) const SOAP_ENC: &str = "http://schemas.xmlsoap.org/soap/encoding/";
+/// The namespace of `swaRef` (Attachments Profile 1.0 §4.4).
+pub(crate) const WSI: &str = "http://ws-i.org/profiles/basic/1.1/xsd";
 /// The namespace of SOAP 1.2's encoding (part 2 §3).
 pub(crate) const SOAP_ENC_12: &str = "http://www.w3.org/2003/05/soap-encoding";
 

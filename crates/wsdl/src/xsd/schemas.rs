@@ -52,7 +52,7 @@ impl Kind {
 /// What the surrounding schema says about its components.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context<'d> {
-    schema: &'d Element,
+    pub(crate) schema: &'d Element,
     pub(crate) target: Option<&'d str>,
     /// The schema had no namespace and took its includer's: so do its references.
     chameleon: bool,
@@ -288,6 +288,14 @@ impl<'d> Schemas<'d> {
         let mut found = self.components.keys().filter(|(k, n)| *k == kind && *n.local == *local);
         let first = found.next()?;
         found.next().is_none().then(|| first.1.clone())
+    }
+
+    /// The names of all components of that kind, in order.
+    pub(crate) fn names(&self, kind: Kind) -> Vec<&QName> {
+        let mut names: Vec<_> =
+            self.components.keys().filter(|(k, _)| *k == kind).map(|(_, name)| name).collect();
+        names.sort();
+        names
     }
 
     /// The elements that may stand for another, its substitution group (part 1 §3.3.6.4).

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::builtin::{Atomic, Space};
-use super::facets::Facets;
+use super::facets::{Facets, zone_in_words};
 use super::lexical;
 use super::simple::{Direction, Simple, Variety, expected};
 use tollbridge_xml::Scope;
@@ -15,6 +15,16 @@ use tollbridge_xml::Scope;
 impl Simple {
     /// The type as a JSON Schema.
     pub(crate) fn schema(&self, direction: Direction) -> Value {
+        let mut schema = self.values_schema(direction);
+        if let Value::Object(schema) = &mut schema {
+            for test in &self.facets.assertions {
+                note(schema, &format!("Must hold (XPath): {test}"));
+            }
+        }
+        schema
+    }
+
+    fn values_schema(&self, direction: Direction) -> Value {
         match &self.variety {
             Variety::Any => json!({"type": "string"}),
             Variety::Atomic(atomic) => self.atomic_schema(*atomic, direction),
@@ -119,11 +129,14 @@ impl Simple {
         }
         if let Atomic::Temporal(_) = atomic {
             words = self.bounds_in_words(words, ["not before", "after"], ["not after", "before"]);
+            if let Some(wanted) = facets.zone {
+                words = format!("{words}, {}", zone_in_words(wanted));
+            }
         }
         if words != "text" {
             schema.insert("description".into(), format!("Expected: {words}.").into());
         }
-        if atomic == Atomic::Base64 {
+        if matches!(atomic, Atomic::Base64 | Atomic::Attached) {
             schema.insert("contentEncoding".into(), "base64".into());
         }
         self.patterns(schema);

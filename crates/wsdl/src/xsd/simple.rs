@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::builtin::{Atomic, Space, Temporal};
+use super::builtin::{Atomic, NameKind, Space, Temporal};
 use super::facets::{Facets, same_value};
 use super::lexical;
 use tollbridge_xml::Scope;
@@ -159,6 +159,9 @@ impl Simple {
             Variety::Atomic(atomic) => {
                 let value = read_atomic(*atomic, &text, scope)
                     .ok_or_else(|| expected(*atomic).to_owned())?;
+                if let Atomic::Integer(least, most) = atomic {
+                    within(&text, *least, *most)?;
+                }
                 match self.facets.broken(Some(*atomic), &text) {
                     Some(expected) => Err(expected),
                     None => Ok(value),
@@ -192,10 +195,53 @@ impl Simple {
         }
     }
 
+    /// Whether values of the type are IDs or references to them, or lists of such.
+    pub(crate) fn has_identity(&self) -> bool {
+        match &self.variety {
+            Variety::Atomic(atomic) => {
+                matches!(atomic, Atomic::Name(NameKind::Id | NameKind::IdRef))
+            }
+            Variety::List(item) => item.has_identity(),
+            Variety::Union(members) => members.iter().any(|member| member.has_identity()),
+            Variety::Any => false,
+        }
+    }
+
+    /// Whether values of the type are IDs, or have some in them.
+    pub(crate) fn has_ids(&self) -> bool {
+        match &self.variety {
+            Variety::Atomic(atomic) => *atomic == Atomic::Name(NameKind::Id),
+            Variety::List(item) => item.has_ids(),
+            Variety::Union(members) => members.iter().any(|member| member.has_ids()),
+            Variety::Any => false,
+        }
+    }
+
+    /// The IDs, and the references to some, that a text of the type has in it.
+    pub(crate) fn identities<'t>(&self, text: &'t str) -> Vec<(NameKind, &'t str)> {
+        if !self.has_identity() {
+            return Vec::new();
+        }
+        let text = text.trim_matches(tollbridge_xml::chars::is_space);
+        match &self.variety {
+            Variety::Atomic(Atomic::Name(kind)) => vec![(*kind, text)],
+            Variety::List(item) => {
+                text.split_ascii_whitespace().flat_map(|word| item.identities(word)).collect()
+            }
+            // The first of a union's members that takes the text gives it its type (§2.4.1.3).
+            Variety::Union(members) => members
+                .iter()
+                .find(|member| member.read(text, &Scope::default()).is_ok())
+                .map(|member| member.identities(text))
+                .unwrap_or_default(),
+            Variety::Atomic(_) | Variety::Any => Vec::new(),
+        }
+    }
+
     /// The bytes that a lexical form stands for, where the type is one of bytes.
     pub(crate) fn octets(&self, text: &str) -> Option<Vec<u8>> {
         match self.variety {
-            Variety::Atomic(Atomic::Base64) => lexical::base64(text),
+            Variety::Atomic(Atomic::Base64 | Atomic::Attached) => lexical::base64(text),
             Variety::Atomic(Atomic::Hex) => lexical::hex(text),
             _ => None,
         }
@@ -283,6 +329,8 @@ pub(super) fn expected(atomic: Atomic) -> &'static str {
     match atomic {
         Atomic::String | Atomic::Normalized | Atomic::Token => "text",
         Atomic::Language => "a language tag, such as en or de-CH",
+        Atomic::Name(NameKind::Id) => "an XML name that stands once in the message",
+        Atomic::Name(NameKind::IdRef) => "an XML name that is an ID in the message",
         Atomic::Name(_) => "an XML name",
         Atomic::Uri => "a URI",
         Atomic::Boolean => "true or false",
@@ -307,6 +355,7 @@ pub(super) fn expected(atomic: Atomic) -> &'static str {
             Temporal::YearMonthDuration => "a duration in years and months, such as P1Y2M",
         },
         Atomic::Base64 => "bytes in base64",
+        Atomic::Attached => "bytes in base64, which go beside the message",
         Atomic::Hex => "bytes in hexadecimal digits, two a byte",
         Atomic::QName => "a qualified name, {namespace}local",
     }

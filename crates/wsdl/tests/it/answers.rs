@@ -138,10 +138,17 @@ fn an_operation_without_an_output_is_done_by_an_empty_answer() {
 }
 
 #[test]
-fn an_empty_body_is_empty() {
+fn an_empty_body_is_empty_and_drift_where_more_was_promised() {
     for body in ["", " \r\n"] {
-        let done = Answer::Success { payload: Payload::Empty, drift: vec![], headers: Map::new() };
-        assert_eq!(answer(&stock(), 202, body), done);
+        for status in [200, 202, 204] {
+            let Answer::Success { payload: Payload::Empty, drift, .. } =
+                answer(&stock(), status, body)
+            else {
+                panic!("no empty success")
+            };
+            let told: Vec<_> = drift.iter().map(|drift| drift.message.as_str()).collect();
+            assert_eq!(told, ["expected an answer, and an empty one came"], "{status}");
+        }
         let failed = Answer::Failure { payload: Payload::Empty, fault: None };
         assert_eq!(answer(&stock(), 500, body), failed);
     }

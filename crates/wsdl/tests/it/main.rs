@@ -8,10 +8,13 @@
 
 mod answers;
 mod attacks;
+mod builtin_types;
+mod content;
 mod documents;
 mod faults;
 mod headers;
 mod hostile;
+mod identity;
 mod parts;
 mod plain;
 mod policy;
@@ -24,3 +27,5 @@ mod services;
 mod support;
 mod two;
 mod types;
+mod wildcards;
+mod xsd_1_1;

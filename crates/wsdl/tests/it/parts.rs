@@ -213,3 +213,100 @@ fn hostile_parts_are_refused_with_a_reason() {
         }
     }
 }
+
+const WSI: &str = "http://ws-i.org/profiles/basic/1.1/xsd";
+
+#[test]
+fn what_is_swa_ref_is_bytes_that_go_and_come_beside_the_envelope() {
+    let operation = operation(&echo(
+        &format!(
+            r#"<xs:element name="photo" xmlns:w="{WSI}" type="w:swaRef" minOccurs="0" maxOccurs="unbounded"/>
+               <xs:element name="note" xmlns:w="{WSI}" minOccurs="0"><xs:complexType><xs:attribute name="file" type="w:swaRef"/></xs:complexType></xs:element>"#
+        ),
+        "",
+    ));
+    let arguments = json!({"photo": ["YmFy", ""], "note": {"@file": "Zm9v"}});
+    assert!(accepts(&operation, &arguments));
+    let body = encode(&operation, arguments.clone()).unwrap().body.unwrap();
+    insta::assert_snapshot!(body.content_type.to_str().unwrap());
+    let text = String::from_utf8_lossy(&body.bytes).replace("\r\n", "\n");
+    insta::assert_snapshot!(lines(&text));
+    let bytes = String::from_utf8_lossy(&body.bytes).replace(":Op>", ":OpResponse>");
+    let content_type = body.content_type.to_str().unwrap();
+    let (value, drift) = success(answered(&operation, content_type, bytes));
+    assert_eq!((value, drift), (arguments, vec![]));
+    assert_eq!(refused(&operation, json!({"photo": ["http://x.example/"]})).0, "/photo/0");
+
+    let bytes = parts(&response("<photo>cid:gone</photo>"), &[("a", b"foo")]);
+    let (value, drift) = success(answered(&operation, RELATED, bytes));
+    assert_eq!(value, json!({"photo": ["cid:gone"]}));
+    assert_eq!(drift, ["/photo/0: expected a reference to a part that came"]);
+    let often = "<photo>cid:a</photo>".repeat(1_000);
+    let bytes = parts(&response(&often), &[("a", &[b'x'; 1_000])]);
+    let (value, drift) = success(answered(&operation, RELATED, bytes));
+    assert!(drift[0].ends_with("parts are referred to more often than is read"), "{drift:?}");
+    assert!(value.to_string().len() < 40_000);
+}
+
+/// `Op` with parts beside the envelope in both directions.
+fn attached() -> Operation {
+    let more =
+        r#"<part name="photo" type="xs:base64Binary"/><part name="my note" type="xs:string"/>"#;
+    let beside = |body: &str| {
+        format!(
+            r#"<mime:multipartRelated xmlns:mime="http://schemas.xmlsoap.org/wsdl/mime/"><mime:part>{body}</mime:part>
+               <mime:part><mime:content part="photo" type="image/jpeg"/><mime:content part="photo" type="image/gif"/></mime:part>
+               <mime:part><mime:content part="my note" type="text/*"/></mime:part></mime:multipartRelated>"#
+        )
+    };
+    let body = r#"<s:body use="literal"/>"#;
+    operation(
+        &echo(r#"<xs:element name="photo" type="xs:int" minOccurs="0"/>"#, "")
+            .replace(r#"element="t:Op"/>"#, &format!(r#"element="t:Op"/>{more}"#))
+            .replace(r#"element="t:OpResponse"/>"#, &format!(r#"element="t:OpResponse"/>{more}"#))
+            .replace(body, &beside(body)),
+    )
+}
+
+#[test]
+fn parts_that_the_wsdl_has_beside_the_envelope_are_arguments() {
+    let operation = attached();
+    let arguments = json!({"photo": 1, "photo_2": "AP8=", "my_note": "für dich"});
+    assert!(accepts(&operation, &arguments), "{}", operation.input.to_value());
+    let body = encode(&operation, arguments.clone()).unwrap().body.unwrap();
+    let text = String::from_utf8_lossy(&body.bytes).replace("\r\n", "\n");
+    insta::assert_snapshot!(lines(&text));
+    for (missing, pointer) in [("photo_2", "/photo_2"), ("my_note", "/my_note")] {
+        let mut less = arguments.clone();
+        less.as_object_mut().unwrap().remove(missing);
+        assert!(!accepts(&operation, &less));
+        assert_eq!(refused(&operation, less).0, pointer);
+    }
+    let bad = json!({"photo_2": "no base64", "my_note": ""});
+    assert_eq!(refused(&operation, bad).0, "/photo_2");
+}
+
+#[test]
+fn parts_of_an_answer_are_told_apart_by_name_or_by_order_and_kind() {
+    let operation = attached();
+    let of = |others: &str| {
+        let root = response("<photo>1</photo>");
+        let bytes = format!("--b\r\nContent-Type: text/xml\r\n\r\n{root}\r\n{others}--b--");
+        success(answered(&operation, "multipart/related; boundary=b; type=\"text/xml\"", bytes))
+    };
+    let part = |id: &str, kind: &str, text: &str| {
+        format!("--b\r\nContent-ID: <{id}>\r\nContent-Type: {kind}\r\n\r\n{text}\r\n")
+    };
+    let whole = json!({"photo": 1, "photo_2": "Zm9v", "my_note": "bar"});
+    for others in [
+        // By name, whatever their order and kinds (Attachments Profile 1.0, R2933).
+        part("my%20note=7@x", "image/gif", "bar") + &part("photo=7@x", "text/plain", "foo"),
+        // By kind, where they have none.
+        part("1@x", "text/plain; charset=utf-8", "bar") + &part("2@x", "Image/GIF", "foo"),
+    ] {
+        assert_eq!(of(&others), (whole.clone(), vec![]), "{others}");
+    }
+    let (value, drift) = of(&part("1@x", "text/html", "bar"));
+    assert_eq!(value, json!({"photo": 1, "my_note": "bar"}));
+    assert_eq!(drift, ["/photo_2: expected a part beside the envelope, and none came"]);
+}

@@ -130,6 +130,12 @@ fn a_policy_is_found_wherever_it_is_attached() {
             r#"<port name="P" binding="t:B">"#,
             format!(r#"<port name="P" binding="t:B">{reference}"#),
         ),
+        (r#"<service name="S">"#, format!(r#"<service name="S">{reference}"#)),
+        (
+            r#"<portType name="PT"><operation name="Op">"#,
+            format!(r#"<portType name="PT"><operation name="Op">{reference}"#),
+        ),
+        (r#"<message name="In">"#, format!(r#"<message name="In">{reference}"#)),
         (
             r#"<portType name="PT">"#,
             r##"<portType name="PT" p:PolicyURIs="#N" xmlns:p="http://www.w3.org/ns/ws-policy">"##
@@ -290,4 +296,64 @@ fn the_action_is_the_wsdls_own_the_soap_action_or_made_of_names() {
     let one_way = none.replace(r#"<output message="t:Out"/>"#, "");
     assert_eq!(action(&one_way), "urn:t:PT:Op");
     assert!(!header(&sent(&read(&one_way), &on)).contains("ReplyTo"));
+}
+
+#[test]
+fn credentials_of_which_one_is_wanted_are_all_kept() {
+    let http = "xmlns:h='http://schemas.microsoft.com/ws/06/2004/policy/http'";
+    let basic = format!("<h:BasicAuthentication {http}/>");
+    let digest = format!("<h:DigestAuthentication {http}/>");
+    let of = |assertions: &str| {
+        let operation = read(&policy(assertions));
+        let names = |one: &tollbridge_operation::SecurityRequirement| {
+            one.all_of.iter().map(|one| one.name.clone()).collect::<Vec<_>>().join(" ")
+        };
+        operation.security.iter().map(names).collect::<Vec<_>>()
+    };
+    let one_of = |branches: &[&str]| {
+        let all: String = branches.iter().map(|one| format!("<p:All>{one}</p:All>")).collect();
+        format!("<p:ExactlyOne>{all}</p:ExactlyOne>")
+    };
+    let either = one_of(&[&basic, &digest]);
+    assert_eq!(of(&either), ["HttpBasicAuthentication", "HttpDigestAuthentication"]);
+    let with_token = one_of(&[&basic, TOKEN]);
+    assert_eq!(of(&with_token), ["HttpBasicAuthentication", "UsernameToken"]);
+    // A digest is what the password of the token is sent as, and nothing to who gives none.
+    assert!(!read(&policy(&with_token)).binding.is_momentary(&Enclosure::default()));
+    assert_eq!(
+        of(&format!("{either}{TOKEN}")),
+        ["UsernameToken HttpBasicAuthentication", "UsernameToken HttpDigestAuthentication"]
+    );
+    // What is asked for beside them tells alternatives apart: the one of less is taken.
+    let https = one_of(&[&basic, &format!("{TRANSPORT}{digest}")]);
+    assert_eq!(of(&https), ["HttpBasicAuthentication"]);
+    assert_eq!(of(&one_of(&["", &basic])), Vec::<String>::new());
+}
+
+#[test]
+fn a_policy_of_another_document_is_told_with_its_file() {
+    let whole = policy("\n<sp:AsymmetricBinding/>");
+    let (head, service) = whole.split_at(whole.find("<service").unwrap());
+    let open = &head[..head.find("<types>").unwrap()];
+    let main = format!(r#"{open}<import namespace="urn:t" location="sub/b.wsdl"/>{service}"#);
+    let other = format!("{head}</definitions>");
+    let line = other.lines().position(|line| line.contains("AsymmetricBinding")).unwrap() + 1;
+    let description = description_with(&main, &[("sub/b.wsdl", &other)]);
+    let told = &description.warnings[0].message;
+    assert!(told.starts_with(&format!("its policy (line {line} of b.wsdl) demands")), "{told}");
+    // One that is referred to is told where it stands, not where the reference does.
+    let named = format!(
+        "<p:Policy xmlns:u='{UTILITY}' u:Id='N' xmlns:p='http://www.w3.org/ns/ws-policy'>\n\n<sp:SymmetricBinding xmlns:sp='urn:sp'/></p:Policy>"
+    );
+    let reference = "<p:PolicyReference xmlns:p='http://www.w3.org/ns/ws-policy' URI='#N'/>";
+    let main = main.replace(
+        r#"<port name="P" binding="t:B">"#,
+        &format!(r#"<port name="P" binding="t:B">{reference}"#),
+    );
+    let other = echo("", "");
+    let (other, _) = other.split_at(other.find("<service").unwrap());
+    let other = format!("{}</definitions>", other.replace("<binding", &format!("{named}<binding")));
+    let line = other.lines().position(|line| line.contains("SymmetricBinding")).unwrap() + 1;
+    let told = description_with(&main, &[("sub/b.wsdl", &other)]).warnings.remove(0).message;
+    assert!(told.starts_with(&format!("its policy (line {line} of b.wsdl) demands")), "{told}");
 }

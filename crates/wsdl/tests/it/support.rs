@@ -224,3 +224,20 @@ pub(crate) fn lines(xml: &str) -> String {
 pub(crate) fn one(key: &str, value: impl Into<Value>) -> Value {
     json!({ key: value.into() })
 }
+
+/// A value of the type `T` of these components, there and back, and what it is on the wire.
+#[track_caller]
+pub(crate) fn of_type(components: &str, value: Value, wire: &str) {
+    let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, components));
+    let arguments = one("x", value);
+    survives(&operation, &arguments);
+    let xml = sent(&operation, arguments);
+    let inner = xml.replace("<n1:Op>", "").replace("</n1:Op>", "").replace("n1:", "");
+    assert_eq!(inner, wire);
+}
+
+#[track_caller]
+pub(crate) fn refused_at(components: &str, value: Value, pointer: &str) {
+    let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, components));
+    assert_eq!(refused(&operation, one("x", value)).0, pointer);
+}

@@ -121,3 +121,26 @@ fn interfaces_that_extend_each_other_are_read_once_or_not_forever() {
         .replace(r#"<interface name="Base">"#, r#"<interface name="Base" extends="t:Whole">"#);
     assert!(!description(&circle).operations.is_empty());
 }
+
+#[test]
+fn policies_are_found_wherever_they_are_attached() {
+    let policy = r#"<p:Policy xmlns:p="http://www.w3.org/ns/ws-policy"><sp:AsymmetricBinding xmlns:sp="urn:sp"/></p:Policy>"#;
+    for (from, to) in [
+        (r#"<interface name="Base">"#, ""),
+        (r#"interface="t:Whole" type="http://www.w3.org/ns/wsdl/soap""#, ">"),
+        (r#"x:safe="true">"#, ""),
+        (r#"s:action="urn:t#ask">"#, ""),
+        (r#"s:action="urn:t#ask"><input>"#, ""),
+        (r#"<service name="S" interface="t:Whole">"#, ""),
+    ] {
+        let wsdl = stock();
+        let at = wsdl.find(from).unwrap_or_else(|| panic!("{from}")) + from.len();
+        let at = if to.is_empty() { at } else { at + wsdl[at..].find(to).unwrap() + to.len() };
+        let wsdl = format!("{}{policy}{}", &wsdl[..at], &wsdl[at..]);
+        let told = description(&wsdl).warnings;
+        assert!(
+            told.iter().any(|one| one.message.contains("AsymmetricBinding")),
+            "{from}: {told:?}"
+        );
+    }
+}

@@ -16,13 +16,15 @@ pub(crate) enum Fill {
 
 /// A value that the schema accepts, or why none was found.
 pub(crate) fn value(root: &Value, fill: Fill) -> Result<Value, String> {
-    Generator { root, fill, n: 0 }.value(root, 0)
+    Generator { root, fill, n: 0, id: None }.value(root, 0)
 }
 
 struct Generator<'s> {
     root: &'s Value,
     fill: Fill,
     n: usize,
+    /// The last ID that was given.
+    id: Option<String>,
 }
 
 impl Generator<'_> {
@@ -209,6 +211,11 @@ impl Generator<'_> {
             return Ok(json!(example[..end].trim_end_matches('.')));
         }
         let mut text = format!("text{}", self.n);
+        if says.contains("stands once in the message") {
+            self.id = Some(text.clone());
+        } else if says.contains("is an ID in the message") {
+            return Ok(json!(self.id.clone().unwrap_or(text)));
+        }
         if let Some(least) = schema.get("minLength").and_then(Value::as_u64) {
             while (text.len() as u64) < least {
                 text.push('x');

@@ -10,8 +10,7 @@ use crate::config::{Diagnostic, Severity, codes};
 use crate::tools::{self, ArgumentRule, RuleError, Tool};
 
 impl One<'_> {
-    /// An API without any credential, or with one and no certificate, though its description asks
-    /// for it. That is a warning: the description may ask for more than the API does, and headers
+    /// An API without any credential, or with one that is not all that its description asks for. That is a warning: the description may ask for more than the API does, and headers
     /// may carry what it asks for.
     pub(super) fn advise_credential(&mut self, operation: &Operation, missing: &[String]) {
         let has_header =
@@ -42,13 +41,21 @@ impl One<'_> {
         );
         let is_certificate = |used: &SchemeUse| used.scheme == SecurityScheme::MutualTls;
         let mut uses = operation.security.iter().flat_map(|requirement| &requirement.all_of);
+        let are_certificates = missing.iter().all(|name| {
+            let mut uses = uses.clone();
+            uses.any(|used| used.name == *name && is_certificate(used))
+        });
         let tls = if uses.any(is_certificate) { "; its certificate is that of `tls`" } else { "" };
-        let help = if self.api.auth.is_some() {
-            format!("set tls = {{ cert = \"file:…\", key = \"file:…\" }} for [api.{api}]")
-        } else {
-            format!(
+        let help = match &self.api.auth {
+            Some(_) if are_certificates => {
+                format!("set tls = {{ cert = \"file:…\", key = \"file:…\" }} for [api.{api}]")
+            }
+            Some(_) => format!(
+                "`auth` is another one: instead of it, set one for each scheme in [api.{api}.credentials]{tls}"
+            ),
+            None => format!(
                 "set auth = {{ kind = … }} for [api.{api}], or one for each scheme in [api.{api}.credentials]{tls}"
-            )
+            ),
         };
         self.found.push(
             Diagnostic::warning(codes::CREDENTIAL, &self.config.file, message)
