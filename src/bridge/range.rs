@@ -24,7 +24,7 @@ const IPV4: &[(Ipv4Addr, u32, Realm)] = &[
     (Ipv4Addr::new(168, 63, 129, 16), 32, Nowhere(METADATA)),
     (Ipv4Addr::new(100, 100, 100, 200), 32, Nowhere(METADATA)),
     (Ipv4Addr::new(169, 254, 169, 254), 32, Nowhere(METADATA)),
-    (Ipv4Addr::new(0, 0, 0, 0), 8, Nowhere("an address of \"this network\" (RFC 791)")),
+    (Ipv4Addr::UNSPECIFIED, 8, Nowhere("an address of \"this network\" (RFC 791)")),
     (Ipv4Addr::new(10, 0, 0, 0), 8, Private),    // RFC 1918
     (Ipv4Addr::new(100, 64, 0, 0), 10, Private), // RFC 6598, shared by carriers' NAT
     (Ipv4Addr::new(127, 0, 0, 0), 8, Loopback),  // RFC 1122
@@ -40,7 +40,7 @@ const IPV4: &[(Ipv4Addr, u32, Realm)] = &[
     (Ipv4Addr::new(198, 51, 100, 0), 24, Nowhere(EXAMPLE_4)),
     (Ipv4Addr::new(203, 0, 113, 0), 24, Nowhere(EXAMPLE_4)),
     (Ipv4Addr::new(224, 0, 0, 0), 4, Nowhere("a multicast address (RFC 5771)")),
-    (Ipv4Addr::new(255, 255, 255, 255), 32, Nowhere("the broadcast address (RFC 919)")),
+    (Ipv4Addr::BROADCAST, 32, Nowhere("the broadcast address (RFC 919)")),
     (Ipv4Addr::new(240, 0, 0, 0), 4, Nowhere("a reserved address (RFC 1112)")),
 ];
 

@@ -17,21 +17,23 @@ const AT_ONCE: usize = 12;
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().enable_all().build().expect("a runtime"));
 
+/// A row on its way: the error says what is not as it has it.
+type Tried = JoinHandle<Result<(), String>>;
+
 /// The rows that this run asks for, each on its way.
-static ROWS: LazyLock<Mutex<HashMap<&'static str, JoinHandle<Result<(), String>>>>> =
-    LazyLock::new(|| {
-        let places = Arc::new(Semaphore::new(AT_ONCE));
-        let rows = MATRIX.iter().flat_map(|(_, rows)| *rows).filter(|(name, _)| is_asked_for(name));
-        let tried = rows.map(|(name, row)| {
-            let places = Arc::clone(&places);
-            let trying = async move {
-                let _place = places.acquire().await.expect("it is never closed");
-                stage::tried(name, row).await
-            };
-            (*name, RUNTIME.spawn(trying))
-        });
-        Mutex::new(tried.collect())
+static ROWS: LazyLock<Mutex<HashMap<&'static str, Tried>>> = LazyLock::new(|| {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let rows = MATRIX.iter().flat_map(|(_, rows)| *rows).filter(|(name, _)| is_asked_for(name));
+    let tried = rows.map(|(name, row)| {
+        let places = Arc::clone(&places);
+        let trying = async move {
+            let _place = places.acquire().await.expect("it is never closed");
+            stage::tried(name, row).await
+        };
+        (*name, RUNTIME.spawn(trying))
     });
+    Mutex::new(tried.collect())
+});
 
 /// Whether the row of that name holds.
 pub(super) fn holds(name: &str) {

@@ -1,6 +1,7 @@
 //! A fault upstream, a bridge in front of it, and one read and one write through both.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use tollbridge::audit::CallRecord;
@@ -159,7 +160,8 @@ async fn bridge(
         };
         let size = if row.api.contains("max_response") { "" } else { "max_response = \"1MiB\"\n" };
         let tls = if scheme == "https" { "tls = { ca = \"file:ca.pem\" }\n" } else { "" };
-        config += &format!(
+        write!(
+            config,
             "[api.{tool}s]\nspec = \"{spec}\"\n\
              base_url = \"{scheme}://{host}:{port}/fault/{}~{tool}\"\n\
              auth = {{ kind = \"bearer\", token = \"file:token\" }}\n\
@@ -169,7 +171,8 @@ async fn bridge(
             row.script(name),
             resolver.unwrap_or_default(),
             row.api.replace("PORT", &port.to_string()),
-        );
+        )
+        .expect("a string takes it");
     }
     let path = folder.write("tools.toml", &config);
     let loaded = gateway::load(&path, Secrets::Resolve)
