@@ -191,7 +191,9 @@ async fn unpack(
         let taken = match response.chunk().await {
             Ok(Some(chunk)) => inflate.take(&chunk),
             Ok(None) => {
-                return inflate.finish().map_or_else(Content::of, Content::Whole);
+                let ended = inflate.finish();
+                *bytes = ended.as_ref().map_or(*bytes, |body| body.len() as u64);
+                return ended.map_or_else(Content::of, Content::Whole);
             }
             Err(_) => Err(Stopped::Broken),
         };
