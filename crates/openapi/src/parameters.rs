@@ -301,7 +301,8 @@ impl Planner<'_, '_> {
             let here = at.child("content").child(media_type);
             let (document, schemas, warnings) =
                 (self.document, &mut *self.schemas, &mut *self.warnings);
-            let mut bodies = body::Planner { document, schemas, xml: self.xml, warnings };
+            let mut bodies =
+                body::Planner { document, schemas, xml: self.xml, warnings, nesting: 0 };
             let (_, variant, property, lifted) = bodies.variant(&here, media_type, entry)?;
             let shape = match variant.form {
                 BodyForm::Json { .. }

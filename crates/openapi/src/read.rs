@@ -198,6 +198,15 @@ fn tell_left_out(document: &Document, sites: &[Site<'_>], warnings: &mut Warning
             format!("webhooks are requests of the API, not to it; {count} left out"),
         );
     }
+    let tags = document.root.get("tags").and_then(Value::as_array);
+    let mut kinds = tags.into_iter().flatten().enumerate();
+    if let Some((index, _)) = kinds.find(|(_, tag)| tag.get("kind").is_some()) {
+        warnings.add(
+            &Pointer::root().child("tags").item(index).child("kind"),
+            "the kinds of tags (3.2) are for people's pages: a tag of any kind selects operations, and \
+             none is shown to agents",
+        );
+    }
     let with_callbacks = |site: &&Site<'_>| {
         let callbacks = site.operation.as_ref().ok().and_then(|one| one.get("callbacks"));
         callbacks.and_then(Value::as_object).is_some_and(|callbacks| !callbacks.is_empty())

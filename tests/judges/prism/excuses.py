@@ -7,6 +7,7 @@ sent at hand. What is not excused here is a failure of the bridge.
 import base64
 import json
 import re
+import urllib.parse
 
 
 def written(value, text):
@@ -58,10 +59,21 @@ def unlisted_in_form(violation, exchange, arguments):
     return (name[1], body.get(name[1])) in exchange.form
 
 
+def impossible_enum(violation, exchange, _arguments):
+    """A parameter was sent with one of the very values that Prism says are allowed."""
+    allowed = re.search(r"must be equal to one of the allowed values: (.+)", violation.message)
+    if not allowed or violation.location[:1] != ["query"]:
+        return False
+    sent = urllib.parse.parse_qs(urllib.parse.urlsplit(exchange.target).query).get(violation.location[1], [])
+    return len(sent) == 1 and sent[0] in allowed[1].split(", ")
+
+
 EXCUSES = {
     many_in_form: "in a form without `encoding` a list is one pair or part an item, and an object"
     " is JSON (OpenAPI 3.2.0 §4.14.4.1, and `contentType` of the Encoding Object); Prism takes the last text of each name",
     empty_form: "a form without members is an empty body (WHATWG URL §5.2); Prism takes it for none",
+    impossible_enum: "a `type: string` beside an `enum` of numbers lets no value through (JSON Schema 2020-12,"
+    " validation §6.1); it is read as the author meant it, and Prism refuses every value",
     unlisted_in_form: "a member of a form may be required without being among the `properties` (JSON"
     " Schema 2020-12, validation §6.5.3); Prism drops what is not among them, and then misses it",
 }

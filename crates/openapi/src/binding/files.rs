@@ -18,27 +18,45 @@ pub(super) fn named(binding: &RestBinding, arguments: &Arguments) -> Vec<String>
     let plan = binding.body.as_ref().filter(|_| binding.takes_paths);
     let (Some(plan), Some(value)) = (plan, arguments.get(BODY)) else { return places };
     let Some(variant) = encode::chosen(plan, arguments) else { return places };
-    let body = At::Member(&At::Root, BODY);
-    match (&variant.form, value) {
-        (BodyForm::Bytes, value) => note(value, body, &mut places),
+    in_body(&variant.form, value, At::Member(&At::Root, BODY), &mut places);
+    places
+}
+
+fn in_body(form: &BodyForm, value: &Value, at: At<'_>, places: &mut Vec<String>) {
+    match (form, value) {
+        (BodyForm::Bytes, value) => note(value, at, places),
         (BodyForm::Multipart { fields }, Value::Object(members)) => {
             for (name, value) in members {
-                let field = fields.iter().find(|field| field.name == *name);
-                if matches!(field.map(|field| &field.form), Some(FieldForm::File(_))) {
-                    note(value, At::Member(&body, name), &mut places);
+                if let Some(field) = fields.iter().find(|field| field.name == *name) {
+                    in_part(&field.form, value, At::Member(&at, name), places);
                 }
             }
         }
         (BodyForm::Parts { first, others }, Value::Array(items)) => {
             for (index, item) in items.iter().enumerate() {
-                if matches!(first.get(index).unwrap_or(others), FieldForm::File(_)) {
-                    note(item, At::Item(&body, index), &mut places);
-                }
+                in_part(first.get(index).unwrap_or(others), item, At::Item(&at, index), places);
             }
         }
         _ => {}
     }
-    places
+}
+
+fn in_part(form: &FieldForm, value: &Value, at: At<'_>, places: &mut Vec<String>) {
+    match (form, value) {
+        (FieldForm::File(_), value) => note(value, at, places),
+        (FieldForm::Nested(nested), Value::Array(items)) if !nested.takes_lists => {
+            for (index, item) in items.iter().enumerate() {
+                in_part(form, item, At::Item(&at, index), places);
+            }
+        }
+        (FieldForm::Nested(nested), Value::Object(both)) if nested.part.is_wrapped => {
+            if let Some(value) = both.get("value") {
+                in_body(&nested.form, value, At::Member(&at, "value"), places);
+            }
+        }
+        (FieldForm::Nested(nested), value) => in_body(&nested.form, value, at, places),
+        _ => {}
+    }
 }
 
 /// Notes a file, or those of a list.

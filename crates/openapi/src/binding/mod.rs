@@ -138,6 +138,20 @@ pub(crate) enum FieldForm {
     ByValue(Part),
     /// A file, or a list of them.
     File(Part),
+    /// Parts of its own, within one.
+    Nested(Box<Nested>),
+}
+
+/// A part that is made of parts (OpenAPI 3.2.0 §4.15: `encoding`, `prefixEncoding` and
+/// `itemEncoding` of an Encoding Object).
+#[derive(Debug, Clone)]
+pub(crate) struct Nested {
+    /// The part itself: its media type is a multipart one.
+    pub(crate) part: Part,
+    /// What it is made of.
+    pub(crate) form: BodyForm,
+    /// Whether a list is one such part, and not a list of them.
+    pub(crate) takes_lists: bool,
 }
 
 /// What is known of a part of a multipart body.

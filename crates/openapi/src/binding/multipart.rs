@@ -11,8 +11,11 @@ use tollbridge_operation::EncodeError;
 use super::encode::header_value;
 use super::forms::{decode_base64, object, plain_or_json};
 use super::styles::plain;
-use super::{At, Field, FieldForm, Part, styles};
+use super::{At, BodyForm, Field, FieldForm, Nested, Part, styles};
 use crate::{media, xml};
+
+/// The headers of a part beside those that every part may have.
+type Headers = Vec<(HeaderName, HeaderValue)>;
 
 /// A part with its bytes.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ pub(super) struct Written {
     name: Option<String>,
     filename: Option<String>,
     content_type: Option<HeaderValue>,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Headers,
     data: Bytes,
 }
 
@@ -54,8 +57,9 @@ pub(super) fn named(
             }
             continue;
         }
+        let is_one = matches!(form, Some(FieldForm::Nested(nested)) if nested.takes_lists);
         let items: Vec<(Option<usize>, &Value)> = match value {
-            Value::Array(items) => {
+            Value::Array(items) if !is_one => {
                 items.iter().enumerate().map(|(i, item)| (Some(i), item)).collect()
             }
             one => vec![(None, one)],
@@ -90,14 +94,7 @@ fn one(form: &FieldForm, value: &Value, at: At<'_>) -> Result<Written, EncodeErr
     match form {
         FieldForm::File(part) => file(part, value, at),
         FieldForm::ByValue(part) => {
-            let (value, headers) = match (part.is_wrapped, value) {
-                (true, Value::Object(both)) => {
-                    let value = both.get("value").ok_or_else(|| at.expected("a `value`"))?;
-                    (value, headers(part, both.get("headers"), at)?)
-                }
-                (true, _) => return Err(at.expected("an object with `value` and `headers`")),
-                (false, value) => (value, headers(part, None, at)?),
-            };
+            let (value, headers) = unwrapped(part, value, at)?;
             let data = by_value(part, value, at)?.into();
             let content_type = part.content_type.clone().or_else(|| {
                 matches!(value, Value::Object(_) | Value::Array(_))
@@ -105,8 +102,41 @@ fn one(form: &FieldForm, value: &Value, at: At<'_>) -> Result<Written, EncodeErr
             });
             Ok(Written { name: None, filename: None, content_type, headers, data })
         }
+        FieldForm::Nested(nested) => within(nested, value, at),
         FieldForm::Styled(_) => Err(at.expected("no value: a style needs a name")),
     }
+}
+
+/// What is sent of a part, and its headers.
+fn unwrapped<'v>(
+    part: &Part,
+    value: &'v Value,
+    at: At<'_>,
+) -> Result<(&'v Value, Headers), EncodeError> {
+    match (part.is_wrapped, value) {
+        (true, Value::Object(both)) => {
+            let value = both.get("value").ok_or_else(|| at.expected("a `value`"))?;
+            Ok((value, headers(part, both.get("headers"), at)?))
+        }
+        (true, _) => Err(at.expected("an object with `value` and `headers`")),
+        (false, value) => Ok((value, headers(part, None, at)?)),
+    }
+}
+
+/// A part that is made of parts.
+fn within(nested: &Nested, value: &Value, at: At<'_>) -> Result<Written, EncodeError> {
+    let (value, headers) = unwrapped(&nested.part, value, at)?;
+    let inner = At::Member(&at, "value");
+    let at = if nested.part.is_wrapped { inner } else { at };
+    let parts = match &nested.form {
+        BodyForm::Multipart { fields } => named(object(value, at)?, fields, at)?,
+        BodyForm::Parts { first, others } => unnamed(value, first, others, at)?,
+        _ => return Err(at.expected("no value: it is not made of parts")),
+    };
+    let mixed = HeaderValue::from_static("multipart/mixed");
+    let mut content_type = nested.part.content_type.clone().unwrap_or(mixed);
+    let data = write(&parts, &mut content_type);
+    Ok(Written { name: None, filename: None, content_type: Some(content_type), headers, data })
 }
 
 /// The text of a part, by its media type.
@@ -159,11 +189,7 @@ fn file(part: &Part, value: &Value, at: At<'_>) -> Result<Written, EncodeError> 
 }
 
 /// The headers that the encoding describes: those with one value, and those that are given.
-fn headers(
-    part: &Part,
-    given: Option<&Value>,
-    at: At<'_>,
-) -> Result<Vec<(HeaderName, HeaderValue)>, EncodeError> {
+fn headers(part: &Part, given: Option<&Value>, at: At<'_>) -> Result<Headers, EncodeError> {
     let at = At::Member(&at, "headers");
     let mut headers = Vec::new();
     let given = given.and_then(Value::as_object);

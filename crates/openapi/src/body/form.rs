@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use super::Planner;
+use super::part::By;
 use crate::binding::{Field, FieldForm, Part, Style, Styled};
 use crate::document::{Fault, Pointer, reference};
 use crate::flag::{flag, is_true};
@@ -40,7 +41,9 @@ impl Planner<'_, '_> {
             }
             let part_at = encoding_at.child(name);
             let (form, property) = match kind {
-                FormKind::Multipart => self.part(place, member, &part_at, encoding, &mut lifted)?,
+                FormKind::Multipart => {
+                    self.part(place, member, &part_at, encoding, By::Name, &mut lifted)?
+                }
                 FormKind::UrlEncoded => {
                     let (part, _) = self.part_of(place, member, &part_at, encoding);
                     (FieldForm::ByValue(Part { headers: Vec::new(), ..part }), None)

@@ -47,7 +47,7 @@ pub(crate) fn plan<'d>(
             "expected a request body with at least one media type",
         ));
     };
-    let mut planner = Planner { document, schemas, xml, warnings };
+    let mut planner = Planner { document, schemas, xml, warnings, nesting: 0 };
     let mut offered: Vec<(u8, Variant, Value, Vec<Lifted>)> = Vec::new();
     let mut refused: Option<Fault> = None;
     for (name, entry) in content.iter().take(MAX_MEDIA_TYPES) {
@@ -102,6 +102,8 @@ pub(crate) struct Planner<'a, 'd> {
     pub(crate) schemas: &'a mut Schemas<'d>,
     pub(crate) xml: &'a mut xml::Planner<'d>,
     pub(crate) warnings: &'a mut Warnings,
+    /// How many multipart bodies are around the part that is planned.
+    pub(crate) nesting: usize,
 }
 
 /// How good it is, how it is written, its property, and what that is made of.

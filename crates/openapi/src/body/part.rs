@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::form::{FormKind, Members};
 use super::{Planner, path_schema};
-use crate::binding::{BodyForm, FieldForm, Part, PartHeader, Style, Styled};
+use crate::binding::{BodyForm, FieldForm, Nested, Part, PartHeader, Style, Styled};
 use crate::document::{Fault, Flavour, Pointer, scalar_text, text};
 use crate::flag::is_true;
 use crate::media;
@@ -56,13 +56,15 @@ impl Planner<'_, '_> {
             let own = own.unwrap_or(item);
             let encoding = encodings.and_then(|all| all.get(index));
             let encoding_at = at.child("prefixEncoding").item(index);
-            let (form, property) = self.part(&place, own, &encoding_at, encoding, &mut lifted)?;
+            let (form, property) =
+                self.part(&place, own, &encoding_at, encoding, By::Position, &mut lifted)?;
             first.push(form);
             properties.push(self.part_schema(property, &place, own, &mut lifted)?);
         }
         let encoding = entry.get("itemEncoding");
         let encoding_at = at.child("itemEncoding");
-        let (others, property) = self.part(&item_at, item, &encoding_at, encoding, &mut lifted)?;
+        let (others, property) =
+            self.part(&item_at, item, &encoding_at, encoding, By::Position, &mut lifted)?;
         let mut property = json!({
             "type": "array",
             "items": self.part_schema(property, &item_at, item, &mut lifted)?
@@ -96,16 +98,16 @@ impl Planner<'_, '_> {
         member: &Value,
         at: &Pointer,
         encoding: Option<&Value>,
+        by: By,
         lifted: &mut Vec<Lifted>,
     ) -> Result<(FieldForm, Option<Value>), Fault> {
         let says = encoding.and_then(|one| one.get("contentType")).and_then(Value::as_str);
-        let is_nested =
-            |types: &str| types.split(',').any(|one| media::essence(one).starts_with("multipart/"));
-        if says.is_some_and(is_nested) {
-            return Err(Fault::new(
-                &at.child("contentType"),
-                "a part that is itself made of parts cannot be written",
-            ));
+        let is_nested = |types: &str| {
+            let first = types.split(',').next().unwrap_or_default();
+            media::essence(first).starts_with("multipart/")
+        };
+        if let Some(encoding) = encoding.filter(|_| says.is_some_and(is_nested)) {
+            return self.nested((place, member), (at, encoding), says, by, lifted);
         }
         let (mut part, headers) = self.part_of(place, member, at, encoding);
         if let Some(is_list) = self.file(place, member, says) {
@@ -119,17 +121,55 @@ impl Planner<'_, '_> {
         }
         part.is_wrapped = true;
         let one = self.lift(place, member)?;
-        let mut property = json!({
-            "type": "object",
-            "properties": {"value": one.schema, "headers": headers.schema()},
-            "required": ["value"],
-            "additionalProperties": false
-        });
+        let property = headers.beside(&one.schema);
         lifted.push(one);
-        if !headers.required.is_empty() {
-            property["required"] = json!(["value", "headers"]);
-        }
         Ok((FieldForm::ByValue(part), Some(property)))
+    }
+
+    /// A part that is made of parts itself. Of a list under a name each element is one, where an
+    /// element can be; else the list is.
+    fn nested(
+        &mut self,
+        (place, member): (&Pointer, &Value),
+        (at, encoding): (&Pointer, &Value),
+        says: Option<&str>,
+        by: By,
+        lifted: &mut Vec<Lifted>,
+    ) -> Result<(FieldForm, Option<Value>), Fault> {
+        const DEEPEST: usize = 8;
+        if self.nesting >= DEEPEST {
+            let reason = format!("parts within parts deeper than {DEEPEST} levels");
+            return Err(Fault::new(at, reason));
+        }
+        let (found_at, found) = self.document.resolve(place.clone(), member)?;
+        let items = found.get("items").filter(|_| by == By::Name).cloned();
+        let items_at = found_at.child("items");
+        let has_parts = |items: &Value| {
+            let types = self.root_types(&items_at, items);
+            types.is_some_and(|types| types.iter().all(|kind| kind == "object" || kind == "array"))
+        };
+        let items = items.filter(has_parts);
+        let (inner_at, inner) = match &items {
+            Some(items) => (&items_at, items),
+            None => (place, member),
+        };
+        self.nesting += 1;
+        let planned = self.multipart(at, inner_at, inner, encoding);
+        self.nesting -= 1;
+        let (_, form, mut property, more) = planned?;
+        lifted.extend(more);
+        let (mut part, headers) = self.part_of(place, &Value::Null, at, Some(encoding));
+        let essence = says.and_then(|says| says.split(',').next()).map(media::essence);
+        part.content_type = essence.and_then(|essence| HeaderValue::from_str(&essence).ok());
+        if !headers.properties.is_empty() {
+            part.is_wrapped = true;
+            property = headers.beside(&property);
+        }
+        if items.is_some() {
+            property = json!({"type": "array", "items": property});
+        }
+        let nested = Nested { part, form, takes_lists: items.is_none() };
+        Ok((FieldForm::Nested(Box::new(nested)), Some(property)))
     }
 
     /// What the encoding says of a part, and the headers that it leaves to the agent.
@@ -257,6 +297,13 @@ impl Planner<'_, '_> {
     }
 }
 
+/// What tells which part a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Name,
+    Position,
+}
+
 /// Its rank, how it is written, its property, and what that is made of.
 type Planned4 = (u8, BodyForm, Value, Vec<Lifted>);
 
@@ -268,6 +315,18 @@ pub(super) struct GivenHeaders {
 }
 
 impl GivenHeaders {
+    /// The property of a part whose value has this schema.
+    fn beside(&self, value: &Value) -> Value {
+        let required: &[&str] =
+            if self.required.is_empty() { &["value"] } else { &["value", "headers"] };
+        json!({
+            "type": "object",
+            "properties": {"value": value, "headers": self.schema()},
+            "required": required,
+            "additionalProperties": false
+        })
+    }
+
     fn schema(&self) -> Value {
         json!({
             "type": "object",

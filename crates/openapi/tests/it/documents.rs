@@ -170,4 +170,11 @@ fn an_operation_stands_under_the_parents_of_its_tags() {
     let tags: Vec<&[String]> =
         description.operations.iter().map(|operation| &operation.tags[..]).collect();
     assert_eq!(tags, [["cats", "pets", "shop"], ["lost", "other", "nowhere"]]);
+    let warning = &description.warnings[0];
+    assert_eq!(warning.pointer, "/tags/0/kind");
+    assert!(
+        warning.message.contains("a tag of any kind selects operations"),
+        "{}",
+        warning.message
+    );
 }

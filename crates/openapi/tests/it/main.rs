@@ -11,6 +11,7 @@ mod judged;
 mod links;
 mod mistakes;
 mod overlays;
+mod parts;
 mod properties;
 mod readings;
 mod references;
