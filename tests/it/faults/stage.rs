@@ -147,7 +147,8 @@ async fn bridge(
     };
     let time = match row.time {
         Time::Enough => "timeout = \"10s\"\nattempt_timeout = \"6s\"",
-        Time::Short => "timeout = \"900ms\"\nattempt_timeout = \"250ms\"",
+        // Three attempts, and too little for a fourth, of which the third has what is left.
+        Time::Short => "timeout = \"1750ms\"\nattempt_timeout = \"600ms\"",
     };
     let port = upstream.port(row.door).expect("an open door");
     let scheme = row.scheme.unwrap_or(row.door.scheme());
