@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tollbridge_operation::{Identity, digest_list};
+use tollbridge_operation::{Identity, digest_bytes};
 
 use super::request::Caller;
 use crate::bridge::Upstream;
@@ -201,7 +201,8 @@ impl Toolbox {
             return offer;
         }
         let tools: Vec<_> = visible.iter().map(|at| self.exposed[*at].tool.clone()).collect();
-        let digest = digest_list(tools.iter().map(|tool| tool.view()));
+        let digests: Vec<String> = tools.iter().map(|tool| tool.digest()).collect();
+        let digest = digest_bytes(digests.join("\n").as_bytes());
         let offer = Arc::new(Offer { digest, tools });
         if let Ok(mut offers) = self.offers.lock()
             && offers.by_tools.len() < MAX_OFFERS
