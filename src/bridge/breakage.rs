@@ -5,6 +5,8 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use super::resolve::Misled;
+
 /// What broke a request off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Breakage {
@@ -12,6 +14,8 @@ pub(super) enum Breakage {
     NoMessage,
     /// The host's name has no address.
     Dns,
+    /// The host's name leads to where it may not: why.
+    Misled(String),
     /// Nobody listens.
     Refused,
     /// No connection in time.
@@ -34,6 +38,9 @@ impl Breakage {
     /// Reads an error that came instead of an answer's head. `connected` is whether the
     /// request was handed to a connection.
     pub(super) fn of(error: &reqwest::Error, connected: bool, after: Duration) -> Self {
+        if let Some(misled) = find::<Misled>(error) {
+            return Self::Misled(misled.0.clone());
+        }
         if error.is_dns() {
             return Self::Dns;
         }
@@ -57,6 +64,7 @@ impl Breakage {
         match self {
             Self::NoMessage => "its message could not be made anew for this attempt".to_owned(),
             Self::Dns => "its host name cannot be resolved".to_owned(),
+            Self::Misled(why) => why.clone(),
             Self::Refused => "it refuses connections".to_owned(),
             Self::NotConnected => "no connection came about in time".to_owned(),
             Self::Unreachable => "its host cannot be reached".to_owned(),

@@ -106,12 +106,24 @@ fn keys(config: &Config) -> bool {
 }
 
 async fn stop_on_signal(shutdown: CancellationToken) {
+    until_stopped().await;
+    shutdown.cancel();
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub(super) async fn until_stopped() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+        let mut terminate = signal(SignalKind::terminate()).ok();
+        let terminated = async {
+            match &mut terminate {
+                Some(terminate) => terminate.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = terminate.recv() => {}
+            _ = terminated => {}
             _ = tokio::signal::ctrl_c() => {}
         }
     }
@@ -119,7 +131,6 @@ async fn stop_on_signal(shutdown: CancellationToken) {
     {
         let _ = tokio::signal::ctrl_c().await;
     }
-    shutdown.cancel();
 }
 
 /// What a running server cannot take anew: who may come in, and where the trail is kept. A

@@ -60,6 +60,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         redirects: Redirects::Refuse,
         max_response: 100_000,
         tls: tollbridge::bridge::Tls::default(),
+        resolver: None,
         uploads: None,
     };
     let exposed = Exposed {

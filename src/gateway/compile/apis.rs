@@ -279,6 +279,7 @@ impl<'a> Upstreams<'a> {
                 config::Redirects::Follow => Redirects::Follow,
             },
             max_response: api.max_response(),
+            resolver: api.resolver.as_ref().and_then(|resolver| resolver.server()),
             uploads: api.files.as_ref().map(|files| Uploads {
                 folder: self.config.dir.join(&**files),
                 max: api.max_upload(),
