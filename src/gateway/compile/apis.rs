@@ -98,9 +98,11 @@ fn wanted(config: &Config, name: &ApiName, api: &Api, reach: Reach) -> Wanted {
     // What is enclosed in messages is compared with what any of the operations has.
     let encloses =
         api.addressing.is_some() || api.mtom.is_some() || api.soap_headers.iter().next().is_some();
+    // Which schemes `auth` stands for depends on those that all operations ask for.
+    let needs_all = encloses || api.auth.is_some();
     Wanted {
         named: tools.map(|tool| (*tool.operation).clone()).collect(),
-        only: reach == Reach::Exposed && !encloses,
+        only: reach == Reach::Exposed && !needs_all,
     }
 }
 
