@@ -197,13 +197,17 @@ async fn reload(
         };
         #[cfg(not(unix))]
         let asked = std::future::pending::<()>();
-        // What a secret's reference leads to changes without any of the files.
+        // What a command prints changes without any of the files.
         let whatever = tokio::select! {
             () = shutdown.cancelled() => return,
             () = asked => true,
             () = changes.next() => false,
         };
-        match gateway::load(&config, Secrets::Resolve) {
+        // A secret's command may take its time.
+        let path = config.clone();
+        let loading = tokio::task::spawn_blocking(move || gateway::load(&path, Secrets::Resolve));
+        let Ok(loaded) = loading.await else { continue };
+        match loaded {
             Ok(loaded) => {
                 if !whatever && loaded.toolbox.same_as(&gateway.toolbox()) {
                     continue;

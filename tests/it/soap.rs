@@ -78,6 +78,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         groups: Groups::default(),
         redactor,
         facilitator: None,
+        secrets: [0; 32],
         reads_when_down: ReadsWhenDown::Deny,
         exposed: vec![exposed],
     });

@@ -78,6 +78,7 @@ fn compile_within(
     let mut found = Diagnostics::new();
     let mut sources = vec![config.path.clone()];
     let resolved = secrets::resolve(config, secrets, &mut found);
+    sources.extend(resolved.files(config));
     let described = apis::read(config, reach, &mut catalog, &mut sources, &mut found);
     for (name, api) in config.apis.iter() {
         if let Some(read) = catalog.api(name) {
@@ -105,6 +106,7 @@ fn compile_within(
         groups: Groups::new(&groups),
         redactor,
         facilitator,
+        secrets: resolved.digest(),
         reads_when_down: match config.audit.reads_when_down {
             config::ReadsWhenDown::Deny => ReadsWhenDown::Deny,
             config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,

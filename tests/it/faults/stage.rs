@@ -130,7 +130,8 @@ async fn call(bridge: &Bridge, row: &Row, tool: &str) -> Reply {
     bridge.call(tool, arguments).await
 }
 
-async fn bridge(
+/// A bridge with a tool that reads and one that writes, each with an API of its own.
+pub(super) async fn bridge(
     name: &str,
     row: &Row,
     upstream: &FaultUpstream,
