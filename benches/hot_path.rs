@@ -253,7 +253,7 @@ fn commit(bencher: Bencher) {
             why: None,
         };
         let events = vec![row(received("get_order")), row(started()), row(started())];
-        Batch { guard: Some(guard()), events, ..Batch::default() }
+        Batch { guard: Some(guard()), events: events.into(), ..Batch::default() }
     };
     bencher
         .with_inputs(batch)

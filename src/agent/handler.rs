@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest,
-    CustomResult, ErrorCode, Implementation, JsonObject, ListToolsResult, MetaObject,
-    PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId,
-    RequestMetaObject, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode,
+    Implementation, JsonObject, ListToolsResult, MetaObject, PaginatedRequestParams,
+    ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId, RequestMetaObject,
+    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, ToolAnnotations,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -24,7 +24,8 @@ use tollbridge_operation::Identity;
 
 use super::changes::Peers;
 use super::in_flight::InFlight;
-use super::{Backend, ToolList, ToolView, result};
+use super::result::{self, Made};
+use super::{Backend, ToolList, ToolView};
 use crate::gateway::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
 
 /// The revisions that we speak, oldest first.
@@ -66,7 +67,7 @@ pub(super) struct Handler<B> {
 struct Shared<B> {
     backend: Arc<B>,
     config: ServerConfig,
-    server: Implementation,
+    server: Arc<Implementation>,
     transport: Transport,
     /// Who calls where the transport has one caller; over HTTP each request brings its own.
     caller: Option<Caller>,
@@ -102,7 +103,7 @@ impl<B: Backend> Handler<B> {
         let mut config = ServerConfig::default();
         config.protocol_version = ProtocolVersion::V_2025_11_25;
         config.capabilities = capabilities;
-        config.server_info = server.clone();
+        config.server_info = Implementation::clone(&server);
         config.instructions = backend.instructions();
         let shared = Shared {
             backend,
@@ -169,11 +170,30 @@ impl<B: Backend> Handler<B> {
 }
 
 /// A call as its request asks for it.
-pub(super) struct Asked<'a> {
+pub(super) struct Asked {
     pub(super) tool: String,
     pub(super) arguments: JsonObject,
-    pub(super) meta: &'a RequestMetaObject,
+    pub(super) beside: Beside,
     pub(super) client: Option<Implementation>,
+}
+
+/// What we look at in a request's `_meta`. What is null is not there.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    pub(super) approval: Option<Value>,
+    pub(super) payment: Option<Value>,
+    pub(super) traceparent: Option<Value>,
+}
+
+impl From<&RequestMetaObject> for Beside {
+    fn from(meta: &RequestMetaObject) -> Self {
+        let get = |name| meta.get(name).filter(|value| !value.is_null()).cloned();
+        Self {
+            approval: get("tollbridge/approval"),
+            payment: get("x402/payment"),
+            traceparent: get("traceparent"),
+        }
+    }
 }
 
 impl<B: Backend> Handler<B> {
@@ -182,10 +202,10 @@ impl<B: Backend> Handler<B> {
     pub(super) async fn carry_out(
         &self,
         caller: Caller,
-        asked: Asked<'_>,
+        asked: Asked,
         cancel: CancellationToken,
         progress: Option<(&Peer<RoleServer>, ProgressToken)>,
-    ) -> Result<CallToolResult, ErrorData> {
+    ) -> Result<Made, ErrorData> {
         let _ticket = self.shared.in_flight.enter();
         let request = match call_request(asked) {
             Ok(request) => request,
@@ -277,12 +297,12 @@ impl<B: Backend> ServerHandler for Handler<B> {
         let asked = Asked {
             tool: request.name.into_owned(),
             arguments: request.arguments.unwrap_or_default(),
-            meta: &context.meta,
+            beside: Beside::from(&context.meta),
             client,
         };
         let progress = context.meta.get_progress_token().map(|token| (&context.peer, token));
         let result = self.carry_out(caller, asked, context.ct.child_token(), progress).await;
-        Ok(result?.into())
+        Ok(result?.into_library().into())
     }
 
     async fn on_custom_request(
@@ -353,22 +373,22 @@ impl<B: Backend> ServerHandler for Handler<B> {
 }
 
 /// Takes from a request what the gateway wants to know.
-fn call_request(asked: Asked<'_>) -> Result<CallRequest, &'static str> {
-    let meta = asked.meta;
-    let approval = match meta.get("tollbridge/approval") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(id)) => Some(id.clone()),
+fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
+    let Beside { approval, payment, traceparent } = asked.beside;
+    let approval = match approval {
+        None => None,
+        Some(Value::String(id)) => Some(id),
         Some(_) => return Err("`_meta[\"tollbridge/approval\"]` is no string"),
     };
     Ok(CallRequest {
         tool: asked.tool,
         arguments: asked.arguments,
         approval,
-        payment: meta.get("x402/payment").filter(|payment| !payment.is_null()).cloned(),
+        payment,
         client: asked.client.map(|Implementation { name, version, .. }| {
             format!("{}/{}", bounded(&name), bounded(&version))
         }),
-        traceparent: meta.get_traceparent().map(bounded),
+        traceparent: traceparent.as_ref().and_then(Value::as_str).map(bounded),
     })
 }
 

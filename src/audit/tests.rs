@@ -94,8 +94,8 @@ async fn store(now: fn() -> i64) -> Store {
 }
 
 async fn write(store: &Store, call: &str, events: &[Event]) {
-    let rows = (1_i64..).zip(events).map(|(at, event)| row(call, at, event)).collect();
-    let _ = store.commit(Batch { events: rows, ..Batch::default() }).await.expect("written");
+    let rows: Vec<_> = (1_i64..).zip(events).map(|(at, event)| row(call, at, event)).collect();
+    let _ = store.commit(Batch { events: rows.into(), ..Batch::default() }).await.expect("written");
 }
 
 /// As it is printed: a snapshot's own JSON shows numbers of arbitrary precision as maps.

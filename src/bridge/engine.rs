@@ -236,7 +236,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     }
                 }
                 ended => {
-                    let why = why(&ended);
+                    let met = (ended.status(), ended.error());
                     match self.judge.verdict(ended) {
                         Verdict::Done { payload, drift, headers, link } => {
                             self.link = link;
@@ -246,7 +246,7 @@ impl<L: AttemptLog> Course<'_, L> {
                             // Where a redirect led is asked for again.
                             target = Cow::Borrowed(&prepared.target);
                             tries += 1;
-                            match self.repeat(setback, tries, why) {
+                            match self.repeat(setback, tries, why(met)) {
                                 Ok(next) => next,
                                 Err(failed) => return self.give_up(*failed),
                             }
@@ -484,8 +484,8 @@ impl<L: AttemptLog> Course<'_, L> {
 }
 
 /// Why there is another request after this one, in a few words.
-fn why(ended: &Ended) -> String {
-    match (ended.status(), ended.error()) {
+fn why(met: (Option<StatusCode>, Option<String>)) -> String {
+    match met {
         (Some(status), None) => format!("answered {}", shown(status)),
         (Some(status), Some(error)) => format!("answered {}, but {error}", shown(status)),
         (None, error) => error.unwrap_or_default(),

@@ -77,7 +77,15 @@ impl Judge<'_> {
             Content::Whole(body) => body,
             // A status that says no is the answer, whatever became of its body.
             _ if !status.is_success() => Bytes::new(),
-            Content::TooLarge => return Verdict::Setback(self.too_large(status)),
+            Content::TooLarge => {
+                let max = self.upstream.max_response;
+                let size = format!("more than {max} bytes, which is what max_response allows");
+                return Verdict::Setback(self.too_large(status, &size));
+            }
+            Content::Bomb => {
+                let size = "a small body that unpacks to far more than its size";
+                return Verdict::Setback(self.too_large(status, size));
+            }
             Content::Encoded(encoding) => {
                 let message = format!(
                     "{} answered {} encoded as {encoding}, which was not asked for",
@@ -186,6 +194,7 @@ impl Judge<'_> {
     fn no_answer(&self, what: &Breakage, sent: bool, status: Option<StatusCode>) -> Setback {
         let failing = match what {
             Breakage::NotTrusted(_)
+            | Breakage::Misled(_)
             | Breakage::NoToken(NoToken::Refused(_) | NoToken::Unusable(_)) => Failing::NotTrusted,
             _ if !sent => Failing::NotSent,
             _ => Failing::NoAnswer,
@@ -214,15 +223,10 @@ impl Judge<'_> {
         Setback { failing, failed, asked: None, open }
     }
 
-    fn too_large(&self, status: StatusCode) -> Setback {
+    fn too_large(&self, status: StatusCode, size: &str) -> Setback {
         let done =
             if self.nature == Nature::Read { "" } else { "; it was carried out all the same" };
-        let message = format!(
-            "{} answered {} with more than {} bytes, which is what max_response allows{done}",
-            self.api(),
-            shown(status),
-            self.upstream.max_response
-        );
+        let message = format!("{} answered {} with {size}{done}", self.api(), shown(status));
         let mut setback = self.last(&message, Some(status));
         setback.failed.kind = FailureKind::ResponseTooLarge;
         setback

@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `upstream` | an API's address, credentials and bounds, checked once |
 //! | `address` | where a request may go, and that its URL arrives as it was built |
+//! | `resolve`, `range` | where a host's name may lead |
 //! | `credential` | which credential an operation gets |
 //! | `message` | what a message carries beside its arguments, anew for each attempt |
 //! | `digest` | the proof that a server asks for first |
@@ -24,7 +25,7 @@
 //! | `prepare` | a call as a request, and its preview |
 //! | `uploads` | the files that arguments name |
 //! | `client`, `tls` | the connection pool; whom it trusts, and who it says we are |
-//! | `exchange` | one request, one bounded answer |
+//! | `exchange`, `inflate` | one request, one bounded answer |
 //! | `sent` | whether anything of a request can have gone out |
 //! | `breakage` | what broke, in our words |
 //! | `redirect` | a hop, guarded |
@@ -42,13 +43,16 @@ mod credential;
 mod digest;
 mod engine;
 mod exchange;
+mod inflate;
 mod judge;
 mod link;
 mod message;
 mod oauth;
 mod prepare;
+mod range;
 mod redirect;
 mod report;
+mod resolve;
 mod retry;
 mod retry_after;
 mod sent;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +16,7 @@ use url::Url;
 use super::address::Hosts;
 use super::client;
 use super::credential::{self, Credentials, Given, Provenance};
+use super::resolve::Guard;
 use super::tls::{self, Tls};
 use super::uploads::Uploads;
 use crate::secret::{Redactor, Secret};
@@ -45,6 +47,8 @@ pub struct UpstreamConfig {
     pub max_response: u64,
     /// Whom its connections trust, and who they say we are.
     pub tls: Tls,
+    /// The name server that is asked for addresses, instead of the system.
+    pub resolver: Option<SocketAddr>,
     /// Where files are that arguments may name.
     pub uploads: Option<Uploads>,
 }
@@ -167,7 +171,10 @@ impl Upstream {
         } else {
             tls::none()
         };
-        let client = match tls.and_then(|tls| client::build(config.attempt_timeout, tls)) {
+        let client = Guard::new(config.resolver).and_then(|guard| {
+            tls.and_then(|tls| client::build(config.attempt_timeout, tls, guard))
+        });
+        let client = match client {
             Ok(client) => client,
             Err(reason) => return Err(UpstreamError::Client { api, reason }),
         };

@@ -15,7 +15,6 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("api.*", "idempotency_key", "no key would be sent"),
     ("api.*", "rate_limit", LIMIT),
     ("api.*", "max_concurrency", LIMIT),
-    ("api.*", "resolver", "the system's resolver would be asked"),
     ("tool[]", "budget", LIMIT),
     ("tool[]", "when", LIMIT),
     ("tool[]", "fallback", "no fallback would answer"),

@@ -40,7 +40,7 @@ pub use schema::schema;
 pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
 pub use values::{
     ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,
-    Pattern, Period, Pointer, ReferenceTo, Selector, Size, StorePath,
+    Pattern, Period, Pointer, ReferenceTo, ResolverAt, Selector, Size, StorePath,
 };
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::located::{Keyed, Located};
 use super::tool::Tool;
 use super::values::{
     BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal, Origin, Period, ReferenceTo,
-    Selector, Size, StorePath,
+    ResolverAt, Selector, Size, StorePath,
 };
 use crate::secret::SecretRef;
 
@@ -254,6 +254,8 @@ pub struct Api {
     pub redirects: Redirects,
     /// The longest answer that is read. By default 8MiB.
     pub max_response: Option<Located<Size>>,
+    /// Who is asked for the addresses of the API's hosts: `system`, or a name server.
+    pub resolver: Option<Located<ResolverAt>>,
     /// Whom connections to the API trust, and who they say we are.
     pub tls: Option<Located<Tls>>,
     /// A folder, relative to this file, whose files agents may send by their paths in it.

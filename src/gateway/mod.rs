@@ -236,7 +236,7 @@ impl Gateway {
 
     async fn record(&self, call: Option<&tollbridge_operation::CallId>, event: &Event) {
         let redactor = Arc::clone(&self.inner.toolbox.load().redactor);
-        let events = vec![event.row(call, self.inner.store.now(), &redactor)];
+        let events = vec![event.row(call, self.inner.store.now(), &redactor)].into();
         if let Err(error) = self.inner.store.commit(Batch { events, ..Batch::default() }).await {
             tracing::error!(%error, "an event could not be recorded");
         }

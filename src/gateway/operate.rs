@@ -86,7 +86,7 @@ async fn decide(
     let call = CallId::new(row.call.clone());
     let batch = Batch {
         changes: vec![Change::DecideHold { id: row.id.clone(), state, by: by.to_owned(), reason }],
-        events: vec![event.row(Some(&call), now, &Redactor::default())],
+        events: vec![event.row(Some(&call), now, &Redactor::default())].into(),
         ..Batch::default()
     };
     match store.commit(batch).await {
@@ -124,7 +124,7 @@ pub async fn resume(store: &Store, scope: StopScope, by: &str) -> Result<(), Ope
 }
 
 async fn change(store: &Store, change: Change, event: &Event) -> Result<(), OperateError> {
-    let events = vec![event.row(None, store.now(), &Redactor::default())];
+    let events = vec![event.row(None, store.now(), &Redactor::default())].into();
     let batch = Batch { changes: vec![change], events, ..Batch::default() };
     match store.commit(batch).await {
         Ok(_receipt) => Ok(()),

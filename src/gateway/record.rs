@@ -17,16 +17,17 @@ use crate::store::{Batch, CommitError, EventRow, Guard, Store, system_clock};
 pub(super) struct Record {
     id: CallId,
     redactor: Arc<Redactor>,
-    rows: Vec<EventRow>,
+    rows: Arc<Vec<EventRow>>,
 }
 
 impl Record {
     pub(super) fn new(id: CallId, redactor: Arc<Redactor>) -> Self {
-        Self { id, redactor, rows: Vec::with_capacity(4) }
+        Self { id, redactor, rows: Arc::new(Vec::with_capacity(4)) }
     }
 
     pub(super) fn push(&mut self, event: &Event) {
-        self.rows.push(event.row(Some(&self.id), system_clock(), &self.redactor));
+        let row = event.row(Some(&self.id), system_clock(), &self.redactor);
+        Arc::make_mut(&mut self.rows).push(row);
     }
 
     /// How many events wait: a mark to [`rewind`](Self::rewind) to.
@@ -36,17 +37,21 @@ impl Record {
 
     /// Forgets what was pushed since the mark, because it did not come to pass.
     pub(super) fn rewind(&mut self, mark: usize) {
-        self.rows.truncate(mark);
+        Arc::make_mut(&mut self.rows).truncate(mark);
     }
 
-    /// A copy of the waiting events: they stay until [`written`](Self::written).
-    pub(super) fn rows(&self) -> Vec<EventRow> {
-        self.rows.clone()
+    /// The waiting events, to be committed: they stay until [`written`](Self::written).
+    pub(super) fn rows(&self) -> Arc<Vec<EventRow>> {
+        Arc::clone(&self.rows)
     }
 
     /// They are on record.
     pub(super) fn written(&mut self) {
-        self.rows.clear();
+        match Arc::get_mut(&mut self.rows) {
+            Some(rows) => rows.clear(),
+            // The store still holds them.
+            None => self.rows = Arc::default(),
+        }
     }
 }
 

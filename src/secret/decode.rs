@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use memchr::{memchr, memchr2};
+
 /// An encoding that escapes single characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Escapes {
@@ -54,14 +56,14 @@ impl Escapes {
     /// Goes over the pieces of a text and where they stand; over none where the encoding
     /// cannot be in use.
     fn walk(self, text: &[u8], mut visit: impl FnMut(Range<usize>, &Piece)) {
-        let introducer: &[u8] = match self {
-            Self::Percent => b"%",
-            Self::Form => b"%+",
-            Self::Json => b"\\",
-            Self::Xml => b"&",
-            Self::Lines => b"\r\n",
+        let (introducer, found): (&[u8], _) = match self {
+            Self::Percent => (b"%", memchr(b'%', text)),
+            Self::Form => (b"%+", memchr2(b'%', b'+', text)),
+            Self::Json => (b"\\", memchr(b'\\', text)),
+            Self::Xml => (b"&", memchr(b'&', text)),
+            Self::Lines => (b"\r\n", memchr2(b'\r', b'\n', text)),
         };
-        if !text.iter().any(|b| introducer.contains(b)) {
+        if found.is_none() {
             return;
         }
         let mut at = 0;

@@ -211,12 +211,18 @@ impl Redactor {
     /// own escapes are undone.
     pub fn leaves_json(&self, text: &str) -> bool {
         let unescaped = Escapes::Json.decode_plain(text.as_bytes());
-        let plain = unescaped.as_deref().unwrap_or(text.as_bytes());
-        let Ok(plain) = std::str::from_utf8(plain) else { return false };
+        let plain = match &unescaped {
+            None => text,
+            Some(bytes) => match std::str::from_utf8(bytes) {
+                Ok(plain) => plain,
+                Err(_) => return false,
+            },
+        };
         if self.bytes_contain(plain.as_bytes()) {
             return false;
         }
-        matches!(mask_keys(plain), Cow::Borrowed(_)) && matches!(mask_keys(text), Cow::Borrowed(_))
+        let has_no_key = |text| matches!(mask_keys(text), Cow::Borrowed(_));
+        has_no_key(plain) && (unescaped.is_none() || has_no_key(text))
     }
 
     /// Whether a secret is anywhere in these bytes.

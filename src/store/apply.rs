@@ -5,28 +5,18 @@
 //! rows of accepted batches are gathered and written together at the end.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteQueryResult};
 use sqlx::{AssertSqlSafe, Connection, Sqlite};
 
+use super::insert::{Row, Statements, chunks, insert_events, statements};
 use super::{
     Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, StopScope, WindowClaim,
 };
 
-/// Rows go down in statements of these sizes: few statements, and few to prepare.
-const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
-
-pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
-
-pub(super) const EVENT_COLUMNS: &str =
-    "INSERT INTO events (call, at, kind, identity, tool, api, operation, decision, outcome, body)";
-
-pub(super) const EVENT_VALUES: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-
-/// The statements for each of them.
-type Statements = [String; CHUNKS.len()];
+type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
 /// Why a batch did not go into its group.
 pub(super) enum Refusal {
@@ -57,7 +47,7 @@ pub(super) struct Group<'t> {
     stops: Option<Vec<StopScope>>,
     windows: HashMap<String, Window>,
     uses: Vec<Use>,
-    events: Vec<EventRow>,
+    events: Vec<Arc<Vec<EventRow>>>,
 }
 
 /// The uses in a window that are alive: how many, and the times and numbers at its ends.
@@ -101,7 +91,7 @@ impl<'t> Group<'t> {
             self.windows.insert(used.key.clone(), window);
             self.uses.push(used);
         }
-        self.events.extend(batch.events);
+        self.events.push(batch.events);
         Ok(())
     }
 
@@ -206,42 +196,17 @@ impl<'t> Group<'t> {
         static USES: LazyLock<Statements> = LazyLock::new(|| {
             statements("INSERT INTO window_uses (key, at, n, until) VALUES ", "(?, ?, ?, ?)")
         });
-        insert_events(self.transaction, &self.events).await?;
-        let uses = inserts(&USES, &self.uses, |query, used| {
-            query.bind(&used.key).bind(used.at).bind(used.n).bind(used.until)
-        });
-        for query in uses {
+        let events = self.events.iter().flat_map(|events| events.iter());
+        insert_events(self.transaction, events.map(Row::from)).await?;
+        for (statement, uses) in chunks(&USES, &self.uses) {
+            let query: Query = sqlx::query(AssertSqlSafe(statement));
+            let query = uses.iter().fold(query, |query, used| {
+                query.bind(&used.key).bind(used.at).bind(used.n).bind(used.until)
+            });
             query.execute(&mut *self.transaction).await?;
         }
         Ok(())
     }
-}
-
-/// Appends events to the trail, in order.
-pub(super) async fn insert_events(
-    transaction: &mut SqliteConnection,
-    events: &[EventRow],
-) -> Result<(), sqlx::Error> {
-    static EVENTS: LazyLock<Statements> =
-        LazyLock::new(|| statements(&format!("{EVENT_COLUMNS} VALUES "), EVENT_VALUES));
-    for query in inserts(&EVENTS, events, bind_event) {
-        query.execute(&mut *transaction).await?;
-    }
-    Ok(())
-}
-
-pub(super) fn bind_event(query: Query, event: &EventRow) -> Query {
-    query
-        .bind(event.call.as_deref())
-        .bind(event.at)
-        .bind(&*event.kind)
-        .bind(event.identity.as_deref())
-        .bind(event.tool.as_deref())
-        .bind(event.api.as_deref())
-        .bind(event.operation.as_deref())
-        .bind(event.decision.as_deref())
-        .bind(event.outcome.as_deref())
-        .bind(&*event.body)
 }
 
 /// Notes until which record a journal has been taken over.
@@ -439,26 +404,4 @@ fn conflict(error: sqlx::Error) -> Refusal {
         Some(refused) if refused.is_unique_violation() => Refusal::Conflict(error),
         _ => Refusal::Store(error),
     }
-}
-
-fn statements(head: &str, row: &str) -> Statements {
-    CHUNKS.map(|rows| format!("{head}{}", vec![row; rows].join(", ")))
-}
-
-/// Statements that write all rows, in order.
-fn inserts<T>(
-    statements: &'static Statements,
-    rows: &[T],
-    bind: fn(Query, &T) -> Query,
-) -> impl Iterator<Item = Query> {
-    let mut rows = rows;
-    std::iter::from_fn(move || {
-        let (size, statement) =
-            CHUNKS.into_iter().zip(statements).find(|(size, _)| *size <= rows.len())?;
-        let (chunk, rest) = rows.split_at(size);
-        rows = rest;
-        // Made of literals above.
-        let query = sqlx::query(AssertSqlSafe(statement.as_str()));
-        Some(chunk.iter().fold(query, bind))
-    })
 }

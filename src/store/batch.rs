@@ -1,6 +1,7 @@
 //! What goes into the store together, and what comes of it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,9 @@ pub struct Batch {
     pub spend: Option<String>,
     /// Other rows to write.
     pub changes: Vec<Change>,
-    /// The events to append, in order.
-    pub events: Vec<EventRow>,
+    /// The events to append, in order. Shared, since whoever commits them keeps them until they
+    /// are down.
+    pub events: Arc<Vec<EventRow>>,
 }
 
 /// What the kill switch is asked about.

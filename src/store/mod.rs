@@ -14,6 +14,7 @@
 mod apply;
 mod batch;
 mod forgo;
+mod insert;
 mod journal;
 mod place;
 mod plain;

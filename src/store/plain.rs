@@ -7,11 +7,10 @@
 
 use std::sync::LazyLock;
 
-use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
 use super::Batch;
-use super::apply::{EVENT_COLUMNS, EVENT_VALUES, bind_event};
+use super::insert::{EVENT_COLUMNS, EVENT_VALUES, Row, Texts, arguments, execute};
 use super::journal::is_plain;
 
 /// How many events one statement takes. Each number has a statement that is prepared once.
@@ -54,11 +53,11 @@ pub(super) async fn write(
     }
     let statements =
         if batches.iter().any(|batch| batch.guard.is_some()) { &GUARDED } else { &FREE };
-    // Made of literals above.
-    let query = sqlx::query(AssertSqlSafe(statements[rows].as_str()));
-    let events = batches.iter().flat_map(|batch| &batch.events);
-    let query = events.fold(query, bind_event);
-    match query.execute(connection).await?.rows_affected() {
+    let (mut texts, mut arguments) = (Texts::default(), arguments(rows));
+    for event in batches.iter().flat_map(|batch| batch.events.iter()) {
+        texts.bind(&mut arguments, &Row::from(event)).map_err(sqlx::Error::Encode)?;
+    }
+    match execute(statements[rows].as_str(), arguments, connection).await? {
         0 => Ok(Plain::No),
         _ => Ok(Plain::Written),
     }

@@ -49,7 +49,7 @@ pub(super) fn event(call: &str, kind: &'static str) -> EventRow {
 }
 
 pub(super) fn events(rows: impl IntoIterator<Item = EventRow>) -> Batch {
-    Batch { events: rows.into_iter().collect(), ..Batch::default() }
+    Batch { events: rows.into_iter().collect::<Vec<_>>().into(), ..Batch::default() }
 }
 
 pub(super) fn change(change: Change) -> Batch {
@@ -59,14 +59,14 @@ pub(super) fn change(change: Change) -> Batch {
 pub(super) fn claim(key: &str, limit: u32, per: Duration) -> Batch {
     Batch {
         claims: vec![WindowClaim { key: key.into(), limit, per }],
-        events: vec![event("c", "decided")],
+        events: vec![event("c", "decided")].into(),
         ..Batch::default()
     }
 }
 
 pub(super) fn guarded() -> Batch {
     let guard = Guard { api: "a".into(), tool: "t".into(), identity: "i".into() };
-    Batch { guard: Some(guard), events: vec![event("c", "decided")], ..Batch::default() }
+    Batch { guard: Some(guard), events: vec![event("c", "decided")].into(), ..Batch::default() }
 }
 
 fn hold(id: &str, expires: i64) -> HoldRow {
@@ -93,7 +93,11 @@ fn decide(id: &str, state: HoldState) -> Batch {
 }
 
 fn spend(id: &str) -> Batch {
-    Batch { spend: Some(id.into()), events: vec![event("c2", "decided")], ..Batch::default() }
+    Batch {
+        spend: Some(id.into()),
+        events: vec![event("c2", "decided")].into(),
+        ..Batch::default()
+    }
 }
 
 pub(super) async fn count_events(store: &Store) -> i64 {

@@ -9,8 +9,9 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
-use super::apply::{Group, Refusal, forget_expired, insert_events, note_applied};
-use super::journal::{Ahead, Journal, is_plain, orphan};
+use super::apply::{Group, Refusal, forget_expired, note_applied};
+use super::insert::insert_events;
+use super::journal::{Ahead, Journal, LEASE, is_plain, orphan};
 use super::place::{FileIdentity, Place};
 use super::plain::{self, Plain};
 use super::{Batch, CommitError, Receipt, Settings, StopScope, StoreError};
@@ -21,8 +22,11 @@ const GROUP: usize = 256;
 /// Every so many groups, rows of windows that nobody asks about any more are dropped.
 const FORGET_EVERY: u32 = 1024;
 
-/// How long what the journal took is left to become more.
-const GATHER: Duration = Duration::from_millis(10);
+/// How long what the journal took is left to become more: the more it is, the fewer statements and
+/// pages are written for it. Less than half of [`LEASE`], which each of these transactions renews.
+const GATHER: Duration = Duration::from_millis(40);
+
+const _: () = assert!(GATHER.as_millis() * 2 < LEASE.as_millis());
 
 /// When it is tried again where it could not be taken over.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -203,7 +207,7 @@ impl Writer {
                 let resolved = self.resolve(&mut connection, journal.name()).await;
                 resolved.map_err(|error| self.place.describe(&error))?;
             }
-            self.ahead.extend(journal.hand_over());
+            journal.hand_over(&mut self.ahead);
         }
         self.groups = self.groups.wrapping_add(1);
         let forget = self.groups % FORGET_EVERY == 1;
@@ -349,7 +353,7 @@ async fn write_group(
 ) -> Result<(Vec<Result<(), CommitError>>, Vec<StopScope>), sqlx::Error> {
     let mut transaction = transaction;
     if let Some(Pending { name, ahead }) = pending {
-        insert_events(&mut transaction, &ahead.events).await?;
+        insert_events(&mut transaction, ahead.events.rows()).await?;
         note_applied(&mut transaction, name, ahead.newest).await?;
     }
     if forget {

@@ -7,6 +7,7 @@ mod cancel;
 mod corpus;
 mod credentials;
 mod curation;
+mod faults;
 mod holds;
 mod hostile;
 mod layers;

@@ -16,15 +16,18 @@ use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Response, StatusCode};
 use rmcp::ErrorData;
 use rmcp::model::{
-    CallToolResult, Implementation, JsonObject, JsonRpcMessage, ProtocolVersion, RequestId,
-    RequestMetaObject, ServerJsonRpcMessage, ServerResult,
+    ClientCapabilities, Implementation, JsonObject, ProtocolVersion, RequestId,
+    ServerJsonRpcMessage,
 };
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::mcp::SESSION;
 use crate::agent::Backend;
-use crate::agent::handler::{Asked, Handler};
+use crate::agent::handler::{Asked, Beside, Handler};
+use crate::agent::result::Made;
 use crate::gateway::{Caller, ToItsEnd};
 
 const METHOD: &str = "tools/call";
@@ -38,7 +41,7 @@ pub(super) struct Call {
     id: RequestId,
     name: String,
     arguments: JsonObject,
-    meta: RequestMetaObject,
+    beside: Beside,
     client: Implementation,
 }
 
@@ -58,11 +61,34 @@ struct Params {
     #[serde(default)]
     arguments: JsonObject,
     #[serde(rename = "_meta")]
-    meta: RequestMetaObject,
+    meta: Meta,
+}
+
+/// The members of `_meta` that mean something here or elsewhere. What else is in it does not.
+#[derive(Deserialize)]
+struct Meta {
+    #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
+    version: String,
+    #[serde(rename = "io.modelcontextprotocol/clientCapabilities")]
+    _capabilities: ClientCapabilities,
+    #[serde(rename = "io.modelcontextprotocol/clientInfo")]
+    client: Implementation,
+    #[serde(rename = "progressToken", default, deserialize_with = "there")]
+    progress: bool,
+    #[serde(rename = "tollbridge/approval")]
+    approval: Option<Value>,
+    #[serde(rename = "x402/payment")]
+    payment: Option<Value>,
+    traceparent: Option<Value>,
+}
+
+/// A member that is there, whatever it is.
+fn there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(from).map(|_| true)
 }
 
 /// The call that a message is, where it may go this way. The wire layer has let it pass.
-pub(super) fn read(headers: &HeaderMap, message: &[u8]) -> Option<Call> {
+pub(super) fn read(headers: &HeaderMap, message: &[u8]) -> Option<Box<Call>> {
     let version = ProtocolVersion::V_2026_07_28;
     let fits = sole(headers, &VERSION_HEADER)? == version.as_str()
         && sole(headers, &METHOD_HEADER)? == METHOD
@@ -79,11 +105,11 @@ pub(super) fn read(headers: &HeaderMap, message: &[u8]) -> Option<Call> {
         && sole(headers, &NAME_HEADER)? == name
         // That is how a name is written that a header cannot carry.
         && !name.starts_with("=?")
-        && meta.protocol_version()? == version
-        && meta.client_capabilities().is_some()
-        && !meta.contains_key("progressToken");
-    let client = meta.client_info()?;
-    plain.then_some(Call { id, name, arguments, meta, client })
+        && meta.version == version.as_str()
+        && !meta.progress;
+    let Meta { client, approval, payment, traceparent, .. } = meta;
+    let beside = Beside { approval, payment, traceparent };
+    plain.then(|| Box::new(Call { id, name, arguments, beside, client }))
 }
 
 /// The header's value, where it has one value and that is text.
@@ -105,14 +131,14 @@ fn accepts_both(accept: &str) -> bool {
 pub(super) async fn answer<B: Backend>(
     handler: &Handler<B>,
     caller: Caller,
-    call: Call,
+    call: Box<Call>,
 ) -> Response<Body> {
     let cancel = CancellationToken::new();
     let _cancel_on_drop = cancel.clone().drop_guard();
-    let Call { id, name, arguments, meta, client } = call;
+    let Call { id, name, arguments, beside, client } = *call;
     let handler = handler.clone();
     let carried_out = ToItsEnd::new(async move {
-        let asked = Asked { tool: name, arguments, meta: &meta, client: Some(client) };
+        let asked = Asked { tool: name, arguments, beside, client: Some(client) };
         handler.carry_out(caller, asked, cancel, None).await
     });
     match carried_out.await {
@@ -124,13 +150,13 @@ pub(super) async fn answer<B: Backend>(
     }
 }
 
-fn response(result: Result<CallToolResult, ErrorData>, id: RequestId) -> Response<Body> {
-    let message: ServerJsonRpcMessage = match result {
-        Ok(result) => JsonRpcMessage::response(ServerResult::CallToolResult(result), id),
-        Err(error) => JsonRpcMessage::error(error, Some(id)),
+fn response(result: Result<Made, ErrorData>, id: RequestId) -> Response<Body> {
+    let message = match result {
+        Ok(made) => made.message(&id),
+        Err(error) => serde_json::to_vec(&ServerJsonRpcMessage::error(error, Some(id))),
     };
     let mut response = Response::new(Body::empty());
-    match serde_json::to_vec(&message) {
+    match message {
         Ok(body) => *response.body_mut() = Body::from(body),
         Err(error) => {
             tracing::error!(%error, "an answer cannot be written");
@@ -146,7 +172,7 @@ fn response(result: Result<CallToolResult, ErrorData>, id: RequestId) -> Respons
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::agent::double::modern;
@@ -222,9 +248,11 @@ mod tests {
             *changed.pointer_mut(pointer).unwrap() = value;
             assert!(!is_taken(&headers(), &changed), "{pointer}");
         }
-        let mut progress = message();
-        progress["params"]["_meta"]["progressToken"] = json!(1);
-        assert!(!is_taken(&headers(), &progress));
+        for token in [json!(1), json!(null)] {
+            let mut progress = message();
+            progress["params"]["_meta"]["progressToken"] = token;
+            assert!(!is_taken(&headers(), &progress));
+        }
         let mut more = message();
         more["params"]["requestState"] = json!("s");
         assert!(!is_taken(&headers(), &more));

@@ -52,7 +52,7 @@ pub(super) async fn serve<B: Backend>(
     let method = request.method().clone();
     let ticket = (method == Method::POST).then(|| app.in_flight.enter());
     let request = match prepare(&app, &caller, request).await {
-        Ok(Way::Library(request)) => request,
+        Ok(Way::Library(request)) => *request,
         Ok(Way::Direct(call)) => return direct::answer(&app.handler, caller, call).await,
         Err(response) => return response,
     };
@@ -117,8 +117,8 @@ async fn bind<B: Backend>(app: &App<B>, session: String, identity: Identity) {
 
 /// Where a message goes.
 enum Way {
-    Library(Request),
-    Direct(direct::Call),
+    Library(Box<Request>),
+    Direct(Box<direct::Call>),
 }
 
 /// Reads the message and has the wire layer look at it.
@@ -131,7 +131,7 @@ async fn prepare<B: Backend>(
     parts.extensions.insert(caller.clone());
     // What is not said to be JSON is refused by the MCP library, unread.
     if parts.method != Method::POST || !is_json(&parts.headers) {
-        return Ok(Way::Library(Request::from_parts(parts, Body::empty())));
+        return Ok(Way::Library(Box::new(Request::from_parts(parts, Body::empty()))));
     }
     let message = match read(&parts.headers, body).await {
         Ok(message) => message,
@@ -149,7 +149,7 @@ async fn prepare<B: Backend>(
             if let Envelope::Notification { method } = &envelope {
                 say_method(&mut parts.headers, method);
             }
-            Ok(Way::Library(Request::from_parts(parts, Body::from(message))))
+            Ok(Way::Library(Box::new(Request::from_parts(parts, Body::from(message)))))
         }
         Err(refusal) => Err(Box::pin(refuse(app, caller, refusal)).await),
     }

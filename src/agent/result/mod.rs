@@ -5,16 +5,20 @@
 //! `structuredContent.error`, which tells a model what to do next. What is too long for a
 //! model's context is cut here (see `tools::answer::cut`) and said to be cut beside the value.
 
+mod made;
+
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rmcp::model::{
-    CallToolResult, ContentBlock, Implementation, MetaObject, ResourceContents, ResultType,
-};
-use serde_json::{Map, Value, json};
+use rmcp::model::{ContentBlock, Implementation, MetaObject, ResourceContents};
+use serde_json::{Value, json};
 use tollbridge_operation::{CallId, Drift, Payload};
 
+pub(super) use self::made::Made;
+use self::made::Meta;
 use super::ToolView;
-use crate::gateway::{CallMeta, ErrorCode, Failure, NextCall, Reply, Success};
+use crate::gateway::{ErrorCode, Failure, NextCall, Reply, Success};
 use crate::tools::answer::cut::{self, Cut, Unit};
 use crate::tools::pages::PagesRead;
 
@@ -31,51 +35,45 @@ const MAX_NEXT_CHARACTERS: usize = 1_500;
 /// How many places of drift a result names.
 const MAX_DRIFT: usize = 20;
 
-/// MCP's key for who answered (2026-07-28, every result).
-const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
-
 /// The result as JSON, as a client of the newest protocol revision gets it. `tool` is the
 /// called tool as it is listed.
 pub fn to_json(reply: Reply, tool: Option<&ToolView>, server_name: &str) -> Value {
     let described = tool.is_some_and(|tool| tool.output_schema.is_some());
-    as_value(&from_reply(reply, described, &server(server_name)))
+    as_value(from_reply(reply, described, &server(server_name)))
 }
 
 /// The result of a call that could not be recorded, as JSON.
 pub fn unrecorded_to_json(server_name: &str) -> Value {
-    as_value(&unrecorded(&server(server_name)))
+    as_value(unrecorded(&server(server_name)))
 }
 
-fn as_value(result: &CallToolResult) -> Value {
-    serde_json::to_value(result).expect("a tool result is made of JSON values")
+fn as_value(result: Made) -> Value {
+    serde_json::to_value(result.into_library()).expect("a tool result is made of JSON values")
 }
 
 /// Who answers.
-pub(super) fn server(name: &str) -> Implementation {
-    Implementation::new(name, env!("CARGO_PKG_VERSION"))
+pub(super) fn server(name: &str) -> Arc<Implementation> {
+    Arc::new(Implementation::new(name, env!("CARGO_PKG_VERSION")))
 }
 
 /// `_meta` with who answers, as every result has it.
-pub(super) fn server_meta(server: &Implementation) -> MetaObject {
-    let mut meta = Map::new();
-    let server = serde_json::to_value(server).expect("an implementation is made of strings");
-    meta.insert(SERVER_INFO.to_owned(), server);
-    MetaObject(meta)
+pub(super) fn server_meta(server: &Arc<Implementation>) -> MetaObject {
+    Meta::new(server).into_object()
 }
 
 /// The result of a call. `described` says whether its tool is listed with a schema of it.
-pub(super) fn from_reply(reply: Reply, described: bool, server: &Implementation) -> CallToolResult {
+pub(super) fn from_reply(reply: Reply, described: bool, server: &Arc<Implementation>) -> Made {
     let Reply { meta: call, result } = reply;
-    let mut meta = server_meta(server);
-    meta.insert("tollbridge/call".to_owned(), call_meta(&call));
-    match result {
+    let meta = Meta::new(server);
+    let made = match result {
         Ok(success) => from_success(success, described, &call.id, meta),
         Err(failure) => from_failure(failure, meta),
-    }
+    };
+    Made { meta: Meta { call: Some(call), ..made.meta }, ..made }
 }
 
 /// The result of a call that was not made, because it could not be recorded.
-pub(super) fn unrecorded(server: &Implementation) -> CallToolResult {
+pub(super) fn unrecorded(server: &Arc<Implementation>) -> Made {
     let failure = Failure {
         code: ErrorCode::AuditUnavailable,
         message: "The call was not made, because it could not be recorded.".to_owned(),
@@ -89,38 +87,19 @@ pub(super) fn unrecorded(server: &Implementation) -> CallToolResult {
         hold: None,
         payment_required: None,
     };
-    from_failure(failure, server_meta(server))
+    from_failure(failure, Meta::new(server))
 }
 
-fn call_meta(call: &CallMeta) -> Value {
-    serde_json::to_value(call).expect("a call's meta is made of strings and numbers")
-}
-
-fn from_success(
-    success: Success,
-    described: bool,
-    id: &CallId,
-    mut meta: MetaObject,
-) -> CallToolResult {
-    if !success.drift.is_empty() {
-        meta.insert("tollbridge/drift".to_owned(), drift(&success.drift));
-    }
-    if !success.headers.is_empty() {
-        meta.insert("tollbridge/headers".to_owned(), Value::Object(success.headers));
-    }
+fn from_success(success: Success, described: bool, id: &CallId, mut meta: Meta) -> Made {
+    meta.drift = (!success.drift.is_empty()).then(|| drift(&success.drift));
+    meta.headers = success.headers;
     let more = success.pages.as_ref().and_then(PagesRead::note);
-    if let Some(pages) = success.pages {
-        let pages = serde_json::to_value(pages).expect("what was read is made of JSON values");
-        meta.insert("tollbridge/pages".to_owned(), pages);
-    }
+    meta.pages = success.pages;
     let next = next_note(&success.next);
-    if !success.next.is_empty() {
-        let next = serde_json::to_value(success.next).expect("calls are made of JSON values");
-        meta.insert("tollbridge/links".to_owned(), next);
-    }
-    let mut result = from_payload(success.payload, success.cuts, described, id, meta);
-    result.content.extend(more.into_iter().chain(next).map(ContentBlock::text));
-    result
+    meta.links = success.next;
+    let mut made = from_payload(success.payload, success.cuts, described, id, meta);
+    made.content.extend(more.into_iter().chain(next).map(ContentBlock::text));
+    made
 }
 
 fn from_payload(
@@ -128,8 +107,8 @@ fn from_payload(
     cuts: Vec<Cut>,
     described: bool,
     id: &CallId,
-    meta: MetaObject,
-) -> CallToolResult {
+    meta: Meta,
+) -> Made {
     match payload {
         Payload::Empty => structured(json!({}), cuts, MAX_CHARACTERS, meta, false),
         Payload::Value(Value::Object(object)) => {
@@ -140,21 +119,21 @@ fn from_payload(
             structured(value, cuts, MAX_CHARACTERS, meta, false)
         }
         Payload::Parts { value, attached } => {
-            let mut result = from_payload(Payload::Value(value), cuts, described, id, meta);
+            let mut made = from_payload(Payload::Value(value), cuts, described, id, meta);
             let uri = |at: usize| format!("tollbridge://calls/{id}/{at}");
             let blocks = attached
                 .iter()
                 .enumerate()
                 .map(|(at, one)| block(&one.media_type, &one.data, uri(at + 1)));
-            result.content.extend(blocks);
-            result
+            made.content.extend(blocks);
+            made
         }
         Payload::Bytes { media_type, data } => {
             // Where an output schema was published, clients throw a result away that has no
             // structured content: bytes that came instead of the described value say so.
             let value = described.then(|| json!({ "media_type": media_type, "bytes": data.len() }));
-            let block = block(&media_type, &data, format!("tollbridge://calls/{id}"));
-            assemble(vec![block], value, meta, false)
+            let content = vec![block(&media_type, &data, format!("tollbridge://calls/{id}"))];
+            Made { content, value, is_error: false, meta }
         }
     }
 }
@@ -196,13 +175,13 @@ fn drift(places: &[Drift]) -> Value {
     places.iter().take(MAX_DRIFT).map(place).collect()
 }
 
-fn from_failure(mut failure: Failure, mut meta: MetaObject) -> CallToolResult {
+fn from_failure(mut failure: Failure, mut meta: Meta) -> Made {
     let payment = failure.payment_required.take();
     let error = serde_json::to_value(&failure).expect("a failure is made of JSON values");
     match payment {
         // x402 over MCP: the challenge stands where the client's payment code looks for it.
         Some(payment) => {
-            meta.insert("tollbridge/error".to_owned(), error);
+            meta.error = Some(error);
             structured(payment, Vec::new(), MAX_CHARACTERS, meta, true)
         }
         None => structured(json!({ "error": error }), Vec::new(), MAX_ERROR_CHARACTERS, meta, true),
@@ -215,39 +194,28 @@ fn structured(
     mut value: Value,
     mut cuts: Vec<Cut>,
     limit: usize,
-    mut meta: MetaObject,
+    mut meta: Meta,
     is_error: bool,
-) -> CallToolResult {
-    let text = value.to_string();
-    let characters = text.chars().count();
-    if characters <= limit && cuts.is_empty() {
-        return assemble(vec![ContentBlock::text(text)], Some(value), meta, is_error);
-    }
+) -> Made {
+    let mut content = vec![ContentBlock::text(text_of(&value))];
+    let characters = content[0].as_text().map_or(0, |text| text.text.chars().count());
     let whole = (characters > limit).then_some((characters, limit));
     if whole.is_some() {
         let (short, more) = cut::cut(&value, limit, Unit::Characters, "");
         value = short;
         cuts.extend(more);
+        content = vec![ContentBlock::text(text_of(&value))];
     }
-    let note = cut::note(&cuts, whole, is_error);
-    meta.insert("tollbridge/cut".to_owned(), cut::meta(&cuts, whole));
-    let blocks = vec![ContentBlock::text(value.to_string()), ContentBlock::text(note)];
-    assemble(blocks, Some(value), meta, is_error)
+    if whole.is_some() || !cuts.is_empty() {
+        content.push(ContentBlock::text(cut::note(&cuts, whole, is_error)));
+        meta.cut = Some(cut::meta(&cuts, whole));
+    }
+    Made { content, value: Some(value), is_error, meta }
 }
 
-fn assemble(
-    content: Vec<ContentBlock>,
-    structured: Option<Value>,
-    meta: MetaObject,
-    is_error: bool,
-) -> CallToolResult {
-    let mut result = CallToolResult::default();
-    result.result_type = Some(ResultType::COMPLETE);
-    result.content = content;
-    result.structured_content = structured;
-    result.is_error = Some(is_error);
-    result.meta = Some(meta);
-    result
+/// A value's JSON. `to_string` gives the same text, and takes twice as long for it.
+fn text_of(value: &Value) -> String {
+    serde_json::to_string(value).expect("a value is JSON")
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
+use rmcp::model::{RequestId, ServerJsonRpcMessage};
+use serde_json::Map;
 
 use tollbridge_operation::{Attachment, ToolName};
 
@@ -18,7 +20,7 @@ fn failed(failure: Failure) -> Value {
 
 /// A snapshot that outlives a release.
 fn pretty(mut result: Value) -> String {
-    result["_meta"][SERVER_INFO]["version"] = "[version]".into();
+    result["_meta"]["io.modelcontextprotocol/serverInfo"]["version"] = "[version]".into();
     format!("{result:#}")
 }
 
@@ -217,4 +219,47 @@ fn headers_that_say_something_of_their_own_stand_beside_the_value() {
     let result = to_json(reply, None, "acme");
     assert_eq!(result["_meta"]["tollbridge/headers"], json!({ "location": "/orders/7" }));
     assert_eq!(json_of(Payload::Empty)["_meta"].get("tollbridge/headers"), None);
+}
+
+/// Replies of every form that a result has.
+fn forms() -> Vec<Reply> {
+    let value = json!({ "id": 7, "name": "x \" \u{1} ü", "price": 39.90, "more": [{}, [], null] });
+    let long = json!({ "text": "x\n".repeat(MAX_CHARACTERS) });
+    let attached =
+        vec![Attachment { media_type: "image/png".into(), data: Bytes::from_static(b"\x00") }];
+    let payloads = [
+        Payload::Empty,
+        Payload::Value(value.clone()),
+        Payload::Value(json!("")),
+        Payload::Value(long),
+        Payload::Parts { value: value.clone(), attached },
+        bytes("image/png"),
+        bytes("application/pdf"),
+    ];
+    let mut paid = failure(ErrorCode::PaymentRequired);
+    paid.payment_required = Some(json!({ "x402Version": 2, "accepts": [] }));
+    let failed = [failure(ErrorCode::UpstreamError), paid];
+    let failed = failed.map(|failure| Reply { meta: meta(), result: Err(failure) });
+    let mut full = success(Payload::Value(value));
+    if let Ok(success) = &mut full.result {
+        success.drift = vec![Drift { pointer: "/a".into(), message: "is no string".into() }];
+        success.headers = Map::from_iter([("location".to_owned(), json!("/b"))]);
+    }
+    payloads.map(success).into_iter().chain(failed).chain([full]).collect()
+}
+
+#[test]
+fn a_message_has_the_bytes_that_the_library_gives_it() {
+    let server = server("acme");
+    for described in [false, true] {
+        for (one, other) in forms().into_iter().zip(forms()) {
+            let made = from_reply(one, described, &server);
+            let result = from_reply(other, described, &server).into_library();
+            for id in [RequestId::Number(-3), RequestId::String("a\"b".into())] {
+                let message = String::from_utf8(made.message(&id).unwrap()).unwrap();
+                let library = ServerJsonRpcMessage::response(result.clone().into(), id);
+                assert_eq!(message, serde_json::to_string(&library).unwrap());
+            }
+        }
+    }
 }

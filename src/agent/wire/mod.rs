@@ -9,6 +9,7 @@
 //! guess about (which of two members of one name counts, whether `1.0` is an id) is refused
 //! here. This layer knows no tool and no method.
 
+mod names;
 mod scan;
 
 use serde_json::{Value, json};

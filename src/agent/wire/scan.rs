@@ -3,8 +3,8 @@
 //! named twice, compared after their escapes are read.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
+use super::names::Names;
 use super::{Code, Envelope, Id, MAX_BYTES, MAX_DEPTH, Refusal};
 
 /// Names with this beginning are how `serde_json` marks numbers and raw text inside itself;
@@ -166,7 +166,7 @@ impl Members {
 /// An array or object that is open.
 enum Open<'a> {
     Array,
-    Object(HashSet<Cow<'a, str>>),
+    Object(Names<'a>),
 }
 
 struct Scanner<'a> {
@@ -198,7 +198,7 @@ impl<'a> Scanner<'a> {
                 };
             }
             let opened = match kind {
-                Kind::Object => Some(Open::Object(HashSet::new())),
+                Kind::Object => Some(Open::Object(Names::default())),
                 Kind::Array => Some(Open::Array),
                 _ => None,
             };
@@ -240,10 +240,8 @@ impl<'a> Scanner<'a> {
                     if name.starts_with(RESERVED) {
                         self.note("member with a reserved name", &name);
                     }
-                    if names.contains(&name) {
+                    if !names.insert(name.clone()) {
                         self.note("member named twice", &name);
-                    } else {
-                        names.insert(name);
                     }
                 }
                 break;
@@ -344,6 +342,9 @@ impl<'a> Scanner<'a> {
         let mut read = String::new();
         let mut plain = self.at;
         loop {
+            let left = &text.as_bytes()[self.at..];
+            let length = left.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+            self.at += length.unwrap_or(left.len());
             match self.peek() {
                 Some(b'"') => {
                     let rest = &text[plain..self.at];
@@ -360,8 +361,7 @@ impl<'a> Scanner<'a> {
                     read.push(self.escape()?);
                     plain = self.at;
                 }
-                Some(0..=0x1f) => return Err(Stop::Syntax("control character in a string")),
-                Some(_) => self.at += 1,
+                Some(_) => return Err(Stop::Syntax("control character in a string")),
                 None => return Err(Stop::Syntax("it ends too early")),
             }
         }

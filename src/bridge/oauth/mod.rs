@@ -13,6 +13,7 @@ mod grant;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub(super) use self::grant::NoToken;
 pub use self::grant::{ClientAuth, Grant, OAuth};
 use self::grant::{INVALID_GRANT, Issued};
 use super::client;
+use super::resolve::Guard;
 use super::tls::Tls;
 use crate::secret::{Redactor, Secret};
 
@@ -78,10 +80,16 @@ pub(super) struct Token {
 
 impl TokenSource {
     /// A source that has asked for nothing yet. What it gets, `redactor` learns: it must be a
-    /// [growing](Redactor::growing) one. The error says what is wrong with `tls`.
-    pub fn new(oauth: OAuth, tls: &Tls, redactor: Redactor) -> Result<Self, String> {
+    /// [growing](Redactor::growing) one. The server's name is asked for at `resolver`, or as the
+    /// system does. The error says what is wrong with `tls`.
+    pub fn new(
+        oauth: OAuth,
+        tls: &Tls,
+        resolver: Option<SocketAddr>,
+        redactor: Redactor,
+    ) -> Result<Self, String> {
         Ok(Self {
-            client: client::build(FETCH, tls.config()?)?,
+            client: client::build(FETCH, tls.config()?, Guard::new(resolver)?)?,
             oauth,
             redactor,
             needed: RwLock::default(),

@@ -16,7 +16,8 @@ async fn a_token_that_is_about_to_end_is_renewed_while_calls_go_on_with_it() {
         resource: None,
     };
     let redactor = Redactor::growing([], []);
-    let source = Arc::new(TokenSource::new(oauth, &Tls::default(), redactor).expect("a source"));
+    let source =
+        Arc::new(TokenSource::new(oauth, &Tls::default(), None, redactor).expect("a source"));
     let now = Instant::now();
     *source.current.write().expect("a lock") = Some(Token {
         number: 0,

@@ -146,6 +146,7 @@ pub(super) fn config(base: &str) -> UpstreamConfig {
         redirects: Redirects::Refuse,
         max_response: 100_000,
         tls: Tls::default(),
+        resolver: None,
         uploads: None,
     }
 }

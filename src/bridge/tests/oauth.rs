@@ -29,7 +29,8 @@ fn oauth(server: &Hostile) -> OAuth {
 
 fn with_tokens(api: &Hostile, oauth: OAuth, change: impl FnOnce(&mut UpstreamConfig)) -> Upstream {
     let redactor = Redactor::growing([&Secret::new(CLIENT)], []);
-    let source = TokenSource::new(oauth, &Tls::default(), redactor.clone()).expect("a source");
+    let source =
+        TokenSource::new(oauth, &Tls::default(), None, redactor.clone()).expect("a source");
     let mut config = config(&api.url());
     config.credentials = Credentials::ForAll(Credential::OAuth(Arc::new(source)));
     change(&mut config);

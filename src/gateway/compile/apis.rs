@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::HeaderName;
-use tollbridge_operation::{ApiName, Operation};
+use tollbridge_operation::{ApiName, Operation, Wanted};
 use url::Url;
 
 use super::enclosure;
@@ -25,17 +25,28 @@ use crate::secret::Redactor;
 /// How many of a description's own mistakes are shown.
 const MAX_WARNINGS: usize = 10;
 
+/// How much of the descriptions is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// All, so that everything that is wrong in them is told.
+    Whole,
+    /// The operations that the configuration names.
+    Exposed,
+}
+
 /// Reads every API's description into the catalog; those that could be read, and how they
 /// stand to what was accepted.
 pub(super) fn read(
     config: &Config,
+    reach: Reach,
     catalog: &mut Catalog,
     sources: &mut Vec<PathBuf>,
     found: &mut Diagnostics,
 ) -> HashMap<ApiName, Standing> {
     let mut described = HashMap::new();
     for (name, api) in config.apis.iter() {
-        let origin = origin(config, api);
+        let mut origin = origin(config, api);
+        origin.wanted = Some(wanted(config, name, api, reach));
         // Watched also where they cannot be read: they may be mended there.
         sources.push(origin.file.clone());
         sources.extend(origin.overlays.iter().cloned());
@@ -61,7 +72,7 @@ pub(super) fn read(
                     .help("make the folder, or name another one; it is relative to this file"),
             );
         }
-        let standing = stale::standing(config, name, api, read, sources, found);
+        let standing = stale::standing(config, name, api, &origin, read, sources, found);
         for warning in read.warnings.iter().take(MAX_WARNINGS) {
             found.push(Diagnostic::warning(
                 codes::READING,
@@ -82,6 +93,20 @@ pub(super) fn read(
     described
 }
 
+/// The operations that the configuration names.
+fn wanted(config: &Config, name: &ApiName, api: &Api, reach: Reach) -> Wanted {
+    let tools = config.tools.iter().filter(|tool| *tool.api == *name);
+    // What is enclosed in messages is compared with what any of the operations has.
+    let encloses =
+        api.addressing.is_some() || api.mtom.is_some() || api.soap_headers.iter().next().is_some();
+    // Which schemes `auth` stands for depends on those that all operations ask for.
+    let needs_all = encloses || api.auth.is_some();
+    Wanted {
+        named: tools.map(|tool| (*tool.operation).clone()).collect(),
+        only: reach == Reach::Exposed && !needs_all,
+    }
+}
+
 /// Where an API's description comes from, by the configuration.
 pub fn origin(config: &Config, api: &Api) -> Origin {
     let references = api.references.iter().map(|reference| match &**reference {
@@ -99,6 +124,7 @@ pub fn origin(config: &Config, api: &Api) -> Origin {
             .map(|(name, value)| ((**name).clone(), (**value).clone()))
             .collect(),
         takes_paths: api.files.is_some(),
+        wanted: None,
     }
 }
 
@@ -271,6 +297,7 @@ impl<'a> Upstreams<'a> {
                 config::Redirects::Follow => Redirects::Follow,
             },
             max_response: api.max_response(),
+            resolver: api.resolver.as_ref().and_then(|resolver| resolver.server()),
             uploads: api.files.as_ref().map(|files| Uploads {
                 folder: self.config.dir.join(&**files),
                 max: api.max_upload(),

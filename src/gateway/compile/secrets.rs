@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::bridge;
 use crate::config::{
@@ -67,6 +69,28 @@ impl Resolved {
         }
     }
 
+    /// The files that hold secrets.
+    pub(super) fn files(&self, config: &Config) -> Vec<PathBuf> {
+        let references = self.by_reference.keys().chain(self.pems.keys());
+        references.filter_map(|reference| reference.file(&config.dir)).collect()
+    }
+
+    /// What tells these secrets from others under the same references.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let all = self.by_reference.iter().chain(&self.pems);
+        let mut all: Vec<(String, &Secret)> =
+            all.map(|(reference, secret)| (reference.to_string(), secret)).collect();
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut digest = Sha256::new();
+        for (reference, secret) in all {
+            for text in [reference.as_str(), secret.expose()] {
+                digest.update(text.len().to_le_bytes());
+                digest.update(text);
+            }
+        }
+        digest.finalize().into()
+    }
+
     pub(super) fn redactor(&self) -> Redactor {
         let pairs: Vec<_> = self
             .pairs
@@ -89,12 +113,12 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
         if by_reference.contains_key(reference) {
             return;
         }
-        match reference.resolve(&config.dir) {
+        let found_one = match how {
+            Secrets::Resolve => reference.resolve(&config.dir),
+            Secrets::Verify => reference.verify(&config.dir).map(|()| Secret::new("unresolved")),
+        };
+        match found_one {
             Ok(secret) => {
-                let secret = match how {
-                    Secrets::Resolve => secret,
-                    Secrets::Verify => Secret::new("unresolved"),
-                };
                 by_reference.insert(reference.clone(), secret);
             }
             Err(error) => {

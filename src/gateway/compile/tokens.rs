@@ -68,7 +68,9 @@ impl<'a> Tokens<'a> {
             resource: text(&oauth.resource),
         };
         let tls = api.tls.as_ref().map(|tls| secrets.tls(tls)).unwrap_or_default();
-        let made = Arc::new(TokenSource::new(oauth, &tls, self.redactor.clone())?);
+        let resolver = api.resolver.as_ref().and_then(|resolver| resolver.server());
+        let source = TokenSource::new(oauth, &tls, resolver, self.redactor.clone())?;
+        let made = Arc::new(source);
         self.made.insert(key, Arc::clone(&made));
         Ok(made)
     }

@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
 use self::file::{Full, JournalFile};
+use self::record::Events;
 use super::place::FileIdentity;
 use super::{Batch, Durability, EventRow, StopScope};
 
@@ -60,7 +61,7 @@ struct State {
     newest: u64,
     applied: u64,
     /// The events that it does not have yet.
-    waiting: Vec<EventRow>,
+    waiting: Events,
     /// The database, while the writer can write to it.
     open: Option<FileIdentity>,
     /// Until when nothing is stopped, as far as anybody knows.
@@ -89,16 +90,8 @@ pub(super) enum Taken {
 /// Events that the database does not have yet, and the number up to which they go.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
-    pub(super) events: Vec<EventRow>,
+    pub(super) events: Events,
     pub(super) newest: u64,
-}
-
-impl Ahead {
-    /// Adds what came after it.
-    pub(super) fn extend(&mut self, later: Self) {
-        self.events.extend(later.events);
-        self.newest = self.newest.max(later.newest);
-    }
 }
 
 /// Whether a batch is events and nothing else, behind the kill switch at most.
@@ -119,7 +112,7 @@ impl Journal {
                 buffer: Vec::new(),
                 newest: 0,
                 applied: 0,
-                waiting: Vec::new(),
+                waiting: Events::default(),
                 open: None,
                 free_until: None,
                 syncing: Syncing::default(),
@@ -142,7 +135,7 @@ impl Journal {
             return Taken::No(batch);
         }
         let first = state.waiting.is_empty();
-        state.waiting.extend(batch.events);
+        state.keep();
         let taken = match self.durability {
             Durability::Process => Taken::Down,
             Durability::Full => {
@@ -200,10 +193,17 @@ impl Journal {
         self.appended.notified().await;
     }
 
-    /// Hands over what the database does not have yet.
-    pub(super) fn hand_over(&self) -> Ahead {
+    /// Hands over what the database does not have yet, behind what was handed over before.
+    pub(super) fn hand_over(&self, ahead: &mut Ahead) {
         let mut state = self.state();
-        Ahead { events: std::mem::take(&mut state.waiting), newest: state.newest }
+        ahead.newest = state.newest;
+        if ahead.events.is_empty() {
+            // The room that each of them has is used again.
+            std::mem::swap(&mut ahead.events, &mut state.waiting);
+        } else {
+            ahead.events.append(&state.waiting);
+            state.waiting.clear();
+        }
     }
 
     /// The records up to this number are in the database.
@@ -268,6 +268,11 @@ impl State {
                 false
             }
         }
+    }
+
+    /// Keeps the record that was appended last until it is handed over.
+    fn keep(&mut self) {
+        self.waiting.add(&self.buffer);
     }
 
     fn close(&mut self) {

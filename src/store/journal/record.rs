@@ -9,6 +9,7 @@
 //! [`NONE`] is that of a text that is not there. This file knows bytes and no file.
 
 use crate::store::EventRow;
+use crate::store::insert::{Row, TEXTS};
 
 /// The bytes of a record's head.
 const HEAD: usize = 16;
@@ -20,7 +21,39 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) number: u64,
-    pub(super) events: Vec<EventRow>,
+    pub(super) events: Events,
+}
+
+/// Events of one record or of several, as they stand in them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::store) struct Events(Vec<u8>);
+
+impl Events {
+    /// Adds what is in a record that was [written](write).
+    pub(super) fn add(&mut self, record: &[u8]) {
+        self.0.extend_from_slice(&record[HEAD..]);
+    }
+
+    /// Adds others behind these.
+    pub(super) fn append(&mut self, later: &Self) {
+        self.0.extend_from_slice(&later.0);
+    }
+
+    pub(in crate::store) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Forgets them, and keeps the room for others.
+    pub(in crate::store) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Each of them, in order.
+    pub(in crate::store) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let mut reader = Reader(&self.0);
+        // They were written here, or were read before they were taken for events.
+        std::iter::from_fn(move || event(&mut reader).ok())
+    }
 }
 
 /// Writes a record into the buffer, in place of what is in it. `false` where a text is too long
@@ -31,7 +64,7 @@ pub(super) fn write(buffer: &mut Vec<u8>, number: u64, events: &[EventRow]) -> b
     buffer.extend_from_slice(&number.to_le_bytes());
     for event in events {
         buffer.extend_from_slice(&event.at.to_le_bytes());
-        for text in texts(event) {
+        for text in Row::from(event).texts {
             let Some(text) = text else {
                 buffer.extend_from_slice(&NONE.to_le_bytes());
                 continue;
@@ -76,50 +109,30 @@ fn read(bytes: &[u8]) -> Option<(Record, &[u8])> {
         return None;
     }
     let mut reader = Reader(&whole[HEAD..]);
-    let mut events = Vec::new();
     while !reader.0.is_empty() {
-        events.push(event(&mut reader).ok()?);
+        event(&mut reader).ok()?;
     }
-    Some((Record { number, events }, &bytes[end..]))
-}
-
-fn texts(event: &EventRow) -> [Option<&str>; 9] {
-    [
-        event.call.as_deref(),
-        Some(&event.kind),
-        event.identity.as_deref(),
-        event.tool.as_deref(),
-        event.api.as_deref(),
-        event.operation.as_deref(),
-        event.decision.as_deref(),
-        event.outcome.as_deref(),
-        Some(&event.body),
-    ]
+    Some((Record { number, events: Events(whole[HEAD..].to_vec()) }, &bytes[end..]))
 }
 
 /// The bytes are no record.
 struct Torn;
 
-/// The texts in their order in [`texts`].
-fn event(reader: &mut Reader<'_>) -> Result<EventRow, Torn> {
-    Ok(EventRow {
-        at: reader.u64().ok_or(Torn)?.cast_signed(),
-        call: reader.text()?,
-        kind: reader.text()?.ok_or(Torn)?.into(),
-        identity: reader.text()?,
-        tool: reader.text()?,
-        api: reader.text()?,
-        operation: reader.text()?,
-        decision: reader.text()?.map(Into::into),
-        outcome: reader.text()?,
-        body: reader.text()?.ok_or(Torn)?,
-    })
+/// A time, and the texts in the order of the columns.
+fn event<'b>(reader: &mut Reader<'b>) -> Result<Row<'b>, Torn> {
+    let at = reader.u64().ok_or(Torn)?.cast_signed();
+    let mut texts = [None; TEXTS];
+    for text in &mut texts {
+        *text = reader.text()?;
+    }
+    // An event is of some kind, and has a body.
+    if texts[1].is_none() || texts[TEXTS - 1].is_none() { Err(Torn) } else { Ok(Row { at, texts }) }
 }
 
 /// The rest of what is being read.
 struct Reader<'b>(&'b [u8]);
 
-impl Reader<'_> {
+impl<'b> Reader<'b> {
     fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (bytes, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -135,7 +148,7 @@ impl Reader<'_> {
     }
 
     /// A text, or `None` for one that is not there.
-    fn text(&mut self) -> Result<Option<String>, Torn> {
+    fn text(&mut self) -> Result<Option<&'b str>, Torn> {
         let length = self.u32().ok_or(Torn)?;
         if length == NONE {
             return Ok(None);
@@ -143,7 +156,7 @@ impl Reader<'_> {
         let length = usize::try_from(length).map_err(|_| Torn)?;
         let (text, rest) = self.0.split_at_checked(length).ok_or(Torn)?;
         self.0 = rest;
-        std::str::from_utf8(text).map(|text| Some(text.to_owned())).map_err(|_| Torn)
+        std::str::from_utf8(text).map(Some).map_err(|_| Torn)
     }
 }
 
@@ -188,7 +201,9 @@ mod tests {
             let read: Vec<_> = run(&bytes);
             prop_assert_eq!(read.len(), batches.len());
             for (at, (record, events)) in read.into_iter().zip(batches).enumerate() {
-                prop_assert_eq!(record, Record { number: number(at), events });
+                prop_assert_eq!(record.number, number(at));
+                let expected: Vec<_> = events.iter().map(Row::from).collect();
+                prop_assert_eq!(record.events.rows().collect::<Vec<_>>(), expected);
             }
         }
 

@@ -17,7 +17,7 @@ use crate::store::{Change, CommitError, Settings, StopScope, Store};
 async fn warm(folder: &tempfile::TempDir, settings: Settings) -> Store {
     let store = Store::open_with(&url(folder), settings).await.unwrap();
     for call in ["w1", "w2"] {
-        let batch = Batch { events: vec![event(call, "received")], ..guarded() };
+        let batch = Batch { events: vec![event(call, "received")].into(), ..guarded() };
         let _ = store.commit(batch).await.unwrap();
     }
     store
@@ -117,8 +117,9 @@ async fn who_has_taken_half_of_it_over_when_it_is_killed_takes_it_over_once() {
     let bytes = std::fs::read(&journal).unwrap();
     let mut connection = raw(&left.path().join("store.db")).await;
     let mut transaction = locked(&mut connection).await;
-    let rows: Vec<_> = record::run(&bytes).into_iter().flat_map(|record| record.events).collect();
-    crate::store::apply::insert_events(&mut transaction, &rows).await.unwrap();
+    let records = record::run(&bytes);
+    let rows = records.iter().flat_map(|record| record.events.rows());
+    crate::store::insert::insert_events(&mut transaction, rows).await.unwrap();
     let name = file::name_of(&journal);
     crate::store::apply::note_applied(&mut transaction, &name, 1).await.unwrap();
     transaction.commit().await.unwrap();
@@ -157,7 +158,9 @@ async fn the_order_of_what_one_caller_writes_is_kept() {
     let store = warm(&folder, often()).await;
     for n in 0..30 {
         let batch = match n % 3 {
-            0 => Batch { events: vec![event(&n.to_string(), "e")], ..claim("k", 100, MINUTE) },
+            0 => {
+                Batch { events: vec![event(&n.to_string(), "e")].into(), ..claim("k", 100, MINUTE) }
+            }
             _ => events([event(&n.to_string(), "e")]),
         };
         let _ = store.commit(batch).await.unwrap();

@@ -1,4 +1,4 @@
-"""The depot of gSOAP's before the bridge, and its parcels.
+"""The depot of gSOAP's before the bridge, its parcels and its photos.
 
 python client.py TOLLBRIDGE FOLDER-OF-SERVERS [--smoke]
 """
@@ -14,7 +14,7 @@ sys.path.insert(0, str(HERE.parent / "soap"))
 from bridge import Server, bridge, free_port  # noqa: E402
 from depot import literal  # noqa: E402
 from judge import Tally  # noqa: E402
-from parcel import parcels  # noqa: E402
+from parcel import parcels, photos  # noqa: E402
 
 BINARY, SERVERS = sys.argv[1], pathlib.Path(sys.argv[2])
 SMOKE = "--smoke" in sys.argv
@@ -46,6 +46,15 @@ async def main():
             address = f"http://127.0.0.1:{port}/parcel"
             async with bridge(BINARY, SERVICES / "parcel.wsdl", "--all", "--base-url", address) as call:
                 await parcels(tally, call, "gsoap", address, 5 if SMOKE else 100)
+        finally:
+            if tally.failed:
+                print(server.log()[-3000:])
+    port = free_port()
+    with Server([str(SERVERS / "photo"), str(port)], port) as server:
+        try:
+            address = f"http://127.0.0.1:{port}/"
+            async with bridge(BINARY, SERVICES / "photo.wsdl", "--all", "--base-url", address) as call:
+                await photos(tally, call, "gsoap", 3 if SMOKE else 30)
         finally:
             if tally.failed:
                 print(server.log()[-3000:])

@@ -12,6 +12,7 @@ import xmlschema
 from lxml import etree
 
 WSDL = "http://schemas.xmlsoap.org/wsdl/"
+MIME = "http://schemas.xmlsoap.org/wsdl/mime/"
 XSD = "http://www.w3.org/2001/XMLSchema"
 SOAP = {
     "http://schemas.xmlsoap.org/wsdl/soap/": "http://schemas.xmlsoap.org/soap/envelope/",
@@ -146,7 +147,7 @@ class Documents:
             or binding.find(f"{{{soap}}}binding").get("style")
             or "document"
         )
-        body = operation.find(f"{w('input')}/{{{soap}}}body")
+        body = operation.find(f"{w('input')}//{{{soap}}}body")
         if body is None:
             raise Unreadable("no body of it is bound")
         port_type = self._named("portType", qname(binding, binding.get("type")))
@@ -163,6 +164,8 @@ class Documents:
             )
             for part in message.iterfind(w("part"))
         ]
+        beside = [one.get("part") for one in operation.iterfind(f"{w('input')}//{{{MIME}}}content")]
+        parts = [part for part in parts if part[0] not in beside]
         if body.get("parts") is not None:
             named = [part for part in parts if part[0] in body.get("parts").split()]
             if body.get("parts").strip() and not named:
@@ -170,7 +173,7 @@ class Documents:
             parts = named
         else:
             # WSDL 1.1 (3.5) would have all of them; what a header has of them the body has not.
-            headers = operation.iterfind(f"{w('input')}/{{{soap}}}header")
+            headers = operation.iterfind(f"{w('input')}//{{{soap}}}header")
             own = [
                 one.get("part")
                 for one in headers

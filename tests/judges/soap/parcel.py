@@ -1,4 +1,5 @@
-"""What a server of parcels must say: the bytes that were sent beside the envelope, and its headers."""
+"""What servers of parcels and of photos must say: the bytes that were sent beside the envelope, and what
+their headers and their parts said."""
 
 import base64
 import random
@@ -53,6 +54,25 @@ async def parcels(tally, call, server, address, count):
     random_ids = [one for one in ids if one and one.startswith("urn:uuid:")]
     tally.check(f"{server}: each of them has an id of its own", len(random_ids) == sent, f"{len(random_ids)}")
     tally.check(f"{server}: it refuses what is not addressed", refuses(address, BARE), "it does not")
+
+
+async def photos(tally, call, server, count):
+    [tool] = call.tools
+    wrong = []
+    sent = 0
+    for title, parts in messages(count):
+        for part in parts:
+            data = base64.b64encode(part).decode()
+            said = await call(tool, {"title": title, "photo": data})
+            sent += 1
+            read = said.value or {}
+            part_said = (read.get("id", "").strip("<>"), read.get("kind"), read.get("size"))
+            ok = read.get("title") == title and read.get("photo") == data
+            if said.drift or not ok or part_said != ("photo=1@tollbridge", "image/png", len(part)):
+                wrong.append(f"{title}: {said!r:.600}")
+    for one in wrong[:5]:
+        print(f"        {one}", flush=True)
+    tally.check(f"{server}: {sent} attachments come back as they were sent", not wrong, f"{len(wrong)} do not")
 
 
 def refuses(address, envelope):

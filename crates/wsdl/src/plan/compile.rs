@@ -11,7 +11,7 @@ use tollbridge_operation::Warning;
 use tollbridge_xml::Element as Node;
 
 use super::atom::simple_builtin;
-use super::content::derivation;
+use super::content::{MAX_BASES, derivation};
 use super::particle::labelled;
 use super::shape::shape;
 use super::written::{documentation, path, qname, xsd_children};
@@ -27,6 +27,9 @@ use crate::xsd::{Component, Kind, Schemas, XSD};
 
 /// Types of one description.
 const MAX_TYPES: usize = 100_000;
+/// Wildcards of different kinds whose elements and attributes are held to their declarations:
+/// each is asked of each declaration.
+const MAX_LOOKED_INTO: usize = 64;
 /// Warnings that are kept.
 const MAX_WARNINGS: usize = 1000;
 
@@ -46,6 +49,7 @@ pub(crate) struct Compiler<'d> {
     warnings: Vec<Warning>,
     /// Wildcards whose elements or attributes are held to their declarations.
     looked_into: Vec<(Kind, Wildcard)>,
+    declared: HashMap<Kind, Arc<HashSet<QName>>>,
     /// What is compiled is asked for by wildcards alone.
     is_quiet: bool,
 }
@@ -64,6 +68,7 @@ impl<'d> Compiler<'d> {
             queue: VecDeque::new(),
             warnings: Vec::new(),
             looked_into: Vec::new(),
+            declared: HashMap::new(),
             is_quiet: false,
         }
     }
@@ -109,7 +114,7 @@ impl<'d> Compiler<'d> {
             }
             self.drain();
         }
-        (Types { all: self.types, elements, attributes }, self.warnings)
+        (Types::new(self.types, elements, attributes), self.warnings)
     }
 
     /// Compiles what waits.
@@ -120,12 +125,28 @@ impl<'d> Compiler<'d> {
         }
     }
 
-    /// Remembers that what stands for the wildcard is held to its declaration.
-    pub(super) fn look_into(&mut self, kind: Kind, wildcard: &Wildcard) {
+    /// Remembers that what stands for the wildcard is held to its declaration. `false` where it
+    /// is not: there are too many.
+    pub(super) fn look_into(&mut self, kind: Kind, wildcard: &Wildcard) -> bool {
         let known = |(other, one): &(Kind, Wildcard)| *other == kind && one == wildcard;
-        if !wildcard.skips && !self.looked_into.iter().any(known) {
+        if wildcard.skips || self.looked_into.iter().any(known) {
+            return true;
+        }
+        let fits = self.looked_into.len() < MAX_LOOKED_INTO;
+        if fits {
             self.looked_into.push((kind, wildcard.clone()));
         }
+        fits
+    }
+
+    /// The names of all that the schemas declare of a kind.
+    pub(super) fn declared(&mut self, kind: Kind) -> Arc<HashSet<QName>> {
+        let schemas = self.schemas;
+        let all = self
+            .declared
+            .entry(kind)
+            .or_insert_with(|| Arc::new(schemas.names(kind).into_iter().cloned().collect()));
+        Arc::clone(all)
     }
 
     fn add(&mut self, name: Option<QName>, documentation: Option<String>, body: Body) -> TypeId {
@@ -258,7 +279,10 @@ impl<'d> Compiler<'d> {
         let mut variants = Vec::new();
         for name in own.iter().flat_map(|own| self.schemas.derived(own)) {
             let Some(derived) = self.schemas.find(Kind::Type, &name, None) else { continue };
-            if derived.element.name != "complexType" || is_true(derived.element, "abstract") {
+            if derived.element.name != "complexType"
+                || is_true(derived.element, "abstract")
+                || self.is_blocked(at, derived)
+            {
                 continue;
             }
             let ty = self.type_of(derived)?;
@@ -293,6 +317,27 @@ impl<'d> Compiler<'d> {
         }))
     }
 
+    /// Whether a type keeps one that is derived from it from standing in its place (part 1
+    /// §3.4.6.5): by a method that `block` names.
+    fn is_blocked(&self, at: Component<'d>, derived: Component<'d>) -> bool {
+        let Some(blocked) = block(at) else { return false };
+        let mut from = derived;
+        for _ in 0..MAX_BASES {
+            if std::ptr::eq(from.element, at.element) {
+                return false;
+            }
+            let Some(step) = derivation(from.element) else { return false };
+            if is_named(blocked, &step.name) {
+                return true;
+            }
+            let base = step.attribute(None, "base").and_then(|b| from.context.qname(step, b).ok());
+            let base = base.and_then(|base| self.schemas.find(Kind::Type, &base, Some(from)));
+            let Some(base) = base else { return false };
+            from = base;
+        }
+        false
+    }
+
     /// Whether its base is a complex type that a schema defines: elements of the base may
     /// then be of this type.
     fn is_derived(&self, at: Component<'d>) -> bool {
@@ -302,6 +347,17 @@ impl<'d> Compiler<'d> {
         base.and_then(|base| self.schemas.find(Kind::Type, &base, Some(at)))
             .is_some_and(|base| base.element.name == "complexType")
     }
+}
+
+/// What a definition says in `block`, or its schema for all of them.
+pub(super) fn block(at: Component<'_>) -> Option<&str> {
+    let own = at.element.attribute(None, "block");
+    own.or_else(|| at.context.schema.attribute(None, "blockDefault"))
+}
+
+/// Whether a value of `block` names a method.
+pub(super) fn is_named(blocked: &str, method: &str) -> bool {
+    blocked.split_ascii_whitespace().any(|one| one == "#all" || one == method)
 }
 
 fn own_name(at: Component<'_>) -> Option<QName> {

@@ -49,6 +49,8 @@ pub(crate) struct Types {
     elements: HashMap<QName, Arc<Element>>,
     /// Attributes that may.
     attributes: HashMap<QName, Arc<Simple>>,
+    /// Whether any of them has IDs.
+    has_ids: bool,
 }
 
 /// A type definition.
@@ -70,6 +72,21 @@ pub(crate) enum Body {
     Array(Array),
     /// It could not be compiled.
     Broken(Fault),
+}
+
+impl Body {
+    /// Whether its text, or an attribute of it, is an ID.
+    fn has_ids(&self) -> bool {
+        match self {
+            Self::Simple(simple) => simple.has_ids(),
+            Self::Complex(complex) => {
+                let in_text =
+                    matches!(&complex.content, Content::Simple(simple) if simple.has_ids());
+                in_text || complex.attributes.iter().any(|one| one.simple.has_ids())
+            }
+            Self::Anything | Self::Array(_) | Self::Broken(_) => false,
+        }
+    }
 }
 
 /// A complex type.
@@ -346,20 +363,18 @@ impl Types {
         self.attributes.get(&QName::new(namespace, local)).map(|simple| &**simple)
     }
 
+    fn new(
+        all: Vec<Type>,
+        elements: HashMap<QName, Arc<Element>>,
+        attributes: HashMap<QName, Arc<Simple>>,
+    ) -> Self {
+        let has_ids = all.iter().any(|one| one.body.has_ids());
+        Self { all, elements, attributes, has_ids }
+    }
+
     /// Whether elements of these types may have IDs in them.
     pub(crate) fn have_ids(&self, from: impl IntoIterator<Item = TypeId>) -> bool {
-        self.reached(from, |body| match body {
-            Body::Simple(simple) => simple.has_ids().then_some(()),
-            Body::Complex(complex) => {
-                let text = match &complex.content {
-                    Content::Simple(simple) => simple.has_ids(),
-                    _ => false,
-                };
-                (text || complex.attributes.iter().any(|one| one.simple.has_ids())).then_some(())
-            }
-            _ => None,
-        })
-        .is_some()
+        self.has_ids && self.reached(from, |body| body.has_ids().then_some(())).is_some()
     }
 
     pub(crate) fn get(&self, id: TypeId) -> &Type {

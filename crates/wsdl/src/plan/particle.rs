@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tollbridge_xml::Element as Node;
 
-use super::compile::Compiler;
+use super::compile::{Compiler, block, is_named};
 use super::written::{documentation, path, qname, xsd_children};
 use super::{Element, Fault, Particle, Term, TypeId, UNBOUNDED, Variant};
 use crate::name::QName;
@@ -118,7 +118,9 @@ impl<'d> Compiler<'d> {
             );
             let mut element = self.declaration(own.clone(), component)?;
             let mut substitutes = Vec::new();
-            for member in self.schemas.substitutes(&own) {
+            let is_blocked = block(component).is_some_and(|said| is_named(said, "substitution"));
+            let members = if is_blocked { Vec::new() } else { self.schemas.substitutes(&own) };
+            for member in members {
                 let Some(component) = self.schemas.find(Kind::Element, &member, None) else {
                     continue;
                 };

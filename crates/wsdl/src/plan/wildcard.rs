@@ -21,7 +21,9 @@ type Namespace = Option<Arc<str>>;
 pub(crate) struct Wildcard {
     namespaces: Namespaces,
     /// `notQName`.
-    but: HashSet<QName>,
+    but: Vec<QName>,
+    /// `##defined` in it: all that the schemas declare.
+    but_declared: Option<Arc<HashSet<QName>>>,
     /// `processContents="skip"`: nothing is looked into.
     pub(crate) skips: bool,
 }
@@ -41,28 +43,35 @@ impl Wildcard {
 
     /// Whether something of that name may stand here.
     pub(crate) fn allows_name(&self, namespace: Option<&str>, local: &str) -> bool {
-        self.allows(namespace)
-            && (self.but.is_empty() || !self.but.contains(&QName::new(namespace, local)))
+        if self.but.is_empty() && self.but_declared.is_none() {
+            return self.allows(namespace);
+        }
+        let name = QName::new(namespace, local);
+        let is_declared = self.but_declared.as_ref().is_some_and(|all| all.contains(&name));
+        self.allows(namespace) && !is_declared && !self.but.contains(&name)
     }
 
     /// What either allows: the wildcards of a type and of its base (§3.10.6.3).
     pub(super) fn or(self, other: Self) -> Self {
-        let but = |one: &Self, other: &Self| {
-            let refused =
-                |name: &&QName| !other.allows_name(name.namespace.as_deref(), &name.local);
-            one.but.iter().filter(refused).cloned().collect::<HashSet<_>>()
+        let refused = |name: &&QName| {
+            let (namespace, local) = (name.namespace.as_deref(), &*name.local);
+            !self.allows_name(namespace, local) && !other.allows_name(namespace, local)
         };
+        let but = self.but.iter().chain(&other.but).filter(refused).cloned().collect();
         Self {
-            but: &but(&self, &other) | &but(&other, &self),
+            but,
+            but_declared: self.but_declared.filter(|_| other.but_declared.is_some()),
             namespaces: self.namespaces.or(other.namespaces),
             skips: other.skips,
         }
     }
 
     /// What both allow: those of the attribute groups of one type (§3.10.6.4).
-    pub(super) fn and(self, other: Self) -> Self {
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.but.extend(other.but);
         Self {
-            but: &self.but | &other.but,
+            but: self.but,
+            but_declared: self.but_declared.or(other.but_declared),
             namespaces: self.namespaces.and(other.namespaces),
             skips: self.skips,
         }
@@ -122,18 +131,19 @@ impl<'d> Compiler<'d> {
             (None, Some("##other")) => Namespaces::Not(vec![target, None]),
             (None, Some(allowed)) => Namespaces::Of(listed(allowed)),
         };
-        let mut but = HashSet::new();
+        let (mut but, mut but_declared) = (Vec::new(), None);
         for spelled in says("notQName").unwrap_or_default().split_ascii_whitespace() {
             match spelled {
-                "##defined" => but.extend(self.schemas.names(kind).into_iter().cloned()),
+                "##defined" => but_declared = Some(self.declared(kind)),
                 // A sibling of that name is taken for itself when it is read, and refused as
                 // what it is not when it is written: nothing more is to be done.
                 "##definedSibling" => {}
                 spelled => but.extend(qname(at, spelled)),
             }
         }
-        let wildcard = Wildcard { namespaces, but, skips: says("processContents") == Some("skip") };
-        self.look_into(kind, &wildcard);
+        let skips = says("processContents") == Some("skip");
+        let mut wildcard = Wildcard { namespaces, but, but_declared, skips };
+        wildcard.skips |= !self.look_into(kind, &wildcard);
         wildcard
     }
 }

@@ -2,6 +2,9 @@
 
 use tollbridge_xml::{Attribute, Element, Node, XML_NAMESPACE, XmlWriter, chars};
 
+/// Prefixes that are looked for in one value.
+const MAX_PREFIXES: usize = 1_000;
+
 /// The element with all that it needs declared. Its own prefixes are not kept, but for those
 /// that its values use.
 pub(crate) fn text(element: &Element) -> String {
@@ -27,7 +30,7 @@ pub(super) fn put(
         Node::Element(_) => None,
     });
     for value in element.attributes.iter().map(|a| a.value.as_str()).chain(texts) {
-        for prefix in prefixes(value) {
+        for prefix in prefixes(value).take(MAX_PREFIXES) {
             let Some(namespace) = element.scope.namespace(prefix) else { continue };
             let name = format!("xmlns:{prefix}");
             if attributes.iter().all(|(known, _)| *known != name) {

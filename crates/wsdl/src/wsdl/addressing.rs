@@ -3,7 +3,6 @@
 use tollbridge_xml::Element as Node;
 
 use super::definitions::Definitions;
-use super::policy::Root;
 
 /// Namespaces in which `Action` may stand on an input, the newest first.
 const ACTIONS: [&str; 4] = [
@@ -21,11 +20,8 @@ pub(super) fn explicit(input: &Node) -> Option<String> {
 
 /// The action of an input that has none, where the binding has no `soapAction` either.
 pub(super) fn default(definitions: &Definitions<'_>, port_type: &Node, input: &str) -> String {
-    let is_there =
-        |(_, root): &&Root<'_>| root.elements().any(|child| std::ptr::eq(child, port_type));
-    let root = definitions.roots().iter().find(is_there);
-    let target =
-        root.and_then(|(_, root)| root.attribute(None, "targetNamespace")).unwrap_or_default();
+    let root = definitions.roots().root_of(port_type);
+    let target = root.and_then(|root| root.attribute(None, "targetNamespace")).unwrap_or_default();
     pattern(target, port_type.attribute(None, "name").unwrap_or_default().trim(), input)
 }
 

@@ -6,7 +6,7 @@ use http::Method;
 use tollbridge_xml::Element as Node;
 use url::Url;
 
-use super::policy::Root;
+use super::policy::Roots;
 use crate::documents::{Documents, WSDL};
 use crate::message::SoapVersion;
 use crate::name::QName;
@@ -37,7 +37,7 @@ pub(super) struct Definitions<'d> {
     bindings: HashMap<QName, (&'d Node, Option<&'d str>)>,
     ports: Vec<Port<'d>>,
     title: Option<String>,
-    roots: Vec<Root<'d>>,
+    roots: Roots<'d>,
 }
 
 /// A port of a service.
@@ -103,14 +103,15 @@ impl<'d> Definitions<'d> {
             bindings: HashMap::new(),
             ports: Vec::new(),
             title: None,
-            roots: Vec::new(),
+            roots: Roots::new(Vec::new()),
         };
+        let mut roots = Vec::new();
         for (index, document) in documents.iter() {
             let root = &document.root;
             if root.namespace.as_deref() != Some(WSDL) || root.name != "definitions" {
                 continue;
             }
-            found.roots.push((index, root));
+            roots.push((index, root));
             let target = root.attribute(None, "targetNamespace");
             for child in root.elements().filter(|child| child.namespace.as_deref() == Some(WSDL)) {
                 let Some(name) = child.attribute(None, "name") else { continue };
@@ -142,6 +143,7 @@ impl<'d> Definitions<'d> {
                 }
             }
         }
+        found.roots = Roots::new(roots);
         found
     }
 
@@ -155,7 +157,7 @@ impl<'d> Definitions<'d> {
     }
 
     /// The definitions of all documents.
-    pub(super) fn roots(&self) -> &[Root<'d>] {
+    pub(super) fn roots(&self) -> &Roots<'d> {
         &self.roots
     }
 

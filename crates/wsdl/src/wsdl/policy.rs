@@ -6,7 +6,7 @@
 //! where they differ in the credentials alone. What we cannot do is told with its place, and refuses
 //! nothing: the service has the last word.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use tollbridge_operation::{SchemeUse, SecurityRequirement, SecurityScheme};
 use tollbridge_xml::Element as Node;
@@ -30,8 +30,63 @@ pub(super) struct Place {
     pub(super) line: u32,
 }
 
-/// A root of definitions, and its document's place among all.
-pub(super) type Root<'d> = (usize, &'d Node);
+/// The definitions of all documents, and what policies are found by.
+pub(super) struct Roots<'d> {
+    /// Each with its document's place among all.
+    all: Vec<(usize, &'d Node)>,
+    /// Where there are several: the place of what can have a policy attached.
+    documents: HashMap<*const Node, usize>,
+    /// Policies by their names, with the places of their documents.
+    policies: HashMap<&'d str, Vec<(usize, &'d Node)>>,
+}
+
+impl<'d> Roots<'d> {
+    pub(super) fn new(all: Vec<(usize, &'d Node)>) -> Self {
+        let mut roots = Self { all, documents: HashMap::new(), policies: HashMap::new() };
+        for (document, root) in roots.all.clone() {
+            for child in root.elements().filter(|child| child.name == "Policy") {
+                let id = child.attribute(Some(UTILITY), "Id").or(child.attribute(None, "Id"));
+                if let Some(id) = id {
+                    roots.policies.entry(id).or_default().push((document, child));
+                }
+            }
+            if roots.all.len() > 1 {
+                // No policy is attached deeper than to the input of a binding's operation.
+                roots.place(document, root, 3);
+            }
+        }
+        roots
+    }
+
+    fn place(&mut self, document: usize, node: &'d Node, depth: usize) {
+        self.documents.insert(node, document);
+        if depth > 0 && node.name != "types" {
+            node.elements().for_each(|child| self.place(document, child, depth - 1));
+        }
+    }
+
+    /// The document that a node of the definitions stands in.
+    fn document_of(&self, node: &Node) -> usize {
+        match self.all.as_slice() {
+            [(only, _)] => *only,
+            _ => self.documents.get(&std::ptr::from_ref(node)).copied().unwrap_or_default(),
+        }
+    }
+
+    /// The root of the document that a node of the definitions stands in.
+    pub(super) fn root_of(&self, node: &Node) -> Option<&'d Node> {
+        let document = self.document_of(node);
+        self.all.iter().find(|(place, _)| *place == document).map(|(_, root)| *root)
+    }
+
+    /// A fragment is of the document that it stands in; where that has none of the name, another
+    /// can only be meant.
+    fn policy(&self, id: &str, from: usize) -> Option<(usize, &'d Node)> {
+        let named = self.policies.get(id)?;
+        let here = named.iter().find(|(document, _)| *document == from);
+        here.or(named.first()).copied()
+    }
+}
 
 /// Credentials that are given together.
 #[allow(clippy::struct_excessive_bools, reason = "each is a credential that stands for itself")]
@@ -110,7 +165,7 @@ impl Credentials {
 }
 
 /// The demands of the policies that are attached to these nodes, in documents with these roots.
-pub(super) fn demands(roots: &[Root<'_>], attached: &[&Node]) -> Demands {
+pub(super) fn demands(roots: &Roots<'_>, attached: &[&Node]) -> Demands {
     let mut reader = Reader { roots, document: 0, read: 0, open: HashSet::new() };
     let mut all = Demands::default();
     for node in attached {
@@ -122,7 +177,7 @@ pub(super) fn demands(roots: &[Root<'_>], attached: &[&Node]) -> Demands {
         if policies.is_empty() && uris.is_none() {
             continue;
         }
-        reader.document = document_of(roots, node);
+        reader.document = roots.document_of(node);
         for policy in policies {
             all.add(reader.of(policy, 0));
         }
@@ -134,24 +189,6 @@ pub(super) fn demands(roots: &[Root<'_>], attached: &[&Node]) -> Demands {
         all.unmet.push(("signed or encrypted parts of messages".to_owned(), place));
     }
     all
-}
-
-/// The document that a node of some definitions stands in.
-fn document_of(roots: &[Root<'_>], node: &Node) -> usize {
-    fn holds(within: &Node, node: &Node, depth: usize) -> bool {
-        std::ptr::eq(within, node)
-            || (depth > 0
-                && within.name != "types"
-                && within.elements().any(|child| holds(child, node, depth - 1)))
-    }
-    match roots {
-        [(only, _)] => *only,
-        // No policy is attached deeper than to the input of a binding's operation.
-        several => several
-            .iter()
-            .find(|(_, root)| holds(root, node, 3))
-            .map_or(0, |(document, _)| *document),
-    }
 }
 
 impl Demands {
@@ -234,7 +271,7 @@ impl Demands {
 }
 
 struct Reader<'r, 'd> {
-    roots: &'r [Root<'d>],
+    roots: &'r Roots<'d>,
     /// The document that is being read.
     document: usize,
     /// How much was read.
@@ -347,23 +384,7 @@ impl Reader<'_, '_> {
 
     fn referred(&mut self, uri: &str, by: &Node, depth: usize) -> Demands {
         let roots = self.roots;
-        let policy = uri.strip_prefix('#').and_then(|id| {
-            let all = roots
-                .iter()
-                .flat_map(|(document, root)| root.elements().map(move |child| (*document, child)));
-            let mut named = all.filter(|(_, child)| {
-                child.name == "Policy"
-                    && child
-                        .attribute(Some(UTILITY), "Id")
-                        .or_else(|| child.attribute(None, "Id"))
-                        .is_some_and(|own| own == id)
-            });
-            // A fragment is of the document that it stands in; where that has none of the name,
-            // another can only be meant.
-            let first = named.next()?;
-            let here = |(document, _): &(usize, &Node)| *document == self.document;
-            Some(if here(&first) { first } else { named.find(here).unwrap_or(first) })
-        });
+        let policy = uri.strip_prefix('#').and_then(|id| roots.policy(id, self.document));
         let place = Place { document: self.document, line: by.line() };
         let Some((document, policy)) = policy else {
             let what = format!("what the policy `{uri}` says, which is not in these documents");

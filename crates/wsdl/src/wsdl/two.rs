@@ -17,7 +17,7 @@ use url::Url;
 use super::bound::{first_sentence, words};
 use super::definitions::look_up;
 use super::operation::{Body, Draft, Parts};
-use super::policy::Root;
+use super::policy::Roots;
 use super::{addressing, policy};
 use crate::documents::{Documents, WSDL_2};
 use crate::message::SoapVersion;
@@ -57,7 +57,7 @@ struct Definitions<'d> {
     interfaces: HashMap<QName, Found<'d>>,
     bindings: HashMap<QName, Found<'d>>,
     services: Vec<(&'d Node, Option<&'d str>, Option<&'d Url>)>,
-    roots: Vec<Root<'d>>,
+    roots: Roots<'d>,
 }
 
 /// What came out of a description.
@@ -96,14 +96,15 @@ impl<'d> Definitions<'d> {
             interfaces: HashMap::new(),
             bindings: HashMap::new(),
             services: Vec::new(),
-            roots: Vec::new(),
+            roots: Roots::new(Vec::new()),
         };
+        let mut roots = Vec::new();
         for (index, document) in documents.iter() {
             let root = &document.root;
             if root.namespace.as_deref() != Some(WSDL_2) || root.name != "description" {
                 continue;
             }
-            found.roots.push((index, root));
+            roots.push((index, root));
             let target = root.attribute(None, "targetNamespace");
             for child in root.elements().filter(|child| child.namespace == root.namespace) {
                 let key = QName::new(target, named(child));
@@ -119,6 +120,7 @@ impl<'d> Definitions<'d> {
                 }
             }
         }
+        found.roots = Roots::new(roots);
         found
     }
 

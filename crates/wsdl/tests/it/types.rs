@@ -65,6 +65,45 @@ fn derived_types_are_picked_by_type_and_abstract_ones_are_refused() {
 }
 
 #[test]
+fn what_is_blocked_does_not_stand_in_the_place_of_its_base() {
+    let types = |block: &str| {
+        format!(
+            r#"<xs:complexType name="T" {block}><xs:sequence><xs:element name="a" type="xs:int" minOccurs="0"/></xs:sequence></xs:complexType>
+            <xs:complexType name="E"><xs:complexContent><xs:extension base="t:T"/></xs:complexContent></xs:complexType>
+            <xs:complexType name="R"><xs:complexContent><xs:restriction base="t:T"/></xs:complexContent></xs:complexType>
+            <xs:complexType name="RE"><xs:complexContent><xs:extension base="t:R"/></xs:complexContent></xs:complexType>"#
+        )
+    };
+    for (block, stand) in [
+        ("", vec!["E", "R", "RE"]),
+        (r#"block="extension""#, vec!["R"]),
+        (r#"block="restriction""#, vec!["E"]),
+        (r##"block="#all""##, vec![]),
+    ] {
+        let operation = operation(&echo(r#"<xs:element name="x" type="t:T"/>"#, &types(block)));
+        for name in ["E", "R", "RE"] {
+            let arguments = json!({"x": {"@type": name}});
+            let fits = stand.contains(&name);
+            assert_eq!(accepts(&operation, &arguments), fits, "{block} {name}");
+            assert_eq!(encode(&operation, arguments).is_ok(), fits, "{block} {name}");
+        }
+    }
+    let elements = |block: &str| {
+        operation(&echo(
+            r#"<xs:element ref="t:head"/>"#,
+            &format!(
+                r#"<xs:element name="head" type="xs:int" {block}/><xs:element name="other" type="xs:int" substitutionGroup="t:head"/>"#
+            ),
+        ))
+    };
+    let arguments = json!({"head": {"@type": "other", "#text": 1}});
+    assert!(encode(&elements(""), arguments.clone()).is_ok());
+    for block in [r#"block="substitution""#, r##"block="#all""##] {
+        assert!(encode(&elements(block), arguments.clone()).is_err(), "{block}");
+    }
+}
+
+#[test]
 fn derived_types_of_simple_content_are_objects_with_their_text() {
     let components = r#"
       <xs:complexType name="T" abstract="true"><xs:simpleContent>

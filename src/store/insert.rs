@@ -1,0 +1,145 @@
+//! How rows go into the database: many in a statement, from wherever they stand.
+//!
+//! A statement costs a trip to the connection's thread, and a text that is bound costs a place in
+//! memory that the other thread gives back. So there are few statements, and what comes again in
+//! row after row (names, kinds, the call itself) is one text that all rows share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use sqlx::error::BoxDynError;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{Arguments, AssertSqlSafe, Sqlite};
+
+use super::EventRow;
+
+/// Rows go down in statements of these sizes: few statements, and few to prepare.
+const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
+
+/// The statements for each of them.
+pub(super) type Statements = [String; CHUNKS.len()];
+
+pub(super) const EVENT_COLUMNS: &str =
+    "INSERT INTO events (at, call, kind, identity, tool, api, operation, decision, outcome, body)";
+
+pub(super) const EVENT_VALUES: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// How many texts an event has beside its time.
+pub(super) const TEXTS: usize = 9;
+
+/// An event's columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Row<'e> {
+    pub(super) at: i64,
+    /// In the order of [`EVENT_COLUMNS`].
+    pub(super) texts: [Option<&'e str>; TEXTS],
+}
+
+impl<'e> From<&'e EventRow> for Row<'e> {
+    fn from(event: &'e EventRow) -> Self {
+        let texts = [
+            event.call.as_deref(),
+            Some(&*event.kind),
+            event.identity.as_deref(),
+            event.tool.as_deref(),
+            event.api.as_deref(),
+            event.operation.as_deref(),
+            event.decision.as_deref(),
+            event.outcome.as_deref(),
+            Some(&*event.body),
+        ];
+        Self { at: event.at, texts }
+    }
+}
+
+/// Appends events to the trail, in order.
+pub(super) async fn insert_events(
+    transaction: &mut SqliteConnection,
+    events: impl IntoIterator<Item = Row<'_>>,
+) -> Result<(), sqlx::Error> {
+    static EVENTS: LazyLock<Statements> =
+        LazyLock::new(|| statements(&format!("{EVENT_COLUMNS} VALUES "), EVENT_VALUES));
+    let events: Vec<Row<'_>> = events.into_iter().collect();
+    let mut texts = Texts::default();
+    for (statement, chunk) in chunks(&EVENTS, &events) {
+        let mut arguments = arguments(chunk.len());
+        for event in chunk {
+            texts.bind(&mut arguments, event).map_err(sqlx::Error::Encode)?;
+        }
+        execute(statement, arguments, &mut *transaction).await?;
+    }
+    Ok(())
+}
+
+/// The rows in pieces, each with the statement that writes it.
+pub(super) fn chunks<'r, T>(
+    statements: &'static Statements,
+    rows: &'r [T],
+) -> impl Iterator<Item = (&'static str, &'r [T])> {
+    let mut rows = rows;
+    std::iter::from_fn(move || {
+        let (size, statement) =
+            CHUNKS.into_iter().zip(statements).find(|(size, _)| *size <= rows.len())?;
+        let (chunk, rest) = rows.split_at(size);
+        rows = rest;
+        Some((statement.as_str(), chunk))
+    })
+}
+
+/// Room for what so many events bind.
+pub(super) fn arguments(events: usize) -> SqliteArguments {
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(events * (TEXTS + 1), 0);
+    arguments
+}
+
+/// Carries a statement out that is made of literals; how many rows it wrote.
+pub(super) async fn execute(
+    statement: &'static str,
+    arguments: SqliteArguments,
+    connection: &mut SqliteConnection,
+) -> Result<u64, sqlx::Error> {
+    let query = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(statement), arguments);
+    Ok(query.execute(connection).await?.rows_affected())
+}
+
+/// Statements for each size, of their beginning and what stands for a row.
+pub(super) fn statements(head: &str, row: &str) -> Statements {
+    CHUNKS.map(|rows| format!("{head}{}", vec![row; rows].join(", ")))
+}
+
+/// Texts that were bound before, to be bound again.
+#[derive(Default)]
+pub(super) struct Texts<'e> {
+    known: HashMap<&'e str, Arc<str>>,
+    /// The call of the row before: most rows are of the same.
+    call: Option<(&'e str, Arc<str>)>,
+}
+
+impl<'e> Texts<'e> {
+    /// Binds an event's columns.
+    pub(super) fn bind(
+        &mut self,
+        arguments: &mut SqliteArguments,
+        event: &Row<'e>,
+    ) -> Result<(), BoxDynError> {
+        let [call, names @ .., body] = event.texts;
+        arguments.add(event.at)?;
+        arguments.add(call.map(|call| self.call(call)))?;
+        for name in names {
+            arguments.add(name.map(|name| self.known(name)))?;
+        }
+        arguments.add(body.map(Arc::<str>::from))
+    }
+
+    fn call(&mut self, call: &'e str) -> Arc<str> {
+        match &self.call {
+            Some((last, text)) if *last == call => Arc::clone(text),
+            _ => Arc::clone(&self.call.insert((call, call.into())).1),
+        }
+    }
+
+    fn known(&mut self, name: &'e str) -> Arc<str> {
+        Arc::clone(self.known.entry(name).or_insert_with(|| name.into()))
+    }
+}
