@@ -229,6 +229,7 @@ fn result_building(bencher: Bencher) {
             cuts: Vec::new(),
             pages: None,
             next: Vec::new(),
+            note: None,
         }),
     };
     bencher

@@ -8,10 +8,15 @@ use crate::words::words;
 /// How many types refer to each other.
 const CLUSTER: usize = 12;
 
-/// A WSDL with so many operations, of about so many bytes.
+/// A WSDL with so many operations, of about so many bytes: what types and messages leave of
+/// them is documentation.
 pub(crate) fn document(operations: usize, bytes: usize) -> String {
-    // Without its documentation an operation has about 3 kB; a word has six letters.
-    let prose = (bytes / operations).saturating_sub(3_000) / 6;
+    let left = bytes.saturating_sub(documented(operations, 0).len()) / operations;
+    documented(operations, left * 1_000 / words(1, 1_000).len())
+}
+
+/// A WSDL whose operations are documented in so many words.
+fn documented(operations: usize, prose: usize) -> String {
     let mut out = String::from(
         r#"<wsdl:definitions name="Large" targetNamespace="urn:large"
   xmlns:t="urn:large" xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/"

@@ -5,13 +5,20 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use super::oauth::NoToken;
+use super::resolve::Misled;
+
 /// What broke a request off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Breakage {
     /// The message could not be made anew.
     NoMessage,
+    /// There is no token to send it with.
+    NoToken(NoToken),
     /// The host's name has no address.
     Dns,
+    /// The host's name leads to where it may not: why.
+    Misled(String),
     /// Nobody listens.
     Refused,
     /// No connection in time.
@@ -34,6 +41,9 @@ impl Breakage {
     /// Reads an error that came instead of an answer's head. `connected` is whether the
     /// request was handed to a connection.
     pub(super) fn of(error: &reqwest::Error, connected: bool, after: Duration) -> Self {
+        if let Some(misled) = find::<Misled>(error) {
+            return Self::Misled(misled.0.clone());
+        }
         if error.is_dns() {
             return Self::Dns;
         }
@@ -56,7 +66,9 @@ impl Breakage {
     pub(super) fn words(&self) -> String {
         match self {
             Self::NoMessage => "its message could not be made anew for this attempt".to_owned(),
+            Self::NoToken(why) => why.words(),
             Self::Dns => "its host name cannot be resolved".to_owned(),
+            Self::Misled(why) => why.clone(),
             Self::Refused => "it refuses connections".to_owned(),
             Self::NotConnected => "no connection came about in time".to_owned(),
             Self::Unreachable => "its host cannot be reached".to_owned(),

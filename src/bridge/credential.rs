@@ -19,6 +19,7 @@ use tollbridge_operation::{
 };
 
 use super::digest::Digest;
+use super::oauth::TokenSource;
 use crate::secret::Secret;
 
 /// All but RFC 3986's unreserved characters.
@@ -82,6 +83,8 @@ pub enum Credential {
     },
     /// HTTP digest authentication (RFC 7616).
     Digest(Arc<Digest>),
+    /// A bearer token that is asked for when it is needed (RFC 6749).
+    OAuth(Arc<TokenSource>),
 }
 
 /// Where an API key goes.
@@ -106,6 +109,8 @@ pub(super) struct Additions {
     pub(super) security: Option<MessageSecurity>,
     /// What can be added only once the server has asked for it.
     pub(super) digest: Option<Arc<Digest>>,
+    /// Where the token comes from that is added just before sending.
+    pub(super) token: Option<Arc<TokenSource>>,
 }
 
 /// What there is for the schemes of a description.
@@ -206,14 +211,19 @@ pub(super) fn stands_for(credential: &Credential, scheme: &SecurityScheme) -> bo
             SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. },
         ) => is_authorization(at.place, &at.name.to_ascii_lowercase()),
         (
-            Credential::Basic { .. } | Credential::Bearer { .. } | Credential::Digest(_),
+            Credential::Basic { .. }
+            | Credential::Bearer { .. }
+            | Credential::Digest(_)
+            | Credential::OAuth(_),
             SecurityScheme::ApiKey { place, name },
         ) => is_authorization(*place, &name.to_ascii_lowercase()),
         (Credential::Basic { .. }, SecurityScheme::Http { scheme }) => scheme == "basic",
-        (Credential::Bearer { .. }, SecurityScheme::Http { scheme }) => scheme == "bearer",
+        (Credential::Bearer { .. } | Credential::OAuth(_), SecurityScheme::Http { scheme }) => {
+            scheme == "bearer"
+        }
         (Credential::Digest(_), SecurityScheme::Http { scheme }) => scheme == "digest",
         (
-            Credential::Bearer { .. },
+            Credential::Bearer { .. } | Credential::OAuth(_),
             SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. },
         )
         | (Credential::Wsse { .. }, SecurityScheme::UsernameToken)
@@ -265,9 +275,11 @@ fn fitting<'a>(given: Given<'a>, scheme: &SchemeUse) -> Option<Fitting<'a>> {
     let credential = given.by_name.get(&scheme.name)?;
     let fits = match (&scheme.scheme, credential) {
         (SecurityScheme::Http { scheme }, Credential::Basic { .. }) => scheme == "basic",
-        (SecurityScheme::Http { scheme }, Credential::Bearer { .. }) => scheme == "bearer",
+        (SecurityScheme::Http { scheme }, Credential::Bearer { .. } | Credential::OAuth(_)) => {
+            scheme == "bearer"
+        }
         (SecurityScheme::Http { scheme }, Credential::Digest(_)) => scheme == "digest",
-        (SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. }, Credential::Bearer { .. })
+        (SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. }, Credential::Bearer { .. } | Credential::OAuth(_))
         | (SecurityScheme::ApiKey { .. }, Credential::ApiKey { .. })
         | (SecurityScheme::UsernameToken, Credential::Wsse { .. })
         // A key at a place of the user's choice stands in for a scheme that we do not speak.
@@ -313,6 +325,10 @@ impl Additions {
             }
             Credential::Digest(digest) => {
                 self.digest = Some(Arc::clone(digest));
+                Ok(())
+            }
+            Credential::OAuth(source) => {
+                self.token = Some(Arc::clone(source));
                 Ok(())
             }
         }

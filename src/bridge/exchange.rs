@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Request;
 
 use super::breakage::Breakage;
+use super::inflate::{Inflate, Stopped};
 use super::prepare::Target;
 use super::sent::{Sent, Watched};
 use super::upstream::Upstream;
@@ -46,6 +47,8 @@ pub(super) enum Content {
     Whole(Bytes),
     /// More than was allowed. What was read is gone.
     TooLarge,
+    /// A small one that unpacks to far more than its size. What was read is gone.
+    Bomb,
     /// In an encoding that was not asked for.
     Encoded(&'static str),
     /// Not all of it came.
@@ -110,14 +113,15 @@ async fn exchange(
     let status = response.status();
     let headers = response.headers().clone();
     let mut bytes = 0;
-    let body = if let Some(encoding) = encoding(&headers) {
-        Content::Encoded(encoding)
-    } else {
-        let heard = is_stream(&headers).then_some(heard);
-        let reading = read(response, upstream.max_response, &mut bytes, heard);
-        let read = timeout_at(limit, reading).await;
-        read.unwrap_or_else(|_| Content::Broken(Breakage::TimedOut(begun.elapsed())))
+    let heard = is_stream(&headers).then_some(heard);
+    let max = upstream.max_response;
+    let read = match encoding(&headers) {
+        None => timeout_at(limit, read(response, max, &mut bytes, heard)).await,
+        Some("gzip") => timeout_at(limit, unpack(response, max, &mut bytes, heard)).await,
+        Some(other) => Ok(Content::Encoded(other)),
     };
+    let late = |_| Content::Broken(Breakage::TimedOut(begun.elapsed()));
+    let body = read.unwrap_or_else(late);
     Ended::Answered(Answered { status, headers, body, bytes })
 }
 
@@ -132,8 +136,8 @@ fn is_stream(headers: &HeaderMap) -> bool {
             .any(|kind| essence.ends_with(kind))
 }
 
-/// What the body is still encoded in: gzip is undone by now and its header gone. Only names
-/// that we know are passed on, since an upstream could echo a secret here too.
+/// What the body is encoded in; of several encodings the last one is not told. Only names that we
+/// know are passed on, since an upstream could echo a secret here too.
 fn encoding(headers: &HeaderMap) -> Option<&'static str> {
     const NAMES: [&str; 5] = ["br", "compress", "deflate", "gzip", "zstd"];
     headers
@@ -147,8 +151,7 @@ fn encoding(headers: &HeaderMap) -> Option<&'static str> {
         })
 }
 
-/// Reads a body as it comes, decompressed, and stops where it exceeds what is allowed: what
-/// a small answer unpacks to is never held.
+/// Reads a body as it comes, and stops where it exceeds what is allowed.
 async fn read(
     mut response: reqwest::Response,
     max: u64,
@@ -177,6 +180,44 @@ async fn read(
     }
 }
 
+/// The same for one in gzip; `bytes` are those that come out.
+async fn unpack(
+    mut response: reqwest::Response,
+    max: u64,
+    bytes: &mut u64,
+    mut heard: Option<Heard<'_>>,
+) -> Content {
+    let mut inflate = Inflate::new(max);
+    loop {
+        let taken = match response.chunk().await {
+            Ok(Some(chunk)) => inflate.take(&chunk),
+            Ok(None) => {
+                let ended = inflate.finish();
+                *bytes = ended.as_ref().map_or(*bytes, |body| body.len() as u64);
+                return ended.map_or_else(Content::of, Content::Whole);
+            }
+            Err(_) => Err(Stopped::Broken),
+        };
+        *bytes = inflate.bytes();
+        if let Err(stopped) = taken {
+            return Content::of(stopped);
+        }
+        if let Some(heard) = &mut heard {
+            heard(*bytes);
+        }
+    }
+}
+
+impl Content {
+    fn of(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::TooLarge => Self::TooLarge,
+            Stopped::Bomb => Self::Bomb,
+            Stopped::Broken => Self::Broken(Breakage::BodyBroken),
+        }
+    }
+}
+
 impl Ended {
     pub(super) fn status(&self) -> Option<StatusCode> {
         match self {
@@ -198,6 +239,7 @@ impl Ended {
             Self::Answered(answered) => match &answered.body {
                 Content::Whole(_) => None,
                 Content::TooLarge => Some("its answer is too large".to_owned()),
+                Content::Bomb => Some("its answer unpacks to far more than its size".to_owned()),
                 Content::Encoded(encoding) => Some(format!("its answer is encoded as {encoding}")),
                 Content::Broken(what) => Some(what.words()),
             },

@@ -15,6 +15,7 @@ use super::credential::Credentials;
 use super::exchange::{Answered, Content, Ended};
 use super::limiter::headers::announced;
 use super::link;
+use super::oauth::NoToken;
 use super::report::{Failed, FailureKind, UpstreamReply};
 use super::retry::{After, Failing, Nature, after};
 use super::retry_after::retry_after;
@@ -75,7 +76,15 @@ impl Judge<'_> {
             Content::Whole(body) => body,
             // A status that says no is the answer, whatever became of its body.
             _ if !status.is_success() => Bytes::new(),
-            Content::TooLarge => return Verdict::Setback(self.too_large(status)),
+            Content::TooLarge => {
+                let max = self.upstream.max_response;
+                let size = format!("more than {max} bytes, which is what max_response allows");
+                return Verdict::Setback(self.too_large(status, &size));
+            }
+            Content::Bomb => {
+                let size = "a small body that unpacks to far more than its size";
+                return Verdict::Setback(self.too_large(status, size));
+            }
             Content::Encoded(encoding) => {
                 let message = format!(
                     "{} answered {} encoded as {encoding}, which was not asked for",
@@ -186,7 +195,9 @@ impl Judge<'_> {
     /// Nothing came, or a success of which not everything came.
     fn no_answer(&self, what: &Breakage, sent: bool, status: Option<StatusCode>) -> Setback {
         let failing = match what {
-            Breakage::NotTrusted(_) => Failing::NotTrusted,
+            Breakage::NotTrusted(_)
+            | Breakage::Misled(_)
+            | Breakage::NoToken(NoToken::Refused(_) | NoToken::Unusable(_)) => Failing::NotTrusted,
             _ if !sent => Failing::NotSent,
             _ => Failing::NoAnswer,
         };
@@ -200,6 +211,9 @@ impl Judge<'_> {
             ),
             (false, Breakage::TimedOut(_)) => {
                 (FailureKind::UpstreamTimeout, format!("{api} is too slow: {words}"))
+            }
+            (false, Breakage::NoToken(_)) => {
+                (FailureKind::UpstreamUnavailable, format!("{api} was not asked: {words}"))
             }
             (false, _) => {
                 (FailureKind::UpstreamUnavailable, format!("{api} cannot be reached: {words}"))
@@ -235,15 +249,10 @@ impl Judge<'_> {
         setback
     }
 
-    fn too_large(&self, status: StatusCode) -> Setback {
+    fn too_large(&self, status: StatusCode, size: &str) -> Setback {
         let done =
             if self.nature == Nature::Read { "" } else { "; it was carried out all the same" };
-        let message = format!(
-            "{} answered {} with more than {} bytes, which is what max_response allows{done}",
-            self.api(),
-            shown(status),
-            self.upstream.max_response
-        );
+        let message = format!("{} answered {} with {size}{done}", self.api(), shown(status));
         let mut setback = self.last(&message, Some(status));
         setback.failed.kind = FailureKind::ResponseTooLarge;
         setback

@@ -17,13 +17,15 @@
 //! |---|---|
 //! | `upstream` | an API's address, credentials and bounds, checked once |
 //! | `address` | where a request may go, and that its URL arrives as it was built |
+//! | `resolve`, `range` | where a host's name may lead |
 //! | `credential` | which credential an operation gets |
 //! | `message` | what a message carries beside its arguments, anew for each attempt |
 //! | `digest` | the proof that a server asks for first |
+//! | `oauth` | tokens that are asked for when they are needed |
 //! | `prepare` | a call as a request, and its preview |
 //! | `uploads` | the files that arguments name |
 //! | `client`, `tls` | the connection pool; whom it trusts, and who it says we are |
-//! | `exchange` | one request, one bounded answer |
+//! | `exchange`, `inflate` | one request, one bounded answer |
 //! | `sent` | whether anything of a request can have gone out |
 //! | `breakage` | what broke, in our words |
 //! | `redirect` | a hop, guarded |
@@ -51,15 +53,19 @@ mod digest;
 mod engine;
 mod exchange;
 mod gate;
+mod inflate;
 mod judge;
 mod key;
 mod limiter;
 mod link;
 mod message;
+mod oauth;
 mod prepare;
+mod range;
 mod recovery;
 mod redirect;
 mod report;
+mod resolve;
 mod retry;
 mod retry_after;
 mod sent;
@@ -79,6 +85,7 @@ pub use engine::{Instead, Next, Within, execute, execute_instead, execute_pages}
 pub use gate::{Gate, Standing};
 pub use limiter::headers::{LimitHeaders, LimitsRead};
 pub use limiter::{Limits, Rate};
+pub use oauth::{ClientAuth, Grant, OAuth, TokenSource};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};
 pub use recovery::{ErrorRule, Recovery};
 pub use report::{Failed, FailureKind, Outcome, Report, UpstreamReply};

@@ -17,6 +17,7 @@ use super::credential::{self, Additions, Unauthenticated};
 use super::digest::Digest;
 use super::key;
 use super::message::Message;
+use super::oauth::TokenSource;
 use super::uploads;
 use super::upstream::{Upstream, is_of_the_connection};
 use crate::secret::{REDACTED, Redactor};
@@ -91,6 +92,8 @@ pub(super) struct Target {
     pub(super) confidential: bool,
     /// What proves who we are once the server has asked.
     pub(super) digest: Option<Arc<Digest>>,
+    /// Where the token comes from that each attempt carries.
+    pub(super) token: Option<Arc<TokenSource>>,
     /// The URL as it may be seen.
     pub(super) shown: String,
     /// Under which of the upstream's base URLs it is.
@@ -139,6 +142,7 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
         Unauthenticated::Unusable(reason) => PrepareError::Credential { api: api(), reason },
     })?;
     let digest = credentials.digest.clone();
+    let token = credentials.token.clone();
     let part = Part::of(&request, &credentials);
     let (url, shown) = part.address(upstream, 0)?;
     let mut headers = headers(upstream, &request, credentials)?;
@@ -161,6 +165,7 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
         message: message.filter(Message::is_momentary).map(Arc::new),
         confidential,
         digest,
+        token,
         shown,
         at: 0,
         part: Some(Arc::new(part)),
@@ -306,8 +311,8 @@ impl Prepared {
         };
         let headers = self.target.headers.iter();
         let headers = headers.map(|(name, value)| (name.to_string(), shown(value)));
-        let proof = self.target.digest.as_ref();
-        let proof = proof.map(|_| (AUTHORIZATION.to_string(), REDACTED.to_owned()));
+        let proves = self.target.digest.is_some() || self.target.token.is_some();
+        let proof = proves.then(|| (AUTHORIZATION.to_string(), REDACTED.to_owned()));
         Preview {
             method: self.method().to_owned(),
             url: self.url().to_owned(),

@@ -70,6 +70,7 @@ pub(super) fn follow(
     if !same_origin {
         next.headers = without_credentials(&target.headers);
         next.digest = None;
+        next.token = None;
     }
     next.shown = upstream.redactor.text(url.as_str()).into_owned();
     next.url = url;

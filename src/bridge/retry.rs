@@ -53,7 +53,8 @@ impl Nature {
 pub(super) enum Failing {
     /// No connection, so nothing was sent.
     NotSent,
-    /// No connection, and none to be expected: the certificate is not trusted.
+    /// No connection, and none to be expected: the certificate is not trusted, or the name leads
+    /// elsewhere.
     NotTrusted,
     /// Something may have been sent, and no answer was read.
     NoAnswer,

@@ -1,9 +1,12 @@
 //! The `Retry-After` header (RFC 9110 §10.2.3).
+//!
+//! A date is compared with the server's own clock where its answer tells it (`Date`, §6.6.1): what
+//! it asks for is a time to wait, whatever our clocks think of each other.
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use http::header::RETRY_AFTER;
+use http::header::{DATE, RETRY_AFTER};
 
 /// A month is the longest window that an API's quota plausibly has. What asks for more says
 /// "not soon", and no date arithmetic downstream should have to bear it.
@@ -12,6 +15,9 @@ pub(super) const LONGEST: Duration = Duration::from_hours(31 * 24);
 /// How long the server asks to wait, from `now`; `None` where it says nothing that can be
 /// read. A date in the past means now. Of several values the longest counts.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let date =
+        headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+    let now = date.unwrap_or(now);
     headers
         .get_all(RETRY_AFTER)
         .iter()
@@ -71,6 +77,18 @@ mod tests {
         assert_eq!(at(&["18446744073709551615"], 0), longest);
         assert_eq!(at(&["99999999999999999999999999"], 0), longest);
         assert_eq!(at(&["Fri, 31 Dec 9999 23:59:59 GMT"], 0), longest);
+    }
+
+    #[test]
+    fn a_date_is_compared_with_the_servers_own_clock() {
+        let mut headers = HeaderMap::new();
+        headers.append(DATE, http::HeaderValue::from_static("Sun, 06 Nov 1994 09:49:37 GMT"));
+        headers
+            .append(RETRY_AFTER, http::HeaderValue::from_static("Sun, 06 Nov 1994 09:49:40 GMT"));
+        for now in [0, 784_111_777, 4_000_000_000] {
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
+            assert_eq!(retry_after(&headers, now), Some(Duration::from_secs(3)));
+        }
     }
 
     #[test]

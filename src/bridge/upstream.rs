@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +20,7 @@ use super::client;
 use super::credential::{self, Credentials, Given, Provenance};
 use super::limiter::headers::LimitsRead;
 use super::recovery::{ErrorRule, Recovery};
+use super::resolve::Guard;
 use super::tls::{self, Tls};
 use super::traffic::Traffic;
 use super::uploads::Uploads;
@@ -50,6 +52,8 @@ pub struct UpstreamConfig {
     pub max_response: u64,
     /// Whom its connections trust, and who they say we are.
     pub tls: Tls,
+    /// The name server that is asked for addresses, instead of the system.
+    pub resolver: Option<SocketAddr>,
     /// Where files are that arguments may name.
     pub uploads: Option<Uploads>,
     /// What is done where it fails.
@@ -197,7 +201,10 @@ impl Upstream {
         let is_https = bases.iter().any(|base| base.url.scheme() == "https");
         let tls =
             if is_https || !config.hosts.is_empty() { config.tls.config() } else { tls::none() };
-        let client = match tls.and_then(|tls| client::build(config.attempt_timeout, tls)) {
+        let client = Guard::new(config.resolver).and_then(|guard| {
+            tls.and_then(|tls| client::build(config.attempt_timeout, tls, guard))
+        });
+        let client = match client {
             Ok(client) => client,
             Err(reason) => return Err(UpstreamError::Client { api, reason }),
         };

@@ -7,11 +7,11 @@
 mod accepted;
 mod origin;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tollbridge_operation::{ApiName, Description, Operation, Skipped, Warning};
+use tollbridge_operation::{ApiName, Description, Endpoint, Operation, Skipped, Wanted, Warning};
 
 pub use accepted::{Part, parts_beside, parts_of};
 pub use origin::{Allowed, Get, MAX_DOCUMENT, Origin, Reading};
@@ -34,6 +34,9 @@ pub struct Api {
     pub digest: String,
     /// What can be called, in the description's order.
     pub operations: Vec<Arc<Operation>>,
+    /// The operations by their keys, and the first of each by method and path.
+    by_key: HashMap<String, usize>,
+    by_place: HashMap<String, usize>,
     /// What cannot, and why.
     pub skipped: Vec<Skipped>,
     /// Where the description is wrong and was understood nevertheless.
@@ -79,9 +82,18 @@ pub enum NotFound {
 }
 
 impl Catalog {
-    /// Reads an API's description from its files and adds it.
+    /// Reads an API's description from its files and adds it: as much of it as the origin wants,
+    /// and all of it where something is wanted that is not there, since it may be misspelled.
     pub fn add(&mut self, name: &ApiName, origin: &Origin) -> Result<&Api, CatalogError> {
-        let Reading { description, digest, files, .. } = origin.read(name)?;
+        let mut reading = origin.read(name)?;
+        if let Some(wanted) = &origin.wanted
+            && wanted.only
+            && !has_all(&reading.description, wanted)
+        {
+            let wanted = Some(Wanted { only: false, ..wanted.clone() });
+            reading = Origin { wanted, ..origin.clone() }.read(name)?;
+        }
+        let Reading { description, digest, files, .. } = reading;
         self.files.extend(files);
         Ok(self.insert(name.clone(), description, digest))
     }
@@ -108,6 +120,20 @@ impl Catalog {
     }
 }
 
+/// Whether a description has all that is wanted, be it that it cannot be called.
+fn has_all(description: &Description, wanted: &Wanted) -> bool {
+    let operations = description.operations.iter();
+    let operations = operations.map(|one| (one.id.key.as_str(), one.endpoint.as_ref()));
+    let skipped = description.skipped.iter();
+    let skipped = skipped.map(|one| (one.key.as_str(), one.endpoint.as_ref()));
+    let mut found = HashSet::new();
+    for (key, endpoint) in operations.chain(skipped) {
+        found.insert(key.to_owned());
+        found.extend(endpoint.map(|Endpoint { method, path }| format!("{method} {path}")));
+    }
+    wanted.named.iter().all(|named| found.contains(named))
+}
+
 impl Api {
     /// Reads a copy of a description as if it stood where the origin says, with the documents
     /// to which it refers as they are now. Its digest tells whether they are the same.
@@ -124,10 +150,19 @@ impl Api {
     }
 
     fn new(description: Description, digest: String) -> Self {
+        let (mut by_key, mut by_place) = (HashMap::new(), HashMap::new());
+        for (at, operation) in description.operations.iter().enumerate() {
+            by_key.entry(operation.id.key.as_str().to_owned()).or_insert(at);
+            if let Some(Endpoint { method, path }) = &operation.endpoint {
+                by_place.entry(format!("{method} {path}")).or_insert(at);
+            }
+        }
         Self {
             title: description.title,
             format: description.format,
             digest,
+            by_key,
+            by_place,
             operations: description.operations.into_iter().map(Arc::new).collect(),
             skipped: description.skipped,
             warnings: description.warnings,
@@ -136,17 +171,12 @@ impl Api {
 
     /// The operation that `spelled` names: its key, or `METHOD /path` whatever its key is.
     pub fn operation(&self, spelled: &str) -> Result<&Arc<Operation>, NotFound> {
-        let at = |endpoint: &Option<tollbridge_operation::Endpoint>| {
+        if let Some(at) = self.by_key.get(spelled).or_else(|| self.by_place.get(spelled)) {
+            return Ok(&self.operations[*at]);
+        }
+        let at = |endpoint: &Option<Endpoint>| {
             endpoint.as_ref().map(|e| format!("{} {}", e.method, e.path))
         };
-        let named = |operation: &&Arc<Operation>| operation.id.key.as_str() == spelled;
-        let placed =
-            |operation: &&Arc<Operation>| at(&operation.endpoint).as_deref() == Some(spelled);
-        if let Some(operation) =
-            self.operations.iter().find(named).or_else(|| self.operations.iter().find(placed))
-        {
-            return Ok(operation);
-        }
         let skipped = |skipped: &&Skipped| {
             skipped.key == spelled || at(&skipped.endpoint).as_deref() == Some(spelled)
         };
@@ -162,5 +192,49 @@ impl Api {
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .map(|(_, key)| key.to_owned());
         Err(NotFound::Unknown { nearest })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_not_there_has_the_whole_description_searched() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("api.json");
+        let operation = |id: &str| serde_json::json!({"get": {"operationId": id, "responses": {}}});
+        let document = serde_json::json!({"openapi": "3.1.0", "paths": {
+            "/things": operation("listThings"), "/orders": operation("listOrders"),
+        }});
+        std::fs::write(&file, document.to_string()).unwrap();
+        let name = ApiName::new("api").unwrap();
+        let read = |named: &[&str]| {
+            let named = named.iter().map(|&one| one.to_owned()).collect();
+            let wanted = Some(Wanted { named, only: true });
+            let origin = Origin { file: file.clone(), wanted, ..Origin::default() };
+            let mut catalog = Catalog::default();
+            let api = catalog.add(&name, &origin).unwrap();
+            (api.operations.len(), api.operation("listThngs").map(drop))
+        };
+        let nearest = |key: &str| Err(NotFound::Unknown { nearest: Some(key.to_owned()) });
+        assert_eq!(read(&["listOrders", "GET /things"]), (2, nearest("listThings")));
+        assert_eq!(read(&["listOrders"]).0, 1);
+        assert_eq!(read(&["listOrders", "listThngs"]), (2, nearest("listThings")));
+    }
+
+    #[test]
+    fn a_description_above_the_bound_is_refused_with_a_mend() {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = Origin { file: folder.path().join("api.json"), ..Origin::default() };
+        let file = std::fs::File::create(&origin.file).unwrap();
+        // It has no blocks on the disk.
+        file.set_len(MAX_DOCUMENT + 1).unwrap();
+        let error = origin.read(&ApiName::new("api").unwrap()).unwrap_err().to_string();
+        let expected =
+            "longer than the 64 MiB that are read; split it, or leave out what is not used";
+        assert!(error.ends_with(expected), "{error}");
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use tollbridge_openapi::{Documents, Overlay, ReadOptions, Surroundings, read_within};
-use tollbridge_operation::{ApiName, Description, digest_bytes};
+use tollbridge_operation::{ApiName, Description, Wanted, digest_bytes};
 use url::{Position, Url};
 
 use super::{CatalogError, Part};
@@ -34,6 +34,8 @@ pub struct Origin {
     pub variables: BTreeMap<String, String>,
     /// Whether its calls may send files by their paths.
     pub takes_paths: bool,
+    /// The operations that are read first, or alone. WSDL is always read whole.
+    pub wanted: Option<Wanted>,
 }
 
 /// Has the bytes of a document, by its URL and the file that it is, or is kept in.
@@ -133,6 +135,7 @@ impl Origin {
             overlays: &changes,
             variables: &self.variables,
             takes_paths: self.takes_paths,
+            wanted: self.wanted.as_ref(),
         };
         let description = read_within(bytes, &options, &surroundings)
             .map_err(|error| wrong(error.to_string()))?;
@@ -266,7 +269,10 @@ pub(super) fn bounded_to(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
-        let message = format!("longer than the {} MiB that are read", most >> 20);
+        let message = format!(
+            "longer than the {} MiB that are read; split it, or leave out what is not used",
+            most >> 20
+        );
         return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)

@@ -12,6 +12,7 @@ mod demo;
 mod diff;
 mod exit;
 mod explain;
+mod fault_upstream;
 mod import;
 mod key;
 mod schema;
@@ -72,6 +73,8 @@ enum Command {
     Resume(switch::Args),
     /// Make, list and revoke inbound API keys.
     Key(key::Args),
+    /// Serve an API on loopback that fails as it is told, to try out what becomes of calls.
+    FaultUpstream(fault_upstream::Args),
     /// Print the JSON Schema of the configuration file.
     Schema,
     /// Tell what the code of a diagnostic means.
@@ -117,6 +120,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Stop(args) => switch::stop(args, &config).await.into(),
         Command::Resume(args) => switch::resume(args, &config).await.into(),
         Command::Key(args) => key::run(args, &config).await.into(),
+        Command::FaultUpstream(args) => fault_upstream::run(args).await.into(),
         Command::Schema => schema::run().into(),
         Command::Explain(args) => explain::run(&args).into(),
         Command::Completions(args) => completions::run(&args).into(),

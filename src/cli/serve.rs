@@ -106,12 +106,24 @@ fn keys(config: &Config) -> bool {
 }
 
 async fn stop_on_signal(shutdown: CancellationToken) {
+    until_stopped().await;
+    shutdown.cancel();
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub(super) async fn until_stopped() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+        let mut terminate = signal(SignalKind::terminate()).ok();
+        let terminated = async {
+            match &mut terminate {
+                Some(terminate) => terminate.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = terminate.recv() => {}
+            _ = terminated => {}
             _ = tokio::signal::ctrl_c() => {}
         }
     }
@@ -119,7 +131,6 @@ async fn stop_on_signal(shutdown: CancellationToken) {
     {
         let _ = tokio::signal::ctrl_c().await;
     }
-    shutdown.cancel();
 }
 
 /// What a running server cannot take anew: who may come in, and where the trail is kept. A
@@ -186,13 +197,17 @@ async fn reload(
         };
         #[cfg(not(unix))]
         let asked = std::future::pending::<()>();
-        // What a secret's reference leads to changes without any of the files.
+        // What a command prints changes without any of the files.
         let whatever = tokio::select! {
             () = shutdown.cancelled() => return,
             () = asked => true,
             () = changes.next() => false,
         };
-        match gateway::load(&config, Secrets::Resolve) {
+        // A secret's command may take its time.
+        let path = config.clone();
+        let loading = tokio::task::spawn_blocking(move || gateway::load(&path, Secrets::Resolve));
+        let Ok(loaded) = loading.await else { continue };
+        match loaded {
             Ok(loaded) => {
                 if !whatever && loaded.toolbox.same_as(&gateway.toolbox()) {
                     continue;

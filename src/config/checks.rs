@@ -9,11 +9,12 @@ use http::HeaderName;
 use serde_json::Value;
 use tollbridge_operation::ApiName;
 
+use super::auth::Auth;
 use super::codes;
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::load::Config;
 use super::located::Located;
-use super::model::{Api, Auth, Settlement, Tls};
+use super::model::{Api, Settlement, Tls};
 use super::recovery::Fallback;
 use super::tool::{Argument, PageKind, Pages, Tool};
 use super::values::{ArgumentPath, BaseUrl, HeaderText, Literal, Period, Selector};
@@ -143,8 +144,15 @@ impl Checks<'_> {
             }
         }
         for auth in api.auth.iter().chain(api.credentials.iter().map(|(_, auth)| auth)) {
-            if let Auth::Wsse { timestamp, .. } = &**auth {
-                self.nonzero("timestamp", timestamp.as_ref());
+            match &**auth {
+                Auth::Wsse { timestamp, .. } => self.nonzero("timestamp", timestamp.as_ref()),
+                Auth::Oauth2(oauth) => {
+                    let has_certificate = api.tls.as_ref().is_some_and(|tls| tls.cert.is_some());
+                    for wrong in oauth.wrong(auth.span(), has_certificate) {
+                        self.error(codes::TOKEN, wrong.span, wrong.message, wrong.label);
+                    }
+                }
+                _ => {}
             }
         }
         for (header, value) in api.headers.iter() {
@@ -557,7 +565,7 @@ fn is_chain_id(text: &str) -> bool {
     })
 }
 
-fn is_loopback(url: &url::Url) -> bool {
+pub(super) fn is_loopback(url: &url::Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

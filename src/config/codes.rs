@@ -36,6 +36,7 @@ codes! {
     EXPIRY = "TB0208" "A length of time that is zero where something must fit into it.";
     HEADER = "TB0209" "A fixed header that is none, or that the bridge itself sets.";
     UNPROTECTED = "TB0210" "Something that looks like a mistake, though it can be meant.";
+    TOKEN = "TB0211" "What tokens are got with does not hold together: each grant takes its own members, and a token endpoint is asked over https, but on this machine.";
     UNKNOWN_OPERATION = "TB0301" "A tool names an operation that its API's description does not have.";
     UNKNOWN_ARGUMENT = "TB0302" "A rule names an argument that the operation does not have.";
     DESCRIPTION = "TB0303" "An API's description cannot be read.";
@@ -53,5 +54,6 @@ codes! {
     FALLBACK = "TB0318" "What stands in for a tool, or tells what became of its calls, does more than it may: a read falls back to reads, and only reads have answers that can be given once more.";
     SHAPE = "TB0316" "What a tool says of its answers (`shape`, `pages`) cannot hold for its operation.";
     MANY_TOOLS = "TB0314" "More tools than clients handle well: models choose worse from a long list, and some clients drop what is beyond their limit.";
+    SCOPE = "TB0319" "A token is asked for that allows more than the tools need. Whoever gets hold of it can do more than it has to.";
     SUSPICIOUS = "TB0317" "A description says something that is not for the people who read it: it holds characters that do not show, names that look like others, HTML that acts or hides, or words that are meant to steer a model. What agents see is cleaned of what does not show; read the rest, and set `description` where you do not trust it.";
 }

@@ -23,6 +23,8 @@ pub struct SourceFile {
     path: String,
     text: Arc<str>,
     masked: Vec<Range<usize>>,
+    /// Where its line feeds are.
+    ends: Vec<usize>,
 }
 
 impl SourceFile {
@@ -32,7 +34,9 @@ impl SourceFile {
         text: impl Into<Arc<str>>,
         masked: Vec<Range<usize>>,
     ) -> Self {
-        Self { path: path.into(), text: text.into(), masked }
+        let text = text.into();
+        let ends = text.match_indices('\n').map(|(at, _)| at).collect();
+        Self { path: path.into(), text, masked, ends }
     }
 
     /// The path, as the user gave it.
@@ -48,8 +52,9 @@ impl SourceFile {
     /// Line and column of a byte, both from 1; columns count characters.
     pub fn position(&self, offset: usize) -> (usize, usize) {
         let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let lines = self.ends.partition_point(|end| *end < before.len());
+        let start = lines.checked_sub(1).map_or(0, |last| self.ends[last] + 1);
+        (lines + 1, before[start..].chars().count() + 1)
     }
 
     /// One character as an excerpt shows it: no secrets, no terminal control.

@@ -11,7 +11,6 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("", "safety", "policies would not be enforced"),
     ("server.auth", "jwt", "tokens would not be verified"),
     ("settlement", "buy", "nothing would be bought"),
-    ("api.*", "resolver", "the system's resolver would be asked"),
     ("tool[]", "budget", LIMIT),
     ("tool[]", "when", LIMIT),
 ];
@@ -39,11 +38,11 @@ pub(super) fn value(path: &str, value: &DeValue<'_>) -> Option<(String, &'static
             Some(("a PostgreSQL store".to_owned(), "use `sqlite:PATH`"))
         }
         ("api.*.auth.kind" | "api.*.credentials.*.kind", DeValue::String(kind))
-            if ["oauth2", "sigv4", "mtls", "hmac"].contains(&kind.as_ref()) =>
+            if ["sigv4", "mtls", "hmac"].contains(&kind.as_ref()) =>
         {
             Some((
                 format!("the credential `{kind}`"),
-                "use `api_key`, `basic`, `bearer`, `digest` or `wsse`",
+                "use `api_key`, `basic`, `bearer`, `digest`, `oauth2` or `wsse`",
             ))
         }
         ("tool[].calls.by", DeValue::String(by)) if ["group", "all"].contains(&by.as_ref()) => {

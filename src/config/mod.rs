@@ -9,6 +9,7 @@
 //! through [`Diagnostics`] what they find wrong with the file: [`Config::file`] and the
 //! places that [`Located`] values carry are all it takes.
 
+mod auth;
 mod checks;
 pub mod codes;
 mod decimal;
@@ -25,6 +26,7 @@ mod schema;
 mod tool;
 mod values;
 
+pub use auth::{Auth, OAuth2, OAuthClientAuth, OAuthGrant};
 pub use codes::explain;
 pub use decimal::{Decimal, NotDecimal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};
@@ -32,7 +34,7 @@ pub use lenient::store_url;
 pub use load::{Config, load, parse};
 pub use located::{Keyed, Located};
 pub use model::{
-    Api, Audit, Auth, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
+    Api, Audit, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
     Settlement, Stale, Tls, accepted_copy,
 };
 pub use recovery::{Fallback, LimitHeaders, Lookup};
@@ -40,7 +42,7 @@ pub use schema::schema;
 pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
 pub use values::{
     ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,
-    Pattern, Period, Pointer, Rate, ReferenceTo, Selector, Size, StorePath,
+    Pattern, Period, Pointer, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,
 };
 
 #[cfg(test)]

@@ -10,15 +10,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, de};
-use tollbridge_operation::{ApiKeyPlace, ApiName, Identity};
+use serde::Deserialize;
+use tollbridge_operation::{ApiName, Identity};
 
+use super::auth::Auth;
 use super::located::{Keyed, Located};
 use super::recovery::LimitHeaders;
 use super::tool::Tool;
 use super::values::{
     BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal, Origin, Period, Rate,
-    ReferenceTo, Selector, Size, StorePath,
+    ReferenceTo, ResolverAt, Selector, Size, StorePath,
 };
 use crate::secret::SecretRef;
 
@@ -255,6 +256,8 @@ pub struct Api {
     pub redirects: Redirects,
     /// The longest answer that is read. By default 8MiB.
     pub max_response: Option<Located<Size>>,
+    /// Who is asked for the addresses of the API's hosts: `system`, or a name server.
+    pub resolver: Option<Located<ResolverAt>>,
     /// Whom connections to the API trust, and who they say we are.
     pub tls: Option<Located<Tls>>,
     /// A folder, relative to this file, whose files agents may send by their paths in it.
@@ -349,119 +352,4 @@ pub struct Tls {
     pub cert: Option<Located<SecretRef>>,
     /// The certificate's private key.
     pub key: Option<Located<SecretRef>>,
-}
-
-/// A credential for an upstream.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
-#[schemars(tag = "kind", rename_all = "snake_case", deny_unknown_fields, inline)]
-pub enum Auth {
-    /// A value in a header, the query or a cookie.
-    ApiKey {
-        /// Where it goes; under `credentials` by default where the description says.
-        #[schemars(rename = "in", with = "Option<ApiKeyPlaceSchema>")]
-        place: Option<ApiKeyPlace>,
-        /// Under which name; under `credentials` by default the description's.
-        name: Option<Located<String>>,
-        /// The key.
-        value: Located<SecretRef>,
-    },
-    /// HTTP Basic (RFC 7617).
-    Basic {
-        /// The user, in the open or as a reference.
-        username: Located<HeaderText>,
-        /// The password.
-        password: Located<SecretRef>,
-    },
-    /// A bearer token (RFC 6750).
-    Bearer {
-        /// The token.
-        token: Located<SecretRef>,
-    },
-    /// HTTP Digest (RFC 7616).
-    Digest {
-        /// The user, in the open or as a reference.
-        username: Located<HeaderText>,
-        /// The password.
-        password: Located<SecretRef>,
-    },
-    /// A `UsernameToken` in the header of each SOAP message (WS-Security).
-    Wsse {
-        /// The user, in the open or as a reference.
-        username: Located<HeaderText>,
-        /// The password.
-        password: Located<SecretRef>,
-        /// Whether the password is sent as a digest; by default as the description says, else
-        /// as text.
-        digest: Option<bool>,
-        /// For how long a message says that it is valid; by default as the description says,
-        /// else it does not say.
-        timestamp: Option<Located<Period>>,
-        /// Whether a service that knows no WS-Security must refuse the message. By default true.
-        must_understand: Option<bool>,
-    },
-}
-
-/// The JSON Schema of [`ApiKeyPlace`].
-#[derive(JsonSchema)]
-#[schemars(rename_all = "lowercase", inline)]
-#[expect(dead_code, reason = "read by schemars only")]
-enum ApiKeyPlaceSchema {
-    Header,
-    Query,
-    Cookie,
-}
-
-/// Read by hand: serde's tagged enums lose the places of their members.
-impl<'de> Deserialize<'de> for Auth {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        enum Kind {
-            ApiKey,
-            Basic,
-            Bearer,
-            Wsse,
-            Digest,
-        }
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Members {
-            kind: Kind,
-            #[serde(rename = "in")]
-            place: Option<ApiKeyPlace>,
-            name: Option<Located<String>>,
-            value: Option<Located<SecretRef>>,
-            username: Option<Located<HeaderText>>,
-            password: Option<Located<SecretRef>>,
-            token: Option<Located<SecretRef>>,
-            digest: Option<bool>,
-            timestamp: Option<Located<Period>>,
-            must_understand: Option<bool>,
-        }
-        let members = Members::deserialize(deserializer)?;
-        let missing = de::Error::missing_field;
-        Ok(match members.kind {
-            Kind::ApiKey => Self::ApiKey {
-                place: members.place,
-                name: members.name,
-                value: members.value.ok_or_else(|| missing("value"))?,
-            },
-            Kind::Basic => Self::Basic {
-                username: members.username.ok_or_else(|| missing("username"))?,
-                password: members.password.ok_or_else(|| missing("password"))?,
-            },
-            Kind::Digest => Self::Digest {
-                username: members.username.ok_or_else(|| missing("username"))?,
-                password: members.password.ok_or_else(|| missing("password"))?,
-            },
-            Kind::Bearer => Self::Bearer { token: members.token.ok_or_else(|| missing("token"))? },
-            Kind::Wsse => Self::Wsse {
-                username: members.username.ok_or_else(|| missing("username"))?,
-                password: members.password.ok_or_else(|| missing("password"))?,
-                digest: members.digest,
-                timestamp: members.timestamp,
-                must_understand: members.must_understand,
-            },
-        })
-    }
 }

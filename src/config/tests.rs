@@ -168,7 +168,7 @@ fn all_unknown_keys_are_reported_at_once() {
 fn keys_that_are_not_acted_on_are_refused() {
     insta::assert_snapshot!(refused(
         "budget = []\nsafety = {}\n[server]\ndiscovery = true\n[server.auth]\njwt = {}\n[audit]\nstore = \"postgres://h/db\"\n\
-         [api.shop]\nspec = \"a\"\nresolver = \"127.0.0.1:53\"\ndiscover = [\"*\"]\nauth = { kind = \"oauth2\", username = \"a\", password = \"env:B\" }\n\
+         [api.shop]\nspec = \"a\"\ndiscover = [\"*\"]\nauth = { kind = \"sigv4\", username = \"a\", password = \"env:B\" }\n\
          [[tool]]\napi = \"shop\"\noperation = \"a\"\nbudget = []\nwhen = {}\ncalls = { limit = 1, per = \"1m\", by = \"all\" }\n"
     ));
 }
@@ -223,6 +223,10 @@ fn what_contradicts_itself_is_refused() {
 
 #[test]
 fn what_connections_present_and_send_is_whole() {
+    const SECRET: &str = ", client_secret = \"env:S\"";
+    let oauth = |url: &str, more: &str| {
+        format!("auth = {{ kind = \"oauth2\", token_url = \"{url}/t\", client_id = \"c\"{more} }}")
+    };
     for (keys, told) in [
         ("tls = { cert = \"file:a.pem\" }", "needs `key`"),
         ("tls = { key = \"file:a.pem\" }", "needs `cert`"),
@@ -230,6 +234,24 @@ fn what_connections_present_and_send_is_whole() {
         ("tls = { ca = \"-----BEGIN CERTIFICATE-----\" }", "a literal secret is refused"),
         ("max_upload = \"0B\"", "no file fits"),
         ("auth = { kind = \"digest\", username = \"u\" }", "`password`"),
+        (&oauth("http://id.example", SECRET), "use https"),
+        (&oauth("http://127.0.0.1:1", ""), "needs `client_secret`"),
+        (
+            &oauth("https://id.example", &format!("{SECRET}, grant = \"password\"")),
+            "needs `username`",
+        ),
+        (
+            &oauth("https://id.example", &format!("{SECRET}, grant = \"refresh_token\"")),
+            "needs `refresh_token`",
+        ),
+        (
+            &oauth("https://id.example", &format!("{SECRET}, password = \"env:P\"")),
+            "`password` has no effect",
+        ),
+        (
+            &oauth("https://id.example", &format!("{SECRET}, scope = \"a\"")),
+            "did you mean `scopes`",
+        ),
     ] {
         let shown = refused(&with_api(keys));
         assert!(shown.contains(told), "{keys}: {shown}");

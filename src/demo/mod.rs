@@ -9,6 +9,7 @@
 mod client;
 mod day;
 mod facilitator;
+pub mod faults;
 pub mod orders;
 mod stage;
 pub mod warehouse;

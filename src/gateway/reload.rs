@@ -9,7 +9,7 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::compile::{Compiled, Secrets, compile};
+use super::compile::{Compiled, Secrets, compile_exposed};
 use super::toolbox::Toolbox;
 use crate::config::{self, Config, Diagnostics};
 
@@ -35,7 +35,7 @@ pub struct Loaded {
 /// Reads, checks and compiles a configuration.
 pub fn load(path: &Path, secrets: Secrets) -> Result<Loaded, Diagnostics> {
     let (config, mut warnings) = config::load(path)?;
-    let Compiled { toolbox, warnings: more, sources, .. } = compile(&config, secrets)?;
+    let Compiled { toolbox, warnings: more, sources, .. } = compile_exposed(&config, secrets)?;
     warnings.extend(more);
     Ok(Loaded { config, toolbox, warnings, sources })
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tollbridge_operation::{Identity, digest_list};
+use tollbridge_operation::{Identity, digest_bytes};
 
 use super::fallback::{Fallback, Lookup};
 use super::request::Caller;
@@ -39,6 +39,7 @@ pub struct Toolbox {
     pub facilitator: Option<Facilitator>,
     /// What becomes of reads when the trail cannot be written.
     pub reads_when_down: ReadsWhenDown,
+    secrets: [u8; 32],
     exposed: Vec<Exposed>,
     by_name: HashMap<String, usize>,
     offers: Mutex<Offers>,
@@ -140,6 +141,8 @@ pub struct Parts {
     pub redactor: Arc<Redactor>,
     /// See [`Toolbox::facilitator`].
     pub facilitator: Option<Facilitator>,
+    /// A digest of the secrets that it was made with.
+    pub secrets: [u8; 32],
     /// See [`Toolbox::reads_when_down`].
     pub reads_when_down: ReadsWhenDown,
     /// The tools, in the configuration's order; names are unique.
@@ -161,6 +164,7 @@ impl Toolbox {
             groups: parts.groups,
             redactor: parts.redactor,
             facilitator: parts.facilitator,
+            secrets: parts.secrets,
             reads_when_down: parts.reads_when_down,
             exposed: parts.exposed,
             by_name,
@@ -192,12 +196,12 @@ impl Toolbox {
         self.exposed.iter().flat_map(Exposed::upstreams)
     }
 
-    /// Whether another one was made of the same files.
+    /// Whether another one was made of the same files and secrets.
     pub fn same_as(&self, other: &Self) -> bool {
         let specs = |toolbox: &Self| -> Vec<String> {
             toolbox.exposed.iter().map(|exposed| exposed.spec.clone()).collect()
         };
-        self.config == other.config && specs(self) == specs(other)
+        self.config == other.config && self.secrets == other.secrets && specs(self) == specs(other)
     }
 
     /// All groups that the caller is in.
@@ -247,7 +251,8 @@ impl Toolbox {
             return offer;
         }
         let tools: Vec<_> = visible.iter().map(|at| self.exposed[*at].tool.clone()).collect();
-        let digest = digest_list(tools.iter().map(|tool| tool.view()));
+        let digests: Vec<String> = tools.iter().map(|tool| tool.digest()).collect();
+        let digest = digest_bytes(digests.join("\n").as_bytes());
         let offer = Arc::new(Offer { digest, tools });
         if let Ok(mut offers) = self.offers.lock()
             && offers.by_tools.len() < MAX_OFFERS

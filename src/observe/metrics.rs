@@ -83,6 +83,7 @@ pub struct Metrics {
     calls: Family<ByCall, Counter>,
     durations: Family<ByTool, Histogram>,
     attempts: Family<ByAttempt, Counter>,
+    drifted: Family<ByApi, Counter>,
     in_flight: Gauge,
     malformed: Family<ByTransport, Counter>,
     reloads: Family<ByResult, Counter>,
@@ -109,6 +110,7 @@ impl Metrics {
             calls: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             attempts: Family::default(),
+            drifted: Family::default(),
             in_flight: Gauge::default(),
             malformed: Family::default(),
             reloads: Family::default(),
@@ -138,6 +140,11 @@ impl Metrics {
             "attempts",
             "Requests to upstreams, by class of status",
             self.attempts.clone(),
+        );
+        registry.register(
+            "drifted_answers",
+            "Successes that leave the API's description",
+            self.drifted.clone(),
         );
         registry.register(
             "calls_in_flight",
@@ -224,6 +231,11 @@ impl Metrics {
             let by = ByHost { api: api.clone(), host: host.clone() };
             self.circuits.get_or_create(&by).set(state);
         }
+    }
+
+    /// Counts a success that leaves its description.
+    pub fn drifted(&self, api: &str) {
+        self.drifted.get_or_create(&ByApi { api: self.apis.label(api) }).inc();
     }
 
     /// Counts a call as in flight until what is returned is dropped.
@@ -327,9 +339,11 @@ mod tests {
         metrics.malformed("http");
         metrics.reload(true);
         metrics.reload(false);
+        metrics.drifted("orders");
         let build = concat!("tollbridge_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1");
         for line in [
             r#"tollbridge_malformed_total{transport="http"} 1"#,
+            r#"tollbridge_drifted_answers_total{api="orders"} 1"#,
             r#"tollbridge_reloads_total{result="succeeded"} 1"#,
             r#"tollbridge_reloads_total{result="refused"} 1"#,
             build,

@@ -7,6 +7,7 @@
 //!
 //! This room knows nothing of who uses a secret for what.
 
+mod command;
 mod decode;
 mod mask;
 mod redact;

@@ -1,15 +1,16 @@
 //! Taking secrets out of texts and values.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use aho_corasick::{AhoCorasick, BuildError};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::decode::Escapes;
 use super::{Secret, mask_keys};
@@ -29,9 +30,31 @@ const LAYERS: u8 = 2;
 /// A secret is found as it is; percent-encoded, form-encoded, JSON-escaped and XML-escaped in
 /// any spelling; as a token of a JSON pointer; and in hex, base64 and base64url, the latter two
 /// wherever it stands in what was encoded, all three also broken into lines. Inbound API keys
-/// are found by their shape. The default knows no secret.
+/// are found by their shape. The default knows no secret. Clones share what they know.
 #[derive(Clone, Default)]
-pub struct Redactor(Option<Arc<Known>>);
+pub struct Redactor(Knowledge);
+
+#[derive(Clone, Default)]
+enum Knowledge {
+    #[default]
+    Nothing,
+    Fixed(Arc<Known>),
+    Growing(Arc<Growing>),
+}
+
+/// Knowledge that grows: tokens are secrets that nobody knows before they are issued.
+struct Growing {
+    /// What was known from the start.
+    base: Vec<Word>,
+    learned: Mutex<VecDeque<Word>>,
+    known: RwLock<Option<Arc<Known>>>,
+}
+
+/// A text that is a secret.
+type Word = Zeroizing<String>;
+
+/// How many learned secrets are remembered. An older token has long been replaced.
+const LEARNED: usize = 256;
 
 struct Known {
     /// `None` where the automaton cannot be built: then nothing is let through.
@@ -70,7 +93,10 @@ struct Needle {
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Redactor(…)" } else { "Redactor(none)" })
+        f.write_str(match self.0 {
+            Knowledge::Nothing => "Redactor(none)",
+            Knowledge::Fixed(_) | Knowledge::Growing(_) => "Redactor(…)",
+        })
     }
 }
 
@@ -86,33 +112,55 @@ impl Redactor {
         secrets: impl IntoIterator<Item = &'s Secret>,
         pairs: impl IntoIterator<Item = (&'s str, &'s Secret)>,
     ) -> Self {
-        let mut needles = BTreeSet::new();
-        let mut spaces = false;
-        let mut learn = |secret: &str| {
-            spaces |= secret.contains(' ');
-            needles.extend(forms(secret.as_bytes()));
-        };
-        secrets.into_iter().for_each(|secret| learn(secret.expose()));
-        for (user, password) in pairs {
-            learn(password.expose());
-            if !password.expose().is_empty() {
-                learn(&format!("{user}:{}", password.expose()));
+        match Known::of(&words(secrets, pairs)) {
+            None => Self::default(),
+            Some(known) => Self(Knowledge::Fixed(Arc::new(known))),
+        }
+    }
+
+    /// As [`with_pairs`](Self::with_pairs), for secrets that are joined by others later: see
+    /// [`learn`](Self::learn).
+    pub fn growing<'s>(
+        secrets: impl IntoIterator<Item = &'s Secret>,
+        pairs: impl IntoIterator<Item = (&'s str, &'s Secret)>,
+    ) -> Self {
+        let base = words(secrets, pairs);
+        let known = RwLock::new(Known::of(&base).map(Arc::new));
+        Self(Knowledge::Growing(Arc::new(Growing { base, learned: Mutex::default(), known })))
+    }
+
+    /// Takes in a secret that was just issued, before anything is done with it. Only a redactor
+    /// that was made [`growing`](Self::growing) can: false where it cannot.
+    #[must_use]
+    pub fn learn(&self, secret: &Secret) -> bool {
+        let Knowledge::Growing(growing) = &self.0 else { return false };
+        let word = Zeroizing::new(secret.expose().to_owned());
+        let mut learned = growing.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        if !learned.contains(&word) && !growing.base.contains(&word) {
+            learned.push_back(word);
+            if learned.len() > LEARNED {
+                learned.pop_front();
+            }
+            let all: Vec<_> = growing.base.iter().chain(learned.iter()).cloned().collect();
+            let known = Known::of(&all).map(Arc::new);
+            *growing.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        }
+        true
+    }
+
+    fn known(&self) -> Option<Arc<Known>> {
+        match &self.0 {
+            Knowledge::Nothing => None,
+            Knowledge::Fixed(known) => Some(Arc::clone(known)),
+            Knowledge::Growing(growing) => {
+                growing.known.read().unwrap_or_else(PoisonError::into_inner).clone()
             }
         }
-        if needles.is_empty() {
-            return Self::default();
-        }
-        let automata = Automata::new(needles.into_iter().collect()).ok();
-        let mask = [REDACTED, "***", "###"]
-            .into_iter()
-            .find(|mask| automata.as_ref().is_some_and(|automata| !automata.find(mask.as_bytes())))
-            .unwrap_or_default();
-        Self(Some(Arc::new(Known { automata, spaces, mask })))
     }
 
     /// The text without secrets.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let Some(known) = &self.0 else { return mask_keys(text) };
+        let Some(known) = self.known() else { return mask_keys(text) };
         match known.mask_secrets(text) {
             None => mask_keys(text),
             Some(clean) => Cow::Owned(mask_keys(&clean).into_owned()),
@@ -125,7 +173,7 @@ impl Redactor {
         match value {
             Value::Null | Value::Bool(_) => {}
             Value::Number(number) => {
-                if let Some(known) = &self.0
+                if let Some(known) = self.known()
                     && known.is_in_number(&number.to_string())
                 {
                     *value = Value::String(known.mask.to_owned());
@@ -179,14 +227,45 @@ impl Redactor {
 
     /// Whether a secret is anywhere in these bytes.
     pub fn bytes_contain(&self, bytes: &[u8]) -> bool {
-        self.0.as_ref().is_some_and(|known| match &known.automata {
+        self.known().is_some_and(|known| match &known.automata {
             None => true,
             Some(automata) => known.holds(automata, bytes, LAYERS),
         })
     }
 }
 
+/// The texts that are secrets; of each pair `user:password` too.
+fn words<'s>(
+    secrets: impl IntoIterator<Item = &'s Secret>,
+    pairs: impl IntoIterator<Item = (&'s str, &'s Secret)>,
+) -> Vec<Word> {
+    let word = |text: &str| Zeroizing::new(text.to_owned());
+    let mut words: Vec<_> = secrets.into_iter().map(|secret| word(secret.expose())).collect();
+    for (user, password) in pairs {
+        words.push(word(password.expose()));
+        if !password.expose().is_empty() {
+            words.push(Zeroizing::new(format!("{user}:{}", password.expose())));
+        }
+    }
+    words
+}
+
 impl Known {
+    /// Knowledge of these secrets; `None` where there is nothing to know.
+    fn of(words: &[Word]) -> Option<Self> {
+        let needles: BTreeSet<_> = words.iter().flat_map(|word| forms(word.as_bytes())).collect();
+        if needles.is_empty() {
+            return None;
+        }
+        let automata = Automata::new(needles.into_iter().collect()).ok();
+        let mask = [REDACTED, "***", "###"]
+            .into_iter()
+            .find(|mask| automata.as_ref().is_some_and(|automata| !automata.find(mask.as_bytes())))
+            .unwrap_or_default();
+        let spaces = words.iter().any(|word| word.contains(' '));
+        Some(Self { automata, spaces, mask })
+    }
+
     /// The text without secrets; `None` where it has none.
     fn mask_secrets(&self, text: &str) -> Option<String> {
         let Some(automata) = &self.automata else { return Some(self.mask.to_owned()) };

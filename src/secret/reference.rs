@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
-use super::Secret;
+use super::{Secret, command};
 
 /// Longer than any credential; a reference to a larger file is a mistake.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -23,6 +23,8 @@ pub enum SecretRef {
     File(PathBuf),
     /// `cred:NAME`: a file in `$CREDENTIALS_DIRECTORY` (systemd.exec(5), Credentials).
     Credential(String),
+    /// `exec:COMMAND`: what a command prints. Its words are parted as a shell does; there is none.
+    Command(String),
 }
 
 /// Why there is no secret. No variant holds a secret, nor what was given instead of a
@@ -30,11 +32,13 @@ pub enum SecretRef {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// Not a reference at all.
-    #[error("expected `env:NAME`, `file:PATH` or `cred:NAME`: a literal secret is refused")]
+    #[error(
+        "expected `env:NAME`, `file:PATH`, `cred:NAME` or `exec:COMMAND`: a literal secret is refused"
+    )]
     Literal,
     /// A kind of reference that is known and cannot be resolved.
     #[error(
-        "`{kind}:` references are not supported by this version: use `env:`, `file:` or `cred:`"
+        "`{kind}:` references are not supported by this version: use `env:`, `file:`, `cred:` or `exec:`"
     )]
     Unsupported {
         /// Which kind.
@@ -84,7 +88,8 @@ impl FromStr for SecretRef {
             "cred" if is_credential_name(name) => Ok(Self::Credential(name.into())),
             "cred" => Err(bad("cred", "the name of a systemd credential, without `/`")),
             "keyring" => Err(SecretError::Unsupported { kind: "keyring" }),
-            "exec" => Err(SecretError::Unsupported { kind: "exec" }),
+            "exec" if command::words(name).is_some() => Ok(Self::Command(name.into())),
+            "exec" => Err(bad("exec", "a program and its arguments")),
             _ => Err(SecretError::Literal),
         }
     }
@@ -100,15 +105,37 @@ impl fmt::Display for SecretRef {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Credential(name) => write!(f, "cred:{name}"),
+            Self::Command(text) => write!(f, "exec:{text}"),
         }
     }
 }
 
 impl SecretRef {
     /// Fetches the secret. Relative paths start at `base_dir`; one line break at the end of
-    /// a file is not part of the secret.
+    /// a file, and of what a command prints, is not part of the secret. A command may take ten
+    /// seconds, and this waits for it.
     pub fn resolve(&self, base_dir: &Path) -> Result<Secret, SecretError> {
         self.resolve_in(base_dir, |name| std::env::var_os(name))
+    }
+
+    /// Whether the secret is there, as far as that can be told without running a command.
+    pub fn verify(&self, base_dir: &Path) -> Result<(), SecretError> {
+        let Self::Command(text) = self else { return self.resolve(base_dir).map(drop) };
+        let path = std::env::var_os("PATH");
+        let words = command::words(text).unwrap_or_default();
+        command::find(&words, base_dir, path.as_deref().map(Path::new))
+            .map_err(|reason| self.missing(&reason))
+    }
+
+    /// The file that holds the secret, where one does: it changes when the secret does.
+    pub fn file(&self, base_dir: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Env(_) | Self::Command(_) => None,
+            Self::File(path) => Some(base_dir.join(path)),
+            Self::Credential(name) => {
+                Some(Path::new(&std::env::var_os("CREDENTIALS_DIRECTORY")?).join(name))
+            }
+        }
     }
 
     /// Fetches the secret, with the environment as a parameter.
@@ -130,6 +157,12 @@ impl SecretRef {
                 })?;
                 self.read(&Path::new(&folder).join(name))?
             }
+            Self::Command(text) => {
+                let words = command::words(text).unwrap_or_default();
+                let bytes = command::output(&words, base_dir, command::TIME, MAX_BYTES)
+                    .map_err(|reason| self.missing(&reason))?;
+                self.text(&bytes)?
+            }
         };
         if secret.expose().is_empty() {
             return Err(SecretError::Empty { reference: self.to_string() });
@@ -142,10 +175,15 @@ impl SecretRef {
         let mut bytes = Zeroizing::new(Vec::new());
         let file = File::open(path).map_err(unreadable)?;
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        self.text(&bytes)
+    }
+
+    /// The secret that these bytes are.
+    fn text(&self, bytes: &[u8]) -> Result<Secret, SecretError> {
         if bytes.len() as u64 > MAX_BYTES {
             return Err(self.not_text());
         }
-        let text = std::str::from_utf8(&bytes).map_err(|_| self.not_text())?;
+        let text = std::str::from_utf8(bytes).map_err(|_| self.not_text())?;
         let mut line = text.strip_suffix('\n').unwrap_or(text);
         line = line.strip_suffix('\r').unwrap_or(line);
         let secret = Secret::new(line);

@@ -7,7 +7,7 @@ use crate::tools::portable::portable;
 use crate::tools::portable::tests::{instance, schema};
 
 fn made(full: &Value) -> Value {
-    gemini(&portable(&Schema::new(full.clone())).into_value())
+    gemini(&Value::Object(portable(&Schema::new(full.clone()))))
 }
 
 #[test]

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tollbridge_operation::{Definition, Definitions, Schema};
 
-use super::lint::LintFinding;
-use super::published::Published;
+use super::published::{Piece, Published};
 use super::sound::{self, Patterns};
 use super::suspicion;
 
@@ -23,6 +22,14 @@ pub struct Known {
     sets: HashMap<usize, Set>,
     answers: HashMap<usize, Answer>,
     written: HashMap<usize, Written>,
+    references: HashMap<usize, References>,
+}
+
+/// What a definition refers to.
+#[derive(Debug)]
+struct References {
+    _kept: Arc<Value>,
+    names: Arc<[String]>,
 }
 
 /// A definition.
@@ -47,13 +54,12 @@ struct Set {
 struct Answer {
     _kept: Schema,
     published: Published,
-    findings: Vec<LintFinding>,
 }
 
 /// A definition as clients are shown it.
 #[derive(Debug, Clone)]
 pub(super) struct Written {
-    pub(super) schema: Arc<Value>,
+    pub(super) piece: Arc<Piece>,
     /// The references in it, in the order in which they were met.
     pub(super) references: Arc<[String]>,
     /// Whether there is nothing in it that clients refuse.
@@ -68,8 +74,8 @@ impl Written {
         references: Vec<String>,
         clean: bool,
     ) -> Self {
-        let (schema, references) = (Arc::new(schema), references.into());
-        Self { schema, references, clean, kept: Arc::clone(of) }
+        let (piece, references) = (Arc::new(Piece::new(schema)), references.into());
+        Self { piece, references, clean, kept: Arc::clone(of) }
     }
 }
 
@@ -123,19 +129,32 @@ impl Known {
         })
     }
 
-    /// The published form of an answer's schema, and what is to say of it.
+    /// The published form of an answer's schema.
     pub(super) fn answer(
         &mut self,
         schema: &Schema,
-        publish: impl FnOnce(&Schema) -> (Published, Vec<LintFinding>),
-    ) -> (Published, Vec<LintFinding>) {
+        publish: impl FnOnce(&Schema) -> Published,
+    ) -> Published {
         // A root in one place stands with one set of definitions.
         let key = place(schema.root());
-        let known = self.answers.entry(key).or_insert_with(|| {
-            let (published, findings) = publish(schema);
-            Answer { _kept: schema.clone(), published, findings }
-        });
-        (known.published.clone(), known.findings.clone())
+        let known = self
+            .answers
+            .entry(key)
+            .or_insert_with(|| Answer { _kept: schema.clone(), published: publish(schema) });
+        known.published.clone()
+    }
+
+    /// What a definition refers to, found out once.
+    pub(super) fn references(
+        &mut self,
+        of: &Arc<Value>,
+        find: impl FnOnce(&Value) -> Vec<String>,
+    ) -> Arc<[String]> {
+        let known = self
+            .references
+            .entry(place(of))
+            .or_insert_with(|| References { _kept: Arc::clone(of), names: find(of).into() });
+        Arc::clone(&known.names)
     }
 
     /// A definition as clients are shown it, where that is known.

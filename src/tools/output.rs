@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tollbridge_operation::Schema;
 
 use super::schema::{Types, Walk, members};
@@ -24,76 +24,127 @@ const SAID: usize = 200;
 
 /// The schema to publish for a tool that answers what `full` says. An answer that is no
 /// object is described as the member `result`, under which it is delivered.
-pub fn describing_output(full: &Schema) -> Map<String, Value> {
+///
+/// It is written as JSON text at once: large APIs have hundreds of thousands of members. What is
+/// written passes the lint, whatever the full schema is.
+pub(super) fn describing_output(full: &Schema) -> String {
     let root = &**full.root();
     let walk = Walk::through(full);
-    let mut writer = Writer { walk: &walk, left: MEMBERS };
-    let mut out = Map::new();
-    out.insert("type".to_owned(), json!("object"));
+    let mut writer = Writer { walk: &walk, left: MEMBERS, out: String::new() };
+    writer.out.push_str(r#"{"type":"object""#);
     let types = walk.types(root, 0);
     if let Some(said) = description(root) {
-        out.insert("description".to_owned(), Value::String(said));
+        writer.out.push_str(r#","description":"#);
+        text::quoted(&said, &mut writer.out);
     }
-    let mut properties = Map::new();
-    if types.overlaps(Types::OBJECT) {
-        properties = writer.properties(root, 0).unwrap_or_default();
-    }
+    let members = if types.overlaps(Types::OBJECT) { writer.found(root) } else { Vec::new() };
+    let begin = writer.out.len();
+    writer.out.push_str(r#","properties":{"#);
+    let mut names: HashSet<&str> = HashSet::new();
+    let first = writer.out.len();
+    writer.members(&members, 0, &mut |name| {
+        names.insert(name);
+    });
     if types != Types::ANY && types != Types::OBJECT && types != Types::NONE {
-        let result = Value::Object(writer.member(root, 0));
-        properties.entry("result").or_insert(result);
+        let before = writer.out.len();
+        writer.name("result", before == first);
+        writer.member(root, 0);
+        if names.contains("result") {
+            writer.out.truncate(before);
+        }
     }
-    if !properties.is_empty() {
-        out.insert("properties".to_owned(), Value::Object(properties));
+    if writer.out.len() == first {
+        writer.out.truncate(begin);
+    } else {
+        writer.out.push('}');
     }
-    out
+    writer.out.push('}');
+    writer.out
 }
 
 struct Writer<'w, 'v> {
     walk: &'w Walk<'v>,
     left: usize,
+    out: String,
 }
 
 impl<'v> Writer<'_, 'v> {
-    fn member(&mut self, schema: &'v Value, depth: u32) -> Map<String, Value> {
-        self.left = self.left.saturating_sub(1);
-        let words = self.walk.words(schema, 0);
-        let said = match description(schema) {
-            Some(said) => format!("{words}: {}", text::cut(&said, SAID)),
-            None => words,
-        };
-        let mut out = Map::new();
-        out.insert("description".to_owned(), Value::String(said));
-        if depth >= DEPTH {
-            return out;
+    fn name(&mut self, name: &str, is_first: bool) {
+        if !is_first {
+            self.out.push(',');
         }
-        if let Some(properties) = self.properties(schema, depth + 1) {
-            out.insert("properties".to_owned(), Value::Object(properties));
-        } else if let Some(items) = self.items(schema)
-            && let Some(properties) = self.properties(items, depth + 1)
-        {
-            out.insert("items".to_owned(), json!({"properties": properties}));
-        }
-        out
+        text::quoted(name, &mut self.out);
+        self.out.push(':');
     }
 
-    fn properties(&mut self, schema: &'v Value, depth: u32) -> Option<Map<String, Value>> {
-        let mut found: Vec<(&String, &'v Value)> = Vec::new();
-        let mut known: HashSet<&str> = HashSet::new();
-        self.collect(schema, 0, &mut |object| {
-            if let Some(Value::Object(properties)) = object.get("properties") {
-                found.extend(properties.iter().filter(|(name, _)| known.insert(name)));
-            }
-        });
-        let mut out = Map::new();
+    fn member(&mut self, schema: &'v Value, depth: u32) {
+        self.left = self.left.saturating_sub(1);
+        let mut said = self.walk.words(schema, 0);
+        if let Some(more) = description(schema) {
+            said.push_str(": ");
+            said.push_str(&text::cut(&more, SAID));
+        }
+        self.out.push_str(r#"{"description":"#);
+        text::quoted(&said, &mut self.out);
+        if depth < DEPTH
+            && !self.properties(schema, depth + 1, r#","properties":{"#, "}")
+            && let Some(items) = self.items(schema)
+        {
+            self.properties(items, depth + 1, r#","items":{"properties":{"#, "}}");
+        }
+        self.out.push('}');
+    }
+
+    /// Writes the members between two texts; whether there are any.
+    fn properties(&mut self, schema: &'v Value, depth: u32, before: &str, behind: &str) -> bool {
+        let found = self.found(schema);
+        let begin = self.out.len();
+        self.out.push_str(before);
+        let first = self.out.len();
+        self.members(&found, depth, &mut |_| {});
+        if self.out.len() == first {
+            self.out.truncate(begin);
+            return false;
+        }
+        self.out.push_str(behind);
+        true
+    }
+
+    fn members(
+        &mut self,
+        found: &[(&'v String, &'v Value)],
+        depth: u32,
+        told: &mut impl FnMut(&'v str),
+    ) {
+        let first = self.out.len();
         for (name, schema) in found {
             if self.left == 0 {
                 break;
             }
-            if *schema != Value::Bool(false) {
-                out.insert(name.clone(), Value::Object(self.member(schema, depth)));
+            if **schema != Value::Bool(false) {
+                self.name(name, self.out.len() == first);
+                self.member(schema, depth);
+                told(name);
             }
         }
-        (!out.is_empty()).then_some(out)
+    }
+
+    /// The members that a schema names, each once.
+    fn found(&self, schema: &'v Value) -> Vec<(&'v String, &'v Value)> {
+        let mut found: Vec<(&String, &'v Value)> = Vec::new();
+        let mut known: HashSet<&str> = HashSet::new();
+        self.collect(schema, 0, &mut |object| {
+            let Some(Value::Object(properties)) = object.get("properties") else { return };
+            if found.is_empty() {
+                found.extend(properties);
+                return;
+            }
+            if known.is_empty() {
+                known.extend(found.iter().map(|(name, _)| name.as_str()));
+            }
+            found.extend(properties.iter().filter(|(name, _)| known.insert(name)));
+        });
+        found
     }
 
     fn items(&self, schema: &'v Value) -> Option<&'v Value> {
@@ -133,12 +184,15 @@ fn description(schema: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::tools::lint;
+    use crate::tools::portable::tests::schema;
 
     fn made(full: Value) -> Value {
-        Value::Object(describing_output(&Schema::new(full)))
+        serde_json::from_str(&describing_output(&Schema::new(full))).expect("JSON")
     }
 
     #[test]
@@ -182,11 +236,54 @@ mod tests {
     }
 
     #[test]
+    fn a_member_that_is_called_result_is_not_hidden_by_the_answer_itself() {
+        let full = json!({"anyOf": [
+            {"type": "string"},
+            {"type": "object", "properties": {"result": {"type": "integer"}, "\"": {}}},
+        ]});
+        assert_eq!(
+            made(full),
+            json!({"type": "object", "properties": {
+                "result": {"description": "integer"},
+                "\"": {"description": "any value"},
+            }})
+        );
+        assert_eq!(
+            made(json!({"type": ["string", "object"], "properties": {"a": {}, "b": false}})),
+            json!({"type": "object", "properties": {
+                "a": {"description": "any value"},
+                "result": {
+                    "description": "string or object",
+                    "properties": {"a": {"description": "any value"}},
+                },
+            }})
+        );
+    }
+
+    #[test]
     fn recursion_and_size_are_bounded() {
         let members: Map<String, Value> =
             (0..50).map(|n| (format!("m{n}"), json!({"$ref": "#"}))).collect();
         let made = made(json!({"type": "object", "properties": members}));
         assert!(made.to_string().len() < 20_000);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_json_that_clients_take(full in schema()) {
+            let Value::Object(written) = made(full) else { panic!("it is an object") };
+            prop_assert_eq!(lint::output(&written), vec![]);
+        }
+    }
+
+    #[test]
+    fn the_longest_words_are_shorter_than_clients_take() {
+        let values: Vec<String> = (0..50).map(|n| format!("{n}{}", "é".repeat(100))).collect();
+        let full = json!({"description": "é".repeat(2_000), "properties": {
+            "a": {"enum": values, "description": "é".repeat(2_000)},
+        }});
+        let Value::Object(written) = made(full) else { panic!("it is an object") };
+        assert_eq!(lint::output(&written), []);
     }
 
     #[test]

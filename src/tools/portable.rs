@@ -9,21 +9,22 @@
 //! Keywords that bind more when a subschema says less (`not`, `if`, `oneOf`, …) are
 //! therefore left out or widened, and nothing else needs care.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tollbridge_operation::{Definition, Definitions, Schema};
+use tollbridge_operation::Schema;
 
 use super::judge::is_ecma;
 use super::known::{Known, Written};
 use super::lint;
 use super::merge::conjoin;
+use super::published::{Part, Piece, Published};
 use super::schema::{Whole, members};
 use super::text;
 
 /// The longest description that is shown, in characters.
-pub const LONGEST_DESCRIPTION: usize = 1_024;
+pub(super) const LONGEST_DESCRIPTION: usize = 1_024;
 
 /// How many subschemas may be written with references replaced by what they point to;
 /// beyond that, every one is kept.
@@ -42,9 +43,9 @@ const LONGEST_EXAMPLES: usize = 400;
 const LONGEST_VALUES: usize = 4_000;
 
 /// The schema in the portable part of JSON Schema 2020-12.
-pub fn portable(full: &Schema) -> Schema {
+pub(super) fn portable(full: &Schema) -> Map<String, Value> {
     let Portable { head, definitions, .. } = write(full, &mut Known::default());
-    Schema::with_definitions(head, definitions)
+    Published::with_definitions(head, definitions).to_map()
 }
 
 /// A schema that was written.
@@ -52,7 +53,7 @@ pub(super) struct Portable {
     /// All but the definitions.
     pub(super) head: Map<String, Value>,
     /// The definitions; those that are written alike for many schemas are shared.
-    pub(super) definitions: Definitions,
+    pub(super) definitions: Arc<[Part]>,
     /// Whether it is known that clients take all of the definitions.
     pub(super) clean: bool,
 }
@@ -67,7 +68,7 @@ impl Portable {
 pub(super) fn write(full: &Schema, known: &mut Known) -> Portable {
     let whole = Whole::of(full);
     let flat = flatten_root(&whole);
-    let recursive = recursive_references(&whole, &flat);
+    let recursive = recursive_references(&whole, &flat, full, known);
     for keep in [Keep::Some(&recursive), Keep::All] {
         if matches!(keep, Keep::Some(_)) && !Count::fits(&whole, &recursive, &flat) {
             continue;
@@ -226,37 +227,57 @@ fn either(branches: &[Flat]) -> Flat {
 // === References ===
 
 /// The references that close a circle: every circle has one of them.
-fn recursive_references(whole: &Whole<'_>, start: &Value) -> BTreeSet<String> {
+fn recursive_references(
+    whole: &Whole<'_>,
+    start: &Value,
+    full: &Schema,
+    known: &mut Known,
+) -> BTreeSet<String> {
+    let apart: HashMap<&str, &Arc<Value>> =
+        full.definitions().iter().map(|one| (&*one.name, &one.schema)).collect();
+    let mut next_of = |reference: &str| match whole.resolve(reference) {
+        None => Arc::default(),
+        Some(target) => {
+            let one = reference.strip_prefix("#/$defs/").and_then(|name| apart.get(name));
+            match one.filter(|one| std::ptr::eq(one.as_ref(), target)) {
+                Some(one) => known.references(one, references),
+                None => references(target).into(),
+            }
+        }
+    };
     let mut kept = BTreeSet::new();
     let mut done: BTreeSet<String> = BTreeSet::new();
     let mut open: BTreeSet<String> = BTreeSet::new();
     // Depth first, with a stack of our own: chains of references may be long.
-    let mut first = BTreeSet::new();
-    references(start, &mut first);
-    let mut stack: Vec<(Option<String>, Vec<String>)> = vec![(None, first.into_iter().collect())];
-    while let Some((_, rest)) = stack.last_mut() {
-        let Some(reference) = rest.pop() else {
-            if let Some((Some(name), _)) = stack.pop() {
+    let first: Arc<[String]> = references(start).into();
+    let left = first.len();
+    let mut stack: Vec<(Option<String>, Arc<[String]>, usize)> = vec![(None, first, left)];
+    while let Some((_, all, left)) = stack.last_mut() {
+        if *left == 0 {
+            if let Some((Some(name), ..)) = stack.pop() {
                 open.remove(&name);
                 done.insert(name);
             }
             continue;
-        };
-        if open.contains(&reference) {
-            kept.insert(reference);
-        } else if !done.contains(&reference) {
-            let mut next = BTreeSet::new();
-            if let Some(target) = whole.resolve(&reference) {
-                references(target, &mut next);
-            }
+        }
+        *left -= 1;
+        let reference = &all[*left];
+        if open.contains(reference) {
+            kept.insert(reference.clone());
+        } else if !done.contains(reference) {
+            let reference = reference.clone();
+            let next = next_of(&reference);
             open.insert(reference.clone());
-            stack.push((Some(reference), next.into_iter().collect()));
+            let left = next.len();
+            stack.push((Some(reference), next, left));
         }
     }
     kept
 }
 
-fn references(schema: &Value, found: &mut BTreeSet<String>) {
+/// What a schema refers to, in order.
+fn references(schema: &Value) -> Vec<String> {
+    let mut found = BTreeSet::new();
     let mut stack = vec![schema];
     while let Some(value) = stack.pop() {
         match value {
@@ -270,6 +291,7 @@ fn references(schema: &Value, found: &mut BTreeSet<String>) {
             _ => {}
         }
     }
+    found.into_iter().collect()
 }
 
 #[derive(Clone, Copy)]
@@ -371,25 +393,25 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes what references lead to; whether clients are known to take all of it.
-    fn definitions(&mut self, full: &Schema, known: &mut Known) -> (Vec<Definition>, bool) {
+    fn definitions(&mut self, full: &Schema, known: &mut Known) -> (Vec<Part>, bool) {
         let mut written = Vec::new();
         let mut clean = true;
         while let Some(reference) = self.pending.pop() {
             let shared = self.shared(full, &reference, known);
             let name: Arc<str> = self.names[&reference].as_str().into();
-            let schema = match shared {
+            let piece = match shared {
                 Some(shared) => {
                     clean &= shared.clean;
-                    shared.schema
+                    shared.piece
                 }
                 None => {
                     clean = false;
                     let target = self.whole.resolve(&reference);
                     let schema = target.map(|target| self.schema(target, 0)).unwrap_or_default();
-                    Arc::new(Value::Object(schema))
+                    Arc::new(Piece::new(Value::Object(schema)))
                 }
             };
-            written.push(Definition { name, schema });
+            written.push(Part { name, piece });
             if self.exhausted {
                 break;
             }
@@ -448,7 +470,7 @@ impl<'a> Writer<'a> {
             }
             _ => return Map::new(),
         };
-        let mut out = Map::new();
+        let mut out = Map::with_capacity(object.len());
         let mut all_of: Vec<Map<String, Value>> = Vec::new();
         for (keyword, value) in object {
             match (keyword.as_str(), value) {

@@ -6,7 +6,7 @@ use super::portable;
 use crate::tools::lint::{Listed, lint};
 
 fn made(full: &Value) -> Value {
-    portable(&Schema::new(full.clone())).into_value()
+    Value::Object(portable(&Schema::new(full.clone())))
 }
 
 fn property(schema: &Value) -> Value {

@@ -37,7 +37,7 @@ pub(super) fn publish(
             let written = write(full, known);
             (written.head, written.definitions, written.clean)
         }
-        Profile::Gemini => (object(gemini(&portable(full).into_value())), Arc::default(), true),
+        Profile::Gemini => (object(gemini(&Value::Object(portable(full)))), Arc::default(), true),
         Profile::Full => {
             let mut full = full.to_value();
             clean_texts(&mut full, false);

@@ -104,8 +104,13 @@ impl Types {
 
     /// The types in words: `string or null`.
     pub(super) fn words(self) -> String {
-        if self == Self::ANY {
-            return "any value".to_owned();
+        match self {
+            Self::ANY => return "any value".to_owned(),
+            Self::STRING => return "string".to_owned(),
+            Self::OBJECT => return "object".to_owned(),
+            Self::ARRAY => return "list".to_owned(),
+            Self::NUMBER => return "number".to_owned(),
+            _ => {}
         }
         let names: Vec<&str> = Self::NAMES
             .iter()

@@ -3,11 +3,17 @@
 
 /// Text in one line, without control and invisible characters, runs of space as one.
 pub(super) fn clean_line(text: &str) -> String {
+    if is_plain(text) && !text.contains("  ") {
+        return text.trim_matches(' ').to_owned();
+    }
     clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Text without control and invisible characters. Line breaks stay, at most two in a row.
 pub(super) fn clean(text: &str) -> String {
+    if is_plain(text) {
+        return text.trim_end_matches(' ').to_owned();
+    }
     let mut out = String::with_capacity(text.len().min(8_192));
     let mut breaks = 2;
     for c in text.replace("\r\n", "\n").chars() {
@@ -31,6 +37,11 @@ pub(super) fn clean(text: &str) -> String {
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+/// Whether there is nothing in a text but what is seen: most are so, and need no second look.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Text of a description as it is shown: cleaned, and without HTML. Its comments and scripts
@@ -112,6 +123,9 @@ pub(super) fn invisible(c: char) -> bool {
 /// At most `longest` characters: cut after a sentence where one ends in the last third, else
 /// after a word, and marked with `…`.
 pub(super) fn cut(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
+    }
     let Some((end, _)) = text.char_indices().nth(longest) else { return text.to_owned() };
     let last = text[..end].char_indices().next_back().map_or(0, |(at, _)| at);
     let head = &text[..last];
@@ -125,6 +139,17 @@ pub(super) fn cut(text: &str, longest: usize) -> String {
     let word = head.rfind(char::is_whitespace).filter(|at| *at >= third);
     let at = sentence.or(word).unwrap_or(last);
     format!("{}…", head[..at].trim_end())
+}
+
+/// Adds a text as JSON writes it. Most needs no escapes.
+pub(super) fn quoted(text: &str, out: &mut String) {
+    if text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        out.push_str(&serde_json::Value::from(text).to_string());
+    } else {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    }
 }
 
 /// The first sentence of a text, in one line.
@@ -144,6 +169,8 @@ pub(super) fn first_sentence(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -151,6 +178,16 @@ mod tests {
         assert_eq!(clean("a\u{0}b\u{200b}c\u{202e}d\u{e0041}e"), "abcde");
         assert_eq!(clean("a\r\n\r\n\r\n\r\nb \n"), "a\n\nb");
         assert_eq!(clean_line("  a\n\tb  "), "a b");
+    }
+
+    proptest! {
+        #[test]
+        fn plain_text_is_cleaned_as_any_other(plain in "[ -~]{0,20}") {
+            // With something in it that goes, it is looked at character by character.
+            let other = format!("\u{200b}{plain}");
+            prop_assert_eq!(clean(&plain), clean(&other));
+            prop_assert_eq!(clean_line(&plain), clean_line(&other));
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 use tollbridge_operation::{
-    Arguments, Drift, Effect, EffectSource, Operation, Schema, ToolName, Warning,
+    Arguments, Drift, Effect, EffectSource, Operation, Schema, ToolName, Warning, digest_bytes,
 };
 
 use super::answer::{AnswerShape, Shaped};
@@ -88,7 +88,6 @@ pub struct Tool {
     output_validator: OnceLock<Option<OutputValidator>>,
     shape: Shape,
     input_findings: Vec<LintFinding>,
-    output_findings: Vec<LintFinding>,
     answer: AnswerShape,
     pages: Option<PageRule>,
 }
@@ -130,13 +129,7 @@ impl Tool {
             output_validator.get_or_init(|| made);
         }
         let (input, input_findings) = publish(&shown, spec.examples, spec.profile, known);
-        let (output, output_findings) = match &operation.output {
-            Some(full) => {
-                let (output, findings) = known.answer(full, describe);
-                (Some(output), findings)
-            }
-            None => (None, Vec::new()),
-        };
+        let output = operation.output.as_ref().map(|full| known.answer(full, describe));
         let annotations = Annotations {
             read_only: operation.effect == Effect::Read,
             destructive: operation.effect == Effect::Destructive,
@@ -155,7 +148,6 @@ impl Tool {
             output_validator,
             shape,
             input_findings,
-            output_findings,
             answer: AnswerShape::default(),
             pages: None,
             name: spec.name,
@@ -193,8 +185,7 @@ impl Tool {
         if shape.select.is_some()
             && let Some(full) = &self.operation.output
         {
-            let (output, findings) = describe(&shape.schema(full));
-            (self.output, self.output_findings) = (Some(output), findings);
+            self.output = Some(describe(&shape.schema(full)));
         }
         self.answer = shape;
         self
@@ -342,6 +333,20 @@ impl Tool {
         view
     }
 
+    /// Equal for tools that are listed alike.
+    pub fn digest(&self) -> String {
+        let Annotations { read_only, destructive, idempotent, open_world } = self.annotations;
+        let listed = json!([
+            self.name.as_str(),
+            self.title,
+            self.description,
+            self.input.digest(),
+            self.output.as_ref().map(Published::digest),
+            [read_only, destructive, idempotent, open_world],
+        ]);
+        digest_bytes(listed.to_string().as_bytes())
+    }
+
     /// What the tool costs in a model's context, counted anew on every call.
     pub fn tokens(&self) -> u32 {
         tokens::count(&self.view().to_string())
@@ -356,16 +361,13 @@ impl Tool {
     pub fn lint(&self) -> Vec<LintFinding> {
         let mut found = lint::words(self.name.as_str(), &self.description);
         found.extend(self.input_findings.iter().cloned());
-        found.extend(self.output_findings.iter().cloned());
         found
     }
 }
 
-/// The schema to publish for a tool's answers, and what clients are known to refuse in it.
-fn describe(full: &Schema) -> (Published, Vec<LintFinding>) {
-    let output = describing_output(full);
-    let findings = lint::output(&output);
-    (Published::new(output), findings)
+/// The schema to publish for a tool's answers.
+fn describe(full: &Schema) -> Published {
+    Published::of_text(describing_output(full))
 }
 
 fn with_overrides(spec: &ToolSpec<'_>) -> Arc<Operation> {

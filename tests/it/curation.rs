@@ -40,6 +40,8 @@ async fn an_answer_is_selected_and_limited_and_its_drift_is_that_of_the_whole() 
     let note = result["content"][1]["text"].as_str().expect("a note");
     assert!(note.starts_with("This was cut. /result: 2 of 5 rows. To get the rest"), "{note}");
     assert_eq!(result["_meta"]["tollbridge/drift"][0]["pointer"], "/count");
+    let counted = "tollbridge_drifted_answers_total{api=\"shop\"} 1\n";
+    assert!(house.gateway.metrics().encode().contains(counted), "it is counted for the API");
     let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
     assert_eq!(text, result["structuredContent"], "valid JSON, the same in both");
 }

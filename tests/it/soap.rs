@@ -60,6 +60,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         redirects: Redirects::Refuse,
         max_response: 100_000,
         tls: tollbridge::bridge::Tls::default(),
+        resolver: None,
         uploads: None,
         recovery: tollbridge::bridge::Recovery::default(),
     };
@@ -81,6 +82,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         groups: Groups::default(),
         redactor,
         facilitator: None,
+        secrets: [0; 32],
         reads_when_down: ReadsWhenDown::Deny,
         exposed: vec![exposed],
     });

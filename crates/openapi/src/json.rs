@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 use crate::ReadError;
@@ -39,9 +40,9 @@ pub(crate) fn parse(
     examples: Examples,
     warnings: &mut Warnings,
 ) -> Result<Value, ReadError> {
-    let twice = RefCell::new(Vec::new());
+    let (twice, open) = (RefCell::default(), RefCell::default());
     let mut parser = serde_json::Deserializer::from_str(text);
-    let seed = Node { at: Path::Root, examples, twice: &twice };
+    let seed = Node { at: Path::Root, examples, twice: &twice, open: &open };
     let value = seed.deserialize(&mut parser).and_then(|value| parser.end().map(|()| value));
     match value {
         Ok(value) => {
@@ -103,6 +104,9 @@ struct Node<'a> {
     at: Path<'a>,
     examples: Examples,
     twice: &'a RefCell<Vec<Pointer>>,
+    /// The members of the objects that are not at their end: an object that is made when it is
+    /// known how many it has takes half the room of one that grows.
+    open: &'a RefCell<Vec<(String, Value)>>,
 }
 
 impl Node<'_> {
@@ -168,9 +172,9 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            if name == NUMBER && object.is_empty() {
+        let begin = self.open.borrow().len();
+        while let Some(name) = members.next_key_seed(Name)? {
+            if name == NUMBER && self.open.borrow().len() == begin {
                 return number(&mut members).map(Value::Number);
             }
             let node = Node { at: Path::Member(&self.at, &name), ..self };
@@ -180,10 +184,20 @@ impl<'de> Visitor<'de> for Node<'_> {
             } else {
                 members.next_value_seed(node)?
             };
-            if object.contains_key(&name) {
-                self.named_twice(&name);
+            self.open.borrow_mut().push((name.into_owned(), value));
+        }
+        let mut open = self.open.borrow_mut();
+        let mut object = Map::with_capacity(open.len() - begin);
+        for (name, value) in open.drain(begin..) {
+            match object.entry(name) {
+                Entry::Vacant(free) => {
+                    free.insert(value);
+                }
+                Entry::Occupied(mut taken) => {
+                    self.named_twice(taken.key());
+                    taken.insert(value);
+                }
             }
-            object.insert(name, value);
         }
         Ok(Value::Object(object))
     }

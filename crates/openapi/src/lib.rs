@@ -36,7 +36,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
-use tollbridge_operation::{ApiName, Description};
+use tollbridge_operation::{ApiName, Description, Wanted};
 
 use document::{Document, Examples, Warnings};
 pub use overlay::Overlay;
@@ -124,6 +124,8 @@ pub struct Surroundings<'a> {
     /// Whether whoever carries out calls reads files that arguments name by a path
     /// ([`Binding::named_files`](tollbridge_operation::Binding::named_files)).
     pub takes_paths: bool,
+    /// The operations that are read first, or alone; `None` for all, in their order.
+    pub wanted: Option<&'a Wanted>,
 }
 
 static NO_VARIABLES: BTreeMap<String, String> = BTreeMap::new();
@@ -135,6 +137,7 @@ impl Default for Surroundings<'_> {
             overlays: &[],
             variables: &NO_VARIABLES,
             takes_paths: false,
+            wanted: None,
         }
     }
 }
@@ -157,7 +160,7 @@ pub fn read_within(
     if examples == Examples::LeftOut && gathered.library.names_examples {
         (gathered, warnings) = gather(document, Examples::Kept, options, surroundings)?;
     }
-    Ok(read::description(&gathered, options, surroundings.variables, warnings))
+    Ok(read::description(&gathered, options, surroundings, warnings))
 }
 
 /// Parses a document, changes it, and gathers what it refers to.

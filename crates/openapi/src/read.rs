@@ -4,7 +4,7 @@
 //! changes nobody else's name.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use http::Method;
@@ -14,7 +14,6 @@ use tollbridge_operation::{
     Schema, Skipped,
 };
 
-use crate::ReadOptions;
 use crate::binding::{BODY, CONTENT_TYPE, PathTemplate, RestBinding};
 use crate::document::{
     Document, Fault, Flavour, Pointer, Warnings, scalar_text, text_line, text_member,
@@ -24,17 +23,17 @@ use crate::links::{self, Targets};
 use crate::parameters::{self, Planner};
 use crate::schema::{Direction, Lifted, Schemas};
 use crate::servers::Variables;
-use crate::{body, responses, security, servers, swagger2, xml};
+use crate::{ReadOptions, Surroundings, body, responses, security, servers, swagger2, xml};
 
 /// The members of a path item that are operations.
 const METHODS: [&str; 9] =
     ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
 
-/// Reads everything that can be read.
+/// Reads everything that can be read, or what is wanted of it.
 pub(crate) fn description(
     document: &Document,
     options: &ReadOptions<'_>,
-    variables: &BTreeMap<String, String>,
+    surroundings: &Surroundings<'_>,
     mut warnings: Warnings,
 ) -> Description {
     let info = |name: &str| {
@@ -44,39 +43,56 @@ pub(crate) fn description(
     let sites = sites(document, &mut warnings);
     tell_left_out(document, &sites, &mut warnings);
     let keys = keys(&sites, &mut warnings);
+    let endpoints: Vec<Endpoint> = sites.iter().map(Site::endpoint).collect();
+    let is_first = |at: &usize| {
+        surroundings.wanted.is_none_or(|wanted| wanted.has(&keys[*at], &endpoints[*at]))
+    };
+    let (first, rest): (Vec<usize>, Vec<usize>) = (0..sites.len()).partition(is_first);
+    let is_whole = !surroundings.wanted.is_some_and(|wanted| wanted.only);
     let mut reader = Reader {
         document,
         options,
-        schemas: Schemas::new(document, sites.len()),
+        schemas: Schemas::new(document),
         xml: xml::Planner::new(document),
         warnings,
-        variables: Variables::new(variables),
+        variables: Variables::new(surroundings.variables),
         query_credentials: security::credentials(document, ApiKeyPlace::Query).into(),
         cookie_credentials: security::credentials(document, ApiKeyPlace::Cookie).into(),
     };
-    let mut operations = Vec::new();
-    let mut skipped = Vec::new();
     let targets = Targets::new(|| {
         let places = |site: &Site<'_>| {
             [site.at.clone(), site.path_at.child(&site.method.to_ascii_lowercase())]
         };
         sites.iter().zip(&keys).map(|(site, key)| (places(site), key.as_str())).collect()
     });
-    for (site, key) in sites.iter().zip(&keys) {
-        let endpoint = Endpoint { method: site.method.clone(), path: site.path.clone() };
-        reader.schemas.next_operation();
-        match reader.operation(site, key.clone(), &endpoint, &targets) {
-            Ok(operation) => operations.push(operation),
-            Err(fault) => skipped.push(Skipped {
-                key: key.clone(),
+    let mut read: Vec<Option<Result<Operation, Fault>>> = sites.iter().map(|_| None).collect();
+    for part in [Some(first), is_whole.then_some(rest)].into_iter().flatten() {
+        reader.schemas.expect(part.len());
+        for at in part {
+            reader.schemas.next_operation();
+            read[at] =
+                Some(reader.operation(&sites[at], keys[at].clone(), &endpoints[at], &targets));
+        }
+    }
+    drop(targets);
+    reader.xml.finish();
+    if is_whole {
+        reader.variables.tell_unused(&mut reader.warnings);
+    }
+    let mut operations = Vec::new();
+    let mut skipped = Vec::new();
+    for ((read, key), endpoint) in read.into_iter().zip(keys).zip(endpoints) {
+        match read {
+            Some(Ok(operation)) => operations.push(operation),
+            Some(Err(fault)) => skipped.push(Skipped {
+                key,
                 endpoint: Some(endpoint),
                 pointer: fault.pointer.to_string(),
                 reason: fault.reason,
             }),
+            None => {}
         }
     }
-    reader.xml.finish();
-    reader.variables.tell_unused(&mut reader.warnings);
     Description {
         title: info("title"),
         version: info("version"),
@@ -96,6 +112,12 @@ struct Site<'d> {
     item: &'d Value,
     at: Pointer,
     operation: Result<&'d Value, Fault>,
+}
+
+impl Site<'_> {
+    fn endpoint(&self) -> Endpoint {
+        Endpoint { method: self.method.clone(), path: self.path.clone() }
+    }
 }
 
 fn sites<'d>(document: &'d Document, warnings: &mut Warnings) -> Vec<Site<'d>> {

@@ -1,5 +1,6 @@
 //! What a reader makes of an API's description.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,26 @@ pub struct Description {
     pub skipped: Vec<Skipped>,
     /// Where the description was read in the only way that makes sense, though it is wrong.
     pub warnings: Vec<Warning>,
+}
+
+/// The operations of a description that somebody asks for.
+///
+/// They are read before the others, so that bounds on what all operations may have together, and
+/// names that are given in turn, are the same for them whether the others are read or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Their keys, or `METHOD /path`.
+    pub named: BTreeSet<String>,
+    /// Whether the others are left out, with whatever would be said of them.
+    pub only: bool,
+}
+
+impl Wanted {
+    /// Whether an operation is one of them.
+    pub fn has(&self, key: &str, endpoint: &Endpoint) -> bool {
+        let Endpoint { method, path } = endpoint;
+        self.named.contains(key) || self.named.contains(&format!("{method} {path}"))
+    }
 }
 
 /// Something that an API can do.

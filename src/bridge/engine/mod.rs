@@ -8,6 +8,7 @@ mod again;
 mod turn;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -16,12 +17,14 @@ use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Arguments, Call, Payload};
 
 use super::attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
+use super::breakage::Breakage;
 use super::digest::Session;
 use super::exchange::{self, Answered, Ended};
 use super::gate::Gate;
 use super::judge::{Judge, MESSAGE, Verdict, cut, shown};
 use super::limiter::Heard;
 use super::link;
+use super::oauth::TokenSource;
 use super::prepare::{Prepared, Target, prepare};
 use super::redirect;
 use super::report::{Failed, FailureKind, Outcome, Report};
@@ -203,6 +206,8 @@ struct Course<'a, L> {
     round: u64,
     /// The next page that the last success named.
     link: Option<String>,
+    /// Which token was sent last.
+    token: Option<u64>,
     /// What a server that is asked with digest authentication keeps in cookies.
     session: Option<Session>,
     report: Report,
@@ -241,6 +246,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             last: None,
             round: 0,
             link: None,
+            token: None,
             session: None,
             report: Report {
                 outcome: Outcome::Failed(judge.failed(FailureKind::Internal, "nothing was done")),
@@ -276,6 +282,7 @@ impl<L: AttemptLog> Course<'_, L> {
         let mut tries = 1;
         let mut hops = 0;
         let mut challenges = 0;
+        let mut renewals = 0;
         loop {
             let ended = match self.attempt(&target).await {
                 Ok(ended) => ended,
@@ -315,6 +322,16 @@ impl<L: AttemptLog> Course<'_, L> {
                     Again {
                         wait: Duration::ZERO,
                         why: "asked for digest authentication".to_owned(),
+                        otherwise: self.out_of_time(),
+                    }
+                }
+                Ended::Answered(answered)
+                    if self.is_token_refused(&target, &answered, renewals) =>
+                {
+                    renewals += 1;
+                    Again {
+                        wait: Duration::ZERO,
+                        why: "the token was refused, so another one is got".to_owned(),
                         otherwise: self.out_of_time(),
                     }
                 }
@@ -363,6 +380,48 @@ impl<L: AttemptLog> Course<'_, L> {
                 .is_some_and(|digest| digest.challenged(target, headers, challenges, session))
     }
 
+    async fn send(&mut self, target: &Target, limit: Instant) -> Ended {
+        let signed =
+            target.digest.as_ref().and_then(|digest| digest.sign(target, &mut self.session));
+        let sent = signed.as_ref().unwrap_or(target);
+        let (n, log) = (self.n, &mut *self.log);
+        let mut heard = |bytes| log.receiving(n, bytes);
+        exchange::send(self.judge.upstream, sent, limit, self.cancel, &mut heard).await
+    }
+
+    async fn send_with_token(
+        &mut self,
+        source: &Arc<TokenSource>,
+        target: &Target,
+        limit: Instant,
+    ) -> Ended {
+        let token = tokio::select! {
+            biased;
+            token = source.token(limit) => token,
+            () = self.cancel.cancelled() => return Ended::Cancelled { sent: false },
+        };
+        match token {
+            Ok(token) => {
+                self.token = Some(token.number);
+                let mut authorized = target.clone();
+                token.authorize(&mut authorized.headers);
+                self.send(&authorized, limit).await
+            }
+            Err(why) => Ended::Broken { what: Breakage::NoToken(why), sent: false },
+        }
+    }
+
+    /// Whether an answer refuses the token that was sent, and another one can be got.
+    fn is_token_refused(&self, target: &Target, answered: &Answered, renewals: u32) -> bool {
+        answered.status == StatusCode::UNAUTHORIZED
+            && renewals == 0
+            && target
+                .token
+                .as_ref()
+                .zip(self.token)
+                .is_some_and(|(source, number)| source.refused(number))
+    }
+
     /// Sends one request when its turn has come, and records its end.
     async fn attempt(&mut self, target: &Target) -> Result<Ended, Withheld> {
         let upstream = self.judge.upstream;
@@ -388,12 +447,11 @@ impl<L: AttemptLog> Course<'_, L> {
         let begun = Instant::now();
         let limit = exchange::limit(begun, upstream.attempt_timeout, self.deadline);
         self.report.attempts = self.n;
-        let signed =
-            target.digest.as_ref().and_then(|digest| digest.sign(target, &mut self.session));
-        let sent = signed.as_ref().unwrap_or(target);
-        let (n, log) = (self.n, &mut *self.log);
-        let mut heard = |bytes| log.receiving(n, bytes);
-        let ended = exchange::send(upstream, sent, limit, self.cancel, &mut heard).await;
+        let ended = match &target.token {
+            None => self.send(target, limit).await,
+            // Boxed, as what most calls do not need.
+            Some(source) => Box::pin(self.send_with_token(source, target, limit)).await,
+        };
         let duration = begun.elapsed();
         asked.told(health(&ended, duration, limit - begun, upstream.attempt_timeout));
         match self.heard(&ended) {

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 /// What to do with one request.
 #[derive(Debug, Clone)]
-pub(super) enum Act {
+pub(in crate::bridge) enum Act {
     /// Answer with these bytes, and keep the connection.
     Answer(Vec<u8>),
     /// Answer with these bytes, and end the connection.
@@ -31,7 +31,7 @@ pub(super) enum Act {
     Reset,
 }
 
-pub(super) struct Hostile {
+pub(in crate::bridge) struct Hostile {
     pub(super) address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
     closed: Arc<Mutex<u32>>,
@@ -41,7 +41,7 @@ pub(super) struct Hostile {
 
 impl Hostile {
     /// Serves requests in order; the last act is repeated.
-    pub(super) async fn new(acts: impl IntoIterator<Item = Act>) -> Self {
+    pub(in crate::bridge) async fn new(acts: impl IntoIterator<Item = Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let acts: Arc<Mutex<VecDeque<Act>>> = Arc::new(Mutex::new(acts.into_iter().collect()));
@@ -65,34 +65,34 @@ impl Hostile {
         Self { address, seen, closed, connections, _server: server }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(in crate::bridge) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The requests that came, byte by byte.
-    pub(super) fn seen(&self) -> Vec<String> {
+    pub(in crate::bridge) fn seen(&self) -> Vec<String> {
         self.seen.lock().expect("a lock").clone()
     }
 
     /// The request lines that came.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(in crate::bridge) fn lines(&self) -> Vec<String> {
         let first = |request: &String| request.lines().next().unwrap_or_default().to_owned();
         self.seen().iter().map(first).collect()
     }
 
-    pub(super) fn connections(&self) -> u32 {
+    pub(in crate::bridge) fn connections(&self) -> u32 {
         *self.connections.lock().expect("a lock")
     }
 
     /// Waits until so many connections have ended.
-    pub(super) async fn until_closed(&self, connections: u32) {
+    pub(in crate::bridge) async fn until_closed(&self, connections: u32) {
         while *self.closed.lock().expect("a lock") < connections {
             sleep(Duration::from_millis(5)).await;
         }
     }
 
     /// Waits until so many requests have come.
-    pub(super) async fn until_seen(&self, requests: usize) {
+    pub(in crate::bridge) async fn until_seen(&self, requests: usize) {
         while self.seen().len() < requests {
             sleep(Duration::from_millis(5)).await;
         }
@@ -170,12 +170,12 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// An answer with a JSON body.
-pub(super) fn json(status: u16, body: &str) -> Act {
+pub(in crate::bridge) fn json(status: u16, body: &str) -> Act {
     answer(status, "Content-Type: application/json\r\n", body.as_bytes())
 }
 
 /// An answer with headers, each with its line end, and a body.
-pub(super) fn answer(status: u16, headers: &str, body: &[u8]) -> Act {
+pub(in crate::bridge) fn answer(status: u16, headers: &str, body: &[u8]) -> Act {
     let mut bytes =
         format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len())
             .into_bytes();

@@ -3,7 +3,8 @@
 mod bounds;
 mod digest;
 mod flow;
-mod hostile;
+pub(super) mod hostile;
+mod oauth;
 mod recovery;
 mod redirects;
 mod requests;
@@ -147,6 +148,7 @@ pub(super) fn config(base: &str) -> UpstreamConfig {
         redirects: Redirects::Refuse,
         max_response: 100_000,
         tls: Tls::default(),
+        resolver: None,
         uploads: None,
         recovery: Recovery::default(),
     }

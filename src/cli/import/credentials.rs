@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use tollbridge_operation::{ApiKeyPlace, ApiName, Description, SchemeUse, SecurityScheme};
+use tollbridge_operation::{
+    ApiKeyPlace, ApiName, Description, Grant, OAuthFlow, SchemeUse, SecurityScheme,
+};
 
 use super::propose::{one_line, quoted};
 
@@ -44,6 +46,14 @@ pub(super) fn credentials(api: &ApiName, description: &Description) -> String {
                     "{{ kind = \"wsse\", username = \"…\", password = {} }}",
                     variable("PASSWORD")
                 )),
+                SecurityScheme::OAuth2 { flows, .. } if by_the_client(flows).is_some() => {
+                    Some(format!(
+                        "{{ kind = \"oauth2\", token_url = {}, client_id = \"…\", \
+                         client_secret = {} }}",
+                        quoted(by_the_client(flows).unwrap_or_default()),
+                        variable("CLIENT_SECRET")
+                    ))
+                }
                 // A token of OAuth 2 is sent as a bearer token (RFC 6750), whoever got it.
                 SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. } => {
                     Some(format!("{{ kind = \"bearer\", token = {} }}", variable("TOKEN")))
@@ -85,4 +95,10 @@ pub(super) fn credentials(api: &ApiName, description: &Description) -> String {
         }
     }
     text
+}
+
+/// Where a client gets tokens for itself, by an absolute URL: the way that needs no person.
+fn by_the_client(flows: &[OAuthFlow]) -> Option<&str> {
+    let flow = flows.iter().find(|flow| flow.grant == Grant::ClientCredentials)?;
+    flow.token_url.as_deref().filter(|url| url.starts_with("https://"))
 }

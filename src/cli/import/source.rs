@@ -170,7 +170,10 @@ fn bounded(source: impl std::io::Read, label: &str) -> Result<Vec<u8>, ImportErr
 }
 
 fn too_long(label: &str) -> ImportError {
-    ImportError::Failed(format!("{label}: longer than {} MiB", MAX_BYTES >> 20))
+    let most = MAX_BYTES >> 20;
+    ImportError::Failed(format!(
+        "{label}: longer than the {most} MiB that are read; split it, or leave out what is not used"
+    ))
 }
 
 /// A URL in messages.

@@ -683,3 +683,25 @@ async fn the_credentials_that_a_wsdls_policy_demands_are_written_as_they_are_giv
         assert!(text.contains(lines), "{assertion}: {text}");
     }
 }
+
+#[tokio::test]
+async fn a_client_that_gets_tokens_for_itself_is_proposed_as_such() {
+    let description = serde_json::json!({
+        "openapi": "3.1.0", "info": { "title": "T", "version": "1" },
+        "servers": [{ "url": "https://api.example.com" }],
+        "components": { "securitySchemes": { "login": { "type": "oauth2", "flows": {
+            "clientCredentials": { "tokenUrl": "https://id.example.com/token", "scopes": {} },
+        } } } },
+        "security": [{ "login": [] }],
+        "paths": { "/items": { "get": { "operationId": "list", "responses": { "200": { "description": "ok" } } } } },
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("shop.json");
+    std::fs::write(&place, description.to_string()).unwrap();
+    let out = folder.path().join("tools.toml").display().to_string();
+    run_in(folder.path(), &[&place.display().to_string(), "--out", &out]).await.unwrap();
+    let text = written(&folder);
+    let line = "auth   = { kind = \"oauth2\", token_url = \"https://id.example.com/token\", \
+                client_id = \"…\", client_secret = \"env:SHOP_CLIENT_SECRET\" }";
+    assert!(text.contains(line), "{text}");
+}

@@ -59,7 +59,7 @@ mod places;
 
 pub use amounts::{Money, Period, Rate, Size};
 pub use arguments::{ArgumentPath, Literal, Pattern, Pointer};
-pub use places::{BaseUrl, HostName, Origin, ReferenceTo, StorePath};
+pub use places::{BaseUrl, HostName, Origin, ReferenceTo, ResolverAt, StorePath};
 
 /// Whom `allow`, `deny` and `hold` mean: `"*"`, `"group:ops"`, or an identity.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -196,6 +196,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Malformed>> {
         "tollbridge-selector" => parses::<Selector>(text),
         "tollbridge-url" => parses::<BaseUrl>(text),
         "tollbridge-host" => parses::<HostName>(text),
+        "tollbridge-resolver" => parses::<ResolverAt>(text),
         "tollbridge-reference" => parses::<ReferenceTo>(text),
         "tollbridge-origin" => parses::<Origin>(text),
         "tollbridge-store" => parses::<StorePath>(text),

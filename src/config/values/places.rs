@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -134,6 +135,43 @@ impl fmt::Display for HostName {
 }
 
 text_value!(HostName, "Host", "tollbridge-host", "A host, or host:port.");
+
+/// Who is asked for the addresses of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResolverAt {
+    /// The system.
+    System,
+    /// The name server at this address.
+    Server(SocketAddr),
+}
+
+impl ResolverAt {
+    /// The name server, where it is not the system that is asked.
+    pub fn server(self) -> Option<SocketAddr> {
+        match self {
+            Self::System => None,
+            Self::Server(address) => Some(address),
+        }
+    }
+}
+
+impl FromStr for ResolverAt {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        match text.parse() {
+            _ if text == "system" => Ok(Self::System),
+            Ok(address) => Ok(Self::Server(address)),
+            Err(_) => Err(expected("\"system\", or a name server such as \"127.0.0.1:53\"")),
+        }
+    }
+}
+
+text_value!(
+    ResolverAt,
+    "Resolver",
+    "tollbridge-resolver",
+    "`system`, or the address and port of a name server."
+);
 
 /// A web origin: `https://app.example.com` (RFC 6454 §6.2).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

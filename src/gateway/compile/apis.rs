@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::HeaderName;
-use tollbridge_operation::{ApiName, Operation};
+use tollbridge_operation::{ApiName, Operation, Wanted};
 use url::Url;
 
 use super::enclosure;
 use super::secrets::Resolved;
 use super::stale::{self, Standing};
+use super::tokens::Tokens;
 use crate::bridge::{
     self, ApiKeyAt, Credential, Credentials, ErrorRule, LimitHeaders, Limits, LimitsRead,
     Provenance, Rate, Recovery, Redirects, Traffic, Uploads, Upstream, UpstreamConfig,
@@ -26,17 +27,28 @@ use crate::tools::answer::Selector;
 /// How many of a description's own mistakes are shown.
 const MAX_WARNINGS: usize = 10;
 
+/// How much of the descriptions is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// All, so that everything that is wrong in them is told.
+    Whole,
+    /// The operations that the configuration names.
+    Exposed,
+}
+
 /// Reads every API's description into the catalog; those that could be read, and how they
 /// stand to what was accepted.
 pub(super) fn read(
     config: &Config,
+    reach: Reach,
     catalog: &mut Catalog,
     sources: &mut Vec<PathBuf>,
     found: &mut Diagnostics,
 ) -> HashMap<ApiName, Standing> {
     let mut described = HashMap::new();
     for (name, api) in config.apis.iter() {
-        let origin = origin(config, api);
+        let mut origin = origin(config, api);
+        origin.wanted = Some(wanted(config, name, api, reach));
         // Watched also where they cannot be read: they may be mended there.
         sources.push(origin.file.clone());
         sources.extend(origin.overlays.iter().cloned());
@@ -70,7 +82,7 @@ pub(super) fn read(
                     .at(rule.span()),
             );
         }
-        let standing = stale::standing(config, name, api, read, sources, found);
+        let standing = stale::standing(config, name, api, &origin, read, sources, found);
         for warning in read.warnings.iter().take(MAX_WARNINGS) {
             found.push(Diagnostic::warning(
                 codes::READING,
@@ -102,6 +114,20 @@ pub(super) fn limits(
     }
 }
 
+/// The operations that the configuration names.
+fn wanted(config: &Config, name: &ApiName, api: &Api, reach: Reach) -> Wanted {
+    let tools = config.tools.iter().filter(|tool| *tool.api == *name);
+    // What is enclosed in messages is compared with what any of the operations has.
+    let encloses =
+        api.addressing.is_some() || api.mtom.is_some() || api.soap_headers.iter().next().is_some();
+    // Which schemes `auth` stands for depends on those that all operations ask for.
+    let needs_all = encloses || api.auth.is_some();
+    Wanted {
+        named: tools.map(|tool| (*tool.operation).clone()).collect(),
+        only: reach == Reach::Exposed && !needs_all,
+    }
+}
+
 /// Where an API's description comes from, by the configuration.
 pub fn origin(config: &Config, api: &Api) -> Origin {
     let references = api.references.iter().map(|reference| match &**reference {
@@ -119,6 +145,7 @@ pub fn origin(config: &Config, api: &Api) -> Origin {
             .map(|(name, value)| ((**name).clone(), (**value).clone()))
             .collect(),
         takes_paths: api.files.is_some(),
+        wanted: None,
     }
 }
 
@@ -128,6 +155,7 @@ pub(super) struct Upstreams<'a> {
     config: &'a Config,
     secrets: &'a Resolved,
     redactor: &'a Arc<Redactor>,
+    tokens: Tokens<'a>,
     made: HashMap<(ApiName, String), Option<Arc<Upstream>>>,
     /// What the upstreams of one API have in common.
     traffic: HashMap<ApiName, Arc<Traffic>>,
@@ -141,14 +169,9 @@ impl<'a> Upstreams<'a> {
         secrets: &'a Resolved,
         redactor: &'a Arc<Redactor>,
     ) -> Self {
-        Self {
-            config,
-            secrets,
-            redactor,
-            made: HashMap::new(),
-            traffic: HashMap::new(),
-            provenance: HashMap::new(),
-        }
+        let tokens = Tokens::new(secrets, redactor);
+        let (made, traffic, provenance) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { config, secrets, redactor, tokens, made, traffic, provenance }
     }
 
     /// Where an operation's calls go; `None` was reported.
@@ -162,9 +185,13 @@ impl<'a> Upstreams<'a> {
         let base = self.base(name, api, operation, found)?;
         let key = (name.clone(), base.to_string());
         if let Some(made) = self.made.get(&key) {
-            return made.clone();
+            let made = made.clone();
+            self.tokens.need(operation);
+            return made;
         }
-        let made = match self.upstream(name, api, base) {
+        let made = self.upstream(name, api, base);
+        self.tokens.need(operation);
+        let made = match made {
             Ok(upstream) => Some(Arc::new(upstream)),
             Err(error) => {
                 found.push(
@@ -271,6 +298,11 @@ impl<'a> Upstreams<'a> {
         }
     }
 
+    /// Reports what is odd about the upstreams' credentials, once all tools are known.
+    pub(super) fn check(&self, found: &mut Diagnostics) {
+        self.tokens.check(self.config, found);
+    }
+
     fn upstream(
         &mut self,
         name: &ApiName,
@@ -278,13 +310,16 @@ impl<'a> Upstreams<'a> {
         base_url: Url,
     ) -> Result<Upstream, bridge::UpstreamError> {
         let credentials = match &api.auth {
-            Some(auth) => Credentials::ForAll(self.credential(auth)),
+            Some(auth) => Credentials::ForAll(self.credential(name, None, api, auth)?),
             None if api.credentials.is_empty() => Credentials::None,
             None => Credentials::ByScheme(
                 api.credentials
                     .iter()
-                    .map(|(scheme, auth)| ((**scheme).clone(), self.credential(auth)))
-                    .collect(),
+                    .map(|(scheme, auth)| {
+                        let credential = self.credential(name, Some(scheme), api, auth)?;
+                        Ok(((**scheme).clone(), credential))
+                    })
+                    .collect::<Result<_, bridge::UpstreamError>>()?,
             ),
         };
         let headers = api
@@ -318,6 +353,7 @@ impl<'a> Upstreams<'a> {
                 config::Redirects::Follow => Redirects::Follow,
             },
             max_response: api.max_response(),
+            resolver: api.resolver.as_ref().and_then(|resolver| resolver.server()),
             uploads: api.files.as_ref().map(|files| Uploads {
                 folder: self.config.dir.join(&**files),
                 max: api.max_upload(),
@@ -327,8 +363,19 @@ impl<'a> Upstreams<'a> {
         Upstream::new(config, Arc::clone(self.redactor))
     }
 
-    fn credential(&self, auth: &Auth) -> Credential {
-        match auth {
+    fn credential(
+        &mut self,
+        name: &ApiName,
+        scheme: Option<&str>,
+        api: &Api,
+        auth: &Auth,
+    ) -> Result<Credential, bridge::UpstreamError> {
+        Ok(match auth {
+            Auth::Oauth2(oauth) => {
+                let source = self.tokens.source(name, scheme, api, oauth);
+                let unusable = |reason| bridge::UpstreamError::Client { api: name.clone(), reason };
+                Credential::OAuth(source.map_err(unusable)?)
+            }
             Auth::ApiKey { place, name, value } => Credential::ApiKey {
                 at: place
                     .zip(name.as_ref())
@@ -352,6 +399,6 @@ impl<'a> Upstreams<'a> {
             Auth::Digest { username, password } => Credential::Digest(Arc::new(
                 bridge::Digest::new(self.secrets.text(username), self.secrets.get(password)),
             )),
-        }
+        })
     }
 }

@@ -9,6 +9,7 @@ mod enclosure;
 mod exposed;
 mod secrets;
 mod stale;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use crate::safety::Who;
 use crate::settlement::Facilitator;
 use crate::store::Durability;
 
+use apis::Reach;
 pub use apis::origin;
 pub use secrets::Secrets;
 pub use stale::Compared;
@@ -59,11 +61,26 @@ pub(super) fn compare(
 
 /// Reads the descriptions that a configuration names, and compiles it. Contacts nobody.
 pub fn compile(config: &Config, secrets: Secrets) -> Result<Compiled, Diagnostics> {
+    compile_within(config, secrets, Reach::Whole)
+}
+
+/// The same without what is in the descriptions beside the operations that the configuration
+/// names: the toolbox is the same one, and there is less to warn of.
+pub(super) fn compile_exposed(config: &Config, secrets: Secrets) -> Result<Compiled, Diagnostics> {
+    compile_within(config, secrets, Reach::Exposed)
+}
+
+fn compile_within(
+    config: &Config,
+    secrets: Secrets,
+    reach: Reach,
+) -> Result<Compiled, Diagnostics> {
     let mut catalog = Catalog::default();
     let mut found = Diagnostics::new();
     let mut sources = vec![config.path.clone()];
     let resolved = secrets::resolve(config, secrets, &mut found);
-    let described = apis::read(config, &mut catalog, &mut sources, &mut found);
+    sources.extend(resolved.files(config));
+    let described = apis::read(config, reach, &mut catalog, &mut sources, &mut found);
     for (name, api) in config.apis.iter() {
         if let Some(read) = catalog.api(name) {
             enclosure::check(config, api, read, &resolved, &mut found);
@@ -73,6 +90,7 @@ pub fn compile(config: &Config, secrets: Secrets) -> Result<Compiled, Diagnostic
     let mut upstreams = apis::Upstreams::new(config, &resolved, &redactor);
     let (exposed, compared) =
         exposed::compile(config, &catalog, &described, &mut upstreams, &mut found);
+    upstreams.check(&mut found);
     let facilitator = facilitator(config, &mut found);
     if found.has_errors() {
         return Err(found);
@@ -90,6 +108,7 @@ pub fn compile(config: &Config, secrets: Secrets) -> Result<Compiled, Diagnostic
         groups: Groups::new(&groups),
         redactor,
         facilitator,
+        secrets: resolved.digest(),
         reads_when_down: match config.audit.reads_when_down {
             config::ReadsWhenDown::Deny => ReadsWhenDown::Deny,
             config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::bridge;
 use crate::config::{
@@ -25,6 +27,8 @@ pub(super) struct Resolved {
     by_reference: HashMap<SecretRef, Secret>,
     /// User and secret of basic authentication: their encoding is a secret of its own.
     pairs: Vec<(String, SecretRef)>,
+    /// Whether more become known while the bridge runs.
+    grows: bool,
     /// Whether the values are the secrets' own.
     real: bool,
     /// Certificates and keys of connections. They go over no wire as they are, and are read in
@@ -65,16 +69,41 @@ impl Resolved {
         }
     }
 
+    /// The files that hold secrets.
+    pub(super) fn files(&self, config: &Config) -> Vec<PathBuf> {
+        let references = self.by_reference.keys().chain(self.pems.keys());
+        references.filter_map(|reference| reference.file(&config.dir)).collect()
+    }
+
+    /// What tells these secrets from others under the same references.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let all = self.by_reference.iter().chain(&self.pems);
+        let mut all: Vec<(String, &Secret)> =
+            all.map(|(reference, secret)| (reference.to_string(), secret)).collect();
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut digest = Sha256::new();
+        for (reference, secret) in all {
+            for text in [reference.as_str(), secret.expose()] {
+                digest.update(text.len().to_le_bytes());
+                digest.update(text);
+            }
+        }
+        digest.finalize().into()
+    }
+
     pub(super) fn redactor(&self) -> Redactor {
         let pairs: Vec<_> = self
             .pairs
             .iter()
             .map(|(user, reference)| (user.clone(), self.get(reference)))
             .collect();
-        Redactor::with_pairs(
-            self.by_reference.values(),
-            pairs.iter().map(|(user, secret)| (user.as_str(), secret)),
-        )
+        let secrets = self.by_reference.values();
+        let pairs = pairs.iter().map(|(user, secret)| (user.as_str(), secret));
+        if self.grows {
+            Redactor::growing(secrets, pairs)
+        } else {
+            Redactor::with_pairs(secrets, pairs)
+        }
     }
 }
 
@@ -84,12 +113,12 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
         if by_reference.contains_key(reference) {
             return;
         }
-        match reference.resolve(&config.dir) {
+        let found_one = match how {
+            Secrets::Resolve => reference.resolve(&config.dir),
+            Secrets::Verify => reference.verify(&config.dir).map(|()| Secret::new("unresolved")),
+        };
+        match found_one {
             Ok(secret) => {
-                let secret = match how {
-                    Secrets::Resolve => secret,
-                    Secrets::Verify => Secret::new("unresolved"),
-                };
                 by_reference.insert(reference.clone(), secret);
             }
             Err(error) => {
@@ -106,12 +135,28 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
         }
     };
     let mut users = Vec::new();
+    let mut grows = false;
     for (_, api) in config.apis.iter() {
         let auths = api.auth.iter().chain(api.credentials.iter().map(|(_, auth)| auth));
         for auth in auths {
             match &**auth {
                 Auth::ApiKey { value, .. } => one(value, value.span()),
                 Auth::Bearer { token } => one(token, token.span()),
+                Auth::Oauth2(oauth) => {
+                    let secrets = [&oauth.client_secret, &oauth.refresh_token, &oauth.password];
+                    for secret in secrets.into_iter().flatten() {
+                        one(secret, secret.span());
+                    }
+                    for text in oauth.username.iter().chain([&oauth.client_id]) {
+                        if let HeaderText::Secret(reference) = &**text {
+                            one(reference, text.span());
+                        }
+                    }
+                    if let Some(secret) = &oauth.client_secret {
+                        users.push(((*oauth.client_id).clone(), (**secret).clone()));
+                    }
+                    grows = true;
+                }
                 Auth::Basic { username, password }
                 | Auth::Digest { username, password }
                 | Auth::Wsse { username, password, .. } => {
@@ -134,7 +179,7 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
     }
     let real = how == Secrets::Resolve;
     let pems = pems(config, how, found);
-    let mut resolved = Resolved { by_reference, pairs: Vec::new(), real, pems };
+    let mut resolved = Resolved { by_reference, pairs: Vec::new(), grows, real, pems };
     resolved.pairs =
         users.into_iter().map(|(user, password)| (resolved.text(&user), password)).collect();
     resolved

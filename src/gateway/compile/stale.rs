@@ -10,8 +10,7 @@ use std::path::PathBuf;
 
 use tollbridge_operation::{ApiName, ToolName};
 
-use super::origin;
-use crate::catalog;
+use crate::catalog::{self, Origin};
 use crate::config::{self, Api, Config, Diagnostic, Diagnostics, Digest, Located, codes};
 use crate::tools::{Change, Impact};
 
@@ -42,6 +41,7 @@ pub(super) fn standing(
     config: &Config,
     name: &ApiName,
     api: &Api,
+    origin: &Origin,
     current: &catalog::Api,
     sources: &mut Vec<PathBuf>,
     found: &mut Diagnostics,
@@ -51,7 +51,7 @@ pub(super) fn standing(
     };
     let path = config::accepted_copy(name, &api.spec, &config.dir);
     sources.extend([path.clone(), catalog::parts_beside(&path)]);
-    let accepted = accepted(config, name, api, pinned, &path);
+    let accepted = accepted(name, origin, pinned, &path);
     let mut message = format!("the description of `{name}` is not the one that was accepted");
     if let Err(reason) = &accepted {
         message = format!("{message}, and there is nothing to compare it with: {reason}");
@@ -65,14 +65,12 @@ pub(super) fn standing(
 }
 
 fn accepted(
-    config: &Config,
     name: &ApiName,
-    api: &Api,
+    origin: &Origin,
     pinned: &Located<Digest>,
     path: &std::path::Path,
 ) -> Result<catalog::Api, String> {
-    let copy = catalog::Api::of_accepted(name, &origin(config, api), path)
-        .map_err(|error| error.to_string())?;
+    let copy = catalog::Api::of_accepted(name, origin, path).map_err(|error| error.to_string())?;
     if copy.digest == pinned.0 {
         return Ok(copy);
     }

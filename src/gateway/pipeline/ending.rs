@@ -108,6 +108,7 @@ impl Run<'_> {
                     }
                 };
                 let mut cuts = Vec::new();
+                let mut has_drifted = !drift.is_empty();
                 if let Payload::Value(value) | Payload::Parts { value, .. } = &mut payload {
                     // The binding may have said of a place what the schema says again.
                     for found in exposed.tool.drift(value) {
@@ -115,6 +116,7 @@ impl Run<'_> {
                             drift.push(found);
                         }
                     }
+                    has_drifted = !drift.is_empty();
                     let shaped = exposed.tool.shape_answer(std::mem::take(value));
                     drift.extend(shaped.failed.map(|reason| Drift {
                         pointer: String::new(),
@@ -122,6 +124,9 @@ impl Run<'_> {
                     }));
                     *value = shaped.value;
                     cuts = shaped.cuts;
+                }
+                if has_drifted {
+                    self.ground.metrics.drifted(exposed.rules.api.as_str());
                 }
                 // What was not selected is not shown, and no selection names bytes.
                 if let Payload::Parts { value, .. } = &mut payload

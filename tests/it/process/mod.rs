@@ -8,6 +8,7 @@ mod clients;
 mod commands;
 mod configuration;
 mod durability;
+mod faults;
 mod house;
 mod http;
 mod mcp;

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::house::{House, SECRET};
 use super::mcp::Session;
 use super::web::Server;
+use super::{patience, signal};
 
 fn forms() -> Vec<String> {
     let hex: String = hex::encode(SECRET);
@@ -103,4 +104,46 @@ fn the_commands_leave_the_secret_nowhere() {
         clean(&format!("{arguments:?}"), format!("{}{}", done.stdout, done.stderr).as_bytes());
     }
     clean_store(&house);
+}
+
+/// Whether the API gets this key, now or soon.
+fn reaches(house: &House, session: &mut Session, key: &str) {
+    let mut id = 100;
+    patience(&format!("the key {key}"), || {
+        id += 1;
+        session.call(id, "get_item", &json!({"id": "a1"}));
+        let seen = house.upstream.seen();
+        (seen.last()?.header("x-api-key") == Some(key)).then_some(())
+    });
+}
+
+#[test]
+fn a_secret_s_file_that_is_written_again_is_taken_by_itself() {
+    let house = House::new();
+    house.write("key", "the-first-key\n");
+    house.configure(|text| text.replace("env:ITEMS_KEY", "file:key"));
+    let mut session = Session::legacy(&house);
+    reaches(&house, &mut session, "the-first-key");
+    house.write("key", "the-second-key\n");
+    reaches(&house, &mut session, "the-second-key");
+    assert_eq!(session.ends().0, 0);
+}
+
+#[test]
+fn a_secret_s_command_is_run_again_on_a_signal_and_never_by_check() {
+    let house = House::new();
+    house.write("key", "the-first-key\n");
+    let command = "sh -c 'echo ran >> runs; cat key'";
+    house.configure(|text| text.replace("env:ITEMS_KEY", &format!("exec:{command}")));
+    house.run(&["check"]).exits(0);
+    assert!(!house.path("runs").exists());
+    let mut session = Session::legacy(&house);
+    reaches(&house, &mut session, "the-first-key");
+    house.write("key", "the-second-key\n");
+    signal("-HUP", session.child.id());
+    reaches(&house, &mut session, "the-second-key");
+    let (code, said) = session.ends();
+    assert_eq!(code, 0);
+    assert!(!said.contains("the-second-key"), "{said}");
+    assert_eq!(fs::read_to_string(house.path("runs")).expect("it ran"), "ran\nran\n");
 }

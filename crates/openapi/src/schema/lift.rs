@@ -143,7 +143,7 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
         };
         let entered = object.contains_key("$id").then(|| self.entered(at));
         let at = entered.as_ref().unwrap_or(at);
-        let mut out = Map::new();
+        let mut out = Map::with_capacity(object.len());
         if let Some(place) = self.referred(at, object)? {
             if let Some(inline) = self.inline(&place, object, context)? {
                 return Ok(inline);
@@ -438,7 +438,7 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
             },
             "properties" => match value.as_object() {
                 Some(properties) => {
-                    let mut kept = Map::new();
+                    let mut kept = Map::with_capacity(properties.len());
                     for (property, schema) in properties {
                         if !hidden.contains(property) {
                             let place = here.child(property);
@@ -524,7 +524,7 @@ impl<'s, 'd, 'w> Lift<'s, 'd, 'w> {
         context: Context<'_>,
     ) -> Result<Option<Value>, Fault> {
         let Some(members) = value.as_object() else { return Ok(None) };
-        let mut kept = Map::new();
+        let mut kept = Map::with_capacity(members.len());
         for (name, schema) in members {
             let schema = self.schema(&at.child(name), schema, context)?;
             kept.insert(name.clone(), schema);

@@ -153,12 +153,12 @@ impl Left {
 }
 
 impl<'d> Schemas<'d> {
-    pub(crate) fn new(document: &'d Document, operations: usize) -> Self {
+    pub(crate) fn new(document: &'d Document) -> Self {
         let left = Left {
             input: total(Direction::Input),
             output: total(Direction::Output),
             inline: MAX_INLINE,
-            operations,
+            operations: 0,
             is_told: false,
         };
         Self {
@@ -171,6 +171,11 @@ impl<'d> Schemas<'d> {
             families: Families::default(),
             left,
         }
+    }
+
+    /// Notes how many operations are to come, as far as is known yet.
+    pub(crate) fn expect(&mut self, operations: usize) {
+        self.left.operations = operations;
     }
 
     /// Notes that one operation fewer is to come.

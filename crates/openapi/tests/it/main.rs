@@ -21,5 +21,6 @@ mod servers;
 mod styles;
 mod support;
 mod unions;
+mod wanted;
 mod wire;
 mod xml;

@@ -11,6 +11,7 @@ mod declared;
 mod foreign;
 mod free;
 mod identity;
+mod members;
 mod names;
 mod ordered;
 mod read;

@@ -1,0 +1,38 @@
+use super::*;
+use crate::bridge::tests::hostile::{Hostile, json};
+use url::Url;
+
+#[tokio::test]
+async fn a_token_that_is_about_to_end_is_renewed_while_calls_go_on_with_it() {
+    let server = Hostile::new([json(200, "{\"access_token\":\"t2\"}")]).await;
+    let oauth = OAuth {
+        token_url: Url::parse(&server.url()).expect("a URL"),
+        client_id: "bridge".to_owned(),
+        client_secret: None,
+        client_auth: ClientAuth::Post,
+        grant: Grant::ClientCredentials,
+        scopes: None,
+        audience: None,
+        resource: None,
+    };
+    let redactor = Redactor::growing([], []);
+    let source =
+        Arc::new(TokenSource::new(oauth, &Tls::default(), None, redactor).expect("a source"));
+    let now = Instant::now();
+    *source.current.write().expect("a lock") = Some(Token {
+        number: 0,
+        header: HeaderValue::from_static("Bearer t1"),
+        renew_at: Some(now),
+        ends_at: Some(now + Duration::from_mins(1)),
+    });
+    let limit = now + Duration::from_secs(5);
+    for _ in 0..3 {
+        assert_eq!(source.token(limit).await.expect("a token").header, "Bearer t1");
+    }
+    server.until_seen(1).await;
+    while source.token(limit).await.expect("a token").number == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(source.token(limit).await.expect("a token").header, "Bearer t2");
+    assert_eq!(server.seen().len(), 1);
+}

@@ -1,0 +1,179 @@
+//! Tokens that are got from an authorization server, which may misbehave too.
+
+use super::hostile::{Act, Hostile, answer, json};
+use super::*;
+
+const CLIENT: &str = "cl13nt-s3cr3t";
+
+fn issued(token: &str, more: &str) -> Act {
+    let body = format!("{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\"{more}}}");
+    json(200, &body)
+}
+
+fn ok() -> Act {
+    json(200, "{\"ok\":true}")
+}
+
+fn oauth(server: &Hostile) -> OAuth {
+    OAuth {
+        token_url: Url::parse(&format!("{}/token", server.url())).expect("a URL"),
+        client_id: "bridge".to_owned(),
+        client_secret: Some(Secret::new(CLIENT)),
+        client_auth: ClientAuth::Basic,
+        grant: Grant::ClientCredentials,
+        scopes: None,
+        audience: None,
+        resource: None,
+    }
+}
+
+fn with_tokens(api: &Hostile, oauth: OAuth, change: impl FnOnce(&mut UpstreamConfig)) -> Upstream {
+    let redactor = Redactor::growing([&Secret::new(CLIENT)], []);
+    let source =
+        TokenSource::new(oauth, &Tls::default(), None, redactor.clone()).expect("a source");
+    let mut config = config(&api.url());
+    config.credentials = Credentials::ForAll(Credential::OAuth(Arc::new(source)));
+    change(&mut config);
+    let mut upstream = Upstream::new(config, Arc::new(redactor)).expect("an upstream");
+    upstream.jitter = |max| max / 20;
+    upstream
+}
+
+/// The tokens that an API's requests carried.
+fn tokens(server: &Hostile) -> Vec<Option<String>> {
+    let token = |request: &String| {
+        let line =
+            request.lines().find(|line| line.to_lowercase().starts_with("authorization:"))?;
+        Some(line.split_once("Bearer ")?.1.to_owned())
+    };
+    server.seen().iter().map(token).collect()
+}
+
+/// What [`tokens`] gives where each request carried one.
+fn sent(tokens: &[&str]) -> Vec<Option<String>> {
+    tokens.iter().map(|token| Some((*token).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn fifty_calls_without_a_token_make_one_request_for_it() {
+    let late = Duration::from_millis(50);
+    let Act::Answer(answer) = issued("t1", ",\"expires_in\":3600") else { panic!("an answer") };
+    let server = Hostile::new([Act::Late(late, answer)]).await;
+    let api = Hostile::new([ok()]).await;
+    let upstream = Arc::new(with_tokens(&api, oauth(&server), |_| {}));
+    let calls = (0..50).map(|_| {
+        let upstream = Arc::clone(&upstream);
+        async move { go(&upstream, &call(request(Method::GET))).await.0 }
+    });
+    for report in futures::future::join_all(calls).await {
+        assert_eq!((value(&report)["ok"].as_bool(), report.attempts), (Some(true), 1));
+    }
+    assert_eq!(server.lines(), ["POST /token HTTP/1.1"]);
+    assert_eq!(tokens(&api), sent(&["t1"; 50]));
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_renewed_once_and_writes_go_again_too() {
+    let server = Hostile::new([issued("t1", ""), issued("t2", "")]).await;
+    let refused = || answer(401, "", b"");
+    let api = Hostile::new([refused(), ok(), refused()]).await;
+    let upstream = with_tokens(&api, oauth(&server), |_| {});
+    let (report, log) = go(&upstream, &call(request(Method::POST))).await;
+    assert_eq!((value(&report)["ok"].as_bool(), report.attempts), (Some(true), 2));
+    assert_eq!(log.started[0].why, "the token was refused, so another one is got");
+    assert_eq!(tokens(&api), sent(&["t1", "t2"]));
+
+    // What is refused again so soon is not the token's age.
+    let (report, _) = go(&upstream, &call(request(Method::POST))).await;
+    assert_eq!((report.attempts, report.status), (1, Some(401)));
+    let failed = failed(&report);
+    assert_eq!((failed.kind, failed.retryable), (FailureKind::UpstreamError, false));
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_with_what_came_with_it_and_from_the_start_where_that_is_no_good() {
+    let over = ",\"expires_in\":0,\"refresh_token\":\"r1\"";
+    let acts = [
+        issued("t1", over),
+        issued("t2", ",\"expires_in\":0"),
+        json(400, "{\"error\":\"invalid_grant\"}"),
+        issued("t3", ""),
+    ];
+    let server = Hostile::new(acts).await;
+    let api = Hostile::new([ok()]).await;
+    let upstream = with_tokens(&api, oauth(&server), |_| {});
+    for _ in 0..4 {
+        let (report, _) = go(&upstream, &call(request(Method::GET))).await;
+        assert_eq!(value(&report)["ok"].as_bool(), Some(true));
+    }
+    let bodies: Vec<String> = server
+        .seen()
+        .iter()
+        .map(|request| request.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned())
+        .collect();
+    let refresh = "grant_type=refresh_token&refresh_token=r1";
+    let first = "grant_type=client_credentials";
+    assert_eq!(bodies, [first, refresh, refresh, first]);
+    assert_eq!(tokens(&api), sent(&["t1", "t2", "t3", "t3"]));
+}
+
+#[tokio::test]
+async fn without_a_token_nothing_is_sent() {
+    let api = Hostile::new([ok()]).await;
+    for (act, retryable, said) in [
+        (json(401, "{\"error\":\"invalid_client\"}"), false, "`invalid_client`"),
+        (json(200, "{\"access_token\":\"t\",\"token_type\":\"mac\"}"), false, "no bearer tokens"),
+        (answer(503, "", b""), true, "answered 503"),
+        (Act::Close, true, "cannot be reached"),
+    ] {
+        let server = Hostile::new([act]).await;
+        let upstream = with_tokens(&api, oauth(&server), |_| {});
+        let (report, log) = go(&upstream, &call(request(Method::POST))).await;
+        let failed = failed(&report);
+        assert_eq!(failed.kind, FailureKind::UpstreamUnavailable, "{said}");
+        assert_eq!(failed.retryable, retryable, "{said}");
+        assert!(failed.message.contains(said), "{}", failed.message);
+        assert!(!format!("{} {:?}", failed.message, log.finished).contains(CLIENT));
+        // The failure stands for a while: attempts do not become requests for tokens.
+        assert_eq!(server.seen().len(), 1, "{said}");
+    }
+    assert_eq!(api.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_token_that_is_echoed_is_redacted() {
+    let server = Hostile::new([issued("t0ken-of-the-day", "")]).await;
+    let api = Hostile::new([json(200, "{\"you\":\"t0ken-of-the-day\"}")]).await;
+    let upstream = with_tokens(&api, oauth(&server), |_| {});
+    let (report, _) = go(&upstream, &call(request(Method::GET))).await;
+    assert_eq!(value(&report)["you"], crate::secret::REDACTED);
+}
+
+#[tokio::test]
+async fn a_token_is_not_sent_to_another_host() {
+    let server = Hostile::new([issued("t1", "")]).await;
+    let other = Hostile::new([ok()]).await;
+    let location = format!("Location: {}/y\r\n", other.url());
+    let api = Hostile::new([answer(307, &location, b"")]).await;
+    let upstream = with_tokens(&api, oauth(&server), |config| {
+        config.redirects = Redirects::Follow;
+        config.hosts = vec![other.address.to_string()];
+    });
+    let (report, _) = go(&upstream, &call(request(Method::GET))).await;
+    assert_eq!(value(&report)["ok"].as_bool(), Some(true));
+    assert_eq!((tokens(&api), tokens(&other)), (sent(&["t1"]), vec![None]));
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_costs_no_more_than_the_attempt() {
+    let server = Hostile::new([Act::Hang]).await;
+    let api = Hostile::new([ok()]).await;
+    let upstream = with_tokens(&api, oauth(&server), |config| {
+        config.attempt_timeout = Duration::from_millis(50);
+    });
+    let (report, _) =
+        go_within(&upstream, &call(request(Method::GET)), Duration::from_millis(200)).await;
+    assert_eq!(failed(&report).kind, FailureKind::UpstreamUnavailable);
+    assert_eq!((server.seen().len(), api.connections()), (1, 0));
+}
