@@ -66,6 +66,7 @@ pub(super) enum Failing {
 
 /// What a failure leaves to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of a table, whose cells are yes or no")]
 pub(super) struct After {
     /// Whether the request may be sent again to the same address.
     pub(super) again: bool,

@@ -117,15 +117,20 @@ pub(super) fn limits(
 /// The operations that the configuration names.
 fn wanted(config: &Config, name: &ApiName, api: &Api, reach: Reach) -> Wanted {
     let tools = config.tools.iter().filter(|tool| *tool.api == *name);
+    let own = tools.map(|tool| (*tool.operation).clone());
+    let standing_in = config.tools.iter().flat_map(|tool| {
+        let of_here = tool
+            .fallback
+            .iter()
+            .filter(|fallback| *name == **fallback.api.as_ref().unwrap_or(&tool.api));
+        of_here.filter_map(|fallback| fallback.operation.as_ref().map(|key| (**key).clone()))
+    });
     // What is enclosed in messages is compared with what any of the operations has.
     let encloses =
         api.addressing.is_some() || api.mtom.is_some() || api.soap_headers.iter().next().is_some();
     // Which schemes `auth` stands for depends on those that all operations ask for.
     let needs_all = encloses || api.auth.is_some();
-    Wanted {
-        named: tools.map(|tool| (*tool.operation).clone()).collect(),
-        only: reach == Reach::Exposed && !needs_all,
-    }
+    Wanted { named: own.chain(standing_in).collect(), only: reach == Reach::Exposed && !needs_all }
 }
 
 /// Where an API's description comes from, by the configuration.

@@ -134,7 +134,7 @@ impl Run<'_> {
                 {
                     payload = Payload::Value(std::mem::take(value));
                 }
-                Ok(Success { payload, drift, headers, cuts, pages, next, note })
+                Ok(Success { payload, drift, headers, cuts, pages, note, next })
             }
             Outcome::Failed(failed) => {
                 let mut failure = Failure::of_upstream(failed);
