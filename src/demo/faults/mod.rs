@@ -1,7 +1,7 @@
 //! The fault upstream: a server on loopback that breaks TCP, TLS and HTTP as it is told, and
 //! counts what reached it.
 //!
-//! What breaks a request is a [`Fault`](script::Fault) of a [`Script`]: it is met at
+//! What breaks a request is a [`Fault`] of a [`Script`]: it is met at
 //! `/fault/NAME`, and at `/fault/NAME~ANYTHING`, which counts for itself, with whatever path
 //! below. What breaks a connection before there is a request is a [`Door`], each with a port of
 //! its own. `/-/seen` tells what came, `/-/faults` which faults there are.
