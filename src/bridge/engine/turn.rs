@@ -76,7 +76,8 @@ pub(super) fn health(ended: &Ended, took: Duration, given: Duration, usual: Dura
     // Whoever has hardly any time left learns nothing of the host.
     let in_time = given >= usual / 2;
     let answered = match ended {
-        Ended::Cancelled { .. } | Ended::Broken { what: Breakage::NoMessage, .. } => {
+        Ended::Cancelled { .. }
+        | Ended::Broken { what: Breakage::NoMessage | Breakage::NoToken(_), .. } => {
             return Health::Unknown;
         }
         Ended::Broken { what: Breakage::TimedOut(_) | Breakage::NotConnected, .. } if !in_time => {
