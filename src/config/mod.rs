@@ -37,7 +37,7 @@ pub use model::{
     Api, Audit, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
     Settlement, Stale, Tls, accepted_copy,
 };
-pub use recovery::{Fallback, LimitHeaders, Lookup};
+pub use recovery::{Fallback, LimitHeaders, Lookup, Sharing};
 pub use schema::schema;
 pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
 pub use values::{

@@ -17,6 +17,7 @@ mod money;
 mod order;
 mod process;
 mod recovery;
+mod reuse;
 mod secrets;
 mod soap;
 mod soap_wire;

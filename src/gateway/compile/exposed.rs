@@ -3,6 +3,7 @@
 
 mod advice;
 mod fallbacks;
+mod manner;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -144,6 +145,7 @@ impl One<'_> {
             terms,
             upstream,
             gate: self.gate(),
+            manner: self.manner(&tool),
             fallbacks,
             lookup: None,
             timeout: entry.timeout.as_ref().map_or(self.api.timeout(), |timeout| timeout.0),

@@ -7,7 +7,7 @@ use tollbridge_operation::{Drift, Payload};
 use super::stages::Carried;
 use super::{RECEIVED, Run, links};
 use crate::audit::{Event, Time, Verdict};
-use crate::bridge::Outcome;
+use crate::bridge::{KeptFor, Outcome};
 use crate::gateway::operate::scope_text;
 use crate::gateway::record::millis;
 use crate::gateway::reply::{CallMeta, ErrorCode, Failure, Reply, Success};
@@ -56,6 +56,26 @@ pub(super) fn audit_unavailable(why: &str) -> Failure {
     }
 }
 
+/// `served_by` of an answer that was kept.
+fn served_by_cache(kept: KeptFor) -> String {
+    let age = kept.age.as_secs();
+    if kept.confirmed {
+        format!("cache, {age} s old, confirmed by the API")
+    } else {
+        format!("cache, {age} s old")
+    }
+}
+
+/// The same in words.
+fn of_cache(kept: KeptFor) -> String {
+    let age = kept.age.as_secs();
+    if kept.confirmed {
+        "This answer was kept from an earlier call, and the API has just confirmed it.".to_owned()
+    } else {
+        format!("This answer was kept from an earlier call: it is {age} s old, and still good.")
+    }
+}
+
 impl Run<'_> {
     /// Ends a call that did not reach the upstream.
     pub(super) async fn end(mut self, end: End) -> Reply {
@@ -87,12 +107,14 @@ impl Run<'_> {
         carried: Carried,
     ) -> Reply {
         let Carried { report, pages, note } = carried;
+        let url = report.served_by.clone();
+        let kept = report.kept.filter(|_| pages.is_none() && note.is_none());
         let meta = CallMeta {
             id: self.id.clone(),
             attempts: report.attempts,
             status: report.status,
             upstream_ms: millis(report.upstream_time),
-            served_by: report.served_by,
+            served_by: kept.map(served_by_cache).or(report.served_by),
         };
         let result = match report.outcome {
             Outcome::Done { mut payload, mut drift, headers } => {
@@ -101,7 +123,7 @@ impl Run<'_> {
                 let next = match (&pages, &note) {
                     (Some(_), _) | (_, Some(_)) => Vec::new(),
                     (None, None) => {
-                        let (url, status) = (meta.served_by.as_deref(), meta.status);
+                        let (url, status) = (url.as_deref(), meta.status);
                         let (headers, payload) = (&headers, &payload);
                         let answered = links::Answered { url, status, headers, payload };
                         self.next_calls(exposed, request, &answered)
@@ -134,6 +156,10 @@ impl Run<'_> {
                 {
                     payload = Payload::Value(std::mem::take(value));
                 }
+                if kept.is_some() {
+                    self.ground.metrics.kept(exposed.rules.api.as_str());
+                }
+                let note = note.or_else(|| kept.map(of_cache));
                 Ok(Success { payload, drift, headers, cuts, pages, note, next })
             }
             Outcome::Failed(failed) => {
