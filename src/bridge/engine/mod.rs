@@ -5,6 +5,7 @@
 //! after it. A call that may have had its effect says so, however it ends.
 
 mod again;
+pub(super) mod polling;
 mod turn;
 
 use std::borrow::Cow;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use http::header::LOCATION;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Arguments, Call, Payload};
@@ -25,6 +27,7 @@ use super::judge::{Judge, MESSAGE, Verdict, cut, shown};
 use super::limiter::Heard;
 use super::link;
 use super::oauth::TokenSource;
+use super::poll::{self, Said};
 use super::prepare::{Prepared, Target, prepare};
 use super::redirect;
 use super::report::{Failed, FailureKind, Outcome, Report};
@@ -32,6 +35,7 @@ use super::retry::Nature;
 use super::traffic::Traffic;
 use super::upstream::Upstream;
 use crate::settlement::Cleared;
+pub use polling::execute_polled;
 use turn::{Withheld, health};
 
 /// Within what a call is carried out.
@@ -206,6 +210,12 @@ struct Course<'a, L> {
     round: u64,
     /// The next page that the last success named.
     link: Option<String>,
+    /// What the last success says of how far the call is, and the request that it answers.
+    answered: Option<Box<(Said, Target)>>,
+    /// Whether it asks after a call that the API took.
+    polling: bool,
+    /// Whether a redirect led from there to the result (RFC 9110 §15.4.4).
+    led: bool,
     /// Which token was sent last.
     token: Option<u64>,
     /// What a server that is asked with digest authentication keeps in cookies.
@@ -231,7 +241,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
         log: &'a mut L,
     ) -> Self {
         let nature = Nature::of(&call.operation, prepared.key());
-        let judge = Judge { upstream, call, nature };
+        let judge = Judge { upstream, call, nature, polled: false };
         traffic.call();
         Self {
             judge,
@@ -246,6 +256,9 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             last: None,
             round: 0,
             link: None,
+            answered: None,
+            polling: false,
+            led: false,
             token: None,
             session: None,
             report: Report {
@@ -276,7 +289,7 @@ impl<L: AttemptLog> Course<'_, L> {
             let failed = self.out_of_time();
             return self.never_sent(failed).await;
         }
-        self.round = 0;
+        (self.round, self.led) = (0, false);
         self.last = None;
         let mut target = Cow::Borrowed(&prepared.target);
         let mut tries = 1;
@@ -338,8 +351,9 @@ impl<L: AttemptLog> Course<'_, L> {
                 ended => {
                     let met = (ended.status(), ended.error());
                     match self.judge.verdict(ended) {
-                        Verdict::Done { payload, drift, headers, link } => {
+                        Verdict::Done { payload, drift, headers, link, said } => {
                             self.link = link;
+                            self.answered = said.map(|said| Box::new((*said, target.into_owned())));
                             return Outcome::Done { payload, drift, headers };
                         }
                         Verdict::Setback(setback) => {
@@ -347,6 +361,7 @@ impl<L: AttemptLog> Course<'_, L> {
                             match self.repeat(setback, tries, why(met), &target) {
                                 // Where a redirect led is asked for again.
                                 Ok((next, 0)) => {
+                                    self.led = false;
                                     target = Cow::Borrowed(&prepared.target);
                                     next
                                 }
@@ -506,9 +521,21 @@ impl<L: AttemptLog> Course<'_, L> {
     }
 
     /// The request that a redirect asks for.
-    fn hop(&self, target: &Target, answered: &Answered, hops: u32) -> Result<Target, Box<Failed>> {
+    fn hop(
+        &mut self,
+        target: &Target,
+        answered: &Answered,
+        hops: u32,
+    ) -> Result<Target, Box<Failed>> {
+        let location = answered.headers.get(LOCATION).and_then(|location| location.to_str().ok());
         let next = if hops > redirect::HOPS {
             Err(format!("it redirects more than {} times", redirect::HOPS))
+        } else if let Some(location) = location
+            && self.polling
+            && answered.status == StatusCode::SEE_OTHER
+        {
+            self.led = true;
+            poll::target(self.judge.upstream, target, location)
         } else {
             redirect::follow(self.judge.upstream, target, answered.status, &answered.headers)
         };
