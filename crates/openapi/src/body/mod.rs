@@ -222,8 +222,7 @@ impl Planner<'_, '_> {
             let one = self.lift(at, schema)?;
             return Ok((one.schema.clone(), vec![one]));
         }
-        let property =
-            if media::is_xml(essence) { xml_text() } else { json!({"type": "string"}) };
+        let property = if media::is_xml(essence) { xml_text() } else { json!({"type": "string"}) };
         Ok((property, Vec::new()))
     }
 }

@@ -81,9 +81,7 @@ fn nothing_is_said_of_what_is_left_out() {
 fn what_all_operations_ask_for_is_known_whatever_is_read() {
     let key = json!({"type": "apiKey", "in": "header", "name": "X-Key"});
     let basic = json!({"type": "http", "scheme": "basic"});
-    let operation = |id: &str, asks: Value| {
-        json!({"get": {"operationId": id, "responses": {}, "security": asks}})
-    };
+    let operation = |id: &str, asks: Value| json!({"get": {"operationId": id, "responses": {}, "security": asks}});
     let mut document = json!({"openapi": "3.1.0", "security": [{"unused": []}], "paths": {
         "/a": operation("a", json!([{"key": []}])),
         "/b": operation("b", json!([{}, {"basic": [], "key": []}])),
