@@ -9,10 +9,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tollbridge_operation::{Call, Payload};
 
-use super::{Again, AttemptLog, Course, Target, Within};
+use super::Within;
+use super::course::{Again, Course};
+use crate::bridge::attempt::AttemptLog;
 use crate::bridge::judge::{MESSAGE, cut};
 use crate::bridge::poll::{self, Handle, Pending, Poll, State};
-use crate::bridge::prepare::Prepared;
+use crate::bridge::prepare::{Prepared, Target};
 use crate::bridge::report::{Failed, FailureKind, Outcome, Report};
 use crate::bridge::retry::Nature;
 use crate::bridge::upstream::Upstream;
