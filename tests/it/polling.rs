@@ -2,7 +2,7 @@
 //! the next.
 
 use serde_json::json;
-use tollbridge::gateway::ErrorCode;
+use tollbridge::gateway::{CallWatch, ErrorCode};
 
 use super::support::{Act, Answer, Bridge, Draft, Upstream, code, failure, value};
 
@@ -61,7 +61,7 @@ async fn the_same_call_made_again_goes_on_with_the_first_one() {
     let (caller, request) =
         (super::support::caller("bot"), super::support::request("create_refund", FIVE));
     let before = upstream.count();
-    let again = beside.call(caller, request, Default::default()).await.expect("a reply");
+    let again = beside.call(caller, request, CallWatch::default()).await.expect("a reply");
     assert_eq!(value(&again), &json!({"id": 1}));
     assert_eq!(upstream.seen()[before].line, "GET /jobs/1");
     assert_eq!((upstream.count(), again.meta.attempts), (before + 1, 1));

@@ -80,13 +80,13 @@ struct Asking {
 }
 
 impl Asking {
-    fn pending(&self) -> Box<Pending> {
+    fn pending(&self) -> Pending {
         let handle = self.kept.clone().map(|url| Handle {
             url,
             monitor: self.monitor,
             result: self.result.clone(),
         });
-        Box::new(Pending { handle, url: self.target.shown.clone(), state: self.word.clone() })
+        Pending { handle, url: self.target.shown.clone(), state: self.word.clone() }
     }
 }
 
@@ -222,7 +222,7 @@ impl<L: AttemptLog> Course<'_, L> {
         }
         match self.run(&prepared.asking(target)).await {
             Outcome::Failed(failed) => Outcome::Failed(self.left(failed, asking)),
-            outcome => outcome,
+            outcome @ Outcome::Done { .. } => outcome,
         }
     }
 
@@ -232,7 +232,7 @@ impl<L: AttemptLog> Course<'_, L> {
         let message = format!("{api} took this call and is not done with it: {}", asking.word);
         let failed = self.judge.failed(FailureKind::UpstreamTimeout, &message);
         let retry_after = Some(wait.max(Duration::from_secs(1)));
-        Failed { retryable: true, retry_after, pending: Some(asking.pending()), ..failed }
+        Failed { retryable: true, retry_after, pending: Some(Box::new(asking.pending())), ..failed }
     }
 
     /// Asking after it came to nothing. It is still under way, and the message says so.
@@ -255,7 +255,7 @@ impl<L: AttemptLog> Course<'_, L> {
             message: cut(&message, MESSAGE),
             retryable: again,
             untouched: false,
-            pending: (!gone).then(|| asking.pending()),
+            pending: (!gone).then(|| Box::new(asking.pending())),
             ..failed
         }
     }

@@ -318,8 +318,7 @@ async fn a_credential_in_the_query_goes_along_and_is_kept_nowhere() {
 
 #[tokio::test]
 async fn a_202_whose_body_breaks_off_was_read_all_the_same() {
-    let mut bytes = b"HTTP/1.1 202 X\r\nLocation: /j\r\nContent-Length: 10\r\n\r\n{".to_vec();
-    bytes.truncate(bytes.len());
+    let bytes = b"HTTP/1.1 202 X\r\nLocation: /j\r\nContent-Length: 10\r\n\r\n{".to_vec();
     let server = Hostile::new([Act::AnswerAndClose(bytes), json(200, "{\"made\":7}")]).await;
     let upstream = upstream(config(&server.url()));
     let (report, _) = poll(&upstream, &call(request(Method::POST)), &rule(|_| {}), LONG).await;
