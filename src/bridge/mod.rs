@@ -29,6 +29,7 @@
 //! | `sent` | whether anything of a request can have gone out |
 //! | `breakage` | what broke, in our words |
 //! | `redirect` | a hop, guarded |
+//! | `poll` | where a call that is not done yet is asked after, and how far it is |
 //! | `link` | the next page, by the URL that the upstream names |
 //! | `retry`, `retry_after` | what may be repeated, and when |
 //! | `judge` | what an answer means |
@@ -66,6 +67,7 @@ mod link;
 mod manner;
 mod message;
 mod oauth;
+mod poll;
 mod prepare;
 mod range;
 mod recovery;
@@ -87,12 +89,13 @@ pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
 pub use client::http_client;
 pub use credential::{ApiKeyAt, Credential, Credentials, Provenance};
 pub use digest::Digest;
-pub use engine::{Instead, Next, Within, execute, execute_instead, execute_pages};
+pub use engine::{Instead, Next, Within, execute, execute_instead, execute_pages, execute_polled};
 pub use gate::{Gate, Standing};
 pub use limiter::headers::{LimitHeaders, LimitsRead};
 pub use limiter::{Limits, Rate};
 pub use manner::{Manner, Sharing};
 pub use oauth::{ClientAuth, Grant, OAuth, TokenSource};
+pub use poll::{Handle, Pending, Poll};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};
 pub use recovery::{ErrorRule, Recovery};
 pub use report::{Failed, FailureKind, KeptFor, Outcome, Report, UpstreamReply};

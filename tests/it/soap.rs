@@ -73,6 +73,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         manner: tollbridge::bridge::Manner::default(),
         fallbacks: Vec::new(),
         lookup: None,
+        poll: None,
         timeout: Duration::from_secs(5),
         quarantined: false,
         spec: "sha256:warehouse".to_owned(),

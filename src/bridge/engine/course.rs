@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
+use http::header::LOCATION;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Call;
@@ -17,6 +18,7 @@ use crate::bridge::exchange::{Answered, Ended};
 use crate::bridge::gate::Gate;
 use crate::bridge::judge::{Judge, Verdict, shown};
 use crate::bridge::manner::{Manner, Sharing};
+use crate::bridge::poll::{self, Said};
 use crate::bridge::prepare::{Prepared, Target};
 use crate::bridge::redirect;
 use crate::bridge::report::{Failed, FailureKind, Outcome, Report};
@@ -51,6 +53,12 @@ pub(super) struct Course<'a, L> {
     pub(super) round: u64,
     /// The next page that the last success named.
     pub(super) link: Option<String>,
+    /// What the last success says of how far the call is, and the request that it answers.
+    pub(super) answered: Option<Box<(Said, Target)>>,
+    /// Whether it asks after a call that the API took.
+    pub(super) polling: bool,
+    /// Whether a redirect led from there to the result (RFC 9110 §15.4.4).
+    pub(super) led: bool,
     /// Which token was sent last.
     pub(super) token: Option<u64>,
     /// What a server that is asked with digest authentication keeps in cookies.
@@ -76,7 +84,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
         log: &'a mut L,
     ) -> Self {
         let nature = Nature::of(&call.operation, prepared.key());
-        let judge = Judge { upstream, call, nature };
+        let judge = Judge { upstream, call, nature, polled: false };
         traffic.call();
         Self {
             judge,
@@ -95,6 +103,9 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             last: None,
             round: 0,
             link: None,
+            answered: None,
+            polling: false,
+            led: false,
             token: None,
             session: None,
             report: Report {
@@ -126,7 +137,7 @@ impl<L: AttemptLog> Course<'_, L> {
             let failed = self.out_of_time();
             return self.never_sent(failed).await;
         }
-        self.round = 0;
+        (self.round, self.led) = (0, false);
         self.last = None;
         let mut first = Cow::Borrowed(&prepared.target);
         if self.manner.cache != Sharing::Off {
@@ -219,9 +230,10 @@ impl<L: AttemptLog> Course<'_, L> {
                     let met = (ended.status(), ended.error());
                     let to_keep = self.to_keep(&ended, hops, &target);
                     match self.judge.verdict(ended) {
-                        Verdict::Done { payload, drift, headers, link } => {
+                        Verdict::Done { payload, drift, headers, link, said } => {
                             self.keep(to_keep);
                             self.link = link;
+                            self.answered = said.map(|said| Box::new((*said, target.into_owned())));
                             return Outcome::Done { payload, drift, headers };
                         }
                         Verdict::Setback(setback) => {
@@ -229,6 +241,7 @@ impl<L: AttemptLog> Course<'_, L> {
                             match self.repeat(setback, tries, why(met), &target) {
                                 // Where a redirect led is asked for again.
                                 Ok((next, 0)) => {
+                                    self.led = false;
                                     target = Cow::Borrowed(first);
                                     next
                                 }
@@ -254,13 +267,20 @@ impl<L: AttemptLog> Course<'_, L> {
 
     /// The request that a redirect asks for.
     pub(super) fn hop(
-        &self,
+        &mut self,
         target: &Target,
         answered: &Answered,
         hops: u32,
     ) -> Result<Target, Box<Failed>> {
+        let location = answered.headers.get(LOCATION).and_then(|location| location.to_str().ok());
         let next = if hops > redirect::HOPS {
             Err(format!("it redirects more than {} times", redirect::HOPS))
+        } else if let Some(location) = location
+            && self.polling
+            && answered.status == StatusCode::SEE_OTHER
+        {
+            self.led = true;
+            poll::target(self.judge.upstream, target, location)
         } else {
             redirect::follow(self.judge.upstream, target, answered.status, &answered.headers)
         };

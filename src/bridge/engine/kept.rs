@@ -27,6 +27,7 @@ impl<L: AttemptLog> Course<'_, L> {
     /// Looks for the answer to a read.
     pub(super) async fn look_up(&mut self, target: &Target) -> LookedUp {
         (self.wanted, self.stale) = (None, None);
+        self.report.kept = None;
         if self.judge.nature != Nature::Read {
             return LookedUp::Nothing;
         }
@@ -47,7 +48,7 @@ impl<L: AttemptLog> Course<'_, L> {
                 let status = answered.status.as_u16();
                 let verdict = self.judge.verdict(Ended::Answered(answered));
                 // By a changed configuration it may be no success any more.
-                let Verdict::Done { payload, drift, headers, link } = verdict else {
+                let Verdict::Done { payload, drift, headers, link, .. } = verdict else {
                     return LookedUp::Nothing;
                 };
                 let words = format!("not sent: its answer is kept, {} s old", age.as_secs());

@@ -10,6 +10,7 @@ mod course;
 mod hedge;
 mod kept;
 mod last;
+pub(super) mod polling;
 mod together;
 mod turn;
 
@@ -28,6 +29,7 @@ use super::report::{FailureKind, Outcome, Report};
 use super::upstream::Upstream;
 use crate::settlement::Cleared;
 use course::{Again, Course};
+pub use polling::execute_polled;
 
 /// Within what a call is carried out.
 #[derive(Debug, Clone, Copy)]
