@@ -271,7 +271,7 @@ enum = ["red", "green"]
     let reply = house.call_as("alice", "order", json!({"body": body})).await.expect("a known tool");
     assert!(reply.result.is_ok());
     // The agent is told who answered, and not what it may not see; the trail has all of it.
-    let whole = house.last().served_by.expect("a place");
+    let whole = house.last().await.served_by.expect("a place");
     assert!(whole.ends_with("/orders?dry-run=false"), "{whole}");
     assert_eq!(reply.meta.served_by.as_deref(), whole.strip_suffix("/orders?dry-run=false"));
     let seen = house.upstream.seen().pop().expect("a request");
