@@ -107,14 +107,13 @@ impl Run<'_> {
         carried: Carried,
     ) -> Reply {
         let Carried { report, pages, note } = carried;
-        let url = report.served_by.clone();
-        let kept = report.kept.filter(|_| pages.is_none() && note.is_none());
-        let meta = CallMeta {
+        let reused = report.kept.filter(|_| pages.is_none() && note.is_none());
+        let mut meta = CallMeta {
             id: self.id.clone(),
             attempts: report.attempts,
             status: report.status,
             upstream_ms: millis(report.upstream_time),
-            served_by: kept.map(served_by_cache).or(report.served_by),
+            served_by: report.served_by,
         };
         let mut left = None;
         let result = match report.outcome {
@@ -124,7 +123,7 @@ impl Run<'_> {
                 let next = match (&pages, &note) {
                     (Some(_), _) | (_, Some(_)) => Vec::new(),
                     (None, None) => {
-                        let (url, status) = (url.as_deref(), meta.status);
+                        let (url, status) = (meta.served_by.as_deref(), meta.status);
                         let (headers, payload) = (&headers, &payload);
                         let answered = links::Answered { url, status, headers, payload };
                         self.next_calls(exposed, request, &answered)
@@ -157,10 +156,11 @@ impl Run<'_> {
                 {
                     payload = Payload::Value(std::mem::take(value));
                 }
-                if kept.is_some() {
+                if let Some(reused) = reused {
                     self.ground.metrics.kept(exposed.rules.api.as_str());
+                    meta.served_by = Some(served_by_cache(reused));
                 }
-                let note = note.or_else(|| kept.map(of_cache));
+                let note = note.or_else(|| reused.map(of_cache));
                 Ok(Success { payload, drift, headers, cuts, pages, note, next })
             }
             Outcome::Failed(failed) => {
@@ -201,6 +201,9 @@ impl Run<'_> {
         let changes = self.settled(&result).into_iter().chain(kept).collect();
         if let Err(error) = self.commit(None, changes).await {
             tracing::error!(call = %self.id, %error, "the end of a call could not be recorded");
+        }
+        if exposed.tool.hides_arguments() {
+            meta.served_by = meta.served_by.map(|place| origin_of(&place).to_owned());
         }
         Reply { meta, result }
     }
@@ -286,4 +289,12 @@ impl Run<'_> {
         self.record.written();
         Ok(())
     }
+}
+
+/// Where an answer came from without what was asked for: path and query hold arguments.
+fn origin_of(served_by: &str) -> &str {
+    let Some(scheme) = served_by.find("://") else { return served_by };
+    let host = scheme + "://".len();
+    let end = served_by[host..].find(['/', '?']).map_or(served_by.len(), |end| host + end);
+    &served_by[..end]
 }
