@@ -92,7 +92,9 @@ impl Wanted {
         let hash = fingerprint(upstream, target);
         let key = |who: &[&str]| -> Key {
             let mut hash = hash.clone();
-            who.iter().for_each(|part| add(&mut hash, part.as_bytes()));
+            for part in who {
+                add(&mut hash, part.as_bytes());
+            }
             hash.finalize().into()
         };
         let (own, shared, since) = (key(&["of", who]), key(&["of all"]), Instant::now());

@@ -31,7 +31,7 @@ pub(super) struct Out<'a> {
     pub(super) limit: Instant,
 }
 
-impl<'a, L: AttemptLog> Course<'a, L> {
+impl<L: AttemptLog> Course<'_, L> {
     /// Whether an answer asks for a proof that can be given.
     pub(super) fn is_challenge(
         &mut self,

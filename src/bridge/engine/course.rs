@@ -39,8 +39,6 @@ pub(super) struct Course<'a, L> {
     pub(super) wanted: Option<Box<Wanted>>,
     /// The kept answer that is asked about.
     pub(super) stale: Option<Box<Stale>>,
-    /// Whether a second request was sent beside another one.
-    pub(super) hedged: bool,
     /// The key that its requests carry.
     pub(super) key: Option<String>,
     /// Which request it is.
@@ -95,7 +93,6 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             manner: within.manner,
             wanted: None,
             stale: None,
-            hedged: false,
             log,
             key: prepared.key.clone(),
             n: 1,

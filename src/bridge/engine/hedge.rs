@@ -35,7 +35,8 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             }
             () = sleep(delay) => {}
         }
-        self.hedged = true;
+        // Once in a call.
+        self.manner.hedge = None;
         let second = self.second(target);
         let announced = match second {
             None => None,

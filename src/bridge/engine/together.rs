@@ -91,6 +91,6 @@ impl<L: AttemptLog> Course<'_, L> {
     pub(super) fn hedges_after(&self, target: &Target) -> Option<Duration> {
         let delay = self.manner.hedge?;
         let is_plain = target.message.is_none() && target.digest.is_none();
-        (self.judge.nature == Nature::Read && !self.hedged && is_plain).then_some(delay)
+        (self.judge.nature == Nature::Read && is_plain).then_some(delay)
     }
 }
