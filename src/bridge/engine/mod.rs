@@ -24,7 +24,7 @@ use super::gate::Gate;
 use super::judge::{Judge, MESSAGE, Verdict, cut, shown};
 use super::limiter::Heard;
 use super::link;
-use super::oauth::TokenSource;
+use super::oauth::Slot;
 use super::prepare::{Prepared, Target, prepare};
 use super::redirect;
 use super::report::{Failed, FailureKind, Outcome, Report};
@@ -391,7 +391,7 @@ impl<L: AttemptLog> Course<'_, L> {
 
     async fn send_with_token(
         &mut self,
-        source: &Arc<TokenSource>,
+        source: &Arc<Slot>,
         target: &Target,
         limit: Instant,
     ) -> Ended {
