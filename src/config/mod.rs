@@ -22,6 +22,7 @@ mod located;
 mod masks;
 mod model;
 mod oauth;
+mod poll;
 mod recovery;
 mod schema;
 mod tool;
@@ -39,6 +40,7 @@ pub use model::{
     Settlement, Stale, Tls, accepted_copy,
 };
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
+pub use poll::Poll;
 pub use recovery::{Fallback, LimitHeaders, Lookup};
 pub use schema::schema;
 pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};

@@ -16,6 +16,7 @@ mod links;
 mod login;
 mod money;
 mod order;
+mod polling;
 mod process;
 mod recovery;
 mod secrets;
