@@ -124,7 +124,14 @@ impl Judge<'_> {
                     self.api(),
                     shown(status)
                 );
-                Verdict::Setback(self.last(&message, Some(status)))
+                let mut setback = self.last(&message, Some(status));
+                // Of the API's own answer an agent may be meant to see but a part.
+                if is_page(&response.body) {
+                    let page = String::from_utf8_lossy(&response.body).into_owned();
+                    let page = self.bounded(Value::String(page));
+                    setback.failed.upstream = Some(reply(status, page));
+                }
+                Verdict::Setback(setback)
             }
             Answer::Unreadable { .. } => {
                 let text = String::from_utf8_lossy(&response.body).into_owned();
@@ -414,6 +421,14 @@ impl Judge<'_> {
         };
         if text.chars().nth(BODY).is_none() { value } else { Value::String(cut(&text, BODY)) }
     }
+}
+
+/// Whether a body is a page for people, as proxies and login forms send in an API's place.
+fn is_page(body: &[u8]) -> bool {
+    let start = body.trim_ascii_start();
+    let begins =
+        |word: &[u8]| start.get(..word.len()).is_some_and(|is| is.eq_ignore_ascii_case(word));
+    begins(b"<!doctype html") || begins(b"<html")
 }
 
 fn reply(status: StatusCode, body: Value) -> UpstreamReply {
