@@ -14,14 +14,14 @@ use url::Url;
 use super::shelf::Key;
 use crate::bridge::digest::Digest;
 use crate::bridge::manner::Sharing;
-use crate::bridge::oauth::TokenSource;
+use crate::bridge::oauth::Slot;
 use crate::bridge::prepare::Target;
 use crate::bridge::upstream::Upstream;
 
 /// What proves who we are and is not in the request yet. Which one it is tells it from others.
 #[derive(Clone, Default)]
 pub(super) struct Credential {
-    token: Option<Arc<TokenSource>>,
+    token: Option<Arc<Slot>>,
     digest: Option<Arc<Digest>>,
 }
 

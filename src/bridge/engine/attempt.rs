@@ -13,7 +13,7 @@ use crate::bridge::breakage::Breakage;
 use crate::bridge::exchange::{self, Answered, Ended};
 use crate::bridge::gate::Place;
 use crate::bridge::limiter::Heard;
-use crate::bridge::oauth::TokenSource;
+use crate::bridge::oauth::Slot;
 use crate::bridge::prepare::Target;
 use crate::bridge::report::{Failed, Outcome};
 use crate::bridge::traffic::Asked;
@@ -59,7 +59,7 @@ impl<L: AttemptLog> Course<'_, L> {
     /// The request with a token; where there is none, how it ends.
     async fn with_token(
         &mut self,
-        source: &Arc<TokenSource>,
+        source: &Arc<Slot>,
         target: &Target,
         limit: Instant,
     ) -> Result<Box<Target>, Ended> {
