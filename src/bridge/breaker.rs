@@ -1,7 +1,7 @@
 //! Whether a host is asked at all: a state machine over instants that it is given.
 //!
-//! Closed, it counts the requests of the last half minute. It opens where several fail one
-//! after the other, where half of many do, or where nearly all of many are slow. Open, it lets
+//! Closed, it counts the requests of the last half minute, or as long as is said. It opens where
+//! several fail one after the other, where a share of many does, or where nearly all of many are slow. Open, it lets
 //! nothing through; after a while it lets one probe through at a time, and closes when two in a
 //! row succeed. Each time that a probe fails, the while doubles.
 //!
@@ -12,20 +12,33 @@ use std::time::Duration;
 
 use super::limiter::At;
 
-/// So many in a row open it.
-const IN_A_ROW: u32 = 8;
+/// When a host is not asked any more, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerRules {
+    /// So many failures in a row open it.
+    pub failures: u32,
+    /// So many failures of a thousand requests open it, where there are many.
+    pub of_thousand: u32,
+    /// How far back is looked.
+    pub window: Duration,
+    /// How long it stays open at first.
+    pub open: Duration,
+}
+
+impl Default for BreakerRules {
+    fn default() -> Self {
+        let (window, open) = (Duration::from_secs(30), Duration::from_secs(5));
+        Self { failures: 8, of_thousand: 500, window, open }
+    }
+}
 
 /// How far back is looked, in slots.
 const SLOTS: usize = 6;
 
-/// One of them.
-const SLOT: Duration = Duration::from_secs(5);
-
 /// Of fewer requests no share is taken.
 const MANY: u32 = 20;
 
-/// How long it stays open at first, and at most.
-const PAUSE: Duration = Duration::from_secs(5);
+/// How long it stays open at most, unless it does so at first.
 const LONGEST: Duration = Duration::from_mins(1);
 
 /// So many probes in a row close it.
@@ -55,6 +68,7 @@ pub(super) enum Pass {
 
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
+    rules: BreakerRules,
     state: State,
     in_a_row: u32,
     slots: [Slot; SLOTS],
@@ -92,6 +106,19 @@ const PROBE_LOST: Duration = Duration::from_mins(2);
 const WHILE_TRYING: Duration = Duration::from_secs(1);
 
 impl Breaker {
+    /// One that goes by these rules, closed.
+    pub(super) fn new(rules: BreakerRules) -> Self {
+        Self { rules, ..Self::default() }
+    }
+
+    /// Goes by other rules from now on.
+    pub(super) fn declare(&mut self, rules: BreakerRules) {
+        if rules.window != self.rules.window {
+            self.slots = [Slot::default(); SLOTS];
+        }
+        self.rules = rules;
+    }
+
     /// Whether a request may go to the host; else when to ask again.
     pub(super) fn enter(&mut self, now: At) -> Result<Pass, Duration> {
         if let Some(wait) = self.open_for(now) {
@@ -147,7 +174,8 @@ impl Breaker {
         if health == Health::Unknown {
             return;
         }
-        let number = now.as_secs() / SLOT.as_secs();
+        let slot = (self.rules.window / 6).max(Duration::from_millis(1)).as_millis();
+        let number = u64::try_from(now.as_millis() / slot).unwrap_or(u64::MAX);
         let at = usize::try_from(number % SLOTS as u64).unwrap_or_default();
         if self.slots[at].number != number {
             self.slots[at] = Slot { number, ..Slot::default() };
@@ -160,29 +188,33 @@ impl Breaker {
             Health::Good | Health::Unknown => {}
         }
         self.in_a_row = if health == Health::Bad { self.in_a_row + 1 } else { 0 };
-        if self.in_a_row >= IN_A_ROW || (health != Health::Good && self.is_failing(number)) {
+        if self.in_a_row >= self.rules.failures
+            || (health != Health::Good && self.is_failing(number))
+        {
             self.open(now);
         }
     }
 
-    /// Half of many fail, or four of five do or are slow.
+    /// Too many of many fail, or four of five do or are slow.
     fn is_failing(&self, number: u64) -> bool {
         let recent = self.slots.iter().filter(|slot| slot.number + SLOTS as u64 > number);
         let (all, bad, slow) = recent.fold((0_u32, 0_u32, 0_u32), |(all, bad, slow), slot| {
             (all.saturating_add(slot.all), bad + slot.bad, slow + slot.slow)
         });
-        all >= MANY && (bad * 2 >= all || (bad + slow) * 5 >= all * 4)
+        all >= MANY
+            && (u64::from(bad) * 1_000 >= u64::from(all) * u64::from(self.rules.of_thousand)
+                || (bad + slow) * 5 >= all * 4)
     }
 
     fn open(&mut self, now: At) {
-        self.pause = (self.pause * 2).clamp(PAUSE, LONGEST);
+        self.pause = (self.pause * 2).clamp(self.rules.open, LONGEST.max(self.rules.open));
         self.state = State::Open { until: now + self.pause };
         self.in_a_row = 0;
         self.slots = [Slot::default(); SLOTS];
     }
 
     fn close(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.rules);
     }
 }
 
@@ -246,6 +278,25 @@ mod tests {
         run(&mut breaker, 100, 1, Health::Good);
         run(&mut breaker, 101, 1, Health::Bad);
         assert_eq!(breaker.word(), "open");
+    }
+
+    #[test]
+    fn it_goes_by_the_rules_that_are_declared() {
+        let (window, open) = (Duration::from_secs(60), Duration::from_secs(90));
+        let rules = BreakerRules { failures: 3, of_thousand: 100, window, open };
+        let mut breaker = Breaker::new(rules);
+        run(&mut breaker, 0, 3, Health::Bad);
+        assert_eq!(breaker.open_for(at(2)), Some(open), "longer than the longest usual one");
+        let mut breaker = Breaker::new(rules);
+        run(&mut breaker, 0, 1, Health::Bad);
+        run(&mut breaker, 40_000, 18, Health::Good);
+        assert_eq!(breaker.word(), "closed");
+        run(&mut breaker, 41_000, 1, Health::Bad);
+        assert_eq!(breaker.word(), "open", "a tenth of twenty within a minute");
+        let mut breaker = Breaker::new(rules);
+        breaker.declare(BreakerRules::default());
+        run(&mut breaker, 0, 7, Health::Bad);
+        assert_eq!(breaker.word(), "closed");
     }
 
     #[test]

@@ -116,7 +116,12 @@ fn is_of_the_upstream(ended: &Ended) -> bool {
     let is_late = |what: &Breakage| matches!(what, Breakage::TimedOut(_) | Breakage::NotConnected);
     match ended {
         Ended::Answered(answered) => {
-            !matches!(&answered.body, Content::Broken(what) if is_late(what))
+            let is_ours = |what: &Content| match what {
+                Content::Broken(what) => is_late(what),
+                Content::NoRoom => true,
+                _ => false,
+            };
+            !is_ours(&answered.body)
         }
         Ended::Broken { what, .. } => !is_late(what),
         Ended::Cancelled { .. } => false,

@@ -11,6 +11,7 @@ use tollbridge_operation::Request;
 
 use super::breakage::Breakage;
 use super::inflate::{Inflate, Stopped};
+use super::memory::Held;
 use super::prepare::Target;
 use super::sent::{Sent, Watched};
 use super::upstream::Upstream;
@@ -49,10 +50,25 @@ pub(super) enum Content {
     TooLarge,
     /// A small one that unpacks to far more than its size. What was read is gone.
     Bomb,
+    /// Of a size that is allowed, but all calls together hold too much. What was read is gone.
+    NoRoom,
     /// In an encoding that was not asked for.
     Encoded(&'static str),
     /// Not all of it came.
     Broken(Breakage),
+}
+
+/// How much of a body may be read.
+#[derive(Clone, Copy)]
+struct Room<'a> {
+    max: u64,
+    held: Option<&'a Held<'a>>,
+}
+
+impl Room<'_> {
+    fn has(self, bytes: u64) -> bool {
+        self.held.is_none_or(|held| held.more(bytes))
+    }
 }
 
 /// Told how much of a stream has come.
@@ -64,10 +80,11 @@ pub(super) async fn send(
     target: &Target,
     limit: Instant,
     cancel: &CancellationToken,
+    held: Option<&Held<'_>>,
     heard: Heard<'_>,
 ) -> Ended {
     let sent = Sent::default();
-    let exchange = exchange(upstream, target, limit, &sent, heard);
+    let exchange = exchange(upstream, target, limit, &sent, held, heard);
     tokio::select! {
         // An answer that is there counts, even if nobody waits for it any more.
         biased;
@@ -81,6 +98,7 @@ async fn exchange(
     target: &Target,
     limit: Instant,
     sent: &Sent,
+    held: Option<&Held<'_>>,
     heard: Heard<'_>,
 ) -> Ended {
     let begun = Instant::now();
@@ -114,10 +132,10 @@ async fn exchange(
     let headers = response.headers().clone();
     let mut bytes = 0;
     let heard = is_stream(&headers).then_some(heard);
-    let max = upstream.max_response;
+    let room = Room { max: upstream.max_response, held };
     let read = match encoding(&headers) {
-        None => timeout_at(limit, read(response, max, &mut bytes, heard)).await,
-        Some("gzip") => timeout_at(limit, unpack(response, max, &mut bytes, heard)).await,
+        None => timeout_at(limit, read(response, room, &mut bytes, heard)).await,
+        Some("gzip") => timeout_at(limit, unpack(response, room, &mut bytes, heard)).await,
         Some(other) => Ok(Content::Encoded(other)),
     };
     let late = |_| Content::Broken(Breakage::TimedOut(begun.elapsed()));
@@ -154,11 +172,11 @@ fn encoding(headers: &HeaderMap) -> Option<&'static str> {
 /// Reads a body as it comes, and stops where it exceeds what is allowed.
 async fn read(
     mut response: reqwest::Response,
-    max: u64,
+    room: Room<'_>,
     bytes: &mut u64,
     mut heard: Option<Heard<'_>>,
 ) -> Content {
-    if response.content_length().is_some_and(|length| length > max) {
+    if response.content_length().is_some_and(|length| length > room.max) {
         return Content::TooLarge;
     }
     let mut body = BytesMut::new();
@@ -166,8 +184,11 @@ async fn read(
         match response.chunk().await {
             Ok(Some(chunk)) => {
                 *bytes += chunk.len() as u64;
-                if *bytes > max {
+                if *bytes > room.max {
                     return Content::TooLarge;
+                }
+                if !room.has(chunk.len() as u64) {
+                    return Content::NoRoom;
                 }
                 body.extend_from_slice(&chunk);
                 if let Some(heard) = &mut heard {
@@ -183,11 +204,11 @@ async fn read(
 /// The same for one in gzip; `bytes` are those that come out.
 async fn unpack(
     mut response: reqwest::Response,
-    max: u64,
+    room: Room<'_>,
     bytes: &mut u64,
     mut heard: Option<Heard<'_>>,
 ) -> Content {
-    let mut inflate = Inflate::new(max);
+    let mut inflate = Inflate::new(room.max);
     loop {
         let taken = match response.chunk().await {
             Ok(Some(chunk)) => inflate.take(&chunk),
@@ -198,9 +219,13 @@ async fn unpack(
             }
             Err(_) => Err(Stopped::Broken),
         };
+        let more = inflate.bytes().saturating_sub(*bytes);
         *bytes = inflate.bytes();
         if let Err(stopped) = taken {
             return Content::of(stopped);
+        }
+        if !room.has(more) {
+            return Content::NoRoom;
         }
         if let Some(heard) = &mut heard {
             heard(*bytes);
@@ -240,6 +265,7 @@ impl Ended {
                 Content::Whole(_) => None,
                 Content::TooLarge => Some("its answer is too large".to_owned()),
                 Content::Bomb => Some("its answer unpacks to far more than its size".to_owned()),
+                Content::NoRoom => Some("there was no room for its answer".to_owned()),
                 Content::Encoded(encoding) => Some(format!("its answer is encoded as {encoding}")),
                 Content::Broken(what) => Some(what.words()),
             },

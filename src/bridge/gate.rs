@@ -53,6 +53,7 @@ pub(super) enum Entered<'g> {
 pub(super) struct Place<'g> {
     gate: &'g Gate,
     started: At,
+    cost: u32,
     told: bool,
 }
 
@@ -60,6 +61,7 @@ pub(super) struct Place<'g> {
 #[derive(Debug)]
 pub(super) struct Waiting<'g> {
     gate: &'g Gate,
+    cost: u32,
     number: u64,
     seat: Arc<Seat>,
     /// Whether its place was taken up, or there is none to give back.
@@ -97,17 +99,18 @@ impl Gate {
         inner.give_turns(self.now());
     }
 
-    /// Wants to start one of `who`, which can wait until `deadline`.
-    pub(super) fn enter(&self, who: &str, deadline: Instant) -> Entered<'_> {
+    /// Wants to start one of `who`, which takes `cost` of what there is and can wait until
+    /// `deadline`.
+    pub(super) fn enter(&self, who: &str, deadline: Instant, cost: u32) -> Entered<'_> {
         let now = self.now();
         let mut inner = self.lock();
-        match inner.limiter.enter(now, who, self.at(deadline)) {
-            Entry::Now => Entered::Now(Place { gate: self, started: now, told: false }),
+        match inner.limiter.enter(now, who, self.at(deadline), cost) {
+            Entry::Now => Entered::Now(Place { gate: self, started: now, cost, told: false }),
             Entry::Refused(refusal) => Entered::Refused(refusal),
             Entry::Waits(number) => {
                 let seat = Arc::new(Seat::default());
                 inner.seats.insert(number, Arc::clone(&seat));
-                Entered::Waits(Waiting { gate: self, number, seat, over: false })
+                Entered::Waits(Waiting { gate: self, cost, number, seat, over: false })
             }
         }
     }
@@ -124,10 +127,10 @@ impl Gate {
         }
     }
 
-    fn ended(&self, started: At, heard: Option<&Heard>) {
+    fn ended(&self, started: At, cost: u32, heard: Option<&Heard>) {
         let now = self.now();
         let mut inner = self.lock();
-        inner.limiter.ended(now, started, heard);
+        inner.limiter.ended(now, started, cost, heard);
         inner.give_turns(now);
     }
 
@@ -192,7 +195,7 @@ impl<'g> Waiting<'g> {
                 inner.give_turns(self.gate.now());
                 if let Some(started) = self.seat.started.get().copied() {
                     self.over = true;
-                    return Ok(Place { gate: self.gate, started, told: false });
+                    return Ok(Place { gate: self.gate, started, cost: self.cost, told: false });
                 }
                 inner.alarm.filter(|_| inner.keeper == Some(self.number))
             };
@@ -225,7 +228,7 @@ impl Drop for Waiting<'_> {
             // Its turn had come, and nothing was started.
             && let Some(started) = self.seat.started.get()
         {
-            inner.limiter.ended(now, *started, None);
+            inner.limiter.ended(now, *started, self.cost, None);
         }
         inner.give_turns(now);
     }
@@ -235,14 +238,14 @@ impl Place<'_> {
     /// It has ended, and its answer tells this of limits.
     pub(super) fn ended(mut self, heard: &Heard) {
         self.told = true;
-        self.gate.ended(self.started, Some(heard));
+        self.gate.ended(self.started, self.cost, Some(heard));
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if !self.told {
-            self.gate.ended(self.started, None);
+            self.gate.ended(self.started, self.cost, None);
         }
     }
 }
@@ -257,12 +260,12 @@ mod tests {
 
     fn limits(rate: Option<u32>, concurrency: Option<u32>) -> Limits {
         let rate = rate.map(|limit| Rate { limit, per: Duration::from_secs(1) });
-        Limits { rate, concurrency }
+        Limits { rate, concurrency, queue: None }
     }
 
     async fn start<'g>(gate: &'g Gate, who: &str, patience: Duration) -> Result<Place<'g>, NoTurn> {
         let deadline = Instant::now() + patience;
-        match gate.enter(who, deadline) {
+        match gate.enter(who, deadline, 1) {
             Entered::Now(place) => Ok(place),
             Entered::Waits(waiting) => waiting.turn(deadline, &CancellationToken::new()).await,
             Entered::Refused(_) => Err(NoTurn::TooLate(Duration::ZERO)),
@@ -350,7 +353,7 @@ mod tests {
         let _first = start(&gate, "a", Duration::ZERO).await.expect("a turn");
         let deadline = Instant::now() + Duration::from_mins(1);
         let cancel = CancellationToken::new();
-        let Entered::Waits(waiting) = gate.enter("a", deadline) else { panic!("it may go") };
+        let Entered::Waits(waiting) = gate.enter("a", deadline, 1) else { panic!("it may go") };
         let (ended, ()) = tokio::join!(waiting.turn(deadline, &cancel), async { cancel.cancel() });
         assert_eq!(ended.map(drop), Err(NoTurn::Cancelled));
         assert_eq!(gate.standing().waiting, 0);

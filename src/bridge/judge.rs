@@ -95,6 +95,7 @@ impl Judge<'_> {
                 let size = "a small body that unpacks to far more than its size";
                 return Verdict::Setback(self.too_large(status, size));
             }
+            Content::NoRoom => return Verdict::Setback(self.no_room(status)),
             Content::Encoded(encoding) => {
                 let message = format!(
                     "{} answered {} encoded as {encoding}, which was not asked for",
@@ -279,6 +280,18 @@ impl Judge<'_> {
         let message = format!("{} answered {} with {size}{done}", self.api(), shown(status));
         let mut setback = self.last(&message, Some(status));
         setback.failed.kind = FailureKind::ResponseTooLarge;
+        setback
+    }
+
+    /// An answer came for which there was no room. What it was to may be done.
+    fn no_room(&self, status: StatusCode) -> Setback {
+        let size = "an answer for which there was no room (max_memory)";
+        let mut setback = self.too_large(status, size);
+        if self.nature == Nature::Read {
+            setback.failed.kind = FailureKind::Overloaded;
+            setback.failed.retryable = true;
+            setback.asked = Some(Duration::from_secs(1));
+        }
         setback
     }
 

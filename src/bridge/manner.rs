@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How the requests of a call are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Manner {
     /// Whether answers to reads are kept, as far as HTTP allows, and for whom.
     pub cache: Sharing,
@@ -11,6 +11,14 @@ pub struct Manner {
     pub coalesce: Sharing,
     /// After which time without an answer a read is asked for once more beside the first request.
     pub hedge: Option<Duration>,
+    /// How much of a limit each of them takes.
+    pub cost: u32,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { cache: Sharing::Off, coalesce: Sharing::Off, hedge: None, cost: 1 }
+    }
 }
 
 /// Whether callers have something in common.

@@ -42,6 +42,7 @@
 //! | `cache` | answers that HTTP lets one keep |
 //! | `coalesce` | identical reads that are one request |
 //! | `manner` | how a tool's requests are sent where there is a choice |
+//! | `memory` | how many bytes all calls hold |
 //! | `traffic` | what all calls of an API have in common |
 //! | `recovery` | what an API declares of all that |
 //! | `engine` | the course of a call: attempts, waits, the deadline, cancellation |
@@ -66,6 +67,7 @@ mod key;
 mod limiter;
 mod link;
 mod manner;
+mod memory;
 mod message;
 mod oauth;
 mod poll;
@@ -88,6 +90,7 @@ mod upstream;
 mod tests;
 
 pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
+pub use breaker::BreakerRules;
 pub use client::http_client;
 pub use credential::{ApiKeyAt, Credential, Credentials, Provenance};
 pub use digest::Digest;
@@ -96,6 +99,7 @@ pub use gate::{Gate, Standing};
 pub use limiter::headers::{LimitHeaders, LimitsRead};
 pub use limiter::{Limits, Rate};
 pub use manner::{Manner, Sharing};
+pub use memory::{Held, Memory};
 pub use oauth::{
     Browser, ClientAuth, Device, Endpoints, Grant, KeptToken, Login, LoginError, LoginStanding,
     OAuth, OnBehalf, SourceConfig, TokenKeeper, TokenName, TokenSource,

@@ -325,6 +325,11 @@ impl Prepared {
         self.target.method.as_str()
     }
 
+    /// How many bytes its body has.
+    pub fn bytes(&self) -> u64 {
+        self.target.body.as_ref().map_or(0, |body| body.len() as u64)
+    }
+
     /// The URL, redacted.
     pub fn url(&self) -> &str {
         &self.target.shown

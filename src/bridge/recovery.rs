@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderName;
 use serde_json::Value;
@@ -25,6 +26,8 @@ pub struct Recovery {
     pub error_when: Option<ErrorRule>,
     /// Which headers announce its limits.
     pub limits_read: LimitsRead,
+    /// An answer that takes longer is slow; by default one that takes nearly all of its time.
+    pub slow: Option<Duration>,
     /// What all upstreams of the API have in common.
     pub traffic: Arc<Traffic>,
 }
@@ -37,6 +40,7 @@ impl Default for Recovery {
             idempotency_key: None,
             error_when: None,
             limits_read: LimitsRead::default(),
+            slow: None,
             traffic: Arc::new(Traffic::new(Limits::default())),
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
-use super::breaker::{Breaker, Health, Pass};
+use super::breaker::{Breaker, BreakerRules, Health, Pass};
 use super::budget::Budget;
 use super::cache::{self, HttpCache};
 use super::coalesce::Flights;
@@ -32,6 +32,7 @@ pub struct Traffic {
 #[derive(Debug, Default)]
 struct Shared {
     budget: Budget,
+    rules: BreakerRules,
     /// By the origins of base URLs: there are few.
     hosts: Vec<(String, Breaker)>,
 }
@@ -64,6 +65,19 @@ impl Traffic {
         self
     }
 
+    /// The same, giving its hosts up by these rules.
+    #[must_use]
+    pub fn with_breaker(self, rules: BreakerRules) -> Self {
+        self.judge_by(rules);
+        self
+    }
+
+    fn judge_by(&self, rules: BreakerRules) {
+        let mut shared = self.lock();
+        shared.rules = rules;
+        shared.hosts.iter_mut().for_each(|(_, breaker)| breaker.declare(rules));
+    }
+
     /// A write at that URL has ended, however: what was read before may be no more true.
     pub(super) fn changed(&self, url: &Url) {
         self.cache.forget(url);
@@ -74,6 +88,8 @@ impl Traffic {
     pub(super) fn go_by(&self, newer: &Self) {
         self.gate.go_by(&newer.gate);
         self.cache.resize(newer.cache.most());
+        let rules = newer.lock().rules;
+        self.judge_by(rules);
     }
 
     /// Counts a call.
@@ -130,7 +146,7 @@ impl Shared {
         if let Some(at) = self.hosts.iter().position(|(known, _)| known == origin) {
             return at;
         }
-        self.hosts.push((origin.to_owned(), Breaker::default()));
+        self.hosts.push((origin.to_owned(), Breaker::new(self.rules)));
         self.hosts.len() - 1
     }
 }

@@ -138,6 +138,8 @@ pub struct Upstream {
     pub(super) idempotency_key: Option<HeaderName>,
     pub(super) error_when: Option<ErrorRule>,
     pub(super) limits_read: LimitsRead,
+    /// An answer that takes longer is slow.
+    pub(super) slow: Option<Duration>,
     traffic: ArcSwap<Traffic>,
     pub(super) hosts: Hosts,
     pub(super) credentials: Credentials,
@@ -218,6 +220,7 @@ impl Upstream {
             idempotency_key: recovery.idempotency_key,
             error_when: recovery.error_when,
             limits_read: recovery.limits_read,
+            slow: recovery.slow,
             traffic: ArcSwap::new(recovery.traffic),
             hosts,
             credentials: config.credentials,

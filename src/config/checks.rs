@@ -60,6 +60,10 @@ impl Checks<'_> {
     }
 
     fn server(&mut self) {
+        if let Some(size) = self.config.server.max_memory.as_ref().filter(|size| size.0 < 1 << 20) {
+            let message = "`max_memory` leaves no room for calls";
+            self.error(codes::BOUNDS, size.span(), message, "expected at least 1MiB");
+        }
         if let Some(auth) = &self.config.server.auth
             && !auth.keys
         {
@@ -173,6 +177,17 @@ impl Checks<'_> {
         self.nonzero("timeout", api.timeout.as_ref());
         self.nonzero("attempt_timeout", api.attempt_timeout.as_ref());
         self.recovery(api);
+        if let Some(breaker) = &api.breaker {
+            for (key, period) in
+                [("window", &breaker.window), ("open", &breaker.open), ("slow", &breaker.slow)]
+            {
+                self.nonzero(key, period.as_ref());
+            }
+            if let (Some(rate), None) = (&breaker.rate, breaker.of_thousand()) {
+                let label = "expected a share above 0 and at most 1, such as 0.5";
+                self.error(codes::BOUNDS, rate.span(), "`rate` is no share", label);
+            }
+        }
         if let Some(size) = api.cache_size.as_ref().filter(|size| size.0 == 0) {
             let label = "nothing fits; to keep nothing, leave out `cache`";
             self.error(codes::EXPIRY, size.span(), "`cache_size` is zero", label);
@@ -351,6 +366,15 @@ impl Checks<'_> {
             }
         }
         self.nonzero("hedge", tool.hedge.as_ref());
+        if let Some(cost) = &tool.cost {
+            let of_api = self.config.apis.get(&tool.api).and_then(|api| api.rate_limit.as_ref());
+            let rates = tool.rate_limit.iter().chain(of_api);
+            if let Some(rate) = rates.into_iter().find(|rate| rate.limit < cost.get()) {
+                let message = "`cost` is more than its limit leaves in all";
+                let label = format!("`rate_limit` allows {}", rate.limit);
+                self.error(codes::BOUNDS, cost.span(), message, label);
+            }
+        }
         if let Some(pages) = &tool.pages {
             self.pages(pages);
         }

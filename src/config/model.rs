@@ -15,7 +15,7 @@ use tollbridge_operation::{ApiName, Identity};
 
 use super::auth::Auth;
 use super::located::{Keyed, Located};
-use super::recovery::{LimitHeaders, Sharing};
+use super::recovery::{Breaker, LimitHeaders, Sharing};
 use super::tool::Tool;
 use super::values::{
     BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal, Origin, Period, Rate,
@@ -70,6 +70,11 @@ pub struct Server {
     /// Allowed `Origin` headers besides loopback.
     #[serde(default)]
     pub origins: Vec<Located<Origin>>,
+    /// How many calls are carried out at once; more are refused. By default 1024.
+    pub max_calls: Option<Located<NonZeroU32>>,
+    /// How many bytes of requests' and answers' bodies are held at once, over all calls. By default
+    /// 512MiB.
+    pub max_memory: Option<Located<Size>>,
     /// Who calls over HTTP; without it only loopback may.
     pub auth: Option<Located<ServerAuth>>,
     /// With what the tokens that are kept in the store are sealed: at least 32 characters that
@@ -85,6 +90,8 @@ impl Default for Server {
             discovery: false,
             schemas: SchemaProfile::default(),
             origins: Vec::new(),
+            max_calls: None,
+            max_memory: None,
             auth: None,
             token_key: None,
         }
@@ -272,6 +279,10 @@ pub struct Api {
     pub rate_limit: Option<Located<Rate>>,
     /// How many requests to the API are under way at once.
     pub max_concurrency: Option<Located<NonZeroU32>>,
+    /// How many calls wait for their turn at most, of one identity half of them. By default 1024.
+    pub max_queue: Option<Located<NonZeroU32>>,
+    /// When a host of the API is not asked any more, and for how long.
+    pub breaker: Option<Located<Breaker>>,
     /// The headers in which the API announces its limit, beside those in common use.
     pub rate_limit_headers: Option<Located<LimitHeaders>>,
     /// The header by which the API tells a repetition from a call of its own.

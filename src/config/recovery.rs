@@ -1,10 +1,13 @@
 //! What the file says of an API that limits and fails: tables that `[api.NAME]` and `[[tool]]`
 //! have for it.
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tollbridge_operation::ApiName;
 
+use super::decimal::Decimal;
 use super::located::{Keyed, Located};
 use super::values::{ApiNameSchema, ArgumentPath, ArgumentSchema, Literal, Period};
 
@@ -22,6 +25,38 @@ pub struct LimitHeaders {
     /// Whether what the API announces is passed over, because it is wrong.
     #[serde(default)]
     pub ignored: bool,
+}
+
+/// When a host is not asked any more, and for how long.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Breaker {
+    /// So many failures in a row. By default 8.
+    pub failures: Option<Located<NonZeroU32>>,
+    /// Which share of 20 or more requests fails: above 0, at most 1. By default 0.5.
+    pub rate: Option<Located<Decimal>>,
+    /// Of which time requests are counted. By default 30s.
+    pub window: Option<Located<Period>>,
+    /// How long the host is not asked at first. By default 5s.
+    pub open: Option<Located<Period>>,
+    /// From when on an answer is slow; four fifths of slow ones and failures count as failing. By
+    /// default from four fifths of `attempt_timeout` on.
+    pub slow: Option<Located<Period>>,
+}
+
+impl Breaker {
+    /// The share in thousandths; `None` where it is none.
+    pub fn of_thousand(&self) -> Option<u32> {
+        let Some(rate) = &self.rate else { return Some(500) };
+        let share: f64 = rate.to_string().parse().ok()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is between 1 and 1000"
+        )]
+        (0.001..=1.0).contains(&share).then(|| (share * 1_000.0).round() as u32)
+    }
 }
 
 /// Whether callers have something in common, such as the answers that are kept.

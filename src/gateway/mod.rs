@@ -16,6 +16,7 @@ mod ending;
 mod failure;
 mod fallback;
 mod kept;
+mod load;
 mod operate;
 mod pipeline;
 mod record;
@@ -30,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tollbridge_operation::Identity;
@@ -39,6 +40,7 @@ pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};
 pub use ending::{Defect, ToItsEnd};
 pub use fallback::{Fallback, Lookup, Mapping, Substitute};
+pub use load::Bounds;
 pub use operate::{
     OperateError, add_key, approve, held, reject, resume, revoke_key, scope_text, stop, switches,
 };
@@ -51,6 +53,7 @@ pub use request::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
 pub use toolbox::{Exposed, Offer, Parts, ReadsWhenDown, Toolbox};
 
 use cache::Cache;
+use load::Load;
 use pipeline::Ground;
 
 use crate::audit::{self, Event};
@@ -58,9 +61,6 @@ use crate::bridge::{Preview, Standing};
 use crate::identity;
 use crate::observe::{ApiStanding, Metrics};
 use crate::store::{Batch, CommitError, Store, StoreError};
-
-/// How many calls may be in flight at once; more are refused with `overloaded`.
-const MAX_IN_FLIGHT: usize = 1_024;
 
 /// The bridge between agents and APIs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ struct Inner {
     store: Store,
     toolbox: ArcSwap<Toolbox>,
     changed: watch::Sender<u64>,
-    in_flight: Semaphore,
+    load: Load,
     calls: TaskTracker,
     metrics: Arc<Metrics>,
     cache: Cache,
@@ -118,23 +118,13 @@ pub enum DryRunError {
 impl Gateway {
     /// A gateway on an open store.
     pub fn new(store: Store, toolbox: Toolbox, metrics: Arc<Metrics>) -> Self {
-        Self::with_room_for(MAX_IN_FLIGHT, store, toolbox, metrics)
-    }
-
-    /// A gateway that carries out so many calls at once and no more.
-    pub fn with_room_for(
-        calls: usize,
-        store: Store,
-        toolbox: Toolbox,
-        metrics: Arc<Metrics>,
-    ) -> Self {
         vault::attach(&store, &toolbox);
         Self {
             inner: Arc::new(Inner {
                 store,
                 toolbox: ArcSwap::from_pointee(toolbox),
                 changed: watch::Sender::new(0),
-                in_flight: Semaphore::new(calls),
+                load: Load::default(),
                 calls: TaskTracker::new(),
                 metrics,
                 cache: Cache::default(),
@@ -160,16 +150,20 @@ impl Gateway {
         let call = self.inner.calls.track_future(async move {
             let toolbox = inner.toolbox.load_full();
             let _counted = inner.metrics.in_flight();
+            let admitted = inner.load.admit(toolbox.bounds);
             let ground = Ground {
                 store: &inner.store,
                 toolbox: &toolbox,
                 metrics: &inner.metrics,
                 cache: &inner.cache,
+                held: admitted.as_ref().ok().map(|admitted| &admitted.held),
             };
             let called = request.tool.clone();
-            let answer = match inner.in_flight.try_acquire() {
-                Ok(_place) => pipeline::run(task_id, ground, &caller, request, watch).await,
-                Err(_) => Box::pin(pipeline::overloaded(task_id, ground, &caller, &request)).await,
+            let answer = match admitted {
+                Ok(_) => pipeline::run(task_id, ground, &caller, request, watch).await,
+                Err(why) => {
+                    Box::pin(pipeline::overloaded(task_id, ground, &caller, &request, why)).await
+                }
             };
             let (tool, outcome) = match &answer {
                 Ok(reply) => (Some(called.as_str()), reply.outcome()),
@@ -227,6 +221,7 @@ impl Gateway {
             toolbox: &toolbox,
             metrics: &self.inner.metrics,
             cache: &self.inner.cache,
+            held: None,
         };
         pipeline::rehearse(id, ground, caller, request).await
     }
@@ -298,6 +293,7 @@ impl Gateway {
     /// What is counted and measured, as text: how APIs are is looked at now.
     pub fn metrics_text(&self) -> String {
         let metrics = &self.inner.metrics;
+        metrics.held(self.inner.load.held());
         metrics.forget_apis();
         let toolbox = self.inner.toolbox.load();
         let mut told = BTreeSet::new();

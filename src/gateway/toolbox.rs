@@ -10,6 +10,7 @@ use std::time::Duration;
 use tollbridge_operation::{Identity, digest_bytes};
 
 use super::fallback::{Fallback, Lookup};
+use super::load::Bounds;
 use super::request::Caller;
 use crate::bridge::{Gate, Manner, Poll, TokenSource, Upstream};
 use crate::identity::Groups;
@@ -43,6 +44,8 @@ pub struct Toolbox {
     pub sources: Vec<Arc<TokenSource>>,
     /// With what kept tokens are sealed; `None`: a file beside the store.
     pub token_key: Option<Secret>,
+    /// What may be taken on at once.
+    pub bounds: Bounds,
     secrets: [u8; 32],
     exposed: Vec<Exposed>,
     by_name: HashMap<String, usize>,
@@ -157,6 +160,8 @@ pub struct Parts {
     pub token_key: Option<Secret>,
     /// See [`Toolbox::reads_when_down`].
     pub reads_when_down: ReadsWhenDown,
+    /// See [`Toolbox::bounds`].
+    pub bounds: Bounds,
     /// The tools, in the configuration's order; names are unique.
     pub exposed: Vec<Exposed>,
 }
@@ -180,6 +185,7 @@ impl Toolbox {
             sources: parts.sources,
             token_key: parts.token_key,
             reads_when_down: parts.reads_when_down,
+            bounds: parts.bounds,
             exposed: parts.exposed,
             by_name,
             offers: Mutex::default(),

@@ -86,6 +86,7 @@ pub struct Metrics {
     drifted: Family<ByApi, Counter>,
     kept: Family<ByApi, Counter>,
     in_flight: Gauge,
+    held: Gauge,
     malformed: Family<ByTransport, Counter>,
     reloads: Family<ByResult, Counter>,
     requests: Family<ByApi, Gauge>,
@@ -114,6 +115,7 @@ impl Metrics {
             drifted: Family::default(),
             kept: Family::default(),
             in_flight: Gauge::default(),
+            held: Gauge::default(),
             malformed: Family::default(),
             reloads: Family::default(),
             requests: Family::default(),
@@ -157,6 +159,11 @@ impl Metrics {
             "calls_in_flight",
             "Tool calls that are being carried out",
             self.in_flight.clone(),
+        );
+        registry.register(
+            "held_bytes",
+            "Bytes of requests' and answers' bodies that calls hold",
+            self.held.clone(),
         );
         registry.register(
             "malformed",
@@ -254,6 +261,11 @@ impl Metrics {
     pub fn in_flight(&self) -> CallInFlight {
         self.in_flight.inc();
         CallInFlight(self.in_flight.clone())
+    }
+
+    /// Tells how many bytes of bodies calls hold.
+    pub fn held(&self, bytes: u64) {
+        self.held.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Counts a message that was refused before it was a call.

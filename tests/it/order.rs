@@ -490,12 +490,8 @@ async fn calls_are_counted_by_tool_and_outcome() {
 
 #[tokio::test]
 async fn a_call_for_which_there_is_no_room_is_refused_at_once_and_recorded() {
-    let house = House::new("", &tool("getItem", "")).await;
-    let loaded = gateway::load(&house.folder.path("tools.toml"), gateway::Secrets::Resolve);
-    let toolbox = loaded.expect("a configuration").toolbox;
-    let metrics = std::sync::Arc::default();
-    let store = house.gateway.store().clone();
-    let small = gateway::Gateway::with_room_for(1, store, toolbox, metrics);
+    let house = House::new("[server]\nmax_calls = 1", &tool("getItem", "")).await;
+    let small = &house.gateway;
     house.upstream.will([Act::Silence]);
     let ask = || {
         let request = request("get_item", json!({"id": "1"}));

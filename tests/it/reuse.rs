@@ -108,3 +108,55 @@ async fn of_many_identical_calls_one_goes_out_and_each_is_on_record() {
     let said = bridge.record(&second).await.attempts[0].error.clone().expect("why");
     assert!(said.contains(first.meta.id.as_str()), "{said}");
 }
+
+#[tokio::test]
+async fn answers_that_find_no_room_are_refused_and_what_was_done_is_said() {
+    let long = format!("\"{}\"", "a".repeat(2 << 20));
+    let upstream = Upstream::new([Answer::json(200, long)]).await;
+    let bridge = Draft::to(&upstream.url())
+        .top("[server]\nmax_memory = \"1MiB\"\n")
+        .tool("getItem", "")
+        .tool("createRefund", "")
+        .open()
+        .await;
+    let read = bridge.call("get_item", SEVEN).await;
+    let said = super::support::failure(&read);
+    assert_eq!((code(&read), said.retryable), ("overloaded", true));
+    assert!(said.retry_after_s.is_some() && said.message.contains("max_memory"), "{said:?}");
+    let write = bridge.call("create_refund", r#"{"body": {"amount": 5}}"#).await;
+    let said = super::support::failure(&write);
+    assert_eq!((code(&write), said.retryable), ("response_too_large", false));
+    assert!(said.message.contains("it was carried out all the same"), "{said:?}");
+    assert_eq!(upstream.count(), 2, "neither is asked for again");
+    // What they held is given back.
+    let metrics = bridge.gateway.metrics_text();
+    assert!(metrics.contains("tollbridge_held_bytes 0"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_tool_that_costs_more_leaves_less_of_the_limit() {
+    let upstream = Upstream::new([Answer::json(200, "{}")]).await;
+    let bridge = Draft::to(&upstream.url())
+        .api("rate_limit = \"5/h\"")
+        .tool("getItem", "cost = 3\ntimeout = \"1s\"")
+        .open()
+        .await;
+    assert_eq!(code(&bridge.call("get_item", SEVEN).await), "succeeded");
+    assert_eq!(code(&bridge.call("get_item", SEVEN).await), "rate_limited");
+    assert_eq!(upstream.count(), 1);
+}
+
+#[tokio::test]
+async fn a_host_is_given_up_when_the_configuration_says() {
+    let upstream = Upstream::new([Answer::json(503, "{}")]).await;
+    let bridge = Draft::to(&upstream.url())
+        .api("breaker = { failures = 2, open = \"1h\" }")
+        .tool("createRefund", "")
+        .open()
+        .await;
+    let pay = || bridge.call("create_refund", r#"{"body": {"amount": 5}}"#);
+    for expected in ["upstream_unavailable", "upstream_unavailable", "circuit_open"] {
+        assert_eq!(code(&pay().await), expected);
+    }
+    assert_eq!(upstream.count(), 2);
+}

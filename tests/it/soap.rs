@@ -88,6 +88,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         sources: Vec::new(),
         token_key: None,
         reads_when_down: ReadsWhenDown::Deny,
+        bounds: tollbridge::gateway::Bounds::default(),
         exposed: vec![exposed],
     });
     let folder = Folder::new();

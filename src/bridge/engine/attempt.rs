@@ -53,7 +53,7 @@ impl<L: AttemptLog> Course<'_, L> {
         let sent = signed.as_ref().unwrap_or(target);
         let (n, log) = (self.n, &mut *self.log);
         let mut heard = |bytes| log.receiving(n, bytes);
-        exchange::send(self.judge.upstream, sent, limit, self.cancel, &mut heard).await
+        exchange::send(self.judge.upstream, sent, limit, self.cancel, self.held, &mut heard).await
     }
 
     /// The request with a token; where there is none, how it ends.
@@ -165,8 +165,9 @@ impl<L: AttemptLog> Course<'_, L> {
     ) {
         let Out { n, tools, place, asked, entered, begun, limit } = out;
         let duration = begun.elapsed();
-        let usual = self.judge.upstream.attempt_timeout;
-        asked.told(health(ended, duration, limit - begun, usual));
+        let (given, upstream) = (limit - begun, self.judge.upstream);
+        let times = (given, upstream.attempt_timeout);
+        asked.told(health(ended, duration, times, upstream.slow));
         match self.heard(ended) {
             Some(heard) => {
                 place.ended(&heard);

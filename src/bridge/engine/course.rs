@@ -18,6 +18,7 @@ use crate::bridge::exchange::{Answered, Ended};
 use crate::bridge::gate::Gate;
 use crate::bridge::judge::{Judge, Verdict, shown};
 use crate::bridge::manner::{Manner, Sharing};
+use crate::bridge::memory::Held;
 use crate::bridge::poll::{self, Said};
 use crate::bridge::prepare::{Prepared, Target};
 use crate::bridge::redirect;
@@ -35,6 +36,7 @@ pub(super) struct Course<'a, L> {
     pub(super) gate: Option<&'a Gate>,
     pub(super) log: &'a mut L,
     pub(super) manner: Manner,
+    pub(super) held: Option<&'a Held<'a>>,
     /// What a kept answer would be to.
     pub(super) wanted: Option<Box<Wanted>>,
     /// The kept answer that is asked about.
@@ -91,6 +93,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             cancel: within.cancel,
             gate: within.gate,
             manner: within.manner,
+            held: within.held,
             wanted: None,
             stale: None,
             log,

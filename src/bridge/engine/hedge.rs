@@ -132,21 +132,23 @@ impl<'a, L: AttemptLog> Course<'a, L> {
     where
         'a: 's,
     {
-        let (upstream, cancel) = (self.judge.upstream, self.cancel);
-        Box::pin(async move { exchange::send(upstream, target, limit, cancel, &mut |_| {}).await })
+        let (upstream, cancel, held) = (self.judge.upstream, self.cancel, self.held);
+        Box::pin(
+            async move { exchange::send(upstream, target, limit, cancel, held, &mut |_| {}).await },
+        )
     }
 
     /// A place for a second request, where there is one at once.
     fn second(&self, target: &Target) -> Option<Out<'a>> {
         let now = Instant::now();
-        let who = self.judge.call.identity.as_str();
+        let (who, cost) = (self.judge.call.identity.as_str(), self.manner.cost);
         let upstream = self.judge.upstream;
-        let tools = match self.gate.map(|gate| gate.enter(who, now)) {
+        let tools = match self.gate.map(|gate| gate.enter(who, now, cost)) {
             None => None,
             Some(Entered::Now(place)) => Some(place),
             Some(Entered::Waits(_) | Entered::Refused(_)) => return None,
         };
-        let Entered::Now(place) = self.traffic.gate.enter(who, now) else { return None };
+        let Entered::Now(place) = self.traffic.gate.enter(who, now, cost) else { return None };
         let asked = self.traffic.ask(&upstream.bases[target.at].origin).ok()?;
         self.traffic.repeat().ok()?;
         let limit = exchange::limit(now, upstream.attempt_timeout, self.deadline);

@@ -24,6 +24,7 @@ use super::attempt::AttemptLog;
 use super::gate::Gate;
 use super::link;
 use super::manner::Manner;
+use super::memory::Held;
 use super::prepare::{Prepared, prepare};
 use super::report::{FailureKind, Outcome, Report};
 use super::upstream::Upstream;
@@ -43,6 +44,8 @@ pub struct Within<'a> {
     pub gate: Option<&'a Gate>,
     /// How its requests are sent.
     pub manner: Manner,
+    /// What it holds of the memory for all; `None` where nobody counts.
+    pub held: Option<&'a Held<'a>>,
 }
 
 /// Carries a cleared call out: sends `prepared`, which must have been made of this call for

@@ -48,7 +48,8 @@ pub(in crate::bridge) async fn run(
     let begun = Instant::now();
     let traffic = upstream.traffic();
     // How it stands is asked for, and never what was kept of it.
-    let within = Within { manner: Manner::default(), ..within };
+    let within =
+        Within { manner: Manner { cost: within.manner.cost, ..Manner::default() }, ..within };
     let mut course = Course::new(call, prepared, upstream, &traffic, within, log);
     course.judge.polled = true;
     let is_read = course.judge.nature == Nature::Read;

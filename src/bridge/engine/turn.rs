@@ -16,12 +16,13 @@ use crate::bridge::limiter::{Heard, Refusal};
 impl<L: AttemptLog> Course<'_, L> {
     /// Waits for a turn, where one must be waited for.
     pub(super) async fn turn<'g>(&self, gate: &'g Gate) -> Result<Place<'g>, Withheld> {
-        let waiting = match gate.enter(self.judge.call.identity.as_str(), self.deadline) {
-            Entered::Now(place) => return Ok(place),
-            Entered::Refused(Refusal::TooLate { after }) => return Err(Withheld::Late(after)),
-            Entered::Refused(Refusal::Full { after }) => return Err(Withheld::Full(after)),
-            Entered::Waits(waiting) => waiting,
-        };
+        let waiting =
+            match gate.enter(self.judge.call.identity.as_str(), self.deadline, self.manner.cost) {
+                Entered::Now(place) => return Ok(place),
+                Entered::Refused(Refusal::TooLate { after }) => return Err(Withheld::Late(after)),
+                Entered::Refused(Refusal::Full { after }) => return Err(Withheld::Full(after)),
+                Entered::Waits(waiting) => waiting,
+            };
         match Box::pin(waiting.turn(self.deadline, self.cancel)).await {
             Ok(place) => Ok(place),
             Err(NoTurn::TooLate(after)) => Err(Withheld::Late(after)),
@@ -73,7 +74,13 @@ impl Withheld {
 }
 
 /// What the end of a request says of its host, which was given so much time.
-pub(super) fn health(ended: &Ended, took: Duration, given: Duration, usual: Duration) -> Health {
+/// Slow is what took longer than `slow`, or nearly all of its time.
+pub(super) fn health(
+    ended: &Ended,
+    took: Duration,
+    (given, usual): (Duration, Duration),
+    slow: Option<Duration>,
+) -> Health {
     // Whoever has hardly any time left learns nothing of the host.
     let in_time = given >= usual / 2;
     let answered = match ended {
@@ -94,7 +101,8 @@ pub(super) fn health(ended: &Ended, took: Duration, given: Duration, usual: Dura
         ) => Health::Bad,
         (Content::Broken(Breakage::TimedOut(_)), _) if !in_time => Health::Unknown,
         (Content::Broken(_), _) => Health::Bad,
-        _ if in_time && took >= given.mul_f64(0.8) => Health::Slow,
+        _ if slow.is_some_and(|slow| took >= slow) => Health::Slow,
+        _ if slow.is_none() && in_time && took >= given.mul_f64(0.8) => Health::Slow,
         _ => Health::Good,
     }
 }

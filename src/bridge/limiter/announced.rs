@@ -40,16 +40,18 @@ struct Quota {
 pub(super) struct Quotas(Vec<Quota>);
 
 impl Quotas {
-    /// When the one that has so many others before it may start; `None` where an answer must
+    /// When a start that takes `cost` may be, after others that take `ahead`; `None` where an answer must
     /// come first.
-    pub(super) fn free_at(&self, now: At, ahead: usize) -> Option<At> {
-        self.0.iter().try_fold(now, |latest, quota| Some(latest.max(quota.free_at(now, ahead)?)))
+    pub(super) fn free_at(&self, now: At, ahead: usize, cost: u32) -> Option<At> {
+        self.0
+            .iter()
+            .try_fold(now, |latest, quota| Some(latest.max(quota.free_at(now, ahead, cost)?)))
     }
 
-    pub(super) fn start(&mut self, now: At) {
+    pub(super) fn start(&mut self, now: At, cost: u32) {
         for quota in &mut self.0 {
             quota.turn(now);
-            quota.left = quota.left.saturating_sub(1);
+            quota.left = quota.left.saturating_sub(u64::from(cost.max(1)));
         }
     }
 
@@ -110,10 +112,12 @@ impl Quota {
         }
     }
 
-    fn free_at(&self, now: At, ahead: usize) -> Option<At> {
+    fn free_at(&self, now: At, ahead: usize, cost: u32) -> Option<At> {
         let ahead = ahead as u64;
+        // One that takes more than there is in all takes all.
+        let cost = u64::from(cost).min(self.limit.unwrap_or(1)).max(1);
         match self.reset {
-            Some(reset) if now < reset => Some(if ahead < self.left { now } else { reset }),
+            Some(reset) if now < reset => Some(if ahead + cost <= self.left { now } else { reset }),
             Some(_) => (ahead < self.limit.unwrap_or(1).max(1)).then_some(now),
             None => (ahead < self.left).then_some(now),
         }

@@ -55,8 +55,8 @@ pub(super) struct Learned {
     paused: Option<At>,
     /// The last pause that we chose.
     pause: Duration,
-    /// When something was refused last.
-    refused: At,
+    /// When what was learned is forgotten.
+    forgotten: At,
     /// Since when is counted, and what went through since then.
     since: Option<At>,
     through: u32,
@@ -75,32 +75,33 @@ impl Learned {
         next.max(self.until)
     }
 
-    pub(super) fn start(&mut self, now: At) {
+    pub(super) fn start(&mut self, now: At, cost: u32) {
         if self.since.is_none() || (now > self.last + IDLE && now > self.until + IDLE) {
             self.since = Some(now);
             self.through = 0;
         }
         self.last = now;
-        if now > self.refused + FORGOTTEN {
+        if now > self.forgotten {
             self.rate = None;
         }
         if let Some(rate) = self.rate {
-            self.next = self.next.max(now) + seconds(1.0 / rate);
+            self.next = self.next.max(now) + seconds(f64::from(cost.max(1)) / rate);
         }
     }
 
     /// An answer that is no refusal.
-    pub(super) fn passed(&mut self, now: At, started: At) {
+    pub(super) fn passed(&mut self, now: At, started: At, cost: u32) {
+        let cost = cost.max(1);
         match self.paused {
             // It was on its way when another one was refused.
             Some(paused) if started <= paused => {
-                self.through = self.through.saturating_add(1);
+                self.through = self.through.saturating_add(cost);
                 return;
             }
             Some(_) => self.recovered(now),
             None => {}
         }
-        self.through = self.through.saturating_add(1);
+        self.through = self.through.saturating_add(cost);
         if let Some(rate) = &mut self.rate {
             *rate *= match *rate / self.ceiling {
                 share if share < 0.8 => 1.0 + RECOVER,
@@ -135,7 +136,7 @@ impl Learned {
             return;
         }
         self.paused = Some(now);
-        self.refused = now;
+        self.forgotten = now + FORGOTTEN;
         if asked.is_none_or(|asked| asked.is_zero()) {
             self.pause = (self.pause * 2).clamp(PAUSE, LONGEST);
             self.until = self.until.max(now + self.pause);
@@ -147,7 +148,7 @@ impl Learned {
         self.paused.is_some()
     }
 
-    /// Starts a second.
+    /// What starts may take a second.
     pub(super) fn rate(&self) -> Option<f64> {
         self.rate
     }

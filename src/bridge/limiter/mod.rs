@@ -19,18 +19,15 @@ use std::time::Duration;
 pub(crate) use announced::Announced;
 use announced::Quotas;
 use learned::Learned;
-use queue::{Queue, Waiter};
+use queue::{Ahead, Queue, Waiter};
 pub use window::Rate;
 use window::Window;
 
 /// A moment: how long after the limiter's own beginning.
 pub(super) type At = Duration;
 
-/// How many may wait for one API.
-const QUEUE: usize = 1_024;
-
-/// How many of one identity may, while others do.
-const QUEUE_OF_ONE: usize = 512;
+/// How many may wait for one API, where the configuration does not say.
+const QUEUE: u32 = 1_024;
 
 /// What is declared of an API or a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,6 +36,8 @@ pub struct Limits {
     pub rate: Option<Rate>,
     /// How many at once.
     pub concurrency: Option<u32>,
+    /// How many may wait; of one identity half of them.
+    pub queue: Option<u32>,
 }
 
 /// Why somebody may not wait.
@@ -83,6 +82,7 @@ pub(super) struct Heard {
 pub(super) struct Limiter {
     window: Option<Window>,
     concurrency: Option<u32>,
+    most_waiting: usize,
     quotas: Quotas,
     learned: Learned,
     in_flight: u32,
@@ -103,40 +103,44 @@ impl Limiter {
             self.window = limits.rate.map(Window::new);
         }
         self.concurrency = limits.concurrency;
+        self.most_waiting = limits.queue.unwrap_or(QUEUE) as usize;
     }
 
-    /// Somebody wants to start, and can wait until `deadline`.
-    pub(super) fn enter(&mut self, now: At, who: &str, deadline: At) -> Entry {
-        if self.queue.is_empty() && self.free_at(now, 0).is_some_and(|free| free <= now) {
-            self.start(now);
+    /// Somebody wants to start, which takes `cost` of what there is, and can wait until `deadline`.
+    pub(super) fn enter(&mut self, now: At, who: &str, deadline: At, cost: u32) -> Entry {
+        let none = Ahead::default();
+        if self.queue.is_empty() && self.free_at(now, none, cost).is_some_and(|free| free <= now) {
+            self.start(now, cost);
             return Entry::Now;
         }
         let ahead = self.queue.ahead(who);
-        let free = self.free_at(now, ahead);
+        let free = self.free_at(now, ahead, cost);
         let after = free.map_or(Duration::from_secs(1), |free| free.saturating_sub(now));
-        if self.queue.len() >= QUEUE || self.queue.len_of(who) >= QUEUE_OF_ONE {
+        let (most, of_one) = (self.most_waiting, self.most_waiting.div_ceil(2));
+        if self.queue.len() >= most || self.queue.len_of(who) >= of_one {
             return Entry::Refused(Refusal::Full { after: after.max(Duration::from_secs(1)) });
         }
         if free.is_some_and(|free| free >= deadline) {
             return Entry::Refused(Refusal::TooLate { after });
         }
         self.waiters += 1;
-        self.queue.push(who, self.waiters);
+        self.queue.push(who, self.waiters, cost);
         Entry::Waits(self.waiters)
     }
 
     /// Whose turn it is, if anybody's: it has started.
     pub(super) fn turn(&mut self, now: At) -> Option<Waiter> {
-        if self.queue.is_empty() || self.free_at(now, 0).is_none_or(|free| free > now) {
+        let cost = self.queue.next_cost()?;
+        if self.free_at(now, Ahead::default(), cost).is_none_or(|free| free > now) {
             return None;
         }
-        self.start(now);
+        self.start(now, cost);
         self.queue.pop()
     }
 
     /// When to ask for a turn again; `None` where one in flight must end first, or none waits.
     pub(super) fn wake_at(&self, now: At) -> Option<At> {
-        if self.queue.is_empty() { None } else { self.free_at(now, 0) }
+        self.free_at(now, Ahead::default(), self.queue.next_cost()?)
     }
 
     /// Whoever waits does so no more; `false` where it had its turn.
@@ -144,14 +148,14 @@ impl Limiter {
         self.queue.remove(waiter)
     }
 
-    /// One that started has ended; `None` where nothing came that tells of limits.
-    pub(super) fn ended(&mut self, now: At, started: At, heard: Option<&Heard>) {
+    /// One that started and took `cost` has ended; `None` where nothing came that tells of limits.
+    pub(super) fn ended(&mut self, now: At, started: At, cost: u32, heard: Option<&Heard>) {
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(heard) = heard {
             // Where the limit is announced, its reset says when.
             let told = heard.announced.iter().any(|limit| limit.remaining == 0);
             if !heard.refused {
-                self.learned.passed(now, started);
+                self.learned.passed(now, started, cost);
             } else if !told || heard.asked.is_some() {
                 self.learned.refused(now, started, heard.asked);
             }
@@ -182,20 +186,21 @@ impl Limiter {
         self.quotas.tightest(now)
     }
 
-    fn start(&mut self, now: At) {
+    fn start(&mut self, now: At, cost: u32) {
         self.in_flight += 1;
         if let Some(window) = &mut self.window {
-            window.start(now);
+            window.start(now, cost);
         }
-        self.quotas.start(now);
-        self.learned.start(now);
+        self.quotas.start(now, cost);
+        self.learned.start(now, cost);
     }
 
-    /// When the one that has so many others before it may start; `None` where one in flight
-    /// must end first.
-    fn free_at(&self, now: At, ahead: usize) -> Option<At> {
-        let room = |most: u32| (self.in_flight as usize).saturating_add(ahead) < most as usize;
-        if ahead == 0 && self.concurrency.is_some_and(|most| !room(most)) {
+    /// When a start that takes `cost` may be, after others; `None` where one in flight must end
+    /// first.
+    fn free_at(&self, now: At, ahead: Ahead, cost: u32) -> Option<At> {
+        let Ahead { count, cost: ahead } = ahead;
+        let room = |most: u32| (self.in_flight as usize).saturating_add(count) < most as usize;
+        if count == 0 && self.concurrency.is_some_and(|most| !room(most)) {
             return None;
         }
         let mut free = self.learned.free_at(now, ahead);
@@ -203,8 +208,8 @@ impl Limiter {
             return None;
         }
         if let Some(window) = &self.window {
-            free = free.max(window.free_at(now, ahead));
+            free = free.max(window.free_at(now, ahead, cost));
         }
-        Some(free.max(self.quotas.free_at(now, ahead)?))
+        Some(free.max(self.quotas.free_at(now, ahead, cost)?))
     }
 }

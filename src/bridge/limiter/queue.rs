@@ -18,7 +18,16 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct Lane {
     who: String,
-    waiters: VecDeque<Waiter>,
+    /// Each with what its start takes.
+    waiters: VecDeque<(Waiter, u32)>,
+}
+
+/// Those who would go before somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Ahead {
+    pub(super) count: usize,
+    /// What their starts take together.
+    pub(super) cost: usize,
 }
 
 impl Queue {
@@ -39,8 +48,14 @@ impl Queue {
         self.lanes.iter().find(|lane| lane.who == who)
     }
 
-    pub(super) fn push(&mut self, who: &str, waiter: Waiter) {
+    /// What the start of whoever is next takes.
+    pub(super) fn next_cost(&self) -> Option<u32> {
+        Some(self.lanes.front()?.waiters.front()?.1)
+    }
+
+    pub(super) fn push(&mut self, who: &str, waiter: Waiter, cost: u32) {
         self.len += 1;
+        let waiter = (waiter, cost);
         match self.lanes.iter_mut().find(|lane| lane.who == who) {
             Some(lane) => lane.waiters.push_back(waiter),
             None => {
@@ -58,14 +73,14 @@ impl Queue {
             self.lanes.push_back(lane);
         }
         self.len -= usize::from(waiter.is_some());
-        waiter
+        waiter.map(|(waiter, _)| waiter)
     }
 
     /// Whether it waited, and does no more.
     pub(super) fn remove(&mut self, waiter: Waiter) -> bool {
         for at in 0..self.lanes.len() {
             let waiters = &mut self.lanes[at].waiters;
-            if let Some(place) = waiters.iter().position(|one| *one == waiter) {
+            if let Some(place) = waiters.iter().position(|(one, _)| *one == waiter) {
                 waiters.remove(place);
                 if waiters.is_empty() {
                     self.lanes.remove(at);
@@ -77,18 +92,24 @@ impl Queue {
         false
     }
 
-    /// How many would go before one more of that identity.
-    pub(super) fn ahead(&self, who: &str) -> usize {
+    /// Who would go before one more of that identity.
+    pub(super) fn ahead(&self, who: &str) -> Ahead {
         let own = self.len_of(who);
         let mut before = true;
         let others = self.lanes.iter().map(|lane| {
-            if lane.who == who {
+            let turns = if lane.who == who {
                 before = false;
-                return own;
-            }
-            // A lane that comes earlier in the round has had one turn more by then.
-            lane.waiters.len().min(own + usize::from(before))
+                own
+            } else {
+                // A lane that comes earlier in the round has had one turn more by then.
+                lane.waiters.len().min(own + usize::from(before))
+            };
+            let costs = lane.waiters.iter().take(turns).map(|(_, cost)| *cost as usize);
+            Ahead { count: turns, cost: costs.sum() }
         });
-        others.sum()
+        others.fold(Ahead::default(), |sum, one| Ahead {
+            count: sum.count + one.count,
+            cost: sum.cost + one.cost,
+        })
     }
 }

@@ -14,7 +14,7 @@ fn ms(ms: u64) -> At {
 }
 
 fn per_second(limit: u32) -> Limits {
-    Limits { rate: Some(Rate { limit, per: SECOND }), concurrency: None }
+    Limits { rate: Some(Rate { limit, per: SECOND }), concurrency: None, queue: None }
 }
 
 fn ok() -> Heard {
@@ -37,7 +37,7 @@ const FAR: At = Duration::from_hours(10);
 fn what_has_no_limit_starts_at_once() {
     let mut limiter = Limiter::new(Limits::default());
     for n in 0..10_000 {
-        assert_eq!(limiter.enter(ms(n / 100), "a", FAR), Entry::Now);
+        assert_eq!(limiter.enter(ms(n / 100), "a", FAR, 1), Entry::Now);
     }
 }
 
@@ -46,39 +46,64 @@ fn a_turn_that_comes_after_the_deadline_is_not_waited_for() {
     let mut limiter = Limiter::new(Limits {
         rate: Some(Rate { limit: 2, per: Duration::from_mins(1) }),
         concurrency: None,
+        queue: None,
     });
-    assert_eq!(limiter.enter(ms(0), "a", ms(500)), Entry::Now);
-    assert_eq!(limiter.enter(ms(0), "a", ms(500)), Entry::Now);
-    let Entry::Refused(Refusal::TooLate { after }) = limiter.enter(ms(100), "a", ms(500)) else {
+    assert_eq!(limiter.enter(ms(0), "a", ms(500), 1), Entry::Now);
+    assert_eq!(limiter.enter(ms(0), "a", ms(500), 1), Entry::Now);
+    let Entry::Refused(Refusal::TooLate { after }) = limiter.enter(ms(100), "a", ms(500), 1) else {
         panic!("it is not refused")
     };
     assert!(after > Duration::from_secs(59) && after < Duration::from_secs(62), "{after:?}");
-    assert!(matches!(limiter.enter(ms(100), "a", FAR), Entry::Waits(_)));
+    assert!(matches!(limiter.enter(ms(100), "a", FAR, 1), Entry::Waits(_)));
 }
 
 #[test]
 fn a_queue_that_is_full_says_when_to_come_back() {
-    let mut limiter = Limiter::new(Limits { rate: None, concurrency: Some(1) });
-    assert_eq!(limiter.enter(ms(0), "a", FAR), Entry::Now);
-    for _ in 0..QUEUE_OF_ONE {
-        assert!(matches!(limiter.enter(ms(0), "a", FAR), Entry::Waits(_)));
+    let mut limiter = Limiter::new(Limits { rate: None, concurrency: Some(1), queue: None });
+    assert_eq!(limiter.enter(ms(0), "a", FAR, 1), Entry::Now);
+    for _ in 0..QUEUE / 2 {
+        assert!(matches!(limiter.enter(ms(0), "a", FAR, 1), Entry::Waits(_)));
     }
-    let entry = limiter.enter(ms(0), "a", FAR);
+    let entry = limiter.enter(ms(0), "a", FAR, 1);
     assert!(matches!(entry, Entry::Refused(Refusal::Full { after }) if after >= SECOND));
-    assert!(matches!(limiter.enter(ms(0), "b", FAR), Entry::Waits(_)), "b has room of its own");
+    assert!(matches!(limiter.enter(ms(0), "b", FAR, 1), Entry::Waits(_)), "b has room of its own");
+}
+
+#[test]
+fn a_start_that_takes_several_waits_until_all_of_it_fits() {
+    let mut limiter = Limiter::new(per_second(5));
+    assert_eq!(limiter.enter(ms(0), "a", FAR, 3), Entry::Now);
+    let Entry::Waits(heavy) = limiter.enter(ms(10), "a", FAR, 4) else { panic!("it fits not") };
+    // What would fit waits too: else a heavy one would never have its turn.
+    let Entry::Waits(light) = limiter.enter(ms(20), "b", FAR, 1) else { panic!("it goes before") };
+    assert_eq!(limiter.turn(ms(1_000)), None);
+    let turns: Vec<_> = std::iter::from_fn(|| limiter.turn(ms(1_100))).collect();
+    assert_eq!(turns, [heavy, light]);
+}
+
+#[test]
+fn a_queue_is_as_long_as_is_said() {
+    let mut limiter = Limiter::new(Limits { rate: None, concurrency: Some(1), queue: Some(3) });
+    let mut enter = |who| limiter.enter(ms(0), who, FAR, 1);
+    assert_eq!(enter("a"), Entry::Now);
+    assert!(matches!(enter("a"), Entry::Waits(_)));
+    assert!(matches!(enter("a"), Entry::Waits(_)));
+    assert!(matches!(enter("a"), Entry::Refused(Refusal::Full { .. })), "half of it, rounded up");
+    assert!(matches!(enter("b"), Entry::Waits(_)));
+    assert!(matches!(enter("c"), Entry::Refused(Refusal::Full { .. })));
 }
 
 #[test]
 fn an_identity_with_a_thousand_calls_does_not_starve_another() {
-    let mut limiter = Limiter::new(Limits { rate: None, concurrency: Some(1) });
-    assert_eq!(limiter.enter(ms(0), "many", FAR), Entry::Now);
+    let mut limiter = Limiter::new(Limits { rate: None, concurrency: Some(1), queue: None });
+    assert_eq!(limiter.enter(ms(0), "many", FAR, 1), Entry::Now);
     for _ in 0..500 {
-        limiter.enter(ms(0), "many", FAR);
+        limiter.enter(ms(0), "many", FAR, 1);
     }
-    let Entry::Waits(few) = limiter.enter(ms(0), "few", FAR) else { panic!("it does not wait") };
+    let Entry::Waits(few) = limiter.enter(ms(0), "few", FAR, 1) else { panic!("it does not wait") };
     let turns: Vec<Waiter> = (0..2)
         .filter_map(|n| {
-            limiter.ended(ms(n), ms(n), Some(&ok()));
+            limiter.ended(ms(n), ms(n), 1, Some(&ok()));
             limiter.turn(ms(n))
         })
         .collect();
@@ -88,47 +113,47 @@ fn an_identity_with_a_thousand_calls_does_not_starve_another() {
 #[test]
 fn what_is_announced_is_counted_down_and_waited_for() {
     let mut limiter = Limiter::new(Limits::default());
-    assert_eq!(limiter.enter(ms(0), "a", FAR), Entry::Now);
-    limiter.ended(ms(10), ms(0), Some(&left(2, 5_000, 3)));
-    assert_eq!(limiter.enter(ms(20), "a", FAR), Entry::Now);
-    assert_eq!(limiter.enter(ms(20), "a", FAR), Entry::Now);
-    let Entry::Waits(waiter) = limiter.enter(ms(20), "a", FAR) else { panic!("it may not go") };
+    assert_eq!(limiter.enter(ms(0), "a", FAR, 1), Entry::Now);
+    limiter.ended(ms(10), ms(0), 1, Some(&left(2, 5_000, 3)));
+    assert_eq!(limiter.enter(ms(20), "a", FAR, 1), Entry::Now);
+    assert_eq!(limiter.enter(ms(20), "a", FAR, 1), Entry::Now);
+    let Entry::Waits(waiter) = limiter.enter(ms(20), "a", FAR, 1) else { panic!("it may not go") };
     assert_eq!(limiter.wake_at(ms(20)), Some(ms(5_010)));
     assert_eq!(limiter.turn(ms(5_000)), None);
     assert_eq!(limiter.turn(ms(5_010)), Some(waiter));
     // Three fit after the reset, and until an answer tells there are no more.
-    assert_eq!(limiter.enter(ms(5_011), "a", FAR), Entry::Now);
-    assert_eq!(limiter.enter(ms(5_011), "a", FAR), Entry::Now);
-    assert!(matches!(limiter.enter(ms(5_011), "a", FAR), Entry::Waits(_)));
+    assert_eq!(limiter.enter(ms(5_011), "a", FAR, 1), Entry::Now);
+    assert_eq!(limiter.enter(ms(5_011), "a", FAR, 1), Entry::Now);
+    assert!(matches!(limiter.enter(ms(5_011), "a", FAR, 1), Entry::Waits(_)));
     assert_eq!(limiter.wake_at(ms(5_011)), None);
-    limiter.ended(ms(5_020), ms(5_011), Some(&left(2, 4_990, 3)));
+    limiter.ended(ms(5_020), ms(5_011), 1, Some(&left(2, 4_990, 3)));
     assert_eq!(limiter.wake_at(ms(5_020)), Some(ms(10_010)));
 }
 
 #[test]
 fn a_limit_that_no_answer_tells_any_more_is_forgotten() {
     let mut limiter = Limiter::new(Limits::default());
-    assert_eq!(limiter.enter(ms(0), "a", FAR), Entry::Now);
-    limiter.ended(ms(10), ms(0), Some(&left(0, 1_000, 1)));
-    assert!(matches!(limiter.enter(ms(20), "a", FAR), Entry::Waits(_)));
+    assert_eq!(limiter.enter(ms(0), "a", FAR, 1), Entry::Now);
+    limiter.ended(ms(10), ms(0), 1, Some(&left(0, 1_000, 1)));
+    assert!(matches!(limiter.enter(ms(20), "a", FAR, 1), Entry::Waits(_)));
     assert!(limiter.turn(ms(1_010)).is_some());
-    assert!(matches!(limiter.enter(ms(1_011), "a", FAR), Entry::Waits(_)));
-    limiter.ended(ms(1_020), ms(1_010), None);
+    assert!(matches!(limiter.enter(ms(1_011), "a", FAR, 1), Entry::Waits(_)));
+    limiter.ended(ms(1_020), ms(1_010), 1, None);
     assert!(limiter.turn(ms(1_020)).is_some());
 }
 
 #[test]
 fn a_429_holds_all_callers_as_long_as_it_asks() {
     let mut limiter = Limiter::new(Limits::default());
-    assert_eq!(limiter.enter(ms(0), "a", FAR), Entry::Now);
-    limiter.ended(ms(10), ms(0), Some(&refused(Some(7_000))));
-    assert!(matches!(limiter.enter(ms(20), "b", FAR), Entry::Waits(_)));
+    assert_eq!(limiter.enter(ms(0), "a", FAR, 1), Entry::Now);
+    limiter.ended(ms(10), ms(0), 1, Some(&refused(Some(7_000))));
+    assert!(matches!(limiter.enter(ms(20), "b", FAR, 1), Entry::Waits(_)));
     assert_eq!(limiter.wake_at(ms(20)), Some(ms(7_010)));
     assert!(limiter.turn(ms(7_010)).is_some());
     // One goes alone until it is known that the pause is over.
-    assert!(matches!(limiter.enter(ms(7_011), "c", FAR), Entry::Waits(_)));
+    assert!(matches!(limiter.enter(ms(7_011), "c", FAR, 1), Entry::Waits(_)));
     assert_eq!(limiter.turn(ms(7_011)), None);
-    limiter.ended(ms(7_030), ms(7_010), Some(&ok()));
+    limiter.ended(ms(7_030), ms(7_010), 1, Some(&ok()));
     assert!(limiter.turn(ms(7_030)).is_some());
 }
 
@@ -138,9 +163,9 @@ fn one_refusal_of_few_calls_teaches_no_rate() {
     // One call a minute, and one of them refused.
     for minute in 0..30 {
         let now = ms(minute * 60_000);
-        assert_eq!(limiter.enter(now, "a", FAR), Entry::Now, "{minute}");
+        assert_eq!(limiter.enter(now, "a", FAR, 1), Entry::Now, "{minute}");
         let heard = if minute == 20 { refused(None) } else { ok() };
-        limiter.ended(now + ms(50), now, Some(&heard));
+        limiter.ended(now + ms(50), now, 1, Some(&heard));
     }
     assert_eq!(limiter.learned(), None);
 }
@@ -150,28 +175,28 @@ fn a_rate_that_was_learned_is_forgotten_after_an_hour_without_a_refusal() {
     let mut limiter = Limiter::new(Limits::default());
     for n in 0..20 {
         let now = ms(n * 1_000);
-        assert_eq!(limiter.enter(now, "a", FAR), Entry::Now);
+        assert_eq!(limiter.enter(now, "a", FAR, 1), Entry::Now);
         let heard = if n == 18 { refused(None) } else { ok() };
-        limiter.ended(now + ms(50), now, Some(&heard));
+        limiter.ended(now + ms(50), now, 1, Some(&heard));
     }
     let rate = limiter.learned().expect("a rate");
     assert!((0.8..1.0).contains(&rate), "{rate}");
-    assert_eq!(limiter.enter(ms(19_100), "a", FAR), Entry::Now);
-    assert!(matches!(limiter.enter(ms(19_200), "a", FAR), Entry::Waits(_)));
+    assert_eq!(limiter.enter(ms(19_100), "a", FAR, 1), Entry::Now);
+    assert!(matches!(limiter.enter(ms(19_200), "a", FAR, 1), Entry::Waits(_)));
     assert!(limiter.turn(ms(21_000)).is_some());
     let later = Duration::from_mins(61);
-    assert_eq!(limiter.enter(later, "a", FAR), Entry::Now);
-    assert_eq!(limiter.enter(later, "a", FAR), Entry::Now);
+    assert_eq!(limiter.enter(later, "a", FAR, 1), Entry::Now);
+    assert_eq!(limiter.enter(later, "a", FAR, 1), Entry::Now);
 }
 
 #[test]
 fn whoever_gives_up_leaves_its_place() {
-    let mut limiter = Limiter::new(Limits { rate: None, concurrency: Some(1) });
-    limiter.enter(ms(0), "a", FAR);
-    let Entry::Waits(first) = limiter.enter(ms(0), "a", FAR) else { panic!() };
-    let Entry::Waits(second) = limiter.enter(ms(0), "a", FAR) else { panic!() };
+    let mut limiter = Limiter::new(Limits { rate: None, concurrency: Some(1), queue: None });
+    limiter.enter(ms(0), "a", FAR, 1);
+    let Entry::Waits(first) = limiter.enter(ms(0), "a", FAR, 1) else { panic!() };
+    let Entry::Waits(second) = limiter.enter(ms(0), "a", FAR, 1) else { panic!() };
     assert!(limiter.leave(first));
-    limiter.ended(ms(1), ms(0), Some(&ok()));
+    limiter.ended(ms(1), ms(0), 1, Some(&ok()));
     assert_eq!(limiter.turn(ms(1)), Some(second));
     assert!(!limiter.leave(second), "it had its turn");
 }
@@ -206,27 +231,37 @@ proptest! {
         let mut limiter = Limiter::new(Limits {
             rate: Some(Rate { limit, per: SECOND }),
             concurrency,
+            queue: None,
         });
         let mut now = ms(0);
         let mut starts: Vec<At> = Vec::new();
-        let mut running: VecDeque<At> = VecDeque::new();
+        let mut running: VecDeque<(At, u32)> = VecDeque::new();
         let mut waiting: Vec<Waiter> = Vec::new();
+        let mut costs: BTreeMap<Waiter, u32> = BTreeMap::new();
         for step in steps {
             match step {
                 Step::Enter(who, patience) => {
                     let deadline = now + ms(u64::from(patience));
-                    match limiter.enter(now, &who.to_string(), deadline) {
-                        Entry::Now => { starts.push(now); running.push_back(now); }
-                        Entry::Waits(waiter) => waiting.push(waiter),
+                    // From one to more than there is, which takes all.
+                    let cost = u32::from(who) + 1;
+                    match limiter.enter(now, &who.to_string(), deadline, cost) {
+                        Entry::Now => {
+                            starts.extend((0..cost.min(limit)).map(|_| now));
+                            running.push_back((now, cost));
+                        }
+                        Entry::Waits(waiter) => {
+                            waiting.push(waiter);
+                            costs.insert(waiter, cost);
+                        }
                         Entry::Refused(Refusal::TooLate { after }) => {
                             prop_assert!(now + after >= deadline);
                         }
                         Entry::Refused(Refusal::Full { .. }) => {}
                     }
                 }
-                Step::End(is_refused) => if let Some(started) = running.pop_front() {
+                Step::End(is_refused) => if let Some((started, cost)) = running.pop_front() {
                     let heard = if is_refused { refused(None) } else { ok() };
-                    limiter.ended(now, started, Some(&heard));
+                    limiter.ended(now, started, cost, Some(&heard));
                 }
                 Step::Leave(which) => if !waiting.is_empty() {
                     let waiter = waiting.remove(usize::from(which) % waiting.len());
@@ -237,8 +272,9 @@ proptest! {
             while let Some(waiter) = limiter.turn(now) {
                 prop_assert!(waiting.contains(&waiter));
                 waiting.retain(|one| *one != waiter);
-                starts.push(now);
-                running.push_back(now);
+                let cost = costs[&waiter];
+                starts.extend((0..cost.min(limit)).map(|_| now));
+                running.push_back((now, cost));
             }
             prop_assert_eq!(limiter.waiting(), waiting.len());
             prop_assert_eq!(limiter.in_flight() as usize, running.len());
@@ -250,6 +286,30 @@ proptest! {
     }
 
     #[test]
+    fn whatever_a_start_takes_everyone_who_waits_has_a_turn_in_time(
+        costs in prop::collection::vec((0_u8..3, 1_u32..8), 1..60),
+        limit in 1_u32..6,
+    ) {
+        let mut limiter = Limiter::new(per_second(limit));
+        let mut waiting = 0;
+        for (who, cost) in &costs {
+            let entry = limiter.enter(ms(0), &who.to_string(), FAR, *cost);
+            waiting += usize::from(matches!(entry, Entry::Waits(_)));
+        }
+        let mut now = ms(0);
+        while let Some(wake) = limiter.wake_at(now) {
+            now = wake;
+            while limiter.turn(now).is_some() {
+                waiting -= 1;
+                limiter.ended(now, now, 1, Some(&ok()));
+            }
+            // Each waits for no more than a second for each that is before it, and the slack.
+            prop_assert!(now <= ms(1_100 * costs.len() as u64), "{now:?}");
+        }
+        prop_assert_eq!(waiting, 0);
+    }
+
+    #[test]
     fn everyone_who_waits_has_a_turn_and_none_waits_for_more_than_one_of_another(
         lanes in prop::collection::vec(1_usize..30, 2..6),
         limit in 1_u32..5,
@@ -258,7 +318,7 @@ proptest! {
         let mut of: BTreeMap<Waiter, usize> = BTreeMap::new();
         for (who, calls) in lanes.iter().enumerate() {
             for _ in 0..*calls {
-                if let Entry::Waits(waiter) = limiter.enter(ms(0), &who.to_string(), FAR) {
+                if let Entry::Waits(waiter) = limiter.enter(ms(0), &who.to_string(), FAR, 1) {
                     of.insert(waiter, who);
                 }
             }
@@ -270,7 +330,7 @@ proptest! {
             now = wake;
             while let Some(waiter) = limiter.turn(now) {
                 turns.push(of[&waiter]);
-                limiter.ended(now, now, Some(&ok()));
+                limiter.ended(now, now, 1, Some(&ok()));
             }
             prop_assert!(now < FAR, "it takes for ever");
         }
@@ -355,7 +415,7 @@ fn hammer(limit: &mut dyn Limit, answers: usize, of: usize) -> (usize, usize, At
     let mut from = ms(0);
     while all.len() < answers {
         while limiter.waiting() + ends.len() < 50 {
-            if limiter.enter(now, "a", now + FAR) == Entry::Now {
+            if limiter.enter(now, "a", now + FAR, 1) == Entry::Now {
                 start(now, limit, &mut ends);
             }
         }
@@ -365,7 +425,7 @@ fn hammer(limit: &mut dyn Limit, answers: usize, of: usize) -> (usize, usize, At
         while ends.front().is_some_and(|end| end.0 <= now) {
             let (_, started, heard) = ends.pop_front().expect("it is there");
             all.push(heard.refused);
-            limiter.ended(now, started, Some(&heard));
+            limiter.ended(now, started, 1, Some(&heard));
             if all.len() == answers - of {
                 from = now;
             }

@@ -20,7 +20,7 @@ pub struct Rate {
 #[derive(Debug)]
 pub(super) struct Window {
     rate: Rate,
-    /// The last starts, as many as are allowed.
+    /// The last starts, as many as are allowed; one that takes several is there several times.
     starts: VecDeque<At>,
 }
 
@@ -39,22 +39,26 @@ impl Window {
         self.rate.per + slack.clamp(Duration::from_millis(10), Duration::from_secs(1))
     }
 
-    /// When the one that has so many others before it may start.
-    pub(super) fn free_at(&self, now: At, ahead: usize) -> At {
+    /// When a start that takes `cost` may be, after others that take `ahead`. One that takes more
+    /// than there is takes all.
+    pub(super) fn free_at(&self, now: At, ahead: usize, cost: u32) -> At {
         let limit = self.rate.limit as usize;
         // Those that are counted still, oldest first.
         let gone = self.starts.partition_point(|start| *start + self.span() <= now);
         let counted = self.starts.len() - gone;
-        let Some(waiting) = (ahead + counted).checked_sub(limit) else { return now };
+        let taken = ahead + counted + (cost as usize).clamp(1, limit);
+        let Some(waiting) = taken.checked_sub(limit + 1) else { return now };
         let rounds = u32::try_from(waiting / limit).unwrap_or(u32::MAX);
         let since = self.starts.get(gone + waiting % limit).copied().unwrap_or(now);
         since.max(now.saturating_sub(self.span())) + self.span().saturating_mul(rounds + 1)
     }
 
-    pub(super) fn start(&mut self, now: At) {
-        if self.starts.len() >= self.rate.limit as usize {
-            self.starts.pop_front();
+    pub(super) fn start(&mut self, now: At, cost: u32) {
+        for _ in 0..cost.clamp(1, self.rate.limit) {
+            if self.starts.len() >= self.rate.limit as usize {
+                self.starts.pop_front();
+            }
+            self.starts.push_back(now);
         }
-        self.starts.push_back(now);
     }
 }

@@ -18,7 +18,7 @@ fn at(servers: &[&Hostile], change: impl FnOnce(&mut Recovery)) -> Upstream {
 fn limited(rate: Option<u32>, concurrency: Option<u32>) -> Arc<Traffic> {
     let per = Duration::from_secs(1);
     let rate = rate.map(|limit| Rate { limit, per });
-    Arc::new(Traffic::new(Limits { rate, concurrency }))
+    Arc::new(Traffic::new(Limits { rate, concurrency, queue: None }))
 }
 
 fn names(report: &Report, server: &Hostile) -> bool {

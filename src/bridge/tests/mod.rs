@@ -212,6 +212,7 @@ pub(super) async fn go_within(upstream: &Upstream, call: &Call, time: Duration) 
         cancel: &cancel,
         gate: None,
         manner: Manner::default(),
+        held: None,
     };
     let report = run(call, &prepared, upstream, within, &mut log).await;
     (report, log)
@@ -244,7 +245,12 @@ fn a_call_can_be_carried_out_by_any_thread() {
     let (cancel, mut log) = (CancellationToken::new(), Log::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let _entered = runtime.enter();
-    let within =
-        Within { deadline: Instant::now(), cancel: &cancel, gate: None, manner: Manner::default() };
+    let within = Within {
+        deadline: Instant::now(),
+        cancel: &cancel,
+        gate: None,
+        manner: Manner::default(),
+        held: None,
+    };
     is_send(run(&call, &prepared, &upstream, within, &mut log));
 }

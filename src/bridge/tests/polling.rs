@@ -49,6 +49,7 @@ async fn poll_from(
         cancel: &cancel,
         gate: None,
         manner: Manner::default(),
+        held: None,
     };
     let report = polling::run(call, &prepared, upstream, within, rule, handle, &mut log).await;
     (report, log)
@@ -342,6 +343,7 @@ async fn a_call_that_is_cancelled_while_the_api_works_says_that_it_may_go_on() {
         cancel: &cancel,
         gate: None,
         manner: Manner::default(),
+        held: None,
     };
     let mut log = Log::default();
     let rule = rule(|_| {});
@@ -370,6 +372,7 @@ async fn a_stop_ends_the_questions() {
         cancel: &cancel,
         gate: None,
         manner: Manner::default(),
+        held: None,
     };
     let stopped = AttemptRefused::Stopped("an operator stopped it".to_owned());
     let mut log = Log { refuse: Some(stopped), ..Log::default() };

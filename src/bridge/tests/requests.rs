@@ -258,7 +258,7 @@ async fn another_calls_request_is_not_sent() {
         &other,
         &prepared,
         &upstream,
-        Within { deadline, cancel: &cancel, gate: None, manner: Manner::default() },
+        Within { deadline, cancel: &cancel, gate: None, manner: Manner::default(), held: None },
         &mut log,
     )
     .await;
@@ -278,7 +278,7 @@ async fn another_upstreams_request_is_not_sent() {
         &call,
         &prepared,
         &other,
-        Within { deadline, cancel: &cancel, gate: None, manner: Manner::default() },
+        Within { deadline, cancel: &cancel, gate: None, manner: Manner::default(), held: None },
         &mut log,
     )
     .await;

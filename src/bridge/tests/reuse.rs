@@ -36,7 +36,7 @@ async fn ask_until(
 ) -> (Report, Log) {
     let mut log = Log::default();
     let prepared = prepare(upstream, call).expect("a request");
-    let within = Within { deadline: Instant::now() + time, cancel, gate: None, manner };
+    let within = Within { deadline: Instant::now() + time, cancel, gate: None, manner, held: None };
     let report = run(call, &prepared, upstream, within, &mut log).await;
     (report, log)
 }
@@ -252,7 +252,7 @@ async fn what_is_quick_writes_or_finds_no_room_is_asked_once() {
     assert_eq!((report.attempts, server.seen().len()), (1, 1), "a write");
 
     let mut limited = config(&server.url());
-    let limits = Limits { rate: None, concurrency: Some(1) };
+    let limits = Limits { rate: None, concurrency: Some(1), queue: None };
     limited.recovery.traffic = Arc::new(Traffic::new(limits));
     let limited = upstream(limited);
     let (report, _) = ask(&limited, &of("a", Method::GET), hedged(20)).await;

@@ -14,8 +14,9 @@ use super::secrets::Resolved;
 use super::stale::{self, Standing};
 use super::tokens::Tokens;
 use crate::bridge::{
-    self, ApiKeyAt, Credential, Credentials, ErrorRule, LimitHeaders, Limits, LimitsRead,
-    Provenance, Rate, Recovery, Redirects, TokenSource, Traffic, Uploads, Upstream, UpstreamConfig,
+    self, ApiKeyAt, BreakerRules, Credential, Credentials, ErrorRule, LimitHeaders, Limits,
+    LimitsRead, Provenance, Rate, Recovery, Redirects, TokenSource, Traffic, Uploads, Upstream,
+    UpstreamConfig,
 };
 use crate::catalog::{self, Allowed, Catalog, Origin};
 use crate::config::{
@@ -107,10 +108,24 @@ pub(super) fn read(
 pub(super) fn limits(
     rate: Option<&Located<config::Rate>>,
     concurrency: Option<&Located<NonZeroU32>>,
+    queue: Option<&Located<NonZeroU32>>,
 ) -> Limits {
     Limits {
         rate: rate.map(|rate| Rate { limit: rate.limit, per: rate.per }),
         concurrency: concurrency.map(|most| most.get()),
+        queue: queue.map(|most| most.get()),
+    }
+}
+
+/// When the API's hosts are given up, where it is not as usual.
+fn breaker(api: &Api) -> BreakerRules {
+    let usual = BreakerRules::default();
+    let Some(rules) = &api.breaker else { return usual };
+    BreakerRules {
+        failures: rules.failures.as_ref().map_or(usual.failures, |failures| failures.get()),
+        of_thousand: rules.of_thousand().unwrap_or(usual.of_thousand),
+        window: rules.window.as_ref().map_or(usual.window, |window| window.0),
+        open: rules.open.as_ref().map_or(usual.open, |open| open.0),
     }
 }
 
@@ -270,9 +285,10 @@ impl<'a> Upstreams<'a> {
     /// reported where it was read.
     fn recovery(&mut self, name: &ApiName, api: &Api) -> Recovery {
         let header = |name: &Located<String>| HeaderName::try_from(name.as_str()).ok();
-        let limits = limits(api.rate_limit.as_ref(), api.max_concurrency.as_ref());
+        let (rate, concurrency) = (api.rate_limit.as_ref(), api.max_concurrency.as_ref());
+        let limits = limits(rate, concurrency, api.max_queue.as_ref());
         let traffic = self.traffic.entry(name.clone()).or_insert_with(|| {
-            let mut traffic = Traffic::new(limits);
+            let mut traffic = Traffic::new(limits).with_breaker(breaker(api));
             if let Some(size) = &api.cache_size {
                 traffic = traffic.with_cache(usize::try_from(size.0).unwrap_or(usize::MAX));
             }
@@ -298,6 +314,7 @@ impl<'a> Upstreams<'a> {
                     }
                 }
             },
+            slow: api.breaker.as_ref().and_then(|rules| rules.slow.as_ref()).map(|slow| slow.0),
             traffic: Arc::clone(traffic),
         }
     }

@@ -461,7 +461,7 @@ impl One<'_> {
     /// The limits of the tool's own.
     fn gate(&self) -> Option<Arc<Gate>> {
         let (rate, concurrency) = (&self.entry.rate_limit, &self.entry.max_concurrency);
-        let limits = limits(rate.as_ref(), concurrency.as_ref());
+        let limits = limits(rate.as_ref(), concurrency.as_ref(), None);
         (limits != Limits::default()).then(|| Arc::new(Gate::new(limits)))
     }
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use tollbridge_operation::ApiName;
 
+use super::load::Bounds;
 use super::toolbox::{Parts, ReadsWhenDown, Toolbox};
 use crate::bridge;
 use crate::catalog::{self, Catalog};
@@ -118,6 +119,7 @@ fn compile_within(
             config::ReadsWhenDown::Deny => ReadsWhenDown::Deny,
             config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,
         },
+        bounds: bounds(config),
         exposed,
     });
     Ok(Compiled { toolbox, catalog, warnings: found, compared, sources })
@@ -144,6 +146,14 @@ fn token_key(
 
 /// The shortest key that can be one: 32 characters hold 128 bits even in hex.
 const LEAST_KEY: usize = 32;
+
+fn bounds(config: &Config) -> Bounds {
+    let usual = Bounds::default();
+    let calls = config.server.max_calls.as_ref();
+    let calls = calls.and_then(|most| usize::try_from(most.get()).ok());
+    let memory = config.server.max_memory.as_ref().map(|size| size.0);
+    Bounds { calls: calls.unwrap_or(usual.calls), memory: memory.unwrap_or(usual.memory) }
+}
 
 fn facilitator(config: &Config, found: &mut Diagnostics) -> Option<Facilitator> {
     let settlement = config.settlement.as_ref()?;

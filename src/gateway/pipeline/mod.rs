@@ -26,12 +26,13 @@ use tokio::time::Instant;
 use tollbridge_operation::CallId;
 
 use super::cache::Cache;
+use super::load::NO_ROOM;
 use super::record::{Record, Steps};
 use super::reply::{ErrorCode, Failure, Reply};
 use super::request::{CallRequest, CallWatch, Caller, Refused};
 use super::toolbox::{Exposed, Toolbox};
 use crate::audit::{Event, FileRow, Verdict};
-use crate::bridge::FileRead;
+use crate::bridge::{FileRead, Held};
 use crate::observe::Metrics;
 use crate::store::{PendingRow, RepeatRow, Store};
 use ending::End;
@@ -54,6 +55,8 @@ pub(super) struct Ground<'a> {
     pub(super) toolbox: &'a Toolbox,
     pub(super) metrics: &'a Metrics,
     pub(super) cache: &'a Cache,
+    /// What the call holds; `None` where it holds nothing.
+    pub(super) held: Option<&'a Held<'a>>,
 }
 
 /// A call on its way.
@@ -104,13 +107,17 @@ pub(super) async fn overloaded(
     ground: Ground<'_>,
     caller: &Caller,
     request: &CallRequest,
+    why: &str,
 ) -> Result<Reply, Refused> {
     let mut run = Run::new(id, ground, caller);
     if run.received(request).is_none() {
         return run.unknown_tool(&request.tool).await;
     }
-    let failure = Failure::new(ErrorCode::Overloaded, "too many calls are in flight");
-    Ok(run.end(failure.retry_after(Duration::from_secs(1)).into()).await)
+    Ok(run.end(no_room(why).into()).await)
+}
+
+fn no_room(why: &str) -> Failure {
+    Failure::new(ErrorCode::Overloaded, why).retry_after(Duration::from_secs(1))
 }
 
 fn file_row(file: FileRead) -> FileRow {
@@ -171,6 +178,9 @@ impl<'a> Run<'a> {
                 earlier = Box::pin(self.take_up(exposed, &mut ready)).await?;
             }
             steps.say(|| "arguments checked".to_owned());
+            if self.ground.held.is_some_and(|held| !held.more(ready.prepared.bytes())) {
+                return Err(no_room(NO_ROOM).into());
+            }
             if !ready.files.is_empty() {
                 self.record.push(&Event::FilesRead {
                     files: ready.files.into_iter().map(file_row).collect(),

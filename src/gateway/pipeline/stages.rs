@@ -285,7 +285,13 @@ impl Run<'_> {
         let deadline = self.started + exposed.timeout;
         let upstream = &exposed.upstream;
         let manner = exposed.manner;
-        let within = Within { deadline, cancel, gate: exposed.gate.as_deref(), manner };
+        let within = Within {
+            deadline,
+            cancel,
+            gate: exposed.gate.as_deref(),
+            manner,
+            held: self.ground.held,
+        };
         let first = Within { deadline: self.started + exposed.first_time(), ..within };
         let (report, pages) = match reading {
             None if let Some(rule) = &exposed.poll => {

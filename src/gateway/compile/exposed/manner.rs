@@ -12,6 +12,7 @@ impl One<'_> {
     /// than read, is reported.
     pub(super) fn manner(&mut self, tool: &Tool) -> Manner {
         let entry = self.entry;
+        let cost = entry.cost.as_ref().map_or(1, |cost| cost.get());
         if tool.operation.effect != Effect::Read {
             let off = |sharing: &&Located<config::Sharing>| ***sharing != config::Sharing::Off;
             let keys = [
@@ -25,9 +26,10 @@ impl One<'_> {
                     format!("remove `{key}`, or set effect = \"read\" where that is what it is");
                 self.error(codes::BOUNDS, span, message, Some(help));
             }
-            return Manner::default();
+            return Manner { cost, ..Manner::default() };
         }
         Manner {
+            cost,
             cache: sharing(entry.cache.as_ref().or(self.api.cache.as_ref())),
             coalesce: sharing(entry.coalesce.as_ref().or(self.api.coalesce.as_ref())),
             hedge: entry.hedge.as_ref().map(|hedge| hedge.0),
