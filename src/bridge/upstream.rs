@@ -10,7 +10,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderName, HeaderValue};
-use tollbridge_operation::{ApiName, Enclosure, Operation};
+use tollbridge_operation::{ApiName, Enclosure, Operation, SecurityScheme};
 use url::Url;
 
 use arc_swap::ArcSwap;
@@ -270,17 +270,20 @@ impl Upstream {
         }
     }
 
-    /// Where the credential for all of the API comes from, by what its operations ask for.
-    pub fn provenance<'o>(
+    /// Where the credential for all of the API comes from, by the schemes that its operations
+    /// ask for.
+    pub fn provenance<'s>(
         &self,
-        mut operations: impl Iterator<Item = &'o Operation>,
+        mut asked: impl Iterator<Item = &'s SecurityScheme>,
     ) -> Provenance {
-        let Credentials::ForAll(credential) = &self.credentials else { return Provenance::Added };
-        let asks_for_it = |operation: &'o Operation| {
-            let mut uses = operation.security.iter().flat_map(|requirement| &requirement.all_of);
-            uses.any(|used| credential::stands_for(credential, &used.scheme))
-        };
-        if operations.any(asks_for_it) { Provenance::Declared } else { Provenance::Added }
+        match &self.credentials {
+            Credentials::ForAll(credential)
+                if asked.any(|scheme| credential::stands_for(credential, scheme)) =>
+            {
+                Provenance::Declared
+            }
+            _ => Provenance::Added,
+        }
     }
 
     /// The security schemes for which the operation lacks a credential: none where it can be

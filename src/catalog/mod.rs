@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tollbridge_operation::{ApiName, Description, Endpoint, Operation, Skipped, Wanted, Warning};
+use tollbridge_operation::{
+    ApiName, Description, Endpoint, Operation, SecurityScheme, Skipped, Wanted, Warning,
+};
 
 pub use accepted::{Part, parts_beside, parts_of};
 pub use origin::{Allowed, Get, MAX_DOCUMENT, Origin, Reading};
@@ -34,6 +36,8 @@ pub struct Api {
     pub digest: String,
     /// What can be called, in the description's order.
     pub operations: Vec<Arc<Operation>>,
+    /// The security schemes that the description's operations ask for, all of them.
+    pub asked: Vec<SecurityScheme>,
     /// The operations by their keys, and the first of each by method and path.
     by_key: HashMap<String, usize>,
     by_place: HashMap<String, usize>,
@@ -163,6 +167,7 @@ impl Api {
             digest,
             by_key,
             by_place,
+            asked: description.asked,
             operations: description.operations.into_iter().map(Arc::new).collect(),
             skipped: description.skipped,
             warnings: description.warnings,

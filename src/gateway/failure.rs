@@ -26,6 +26,7 @@ impl Failure {
             upstream: None,
             violations: Vec::new(),
             hold: None,
+            pending: None,
             payment_required: None,
         }
     }

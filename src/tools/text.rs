@@ -160,8 +160,11 @@ pub(super) fn first_sentence(text: &str) -> String {
         .char_indices()
         .find(|(at, c)| {
             // A small letter goes on with the sentence: `e.g. this`.
-            let next = line[at + 1..].strip_prefix(' ').and_then(|rest| rest.chars().next());
-            matches!(c, '.' | '!' | '?') && next.is_some_and(|next| !next.is_lowercase())
+            let is_end = |rest: &str| {
+                let next = rest.strip_prefix(' ').and_then(|rest| rest.chars().next());
+                next.is_some_and(|next| !next.is_lowercase())
+            };
+            matches!(c, '.' | '!' | '?') && is_end(&line[at + 1..])
         })
         .map_or(line.len(), |(at, _)| at);
     line[..end].trim_end_matches('.').to_owned()
@@ -218,10 +221,19 @@ mod tests {
         assert!(cut(&"x. ".repeat(1_000), 1_024).chars().count() <= 1_024);
     }
 
+    proptest! {
+        #[test]
+        fn any_text_is_cleaned_cut_and_begins_with_a_sentence(text in "\\PC{0,40}", most in 1_usize..20) {
+            prop_assert!(cut(&said(&text), most).chars().count() <= most);
+            prop_assert!(text.is_empty() || first_sentence(&text).len() <= clean_line(&said(&text)).len());
+        }
+    }
+
     #[test]
     fn a_title_is_the_first_sentence() {
         assert_eq!(first_sentence("Gets v1.2 stock. Then more."), "Gets v1.2 stock");
         assert_eq!(first_sentence("Gets, e.g. one. All"), "Gets, e.g. one");
         assert_eq!(first_sentence("One\nline\n\nNext"), "One line");
+        assert_eq!(first_sentence("Größe ändern… und mehr! Später"), "Größe ändern… und mehr");
     }
 }

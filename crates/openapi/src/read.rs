@@ -75,6 +75,8 @@ pub(crate) fn description(
         }
     }
     drop(targets);
+    let places = sites.iter().filter_map(|site| Some((&site.at, *site.operation.as_ref().ok()?)));
+    let asked = security::asked(document, places);
     reader.xml.finish();
     if is_whole {
         reader.variables.tell_unused(&mut reader.warnings);
@@ -98,6 +100,7 @@ pub(crate) fn description(
         version: info("version"),
         format: document.format.clone(),
         operations,
+        asked,
         skipped,
         warnings: reader.warnings.into_vec(),
     }

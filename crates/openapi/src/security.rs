@@ -4,7 +4,9 @@
 //! A requirement that names an unknown scheme is kept under that name: nobody is let in
 //! because a description has a mistake.
 
-use serde_json::Value;
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
 use tollbridge_operation::{
     ApiKeyPlace, Grant, OAuthFlow, SchemeUse, SecurityRequirement, SecurityScheme,
 };
@@ -61,6 +63,32 @@ pub(crate) fn requirements(
         requirements.push(SecurityRequirement { all_of });
     }
     requirements
+}
+
+/// The schemes that any of the operations asks for, each once under its name. What is wrong with
+/// them is told where an operation is read.
+pub(crate) fn asked<'d>(
+    document: &Document,
+    operations: impl Iterator<Item = (&'d Pointer, &'d Value)>,
+) -> Vec<SecurityScheme> {
+    let mut asked = Vec::new();
+    // A name may be a reference, which is another one in another document.
+    let mut seen = HashSet::new();
+    let untold = &mut Warnings::default();
+    let mut common = document.root.get("security").map(|list| (Pointer::root(), list));
+    for (at, operation) in operations {
+        let own = operation.get("security").map(|list| (at.clone(), list));
+        let Some((at, list)) = own.or_else(|| common.take()) else { continue };
+        let at = at.child("security");
+        for requirement in list.as_array().into_iter().flatten().take(MAX_USES) {
+            for name in requirement.as_object().into_iter().flat_map(Map::keys).take(MAX_USES) {
+                if seen.insert((at.document(), name)) {
+                    asked.push(scheme(document, &at.child(name), name, untold));
+                }
+            }
+        }
+    }
+    asked
 }
 
 fn schemes(document: &Document) -> Pointer {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Binding, Effect, EffectSource, OperationId, OperationKey, Schema, SecurityRequirement,
+    SecurityScheme,
 };
 
 /// An API's description, read. One bad operation is in `skipped` and costs no other.
@@ -20,6 +21,9 @@ pub struct Description {
     pub format: String,
     /// What can be called, in the description's order; ids are unique.
     pub operations: Vec<Operation>,
+    /// The security schemes that its operations ask for, each once: those of all operations,
+    /// also of such as were left out.
+    pub asked: Vec<SecurityScheme>,
     /// What cannot, and why.
     pub skipped: Vec<Skipped>,
     /// Where the description was read in the only way that makes sense, though it is wrong.

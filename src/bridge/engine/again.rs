@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::course::{Again, Course};
 use super::turn::Withheld;
-use super::{Again, AttemptLog, Course, Target};
+use crate::bridge::attempt::AttemptLog;
 use crate::bridge::judge::Setback;
+use crate::bridge::prepare::Target;
 use crate::bridge::report::{Failed, FailureKind};
 use crate::bridge::retry::{self, Failing};
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{AttemptLog, Course};
+use super::course::Course;
+use crate::bridge::attempt::AttemptLog;
 use crate::bridge::breakage::{Breakage, seconds};
 use crate::bridge::breaker::Health;
 use crate::bridge::exchange::{Content, Ended};

@@ -132,7 +132,9 @@ fn a_credential_that_no_operation_asks_for_was_added_in_the_place_of_all() {
         let mut config = config("http://127.0.0.1:1");
         config.credentials = Credentials::ForAll(credential(kind));
         let upstream = upstream(config);
-        let provenance = upstream.provenance(operations.iter().map(|one| &**one));
+        let uses = operations.iter().flat_map(|one| &one.security).flat_map(|one| &one.all_of);
+        let schemes = uses.map(|used| &used.scheme);
+        let provenance = upstream.provenance(schemes);
         let missing = upstream.missing_credentials(&operations[0], provenance);
         assert_eq!(missing, expected, "{kind} for {all:?}");
     }

@@ -48,7 +48,7 @@ pub(super) fn read(
     let mut described = HashMap::new();
     for (name, api) in config.apis.iter() {
         let mut origin = origin(config, api);
-        origin.wanted = Some(wanted(config, name, api, reach));
+        origin.wanted = Some(wanted(config, name, reach));
         // Watched also where they cannot be read: they may be mended there.
         sources.push(origin.file.clone());
         sources.extend(origin.overlays.iter().cloned());
@@ -115,7 +115,7 @@ pub(super) fn limits(
 }
 
 /// The operations that the configuration names.
-fn wanted(config: &Config, name: &ApiName, api: &Api, reach: Reach) -> Wanted {
+fn wanted(config: &Config, name: &ApiName, reach: Reach) -> Wanted {
     let tools = config.tools.iter().filter(|tool| *tool.api == *name);
     let own = tools.map(|tool| (*tool.operation).clone());
     let standing_in = config.tools.iter().flat_map(|tool| {
@@ -125,12 +125,7 @@ fn wanted(config: &Config, name: &ApiName, api: &Api, reach: Reach) -> Wanted {
             .filter(|fallback| *name == **fallback.api.as_ref().unwrap_or(&tool.api));
         of_here.filter_map(|fallback| fallback.operation.as_ref().map(|key| (**key).clone()))
     });
-    // What is enclosed in messages is compared with what any of the operations has.
-    let encloses =
-        api.addressing.is_some() || api.mtom.is_some() || api.soap_headers.iter().next().is_some();
-    // Which schemes `auth` stands for depends on those that all operations ask for.
-    let needs_all = encloses || api.auth.is_some();
-    Wanted { named: own.chain(standing_in).collect(), only: reach == Reach::Exposed && !needs_all }
+    Wanted { named: own.chain(standing_in).collect(), only: reach == Reach::Exposed }
 }
 
 /// Where an API's description comes from, by the configuration.
@@ -217,9 +212,8 @@ impl<'a> Upstreams<'a> {
         upstream: &Upstream,
         operation: &Operation,
     ) -> Vec<String> {
-        let all = api.operations.iter().map(|operation| &**operation);
         let known = self.provenance.entry(operation.id.api.clone());
-        let provenance = *known.or_insert_with(|| upstream.provenance(all));
+        let provenance = *known.or_insert_with(|| upstream.provenance(api.asked.iter()));
         upstream.missing_credentials(operation, provenance)
     }
 

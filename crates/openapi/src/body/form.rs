@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Planner;
 use super::part::By;
 use crate::binding::{Field, FieldForm, Part, Style, Styled};
-use crate::document::{Fault, Pointer, reference};
+use crate::document::{Fault, Flavour, Pointer, reference};
 use crate::flag::{flag, is_true};
 use crate::schema::Lifted;
 
@@ -30,23 +30,30 @@ impl Planner<'_, '_> {
         self.members(schema_at, schema, &mut members)?;
         let encoding = entry.get("encoding").and_then(Value::as_object);
         let encoding_at = at.child("encoding");
+        // Parts have had styles since 3.1, and only those of a form.
+        let is_styled = match kind {
+            FormKind::UrlEncoded => true,
+            FormKind::Multipart => self.document.flavour != Flavour::OpenApi30,
+            FormKind::Parts => false,
+        };
         let mut fields = Vec::new();
         let mut rebuilt = Map::new();
         let mut lifted = Vec::new();
         for (name, (place, member)) in &members.properties {
             let encoding = encoding.and_then(|all| all.get(name));
-            if let Some(styled) = encoding.and_then(styled) {
+            if let Some(styled) = encoding.filter(|_| is_styled).and_then(styled) {
                 fields.push(Field { name: name.clone(), form: FieldForm::Styled(styled) });
                 continue;
             }
             let part_at = encoding_at.child(name);
             let (form, property) = match kind {
-                FormKind::Multipart => {
+                FormKind::Multipart | FormKind::Parts => {
                     self.part(place, member, &part_at, encoding, By::Name, &mut lifted)?
                 }
                 FormKind::UrlEncoded => {
                     let (part, _) = self.part_of(place, member, &part_at, encoding);
-                    (FieldForm::ByValue(Part { headers: Vec::new(), ..part }), None)
+                    let property = self.xml_text(&part, place, member);
+                    (FieldForm::ByValue(Part { headers: Vec::new(), ..part }), property)
                 }
             };
             if let Some(property) = property {
@@ -137,7 +144,10 @@ impl Planner<'_, '_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FormKind {
     UrlEncoded,
+    /// `multipart/form-data`.
     Multipart,
+    /// Any other multipart type.
+    Parts,
 }
 
 /// The members of an object, through references and `allOf`.

@@ -222,12 +222,14 @@ impl Planner<'_, '_> {
             let one = self.lift(at, schema)?;
             return Ok((one.schema.clone(), vec![one]));
         }
-        let mut property = json!({"type": "string"});
-        if media::is_xml(essence) {
-            property["description"] = Value::String("The XML document, as text".to_owned());
-        }
+        let property = if media::is_xml(essence) { xml_text() } else { json!({"type": "string"}) };
         Ok((property, Vec::new()))
     }
+}
+
+/// XML that the agent writes.
+fn xml_text() -> Value {
+    json!({"type": "string", "description": "The XML document, as text"})
 }
 
 /// Bytes, as the agent gives them.

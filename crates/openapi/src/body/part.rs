@@ -34,7 +34,7 @@ impl Planner<'_, '_> {
                 return Err(Fault::new(at, "nothing says what the parts of the body are"));
             }
             let (property, lifted, fields) =
-                self.form(at, schema_at, schema, entry, FormKind::Multipart)?;
+                self.form(at, schema_at, schema, entry, FormKind::Parts)?;
             return Ok((3, BodyForm::Multipart { fields }, property, lifted));
         }
         let mut lifted = Vec::new();
@@ -116,14 +116,39 @@ impl Planner<'_, '_> {
                 Some(file_schema(member, (is_list, self.document.takes_paths), says, &headers)),
             ));
         }
+        let text = self.xml_text(&part, place, member);
         if headers.properties.is_empty() {
-            return Ok((FieldForm::ByValue(part), None));
+            return Ok((FieldForm::ByValue(part), text));
         }
         part.is_wrapped = true;
-        let one = self.lift(place, member)?;
-        let property = headers.beside(&one.schema);
-        lifted.push(one);
-        Ok((FieldForm::ByValue(part), Some(property)))
+        let value = match text {
+            Some(text) => text,
+            None => {
+                let one = self.lift(place, member)?;
+                let schema = one.schema.clone();
+                lifted.push(one);
+                schema
+            }
+        };
+        Ok((FieldForm::ByValue(part), Some(headers.beside(&value))))
+    }
+
+    /// The property of a part that is XML, where its schema does not say of which elements: the
+    /// agent writes it.
+    pub(super) fn xml_text(&self, part: &Part, place: &Pointer, member: &Value) -> Option<Value> {
+        let says = part.content_type.as_ref()?.to_str().ok()?;
+        if part.xml.is_some() || !media::is_xml(&media::essence(says)) {
+            return None;
+        }
+        let types = |at: &Pointer, schema: &Value| self.root_types(at, schema).unwrap_or_default();
+        let (at, member) = self.document.resolve(place.clone(), member).ok()?;
+        let is_list = types(&at, member) == ["array"];
+        let one = if is_list { member.get("items").unwrap_or(&Value::Null) } else { member };
+        if types(&at.child("items"), one) == ["string"] {
+            return None;
+        }
+        let text = super::xml_text();
+        Some(if is_list { json!({"type": "array", "items": text}) } else { text })
     }
 
     /// A part that is made of parts itself. Of a list under a name each element is one, where an

@@ -134,3 +134,63 @@ fn parts_within_parts_end_somewhere() {
     assert_eq!(description.operations.len(), 0);
     assert_eq!(description.skipped[0].reason, "parts within parts deeper than 8 levels");
 }
+
+#[test]
+fn xml_of_which_nothing_is_said_is_text_that_the_agent_writes() {
+    let entry = json!({
+        "schema": {"type": "object", "required": ["one"], "properties": {
+            "one": {"type": "object"},
+            "many": {"type": "array", "items": {}},
+            "said": {"type": "object", "xml": {"name": "s"}, "properties": {"a": {"type": "integer"}}},
+        }},
+        "encoding": {
+            "one": {"contentType": "application/xml"},
+            "many": {"contentType": "text/xml"},
+            "said": {"contentType": "application/xml"},
+        }
+    });
+    let value = json!({"one": "<o/>", "many": ["<a/>", "<b/>"], "said": {"a": 1}});
+    for media_type in ["multipart/form-data", "application/x-www-form-urlencoded"] {
+        let operation = body_of(media_type, &entry);
+        let members = &operation.input.to_value()["properties"]["body"]["properties"];
+        assert_eq!(members["one"]["type"], "string", "{media_type}");
+        assert_eq!(members["many"]["items"]["type"], "string", "{media_type}");
+        assert_eq!(members["said"]["type"], "object", "{media_type}");
+        let written = without_carriage(&operation, &value);
+        let expected: &[&str] = match media_type {
+            "multipart/form-data" => &[
+                "name=\"one\"\nContent-Type: application/xml\n\n<o/>\n",
+                "name=\"many\"\nContent-Type: text/xml\n\n<b/>\n",
+                "name=\"said\"\nContent-Type: application/xml\n\n<s><a>1</a></s>\n",
+            ],
+            _ => &["one=%3Co%2F%3E&many=%3Ca%2F%3E&many=%3Cb%2F%3E&said=%3Cs%3E%3Ca%3E1"],
+        };
+        for part in expected {
+            assert!(written.contains(part), "{written}");
+        }
+    }
+}
+
+#[test]
+fn parts_have_styles_since_3_1_and_those_of_forms_alone() {
+    let entry = json!({
+        "schema": {"type": "object", "properties": {"list": {"type": "array", "items": {"type": "integer"}}}},
+        "encoding": {"list": {"style": "form", "explode": false, "contentType": "text/plain"}}
+    });
+    let written = |version: &str, media_type: &str| {
+        let body = json!({"requestBody": {"content": {media_type: entry}}, "responses": {}});
+        let operation = only(&document(version, "post", "/x", &body));
+        without_carriage(&operation, &json!({"list": [1, 2]}))
+    };
+    for (version, media_type, styled) in [
+        ("3.0.3", "application/x-www-form-urlencoded", true),
+        ("3.0.3", "multipart/form-data", false),
+        ("3.1.0", "multipart/form-data", true),
+        ("3.1.0", "multipart/mixed", false),
+    ] {
+        let body = written(version, media_type);
+        let is_styled = body.contains("1,2") || body.contains("1%2C2");
+        assert_eq!(is_styled, styled, "{version} {media_type}: {body}");
+        assert_eq!(body.contains("Content-Type: text/plain"), !styled, "{body}");
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use tollbridge_openapi::{ReadOptions, Surroundings, read_within};
-use tollbridge_operation::{ApiName, Description, Wanted};
+use tollbridge_operation::{ApiName, Description, SecurityScheme, Wanted};
 
 fn reading(document: &Value, named: &[&str], only: bool) -> Description {
     let api = ApiName::new("api").unwrap();
@@ -75,4 +75,34 @@ fn nothing_is_said_of_what_is_left_out() {
     let skipped: Vec<&str> = alone.skipped.iter().map(|one| one.key.as_str()).collect();
     assert_eq!((alone.operations.len(), skipped), (1, vec!["b"]));
     assert_eq!(reading(&document, &["a", "b"], false).skipped.len(), 2);
+}
+
+#[test]
+fn what_all_operations_ask_for_is_known_whatever_is_read() {
+    let key = json!({"type": "apiKey", "in": "header", "name": "X-Key"});
+    let basic = json!({"type": "http", "scheme": "basic"});
+    let operation = |id: &str, asks: Value| json!({"get": {"operationId": id, "responses": {}, "security": asks}});
+    let mut document = json!({"openapi": "3.1.0", "security": [{"unused": []}], "paths": {
+        "/a": operation("a", json!([{"key": []}])),
+        "/b": operation("b", json!([{}, {"basic": [], "key": []}])),
+    }, "components": {"securitySchemes": {
+        "key": key, "basic": basic, "unused": {"type": "mutualTLS"},
+    }}});
+    let asked = |document: &Value, only| {
+        let description = reading(document, &["a"], only);
+        let schemes = description.asked.iter().map(|one| match one {
+            SecurityScheme::ApiKey { name, .. } => name.clone(),
+            SecurityScheme::Http { scheme } => scheme.clone(),
+            other => format!("{other:?}"),
+        });
+        schemes.collect::<Vec<_>>()
+    };
+    for only in [true, false] {
+        assert_eq!(asked(&document, only), ["X-Key", "basic"]);
+    }
+    // One that says nothing asks for what the document does.
+    document["paths"]["/c"] = json!({"get": {"operationId": "c", "responses": {}}});
+    for only in [true, false] {
+        assert_eq!(asked(&document, only), ["X-Key", "basic", "MutualTls"]);
+    }
 }

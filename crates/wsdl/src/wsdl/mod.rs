@@ -128,6 +128,12 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
         }
     }
     let operations = twins(operations);
+    let mut asked = Vec::new();
+    for used in operations.iter().flat_map(|one| &one.security).flat_map(|one| &one.all_of) {
+        if !asked.contains(&used.scheme) {
+            asked.push(used.scheme.clone());
+        }
+    }
     let title = title.or_else(|| definitions.title());
     let title = title.unwrap_or_else(|| options.api.as_str().to_owned());
     Ok(Description {
@@ -135,6 +141,7 @@ pub fn read(bytes: &[u8], options: &ReadOptions<'_>) -> Result<Description, Read
         version: String::new(),
         format: format.to_owned(),
         operations,
+        asked,
         skipped,
         warnings,
     })

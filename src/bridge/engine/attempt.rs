@@ -1,0 +1,164 @@
+//! One request of a call: its turn, its exchange, and the record of its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::course::Course;
+use super::turn::{Withheld, health};
+use crate::bridge::attempt::{AttemptEnd, AttemptLog};
+use crate::bridge::breakage::Breakage;
+use crate::bridge::exchange::{self, Answered, Ended};
+use crate::bridge::limiter::Heard;
+use crate::bridge::oauth::TokenSource;
+use crate::bridge::prepare::Target;
+use crate::bridge::report::{Failed, Outcome};
+
+impl<L: AttemptLog> Course<'_, L> {
+    /// Whether an answer asks for a proof that can be given.
+    pub(super) fn is_challenge(
+        &mut self,
+        target: &Target,
+        answered: &Answered,
+        challenges: u32,
+    ) -> bool {
+        let (headers, session) = (&answered.headers, &mut self.session);
+        answered.status == StatusCode::UNAUTHORIZED
+            && target
+                .digest
+                .as_ref()
+                .is_some_and(|digest| digest.challenged(target, headers, challenges, session))
+    }
+
+    pub(super) async fn send(&mut self, target: &Target, limit: Instant) -> Ended {
+        let signed =
+            target.digest.as_ref().and_then(|digest| digest.sign(target, &mut self.session));
+        let sent = signed.as_ref().unwrap_or(target);
+        let (n, log) = (self.n, &mut *self.log);
+        let mut heard = |bytes| log.receiving(n, bytes);
+        exchange::send(self.judge.upstream, sent, limit, self.cancel, &mut heard).await
+    }
+
+    pub(super) async fn send_with_token(
+        &mut self,
+        source: &Arc<TokenSource>,
+        target: &Target,
+        limit: Instant,
+    ) -> Ended {
+        let token = tokio::select! {
+            biased;
+            token = source.token(limit) => token,
+            () = self.cancel.cancelled() => return Ended::Cancelled { sent: false },
+        };
+        match token {
+            Ok(token) => {
+                self.token = Some(token.number);
+                let mut authorized = target.clone();
+                token.authorize(&mut authorized.headers);
+                self.send(&authorized, limit).await
+            }
+            Err(why) => Ended::Broken { what: Breakage::NoToken(why), sent: false },
+        }
+    }
+
+    /// Whether an answer refuses the token that was sent, and another one can be got.
+    pub(super) fn is_token_refused(
+        &self,
+        target: &Target,
+        answered: &Answered,
+        renewals: u32,
+    ) -> bool {
+        answered.status == StatusCode::UNAUTHORIZED
+            && renewals == 0
+            && target
+                .token
+                .as_ref()
+                .zip(self.token)
+                .is_some_and(|(source, number)| source.refused(number))
+    }
+
+    /// Sends one request when its turn has come, and records its end.
+    pub(super) async fn attempt(&mut self, target: &Target) -> Result<Ended, Withheld> {
+        let upstream = self.judge.upstream;
+        let entered = Instant::now();
+        let tools = match self.gate {
+            None => None,
+            Some(gate) => match self.turn(gate).await {
+                Ok(place) => Some(place),
+                Err(withheld) => return Err(self.not_sent(withheld, entered).await),
+            },
+        };
+        let place = match self.turn(&self.traffic.gate).await {
+            Ok(place) => place,
+            Err(withheld) => return Err(self.not_sent(withheld, entered).await),
+        };
+        let asked = match self.traffic.ask(&upstream.bases[target.at].origin) {
+            Ok(asked) => asked,
+            Err(after) => {
+                drop((tools, place));
+                return Err(self.not_sent(Withheld::Open(after), entered).await);
+            }
+        };
+        let begun = Instant::now();
+        let limit = exchange::limit(begun, upstream.attempt_timeout, self.deadline);
+        self.report.attempts = self.n;
+        let ended = match &target.token {
+            None => self.send(target, limit).await,
+            // Boxed, as what most calls do not need.
+            Some(source) => Box::pin(self.send_with_token(source, target, limit)).await,
+        };
+        let duration = begun.elapsed();
+        asked.told(health(&ended, duration, limit - begun, upstream.attempt_timeout));
+        match self.heard(&ended) {
+            Some(heard) => {
+                place.ended(&heard);
+                if let Some(tools) = tools {
+                    tools.ended(&Heard::default());
+                }
+            }
+            None => drop((tools, place)),
+        }
+        if let Some(status) = ended.status() {
+            self.report.status = Some(status.as_u16());
+            self.report.served_by = Some(target.shown.clone());
+        }
+        self.report.bytes += ended.bytes();
+        let end = AttemptEnd {
+            n: self.n,
+            status: ended.status().map(|status| status.as_u16()),
+            error: ended.error(),
+            queued: begun - entered,
+            duration,
+            bytes: ended.bytes(),
+        };
+        self.log.finished(end).await;
+        Ok(ended)
+    }
+
+    /// The first request was announced and does not go out.
+    pub(super) async fn never_sent(&mut self, failed: Failed) -> Outcome {
+        self.record_not_sent("not sent".to_owned(), Duration::ZERO).await;
+        Outcome::Failed(failed)
+    }
+
+    /// A request that was announced does not go out.
+    pub(super) async fn not_sent(&mut self, withheld: Withheld, entered: Instant) -> Withheld {
+        let words = format!("not sent: {}", withheld.words());
+        self.record_not_sent(words, entered.elapsed()).await;
+        withheld
+    }
+
+    pub(super) async fn record_not_sent(&mut self, error: String, queued: Duration) {
+        let end = AttemptEnd {
+            n: self.n,
+            status: None,
+            error: Some(error),
+            queued,
+            duration: Duration::ZERO,
+            bytes: 0,
+        };
+        self.log.finished(end).await;
+    }
+}

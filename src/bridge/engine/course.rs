@@ -1,0 +1,289 @@
+//! A call on its way: one request after the other, until an answer is the last word.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::LOCATION;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tollbridge_operation::Call;
+
+use super::Within;
+use crate::bridge::attempt::{AttemptLog, AttemptStart};
+use crate::bridge::digest::Session;
+use crate::bridge::exchange::{Answered, Ended};
+use crate::bridge::gate::Gate;
+use crate::bridge::judge::{Judge, Verdict, shown};
+use crate::bridge::poll::{self, Said};
+use crate::bridge::prepare::{Prepared, Target};
+use crate::bridge::redirect;
+use crate::bridge::report::{Failed, FailureKind, Outcome, Report};
+use crate::bridge::retry::Nature;
+use crate::bridge::traffic::Traffic;
+use crate::bridge::upstream::Upstream;
+
+/// A call on its way.
+pub(super) struct Course<'a, L> {
+    pub(super) judge: Judge<'a>,
+    pub(super) traffic: &'a Traffic,
+    pub(super) deadline: Instant,
+    pub(super) cancel: &'a CancellationToken,
+    pub(super) gate: Option<&'a Gate>,
+    pub(super) log: &'a mut L,
+    /// The key that its requests carry.
+    pub(super) key: Option<String>,
+    /// Which request it is.
+    pub(super) n: u32,
+    /// Whether a request so far may have had an effect that no answer tells of.
+    pub(super) open: bool,
+    /// What the last request that was answered, or got no answer, would be reported as.
+    pub(super) last: Option<Failed>,
+    /// The base URLs that were asked since the last wait, one bit each.
+    pub(super) round: u64,
+    /// The next page that the last success named.
+    pub(super) link: Option<String>,
+    /// What the last success says of how far the call is, and the request that it answers.
+    pub(super) answered: Option<Box<(Said, Target)>>,
+    /// Whether it asks after a call that the API took.
+    pub(super) polling: bool,
+    /// Whether a redirect led from there to the result (RFC 9110 §15.4.4).
+    pub(super) led: bool,
+    /// Which token was sent last.
+    pub(super) token: Option<u64>,
+    /// What a server that is asked with digest authentication keeps in cookies.
+    pub(super) session: Option<Session>,
+    pub(super) report: Report,
+}
+
+/// When there is another request, and why.
+pub(super) struct Again {
+    pub(super) wait: Duration,
+    pub(super) why: String,
+    /// What is reported if it does not come to that.
+    pub(super) otherwise: Failed,
+}
+
+impl<'a, L: AttemptLog> Course<'a, L> {
+    pub(super) fn new(
+        call: &'a Call,
+        prepared: &Prepared,
+        upstream: &'a Upstream,
+        traffic: &'a Traffic,
+        within: Within<'a>,
+        log: &'a mut L,
+    ) -> Self {
+        let nature = Nature::of(&call.operation, prepared.key());
+        let judge = Judge { upstream, call, nature, polled: false };
+        traffic.call();
+        Self {
+            judge,
+            traffic,
+            deadline: within.deadline,
+            cancel: within.cancel,
+            gate: within.gate,
+            log,
+            key: prepared.key.clone(),
+            n: 1,
+            open: false,
+            last: None,
+            round: 0,
+            link: None,
+            answered: None,
+            polling: false,
+            led: false,
+            token: None,
+            session: None,
+            report: Report {
+                outcome: Outcome::Failed(judge.failed(FailureKind::Internal, "nothing was done")),
+                attempts: 0,
+                status: None,
+                upstream_time: Duration::ZERO,
+                served_by: None,
+                bytes: 0,
+            },
+        }
+    }
+}
+
+impl<L: AttemptLog> Course<'_, L> {
+    pub(super) async fn run(&mut self, prepared: &Prepared) -> Outcome {
+        let upstream = self.judge.upstream;
+        if prepared.call != self.judge.call.id || !upstream.hosts.allow(&prepared.target.url) {
+            let message = "the request was prepared for another call or upstream";
+            let failed = self.judge.failed(FailureKind::Internal, message);
+            return self.never_sent(failed).await;
+        }
+        if self.cancel.is_cancelled() {
+            let failed = self.cancelled(false);
+            return self.never_sent(failed).await;
+        }
+        if Instant::now() >= self.deadline {
+            let failed = self.out_of_time();
+            return self.never_sent(failed).await;
+        }
+        (self.round, self.led) = (0, false);
+        self.last = None;
+        let mut target = Cow::Borrowed(&prepared.target);
+        let mut tries = 1;
+        let mut hops = 0;
+        let mut challenges = 0;
+        let mut renewals = 0;
+        loop {
+            let ended = match self.attempt(&target).await {
+                Ok(ended) => ended,
+                Err(withheld) => {
+                    let next = match self.withheld(withheld, &target) {
+                        Ok((next, at)) => {
+                            target = Cow::Owned(at);
+                            next
+                        }
+                        Err(failed) => return self.give_up(*failed),
+                    };
+                    if let Err(failed) = Box::pin(self.go_on(next, &target)).await {
+                        return self.give_up(*failed);
+                    }
+                    continue;
+                }
+            };
+            let next = match ended {
+                Ended::Cancelled { sent } => return Outcome::Failed(self.cancelled(sent)),
+                Ended::Answered(answered)
+                    if redirect::is_redirect(answered.status, &answered.headers) =>
+                {
+                    hops += 1;
+                    match self.hop(&target, &answered, hops) {
+                        Ok(hop) => target = Cow::Owned(hop),
+                        Err(failed) => return self.give_up(*failed),
+                    }
+                    Again {
+                        wait: Duration::ZERO,
+                        why: format!("redirected by {}", shown(answered.status)),
+                        otherwise: self.out_of_time(),
+                    }
+                }
+                // Refused before anything was done, so it may go again whatever it does.
+                Ended::Answered(answered) if self.is_challenge(&target, &answered, challenges) => {
+                    challenges += 1;
+                    Again {
+                        wait: Duration::ZERO,
+                        why: "asked for digest authentication".to_owned(),
+                        otherwise: self.out_of_time(),
+                    }
+                }
+                Ended::Answered(answered)
+                    if self.is_token_refused(&target, &answered, renewals) =>
+                {
+                    renewals += 1;
+                    Again {
+                        wait: Duration::ZERO,
+                        why: "the token was refused, so another one is got".to_owned(),
+                        otherwise: self.out_of_time(),
+                    }
+                }
+                ended => {
+                    let met = (ended.status(), ended.error());
+                    match self.judge.verdict(ended) {
+                        Verdict::Done { payload, drift, headers, link, said } => {
+                            self.link = link;
+                            self.answered = said.map(|said| Box::new((*said, target.into_owned())));
+                            return Outcome::Done { payload, drift, headers };
+                        }
+                        Verdict::Setback(setback) => {
+                            tries += 1;
+                            match self.repeat(setback, tries, why(met), &target) {
+                                // Where a redirect led is asked for again.
+                                Ok((next, 0)) => {
+                                    self.led = false;
+                                    target = Cow::Borrowed(&prepared.target);
+                                    next
+                                }
+                                Ok((next, at)) => {
+                                    let Some(moved) = self.moved(&prepared.target, at) else {
+                                        return self.give_up(next.otherwise);
+                                    };
+                                    target = Cow::Owned(moved);
+                                    next
+                                }
+                                Err(failed) => return self.give_up(*failed),
+                            }
+                        }
+                    }
+                }
+            };
+            // Boxed: most calls need one request, and are moved with whatever may be awaited in them.
+            if let Err(failed) = Box::pin(self.go_on(next, &target)).await {
+                return self.give_up(*failed);
+            }
+        }
+    }
+
+    /// The request that a redirect asks for.
+    pub(super) fn hop(
+        &mut self,
+        target: &Target,
+        answered: &Answered,
+        hops: u32,
+    ) -> Result<Target, Box<Failed>> {
+        let location = answered.headers.get(LOCATION).and_then(|location| location.to_str().ok());
+        let next = if hops > redirect::HOPS {
+            Err(format!("it redirects more than {} times", redirect::HOPS))
+        } else if let Some(location) = location
+            && self.polling
+            && answered.status == StatusCode::SEE_OTHER
+        {
+            self.led = true;
+            poll::target(self.judge.upstream, target, location)
+        } else {
+            redirect::follow(self.judge.upstream, target, answered.status, &answered.headers)
+        };
+        next.map_err(|reason| Box::new(self.judge.not_followed(answered, &reason)))
+    }
+
+    /// Waits, and announces the next request.
+    pub(super) async fn go_on(&mut self, next: Again, target: &Target) -> Result<(), Box<Failed>> {
+        let Again { wait, why, otherwise } = next;
+        let n = self.n + 1;
+        if !wait.is_zero() {
+            self.log.waiting(n, wait, &why);
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.cancel.cancelled() => return Err(Box::new(self.cancelled(false))),
+            }
+        }
+        if self.cancel.is_cancelled() {
+            return Err(Box::new(self.cancelled(false)));
+        }
+        let start = AttemptStart {
+            n,
+            url: target.shown.clone(),
+            method: target.method.to_string(),
+            wait,
+            why,
+            key: self.key.clone(),
+        };
+        let recorded = timeout_at(self.deadline, self.log.started(start)).await;
+        match recorded {
+            Ok(Ok(())) => {
+                self.n = n;
+                Ok(())
+            }
+            Ok(Err(refused)) => Err(Box::new(self.refused(refused, otherwise))),
+            Err(_) => {
+                // It may be on record by now, so its end must be.
+                self.n = n;
+                self.record_not_sent("not sent".to_owned(), Duration::ZERO).await;
+                Err(Box::new(otherwise))
+            }
+        }
+    }
+}
+
+/// Why there is another request after this one, in a few words.
+fn why(met: (Option<StatusCode>, Option<String>)) -> String {
+    match met {
+        (Some(status), None) => format!("answered {}", shown(status)),
+        (Some(status), Some(error)) => format!("answered {}, but {error}", shown(status)),
+        (None, error) => error.unwrap_or_default(),
+    }
+}
