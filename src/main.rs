@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// What one thread allocates another one frees: a call's events go to the database's thread. The
-/// system's allocator takes a lock for each of those, for which both threads wait.
+/// A description is a tree of many small values. And what one thread allocates another one frees: a
+/// call's task moves between two. The system's allocator takes a lock for that, for which both wait.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

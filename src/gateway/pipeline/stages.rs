@@ -188,6 +188,11 @@ impl Run<'_> {
         };
         match error {
             CommitError::HoldSpent => Ok(Intent::ApprovalSpent),
+            // No batch of a call takes up a token.
+            CommitError::TokenLeased => {
+                self.record.rewind(mark);
+                Err(ending::audit_unavailable(&error.to_string()).into())
+            }
             CommitError::KeyTaken => {
                 self.record.rewind(RECEIVED);
                 self.named = None;
