@@ -1,7 +1,8 @@
 //! The connection pool of one upstream.
 //!
 //! The cryptography provider is passed, not installed for the process. Nothing of the
-//! environment has a say: no proxy variables, no redirects, no repetitions but our own.
+//! environment has a say: no proxy variables (a proxy is one that the
+//! configuration names), no redirects, no repetitions but our own.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use http::header::ACCEPT_ENCODING;
 use http::{HeaderMap, HeaderValue};
 use reqwest::redirect;
 use rustls::ClientConfig;
+use url::Url;
 
 use super::resolve::Guard;
 use super::tls;
@@ -29,10 +31,18 @@ pub(super) fn build(
     attempt_timeout: Duration,
     tls: ClientConfig,
     guard: Guard,
+    proxy: Option<&Url>,
 ) -> Result<reqwest::Client, String> {
     // Less than an attempt, so that a time-out of the attempt means that there was a connection.
     let connect = CONNECT.min(attempt_timeout.mul_f64(0.75));
-    reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder();
+    if let Some(proxy) = proxy {
+        let words = |error: reqwest::Error| error.without_url().to_string();
+        builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(words)?);
+    } else {
+        builder = builder.no_proxy();
+    }
+    builder
         .tls_backend_preconfigured(tls)
         .default_headers(HeaderMap::from_iter([(
             // What `inflate` undoes.
@@ -41,7 +51,6 @@ pub(super) fn build(
         )]))
         .user_agent(concat!("tollbridge/", env!("CARGO_PKG_VERSION")))
         .dns_resolver(guard)
-        .no_proxy()
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
@@ -56,5 +65,5 @@ pub(super) fn build(
 /// A client for others of our own errands that go where the configuration says: guarded by
 /// the same rules, without redirects.
 pub fn http_client() -> Result<reqwest::Client, String> {
-    build(CONNECT, tls::system()?, Guard::new(None)?)
+    build(CONNECT, tls::system()?, Guard::new(None)?, None)
 }

@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Request;
+use url::Host;
 
 use super::breakage::Breakage;
 use super::inflate::{Inflate, Stopped};
@@ -115,6 +116,15 @@ async fn exchange(
             fresh.bytes
         }
     };
+    if let (Some(guard), Some(Host::Domain(name))) = (&upstream.proxied, target.url.host()) {
+        match timeout_at(limit, Box::pin(guard.judge(name))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(misled)) => {
+                return Ended::Broken { what: Breakage::Misled(misled.0), sent: false };
+            }
+            Err(_) => return Ended::Broken { what: Breakage::NotConnected, sent: false },
+        }
+    }
     *request.body_mut() = Some(reqwest::Body::wrap(Watched::new(body, sent.clone())));
     let mut response = match timeout_at(limit, upstream.client.execute(request)).await {
         Ok(Ok(response)) => response,

@@ -116,7 +116,7 @@ impl Gate {
     }
 
     /// How many requests are under way, how many wait, and the rate that refusals taught.
-    pub(super) fn standing(&self) -> Standing {
+    pub fn standing(&self) -> Standing {
         let inner = self.lock();
         let left = inner.limiter.left(self.now());
         Standing {

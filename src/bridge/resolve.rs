@@ -69,6 +69,15 @@ impl Guard {
         Ok(Self { asked, realms: Arc::default() })
     }
 
+    /// Judges where a name leads that somebody else resolves: a proxy. Of what cannot be told here
+    /// nothing is said: the name stands in the configuration, and may be known to the proxy alone.
+    pub(super) async fn judge(&self, name: &str) -> Result<(), Misled> {
+        match self.addresses(name).await {
+            Ok(_) => Ok(()),
+            Err(error) => error.downcast::<Misled>().map_or(Ok(()), |misled| Err(*misled)),
+        }
+    }
+
     async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Failed> {
         let found: Vec<IpAddr> = match &self.asked {
             Asked::System => {

@@ -55,6 +55,8 @@ pub struct UpstreamConfig {
     pub tls: Tls,
     /// The name server that is asked for addresses, instead of the system.
     pub resolver: Option<SocketAddr>,
+    /// The proxy that its requests go through.
+    pub proxy: Option<Url>,
     /// Where files are that arguments may name.
     pub uploads: Option<Uploads>,
     /// What is done where it fails.
@@ -153,6 +155,8 @@ pub struct Upstream {
     pub(super) max_response: u64,
     pub(super) uploads: Option<Uploads>,
     pub(super) client: reqwest::Client,
+    /// Who judges where names lead that a proxy resolves.
+    pub(super) proxied: Option<Guard>,
     pub(super) redactor: Arc<Redactor>,
     /// Draws evenly from nothing to what it is given.
     pub(super) jitter: fn(Duration) -> Duration,
@@ -206,11 +210,15 @@ impl Upstream {
         let is_https = bases.iter().any(|base| base.url.scheme() == "https");
         let tls =
             if is_https || !config.hosts.is_empty() { config.tls.config() } else { tls::none() };
+        let proxy = config.proxy.as_ref();
         let client = Guard::new(config.resolver).and_then(|guard| {
-            tls.and_then(|tls| client::build(config.attempt_timeout, tls, guard))
+            let proxied = proxy.map(|_| guard.clone());
+            let client =
+                tls.and_then(|tls| client::build(config.attempt_timeout, tls, guard, proxy));
+            client.map(|client| (client, proxied))
         });
-        let client = match client {
-            Ok(client) => client,
+        let (client, proxied) = match client {
+            Ok(made) => made,
             Err(reason) => return Err(UpstreamError::Client { api, reason }),
         };
         Ok(Self {
@@ -233,6 +241,7 @@ impl Upstream {
             max_response: config.max_response,
             uploads: config.uploads,
             client,
+            proxied,
             redactor,
             jitter,
             clock: SystemTime::now,

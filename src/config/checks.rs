@@ -177,6 +177,7 @@ impl Checks<'_> {
         self.nonzero("timeout", api.timeout.as_ref());
         self.nonzero("attempt_timeout", api.attempt_timeout.as_ref());
         self.recovery(api);
+        self.limit_group(api.limit_group.as_ref());
         if let Some(breaker) = &api.breaker {
             for (key, period) in
                 [("window", &breaker.window), ("open", &breaker.open), ("slow", &breaker.slow)]
@@ -206,6 +207,14 @@ impl Checks<'_> {
         }
         if let Some(url) = &api.base_url {
             self.plain_http(api, url);
+        }
+    }
+
+    fn limit_group(&mut self, name: Option<&Located<String>>) {
+        let Some(name) = name else { return };
+        if self.config.limit_groups.get(&**name).is_none() {
+            let message = format!("there is no [limit_group.{name}]");
+            self.error(codes::BOUNDS, name.span(), message, "no such group");
         }
     }
 
@@ -366,6 +375,7 @@ impl Checks<'_> {
             }
         }
         self.nonzero("hedge", tool.hedge.as_ref());
+        self.limit_group(tool.limit_group.as_ref());
         if let Some(cost) = &tool.cost {
             let of_api = self.config.apis.get(&tool.api).and_then(|api| api.rate_limit.as_ref());
             let rates = tool.rate_limit.iter().chain(of_api);

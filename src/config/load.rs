@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::located::{Keyed, Located};
 use super::model::{Api, Audit, File, Server, Settlement};
+use super::recovery::LimitGroup;
 use super::schema::schema;
 use super::tool::Tool;
 use super::{checks, codes, document, masks};
@@ -39,6 +40,8 @@ pub struct Config {
     pub audit: Audit,
     /// `[settlement]`.
     pub settlement: Option<Located<Settlement>>,
+    /// `[limit_group.NAME]`: limits that several have in common.
+    pub limit_groups: Keyed<String, LimitGroup>,
     /// `[api.NAME]`, in the file's order.
     pub apis: Keyed<ApiName, Api>,
     /// `[[tool]]`, in the file's order.
@@ -128,6 +131,7 @@ pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnos
         groups: parsed.groups,
         audit: parsed.audit,
         settlement: parsed.settlement,
+        limit_groups: parsed.limit_group,
         apis: parsed.api,
         tools: parsed.tool,
     };

@@ -15,7 +15,7 @@ use tollbridge_operation::{ApiName, Identity};
 
 use super::auth::Auth;
 use super::located::{Keyed, Located};
-use super::recovery::{Breaker, LimitHeaders, Sharing};
+use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
 use super::tool::Tool;
 use super::values::{
     BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal, Origin, Period, Rate,
@@ -41,6 +41,9 @@ pub(super) struct File {
     pub(super) audit: Audit,
     /// How priced calls are paid for.
     pub(super) settlement: Option<Located<Settlement>>,
+    /// Limits that several APIs or tools have in common, one table each.
+    #[serde(default)]
+    pub(super) limit_group: Keyed<String, LimitGroup>,
     /// The APIs, one table each.
     #[serde(default)]
     pub(super) api: Keyed<ApiName, Api>,
@@ -269,6 +272,8 @@ pub struct Api {
     pub max_response: Option<Located<Size>>,
     /// Who is asked for the addresses of the API's hosts: `system`, or a name server.
     pub resolver: Option<Located<ResolverAt>>,
+    /// The HTTP proxy that requests to the API go through.
+    pub proxy: Option<Located<BaseUrl>>,
     /// Whom connections to the API trust, and who they say we are.
     pub tls: Option<Located<Tls>>,
     /// A folder, relative to this file, whose files agents may send by their paths in it.
@@ -281,6 +286,8 @@ pub struct Api {
     pub max_concurrency: Option<Located<NonZeroU32>>,
     /// How many calls wait for their turn at most, of one identity half of them. By default 1024.
     pub max_queue: Option<Located<NonZeroU32>>,
+    /// The `[limit_group.NAME]` whose limits hold for it too.
+    pub limit_group: Option<Located<String>>,
     /// When a host of the API is not asked any more, and for how long.
     pub breaker: Option<Located<Breaker>>,
     /// The headers in which the API announces its limit, beside those in common use.

@@ -9,7 +9,7 @@ use tollbridge_operation::ApiName;
 
 use super::decimal::Decimal;
 use super::located::{Keyed, Located};
-use super::values::{ApiNameSchema, ArgumentPath, ArgumentSchema, Literal, Period};
+use super::values::{ApiNameSchema, ArgumentPath, ArgumentSchema, Literal, Period, Rate};
 
 /// Under which names an API announces its limit, where they are not those in common use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -25,6 +25,18 @@ pub struct LimitHeaders {
     /// Whether what the API announces is passed over, because it is wrong.
     #[serde(default)]
     pub ignored: bool,
+}
+
+/// `[limit_group.NAME]`: limits that several APIs or tools have in common.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitGroup {
+    /// How many requests they send in a time, together.
+    pub rate_limit: Option<Located<Rate>>,
+    /// How many requests of theirs are under way at once.
+    pub max_concurrency: Option<Located<NonZeroU32>>,
+    /// How many calls wait for their turn at most, of one identity half of them. By default 1024.
+    pub max_queue: Option<Located<NonZeroU32>>,
 }
 
 /// When a host is not asked any more, and for how long.

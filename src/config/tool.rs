@@ -69,6 +69,8 @@ pub struct Tool {
     /// After which time without an answer a read is asked for once more beside the first request;
     /// the first good answer is taken.
     pub hedge: Option<Located<Period>>,
+    /// The `[limit_group.NAME]` whose limits hold for it too.
+    pub limit_group: Option<Located<String>>,
     /// How much of a rate limit each of its requests takes. By default 1.
     pub cost: Option<Located<NonZeroU32>>,
     /// What stands in for the operation where it cannot answer, in order.

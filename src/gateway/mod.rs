@@ -305,6 +305,10 @@ impl Gateway {
                 metrics.api(upstream.api().as_str(), standing, &traffic.hosts());
             }
         }
+        for (name, gate) in &toolbox.limits {
+            let Standing { in_flight, waiting, .. } = gate.standing();
+            metrics.limit_group(name, in_flight, waiting);
+        }
         metrics.encode()
     }
 

@@ -3,7 +3,7 @@
 //! A toolbox never changes. A reload makes a new one and swaps it whole; calls in flight
 //! end on the one that they began with.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub struct Toolbox {
     pub token_key: Option<Secret>,
     /// What may be taken on at once.
     pub bounds: Bounds,
+    /// The limits that several tools have in common, by their names.
+    pub limits: BTreeMap<String, Arc<Gate>>,
     secrets: [u8; 32],
     exposed: Vec<Exposed>,
     by_name: HashMap<String, usize>,
@@ -73,6 +75,8 @@ pub struct Exposed {
     pub upstream: Arc<Upstream>,
     /// The limits of its own, beside those of its API.
     pub gate: Option<Arc<Gate>>,
+    /// The limits that it has in common with others.
+    pub groups: Vec<Arc<Gate>>,
     /// How its requests are sent.
     pub manner: Manner,
     /// What stands in for its operation, in order.
@@ -162,6 +166,8 @@ pub struct Parts {
     pub reads_when_down: ReadsWhenDown,
     /// See [`Toolbox::bounds`].
     pub bounds: Bounds,
+    /// See [`Toolbox::limits`].
+    pub limits: BTreeMap<String, Arc<Gate>>,
     /// The tools, in the configuration's order; names are unique.
     pub exposed: Vec<Exposed>,
 }
@@ -186,6 +192,7 @@ impl Toolbox {
             token_key: parts.token_key,
             reads_when_down: parts.reads_when_down,
             bounds: parts.bounds,
+            limits: parts.limits,
             exposed: parts.exposed,
             by_name,
             offers: Mutex::default(),
@@ -195,6 +202,13 @@ impl Toolbox {
     /// Takes the place of an older one: what was learned of the APIs, and who waits for them, is
     /// kept.
     pub fn succeed(&mut self, older: &Self) {
+        for (name, gate) in &mut self.limits {
+            let Some(kept) = older.limits.get(name) else { continue };
+            kept.go_by(gate);
+            let of_group = self.exposed.iter_mut().flat_map(|exposed| &mut exposed.groups);
+            of_group.filter(|own| Arc::ptr_eq(own, gate)).for_each(|own| *own = Arc::clone(kept));
+            *gate = Arc::clone(kept);
+        }
         for exposed in &mut self.exposed {
             for upstream in exposed.upstreams() {
                 if let Some(old) = older.upstreams().find(|old| old.api() == upstream.api()) {

@@ -53,6 +53,11 @@ struct ByHost {
     host: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByGroup {
+    group: String,
+}
+
 /// How an API is: what is read when somebody looks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ApiStanding {
@@ -94,6 +99,8 @@ pub struct Metrics {
     learned: Family<ByApi, Gauge<f64, AtomicU64>>,
     left: Family<ByApi, Gauge>,
     circuits: Family<ByHost, Gauge>,
+    grouped: Family<ByGroup, Gauge>,
+    queued: Family<ByGroup, Gauge>,
     tools: Names,
     apis: Names,
 }
@@ -123,6 +130,8 @@ impl Metrics {
             learned: Family::default(),
             left: Family::default(),
             circuits: Family::default(),
+            grouped: Family::default(),
+            queued: Family::default(),
             tools: Names::default(),
             apis: Names::default(),
         };
@@ -182,6 +191,10 @@ impl Metrics {
         );
         let left = self.left.clone();
         registry.register("api_limit_left", "What is left of the limit that it announces", left);
+        let grouped = self.grouped.clone();
+        registry.register("limit_group_requests_in_flight", "Requests of a limit group", grouped);
+        let queued = self.queued.clone();
+        registry.register("limit_group_calls_waiting", "Calls that wait for a limit group", queued);
         registry.register(
             "api_circuit_open",
             "1 where a host is not asked, 2 where it is tried again",
@@ -220,6 +233,15 @@ impl Metrics {
         self.circuits.clear();
         self.requests.clear();
         self.waiting.clear();
+        self.grouped.clear();
+        self.queued.clear();
+    }
+
+    /// Tells how the limits of a group stand.
+    pub fn limit_group(&self, name: &str, in_flight: u32, waiting: usize) {
+        let by = ByGroup { group: name.to_owned() };
+        self.grouped.get_or_create(&by).set(i64::from(in_flight));
+        self.queued.get_or_create(&by).set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     /// Tells how an API is, and of each of its hosts whether it is asked: `closed`, `open` or

@@ -160,3 +160,28 @@ async fn a_host_is_given_up_when_the_configuration_says() {
     }
     assert_eq!(upstream.count(), 2);
 }
+
+const PLAN: &str = "[limit_group.plan]\nrate_limit = \"3/h\"\n";
+
+#[tokio::test]
+async fn what_several_tools_have_in_common_is_used_up_by_any_of_them_and_outlives_a_reload() {
+    let upstream = Upstream::new([Answer::json(200, "{}")]).await;
+    let draft = || {
+        Draft::to(&upstream.url())
+            .top(PLAN)
+            .tool("getItem", "limit_group = \"plan\"\ncost = 2\ntimeout = \"1s\"")
+            .tool("setStock", "limit_group = \"plan\"\ntimeout = \"1s\"")
+            .tool("deleteItem", "")
+    };
+    let bridge = draft().open().await;
+    assert_eq!(code(&bridge.call("get_item", SEVEN).await), "succeeded");
+    assert_eq!(code(&bridge.call("get_item", SEVEN).await), "rate_limited");
+    bridge.reload(draft().top(&format!("{PLAN}[groups]\nnobody = [\"x\"]\n"))).await;
+    let stock = || bridge.call("set_stock", r#"{"id": "7", "body": {"stock": 3}}"#);
+    assert_eq!(code(&stock().await), "succeeded");
+    assert_eq!(code(&stock().await), "rate_limited");
+    assert_eq!(code(&bridge.call("delete_item", SEVEN).await), "succeeded", "it has no part in it");
+    let metrics = bridge.gateway.metrics_text();
+    let line = r#"tollbridge_limit_group_requests_in_flight{group="plan"} 0"#;
+    assert!(metrics.contains(line), "{metrics}");
+}

@@ -61,6 +61,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         max_response: 100_000,
         tls: tollbridge::bridge::Tls::default(),
         resolver: None,
+        proxy: None,
         uploads: None,
         recovery: tollbridge::bridge::Recovery::default(),
     };
@@ -70,6 +71,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         terms: Terms::Free,
         upstream: Arc::new(BridgeUpstream::new(config, Arc::clone(&redactor)).expect("an API")),
         gate: None,
+        groups: Vec::new(),
         manner: tollbridge::bridge::Manner::default(),
         fallbacks: Vec::new(),
         lookup: None,
@@ -89,6 +91,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         token_key: None,
         reads_when_down: ReadsWhenDown::Deny,
         bounds: tollbridge::gateway::Bounds::default(),
+        limits: std::collections::BTreeMap::new(),
         exposed: vec![exposed],
     });
     let folder = Folder::new();

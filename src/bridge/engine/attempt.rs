@@ -23,6 +23,8 @@ pub(super) struct Out<'a> {
     pub(super) n: u32,
     /// Its place among the tool's own.
     pub(super) tools: Option<Place<'a>>,
+    /// Its places among those that have a limit in common.
+    pub(super) groups: Vec<Place<'a>>,
     /// Its place among those of its API.
     pub(super) place: Place<'a>,
     pub(super) asked: Asked<'a>,
@@ -117,6 +119,13 @@ impl<L: AttemptLog> Course<'_, L> {
                 Err(withheld) => return Err(self.not_sent(withheld, entered).await),
             },
         };
+        let mut groups = Vec::new();
+        for gate in self.groups {
+            match self.turn(gate).await {
+                Ok(place) => groups.push(place),
+                Err(withheld) => return Err(self.not_sent(withheld, entered).await),
+            }
+        }
         let place = match self.turn(&traffic.gate).await {
             Ok(place) => place,
             Err(withheld) => return Err(self.not_sent(withheld, entered).await),
@@ -124,13 +133,13 @@ impl<L: AttemptLog> Course<'_, L> {
         let asked = match traffic.ask(&upstream.bases[target.at].origin) {
             Ok(asked) => asked,
             Err(after) => {
-                drop((tools, place));
+                drop((tools, groups, place));
                 return Err(self.not_sent(Withheld::Open(after), entered).await);
             }
         };
         let begun = Instant::now();
         let limit = exchange::limit(begun, upstream.attempt_timeout, self.deadline);
-        let out = Out { n: self.n, tools, place, asked, entered, begun, limit };
+        let out = Out { n: self.n, tools, groups, place, asked, entered, begun, limit };
         self.report.attempts = self.n;
         let authorized;
         let sent = match &target.token {
@@ -163,7 +172,7 @@ impl<L: AttemptLog> Course<'_, L> {
         ended: &Ended,
         words: Option<&str>,
     ) {
-        let Out { n, tools, place, asked, entered, begun, limit } = out;
+        let Out { n, tools, groups, place, asked, entered, begun, limit } = out;
         let duration = begun.elapsed();
         let (given, upstream) = (limit - begun, self.judge.upstream);
         let times = (given, upstream.attempt_timeout);
@@ -171,11 +180,11 @@ impl<L: AttemptLog> Course<'_, L> {
         match self.heard(ended) {
             Some(heard) => {
                 place.ended(&heard);
-                if let Some(tools) = tools {
-                    tools.ended(&Heard::default());
+                for own in tools.into_iter().chain(groups) {
+                    own.ended(&Heard::default());
                 }
             }
-            None => drop((tools, place)),
+            None => drop((tools, groups, place)),
         }
         if let Some(status) = ended.status() {
             self.report.status = Some(status.as_u16());

@@ -1,6 +1,7 @@
 //! A call on its way: one request after the other, until an answer is the last word.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -35,6 +36,7 @@ pub(super) struct Course<'a, L> {
     pub(super) cancel: &'a CancellationToken,
     pub(super) gate: Option<&'a Gate>,
     pub(super) log: &'a mut L,
+    pub(super) groups: &'a [Arc<Gate>],
     pub(super) manner: Manner,
     pub(super) held: Option<&'a Held<'a>>,
     /// What a kept answer would be to.
@@ -92,6 +94,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             deadline: within.deadline,
             cancel: within.cancel,
             gate: within.gate,
+            groups: within.groups,
             manner: within.manner,
             held: within.held,
             wanted: None,

@@ -148,11 +148,16 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             Some(Entered::Now(place)) => Some(place),
             Some(Entered::Waits(_) | Entered::Refused(_)) => return None,
         };
+        let mut groups = Vec::new();
+        for gate in self.groups {
+            let Entered::Now(place) = gate.enter(who, now, cost) else { return None };
+            groups.push(place);
+        }
         let Entered::Now(place) = self.traffic.gate.enter(who, now, cost) else { return None };
         let asked = self.traffic.ask(&upstream.bases[target.at].origin).ok()?;
         self.traffic.repeat().ok()?;
         let limit = exchange::limit(now, upstream.attempt_timeout, self.deadline);
-        Some(Out { n: self.n + 1, tools, place, asked, entered: now, begun: now, limit })
+        Some(Out { n: self.n + 1, tools, groups, place, asked, entered: now, begun: now, limit })
     }
 }
 

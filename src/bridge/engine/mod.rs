@@ -14,6 +14,7 @@ pub(super) mod polling;
 mod together;
 mod turn;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -42,6 +43,8 @@ pub struct Within<'a> {
     pub cancel: &'a CancellationToken,
     /// The limits of its tool.
     pub gate: Option<&'a Gate>,
+    /// The limits that its tool or its API has in common with others.
+    pub groups: &'a [Arc<Gate>],
     /// How its requests are sent.
     pub manner: Manner,
     /// What it holds of the memory for all; `None` where nobody counts.

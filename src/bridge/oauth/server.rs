@@ -96,7 +96,7 @@ impl AuthServer {
         let Endpoints { issuer, token, authorization, device } = &endpoints;
         let named = [issuer, token, authorization, device].into_iter().flatten();
         let hosts = Hosts::new(named, hosts).map_err(|host| format!("`{host}` is no host"))?;
-        let client = client::build(EXCHANGE, tls.config()?, Guard::new(resolver)?)?;
+        let client = client::build(EXCHANGE, tls.config()?, Guard::new(resolver)?, None)?;
         Ok(Self { endpoints, hosts, client, found: Mutex::default() })
     }
 

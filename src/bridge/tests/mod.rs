@@ -6,6 +6,7 @@ mod flow;
 pub(super) mod hostile;
 mod oauth;
 mod polling;
+mod proxy;
 mod recovery;
 mod redirects;
 mod requests;
@@ -151,6 +152,7 @@ pub(super) fn config(base: &str) -> UpstreamConfig {
         max_response: 100_000,
         tls: Tls::default(),
         resolver: None,
+        proxy: None,
         uploads: None,
         recovery: Recovery::default(),
     }
@@ -211,6 +213,7 @@ pub(super) async fn go_within(upstream: &Upstream, call: &Call, time: Duration) 
         deadline: Instant::now() + time,
         cancel: &cancel,
         gate: None,
+        groups: &[],
         manner: Manner::default(),
         held: None,
     };
@@ -249,6 +252,7 @@ fn a_call_can_be_carried_out_by_any_thread() {
         deadline: Instant::now(),
         cancel: &cancel,
         gate: None,
+        groups: &[],
         manner: Manner::default(),
         held: None,
     };

@@ -48,6 +48,7 @@ async fn poll_from(
         deadline: Instant::now() + time,
         cancel: &cancel,
         gate: None,
+        groups: &[],
         manner: Manner::default(),
         held: None,
     };
@@ -342,6 +343,7 @@ async fn a_call_that_is_cancelled_while_the_api_works_says_that_it_may_go_on() {
         deadline: Instant::now() + LONG,
         cancel: &cancel,
         gate: None,
+        groups: &[],
         manner: Manner::default(),
         held: None,
     };
@@ -371,6 +373,7 @@ async fn a_stop_ends_the_questions() {
         deadline: Instant::now() + LONG,
         cancel: &cancel,
         gate: None,
+        groups: &[],
         manner: Manner::default(),
         held: None,
     };

@@ -356,6 +356,7 @@ async fn cancelling_closes_the_connection() {
                     deadline,
                     cancel: &cancel,
                     gate: None,
+                    groups: &[],
                     manner: Manner::default(),
                     held: None
                 },
@@ -388,7 +389,14 @@ async fn cancelling_ends_a_wait() {
             &call,
             &prepared,
             &upstream,
-            Within { deadline, cancel: &cancel, gate: None, manner: Manner::default(), held: None },
+            Within {
+                deadline,
+                cancel: &cancel,
+                gate: None,
+                groups: &[],
+                manner: Manner::default(),
+                held: None
+            },
             &mut log
         ),
         async {
@@ -422,7 +430,14 @@ async fn a_request_that_may_not_be_recorded_does_not_go_out() {
             &call,
             &prepared,
             &upstream,
-            Within { deadline, cancel: &cancel, gate: None, manner: Manner::default(), held: None },
+            Within {
+                deadline,
+                cancel: &cancel,
+                gate: None,
+                groups: &[],
+                manner: Manner::default(),
+                held: None,
+            },
             &mut log,
         )
         .await;
@@ -445,7 +460,14 @@ async fn a_record_that_takes_too_long_stops_the_call_at_its_deadline() {
         &call,
         &prepared,
         &upstream,
-        Within { deadline, cancel: &cancel, gate: None, manner: Manner::default(), held: None },
+        Within {
+            deadline,
+            cancel: &cancel,
+            gate: None,
+            groups: &[],
+            manner: Manner::default(),
+            held: None,
+        },
         &mut log,
     )
     .await;

@@ -36,7 +36,14 @@ async fn ask_until(
 ) -> (Report, Log) {
     let mut log = Log::default();
     let prepared = prepare(upstream, call).expect("a request");
-    let within = Within { deadline: Instant::now() + time, cancel, gate: None, manner, held: None };
+    let within = Within {
+        deadline: Instant::now() + time,
+        cancel,
+        gate: None,
+        groups: &[],
+        manner,
+        held: None,
+    };
     let report = run(call, &prepared, upstream, within, &mut log).await;
     (report, log)
 }

@@ -104,6 +104,12 @@ pub(super) fn read(
     described
 }
 
+/// The limits of a group.
+pub(super) fn limits_of(group: &config::LimitGroup) -> Limits {
+    let (rate, concurrency) = (group.rate_limit.as_ref(), group.max_concurrency.as_ref());
+    limits(rate, concurrency, group.max_queue.as_ref())
+}
+
 /// The limits that the file declares of an API or a tool.
 pub(super) fn limits(
     rate: Option<&Located<config::Rate>>,
@@ -394,6 +400,7 @@ impl<'a> Upstreams<'a> {
             },
             max_response: api.max_response(),
             resolver: api.resolver.as_ref().and_then(|resolver| resolver.server()),
+            proxy: api.proxy.as_ref().map(|proxy| proxy.as_url().clone()),
             uploads: api.files.as_ref().map(|files| Uploads {
                 folder: self.config.dir.join(&**files),
                 max: api.max_upload(),

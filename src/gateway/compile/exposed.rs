@@ -5,7 +5,7 @@ mod advice;
 mod fallbacks;
 mod manner;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,6 +31,7 @@ pub(super) fn compile(
     config: &Config,
     catalog: &Catalog,
     described: &HashMap<ApiName, Standing>,
+    limits: &BTreeMap<String, Arc<Gate>>,
     upstreams: &mut Upstreams<'_>,
     found: &mut Diagnostics,
 ) -> (Vec<Exposed>, Vec<Compared>) {
@@ -49,7 +50,7 @@ pub(super) fn compile(
         let Some(standing) = described.get(&*entry.api) else { continue };
         let (compared, known) = (&mut compared, &mut known);
         let mut one = One { config, entry, api, standing, compared, known, found };
-        if let Some(tool) = one.compile(catalog, &mut taken, upstreams) {
+        if let Some(tool) = one.compile(catalog, limits, &mut taken, upstreams) {
             exposed.push(tool);
             entries.push(entry);
         }
@@ -113,6 +114,7 @@ impl One<'_> {
     fn compile(
         &mut self,
         catalog: &Catalog,
+        limits: &BTreeMap<String, Arc<Gate>>,
         taken: &mut BTreeSet<ToolName>,
         upstreams: &mut Upstreams<'_>,
     ) -> Option<Exposed> {
@@ -151,6 +153,7 @@ impl One<'_> {
             terms,
             upstream,
             gate: self.gate(),
+            groups: self.groups(limits),
             manner: self.manner(&tool),
             fallbacks,
             lookup: None,
@@ -463,6 +466,14 @@ impl One<'_> {
         let (rate, concurrency) = (&self.entry.rate_limit, &self.entry.max_concurrency);
         let limits = limits(rate.as_ref(), concurrency.as_ref(), None);
         (limits != Limits::default()).then(|| Arc::new(Gate::new(limits)))
+    }
+
+    /// The groups whose limits hold for the tool, in an order that is the same for all: who has a
+    /// place in one and waits for another never waits for somebody who does it the other way round.
+    fn groups(&self, limits: &BTreeMap<String, Arc<Gate>>) -> Vec<Arc<Gate>> {
+        let own = self.entry.limit_group.iter().chain(&self.api.limit_group);
+        let names: BTreeSet<&str> = own.map(|name| name.as_str()).collect();
+        names.into_iter().filter_map(|name| limits.get(name).cloned()).collect()
     }
 
     fn terms(&mut self) -> Option<Terms> {

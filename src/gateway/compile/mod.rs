@@ -19,7 +19,7 @@ use tollbridge_operation::ApiName;
 
 use super::load::Bounds;
 use super::toolbox::{Parts, ReadsWhenDown, Toolbox};
-use crate::bridge;
+use crate::bridge::{self, Gate};
 use crate::catalog::{self, Catalog};
 use crate::config::{self, Config, Diagnostic, Diagnostics, codes};
 use crate::identity::Groups;
@@ -90,8 +90,13 @@ fn compile_within(
     }
     let redactor = Arc::new(resolved.redactor());
     let mut upstreams = apis::Upstreams::new(config, &resolved, &redactor);
+    let limits: BTreeMap<String, Arc<Gate>> = config
+        .limit_groups
+        .iter()
+        .map(|(name, group)| ((**name).clone(), Arc::new(Gate::new(apis::limits_of(group)))))
+        .collect();
     let (exposed, compared) =
-        exposed::compile(config, &catalog, &described, &mut upstreams, &mut found);
+        exposed::compile(config, &catalog, &described, &limits, &mut upstreams, &mut found);
     upstreams.check(&mut found);
     let tokens = upstreams.sources(&mut found);
     let token_key = token_key(config, &resolved, &mut found);
@@ -120,6 +125,7 @@ fn compile_within(
             config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,
         },
         bounds: bounds(config),
+        limits,
         exposed,
     });
     Ok(Compiled { toolbox, catalog, warnings: found, compared, sources })

@@ -289,6 +289,7 @@ impl Run<'_> {
             deadline,
             cancel,
             gate: exposed.gate.as_deref(),
+            groups: &exposed.groups,
             manner,
             held: self.ground.held,
         };
