@@ -16,7 +16,7 @@ use super::sent::{Sent, Watched};
 use super::upstream::Upstream;
 
 /// How a request ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Ended {
     /// With an answer: at least its status and headers came.
     Answered(Answered),
@@ -31,7 +31,7 @@ pub(super) enum Ended {
 }
 
 /// An answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Answered {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -41,7 +41,7 @@ pub(super) struct Answered {
 }
 
 /// An answer's body.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Content {
     /// All of it.
     Whole(Bytes),
