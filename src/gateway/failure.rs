@@ -247,6 +247,7 @@ mod tests {
             retryable: true,
             retry_after: None,
             untouched: false,
+            pending: None,
             upstream: Some(UpstreamReply { status: 500, body: json!("no"), fault: None }),
         };
         let expected = "Try again later. Read upstream.body for what the API objects to.";
