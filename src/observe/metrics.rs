@@ -85,6 +85,7 @@ pub struct Metrics {
     attempts: Family<ByAttempt, Counter>,
     drifted: Family<ByApi, Counter>,
     in_flight: Gauge,
+    runtime_tasks: Gauge,
     malformed: Family<ByTransport, Counter>,
     reloads: Family<ByResult, Counter>,
     requests: Family<ByApi, Gauge>,
@@ -112,6 +113,7 @@ impl Metrics {
             attempts: Family::default(),
             drifted: Family::default(),
             in_flight: Gauge::default(),
+            runtime_tasks: Gauge::default(),
             malformed: Family::default(),
             reloads: Family::default(),
             requests: Family::default(),
@@ -150,6 +152,11 @@ impl Metrics {
             "calls_in_flight",
             "Tool calls that are being carried out",
             self.in_flight.clone(),
+        );
+        registry.register(
+            "runtime_tasks",
+            "Tasks of the program's runtime that are alive",
+            self.runtime_tasks.clone(),
         );
         registry.register(
             "malformed",
@@ -236,6 +243,11 @@ impl Metrics {
     /// Counts a success that leaves its description.
     pub fn drifted(&self, api: &str) {
         self.drifted.get_or_create(&ByApi { api: self.apis.label(api) }).inc();
+    }
+
+    /// How many tasks the runtime has.
+    pub fn runtime_tasks(&self, alive: usize) {
+        self.runtime_tasks.set(i64::try_from(alive).unwrap_or(i64::MAX));
     }
 
     /// Counts a call as in flight until what is returned is dropped.

@@ -19,6 +19,7 @@ mod journal;
 mod place;
 mod plain;
 mod read;
+mod tasks;
 mod writer;
 
 #[cfg(test)]
@@ -33,7 +34,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use batch::{
     Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, PendingRow, Receipt,
-    RepeatRow, StopScope, StoreError, WindowClaim,
+    RepeatRow, StopScope, StoreError, TaskRow, TaskState, WindowClaim,
 };
 use journal::{Journal, Taken};
 use place::{FileIdentity, Place};

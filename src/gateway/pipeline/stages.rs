@@ -188,6 +188,11 @@ impl Run<'_> {
         };
         match error {
             CommitError::HoldSpent => Ok(Intent::ApprovalSpent),
+            // No intent opens or ends a task.
+            CommitError::NoTask => {
+                let message = "the call's intent was taken for a task's";
+                Err(Failure::new(ErrorCode::Internal, message).into())
+            }
             CommitError::KeyTaken => {
                 self.record.rewind(RECEIVED);
                 self.named = None;
