@@ -39,10 +39,8 @@ impl Client {
 
     async fn ask(&mut self, method: &str, params: Value) -> Value {
         let mut params = params;
-        let extensions = match self.knows_tasks {
-            true => json!({ "io.modelcontextprotocol/tasks": {} }),
-            false => json!({}),
-        };
+        let known = json!({ "io.modelcontextprotocol/tasks": {} });
+        let extensions = if self.knows_tasks { known } else { json!({}) };
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": { "extensions": extensions },
