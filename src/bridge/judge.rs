@@ -15,7 +15,6 @@ use super::credential::Credentials;
 use super::exchange::{Answered, Content, Ended};
 use super::limiter::headers::announced;
 use super::link;
-use super::oauth::NoToken;
 use super::poll::Said;
 use super::report::{Failed, FailureKind, UpstreamReply};
 use super::retry::{After, Failing, Nature, after};
@@ -125,7 +124,14 @@ impl Judge<'_> {
                     self.api(),
                     shown(status)
                 );
-                Verdict::Setback(self.last(&message, Some(status)))
+                let mut setback = self.last(&message, Some(status));
+                // Of the API's own answer an agent may be meant to see but a part.
+                if is_page(&response.body) {
+                    let page = String::from_utf8_lossy(&response.body).into_owned();
+                    let page = self.bounded(Value::String(page));
+                    setback.failed.upstream = Some(reply(status, page));
+                }
+                Verdict::Setback(setback)
             }
             Answer::Unreadable { .. } => {
                 let text = String::from_utf8_lossy(&response.body).into_owned();
@@ -214,9 +220,8 @@ impl Judge<'_> {
     /// Nothing came, or a success of which not everything came.
     fn no_answer(&self, what: &Breakage, sent: bool, status: Option<StatusCode>) -> Setback {
         let failing = match what {
-            Breakage::NotTrusted(_)
-            | Breakage::Misled(_)
-            | Breakage::NoToken(NoToken::Refused(_) | NoToken::Unusable(_)) => Failing::NotTrusted,
+            Breakage::NotTrusted(_) | Breakage::Misled(_) => Failing::NotTrusted,
+            Breakage::NoToken(why) if why.is_final() => Failing::NotTrusted,
             _ if !sent => Failing::NotSent,
             _ => Failing::NoAnswer,
         };
@@ -416,6 +421,14 @@ impl Judge<'_> {
         };
         if text.chars().nth(BODY).is_none() { value } else { Value::String(cut(&text, BODY)) }
     }
+}
+
+/// Whether a body is a page for people, as proxies and login forms send in an API's place.
+fn is_page(body: &[u8]) -> bool {
+    let start = body.trim_ascii_start();
+    let begins =
+        |word: &[u8]| start.get(..word.len()).is_some_and(|is| is.eq_ignore_ascii_case(word));
+    begins(b"<!doctype html") || begins(b"<html")
 }
 
 fn reply(status: StatusCode, body: Value) -> UpstreamReply {

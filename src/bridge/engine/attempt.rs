@@ -12,7 +12,7 @@ use crate::bridge::attempt::{AttemptEnd, AttemptLog};
 use crate::bridge::breakage::Breakage;
 use crate::bridge::exchange::{self, Answered, Ended};
 use crate::bridge::limiter::Heard;
-use crate::bridge::oauth::TokenSource;
+use crate::bridge::oauth::Slot;
 use crate::bridge::prepare::Target;
 use crate::bridge::report::{Failed, Outcome};
 
@@ -43,7 +43,7 @@ impl<L: AttemptLog> Course<'_, L> {
 
     pub(super) async fn send_with_token(
         &mut self,
-        source: &Arc<TokenSource>,
+        source: &Arc<Slot>,
         target: &Target,
         limit: Instant,
     ) -> Ended {

@@ -16,21 +16,31 @@ fn ok() -> Act {
 
 fn oauth(server: &Hostile) -> OAuth {
     OAuth {
-        token_url: Url::parse(&format!("{}/token", server.url())).expect("a URL"),
+        endpoints: Endpoints {
+            token: Some(Url::parse(&format!("{}/token", server.url())).expect("a URL")),
+            ..Endpoints::default()
+        },
         client_id: "bridge".to_owned(),
-        client_secret: Some(Secret::new(CLIENT)),
-        client_auth: ClientAuth::Basic,
+        client_auth: ClientAuth::Basic(Secret::new(CLIENT)),
         grant: Grant::ClientCredentials,
         scopes: None,
         audience: None,
         resource: None,
+        assertion_audience: None,
     }
 }
 
 fn with_tokens(api: &Hostile, oauth: OAuth, change: impl FnOnce(&mut UpstreamConfig)) -> Upstream {
     let redactor = Redactor::growing([&Secret::new(CLIENT)], []);
-    let source =
-        TokenSource::new(oauth, &Tls::default(), None, redactor.clone()).expect("a source");
+    let source = SourceConfig {
+        api: ApiName::new("shop").expect("a name"),
+        scheme: None,
+        oauth,
+        tls: &Tls::default(),
+        resolver: None,
+        hosts: &[],
+    };
+    let source = TokenSource::new(source, redactor.clone()).expect("a source");
     let mut config = config(&api.url());
     config.credentials = Credentials::ForAll(Credential::OAuth(Arc::new(source)));
     change(&mut config);

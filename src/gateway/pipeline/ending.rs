@@ -87,7 +87,7 @@ impl Run<'_> {
         carried: Carried,
     ) -> Reply {
         let Carried { report, pages, note } = carried;
-        let meta = CallMeta {
+        let mut meta = CallMeta {
             id: self.id.clone(),
             attempts: report.attempts,
             status: report.status,
@@ -176,6 +176,9 @@ impl Run<'_> {
         if let Err(error) = self.commit(None, changes).await {
             tracing::error!(call = %self.id, %error, "the end of a call could not be recorded");
         }
+        if exposed.tool.hides_arguments() {
+            meta.served_by = meta.served_by.map(|place| origin_of(&place).to_owned());
+        }
         Reply { meta, result }
     }
 
@@ -260,4 +263,12 @@ impl Run<'_> {
         self.record.written();
         Ok(())
     }
+}
+
+/// Where an answer came from without what was asked for: path and query hold arguments.
+fn origin_of(served_by: &str) -> &str {
+    let Some(scheme) = served_by.find("://") else { return served_by };
+    let host = scheme + "://".len();
+    let end = served_by[host..].find(['/', '?']).map_or(served_by.len(), |end| host + end);
+    &served_by[..end]
 }

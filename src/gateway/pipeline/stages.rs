@@ -188,10 +188,10 @@ impl Run<'_> {
         };
         match error {
             CommitError::HoldSpent => Ok(Intent::ApprovalSpent),
-            // No intent opens or ends a task.
-            CommitError::NoTask => {
-                let message = "the call's intent was taken for a task's";
-                Err(Failure::new(ErrorCode::Internal, message).into())
+            // No batch of a call takes up a token, and none opens or ends a task.
+            CommitError::TokenLeased | CommitError::NoTask => {
+                self.record.rewind(mark);
+                Err(ending::audit_unavailable(&error.to_string()).into())
             }
             CommitError::KeyTaken => {
                 self.record.rewind(RECEIVED);
