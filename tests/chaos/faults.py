@@ -15,8 +15,9 @@ import random
 
 from mitmproxy import ctx, http
 
-# Of a thousand requests, how many meet which fault.
-BEFORE = {"delay": 60, "busy": 30, "unavailable": 40, "reset-before": 30, "hang": 8}
+# Of a thousand requests, how many meet which fault. 429s are few: they say that the bridge asks too
+# often, and it believes them.
+BEFORE = {"delay": 60, "busy": 4, "unavailable": 40, "reset-before": 30, "hang": 8}
 AFTER = {"late": 40, "timeout-after": 15, "reset-after": 25}
 # Of a thousand pieces of an answer, how many come in drops or are the last.
 DROPS, CUT = 30, 8
@@ -58,7 +59,7 @@ class Faults:
         elif fault == "unavailable":
             flow.response = http.Response.make(503, b"<html>down</html>", {"Content-Type": "text/html"})
         elif fault == "hang":
-            await asyncio.sleep(4)
+            await asyncio.sleep(5)
             flow.kill()
         elif fault == "reset-before":
             flow.kill()

@@ -1,9 +1,9 @@
 """Three identities at work through a bridge whose API breaks at random, and what is left of it.
 
-    soak.py TOLLBRIDGE FOLDER SECONDS SEEN API PROXY
+    soak.py TOLLBRIDGE FOLDER SECONDS SEEN API PROXY RELOAD_EVERY
 
 FOLDER has the configuration, SEEN is what the proxy passed on, whose process id is PROXY, API is
-PowerDNS itself. Standard library only: what is driven is the bridge, and this is to cost little beside it.
+PowerDNS itself; the configuration is read again every so many seconds. Standard library only: what is driven is the bridge, and this is to cost little beside it.
 """
 
 import collections
@@ -25,8 +25,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "judges"
 
 from judge import Tally  # noqa: E402
 
-BINARY, FOLDER, SECONDS, SEEN, API, PROXY = sys.argv[1:7]
-FOLDER, SECONDS = pathlib.Path(FOLDER), float(SECONDS)
+BINARY, FOLDER, SECONDS, SEEN, API, PROXY, RELOAD_EVERY = sys.argv[1:8]
+FOLDER, SECONDS, RELOAD_EVERY = pathlib.Path(FOLDER), float(SECONDS), float(RELOAD_EVERY)
 CONFIG = FOLDER / "tools.toml"
 KEY = os.environ["PDNS_KEY"]
 IDENTITIES = ["ann", "bob", "cai"]
@@ -277,7 +277,7 @@ def main():
             agent.start()
         reloads = 0
         while time.monotonic() < until:
-            time.sleep(min(20, max(0.1, until - time.monotonic())))
+            time.sleep(min(RELOAD_EVERY, max(0.1, until - time.monotonic())))
             if time.monotonic() < until:
                 # What is read again in the middle of it must lose nothing.
                 text = CONFIG.read_text()
@@ -290,6 +290,8 @@ def main():
         settled = settle(port)
         check("nothing is in flight once everyone is gone", settled is not None, metrics(port))
         now = metrics(port)
+        read = now.get('tollbridge_reloads_total{result="succeeded"}', 0)
+        check(f"the configuration was read again: {read:.0f} times", not reloads or read > 0, now)
         alive = [found.get("tollbridge_runtime_tasks") for found in (idle, now)]
         check(f"no task is left: {alive[0]} then {alive[1]}", alive[1] <= alive[0] + 4, alive)
         files = watch.look()[1]
@@ -323,6 +325,8 @@ def main():
     panics = (FOLDER / "serve.log").read_text().count("panicked")
     check("nothing panicked", panics == 0, panics)
     outcomes = collections.Counter(call["outcome"] for call in calls)
+    good = outcomes["succeeded"] / max(len(calls), 1)
+    check(f"most calls have their answer all the same: {good:.0%}", good > 0.5, outcomes)
     print(f"        {len(calls)} calls, {attempts} attempts, {reloads} reloads: {dict(outcomes)}")
     print(f"        faults: {counts}", flush=True)
 

@@ -83,6 +83,12 @@ async fn held() -> (Upstream, Bridge) {
     (upstream, bridge)
 }
 
+/// A task, opened as by a process that then goes away.
+async fn opened(bridge: &Bridge) -> String {
+    let row = bridge.gateway.open_task(&caller("bot"), "list_items", Duration::from_secs(45)).await;
+    row.expect("a task").id
+}
+
 fn id_of(task: &Value) -> String {
     assert_eq!(task["result"]["resultType"], "task", "{task}");
     assert_eq!(task["result"]["status"], "working");
@@ -181,9 +187,7 @@ async fn a_task_whose_process_is_gone_ends_as_of_unknown_outcome() {
     }
     let upstream = Upstream::willing().await;
     let bridge = draft(&upstream).open_at(clock).await;
-    // As a process does that is then killed.
-    let row = bridge.gateway.open_task(&caller("bot"), "list_items", Duration::from_secs(45));
-    let id = row.await.expect("a task").id;
+    let id = opened(&bridge).await;
     let mut client = Client::new(&bridge.gateway, "bot");
     assert_eq!(client.get(&id).await["result"]["status"], "working");
     LATER.store(31, Ordering::Relaxed);
@@ -203,8 +207,7 @@ async fn a_task_whose_process_is_gone_ends_as_of_unknown_outcome() {
 async fn a_task_can_be_cancelled_by_way_of_another_process() {
     let upstream = Upstream::willing().await;
     let bridge = draft(&upstream).open().await;
-    let row = bridge.gateway.open_task(&caller("bot"), "list_items", Duration::from_secs(45));
-    let id = row.await.expect("a task").id;
+    let id = opened(&bridge).await;
     assert!(!bridge.gateway.keep_task(&id).await);
     let other = bridge.beside().await;
     Client::new(&other, "bot").ask("tasks/cancel", json!({ "taskId": id })).await;
