@@ -65,7 +65,8 @@ impl<B: Backend> Handler<B> {
     ) -> Result<CallToolResponse, ErrorData> {
         let cancel = CancellationToken::new();
         let (tool, whose) = (asked.tool.clone(), caller.clone());
-        let (handler, token) = (self.clone(), cancel.clone());
+        // It may be ended by more than who asks for that: by the server, for one.
+        let (handler, token) = (self.clone(), cancel.child_token());
         let mut carried: Carried =
             tokio::spawn(async move { handler.carry_out(caller, asked, token, None).await });
         let early = tokio::select! {

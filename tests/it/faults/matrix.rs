@@ -22,7 +22,7 @@ const BODY: &str = "200, its answer broke off, or is not compressed as it says";
 const SLOW: &str = "it did not answer within its time";
 const SLOW_BODY: &str = "200, it did not answer within its time";
 const FOLLOW: &str = "redirects = \"follow\"";
-const FOLLOW_HIDDEN: &str = "redirects = \"follow\"\nhosts = [\"hidden.matrix.test\"]";
+const FOLLOW_HIDDEN: &str = "redirects = \"follow\"\nhosts = [\"hidden.matrix.test:PORT\"]";
 const POLL: &str = "poll = { every = \"100ms\" }";
 const RENEWED: &str = "auth = { kind = \"oauth2\", client_id = \"bridge\", client_secret = \
                        \"file:token\", token_url = \"http://127.0.0.1:PORT/fault/grant~token\" }";
