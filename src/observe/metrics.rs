@@ -84,6 +84,7 @@ pub struct Metrics {
     durations: Family<ByTool, Histogram>,
     attempts: Family<ByAttempt, Counter>,
     drifted: Family<ByApi, Counter>,
+    kept: Family<ByApi, Counter>,
     in_flight: Gauge,
     runtime_tasks: Gauge,
     malformed: Family<ByTransport, Counter>,
@@ -112,6 +113,7 @@ impl Metrics {
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             attempts: Family::default(),
             drifted: Family::default(),
+            kept: Family::default(),
             in_flight: Gauge::default(),
             runtime_tasks: Gauge::default(),
             malformed: Family::default(),
@@ -147,6 +149,11 @@ impl Metrics {
             "drifted_answers",
             "Successes that leave the API's description",
             self.drifted.clone(),
+        );
+        registry.register(
+            "kept_answers",
+            "Answers that were kept from an earlier call",
+            self.kept.clone(),
         );
         registry.register(
             "calls_in_flight",
@@ -248,6 +255,11 @@ impl Metrics {
     /// How many tasks the runtime has.
     pub fn runtime_tasks(&self, alive: usize) {
         self.runtime_tasks.set(i64::try_from(alive).unwrap_or(i64::MAX));
+    }
+
+    /// Counts an answer that was kept from an earlier call.
+    pub fn kept(&self, api: &str) {
+        self.kept.get_or_create(&ByApi { api: self.apis.label(api) }).inc();
     }
 
     /// Counts a call as in flight until what is returned is dropped.
