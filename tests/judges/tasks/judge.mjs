@@ -26,16 +26,14 @@ function check(what, holds, why) {
 
 /** The wire under the client: one request, one answer. */
 async function post(url, key, request, options = {}) {
-    const headers = {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        'mcp-protocol-version': VERSION,
-        'mcp-method': request.method,
-        authorization: `Bearer ${key}`,
-        ...options.context?.headers
-    };
+    const headers = new Headers(options.context?.headers);
+    headers.set('content-type', 'application/json');
+    headers.set('accept', 'application/json, text/event-stream');
+    headers.set('mcp-protocol-version', VERSION);
+    headers.set('mcp-method', request.method);
+    headers.set('authorization', `Bearer ${key}`);
     const name = request.params?.name ?? request.params?.taskId;
-    if (name !== undefined) headers['mcp-name'] = name;
+    if (name !== undefined) headers.set('mcp-name', name);
     const params = { ...request.params };
     params._meta = {
         ...params._meta,
