@@ -276,10 +276,8 @@ impl Upstream {
         &self,
         mut asked: impl Iterator<Item = &'s SecurityScheme>,
     ) -> Provenance {
-        match &self.credentials {
-            Credentials::ForAll(credential)
-                if asked.any(|scheme| credential::stands_for(credential, scheme)) =>
-            {
+        match self.credentials.for_most() {
+            Some(credential) if asked.any(|scheme| credential::stands_for(credential, scheme)) => {
                 Provenance::Declared
             }
             _ => Provenance::Added,
@@ -303,11 +301,13 @@ impl Upstream {
             Credentials::None => {
                 credential::missing(Given { by_name: &BTreeMap::new(), has_certificate }, operation)
             }
-            Credentials::ForAll(credential) if provenance == Provenance::Declared => {
-                credential::missing_beside(credential, has_certificate, operation)
-            }
-            Credentials::ForAll(_) if has_certificate => Vec::new(),
-            Credentials::ForAll(_) => credential::certificates(operation),
+            one => match one.for_most() {
+                Some(credential) if provenance == Provenance::Declared => {
+                    credential::missing_beside(credential, has_certificate, operation)
+                }
+                _ if has_certificate => Vec::new(),
+                _ => credential::certificates(operation),
+            },
         }
     }
 }
@@ -357,6 +357,10 @@ fn check_credentials(credentials: &Credentials) -> Result<(), &'static str> {
     match credentials {
         Credentials::None => Ok(()),
         Credentials::ForAll(credential) => credential::check(credential, true),
+        Credentials::ByIdentity { own, others } => {
+            let mut all = own.values().chain(others);
+            all.try_for_each(|credential| credential::check(credential, true))
+        }
         Credentials::ByScheme(by_name) => {
             by_name.values().try_for_each(|credential| credential::check(credential, false))
         }

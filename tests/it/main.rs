@@ -20,6 +20,7 @@ mod polling;
 mod process;
 mod recovery;
 mod secrets;
+mod signed;
 mod soap;
 mod soap_wire;
 mod stage;

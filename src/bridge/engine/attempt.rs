@@ -1,6 +1,5 @@
 //! One request of a call: its turn, its exchange, and the record of its end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -12,7 +11,7 @@ use crate::bridge::attempt::{AttemptEnd, AttemptLog};
 use crate::bridge::breakage::Breakage;
 use crate::bridge::exchange::{self, Answered, Ended};
 use crate::bridge::limiter::Heard;
-use crate::bridge::oauth::Slot;
+use crate::bridge::pass::Pass;
 use crate::bridge::prepare::Target;
 use crate::bridge::report::{Failed, Outcome};
 
@@ -41,22 +40,22 @@ impl<L: AttemptLog> Course<'_, L> {
         exchange::send(self.judge.upstream, sent, limit, self.cancel, &mut heard).await
     }
 
-    pub(super) async fn send_with_token(
+    pub(super) async fn send_with_pass(
         &mut self,
-        source: &Arc<Slot>,
+        pass: &Pass,
         target: &Target,
         limit: Instant,
     ) -> Ended {
-        let token = tokio::select! {
+        let proof = tokio::select! {
             biased;
-            token = source.token(limit) => token,
+            proof = pass.proof(self.judge.upstream, target.at, limit, self.cancel) => proof,
             () = self.cancel.cancelled() => return Ended::Cancelled { sent: false },
         };
-        match token {
-            Ok(token) => {
-                self.token = Some(token.number);
+        match proof {
+            Ok(proof) => {
+                self.token = Some(proof.number());
                 let mut authorized = target.clone();
-                token.authorize(&mut authorized.headers);
+                proof.authorize(&mut authorized.headers);
                 self.send(&authorized, limit).await
             }
             Err(why) => Ended::Broken { what: Breakage::NoToken(why), sent: false },
@@ -73,10 +72,10 @@ impl<L: AttemptLog> Course<'_, L> {
         answered.status == StatusCode::UNAUTHORIZED
             && renewals == 0
             && target
-                .token
+                .pass
                 .as_ref()
                 .zip(self.token)
-                .is_some_and(|(source, number)| source.refused(number))
+                .is_some_and(|(pass, number)| pass.refused(target.at, number))
     }
 
     /// Sends one request when its turn has come, and records its end.
@@ -104,10 +103,10 @@ impl<L: AttemptLog> Course<'_, L> {
         let begun = Instant::now();
         let limit = exchange::limit(begun, upstream.attempt_timeout, self.deadline);
         self.report.attempts = self.n;
-        let ended = match &target.token {
+        let ended = match &target.pass {
             None => self.send(target, limit).await,
             // Boxed, as what most calls do not need.
-            Some(source) => Box::pin(self.send_with_token(source, target, limit)).await,
+            Some(pass) => Box::pin(self.send_with_pass(pass, target, limit)).await,
         };
         let duration = begun.elapsed();
         asked.told(health(&ended, duration, limit - begun, upstream.attempt_timeout));

@@ -32,7 +32,7 @@ pub use self::keep::{KeptToken, TokenKeeper, TokenName};
 pub use self::login::{Browser, Device, LoginError, Standing as LoginStanding};
 use self::server::AuthServer;
 pub use self::server::Endpoints;
-pub(super) use self::slot::Slot;
+pub(super) use self::slot::{Slot, Token};
 use super::tls::Tls;
 use crate::secret::Redactor;
 
