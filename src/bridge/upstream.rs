@@ -114,7 +114,7 @@ pub enum UpstreamError {
         /// The API.
         api: ApiName,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: String,
     },
     /// No HTTP client could be made.
     #[error("no HTTP client for `{api}`: {reason}")]
@@ -195,7 +195,7 @@ impl Upstream {
             }
         }
         if let Err(reason) = check_credentials(&config.credentials) {
-            return Err(UpstreamError::Credential { api, reason });
+            return Err(UpstreamError::Credential { api, reason: reason.to_owned() });
         }
         // Reading the machine's certificates takes a while, and a redirect could lead to https.
         let is_https = bases.iter().any(|base| base.url.scheme() == "https");

@@ -126,7 +126,13 @@ fn wanted(config: &Config, name: &ApiName, reach: Reach) -> Wanted {
             .filter(|fallback| *name == **fallback.api.as_ref().unwrap_or(&tool.api));
         of_here.filter_map(|fallback| fallback.operation.as_ref().map(|key| (**key).clone()))
     });
-    Wanted { named: own.chain(standing_in).collect(), only: reach == Reach::Exposed }
+    let api = config.apis.get(name);
+    let logins = api.into_iter().flat_map(Api::auths).filter_map(|auth| match &**auth {
+        Auth::Session(session) => Some((*session.login).clone()),
+        _ => None,
+    });
+    let named = own.chain(standing_in).chain(logins).collect();
+    Wanted { named, only: reach == Reach::Exposed }
 }
 
 /// Where an API's description comes from, by the configuration.
@@ -414,7 +420,8 @@ impl<'a> Upstreams<'a> {
         Ok(match auth {
             Auth::Oauth2(oauth) => {
                 let source = self.tokens.source(name, scheme, api, oauth);
-                let unusable = |reason| bridge::UpstreamError::Client { api: name.clone(), reason };
+                let unusable =
+                    |reason| bridge::UpstreamError::Credential { api: name.clone(), reason };
                 Credential::OAuth(source.map_err(unusable)?)
             }
             Auth::Sigv4(_) | Auth::Signature(_) => Credential::Signed(self.signer(name, auth)?),

@@ -29,12 +29,12 @@ impl Upstreams<'_> {
             }),
             Auth::Signature(signature) => {
                 let signer = self.message_signer(signature);
-                let unusable = |reason| UpstreamError::Client { api: name.clone(), reason };
+                let unusable = |reason| UpstreamError::Credential { api: name.clone(), reason };
                 Signer::Message(signer.map_err(unusable)?)
             }
             _ => {
                 let reason = "it is of a kind that signs nothing".to_owned();
-                return Err(UpstreamError::Client { api: name.clone(), reason });
+                return Err(UpstreamError::Credential { api: name.clone(), reason });
             }
         };
         Ok(Arc::new(signer))
@@ -84,7 +84,7 @@ impl Upstreams<'_> {
         if let Some(made) = self.sessions.get(&key) {
             return Ok(Arc::clone(made));
         }
-        let unusable = |reason: String| UpstreamError::Client { api: name.clone(), reason };
+        let unusable = |reason: String| UpstreamError::Credential { api: name.clone(), reason };
         let operations = self.catalog.api(name).map(|api| &api.operations[..]);
         let named = |key: &str| key == auth.login.as_str();
         let operation = operations
