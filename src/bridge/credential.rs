@@ -47,6 +47,20 @@ pub enum Credentials {
 }
 
 impl Credentials {
+    /// Whether callers are told apart by them.
+    pub(super) fn are_by_identity(&self) -> bool {
+        let differs = |credential: &Credential| match credential {
+            Credential::OAuth(source) => source.is_by_identity(),
+            _ => false,
+        };
+        match self {
+            Self::None => false,
+            Self::ForAll(credential) => differs(credential),
+            Self::ByScheme(by_name) => by_name.values().any(differs),
+            Self::ByIdentity { .. } => true,
+        }
+    }
+
     /// The credential that goes with every operation: of callers with their own, one of them
     /// stands for all.
     pub(super) fn for_most(&self) -> Option<&Credential> {
@@ -411,7 +425,12 @@ impl Additions {
                 Ok(())
             }
             ApiKeyPlace::Cookie => {
-                self.cookies.push((encoded(name), encoded(value.expose())));
+                let value = value.expose();
+                if !is_cookie_value(value) {
+                    let reason = "a secret has characters that a cookie cannot carry";
+                    return Err(Unauthenticated::Unusable(reason));
+                }
+                self.cookies.push((encoded(name), value.to_owned()));
                 Ok(())
             }
         }
@@ -425,6 +444,13 @@ impl Additions {
         self.headers.push((name, value));
         Ok(())
     }
+}
+
+/// RFC 6265 §4.1.1. A cookie is sent as it was given out, with whatever encoding it has already.
+fn is_cookie_value(value: &str) -> bool {
+    let within = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    let is_octet = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
+    within.unwrap_or(value).bytes().all(is_octet)
 }
 
 fn encoded(text: &str) -> String {

@@ -17,7 +17,7 @@ use super::sign::Outgoing;
 use super::upstream::Upstream;
 
 /// How a request ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Ended {
     /// With an answer: at least its status and headers came.
     Answered(Answered),
@@ -32,7 +32,7 @@ pub(super) enum Ended {
 }
 
 /// An answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Answered {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -42,7 +42,7 @@ pub(super) struct Answered {
 }
 
 /// An answer's body.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Content {
     /// All of it.
     Whole(Bytes),

@@ -59,6 +59,14 @@ impl Pass {
         }
     }
 
+    /// What tells it from others, while it is there.
+    pub(super) fn address(&self) -> usize {
+        match self {
+            Self::Token(slot) => Arc::as_ptr(slot).addr(),
+            Self::Session(session) => Arc::as_ptr(session).addr(),
+        }
+    }
+
     /// In which header it goes.
     pub(super) fn header(&self) -> HeaderName {
         match self {

@@ -10,10 +10,25 @@ use super::turn::{Withheld, health};
 use crate::bridge::attempt::{AttemptEnd, AttemptLog};
 use crate::bridge::breakage::Breakage;
 use crate::bridge::exchange::{self, Answered, Ended};
+use crate::bridge::gate::Place;
 use crate::bridge::limiter::Heard;
 use crate::bridge::pass::Pass;
 use crate::bridge::prepare::Target;
 use crate::bridge::report::{Failed, Outcome};
+use crate::bridge::traffic::Asked;
+
+/// A request that is out: what it takes up, and since when.
+pub(super) struct Out<'a> {
+    pub(super) n: u32,
+    /// Its place among the tool's own.
+    pub(super) tools: Option<Place<'a>>,
+    /// Its place among those of its API.
+    pub(super) place: Place<'a>,
+    pub(super) asked: Asked<'a>,
+    pub(super) entered: Instant,
+    pub(super) begun: Instant,
+    pub(super) limit: Instant,
+}
 
 impl<L: AttemptLog> Course<'_, L> {
     /// Whether an answer asks for a proof that can be given.
@@ -40,25 +55,26 @@ impl<L: AttemptLog> Course<'_, L> {
         exchange::send(self.judge.upstream, sent, limit, self.cancel, &mut heard).await
     }
 
-    pub(super) async fn send_with_pass(
+    /// The request with a token, or in a session; where there is none, how it ends.
+    async fn with_pass(
         &mut self,
         pass: &Pass,
         target: &Target,
         limit: Instant,
-    ) -> Ended {
+    ) -> Result<Box<Target>, Ended> {
         let proof = tokio::select! {
             biased;
             proof = pass.proof(self.judge.upstream, target.at, limit, self.cancel) => proof,
-            () = self.cancel.cancelled() => return Ended::Cancelled { sent: false },
+            () = self.cancel.cancelled() => return Err(Ended::Cancelled { sent: false }),
         };
         match proof {
             Ok(proof) => {
                 self.token = Some(proof.number());
-                let mut authorized = target.clone();
+                let mut authorized = Box::new(target.clone());
                 proof.authorize(&mut authorized.headers);
-                self.send(&authorized, limit).await
+                Ok(authorized)
             }
-            Err(why) => Ended::Broken { what: Breakage::NoToken(why), sent: false },
+            Err(why) => Err(Ended::Broken { what: Breakage::NoToken(why), sent: false }),
         }
     }
 
@@ -78,9 +94,20 @@ impl<L: AttemptLog> Course<'_, L> {
                 .is_some_and(|(pass, number)| pass.refused(target.at, number))
     }
 
-    /// Sends one request when its turn has come, and records its end.
+    /// Sends one request, or waits for the same one of another call, and records its end.
     pub(super) async fn attempt(&mut self, target: &Target) -> Result<Ended, Withheld> {
+        // Boxed, as what most calls do not need.
+        if self.may_join(target) {
+            Box::pin(self.together(target)).await
+        } else {
+            self.alone(target).await
+        }
+    }
+
+    /// Sends one request when its turn has come, and records its end.
+    pub(super) async fn alone(&mut self, target: &Target) -> Result<Ended, Withheld> {
         let upstream = self.judge.upstream;
+        let traffic = self.traffic;
         let entered = Instant::now();
         let tools = match self.gate {
             None => None,
@@ -89,11 +116,11 @@ impl<L: AttemptLog> Course<'_, L> {
                 Err(withheld) => return Err(self.not_sent(withheld, entered).await),
             },
         };
-        let place = match self.turn(&self.traffic.gate).await {
+        let place = match self.turn(&traffic.gate).await {
             Ok(place) => place,
             Err(withheld) => return Err(self.not_sent(withheld, entered).await),
         };
-        let asked = match self.traffic.ask(&upstream.bases[target.at].origin) {
+        let asked = match traffic.ask(&upstream.bases[target.at].origin) {
             Ok(asked) => asked,
             Err(after) => {
                 drop((tools, place));
@@ -102,15 +129,44 @@ impl<L: AttemptLog> Course<'_, L> {
         };
         let begun = Instant::now();
         let limit = exchange::limit(begun, upstream.attempt_timeout, self.deadline);
+        let out = Out { n: self.n, tools, place, asked, entered, begun, limit };
         self.report.attempts = self.n;
-        let ended = match &target.pass {
-            None => self.send(target, limit).await,
-            // Boxed, as what most calls do not need.
-            Some(pass) => Box::pin(self.send_with_pass(pass, target, limit)).await,
+        let authorized;
+        let sent = match &target.pass {
+            None => target,
+            Some(pass) => match Box::pin(self.with_pass(pass, target, limit)).await {
+                Ok(target) => {
+                    authorized = target;
+                    &*authorized
+                }
+                Err(ended) => {
+                    self.landed(out, target, &ended, None).await;
+                    return Ok(ended);
+                }
+            },
         };
+        if let Some(delay) = self.hedges_after(sent) {
+            return Ok(Box::pin(self.hedged(sent, out, delay)).await);
+        }
+        let ended = self.send(sent, limit).await;
+        self.landed(out, target, &ended, None).await;
+        Ok(ended)
+    }
+
+    /// A request has ended so: everybody whom that concerns is told. `words` are said of it in the
+    /// record instead of its own.
+    pub(super) async fn landed(
+        &mut self,
+        out: Out<'_>,
+        target: &Target,
+        ended: &Ended,
+        words: Option<&str>,
+    ) {
+        let Out { n, tools, place, asked, entered, begun, limit } = out;
         let duration = begun.elapsed();
-        asked.told(health(&ended, duration, limit - begun, upstream.attempt_timeout));
-        match self.heard(&ended) {
+        let usual = self.judge.upstream.attempt_timeout;
+        asked.told(health(ended, duration, limit - begun, usual));
+        match self.heard(ended) {
             Some(heard) => {
                 place.ended(&heard);
                 if let Some(tools) = tools {
@@ -125,15 +181,14 @@ impl<L: AttemptLog> Course<'_, L> {
         }
         self.report.bytes += ended.bytes();
         let end = AttemptEnd {
-            n: self.n,
+            n,
             status: ended.status().map(|status| status.as_u16()),
-            error: ended.error(),
+            error: words.map(str::to_owned).or_else(|| ended.error()),
             queued: begun - entered,
             duration,
             bytes: ended.bytes(),
         };
         self.log.finished(end).await;
-        Ok(ended)
     }
 
     /// The first request was announced and does not go out.

@@ -258,7 +258,7 @@ async fn another_calls_request_is_not_sent() {
         &other,
         &prepared,
         &upstream,
-        Within { deadline, cancel: &cancel, gate: None },
+        Within { deadline, cancel: &cancel, gate: None, manner: Manner::default() },
         &mut log,
     )
     .await;
@@ -274,9 +274,14 @@ async fn another_upstreams_request_is_not_sent() {
     let other = upstream(config("http://127.0.0.1:1"));
     let (cancel, mut log) = (CancellationToken::new(), Log::default());
     let deadline = Instant::now() + Duration::from_secs(1);
-    let report =
-        run(&call, &prepared, &other, Within { deadline, cancel: &cancel, gate: None }, &mut log)
-            .await;
+    let report = run(
+        &call,
+        &prepared,
+        &other,
+        Within { deadline, cancel: &cancel, gate: None, manner: Manner::default() },
+        &mut log,
+    )
+    .await;
     assert_eq!(failed(&report).kind, FailureKind::Internal);
     assert_eq!(server.connections(), 0);
 }
