@@ -110,7 +110,7 @@ async fn exchange(
         }
     }
     *request.body_mut() = Some(reqwest::Body::wrap(Watched::new(body, sent.clone())));
-    let response = match timeout_at(limit, upstream.client.execute(request)).await {
+    let mut response = match timeout_at(limit, upstream.client.execute(request)).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
             let sent = sent.get();
@@ -123,7 +123,7 @@ async fn exchange(
         Err(_) => return Ended::Broken { what: Breakage::NotConnected, sent: false },
     };
     let status = response.status();
-    let headers = response.headers().clone();
+    let headers = std::mem::take(response.headers_mut());
     let mut bytes = 0;
     let heard = is_stream(&headers).then_some(heard);
     let max = upstream.max_response;
