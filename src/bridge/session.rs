@@ -34,6 +34,9 @@ const REFUSALS: Duration = Duration::from_secs(10);
 const MOST_COOKIES: usize = 16;
 const LONGEST_COOKIE: usize = 4096;
 
+/// A cookie that is shorter is no secret: nobody could be proved by it.
+const SHORTEST_SECRET: usize = 8;
+
 /// How a session is opened, and what proves it.
 #[derive(Debug, Clone)]
 pub struct SessionLogin {
@@ -227,10 +230,13 @@ impl Session {
 
     /// Takes what proves a session into use: names, what stands before, and secrets.
     fn take(&self, at: usize, carries: Vec<(HeaderName, String, Secret)>) -> Option<Open> {
-        if !carries.iter().all(|(_, _, secret)| self.redactor.learn(secret)) {
+        let is_cookies = self.login.token.is_none();
+        // A short cookie, such as a language, proves nothing, and would be found in every text.
+        let is_secret = |secret: &Secret| !is_cookies || secret.expose().len() >= SHORTEST_SECRET;
+        let mut secrets = carries.iter().map(|(_, _, secret)| secret).filter(|one| is_secret(one));
+        if !secrets.all(|secret| self.redactor.learn(secret)) {
             return None;
         }
-        let is_cookies = self.login.token.is_none();
         let texts: Vec<String> =
             carries.iter().map(|(_, prefix, text)| format!("{prefix}{}", text.expose())).collect();
         let mut value = HeaderValue::from_str(&texts.join("; ")).ok()?;
