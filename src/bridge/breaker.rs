@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn it_goes_by_the_rules_that_are_declared() {
-        let (window, open) = (Duration::from_secs(60), Duration::from_secs(90));
+        let (window, open) = (Duration::from_mins(1), Duration::from_secs(90));
         let rules = BreakerRules { failures: 3, of_thousand: 100, window, open };
         let mut breaker = Breaker::new(rules);
         run(&mut breaker, 0, 3, Health::Bad);

@@ -15,6 +15,7 @@ use super::inflate::{Inflate, Stopped};
 use super::memory::Held;
 use super::prepare::Target;
 use super::sent::{Sent, Watched};
+use super::sign::Outgoing;
 use super::upstream::Upstream;
 
 /// How a request ended.
@@ -123,6 +124,17 @@ async fn exchange(
                 return Ended::Broken { what: Breakage::Misled(misled.0), sent: false };
             }
             Err(_) => return Ended::Broken { what: Breakage::NotConnected, sent: false },
+        }
+    }
+    if let Some(signer) = &target.signer {
+        let outgoing = &mut Outgoing {
+            method: &target.method,
+            url: &target.url,
+            headers: request.headers_mut(),
+            body: &body,
+        };
+        if signer.sign(outgoing, (upstream.clock)()).is_err() {
+            return Ended::Broken { what: Breakage::NoMessage, sent: false };
         }
     }
     *request.body_mut() = Some(reqwest::Body::wrap(Watched::new(body, sent.clone())));

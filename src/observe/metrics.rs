@@ -92,6 +92,7 @@ pub struct Metrics {
     kept: Family<ByApi, Counter>,
     in_flight: Gauge,
     held: Gauge,
+    runtime_tasks: Gauge,
     malformed: Family<ByTransport, Counter>,
     reloads: Family<ByResult, Counter>,
     requests: Family<ByApi, Gauge>,
@@ -123,6 +124,7 @@ impl Metrics {
             kept: Family::default(),
             in_flight: Gauge::default(),
             held: Gauge::default(),
+            runtime_tasks: Gauge::default(),
             malformed: Family::default(),
             reloads: Family::default(),
             requests: Family::default(),
@@ -173,6 +175,11 @@ impl Metrics {
             "held_bytes",
             "Bytes of requests' and answers' bodies that calls hold",
             self.held.clone(),
+        );
+        registry.register(
+            "runtime_tasks",
+            "Tasks of the program's runtime that are alive",
+            self.runtime_tasks.clone(),
         );
         registry.register(
             "malformed",
@@ -272,6 +279,11 @@ impl Metrics {
     /// Counts a success that leaves its description.
     pub fn drifted(&self, api: &str) {
         self.drifted.get_or_create(&ByApi { api: self.apis.label(api) }).inc();
+    }
+
+    /// How many tasks the runtime has.
+    pub fn runtime_tasks(&self, alive: usize) {
+        self.runtime_tasks.set(i64::try_from(alive).unwrap_or(i64::MAX));
     }
 
     /// Counts an answer that was kept from an earlier call.

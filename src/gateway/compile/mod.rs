@@ -8,6 +8,7 @@ mod apis;
 mod enclosure;
 mod exposed;
 mod secrets;
+mod signed;
 mod stale;
 mod tokens;
 
@@ -89,7 +90,7 @@ fn compile_within(
         }
     }
     let redactor = Arc::new(resolved.redactor());
-    let mut upstreams = apis::Upstreams::new(config, &resolved, &redactor);
+    let mut upstreams = apis::Upstreams::new(config, &catalog, &resolved, &redactor);
     let limits: BTreeMap<String, Arc<Gate>> = config
         .limit_groups
         .iter()
@@ -99,6 +100,7 @@ fn compile_within(
         exposed::compile(config, &catalog, &described, &limits, &mut upstreams, &mut found);
     upstreams.check(&mut found);
     let tokens = upstreams.sources(&mut found);
+    let sessions = upstreams.sessions();
     let token_key = token_key(config, &resolved, &mut found);
     let facilitator = facilitator(config, &mut found);
     if found.has_errors() {
@@ -119,6 +121,7 @@ fn compile_within(
         facilitator,
         secrets: resolved.digest(),
         sources: tokens,
+        sessions,
         token_key,
         reads_when_down: match config.audit.reads_when_down {
             config::ReadsWhenDown::Deny => ReadsWhenDown::Deny,
