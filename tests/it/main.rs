@@ -4,6 +4,7 @@
 
 mod architecture;
 mod cancel;
+mod clocks;
 mod corpus;
 mod credentials;
 mod curation;
@@ -21,11 +22,13 @@ mod process;
 mod recovery;
 mod reuse;
 mod secrets;
+mod signed;
 mod soap;
 mod soap_wire;
 mod stage;
 mod support;
 mod switch;
+mod tasks;
 mod tokens;
 mod trail;
 mod uploads;

@@ -1,6 +1,5 @@
 //! One request of a call: its turn, its exchange, and the record of its end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -13,7 +12,7 @@ use crate::bridge::breakage::Breakage;
 use crate::bridge::exchange::{self, Answered, Ended};
 use crate::bridge::gate::Place;
 use crate::bridge::limiter::Heard;
-use crate::bridge::oauth::Slot;
+use crate::bridge::pass::Pass;
 use crate::bridge::prepare::Target;
 use crate::bridge::report::{Failed, Outcome};
 use crate::bridge::traffic::Asked;
@@ -56,23 +55,23 @@ impl<L: AttemptLog> Course<'_, L> {
         exchange::send(self.judge.upstream, sent, limit, self.cancel, &mut heard).await
     }
 
-    /// The request with a token; where there is none, how it ends.
-    async fn with_token(
+    /// The request with a token, or in a session; where there is none, how it ends.
+    async fn with_pass(
         &mut self,
-        source: &Arc<Slot>,
+        pass: &Pass,
         target: &Target,
         limit: Instant,
     ) -> Result<Box<Target>, Ended> {
-        let token = tokio::select! {
+        let proof = tokio::select! {
             biased;
-            token = source.token(limit) => token,
+            proof = pass.proof(self.judge.upstream, target.at, limit, self.cancel) => proof,
             () = self.cancel.cancelled() => return Err(Ended::Cancelled { sent: false }),
         };
-        match token {
-            Ok(token) => {
-                self.token = Some(token.number);
+        match proof {
+            Ok(proof) => {
+                self.token = Some(proof.number());
                 let mut authorized = Box::new(target.clone());
-                token.authorize(&mut authorized.headers);
+                proof.authorize(&mut authorized.headers);
                 Ok(authorized)
             }
             Err(why) => Err(Ended::Broken { what: Breakage::NoToken(why), sent: false }),
@@ -89,10 +88,10 @@ impl<L: AttemptLog> Course<'_, L> {
         answered.status == StatusCode::UNAUTHORIZED
             && renewals == 0
             && target
-                .token
+                .pass
                 .as_ref()
                 .zip(self.token)
-                .is_some_and(|(source, number)| source.refused(number))
+                .is_some_and(|(pass, number)| pass.refused(target.at, number))
     }
 
     /// Sends one request, or waits for the same one of another call, and records its end.
@@ -133,9 +132,9 @@ impl<L: AttemptLog> Course<'_, L> {
         let out = Out { n: self.n, tools, place, asked, entered, begun, limit };
         self.report.attempts = self.n;
         let authorized;
-        let sent = match &target.token {
+        let sent = match &target.pass {
             None => target,
-            Some(source) => match Box::pin(self.with_token(source, target, limit)).await {
+            Some(pass) => match Box::pin(self.with_pass(pass, target, limit)).await {
                 Ok(target) => {
                     authorized = target;
                     &*authorized

@@ -32,7 +32,7 @@ pub use self::keep::{KeptToken, TokenKeeper, TokenName};
 pub use self::login::{Browser, Device, LoginError, Standing as LoginStanding};
 use self::server::AuthServer;
 pub use self::server::Endpoints;
-pub(super) use self::slot::Slot;
+pub(super) use self::slot::{Slot, Token};
 use super::tls::Tls;
 use crate::secret::Redactor;
 
@@ -128,9 +128,14 @@ impl TokenSource {
         }
     }
 
+    /// Whether each identity has a token of its own.
+    pub(super) fn is_by_identity(&self) -> bool {
+        self.shared.oauth.is_by_identity()
+    }
+
     /// The token for calls of that identity.
     pub(super) fn slot(&self, identity: &Identity) -> Arc<Slot> {
-        let by_identity = self.shared.oauth.is_by_identity();
+        let by_identity = self.is_by_identity();
         self.slot_of(by_identity.then(|| identity.as_str().to_owned()))
     }
 

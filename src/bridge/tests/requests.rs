@@ -121,7 +121,7 @@ async fn a_credential_for_the_whole_api_goes_where_it_says() {
     for (credential, line) in [
         (api_key(ApiKeyPlace::Header, "X-API-Key"), format!("\r\nx-api-key: {SECRET}\r\n")),
         (api_key(ApiKeyPlace::Query, "api key"), format!("/x?a=1&api%20key={encoded} HTTP")),
-        (api_key(ApiKeyPlace::Cookie, "sid"), format!("\r\ncookie: sid={encoded}; b=2\r\n")),
+        (api_key(ApiKeyPlace::Cookie, "sid"), format!("\r\ncookie: sid={SECRET}; b=2\r\n")),
         (basic, "\r\nauthorization: Basic dTpw\r\n".to_owned()),
     ] {
         let credentials = Credentials::ForAll(credential);
