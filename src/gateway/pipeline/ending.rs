@@ -86,7 +86,7 @@ impl Run<'_> {
         request: &CallRequest,
         carried: Carried,
     ) -> Reply {
-        let Carried { report, pages, note } = carried;
+        let Carried { report, pages, note, undone } = carried;
         let meta = CallMeta {
             id: self.id.clone(),
             attempts: report.attempts,
@@ -164,7 +164,7 @@ impl Run<'_> {
         });
         // The upstream has answered and the intent is on record. An answer that is withheld
         // because its end could not be written would make the agent do it again.
-        let changes = self.settled(&result).into_iter().collect();
+        let changes = self.settled(&result, undone).into_iter().collect();
         if let Err(error) = self.commit(None, changes).await {
             tracing::error!(call = %self.id, %error, "the end of a call could not be recorded");
         }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use tollbridge_operation::{Call, Effect, Payload};
+use tollbridge_operation::{Call, Effect, Operation, Payload};
+use url::{Position, Url};
 
 use super::ending::End;
 use super::fallbacks::Fallen;
@@ -40,6 +41,8 @@ pub(super) struct Carried {
     pub(super) pages: Option<PagesRead>,
     /// Where the answer is from, in words, where something stood in for the tool's operation.
     pub(super) note: Option<String>,
+    /// Whether nothing was done, whatever the answer is.
+    pub(super) undone: bool,
 }
 
 impl Run<'_> {
@@ -288,11 +291,28 @@ impl Run<'_> {
                 pages::together(exposed, report.await, reading)
             }
         };
+        let report = Report {
+            served_by: report.served_by.map(|url| served_by(exposed, &exposed.tool.operation, url)),
+            ..report
+        };
         if exposed.fallbacks.is_empty() {
-            return Carried { report, pages, note: None };
+            return Carried { report, pages, note: None, undone: false };
         }
         let fallen = self.fall_back(exposed, &cleared, report, within, steps);
-        let Fallen { report, note } = Box::pin(fallen).await;
-        Carried { report, pages, note }
+        let Fallen { report, note, undone } = Box::pin(fallen).await;
+        Carried { report, pages, note, undone }
+    }
+}
+
+/// The URL that gave an answer, for the agent. Path and query tell what was fixed in them; where
+/// the tool hides that, its place is the operation's name.
+pub(super) fn served_by(exposed: &Exposed, operation: &Operation, url: String) -> String {
+    if !exposed.tool.hides_arguments() {
+        return url;
+    }
+    let key = &operation.id.key;
+    match Url::parse(&url) {
+        Ok(url) => format!("{key} at {}", &url[..Position::BeforePath]),
+        Err(_) => key.to_string(),
     }
 }
