@@ -4,17 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::course::Course;
 use super::turn::{Withheld, health};
-use crate::bridge::attempt::{AttemptEnd, AttemptLog};
+use crate::bridge::attempt::{AttemptEnd, AttemptLog, AttemptRefused};
 use crate::bridge::breakage::Breakage;
 use crate::bridge::exchange::{self, Answered, Ended};
 use crate::bridge::limiter::Heard;
-use crate::bridge::oauth::TokenSource;
+use crate::bridge::oauth::{Token, TokenSource};
 use crate::bridge::prepare::Target;
 use crate::bridge::report::{Failed, Outcome};
+
+/// For how long it holds that a request may go out, and with which token.
+const STANDS: Duration = Duration::from_millis(100);
+
+/// A token that was there before the turn came.
+struct Had<'t> {
+    source: &'t Arc<TokenSource>,
+    token: Token,
+    at: Instant,
+}
 
 impl<L: AttemptLog> Course<'_, L> {
     /// Whether an answer asks for a proof that can be given.
@@ -41,17 +51,9 @@ impl<L: AttemptLog> Course<'_, L> {
         exchange::send(self.judge.upstream, sent, limit, self.cancel, &mut heard).await
     }
 
-    pub(super) async fn send_with_token(
-        &mut self,
-        source: &Arc<TokenSource>,
-        target: &Target,
-        limit: Instant,
-    ) -> Ended {
-        let token = tokio::select! {
-            biased;
-            token = source.token(limit) => token,
-            () = self.cancel.cancelled() => return Ended::Cancelled { sent: false },
-        };
+    async fn send_with_token(&mut self, target: &Target, had: Had<'_>, limit: Instant) -> Ended {
+        let Had { source, token, at } = had;
+        let token = if at.elapsed() < STANDS { Ok(token) } else { self.token(source, limit).await };
         match token {
             Ok(token) => {
                 self.token = Some(token.number);
@@ -59,8 +61,37 @@ impl<L: AttemptLog> Course<'_, L> {
                 token.authorize(&mut authorized.headers);
                 self.send(&authorized, limit).await
             }
-            Err(why) => Ended::Broken { what: Breakage::NoToken(why), sent: false },
+            Err(ended) => ended,
         }
+    }
+
+    /// A token, or how the request ends that has none.
+    async fn token(&self, source: &Arc<TokenSource>, limit: Instant) -> Result<Token, Ended> {
+        let token = tokio::select! {
+            biased;
+            token = source.token(limit) => token,
+            () = self.cancel.cancelled() => return Err(Ended::Cancelled { sent: false }),
+        };
+        token.map_err(|why| Ended::Broken { what: Breakage::NoToken(why), sent: false })
+    }
+
+    /// Waits for a token where there is none, so that it is there when the turn comes: neither
+    /// the turn nor the time for the request is spent on waiting for another server.
+    async fn token_before_turn<'t>(&self, source: &'t Arc<TokenSource>) -> Result<Had<'t>, Ended> {
+        let time = self.judge.upstream.attempt_timeout;
+        let limit = exchange::limit(Instant::now(), time, self.deadline);
+        let token = self.token(source, limit).await?;
+        Ok(Had { source, token, at: Instant::now() })
+    }
+
+    /// Asks whether a request that had to wait may still go out.
+    async fn still_may(&mut self) -> Result<(), Withheld> {
+        let told = timeout_at(self.deadline, self.log.still_may()).await;
+        told.unwrap_or_else(|_| {
+            let late = "it could not be asked in time whether anything is stopped".to_owned();
+            Err(AttemptRefused::AuditUnavailable(late))
+        })
+        .map_err(Withheld::Refused)
     }
 
     /// Whether an answer refuses the token that was sent, and another one can be got.
@@ -83,6 +114,18 @@ impl<L: AttemptLog> Course<'_, L> {
     pub(super) async fn attempt(&mut self, target: &Target) -> Result<Ended, Withheld> {
         let upstream = self.judge.upstream;
         let entered = Instant::now();
+        let token = match &target.token {
+            None => None,
+            Some(source) => match Box::pin(self.token_before_turn(source)).await {
+                Ok(had) => Some(had),
+                Err(ended) => {
+                    self.report.attempts = self.n;
+                    let error = ended.error().unwrap_or_default();
+                    self.record_not_sent(error, entered.elapsed()).await;
+                    return Ok(ended);
+                }
+            },
+        };
         let tools = match self.gate {
             None => None,
             Some(gate) => match self.turn(gate).await {
@@ -94,6 +137,12 @@ impl<L: AttemptLog> Course<'_, L> {
             Ok(place) => place,
             Err(withheld) => return Err(self.not_sent(withheld, entered).await),
         };
+        if entered.elapsed() >= STANDS
+            && let Err(withheld) = Box::pin(self.still_may()).await
+        {
+            drop((tools, place));
+            return Err(self.not_sent(withheld, entered).await);
+        }
         let asked = match self.traffic.ask(&upstream.bases[target.at].origin) {
             Ok(asked) => asked,
             Err(after) => {
@@ -104,10 +153,10 @@ impl<L: AttemptLog> Course<'_, L> {
         let begun = Instant::now();
         let limit = exchange::limit(begun, upstream.attempt_timeout, self.deadline);
         self.report.attempts = self.n;
-        let ended = match &target.token {
+        let ended = match token {
             None => self.send(target, limit).await,
             // Boxed, as what most calls do not need.
-            Some(source) => Box::pin(self.send_with_token(source, target, limit)).await,
+            Some(had) => Box::pin(self.send_with_token(target, had, limit)).await,
         };
         let duration = begun.elapsed();
         asked.told(health(&ended, duration, limit - begun, upstream.attempt_timeout));

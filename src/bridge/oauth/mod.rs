@@ -136,7 +136,8 @@ impl TokenSource {
     pub(super) fn refused(&self, number: u64) -> bool {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_some_and(|token| token.number != number) {
+        // Whoever else was refused it has dropped it, and may be fetching the next one.
+        if current.as_ref().is_none_or(|token| token.number != number) {
             return true;
         }
         if refused.is_some_and(|last| last.elapsed() < REFUSALS) {
