@@ -62,6 +62,7 @@ pub(super) fn failure(code: ErrorCode) -> Failure {
         upstream: None,
         violations: Vec::new(),
         hold: None,
+        pending: None,
         payment_required: None,
     }
 }

@@ -19,6 +19,7 @@ use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionConte
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Identity;
 
@@ -42,6 +43,9 @@ const MAX_LISTENERS: usize = 1024;
 
 /// How long a progress notification under way may delay the answer.
 const PROGRESS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// After how long of silence a client that follows a call is told that it goes on.
+const SILENCE: Duration = Duration::from_secs(4);
 
 /// What of a client's name, version and trace context is kept.
 const MAX_CLIENT: usize = 128;
@@ -413,20 +417,26 @@ async fn follow<T>(
     token: &ProgressToken,
 ) -> T {
     let mut call = std::pin::pin!(call);
+    let begun = Instant::now();
     let mut last = None;
+    // MCP wants it to increase with each notification, and these are more than there are steps.
+    let mut notifications = 0_u32;
     loop {
-        let step = tokio::select! {
+        let message = tokio::select! {
             biased;
             reply = &mut call => return reply,
-            Some(step) = progress.recv() => step,
+            Some(step) = progress.recv() => {
+                if last.is_some_and(|last| step.done <= last) {
+                    continue;
+                }
+                last = Some(step.done);
+                step.message
+            }
+            () = sleep(SILENCE) => format!("under way for {} s", begun.elapsed().as_secs()),
         };
-        // MCP wants it to increase with each notification.
-        if last.is_some_and(|last| step.done <= last) {
-            continue;
-        }
-        last = Some(step.done);
-        let told = ProgressNotificationParam::new(token.clone(), f64::from(step.done))
-            .with_message(step.message);
+        notifications += 1;
+        let told = ProgressNotificationParam::new(token.clone(), f64::from(notifications))
+            .with_message(message);
         let mut told = std::pin::pin!(peer.notify_progress(told));
         tokio::select! {
             _ = &mut told => {}

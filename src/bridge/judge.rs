@@ -16,6 +16,7 @@ use super::exchange::{Answered, Content, Ended};
 use super::limiter::headers::announced;
 use super::link;
 use super::oauth::NoToken;
+use super::poll::Said;
 use super::report::{Failed, FailureKind, UpstreamReply};
 use super::retry::{After, Failing, Nature, after};
 use super::retry_after::retry_after;
@@ -34,7 +35,14 @@ pub(super) const MESSAGE: usize = 1_000;
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// The call is done.
-    Done { payload: Payload, drift: Vec<Drift>, headers: Map<String, Value>, link: Option<String> },
+    Done {
+        payload: Payload,
+        drift: Vec<Drift>,
+        headers: Map<String, Value>,
+        link: Option<String>,
+        /// What its headers say of how far it is, where that is asked.
+        said: Option<Box<Said>>,
+    },
     /// It is not, or not yet.
     Setback(Setback),
 }
@@ -56,6 +64,8 @@ pub(super) struct Judge<'a> {
     pub(super) upstream: &'a Upstream,
     pub(super) call: &'a Call,
     pub(super) nature: Nature,
+    /// Whether an answer may say that the call is not done yet.
+    pub(super) polled: bool,
 }
 
 impl Judge<'_> {
@@ -74,8 +84,9 @@ impl Judge<'_> {
         let Answered { status, headers, body, .. } = answered;
         let body = match body {
             Content::Whole(body) => body,
-            // A status that says no is the answer, whatever became of its body.
-            _ if !status.is_success() => Bytes::new(),
+            // A status that says no is the answer, whatever became of its body, and so is one that
+            // says that the call was taken, and where it is asked after.
+            _ if !status.is_success() || self.took_it(status, &headers) => Bytes::new(),
             Content::TooLarge => {
                 let max = self.upstream.max_response;
                 let size = format!("more than {max} bytes, which is what max_response allows");
@@ -114,7 +125,14 @@ impl Judge<'_> {
                     self.api(),
                     shown(status)
                 );
-                Verdict::Setback(self.last(&message, Some(status)))
+                let mut setback = self.last(&message, Some(status));
+                // Of the API's own answer an agent may be meant to see but a part.
+                if is_page(&response.body) {
+                    let page = String::from_utf8_lossy(&response.body).into_owned();
+                    let page = self.bounded(Value::String(page));
+                    setback.failed.upstream = Some(reply(status, page));
+                }
+                Verdict::Setback(setback)
             }
             Answer::Unreadable { .. } => {
                 let text = String::from_utf8_lossy(&response.body).into_owned();
@@ -164,12 +182,20 @@ impl Judge<'_> {
             .into_iter()
             .map(|drift| Drift { pointer: clean(drift.pointer), message: clean(drift.message) });
         let headers = self.headers(blocks, response);
+        let said = self
+            .polled
+            .then(|| Box::new(Said::of(&response.headers, self.asked(status, &response.headers))));
         Verdict::Done {
             payload,
             drift: drift.collect(),
             headers,
             link: link::next(&response.headers),
+            said,
         }
+    }
+
+    fn took_it(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        self.polled && status == StatusCode::ACCEPTED && Said::of(headers, None).names_a_url()
     }
 
     /// Where what was made is, and what belongs to the answer (RFC 9110 §10.2.2, RFC 8288), what
@@ -362,7 +388,13 @@ impl Judge<'_> {
             retry_after: None,
             untouched: false,
             upstream: None,
+            pending: None,
         }
+    }
+
+    /// What an answer of that status said, in a failure.
+    pub(super) fn said(&self, status: u16, payload: Payload) -> UpstreamReply {
+        UpstreamReply { status, body: self.bounded(value_of(payload)), fault: None }
     }
 
     /// The API, as messages name it.
@@ -391,6 +423,14 @@ impl Judge<'_> {
         };
         if text.chars().nth(BODY).is_none() { value } else { Value::String(cut(&text, BODY)) }
     }
+}
+
+/// Whether a body is a page for people, as proxies and login forms send in an API's place.
+fn is_page(body: &[u8]) -> bool {
+    let start = body.trim_ascii_start();
+    let begins =
+        |word: &[u8]| start.get(..word.len()).is_some_and(|is| is.eq_ignore_ascii_case(word));
+    begins(b"<!doctype html") || begins(b"<html")
 }
 
 fn reply(status: StatusCode, body: Value) -> UpstreamReply {

@@ -29,6 +29,7 @@
 //! | `sent` | whether anything of a request can have gone out |
 //! | `breakage` | what broke, in our words |
 //! | `redirect` | a hop, guarded |
+//! | `poll` | where a call that is not done yet is asked after, and how far it is |
 //! | `link` | the next page, by the URL that the upstream names |
 //! | `retry`, `retry_after` | what may be repeated, and when |
 //! | `judge` | what an answer means |
@@ -60,6 +61,7 @@ mod limiter;
 mod link;
 mod message;
 mod oauth;
+mod poll;
 mod prepare;
 mod range;
 mod recovery;
@@ -81,11 +83,12 @@ pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
 pub use client::http_client;
 pub use credential::{ApiKeyAt, Credential, Credentials, Provenance};
 pub use digest::Digest;
-pub use engine::{Instead, Next, Within, execute, execute_instead, execute_pages};
+pub use engine::{Instead, Next, Within, execute, execute_instead, execute_pages, execute_polled};
 pub use gate::{Gate, Standing};
 pub use limiter::headers::{LimitHeaders, LimitsRead};
 pub use limiter::{Limits, Rate};
 pub use oauth::{ClientAuth, Grant, OAuth, TokenSource};
+pub use poll::{Handle, Pending, Poll};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};
 pub use recovery::{ErrorRule, Recovery};
 pub use report::{Failed, FailureKind, Outcome, Report, UpstreamReply};

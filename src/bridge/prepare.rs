@@ -180,6 +180,23 @@ impl Target {
         let (url, shown) = self.part.as_ref()?.address(upstream, at).ok()?;
         Some(Self { url, shown, at, ..self.clone() })
     }
+
+    /// Goes to another URL of the same origin, with the credentials that this one has in its query.
+    pub(super) fn address(&mut self, upstream: &Upstream, mut url: Url) {
+        let part = self.part.clone();
+        let added = part.as_ref().map_or(&[][..], |part| &part.credentials);
+        let own = url.query().map(|query| free(query.split('&'), added).join("&"));
+        let own = own.filter(|query| !query.is_empty());
+        url.set_query(own.as_deref());
+        let mut shown = upstream.redactor.text(url.as_str()).into_owned();
+        show_credentials(&mut shown, added);
+        if !added.is_empty() {
+            let pairs = added.iter().map(|(name, value)| format!("{name}={value}"));
+            let whole: Vec<String> = own.into_iter().chain(pairs).collect();
+            url.set_query(Some(&whole.join("&")));
+        }
+        (self.url, self.shown) = (url, shown);
+    }
 }
 
 impl Part {
@@ -207,13 +224,18 @@ impl Part {
         }
         let bare = if added.is_empty() { None } else { Some(join(own.as_slice())?) };
         let mut shown = upstream.redactor.text(bare.as_ref().unwrap_or(&url).as_str()).into_owned();
-        for (name, _) in &self.credentials {
-            shown.push(if shown.contains('?') { '&' } else { '?' });
-            shown.push_str(name);
-            shown.push('=');
-            shown.push_str(REDACTED);
-        }
+        show_credentials(&mut shown, &self.credentials);
         Ok((url, shown))
+    }
+}
+
+/// Shows that a query has credentials, and not which.
+fn show_credentials(shown: &mut String, credentials: &[(String, String)]) {
+    for (name, _) in credentials {
+        shown.push(if shown.contains('?') { '&' } else { '?' });
+        shown.push_str(name);
+        shown.push('=');
+        shown.push_str(REDACTED);
     }
 }
 

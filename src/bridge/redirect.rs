@@ -68,13 +68,18 @@ pub(super) fn follow(
     }
     let mut next = target.clone();
     if !same_origin {
-        next.headers = without_credentials(&target.headers);
-        next.digest = None;
-        next.token = None;
+        for_another_origin(&mut next);
     }
     next.shown = upstream.redactor.text(url.as_str()).into_owned();
     next.url = url;
     Ok(next)
+}
+
+/// Takes out of a request what proves who we are, because it goes to another origin.
+pub(super) fn for_another_origin(next: &mut Target) {
+    next.headers = without_credentials(&next.headers);
+    next.digest = None;
+    next.token = None;
 }
 
 fn location(target: &Target, headers: &HeaderMap) -> Option<Url> {

@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tollbridge_operation::{Drift, Payload};
 
+use super::poll::Pending;
+
 /// What became of a call, and what it took.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
@@ -54,6 +56,8 @@ pub struct Failed {
     pub untouched: bool,
     /// What the upstream said.
     pub upstream: Option<UpstreamReply>,
+    /// Where it is asked after, where the upstream took the call and is not done with it.
+    pub pending: Option<Box<Pending>>,
 }
 
 /// What the upstream said when it failed.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderName;
 use serde_json::Value;
@@ -347,6 +348,20 @@ impl Checks<'_> {
         }
         if let Some(pages) = &tool.pages {
             self.pages(pages);
+        }
+        if let Some(poll) = &tool.poll {
+            if poll.every.0 < Duration::from_millis(100) {
+                let message = "`every` asks too often";
+                self.error(codes::BOUNDS, poll.every.span(), message, "expected at least 100ms");
+            }
+            if let (Some(_), Some(at)) = (&poll.result, &poll.result_at) {
+                let message = "the result is in the answer or at a URL, not both";
+                self.error(codes::BOUNDS, at.span(), message, "remove it, or `result`");
+            }
+            if let Some(pages) = &tool.pages {
+                let message = "answers that come in pages are there at once";
+                self.error(codes::BOUNDS, pages.span(), message, "remove it, or `poll`");
+            }
         }
         if let Some(shape) = &tool.shape {
             if shape.select.is_none() && shape.rows.is_none() && shape.bytes.is_none() {

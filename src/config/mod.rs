@@ -21,6 +21,7 @@ mod load;
 mod located;
 mod masks;
 mod model;
+mod poll;
 mod recovery;
 mod schema;
 mod tool;
@@ -37,6 +38,7 @@ pub use model::{
     Api, Audit, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
     Settlement, Stale, Tls, accepted_copy,
 };
+pub use poll::Poll;
 pub use recovery::{Fallback, LimitHeaders, Lookup};
 pub use schema::schema;
 pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};

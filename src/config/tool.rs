@@ -10,6 +10,7 @@ use tollbridge_operation::{ApiName, Effect, ToolName};
 
 use super::decimal::Decimal;
 use super::located::{Keyed, Located};
+use super::poll::{Poll, PollForm};
 use super::recovery::{Fallback, Lookup};
 use super::values::{
     ApiNameSchema, ArgumentPath, ArgumentSchema, Literal, Money, Pattern, Period, Pointer,
@@ -68,6 +69,10 @@ pub struct Tool {
     pub lookup: Option<Located<Lookup>>,
     /// How answers come in pages, which one call then reads together.
     pub pages: Option<Located<Pages>>,
+    /// Whether, and how, a call that the API took and is not done with is asked after until it is.
+    #[serde(default, deserialize_with = "super::poll::poll")]
+    #[schemars(with = "Option<PollForm>")]
+    pub poll: Option<Located<Poll>>,
     /// What is shown of answers.
     pub shape: Option<Located<Shape>>,
     /// Rules on arguments: by name, or by JSON pointer with `*` for every element.

@@ -26,6 +26,7 @@ impl Failure {
             upstream: None,
             violations: Vec::new(),
             hold: None,
+            pending: None,
             payment_required: None,
         }
     }
@@ -123,8 +124,7 @@ impl Failure {
             fault: answer.fault,
         });
         if code == ErrorCode::UpstreamError && !failure.retryable {
-            failure.next_step =
-                upstream_step(failure.upstream.as_ref().and_then(|u| u.status)).to_owned();
+            failure.next_step = upstream_step(failure.upstream.as_ref());
         }
         failure
     }
@@ -157,7 +157,9 @@ fn next_step(code: ErrorCode) -> &'static str {
         ErrorCode::SettlementUnavailable => {
             "Nothing was charged and nothing was done. Use a free tool, or try again later."
         }
-        ErrorCode::UpstreamError => "Read upstream.body for what the API objects to.",
+        ErrorCode::UpstreamError => {
+            "The API says no more than the message. Check the arguments, or tell a person."
+        }
         ErrorCode::UpstreamUnavailable => "The API is down. Try again later, or tell a person.",
         ErrorCode::UpstreamTimeout => {
             "The API did not answer in time. Ask for less, or try again later."
@@ -175,11 +177,22 @@ fn next_step(code: ErrorCode) -> &'static str {
 }
 
 /// RFC 9110 §15.5: what a client error means for whoever made the call.
-fn upstream_step(status: Option<u16>) -> &'static str {
-    match status {
-        Some(400 | 422) => {
-            "The API refuses the arguments: read upstream.body, correct them and call again."
-        }
+fn upstream_step(answer: Option<&UpstreamAnswer>) -> String {
+    let said = answer.and_then(|answer| match &answer.body {
+        _ if answer.fault.is_some() => Some("upstream.fault"),
+        Value::Null => None,
+        Value::String(text) if text.trim().is_empty() => None,
+        _ => Some("upstream.body"),
+    });
+    let step = match answer.and_then(|answer| answer.status) {
+        Some(400 | 422) => match said {
+            Some(said) => {
+                return format!(
+                    "The API refuses the arguments: read {said}, correct them and call again."
+                );
+            }
+            None => "The API refuses the arguments and does not say why: check them.",
+        },
         Some(401 | 403) => {
             "The bridge's credentials for this API are refused. Repeating the call cannot help: tell a person."
         }
@@ -189,8 +202,12 @@ fn upstream_step(status: Option<u16>) -> &'static str {
         Some(409 | 412) => {
             "It conflicts with the present state. Read that first, then decide anew."
         }
-        _ => next_step(ErrorCode::UpstreamError),
-    }
+        _ => match said {
+            Some(said) => return format!("Read {said} for what the API objects to."),
+            None => next_step(ErrorCode::UpstreamError),
+        },
+    };
+    step.to_owned()
 }
 
 fn place(pointer: &str) -> &str {
@@ -206,5 +223,31 @@ fn shorten(text: String) -> String {
     match text.char_indices().nth(MAX_MESSAGE) {
         Some((cut, _)) => format!("{}…", &text[..cut]),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_agent_is_sent_to_what_the_api_did_say() {
+        let step = |status: u16, body: Value, fault: Option<Value>| {
+            upstream_step(Some(&UpstreamAnswer { status: Some(status), body, fault }))
+        };
+        let fault = || Some(json!({"code": "Server"}));
+        for (said, named) in [
+            (step(500, Value::Null, fault()), Some("upstream.fault")),
+            (step(422, json!("no"), fault()), Some("upstream.fault")),
+            (step(422, json!({"id": "wrong"}), None), Some("upstream.body")),
+            (step(500, json!("no"), None), Some("upstream.body")),
+            (step(500, json!(" "), None), None),
+            (step(400, Value::Null, None), None),
+        ] {
+            assert_eq!(said.contains("upstream."), named.is_some(), "{said}");
+            assert!(named.is_none_or(|named| said.contains(named)), "{said}");
+        }
     }
 }

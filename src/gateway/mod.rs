@@ -43,7 +43,8 @@ pub use operate::{
 };
 pub use reload::{Changes, Loaded, load, watch_files};
 pub use reply::{
-    CallMeta, ErrorCode, Failure, HoldNotice, NextCall, Reply, Success, UpstreamAnswer, Violation,
+    CallMeta, ErrorCode, Failure, HoldNotice, NextCall, PendingNotice, Reply, Success,
+    UpstreamAnswer, Violation,
 };
 pub use request::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
 pub use toolbox::{Exposed, Offer, Parts, ReadsWhenDown, Toolbox};

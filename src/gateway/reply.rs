@@ -93,6 +93,9 @@ pub struct Failure {
     /// The hold that a person must decide on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldNotice>,
+    /// The call that the API took and is not done with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingNotice>,
     /// x402's PaymentRequired, which takes the error's place in `structuredContent`.
     #[serde(skip)]
     pub payment_required: Option<Value>,
@@ -129,6 +132,17 @@ pub struct HoldNotice {
     pub id: String,
     /// Until when it can be approved and used: RFC 3339.
     pub expires: String,
+}
+
+/// A call that the API took and is not done with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingNotice {
+    /// Where the API is asked after it, redacted.
+    pub url: String,
+    /// How far it was, in the API's word.
+    pub state: String,
+    /// Until when the same call, made again, goes on with it: RFC 3339. Null where it does not.
+    pub expires: Option<String>,
 }
 
 /// The contract's error codes.

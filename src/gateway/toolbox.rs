@@ -11,7 +11,7 @@ use tollbridge_operation::{Identity, digest_bytes};
 
 use super::fallback::{Fallback, Lookup};
 use super::request::Caller;
-use crate::bridge::{Gate, Upstream};
+use crate::bridge::{Gate, Poll, Upstream};
 use crate::identity::Groups;
 use crate::safety::Rules;
 use crate::secret::Redactor;
@@ -70,6 +70,8 @@ pub struct Exposed {
     pub fallbacks: Vec<Fallback>,
     /// Which tool tells what became of a call whose outcome nobody knows.
     pub lookup: Option<Lookup>,
+    /// How a call is asked after that the API took and is not done with.
+    pub poll: Option<Poll>,
     /// How long a whole call may take.
     pub timeout: Duration,
     /// The digest of the API's description.

@@ -13,8 +13,8 @@ use sqlx::{AssertSqlSafe, Connection, Sqlite};
 
 use super::insert::{Row, Statements, chunks, insert_events, statements};
 use super::{
-    Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, RepeatRow, StopScope,
-    WindowClaim,
+    Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, PendingRow, RepeatRow,
+    StopScope, WindowClaim,
 };
 
 type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
@@ -257,9 +257,12 @@ pub(super) async fn forget_expired(
     transaction: &mut SqliteConnection,
     now: i64,
 ) -> Result<(), sqlx::Error> {
-    for statement in
-        ["DELETE FROM window_uses WHERE until <= ?", "DELETE FROM repeats WHERE expires <= ?"]
-    {
+    for statement in [
+        "DELETE FROM window_uses WHERE until <= ?",
+        "DELETE FROM repeats WHERE expires <= ?",
+        "DELETE FROM pendings WHERE expires <= ?",
+        "DELETE FROM tasks WHERE expires <= ?",
+    ] {
         sqlx::query(statement).bind(now).execute(&mut *transaction).await?;
     }
     Ok(())
@@ -368,7 +371,30 @@ fn statement(change: Change, now: i64) -> Query {
         .bind(row.tool)
         .bind(row.key)
         .bind(row.call),
+        Change::KeepPending(row) => keep_pending(row),
+        Change::DropPending(row) => sqlx::query(
+            "DELETE FROM pendings WHERE identity = ? AND tool = ? AND digest = ? AND handle = ?",
+        )
+        .bind(row.identity)
+        .bind(row.tool)
+        .bind(row.digest)
+        .bind(row.handle),
     }
+}
+
+fn keep_pending(row: PendingRow) -> Query {
+    sqlx::query(
+        "INSERT INTO pendings (identity, tool, digest, call, handle, expires) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT (identity, tool, digest) DO UPDATE \
+         SET call = ?4, handle = ?5, expires = ?6",
+    )
+    .bind(row.identity)
+    .bind(row.tool)
+    .bind(row.digest)
+    .bind(row.call)
+    .bind(row.handle)
+    .bind(row.expires)
 }
 
 fn claim_key(row: RepeatRow, now: i64) -> Query {

@@ -114,6 +114,27 @@ pub enum Change {
     KeepOutcome(RepeatRow),
     /// Give the key back.
     FreeKey(RepeatRow),
+    /// Keep where a call is asked after that the API is not done with.
+    KeepPending(PendingRow),
+    /// Forget that: it is done.
+    DropPending(PendingRow),
+}
+
+/// A call that an API took and is not done with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingRow {
+    /// Who called.
+    pub identity: String,
+    /// The tool.
+    pub tool: String,
+    /// A digest of the arguments, by which a repeat is known.
+    pub digest: String,
+    /// The call that the API took.
+    pub call: String,
+    /// Where it is asked after: JSON.
+    pub handle: String,
+    /// When a repeat is a call of its own: microseconds since the Unix epoch.
+    pub expires: i64,
 }
 
 /// A call that its caller named by a key.

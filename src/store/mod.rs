@@ -32,8 +32,8 @@ use sqlx::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
 pub use batch::{
-    Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, Receipt, RepeatRow,
-    StopScope, StoreError, WindowClaim,
+    Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, PendingRow, Receipt,
+    RepeatRow, StopScope, StoreError, WindowClaim,
 };
 use journal::{Journal, Taken};
 use place::{FileIdentity, Place};

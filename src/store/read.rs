@@ -4,7 +4,7 @@
 use sqlx::sqlite::{SqliteExecutor, SqliteRow};
 use sqlx::{FromRow, QueryBuilder, Row, Sqlite};
 
-use super::{HoldRow, HoldState, KeyRow, RepeatRow, StopScope, Store, StoreError};
+use super::{HoldRow, HoldState, KeyRow, PendingRow, RepeatRow, StopScope, Store, StoreError};
 
 /// No more calls, or events after one, are read at once.
 const MOST: u32 = 10_000;
@@ -125,6 +125,24 @@ impl Store {
         .bind(identity.to_owned())
         .bind(tool.to_owned())
         .bind(key.to_owned())
+        .bind(now);
+        Ok(self.typed(&self.all(query).await?)?.pop())
+    }
+
+    /// The same call of the same caller that the API took and was not done with.
+    pub async fn pending(
+        &self,
+        identity: &str,
+        tool: &str,
+        digest: &str,
+        now: i64,
+    ) -> Result<Option<PendingRow>, StoreError> {
+        let query = sqlx::query(
+            "SELECT * FROM pendings WHERE identity = ? AND tool = ? AND digest = ? AND expires > ?",
+        )
+        .bind(identity.to_owned())
+        .bind(tool.to_owned())
+        .bind(digest.to_owned())
         .bind(now);
         Ok(self.typed(&self.all(query).await?)?.pop())
     }
@@ -330,6 +348,19 @@ impl FromRow<'_, SqliteRow> for RepeatRow {
             call: row.try_get("call")?,
             expires: row.try_get("expires")?,
             outcome: row.try_get("outcome")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for PendingRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            identity: row.try_get("identity")?,
+            tool: row.try_get("tool")?,
+            digest: row.try_get("digest")?,
+            call: row.try_get("call")?,
+            handle: row.try_get("handle")?,
+            expires: row.try_get("expires")?,
         })
     }
 }

@@ -191,6 +191,15 @@ impl Tool {
         self
     }
 
+    /// The tool with answers that nothing describes: no schema of them is published, and none
+    /// judges them.
+    #[must_use]
+    pub fn undescribed(mut self) -> Self {
+        self.output = None;
+        self.output_validator = OnceLock::from(None);
+        self
+    }
+
     /// The tool with answers that come in pages. An error names an argument of the rule's that
     /// the operation does not have.
     pub fn with_pages(mut self, rule: Option<PageRule>) -> Result<Self, RuleError> {

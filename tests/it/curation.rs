@@ -268,7 +268,12 @@ enum = ["red", "green"]
     let lines =
         json!([{"article": "ab", "price": 9.50}, {"article": "c", "price": 1, "currency": "USD"}]);
     let body = json!({"lines": lines, "express": false, "labels": {"x": "red"}});
-    house.ok("order", json!({"body": body})).await;
+    let reply = house.call_as("alice", "order", json!({"body": body})).await.expect("a known tool");
+    assert!(reply.result.is_ok());
+    // The agent is told who answered, and not what it may not see; the trail has all of it.
+    let whole = house.last().await.served_by.expect("a place");
+    assert!(whole.ends_with("/orders?dry-run=false"), "{whole}");
+    assert_eq!(reply.meta.served_by.as_deref(), whole.strip_suffix("/orders?dry-run=false"));
     let seen = house.upstream.seen().pop().expect("a request");
     assert!(seen.starts_with("POST /orders?dry-run=false "), "{seen}");
     let sent: Value = serde_json::from_str(seen.split("\r\n\r\n").nth(1).unwrap()).unwrap();

@@ -15,6 +15,7 @@ mod layers;
 mod links;
 mod money;
 mod order;
+mod polling;
 mod process;
 mod recovery;
 mod secrets;

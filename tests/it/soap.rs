@@ -72,6 +72,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         gate: None,
         fallbacks: Vec::new(),
         lookup: None,
+        poll: None,
         timeout: Duration::from_secs(5),
         quarantined: false,
         spec: "sha256:warehouse".to_owned(),

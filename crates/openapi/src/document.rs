@@ -3,6 +3,9 @@
 //! Nothing is expanded: a reference is followed when its piece is needed. One that leads nowhere
 //! is a [`Fault`] of whatever needs it. What a reference names is said in `references`.
 
+use std::borrow::Cow;
+
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 use serde_json::Value;
 use tollbridge_operation::Warning;
 use url::Url;
@@ -158,7 +161,26 @@ pub(crate) fn parse_with(
     if bytes.len() > MAX_BYTES {
         return Err(ReadError::TooLarge { size: bytes.len(), limit: MAX_BYTES });
     }
-    let text = utf8(bytes)?;
+    let (text, wrong) = decoded(bytes);
+    let parsed = parse_text(&text, examples, warnings);
+    match (parsed, wrong) {
+        (Ok(value), Some(Wrong { line, column })) => {
+            let message = format!(
+                "line {line}, column {column}: expected UTF-8; the document is read as Windows-1252"
+            );
+            warnings.add(&Pointer::root(), message);
+            Ok(value)
+        }
+        // What is no text at all is told of as that.
+        (Err(ReadError::Syntax { .. }), Some(Wrong { line, column })) => {
+            let message = "expected UTF-8; save the document in that encoding".to_owned();
+            Err(ReadError::Syntax { line, column, message })
+        }
+        (parsed, _) => parsed,
+    }
+}
+
+fn parse_text(text: &str, examples: Examples, warnings: &mut Warnings) -> Result<Value, ReadError> {
     // JSON is YAML, and a JSON parser says better what is wrong with it.
     if !text.trim_start().starts_with(['{', '[']) {
         return yaml::parse(text);
@@ -175,17 +197,32 @@ pub(crate) fn reference(value: &Value) -> Option<&str> {
     value.as_object()?.get("$ref")?.as_str()
 }
 
-fn utf8(bytes: &[u8]) -> Result<&str, ReadError> {
+/// The place of the first byte that is no UTF-8.
+struct Wrong {
+    line: usize,
+    column: usize,
+}
+
+/// The text of a document: UTF-8, or UTF-16 with its mark (YAML 1.2.2 §5.2). What is neither was
+/// most often saved by an editor that writes Windows-1252.
+fn decoded(bytes: &[u8]) -> (Cow<'_, str>, Option<Wrong>) {
+    if let Some((encoding, mark)) = Encoding::for_bom(bytes).filter(|(one, _)| *one != UTF_8) {
+        return (encoding.decode_without_bom_handling(&bytes[mark..]).0, None);
+    }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
-        ReadError::Syntax {
-            line: before.split(|&b| b == b'\n').count(),
-            column: String::from_utf8_lossy(&before[line_start..]).chars().count() + 1,
-            message: "expected UTF-8; save the document in that encoding".to_owned(),
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (Cow::Borrowed(text), None),
+        Err(error) => {
+            let before = &bytes[..error.valid_up_to()];
+            let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+            let wrong = Wrong {
+                line: before.split(|&b| b == b'\n').count(),
+                column: String::from_utf8_lossy(&before[line_start..]).chars().count() + 1,
+            };
+            let (text, _) = WINDOWS_1252.decode_without_bom_handling(bytes);
+            (text, Some(wrong))
         }
-    })
+    }
 }
 
 fn flavour(root: &Value, warnings: &mut Warnings) -> Result<(Flavour, String), ReadError> {
@@ -345,8 +382,30 @@ mod tests {
     #[test]
     fn bytes_that_are_no_utf8_have_a_place() {
         assert_eq!(
-            parsed(b"openapi: 3.1.0\nx: \xff").expect_err("not UTF-8").to_string(),
-            "line 2, column 4: expected UTF-8; save the document in that encoding"
+            parsed(b"openapi: 3.1.0\nx: \"\xff").expect_err("not UTF-8").to_string(),
+            "line 2, column 5: expected UTF-8; save the document in that encoding"
         );
+    }
+
+    #[test]
+    fn texts_in_other_encodings_are_read_and_said_to_be() {
+        let text = "openapi: 3.1.0\nx: Gr\u{f6}\u{df}e \u{2013}\n";
+        let utf16 = |order: fn(u16) -> [u8; 2], mark: [u8; 2]| {
+            let units = text.encode_utf16().flat_map(order);
+            mark.into_iter().chain(units).collect::<Vec<u8>>()
+        };
+        let windows = b"openapi: 3.1.0\nx: Gr\xf6\xdfe \x96\n".to_vec();
+        let told = ["line 2, column 6: expected UTF-8; the document is read as Windows-1252"];
+        for (bytes, told) in [
+            (utf16(u16::to_le_bytes, [0xff, 0xfe]), &[][..]),
+            (utf16(u16::to_be_bytes, [0xfe, 0xff]), &[]),
+            (windows, &told),
+        ] {
+            let mut warnings = Warnings::default();
+            let value = parse(&bytes, &mut warnings).expect("a document");
+            assert_eq!(value["x"], "Gr\u{f6}\u{df}e \u{2013}");
+            let messages: Vec<_> = warnings.into_vec().into_iter().map(|one| one.message).collect();
+            assert_eq!(messages, told);
+        }
     }
 }

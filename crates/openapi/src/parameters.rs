@@ -63,9 +63,9 @@ pub(crate) struct Declared<'d> {
 }
 
 /// The path item's parameters, overridden and followed by the operation's.
-pub(crate) fn gather<'d>(
+pub(crate) fn gather<'a, 'd>(
     document: &'d Document,
-    levels: [(&Pointer, &'d Value); 2],
+    levels: impl Iterator<Item = (&'a Pointer, &'d Value)>,
 ) -> Result<Vec<Declared<'d>>, Fault> {
     let mut gathered: Vec<Declared<'_>> = Vec::new();
     for (owner, value) in levels {

@@ -111,8 +111,8 @@ struct Site<'d> {
     method: String,
     path: String,
     path_at: Pointer,
-    item_at: Pointer,
-    item: &'d Value,
+    /// The path items that it belongs to, its own first: beside a `$ref` there may be another.
+    items: Vec<(Pointer, &'d Value)>,
     at: Pointer,
     operation: Result<&'d Value, Fault>,
 }
@@ -148,8 +148,7 @@ fn sites<'d>(document: &'d Document, warnings: &mut Warnings) -> Vec<Site<'d>> {
             method: "*".to_owned(),
             path: text_line(path),
             path_at: path_at.clone(),
-            item_at: path_at.clone(),
-            item,
+            items: Vec::new(),
             at: path_at.clone(),
             operation: Err(fault),
         };
@@ -164,40 +163,42 @@ fn sites<'d>(document: &'d Document, warnings: &mut Warnings) -> Vec<Site<'d>> {
             sites.push(broken(Fault::new(&item_at, "expected a path item (an object)")));
             continue;
         }
-        let mut add = |item_at: &Pointer,
-                       item: &'d Value,
-                       at: Pointer,
-                       method: &str,
-                       operation: &'d Value| {
-            let operation = match operation {
-                _ if text_line(path) != *path => Err(Fault::new(
-                    &path_at,
-                    "expected a path without control characters, of at most 2000 characters",
-                )),
-                Value::Object(_) => Ok(operation),
-                _ => Err(Fault::new(&at, "expected an operation (an object)")),
+        let mut add =
+            |items: Vec<(Pointer, &'d Value)>, at: Pointer, method: &str, operation: &'d Value| {
+                let operation = match operation {
+                    _ if text_line(path) != *path => Err(Fault::new(
+                        &path_at,
+                        "expected a path without control characters, of at most 2000 characters",
+                    )),
+                    Value::Object(_) => Ok(operation),
+                    _ => Err(Fault::new(&at, "expected an operation (an object)")),
+                };
+                sites.push(Site {
+                    method: method.to_owned(),
+                    path: text_line(path),
+                    path_at: path_at.clone(),
+                    items,
+                    at,
+                    operation,
+                });
             };
-            sites.push(Site {
-                method: method.to_owned(),
-                path: text_line(path),
-                path_at: path_at.clone(),
-                item_at: item_at.clone(),
-                item,
-                at,
-                operation,
-            });
-        };
-        // Beside a `$ref` a path item may have operations of its own; those come first.
+        // Beside a `$ref` a path item may have members of its own. Of both together the operations
+        // of the first count, and where both say the same of an operation, what is beside it.
         let mut levels = vec![(item_at, target)];
         if !std::ptr::eq(target, item) {
             levels.insert(0, (path_at.clone(), item));
         }
         let mut seen: HashSet<String> = HashSet::new();
-        for (item_at, item) in levels {
+        for (index, (item_at, item)) in levels.iter().enumerate() {
+            let items = || {
+                let others = levels.iter().enumerate().filter(|(other, _)| *other != index);
+                let all = std::iter::once(&levels[index]).chain(others.map(|(_, level)| level));
+                all.cloned().collect::<Vec<_>>()
+            };
             for (name, operation) in item.as_object().into_iter().flatten() {
                 if METHODS.contains(&name.as_str()) && seen.insert(name.to_ascii_uppercase()) {
                     let method = name.to_ascii_uppercase();
-                    add(&item_at, item, item_at.child(name), &method, operation);
+                    add(items(), item_at.child(name), &method, operation);
                 }
             }
             // 3.2: methods beyond the fixed ones.
@@ -205,7 +206,7 @@ fn sites<'d>(document: &'d Document, warnings: &mut Warnings) -> Vec<Site<'d>> {
             for (name, operation) in more.into_iter().flatten() {
                 if seen.insert(name.clone()) {
                     let at = item_at.child("additionalOperations").child(name);
-                    add(&item_at, item, at, &text_line(name), operation);
+                    add(items(), at, &text_line(name), operation);
                 }
             }
         }
@@ -304,8 +305,10 @@ impl<'d> Reader<'d, '_> {
             .map_err(|_| Fault::new(at, "expected an HTTP method (RFC 9110 §9.1)"))?;
         let template = PathTemplate::parse(&site.path)
             .map_err(|error| Fault::new(&site.path_at, error.to_string()))?;
-        let levels = [(&site.item_at, site.item), (at, operation)];
-        let declared = parameters::gather(document, levels)?;
+        let own = std::iter::once((at, operation));
+        let near = || own.clone().chain(site.items.iter().map(|(at, item)| (at, *item)));
+        let far: Vec<_> = near().collect();
+        let declared = parameters::gather(document, far.into_iter().rev())?;
         let (declared, request_body) = match document.flavour {
             Flavour::Swagger2 => {
                 let (declared, body) = swagger2::parameters(document, operation, declared)?;
@@ -362,9 +365,7 @@ impl<'d> Reader<'d, '_> {
             takes_paths: document.takes_paths,
         };
         let key = OperationKey::new(key).map_err(|error| Fault::new(at, error.to_string()))?;
-        let near = [(at, operation), (&site.item_at, site.item)];
-        let description =
-            text_member(operation, "description").or_else(|| text_member(site.item, "description"));
+        let description = near().find_map(|(_, level)| text_member(level, "description"));
         self.schemas.charge(at, 10 + description.as_ref().map_or(0, String::len) / 128)?;
         Ok(Operation {
             id: OperationId { api: self.options.api.clone(), key },
@@ -379,7 +380,7 @@ impl<'d> Reader<'d, '_> {
             input,
             output: successes.output,
             security: security::requirements(document, at, operation, &mut self.warnings),
-            servers: servers::servers(document, near, &mut self.variables, &mut self.warnings),
+            servers: servers::servers(document, near(), &mut self.variables, &mut self.warnings),
             twin_of: None,
             binding: Arc::new(binding),
         })

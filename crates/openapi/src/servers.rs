@@ -44,9 +44,9 @@ impl<'a> Variables<'a> {
 }
 
 /// The base URLs of an operation. `levels` are operation and path item, nearest first.
-pub(crate) fn servers(
-    document: &Document,
-    levels: [(&Pointer, &Value); 2],
+pub(crate) fn servers<'a>(
+    document: &'a Document,
+    mut levels: impl Iterator<Item = (&'a Pointer, &'a Value)>,
     variables: &mut Variables<'_>,
     warnings: &mut Warnings,
 ) -> Vec<String> {
@@ -56,19 +56,19 @@ pub(crate) fn servers(
     let root = Pointer::root();
     let mut urls = Vec::new();
     if document.flavour == Flavour::Swagger2 {
-        let (_, operation) = levels[0];
+        let operation = levels.next().map_or(&Value::Null, |(_, operation)| operation);
         let source = source_of(&root);
         for url in swagger2(document, operation, source) {
             urls.extend(absolute(&root, &url, source, warnings));
         }
     } else {
+        let said = |at: &Pointer, owner: &'a Value| {
+            let list = owner.get("servers")?.as_array().filter(|list| !list.is_empty())?;
+            Some((at.child("servers"), Cow::Borrowed(list)))
+        };
         let list = levels
-            .into_iter()
-            .chain([(&root, &document.root)])
-            .find_map(|(at, owner)| {
-                let list = owner.get("servers")?.as_array().filter(|list| !list.is_empty())?;
-                Some((at.child("servers"), Cow::Borrowed(list)))
-            })
+            .find_map(|(at, owner)| said(at, owner))
+            .or_else(|| said(&root, &document.root))
             // "the default value would be a Server Object with a url value of /"
             .unwrap_or_else(|| (root.child("servers"), Cow::Owned(vec![json!({"url": "/"})])));
         let source = source_of(&list.0);

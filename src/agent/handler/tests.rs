@@ -165,6 +165,23 @@ async fn progress_is_told_only_to_who_asked_and_only_upwards() {
     assert_eq!(seen.first(), Some(&1.0));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_that_follows_a_call_hears_of_it_every_five_seconds_at_least() {
+    let double = Double::new();
+    let mut talk = Talk::with(&double);
+    let mut params = call("slow", json!({}));
+    params["_meta"] = json!({ "progressToken": "p" });
+    talk.tell(modern(1, "tools/call", params)).await;
+    let mut before = tokio::time::Instant::now();
+    for n in 1..=3 {
+        let message = talk.hear().await;
+        assert_eq!(message["params"]["progress"].as_f64(), Some(f64::from(n)));
+        assert_eq!(message["params"]["message"], format!("under way for {} s", n * 4));
+        assert!(before.elapsed() <= Duration::from_secs(5));
+        before = tokio::time::Instant::now();
+    }
+}
+
 #[tokio::test]
 async fn a_cancelled_call_is_told_so_and_not_answered() {
     for era in ["legacy", "modern"] {

@@ -85,6 +85,7 @@ pub(super) fn unrecorded(server: &Arc<Implementation>) -> Made {
         upstream: None,
         violations: Vec::new(),
         hold: None,
+        pending: None,
         payment_required: None,
     };
     from_failure(failure, Meta::new(server))

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
+use http::header::LOCATION;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Call;
@@ -14,6 +15,7 @@ use crate::bridge::digest::Session;
 use crate::bridge::exchange::{Answered, Ended};
 use crate::bridge::gate::Gate;
 use crate::bridge::judge::{Judge, Verdict, shown};
+use crate::bridge::poll::{self, Said};
 use crate::bridge::prepare::{Prepared, Target};
 use crate::bridge::redirect;
 use crate::bridge::report::{Failed, FailureKind, Outcome, Report};
@@ -41,6 +43,12 @@ pub(super) struct Course<'a, L> {
     pub(super) round: u64,
     /// The next page that the last success named.
     pub(super) link: Option<String>,
+    /// What the last success says of how far the call is, and the request that it answers.
+    pub(super) answered: Option<Box<(Said, Target)>>,
+    /// Whether it asks after a call that the API took.
+    pub(super) polling: bool,
+    /// Whether a redirect led from there to the result (RFC 9110 §15.4.4).
+    pub(super) led: bool,
     /// Which token was sent last.
     pub(super) token: Option<u64>,
     /// What a server that is asked with digest authentication keeps in cookies.
@@ -66,7 +74,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
         log: &'a mut L,
     ) -> Self {
         let nature = Nature::of(&call.operation, prepared.key());
-        let judge = Judge { upstream, call, nature };
+        let judge = Judge { upstream, call, nature, polled: false };
         traffic.call();
         Self {
             judge,
@@ -81,6 +89,9 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             last: None,
             round: 0,
             link: None,
+            answered: None,
+            polling: false,
+            led: false,
             token: None,
             session: None,
             report: Report {
@@ -111,7 +122,7 @@ impl<L: AttemptLog> Course<'_, L> {
             let failed = self.out_of_time();
             return self.never_sent(failed).await;
         }
-        self.round = 0;
+        (self.round, self.led) = (0, false);
         self.last = None;
         let mut target = Cow::Borrowed(&prepared.target);
         let mut tries = 1;
@@ -173,8 +184,9 @@ impl<L: AttemptLog> Course<'_, L> {
                 ended => {
                     let met = (ended.status(), ended.error());
                     match self.judge.verdict(ended) {
-                        Verdict::Done { payload, drift, headers, link } => {
+                        Verdict::Done { payload, drift, headers, link, said } => {
                             self.link = link;
+                            self.answered = said.map(|said| Box::new((*said, target.into_owned())));
                             return Outcome::Done { payload, drift, headers };
                         }
                         Verdict::Setback(setback) => {
@@ -182,6 +194,7 @@ impl<L: AttemptLog> Course<'_, L> {
                             match self.repeat(setback, tries, why(met), &target) {
                                 // Where a redirect led is asked for again.
                                 Ok((next, 0)) => {
+                                    self.led = false;
                                     target = Cow::Borrowed(&prepared.target);
                                     next
                                 }
@@ -207,13 +220,20 @@ impl<L: AttemptLog> Course<'_, L> {
 
     /// The request that a redirect asks for.
     pub(super) fn hop(
-        &self,
+        &mut self,
         target: &Target,
         answered: &Answered,
         hops: u32,
     ) -> Result<Target, Box<Failed>> {
+        let location = answered.headers.get(LOCATION).and_then(|location| location.to_str().ok());
         let next = if hops > redirect::HOPS {
             Err(format!("it redirects more than {} times", redirect::HOPS))
+        } else if let Some(location) = location
+            && self.polling
+            && answered.status == StatusCode::SEE_OTHER
+        {
+            self.led = true;
+            poll::target(self.judge.upstream, target, location)
         } else {
             redirect::follow(self.judge.upstream, target, answered.status, &answered.headers)
         };

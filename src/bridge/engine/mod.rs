@@ -8,6 +8,7 @@ mod again;
 mod attempt;
 mod course;
 mod last;
+pub(super) mod polling;
 mod turn;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use super::report::{FailureKind, Outcome, Report};
 use super::upstream::Upstream;
 use crate::settlement::Cleared;
 use course::{Again, Course};
+pub use polling::execute_polled;
 
 /// Within what a call is carried out.
 #[derive(Debug, Clone, Copy)]

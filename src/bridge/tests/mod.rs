@@ -5,6 +5,7 @@ mod digest;
 mod flow;
 pub(super) mod hostile;
 mod oauth;
+mod polling;
 mod recovery;
 mod redirects;
 mod requests;

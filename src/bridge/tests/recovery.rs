@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use serde_json::Value;
+
 use super::hostile::{Act, Hostile, answer, json};
 use super::*;
 
@@ -210,6 +212,16 @@ async fn an_answer_that_cannot_be_read_is_not_repeated() {
         "`shop` answered 200 OK with a body that cannot be read: it is no JSON"
     );
     assert_eq!(server.seen().len(), 1);
+    assert_eq!(failed.upstream.as_ref().expect("an answer").body, Value::Null);
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_an_answer_is_shown() {
+    let page = "\n<!DOCTYPE html><html><body>Sign in</body></html>";
+    let (report, ..) = against(vec![json(200, page)], Method::GET).await;
+    let failed = failed(&report);
+    assert_eq!(failed.kind, FailureKind::UpstreamError);
+    assert_eq!(failed.upstream.as_ref().expect("an answer").body, Value::from(page));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::apis::{Upstreams, limits};
 use super::enclosure;
 use super::stale::{self, Compared, Standing};
 use super::who;
-use crate::bridge::{Gate, Limits};
+use crate::bridge::{Gate, Limits, Poll};
 use crate::catalog::{self, Catalog, NotFound};
 use crate::config::{self, Api, Config, Diagnostics, Located, Stale, codes};
 use crate::gateway::toolbox::Exposed;
@@ -138,6 +138,7 @@ impl One<'_> {
         }
         self.advise(&name, &tool);
         let fallbacks = self.fallbacks(&tool, catalog, upstreams);
+        let poll = self.poll(&tool);
         let terms = self.terms()?;
         Some(Exposed {
             rules: self.rules(name),
@@ -146,6 +147,7 @@ impl One<'_> {
             gate: self.gate(),
             fallbacks,
             lookup: None,
+            poll,
             timeout: entry.timeout.as_ref().map_or(self.api.timeout(), |timeout| timeout.0),
             spec: described.digest.clone(),
             quarantined,
@@ -230,7 +232,11 @@ impl One<'_> {
             operation: enclosure::without_fixed(self.api, operation),
         };
         let (tool, warnings) = Tool::compile_with(spec, self.known)?;
-        let tool = tool.with_answers(self.answers());
+        let tool = match entry.poll {
+            // What it answers in the end is not what is described for the moment of the call.
+            Some(_) => tool.with_answers(self.answers()).undescribed(),
+            None => tool.with_answers(self.answers()),
+        };
         Ok((tool.with_pages(self.pages()).map_err(|error| vec![error])?, warnings))
     }
 
@@ -257,6 +263,27 @@ impl One<'_> {
             total: place(&pages.total),
             max_pages: pages.max_pages.as_deref().map_or(10, |max| max.get()),
             max_rows: pages.max_rows.as_deref().map_or(1_000, |max| max.get()),
+        })
+    }
+
+    /// How a call is asked after that the API is not done with.
+    fn poll(&mut self, tool: &Tool) -> Option<Poll> {
+        let poll = self.entry.poll.as_ref()?;
+        if tool.operation.endpoint.is_none() {
+            let message = format!("`{}` is no request over plain HTTP", tool.name);
+            let help = "remove `poll`: a SOAP service answers when it is done";
+            self.error(codes::SHAPE, poll.span(), message, Some(help.to_owned()));
+        }
+        let place = |place: &Option<Located<config::Pointer>>| place.as_ref().map(|p| p.0.clone());
+        let words = |words: &Option<Located<Vec<String>>>| words.as_deref().cloned();
+        Some(Poll {
+            status: place(&poll.status),
+            done: words(&poll.done),
+            failed: words(&poll.failed),
+            every: poll.every.0,
+            at: place(&poll.at),
+            result: place(&poll.result),
+            result_at: place(&poll.result_at),
         })
     }
 

@@ -87,13 +87,14 @@ impl Run<'_> {
         carried: Carried,
     ) -> Reply {
         let Carried { report, pages, note, undone } = carried;
-        let meta = CallMeta {
+        let mut meta = CallMeta {
             id: self.id.clone(),
             attempts: report.attempts,
             status: report.status,
             upstream_ms: millis(report.upstream_time),
             served_by: report.served_by,
         };
+        let mut left = None;
         let result = match report.outcome {
             Outcome::Done { mut payload, mut drift, headers } => {
                 // A page's links say nothing of all pages together, and those of what stands in
@@ -137,6 +138,8 @@ impl Run<'_> {
                 Ok(Success { payload, drift, headers, cuts, pages, note, next })
             }
             Outcome::Failed(failed) => {
+                let mut failed = failed;
+                left = failed.pending.take();
                 let mut failure = Failure::of_upstream(failed);
                 if failure.code == ErrorCode::OutcomeUnknown
                     && let Some(lookup) = &exposed.lookup
@@ -147,6 +150,11 @@ impl Run<'_> {
                 }
                 Err(failure)
             }
+        };
+        let mut result = result;
+        let kept = match exposed.poll {
+            Some(_) => self.kept(request, left, result.as_mut().err()),
+            None => None,
         };
         self.record.push(&Event::Replied {
             outcome: result
@@ -164,9 +172,12 @@ impl Run<'_> {
         });
         // The upstream has answered and the intent is on record. An answer that is withheld
         // because its end could not be written would make the agent do it again.
-        let changes = self.settled(&result, undone).into_iter().collect();
+        let changes = self.settled(&result, undone).into_iter().chain(kept).collect();
         if let Err(error) = self.commit(None, changes).await {
             tracing::error!(call = %self.id, %error, "the end of a call could not be recorded");
+        }
+        if exposed.tool.hides_arguments() {
+            meta.served_by = meta.served_by.map(|place| origin_of(&place).to_owned());
         }
         Reply { meta, result }
     }
@@ -252,4 +263,12 @@ impl Run<'_> {
         self.record.written();
         Ok(())
     }
+}
+
+/// Where an answer came from without what was asked for: path and query hold arguments.
+fn origin_of(served_by: &str) -> &str {
+    let Some(scheme) = served_by.find("://") else { return served_by };
+    let host = scheme + "://".len();
+    let end = served_by[host..].find(['/', '?']).map_or(served_by.len(), |end| host + end);
+    &served_by[..end]
 }

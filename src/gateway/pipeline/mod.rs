@@ -11,6 +11,7 @@ mod ending;
 mod fallbacks;
 mod links;
 mod pages;
+mod pending;
 mod ready;
 mod rehearsal;
 mod repeats;
@@ -32,7 +33,7 @@ use super::toolbox::{Exposed, Toolbox};
 use crate::audit::{Event, FileRow, Verdict};
 use crate::bridge::FileRead;
 use crate::observe::Metrics;
-use crate::store::{RepeatRow, Store};
+use crate::store::{PendingRow, RepeatRow, Store};
 use ending::End;
 use repeats::Known;
 use stages::{Carried, Intent};
@@ -65,6 +66,10 @@ struct Run<'a> {
     started: Instant,
     /// The key that the caller named the call by, where it is to be taken up.
     named: Option<RepeatRow>,
+    /// The same call, which the API took and was not done with.
+    earlier: Option<PendingRow>,
+    /// A digest of the arguments, where the same call may go on with this one.
+    digest: Option<String>,
 }
 
 /// Takes one call through every layer.
@@ -122,6 +127,8 @@ impl<'a> Run<'a> {
             id,
             started: Instant::now(),
             named: None,
+            earlier: None,
+            digest: None,
         }
     }
 
@@ -158,7 +165,11 @@ impl<'a> Run<'a> {
             if exposed.quarantined {
                 return Err(self.quarantined(exposed));
             }
-            let ready = ready::ready(&self.id, self.caller, exposed, request)?;
+            let mut ready = ready::ready(&self.id, self.caller, exposed, request)?;
+            let mut earlier = None;
+            if exposed.poll.is_some() {
+                earlier = Box::pin(self.take_up(exposed, &mut ready)).await?;
+            }
             steps.say(|| "arguments checked".to_owned());
             if !ready.files.is_empty() {
                 self.record.push(&Event::FilesRead {
@@ -179,7 +190,7 @@ impl<'a> Run<'a> {
                     let cleared = quoted.clear(&receipt);
                     let prepared = ready.prepared;
                     return Ok(self
-                        .carry_out(exposed, cleared, prepared, &watch.cancel, &mut steps)
+                        .carry_out(exposed, cleared, prepared, earlier, &watch.cancel, &mut steps)
                         .await);
                 }
                 // Another call used the approval up between our reading and our commit: it

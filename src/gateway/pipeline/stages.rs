@@ -7,9 +7,9 @@ use url::{Position, Url};
 
 use super::ending::End;
 use super::fallbacks::Fallen;
-use super::{RECEIVED, Run, ending, pages, repeats};
+use super::{RECEIVED, Run, ending, pages, pending, repeats};
 use crate::audit::{Event, Time, Verdict};
-use crate::bridge::{self, Prepared, Report, Within};
+use crate::bridge::{self, Handle, Prepared, Report, Within};
 use crate::gateway::operate::scope_text;
 use crate::gateway::record::{Attempts, Steps};
 use crate::gateway::reply::{ErrorCode, Failure};
@@ -71,9 +71,16 @@ impl Run<'_> {
             price: exposed.price(),
             now: store.now(),
         };
-        let decision =
-            safety::decide(call, &self.groups, &exposed.rules, broken, approval, store).await;
-        match decision {
+        let decided = match &self.earlier {
+            None => {
+                safety::decide(call, &self.groups, &exposed.rules, broken, approval, store).await
+            }
+            Some(_) => {
+                let rules = pending::rules(exposed);
+                Box::pin(safety::decide(call, &self.groups, &rules, broken, approval, store)).await
+            }
+        };
+        match decided {
             Err(error) => Err(ending::audit_unavailable(&error.to_string()).into()),
             Ok(Decision::Deny { rules, reason }) => {
                 self.decided(Verdict::Deny, rules, Some(&reason));
@@ -165,7 +172,7 @@ impl Run<'_> {
             url: prepared.url().to_owned(),
             method: prepared.method().to_owned(),
             wait_ms: 0,
-            why: None,
+            why: self.earlier.as_ref().map(|earlier| format!("going on with {}", earlier.call)),
             idempotency_key: prepared.key().map(str::to_owned),
         });
         let batch = Batch {
@@ -260,6 +267,7 @@ impl Run<'_> {
         exposed: &Exposed,
         cleared: Cleared<Call>,
         prepared: Prepared,
+        earlier: Option<Handle>,
         cancel: &CancellationToken,
         steps: &mut Steps,
     ) -> Carried {
@@ -277,6 +285,13 @@ impl Run<'_> {
         let within = Within { deadline, cancel, gate: exposed.gate.as_deref() };
         let first = Within { deadline: self.started + exposed.first_time(), ..within };
         let (report, pages) = match reading {
+            None if let Some(rule) = &exposed.poll => {
+                let earlier = earlier.as_ref();
+                let polled = bridge::execute_polled(
+                    &cleared, prepared, upstream, first, rule, earlier, &mut log,
+                );
+                (Box::pin(polled).await, None)
+            }
             None => {
                 let done = bridge::execute(&cleared, prepared, upstream, first, &mut log);
                 (done.await, None)

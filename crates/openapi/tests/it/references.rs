@@ -366,3 +366,46 @@ fn what_an_example_holds_is_there_for_a_reference_that_leads_into_it() {
         assert!(input["$defs"].to_string().contains("integer"), "{input}");
     }
 }
+
+#[test]
+fn what_stands_beside_the_reference_of_a_path_item_is_a_part_of_it() {
+    let parameter = |name: &str, more: &Value| {
+        let mut one = json!({"name": name, "in": "query", "schema": {"type": "string"}});
+        one.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        one
+    };
+    let needed = json!({"required": true});
+    let mut root = with_paths(&json!({"/a/{id}": {
+        "$ref": "#/components/pathItems/A",
+        "description": "of the first",
+        "servers": [{"url": "https://first.example"}],
+        "parameters": [parameter("key", &needed), parameter("both", &json!({}))],
+        "put": {"operationId": "put", "responses": {}},
+    }}));
+    root["components"]["pathItems"]["A"] = json!({
+        "parameters": [
+            {"name": "id", "in": "path", "required": true, "schema": {"type": "integer"}},
+            parameter("both", &needed),
+        ],
+        "get": {"operationId": "get", "responses": {}},
+        "put": {"operationId": "never", "responses": {}},
+    });
+    let description = read(&root, &shelf(&[]));
+    for (id, required) in [("get", &["both", "id", "key"][..]), ("put", &["id", "key"])] {
+        let operation = description.operations.iter().find(|one| one.id.key.as_str() == id);
+        let operation = operation.unwrap();
+        let input = operation.input.to_value();
+        let mut names: Vec<&str> = input["required"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap())
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names, required, "{id}");
+        assert_eq!(input["properties"]["id"]["type"], "integer", "{id}");
+        assert_eq!(operation.servers, ["https://first.example"], "{id}");
+        assert_eq!(operation.description.as_deref(), Some("of the first"), "{id}");
+    }
+    assert_eq!(description.operations.len(), 2);
+}

@@ -13,12 +13,15 @@ use super::{free, is_nil, local};
 use crate::name::QName;
 use crate::plan::{Array, Body, Complex, Content, Element, TypeId, Types, Variant};
 use crate::xop::{Attachments, Unread};
-use crate::xsd::XSI;
 use crate::xsd::builtin::{Atomic, Builtin, builtin};
 use crate::xsd::simple::{Simple, Variety};
+use crate::xsd::{SOAP_ENC, XSI};
 
 /// Places of drift that are told. An answer that is all wrong needs no longer list.
 const MAX_DRIFT: usize = 100;
+
+/// Items that are not there, in all arrays of an answer.
+const MAX_GAPS: usize = 10_000;
 
 /// One answer being read: where in it we are, and what was noted on the way.
 pub(crate) struct Reading<'t> {
@@ -27,6 +30,8 @@ pub(crate) struct Reading<'t> {
     pub(super) encoded: bool,
     pub(super) path: Vec<String>,
     drift: Vec<Drift>,
+    /// Items of sparse arrays that may still be left out.
+    gaps: usize,
     pub(super) ids: Identities,
     /// What came was copied to where it was referred to, its IDs among it.
     is_copied: bool,
@@ -43,6 +48,7 @@ impl<'t> Reading<'t> {
             encoded: false,
             path: Vec::new(),
             drift: Vec::new(),
+            gaps: MAX_GAPS,
             ids: Identities::default(),
             is_copied: false,
             judges: false,
@@ -243,9 +249,28 @@ impl<'t> Reading<'t> {
     }
 
     fn array(&mut self, node: &Node, array: &Array) -> Value {
+        let said = |node: &Node, name: &str| {
+            let place = node.attribute(Some(SOAP_ENC), name)?;
+            let place = place.trim_matches(chars::is_space);
+            place.strip_prefix('[')?.strip_suffix(']')?.parse::<usize>().ok()
+        };
+        let size = node.attribute(Some(SOAP_ENC), "arrayType").and_then(|ty| ty.rsplit_once('['));
+        if size.is_some_and(|(_, size)| size.contains(',')) {
+            self.note("an array of several dimensions came; its items stand in one list");
+        }
         let mut items = Vec::new();
-        for (index, child) in node.elements().enumerate() {
-            let item = self.within(&index.to_string(), |reading| {
+        let mut place = said(node, "offset");
+        for child in node.elements() {
+            // What a sparse array does not transmit is null (SOAP 1.1 §5.4.2.1 and §5.4.2.2).
+            match said(child, "position").or(place.take()) {
+                Some(place) if (items.len()..=items.len() + self.gaps).contains(&place) => {
+                    self.gaps -= place - items.len();
+                    items.resize(place, Value::Null);
+                }
+                Some(_) => self.note("an item came out of its place, which is not kept"),
+                None => {}
+            }
+            let item = self.within(&items.len().to_string(), |reading| {
                 if is_nil(child) { Value::Null } else { reading.element(child, &array.item) }
             });
             items.push(item);

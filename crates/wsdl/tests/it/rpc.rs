@@ -128,3 +128,30 @@ fn a_lone_simple_part_is_the_answer_itself() {
     let (value, _) = answered(&operation, "<OpResponse><return>4</return></OpResponse>");
     assert_eq!(value, json!(4), "many services call it as they like");
 }
+
+#[test]
+fn items_of_sparse_arrays_stand_in_their_places() {
+    let numbers = r#"<xs:complexType name="Numbers"><xs:complexContent><xs:restriction base="enc:Array">
+        <xs:attribute ref="enc:arrayType" wsdl:arrayType="xs:int[]"/></xs:restriction></xs:complexContent></xs:complexType>"#;
+    let operation = rpc(true, "", r#"<part name="n" type="t:Numbers"/>"#, numbers);
+    let numbers = |said: &str, items: &str| {
+        answered(
+            &operation,
+            &format!(
+                "<c:OpResponse xmlns:c='urn:call' xmlns:e='http://schemas.xmlsoap.org/soap/encoding/'>\
+                 <n e:arrayType='x:int[{}]' {said}>{items}</n></c:OpResponse>",
+                if said.is_empty() { "2,2" } else { "9" }
+            ),
+        )
+    };
+    let (value, drift) = numbers("e:offset='[2]'", "<i>1</i><i>2</i>");
+    assert_eq!((value, drift), (json!([null, null, 1, 2]), vec![]));
+    let (value, drift) = numbers("a='b'", "<i e:position='[1]'>1</i><i e:position=' [3] '>2</i>");
+    assert_eq!((value, drift), (json!([null, 1, null, 2]), vec![]));
+    let (value, drift) = numbers("a='b'", "<i e:position='[1]'>1</i><i e:position='[0]'>2</i>");
+    assert_eq!((value, drift.len()), (json!([null, 1, 2]), 1));
+    let (value, drift) = numbers("e:offset='[4000000000]'", "<i>1</i>");
+    assert_eq!((value, drift.len()), (json!([1]), 1));
+    let (value, drift) = numbers("", "<i>1</i><i>2</i><i>3</i><i>4</i>");
+    assert_eq!((value, drift.len()), (json!([1, 2, 3, 4]), 1));
+}
