@@ -206,6 +206,30 @@ pub enum Event {
         /// Who did.
         by: String,
     },
+    /// A token for an API was got. What it is, is nowhere in the trail.
+    TokenIssued {
+        /// The API.
+        api: String,
+        /// The security scheme, where the API has several.
+        scheme: Option<String>,
+        /// Whom it stands for, where each identity has its own.
+        identity: Option<String>,
+        /// How it was got: `login`, or the grant.
+        grant: String,
+        /// What it allows, where that was said.
+        scopes: Option<String>,
+        /// When it ends, where that was said.
+        expires: Option<Time>,
+    },
+    /// A token for an API is kept no longer.
+    TokenForgotten {
+        /// The API.
+        api: String,
+        /// The security scheme, where the API has several.
+        scheme: Option<String>,
+        /// Whom it stood for, where each identity has its own.
+        identity: Option<String>,
+    },
     /// A configuration took effect.
     ConfigLoaded {
         /// Its digest.
@@ -280,6 +304,8 @@ impl Event {
             Self::SwitchResumed { .. } => "switch_resumed",
             Self::KeyCreated { .. } => "key_created",
             Self::KeyRevoked { .. } => "key_revoked",
+            Self::TokenIssued { .. } => "token_issued",
+            Self::TokenForgotten { .. } => "token_forgotten",
             Self::ConfigLoaded { .. } => "config_loaded",
         }
     }

@@ -190,6 +190,8 @@ impl CallRecord {
             | Event::SwitchResumed { .. }
             | Event::KeyCreated { .. }
             | Event::KeyRevoked { .. }
+            | Event::TokenIssued { .. }
+            | Event::TokenForgotten { .. }
             | Event::ConfigLoaded { .. } => {}
         }
     }

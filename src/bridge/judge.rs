@@ -15,7 +15,6 @@ use super::credential::Credentials;
 use super::exchange::{Answered, Content, Ended};
 use super::limiter::headers::announced;
 use super::link;
-use super::oauth::NoToken;
 use super::poll::Said;
 use super::report::{Failed, FailureKind, UpstreamReply};
 use super::retry::{After, Failing, Nature, after};
@@ -221,9 +220,8 @@ impl Judge<'_> {
     /// Nothing came, or a success of which not everything came.
     fn no_answer(&self, what: &Breakage, sent: bool, status: Option<StatusCode>) -> Setback {
         let failing = match what {
-            Breakage::NotTrusted(_)
-            | Breakage::Misled(_)
-            | Breakage::NoToken(NoToken::Refused(_) | NoToken::Unusable(_)) => Failing::NotTrusted,
+            Breakage::NotTrusted(_) | Breakage::Misled(_) => Failing::NotTrusted,
+            Breakage::NoToken(why) if why.is_final() => Failing::NotTrusted,
             _ if !sent => Failing::NotSent,
             _ => Failing::NoAnswer,
         };

@@ -22,6 +22,7 @@
 //! | `message` | what a message carries beside its arguments, anew for each attempt |
 //! | `digest` | the proof that a server asks for first |
 //! | `oauth` | tokens that are asked for when they are needed |
+//! | `signing` | private keys that sign |
 //! | `prepare` | a call as a request, and its preview |
 //! | `uploads` | the files that arguments name |
 //! | `client`, `tls` | the connection pool; whom it trusts, and who it says we are |
@@ -71,6 +72,7 @@ mod resolve;
 mod retry;
 mod retry_after;
 mod sent;
+mod signing;
 mod tls;
 mod traffic;
 mod uploads;
@@ -87,11 +89,15 @@ pub use engine::{Instead, Next, Within, execute, execute_instead, execute_pages,
 pub use gate::{Gate, Standing};
 pub use limiter::headers::{LimitHeaders, LimitsRead};
 pub use limiter::{Limits, Rate};
-pub use oauth::{ClientAuth, Grant, OAuth, TokenSource};
+pub use oauth::{
+    Browser, ClientAuth, Device, Endpoints, Grant, KeptToken, Login, LoginError, LoginStanding,
+    OAuth, OnBehalf, SourceConfig, TokenKeeper, TokenName, TokenSource,
+};
 pub use poll::{Handle, Pending, Poll};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};
 pub use recovery::{ErrorRule, Recovery};
 pub use report::{Failed, FailureKind, Outcome, Report, UpstreamReply};
+pub use signing::SigningKey;
 pub use tls::{Identity as ClientIdentity, Tls};
 pub use traffic::Traffic;
 pub use uploads::{FileRead, Uploads, note_files};

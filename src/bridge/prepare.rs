@@ -17,7 +17,7 @@ use super::credential::{self, Additions, Unauthenticated};
 use super::digest::Digest;
 use super::key;
 use super::message::Message;
-use super::oauth::TokenSource;
+use super::oauth::Slot;
 use super::uploads;
 use super::upstream::{Upstream, is_of_the_connection};
 use crate::secret::{REDACTED, Redactor};
@@ -93,7 +93,7 @@ pub(super) struct Target {
     /// What proves who we are once the server has asked.
     pub(super) digest: Option<Arc<Digest>>,
     /// Where the token comes from that each attempt carries.
-    pub(super) token: Option<Arc<TokenSource>>,
+    pub(super) token: Option<Arc<Slot>>,
     /// The URL as it may be seen.
     pub(super) shown: String,
     /// Under which of the upstream's base URLs it is.
@@ -142,7 +142,7 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
         Unauthenticated::Unusable(reason) => PrepareError::Credential { api: api(), reason },
     })?;
     let digest = credentials.digest.clone();
-    let token = credentials.token.clone();
+    let token = credentials.token.as_ref().map(|source| source.slot(&call.identity));
     let part = Part::of(&request, &credentials);
     let (url, shown) = part.address(upstream, 0)?;
     let mut headers = headers(upstream, &request, credentials)?;

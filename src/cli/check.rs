@@ -1,11 +1,13 @@
 //! `tollbridge check`: validates configuration and descriptions, offline.
 
+mod logins;
+
 use std::path::Path;
 
 use serde_json::json;
 
 use super::{Exit, context};
-use crate::config::{self, Diagnostics};
+use crate::config::{self, Config, Diagnostics};
 use crate::gateway::{Compiled, Secrets, compile};
 use crate::tools::TOKENIZER;
 
@@ -20,9 +22,12 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: &Args, path: &Path) -> Exit {
+pub(super) async fn run(args: &Args, path: &Path) -> Exit {
     let (diagnostics, compiled) = match check(path) {
-        Ok((diagnostics, compiled)) => (diagnostics, Some(compiled)),
+        Ok((mut diagnostics, config, compiled)) => {
+            logins::check(&config, &compiled.toolbox, &mut diagnostics).await;
+            (diagnostics, Some(compiled))
+        }
         Err(diagnostics) => (diagnostics, None),
     };
     let tools = compiled.as_ref().map_or(&[][..], |compiled| compiled.toolbox.exposed());
@@ -68,7 +73,7 @@ pub(super) fn run(args: &Args, path: &Path) -> Exit {
     exit
 }
 
-fn check(path: &Path) -> Result<(Diagnostics, Compiled), Diagnostics> {
+fn check(path: &Path) -> Result<(Diagnostics, Config, Compiled), Diagnostics> {
     let (config, mut warnings) = config::load(path)?;
     let mut compiled = compile(&config, Secrets::Verify)?;
     warnings.extend(std::mem::take(&mut compiled.warnings));
@@ -95,5 +100,5 @@ fn check(path: &Path) -> Result<(Diagnostics, Compiled), Diagnostics> {
             format!("{tools} tools are more than the {MANY_TOOLS} that clients handle well"),
         ));
     }
-    Ok((warnings, compiled))
+    Ok((warnings, config, compiled))
 }

@@ -15,6 +15,7 @@ mod explain;
 mod fault_upstream;
 mod import;
 mod key;
+mod login;
 mod schema;
 mod serve;
 mod switch;
@@ -73,6 +74,8 @@ enum Command {
     Resume(switch::Args),
     /// Make, list and revoke inbound API keys.
     Key(key::Args),
+    /// Log in at an API, so that it can be called for a person.
+    Login(login::Args),
     /// Serve an API on loopback that fails as it is told, to try out what becomes of calls.
     FaultUpstream(fault_upstream::Args),
     /// Print the JSON Schema of the configuration file.
@@ -110,7 +113,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Demo(args) => demo::run(args).await.into(),
         Command::Import(args) => import::run(args, &config).await,
-        Command::Check(args) => check::run(&args, &config).into(),
+        Command::Check(args) => check::run(&args, &config).await.into(),
         Command::Diff(args) => diff::run(&args, &config).into(),
         Command::Serve(args) => Box::pin(serve::run(args, &config)).await.into(),
         Command::Tools(args) => tools::run(args, &config).into(),
@@ -120,6 +123,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Stop(args) => switch::stop(args, &config).await.into(),
         Command::Resume(args) => switch::resume(args, &config).await.into(),
         Command::Key(args) => key::run(args, &config).await.into(),
+        Command::Login(args) => Box::pin(login::run(args, &config)).await.into(),
         Command::FaultUpstream(args) => fault_upstream::run(args).await.into(),
         Command::Schema => schema::run().into(),
         Command::Explain(args) => explain::run(&args).into(),

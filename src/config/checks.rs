@@ -149,7 +149,7 @@ impl Checks<'_> {
                 Auth::Wsse { timestamp, .. } => self.nonzero("timestamp", timestamp.as_ref()),
                 Auth::Oauth2(oauth) => {
                     let has_certificate = api.tls.as_ref().is_some_and(|tls| tls.cert.is_some());
-                    for wrong in oauth.wrong(auth.span(), has_certificate) {
+                    for wrong in oauth.wrong(&auth.span(), has_certificate) {
                         self.error(codes::TOKEN, wrong.span, wrong.message, wrong.label);
                     }
                 }

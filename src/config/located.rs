@@ -87,7 +87,7 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
 
 /// A table of the file whose keys are the user's: in the file's order, each key with its
 /// place.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyed<K, V>(Vec<(Located<K>, V)>);
 
 impl<K, V> Keyed<K, V> {

@@ -21,13 +21,14 @@ mod load;
 mod located;
 mod masks;
 mod model;
+mod oauth;
 mod poll;
 mod recovery;
 mod schema;
 mod tool;
 mod values;
 
-pub use auth::{Auth, OAuth2, OAuthClientAuth, OAuthGrant};
+pub use auth::Auth;
 pub use codes::explain;
 pub use decimal::{Decimal, NotDecimal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};
@@ -38,6 +39,7 @@ pub use model::{
     Api, Audit, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
     Settlement, Stale, Tls, accepted_copy,
 };
+pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
 pub use poll::Poll;
 pub use recovery::{Fallback, LimitHeaders, Lookup};
 pub use schema::schema;

@@ -72,6 +72,9 @@ pub struct Server {
     pub origins: Vec<Located<Origin>>,
     /// Who calls over HTTP; without it only loopback may.
     pub auth: Option<Located<ServerAuth>>,
+    /// With what the tokens that are kept in the store are sealed: at least 32 characters that
+    /// nobody can guess. By default a file beside the store, made when it is first needed.
+    pub token_key: Option<Located<SecretRef>>,
 }
 
 impl Default for Server {
@@ -83,6 +86,7 @@ impl Default for Server {
             schemas: SchemaProfile::default(),
             origins: Vec::new(),
             auth: None,
+            token_key: None,
         }
     }
 }

@@ -23,6 +23,7 @@ mod reload;
 mod reply;
 mod request;
 mod toolbox;
+mod vault;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -127,6 +128,7 @@ impl Gateway {
         toolbox: Toolbox,
         metrics: Arc<Metrics>,
     ) -> Self {
+        vault::attach(&store, &toolbox);
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -275,6 +277,7 @@ impl Gateway {
     /// Swaps the toolbox. Calls in flight end on the old one.
     pub async fn swap(&self, mut toolbox: Toolbox) {
         toolbox.succeed(&self.inner.toolbox.load());
+        vault::attach(&self.inner.store, &toolbox);
         let config = toolbox.config.clone();
         let tools = u32::try_from(toolbox.exposed().len()).unwrap_or(u32::MAX);
         self.inner.toolbox.store(Arc::new(toolbox));
@@ -323,6 +326,10 @@ impl Gateway {
     pub async fn close(self) {
         self.inner.calls.close();
         self.inner.calls.wait().await;
+        // A token that is issued now renews the next one: it must be kept.
+        for source in &self.inner.toolbox.load().sources {
+            source.quiet().await;
+        }
         self.inner.store.clone().close().await;
     }
 }

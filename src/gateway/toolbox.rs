@@ -11,10 +11,10 @@ use tollbridge_operation::{Identity, digest_bytes};
 
 use super::fallback::{Fallback, Lookup};
 use super::request::Caller;
-use crate::bridge::{Gate, Poll, Upstream};
+use crate::bridge::{Gate, Poll, TokenSource, Upstream};
 use crate::identity::Groups;
 use crate::safety::Rules;
-use crate::secret::Redactor;
+use crate::secret::{Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
 use crate::tools::Tool;
 
@@ -39,6 +39,10 @@ pub struct Toolbox {
     pub facilitator: Option<Facilitator>,
     /// What becomes of reads when the trail cannot be written.
     pub reads_when_down: ReadsWhenDown,
+    /// Where tokens for APIs come from.
+    pub sources: Vec<Arc<TokenSource>>,
+    /// With what kept tokens are sealed; `None`: a file beside the store.
+    pub token_key: Option<Secret>,
     secrets: [u8; 32],
     exposed: Vec<Exposed>,
     by_name: HashMap<String, usize>,
@@ -145,6 +149,10 @@ pub struct Parts {
     pub facilitator: Option<Facilitator>,
     /// A digest of the secrets that it was made with.
     pub secrets: [u8; 32],
+    /// See [`Toolbox::sources`].
+    pub sources: Vec<Arc<TokenSource>>,
+    /// See [`Toolbox::token_key`].
+    pub token_key: Option<Secret>,
     /// See [`Toolbox::reads_when_down`].
     pub reads_when_down: ReadsWhenDown,
     /// The tools, in the configuration's order; names are unique.
@@ -167,6 +175,8 @@ impl Toolbox {
             redactor: parts.redactor,
             facilitator: parts.facilitator,
             secrets: parts.secrets,
+            sources: parts.sources,
+            token_key: parts.token_key,
             reads_when_down: parts.reads_when_down,
             exposed: parts.exposed,
             by_name,

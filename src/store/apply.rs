@@ -14,10 +14,10 @@ use sqlx::{AssertSqlSafe, Connection, Sqlite};
 use super::insert::{Row, Statements, chunks, insert_events, statements};
 use super::{
     Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, PendingRow, RepeatRow,
-    StopScope, WindowClaim,
+    StopScope, WindowClaim, token,
 };
 
-type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
 /// Why a batch did not go into its group.
 pub(super) enum Refusal {
@@ -241,6 +241,7 @@ async fn write_changes(
         let decides = match change {
             Change::DecideHold { .. } | Change::PlaceHold(_) => Some(CommitError::HoldSpent),
             Change::ClaimKey(_) => Some(CommitError::KeyTaken),
+            Change::LeaseToken { .. } => Some(CommitError::TokenLeased),
             _ => None,
         };
         let done = statement(change, now).execute(&mut *savepoint).await.map_err(conflict)?;
@@ -260,6 +261,8 @@ pub(super) async fn forget_expired(
     for statement in [
         "DELETE FROM window_uses WHERE until <= ?",
         "DELETE FROM repeats WHERE expires <= ?",
+        "DELETE FROM tokens WHERE until <= ?",
+        "DELETE FROM token_leases WHERE until <= ?",
         "DELETE FROM pendings WHERE expires <= ?",
         "DELETE FROM tasks WHERE expires <= ?",
     ] {
@@ -356,6 +359,10 @@ fn statement(change: Change, now: i64) -> Query {
                 .bind(id)
         }
         Change::ClaimKey(row) => claim_key(row, now),
+        Change::KeepToken(row) => token::keep(row),
+        Change::ForgetToken { name } => token::forget(name),
+        Change::LeaseToken { name, holder, until } => token::lease(name, holder, until, now),
+        Change::ReleaseToken { name, holder } => token::release(name, holder),
         Change::KeepOutcome(row) => sqlx::query(
             "UPDATE repeats SET outcome = ? WHERE identity = ? AND tool = ? AND key = ? AND call = ?",
         )

@@ -114,10 +114,57 @@ pub enum Change {
     KeepOutcome(RepeatRow),
     /// Give the key back.
     FreeKey(RepeatRow),
+    /// Keep a sealed token in the place of the one of its name.
+    KeepToken(TokenRow),
+    /// Keep it no longer.
+    ForgetToken {
+        /// Its name.
+        name: String,
+    },
+    /// Take up a token to renew it; the batch is refused with [`CommitError::TokenLeased`] where
+    /// another process has.
+    LeaseToken {
+        /// Its name.
+        name: String,
+        /// Who takes it up.
+        holder: String,
+        /// Until when at the latest: microseconds since the Unix epoch.
+        until: i64,
+    },
+    /// Let go of it.
+    ReleaseToken {
+        /// Its name.
+        name: String,
+        /// Who took it up.
+        holder: String,
+    },
     /// Keep where a call is asked after that the API is not done with.
     KeepPending(PendingRow),
     /// Forget that: it is done.
     DropPending(PendingRow),
+}
+
+/// A token for an API, sealed: the store cannot tell what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// What it is for: a name that tells neither secrets nor what they were.
+    pub name: String,
+    /// The API.
+    pub api: String,
+    /// The security scheme, where the API has several.
+    pub scheme: Option<String>,
+    /// Whom it stands for, where each identity has its own.
+    pub identity: Option<String>,
+    /// How it was got: `login`, or the grant.
+    pub grant: String,
+    /// What it allows, where that was said.
+    pub scopes: Option<String>,
+    /// Token and what it is renewed with, sealed.
+    pub sealed: Vec<u8>,
+    /// When it was got: microseconds since the Unix epoch, as all times here.
+    pub issued: i64,
+    /// When it is of no use any more.
+    pub until: i64,
 }
 
 /// A call that an API took and is not done with.
@@ -275,6 +322,9 @@ pub enum CommitError {
     /// Another call took the key up.
     #[error("another call has the same idempotency key")]
     KeyTaken,
+    /// Another process renews the token.
+    #[error("another process renews the token")]
+    TokenLeased,
     /// The store cannot be written.
     #[error(transparent)]
     Unavailable(#[from] StoreError),

@@ -1,4 +1,5 @@
-//! One store for what must survive a restart: events, windows, holds, switches and keys.
+//! One store for what must survive a restart: events, windows, holds, switches, keys and
+//! sealed tokens.
 //!
 //! Everything that belongs to one step of a call goes down in one [`Batch`], or not at
 //! all. A single writer takes what has queued up into one transaction (group commit), so
@@ -19,11 +20,13 @@ mod journal;
 mod place;
 mod plain;
 mod read;
+mod token;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -33,7 +36,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use batch::{
     Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, PendingRow, Receipt,
-    RepeatRow, StopScope, StoreError, WindowClaim,
+    RepeatRow, StopScope, StoreError, TokenRow, WindowClaim,
 };
 use journal::{Journal, Taken};
 use place::{FileIdentity, Place};
@@ -256,6 +259,11 @@ impl Store {
         }
         let readers = self.0.readers.read().unwrap_or_else(PoisonError::into_inner).1.clone();
         readers.close().await;
+    }
+
+    /// The database's file; `None` for one in memory.
+    pub fn file(&self) -> Option<&Path> {
+        self.0.place.path()
     }
 
     /// The time that the store goes by: microseconds since the Unix epoch.

@@ -247,7 +247,7 @@ impl Store {
         Ok(())
     }
 
-    async fn all(
+    pub(super) async fn all(
         &self,
         query: sqlx::query::Query<'_, Sqlite, sqlx::sqlite::SqliteArguments>,
     ) -> Result<Vec<SqliteRow>, StoreError> {
@@ -255,7 +255,7 @@ impl Store {
         query.fetch_all(&readers).await.map_err(|error| self.0.place.describe(&error))
     }
 
-    fn typed<T: for<'r> FromRow<'r, SqliteRow>>(
+    pub(super) fn typed<T: for<'r> FromRow<'r, SqliteRow>>(
         &self,
         rows: &[SqliteRow],
     ) -> Result<Vec<T>, StoreError> {

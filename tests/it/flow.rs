@@ -290,12 +290,9 @@ async fn who_answered_tells_nothing_of_what_the_agent_may_not_see() {
         )
         .open()
         .await;
-    let shown = |what: &str| Some(format!("{what} at {}", upstream.url()));
-    for (tool, expected) in
-        [("list_items", "listItems"), ("get_item", "getItem"), ("get_item", "listItems")]
-    {
+    for (tool, expected) in [("list_items", ""), ("get_item", ""), ("get_item", "listItems at ")] {
         let reply = bridge.call(tool, "{}").await;
-        assert_eq!(reply.meta.served_by, shown(expected), "{tool}");
+        assert_eq!(reply.meta.served_by, Some(format!("{expected}{}", upstream.url())), "{tool}");
         let started = events(&bridge, &reply, "attempt_started").await;
         assert!(started[0]["url"].to_string().contains("77"), "the trail has it whole");
     }

@@ -13,6 +13,7 @@ mod holds;
 mod hostile;
 mod layers;
 mod links;
+mod login;
 mod money;
 mod order;
 mod polling;

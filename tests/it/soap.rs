@@ -84,6 +84,8 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         redactor,
         facilitator: None,
         secrets: [0; 32],
+        sources: Vec::new(),
+        token_key: None,
         reads_when_down: ReadsWhenDown::Deny,
         exposed: vec![exposed],
     });

@@ -12,7 +12,7 @@ use crate::bridge::attempt::{AttemptEnd, AttemptLog, AttemptRefused};
 use crate::bridge::breakage::Breakage;
 use crate::bridge::exchange::{self, Answered, Ended};
 use crate::bridge::limiter::Heard;
-use crate::bridge::oauth::{Token, TokenSource};
+use crate::bridge::oauth::{Slot, Token};
 use crate::bridge::prepare::Target;
 use crate::bridge::report::{Failed, Outcome};
 
@@ -21,7 +21,7 @@ const STANDS: Duration = Duration::from_millis(100);
 
 /// A token that was there before the turn came.
 struct Had<'t> {
-    source: &'t Arc<TokenSource>,
+    source: &'t Arc<Slot>,
     token: Token,
     at: Instant,
 }
@@ -61,23 +61,24 @@ impl<L: AttemptLog> Course<'_, L> {
                 token.authorize(&mut authorized.headers);
                 self.send(&authorized, limit).await
             }
-            Err(ended) => ended,
+            Err(ended) => *ended,
         }
     }
 
     /// A token, or how the request ends that has none.
-    async fn token(&self, source: &Arc<TokenSource>, limit: Instant) -> Result<Token, Ended> {
+    async fn token(&self, source: &Arc<Slot>, limit: Instant) -> Result<Token, Box<Ended>> {
         let token = tokio::select! {
-            biased;
-            token = source.token(limit) => token,
-            () = self.cancel.cancelled() => return Err(Ended::Cancelled { sent: false }),
-        };
-        token.map_err(|why| Ended::Broken { what: Breakage::NoToken(why), sent: false })
+                   biased;
+                   token = source.token(limit) => token,
+                   () = self.cancel.cancelled() => {
+        return Err(Box::new(Ended::Cancelled { sent: false })); }
+               };
+        token.map_err(|why| Box::new(Ended::Broken { what: Breakage::NoToken(why), sent: false }))
     }
 
     /// Waits for a token where there is none, so that it is there when the turn comes: neither
     /// the turn nor the time for the request is spent on waiting for another server.
-    async fn token_before_turn<'t>(&self, source: &'t Arc<TokenSource>) -> Result<Had<'t>, Ended> {
+    async fn token_before_turn<'t>(&self, source: &'t Arc<Slot>) -> Result<Had<'t>, Box<Ended>> {
         let time = self.judge.upstream.attempt_timeout;
         let limit = exchange::limit(Instant::now(), time, self.deadline);
         let token = self.token(source, limit).await?;
@@ -122,7 +123,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     self.report.attempts = self.n;
                     let error = ended.error().unwrap_or_default();
                     self.record_not_sent(error, entered.elapsed()).await;
-                    return Ok(ended);
+                    return Ok(*ended);
                 }
             },
         };

@@ -1,26 +1,50 @@
 use super::*;
 use crate::bridge::tests::hostile::{Hostile, json};
+use http::HeaderValue;
+use std::time::Duration;
+use tokio::time::Instant;
 use url::Url;
+
+use super::slot::Token;
+use crate::secret::Secret;
+
+fn oauth(token_url: &str, grant: Grant) -> OAuth {
+    OAuth {
+        endpoints: Endpoints {
+            token: Some(Url::parse(token_url).expect("a URL")),
+            ..Endpoints::default()
+        },
+        client_id: "bridge".to_owned(),
+        client_auth: ClientAuth::None,
+        grant,
+        scopes: None,
+        audience: None,
+        resource: None,
+        assertion_audience: None,
+    }
+}
+
+fn source(oauth: OAuth) -> TokenSource {
+    let config = SourceConfig {
+        api: ApiName::new("shop").expect("a name"),
+        scheme: None,
+        oauth,
+        tls: &Tls::default(),
+        resolver: None,
+        hosts: &[],
+    };
+    TokenSource::new(config, Redactor::growing([], [])).expect("a source")
+}
 
 #[tokio::test]
 async fn a_token_that_is_about_to_end_is_renewed_while_calls_go_on_with_it() {
     let server = Hostile::new([json(200, "{\"access_token\":\"t2\"}")]).await;
-    let oauth = OAuth {
-        token_url: Url::parse(&server.url()).expect("a URL"),
-        client_id: "bridge".to_owned(),
-        client_secret: None,
-        client_auth: ClientAuth::Post,
-        grant: Grant::ClientCredentials,
-        scopes: None,
-        audience: None,
-        resource: None,
-    };
-    let redactor = Redactor::growing([], []);
-    let source =
-        Arc::new(TokenSource::new(oauth, &Tls::default(), None, redactor).expect("a source"));
+    let oauth = oauth(&server.url(), Grant::ClientCredentials);
+    let source = source(oauth).slot(&Identity::new("ann").expect("an identity"));
     let now = Instant::now();
     *source.current.write().expect("a lock") = Some(Token {
         number: 0,
+        secret: Secret::new("t1"),
         header: HeaderValue::from_static("Bearer t1"),
         renew_at: Some(now),
         ends_at: Some(now + Duration::from_mins(1)),

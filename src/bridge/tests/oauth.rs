@@ -16,21 +16,31 @@ fn ok() -> Act {
 
 fn oauth(server: &Hostile) -> OAuth {
     OAuth {
-        token_url: Url::parse(&format!("{}/token", server.url())).expect("a URL"),
+        endpoints: Endpoints {
+            token: Some(Url::parse(&format!("{}/token", server.url())).expect("a URL")),
+            ..Endpoints::default()
+        },
         client_id: "bridge".to_owned(),
-        client_secret: Some(Secret::new(CLIENT)),
-        client_auth: ClientAuth::Basic,
+        client_auth: ClientAuth::Basic(Secret::new(CLIENT)),
         grant: Grant::ClientCredentials,
         scopes: None,
         audience: None,
         resource: None,
+        assertion_audience: None,
     }
 }
 
 fn with_tokens(api: &Hostile, oauth: OAuth, change: impl FnOnce(&mut UpstreamConfig)) -> Upstream {
     let redactor = Redactor::growing([&Secret::new(CLIENT)], []);
-    let source =
-        TokenSource::new(oauth, &Tls::default(), None, redactor.clone()).expect("a source");
+    let source = SourceConfig {
+        api: ApiName::new("shop").expect("a name"),
+        scheme: None,
+        oauth,
+        tls: &Tls::default(),
+        resolver: None,
+        hosts: &[],
+    };
+    let source = TokenSource::new(source, redactor.clone()).expect("a source");
     let mut config = config(&api.url());
     config.credentials = Credentials::ForAll(Credential::OAuth(Arc::new(source)));
     change(&mut config);
@@ -181,6 +191,21 @@ async fn a_token_that_is_echoed_is_redacted() {
     let upstream = with_tokens(&api, oauth(&server), |_| {});
     let (report, _) = go(&upstream, &call(request(Method::GET))).await;
     assert_eq!(value(&report)["you"], crate::secret::REDACTED);
+}
+
+#[tokio::test]
+async fn a_token_that_is_used_is_redacted_however_many_others_were_issued_since() {
+    let server = Hostile::new([issued("t0ken-of-the-day", "")]).await;
+    let api = Hostile::new([json(200, "{\"you\":\"t0ken-of-the-day\"}")]).await;
+    let upstream = with_tokens(&api, oauth(&server), |_| {});
+    for _ in 0..2 {
+        let (report, _) = go(&upstream, &call(request(Method::GET))).await;
+        assert_eq!(value(&report)["you"], crate::secret::REDACTED);
+        for n in 0..300 {
+            assert!(upstream.redactor.learn(&Secret::new(format!("another-t0ken-{n}"))));
+        }
+    }
+    assert_eq!(server.seen().len(), 1);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::stale::{self, Standing};
 use super::tokens::Tokens;
 use crate::bridge::{
     self, ApiKeyAt, Credential, Credentials, ErrorRule, LimitHeaders, Limits, LimitsRead,
-    Provenance, Rate, Recovery, Redirects, Traffic, Uploads, Upstream, UpstreamConfig,
+    Provenance, Rate, Recovery, Redirects, TokenSource, Traffic, Uploads, Upstream, UpstreamConfig,
 };
 use crate::catalog::{self, Allowed, Catalog, Origin};
 use crate::config::{
@@ -295,6 +295,25 @@ impl<'a> Upstreams<'a> {
             },
             traffic: Arc::clone(traffic),
         }
+    }
+
+    /// The sources of tokens, those of APIs without tools too: a person may log in first.
+    pub(super) fn sources(&mut self, found: &mut Diagnostics) -> Vec<Arc<TokenSource>> {
+        for (name, api) in self.config.apis.iter() {
+            let by_scheme = api.credentials.iter().map(|(scheme, auth)| (Some(scheme), auth));
+            for (scheme, auth) in api.auth.iter().map(|auth| (None, auth)).chain(by_scheme) {
+                let Auth::Oauth2(oauth) = &**auth else { continue };
+                let scheme = scheme.map(|scheme| scheme.as_str());
+                if let Err(reason) = self.tokens.source(name, scheme, api, oauth)
+                    && !found.has(codes::UPSTREAM, &auth.span())
+                {
+                    let message = format!("the credential of `{name}` cannot be used: {reason}");
+                    let diagnostic = Diagnostic::error(codes::UPSTREAM, &self.config.file, message);
+                    found.push(diagnostic.at(auth.span()));
+                }
+            }
+        }
+        self.tokens.sources()
     }
 
     /// Reports what is odd about the upstreams' credentials, once all tools are known.

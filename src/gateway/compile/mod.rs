@@ -23,6 +23,7 @@ use crate::catalog::{self, Catalog};
 use crate::config::{self, Config, Diagnostic, Diagnostics, codes};
 use crate::identity::Groups;
 use crate::safety::Who;
+use crate::secret::Secret;
 use crate::settlement::Facilitator;
 use crate::store::Durability;
 
@@ -91,6 +92,8 @@ fn compile_within(
     let (exposed, compared) =
         exposed::compile(config, &catalog, &described, &mut upstreams, &mut found);
     upstreams.check(&mut found);
+    let tokens = upstreams.sources(&mut found);
+    let token_key = token_key(config, &resolved, &mut found);
     let facilitator = facilitator(config, &mut found);
     if found.has_errors() {
         return Err(found);
@@ -109,6 +112,8 @@ fn compile_within(
         redactor,
         facilitator,
         secrets: resolved.digest(),
+        sources: tokens,
+        token_key,
         reads_when_down: match config.audit.reads_when_down {
             config::ReadsWhenDown::Deny => ReadsWhenDown::Deny,
             config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,
@@ -117,6 +122,28 @@ fn compile_within(
     });
     Ok(Compiled { toolbox, catalog, warnings: found, compared, sources })
 }
+
+/// With what kept tokens are sealed, where the configuration says.
+fn token_key(
+    config: &Config,
+    resolved: &secrets::Resolved,
+    found: &mut Diagnostics,
+) -> Option<Secret> {
+    let reference = config.server.token_key.as_ref()?;
+    let key = resolved.get(reference);
+    if resolved.are_real() && !key.expose().is_empty() && key.expose().len() < LEAST_KEY {
+        let message = format!("`token_key` is shorter than {LEAST_KEY} characters");
+        found.push(
+            Diagnostic::error(codes::SECRET, &config.file, message)
+                .at(reference.span())
+                .help("`openssl rand -base64 32` makes one that nobody can guess"),
+        );
+    }
+    Some(key)
+}
+
+/// The shortest key that can be one: 32 characters hold 128 bits even in hex.
+const LEAST_KEY: usize = 32;
 
 fn facilitator(config: &Config, found: &mut Diagnostics) -> Option<Facilitator> {
     let settlement = config.settlement.as_ref()?;

@@ -134,6 +134,9 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
             }
         }
     };
+    if let Some(key) = &config.server.token_key {
+        one(key, key.span());
+    }
     let mut users = Vec::new();
     let mut grows = false;
     for (_, api) in config.apis.iter() {
@@ -143,7 +146,13 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
                 Auth::ApiKey { value, .. } => one(value, value.span()),
                 Auth::Bearer { token } => one(token, token.span()),
                 Auth::Oauth2(oauth) => {
-                    let secrets = [&oauth.client_secret, &oauth.refresh_token, &oauth.password];
+                    let secrets = [
+                        &oauth.client_secret,
+                        &oauth.client_key,
+                        &oauth.assertion_key,
+                        &oauth.refresh_token,
+                        &oauth.password,
+                    ];
                     for secret in secrets.into_iter().flatten() {
                         one(secret, secret.span());
                     }

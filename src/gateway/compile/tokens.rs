@@ -6,9 +6,14 @@ use std::sync::Arc;
 use tollbridge_operation::{ApiName, Operation, SecurityScheme};
 
 use super::secrets::Resolved;
-use crate::bridge::{ClientAuth, Grant, OAuth, TokenSource};
-use crate::config::{self, Api, Auth, Config, Diagnostic, Diagnostics, Located, OAuth2, codes};
-use crate::secret::Redactor;
+use crate::bridge::{
+    ClientAuth, Endpoints, Grant, Login, OAuth, OnBehalf, SigningKey, SourceConfig, TokenSource,
+};
+use crate::config::{
+    Api, Auth, BaseUrl, Config, Diagnostic, Diagnostics, Located, OAuth2, OAuthBy, OAuthClientAuth,
+    OAuthGrant, codes,
+};
+use crate::secret::{Redactor, Secret, SecretRef};
 
 /// The sources that were made, by API and, under `credentials`, security scheme.
 pub(super) struct Tokens<'a> {
@@ -24,7 +29,8 @@ impl<'a> Tokens<'a> {
         Self { secrets, redactor, made: HashMap::new(), needed: HashMap::new() }
     }
 
-    /// The source of a credential's tokens. The error says what is wrong with its TLS.
+    /// The source of a credential's tokens. The error says what is wrong with its connection or
+    /// its keys.
     pub(super) fn source(
         &mut self,
         name: &ApiName,
@@ -36,43 +42,112 @@ impl<'a> Tokens<'a> {
         if let Some(made) = self.made.get(&key) {
             return Ok(Arc::clone(made));
         }
+        let hosts: Vec<String> = api.hosts.iter().map(ToString::to_string).collect();
+        let config = SourceConfig {
+            api: name.clone(),
+            scheme: scheme.map(str::to_owned),
+            oauth: self.oauth(oauth)?,
+            tls: &api.tls.as_ref().map(|tls| self.secrets.tls(tls)).unwrap_or_default(),
+            resolver: api.resolver.as_ref().and_then(|resolver| resolver.server()),
+            hosts: &hosts,
+        };
+        let made = Arc::new(TokenSource::new(config, self.redactor.clone())?);
+        self.made.insert(key, Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn oauth(&self, oauth: &OAuth2) -> Result<OAuth, String> {
         let secrets = self.secrets;
-        let grant = match (oauth.grant, &oauth.refresh_token, &oauth.password) {
-            (config::OAuthGrant::RefreshToken, Some(token), _) => {
-                Grant::RefreshToken(secrets.get(token))
+        let secret = |reference: &Option<Located<SecretRef>>| {
+            reference.as_ref().map(|reference| secrets.get(reference))
+        };
+        let text = |text: &Option<Located<String>>| text.as_ref().map(|text| (**text).clone());
+        let url = |url: &Option<Located<BaseUrl>>| url.as_ref().map(|url| url.as_url().clone());
+        let client_id = secrets.text(&oauth.client_id);
+        let on_behalf = || -> Result<OnBehalf, String> {
+            let key = secret(&oauth.assertion_key);
+            let id = text(&oauth.assertion_key_id);
+            let subjects = oauth.subjects.as_ref().map(|subjects| {
+                let pairs = subjects.iter();
+                pairs.map(|(name, subject)| ((**name).clone(), (**subject).clone())).collect()
+            });
+            Ok(OnBehalf {
+                key: self.key(key, id, "assertion_key")?,
+                issuer: text(&oauth.assertion_issuer).unwrap_or_else(|| client_id.clone()),
+                subjects,
+            })
+        };
+        let each = oauth.by.as_ref().is_some_and(|by| **by == OAuthBy::Identity);
+        // What a grant or a proof lacks was reported with the configuration.
+        let empty = || Secret::new("");
+        let grant = match oauth.grant {
+            OAuthGrant::ClientCredentials => Grant::ClientCredentials,
+            OAuthGrant::RefreshToken => {
+                Grant::RefreshToken(secret(&oauth.refresh_token).unwrap_or_else(empty))
             }
-            (config::OAuthGrant::Password, _, Some(password)) => Grant::Password {
+            OAuthGrant::Password => Grant::Password {
                 username: oauth
                     .username
                     .as_ref()
                     .map(|user| secrets.text(user))
                     .unwrap_or_default(),
-                password: secrets.get(password),
+                password: secret(&oauth.password).unwrap_or_else(empty),
             },
-            // What the others lack was reported with the configuration.
-            _ => Grant::ClientCredentials,
+            OAuthGrant::AuthorizationCode => Grant::Login(Login { device: false, each }),
+            OAuthGrant::DeviceCode => Grant::Login(Login { device: true, each }),
+            OAuthGrant::TokenExchange => Grant::Exchange(on_behalf()?),
+            OAuthGrant::JwtBearer => Grant::JwtBearer(on_behalf()?),
         };
-        let text = |text: &Option<Located<String>>| text.as_ref().map(|text| (**text).clone());
+        let client_auth = match oauth.client_auth() {
+            OAuthClientAuth::Basic => {
+                ClientAuth::Basic(secret(&oauth.client_secret).unwrap_or_else(empty))
+            }
+            OAuthClientAuth::Post => {
+                ClientAuth::Post(secret(&oauth.client_secret).unwrap_or_else(empty))
+            }
+            OAuthClientAuth::PrivateKeyJwt => {
+                let id = text(&oauth.client_key_id);
+                ClientAuth::Assertion(self.key(secret(&oauth.client_key), id, "client_key")?)
+            }
+            OAuthClientAuth::Tls | OAuthClientAuth::None => ClientAuth::None,
+        };
         let scopes = oauth.scopes.as_ref();
-        let oauth = OAuth {
-            token_url: oauth.token_url.as_url().clone(),
-            client_id: secrets.text(&oauth.client_id),
-            client_secret: oauth.client_secret.as_ref().map(|secret| secrets.get(secret)),
-            client_auth: match oauth.client_auth {
-                config::OAuthClientAuth::Basic => ClientAuth::Basic,
-                config::OAuthClientAuth::Post => ClientAuth::Post,
+        Ok(OAuth {
+            endpoints: Endpoints {
+                issuer: url(&oauth.issuer),
+                token: url(&oauth.token_url),
+                authorization: url(&oauth.authorization_url),
+                device: url(&oauth.device_url),
             },
+            client_id,
+            client_auth,
             grant,
             scopes: scopes.map(|scopes| scopes.iter().map(|scope| (**scope).clone()).collect()),
             audience: text(&oauth.audience),
             resource: text(&oauth.resource),
+            assertion_audience: text(&oauth.assertion_audience),
+        })
+    }
+
+    /// A key that signs. Where secrets are only verified there is none to be read, and any will
+    /// do: nothing is signed with it.
+    fn key(
+        &self,
+        pem: Option<Secret>,
+        id: Option<String>,
+        member: &str,
+    ) -> Result<Arc<SigningKey>, String> {
+        let made = if self.secrets.are_real() {
+            SigningKey::from_pem(&pem.unwrap_or_else(|| Secret::new("")), id)
+        } else {
+            SigningKey::throwaway()
         };
-        let tls = api.tls.as_ref().map(|tls| secrets.tls(tls)).unwrap_or_default();
-        let resolver = api.resolver.as_ref().and_then(|resolver| resolver.server());
-        let source = TokenSource::new(oauth, &tls, resolver, self.redactor.clone())?;
-        let made = Arc::new(source);
-        self.made.insert(key, Arc::clone(&made));
-        Ok(made)
+        made.map(Arc::new).map_err(|reason| format!("`{member}` {reason}"))
+    }
+
+    /// All sources that were made.
+    pub(super) fn sources(&self) -> Vec<Arc<TokenSource>> {
+        self.made.values().cloned().collect()
     }
 
     /// Takes note of the scopes that a tool's operation needs: a token is asked for no more.
@@ -106,6 +181,10 @@ impl<'a> Tokens<'a> {
                 _ => None,
             });
             for scope in scopes.flatten().filter(|scope| !needed.contains(scope.as_str())) {
+                // These are the protocol's own: they allow nothing of the API.
+                if ["openid", "offline_access"].contains(&scope.as_str()) {
+                    continue;
+                }
                 found.push(
                     Diagnostic::warning(
                         codes::SCOPE,

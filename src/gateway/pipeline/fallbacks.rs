@@ -7,7 +7,6 @@ use serde_json::Map;
 use tollbridge_operation::{Call, Effect, Payload, digest_value};
 
 use super::Run;
-use super::stages::served_by;
 use crate::audit::Event;
 use crate::bridge::{self, Failed, FailureKind, Instead, Outcome, Report, Within};
 use crate::gateway::cache::{CacheKey, CachedAnswer};
@@ -87,7 +86,8 @@ impl Run<'_> {
                     report.attempts = done.attempts;
                     report.bytes += done.bytes;
                     report.upstream_time += done.upstream_time;
-                    let by = done.served_by.map(|url| answered_by(exposed, substitute, url));
+                    let key = &substitute.operation.id.key;
+                    let by = done.served_by.map(|url| format!("{key} at {url}"));
                     match done.outcome {
                         Outcome::Done { payload, .. } => {
                             report.status = done.status;
@@ -185,14 +185,6 @@ impl Run<'_> {
         }
         Some(report)
     }
-}
-
-/// Which operation answered, and where.
-fn answered_by(exposed: &Exposed, substitute: &Substitute, url: String) -> String {
-    if exposed.tool.hides_arguments() {
-        return served_by(exposed, &substitute.operation, url);
-    }
-    format!("{} at {url}", substitute.operation.id.key)
 }
 
 fn cache_key(call: &Call) -> CacheKey {

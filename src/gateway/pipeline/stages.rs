@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use tollbridge_operation::{Call, Effect, Operation, Payload};
-use url::{Position, Url};
+use tollbridge_operation::{Call, Effect, Payload};
 
 use super::ending::End;
 use super::fallbacks::Fallen;
@@ -191,6 +190,11 @@ impl Run<'_> {
         };
         match error {
             CommitError::HoldSpent => Ok(Intent::ApprovalSpent),
+            // No batch of a call takes up a token.
+            CommitError::TokenLeased => {
+                self.record.rewind(mark);
+                Err(ending::audit_unavailable(&error.to_string()).into())
+            }
             CommitError::KeyTaken => {
                 self.record.rewind(RECEIVED);
                 self.named = None;
@@ -306,28 +310,11 @@ impl Run<'_> {
                 pages::together(exposed, report.await, reading)
             }
         };
-        let report = Report {
-            served_by: report.served_by.map(|url| served_by(exposed, &exposed.tool.operation, url)),
-            ..report
-        };
         if exposed.fallbacks.is_empty() {
             return Carried { report, pages, note: None, undone: false };
         }
         let fallen = self.fall_back(exposed, &cleared, report, within, steps);
         let Fallen { report, note, undone } = Box::pin(fallen).await;
         Carried { report, pages, note, undone }
-    }
-}
-
-/// The URL that gave an answer, for the agent. Path and query tell what was fixed in them; where
-/// the tool hides that, its place is the operation's name.
-pub(super) fn served_by(exposed: &Exposed, operation: &Operation, url: String) -> String {
-    if !exposed.tool.hides_arguments() {
-        return url;
-    }
-    let key = &operation.id.key;
-    match Url::parse(&url) {
-        Ok(url) => format!("{key} at {}", &url[..Position::BeforePath]),
-        Err(_) => key.to_string(),
     }
 }
