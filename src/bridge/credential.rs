@@ -352,7 +352,12 @@ impl Additions {
                 Ok(())
             }
             ApiKeyPlace::Cookie => {
-                self.cookies.push((encoded(name), encoded(value.expose())));
+                let value = value.expose();
+                if !is_cookie_value(value) {
+                    let reason = "a secret has characters that a cookie cannot carry";
+                    return Err(Unauthenticated::Unusable(reason));
+                }
+                self.cookies.push((encoded(name), value.to_owned()));
                 Ok(())
             }
         }
@@ -366,6 +371,13 @@ impl Additions {
         self.headers.push((name, value));
         Ok(())
     }
+}
+
+/// RFC 6265 §4.1.1. A cookie is sent as it was given out, with whatever encoding it has already.
+fn is_cookie_value(value: &str) -> bool {
+    let within = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    let is_octet = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
+    within.unwrap_or(value).bytes().all(is_octet)
 }
 
 fn encoded(text: &str) -> String {

@@ -4,12 +4,14 @@
 //! one got. Schemas are told apart by their place in memory, and are kept as long as what is
 //! known of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tollbridge_operation::{Definition, Definitions, Schema};
 
+use super::output;
 use super::published::{Piece, Published};
 use super::sound::{self, Patterns};
 use super::suspicion;
@@ -105,8 +107,7 @@ impl Known {
             return known.clone();
         }
         let mut set = Set { _kept: Arc::clone(definitions), sound: true, clean: true };
-        let names: std::collections::HashSet<&str> =
-            definitions.iter().map(|one| &*one.name).collect();
+        let names: HashSet<&str> = definitions.iter().map(|one| &*one.name).collect();
         for one in definitions.iter() {
             let about = self.about(one);
             let closed = about
@@ -129,18 +130,52 @@ impl Known {
         })
     }
 
+    /// Finds out the published forms of many answers' schemas, which is a large part of what
+    /// large APIs cost, with all processors.
+    pub fn expect_answers<'s>(&mut self, schemas: impl Iterator<Item = &'s Schema>) {
+        const FEW: usize = 64;
+        const MOST: usize = 8;
+        let mut seen = HashSet::new();
+        let new = |schema: &&Schema| seen.insert(place(schema.root()));
+        let schemas: Vec<&Schema> = schemas.filter(new).collect();
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST);
+        if schemas.len() < FEW || workers < 2 {
+            return;
+        }
+        // Large and small ones lie beside each other.
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut done = Vec::new();
+            while let Some(schema) = schemas.get(next.fetch_add(1, Ordering::Relaxed)) {
+                done.push((*schema, output::publish(schema)));
+            }
+            done
+        };
+        let made = std::thread::scope(|scope| {
+            let workers: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+            let mut made = work();
+            for worker in workers {
+                match worker.join() {
+                    Ok(more) => made.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            made
+        });
+        for (schema, published) in made {
+            let answer = Answer { _kept: schema.clone(), published };
+            self.answers.entry(place(schema.root())).or_insert(answer);
+        }
+    }
+
     /// The published form of an answer's schema.
-    pub(super) fn answer(
-        &mut self,
-        schema: &Schema,
-        publish: impl FnOnce(&Schema) -> Published,
-    ) -> Published {
+    pub(super) fn answer(&mut self, schema: &Schema) -> Published {
         // A root in one place stands with one set of definitions.
         let key = place(schema.root());
-        let known = self
-            .answers
-            .entry(key)
-            .or_insert_with(|| Answer { _kept: schema.clone(), published: publish(schema) });
+        let known = self.answers.entry(key).or_insert_with(|| Answer {
+            _kept: schema.clone(),
+            published: output::publish(schema),
+        });
         known.published.clone()
     }
 

@@ -10,7 +10,8 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 use tollbridge_operation::Schema;
 
-use super::schema::{Types, Walk, members};
+use super::published::Published;
+use super::schema::{Types, Walk, keyword, members};
 use super::text;
 
 /// How many members are named in all.
@@ -22,10 +23,15 @@ const DEPTH: u32 = 4;
 /// How much of a member's description is kept, in characters.
 const SAID: usize = 200;
 
-/// The schema to publish for a tool that answers what `full` says. An answer that is no
-/// object is described as the member `result`, under which it is delivered.
+/// The schema to publish for a tool that answers what `full` says.
+pub(super) fn publish(full: &Schema) -> Published {
+    Published::of_text(describing_output(full))
+}
+
+/// The same as JSON text. An answer that is no object is described as the member `result`, under
+/// which it is delivered.
 ///
-/// It is written as JSON text at once: large APIs have hundreds of thousands of members. What is
+/// It is written at once: large APIs have hundreds of thousands of members. What is
 /// written passes the lint, whatever the full schema is.
 pub(super) fn describing_output(full: &Schema) -> String {
     let root = &**full.root();
@@ -134,7 +140,7 @@ impl<'v> Writer<'_, 'v> {
         let mut found: Vec<(&String, &'v Value)> = Vec::new();
         let mut known: HashSet<&str> = HashSet::new();
         self.collect(schema, 0, &mut |object| {
-            let Some(Value::Object(properties)) = object.get("properties") else { return };
+            let Some(Value::Object(properties)) = keyword(object, "properties") else { return };
             if found.is_empty() {
                 found.extend(properties);
                 return;
@@ -149,7 +155,7 @@ impl<'v> Writer<'_, 'v> {
 
     fn items(&self, schema: &'v Value) -> Option<&'v Value> {
         let mut items = None;
-        self.collect(schema, 0, &mut |object| items = items.or(object.get("items")));
+        self.collect(schema, 0, &mut |object| items = items.or(keyword(object, "items")));
         items
     }
 
@@ -168,8 +174,8 @@ impl<'v> Writer<'_, 'v> {
         if let Some(target) = self.walk.target(object) {
             self.collect(target, depth + 1, visit);
         }
-        for keyword in ["allOf", "anyOf", "oneOf"] {
-            for member in members(object, keyword) {
+        for name in ["allOf", "anyOf", "oneOf"] {
+            for member in members(object, name) {
                 self.collect(member, depth + 1, visit);
             }
         }
@@ -177,7 +183,8 @@ impl<'v> Writer<'_, 'v> {
 }
 
 fn description(schema: &Value) -> Option<String> {
-    let said = schema.get("description").or_else(|| schema.get("title"))?.as_str()?;
+    let object = schema.as_object()?;
+    let said = keyword(object, "description").or_else(|| keyword(object, "title"))?.as_str()?;
     let said = text::cut(&text::clean_line(&text::said(said)), 400);
     (!said.is_empty()).then_some(said)
 }

@@ -157,7 +157,7 @@ impl<'a> Walk<'a> {
             Value::Object(object) if self.spend(depth) => object,
             _ => return Types::ANY,
         };
-        let mut types = match object.get("type") {
+        let mut types = match keyword(object, "type") {
             Some(Value::String(name)) => Types::named(name),
             Some(Value::Array(names)) => names
                 .iter()
@@ -165,10 +165,10 @@ impl<'a> Walk<'a> {
                 .fold(Types::NONE, |types, name| types.or(Types::named(name))),
             _ => Types::ANY,
         };
-        if let Some(Value::Array(values)) = object.get("enum") {
+        if let Some(Value::Array(values)) = keyword(object, "enum") {
             types = types.and(values.iter().fold(Types::NONE, |t, v| t.or(Types::of(v))));
         }
-        if let Some(value) = object.get("const") {
+        if let Some(value) = keyword(object, "const") {
             types = types.and(Types::of(value));
         }
         if let Some(target) = self.target(object) {
@@ -177,9 +177,9 @@ impl<'a> Walk<'a> {
         for member in members(object, "allOf") {
             types = types.and(self.types(member, depth + 1));
         }
-        for keyword in ["anyOf", "oneOf"] {
-            if object.get(keyword).is_some_and(Value::is_array) {
-                let any = members(object, keyword)
+        for name in ["anyOf", "oneOf"] {
+            if keyword(object, name).is_some_and(Value::is_array) {
+                let any = members(object, name)
                     .fold(Types::NONE, |t, member| t.or(self.types(member, depth + 1)));
                 types = types.and(any);
             }
@@ -189,7 +189,7 @@ impl<'a> Walk<'a> {
 
     /// What `$ref` points to.
     pub(super) fn target(&self, object: &Map<String, Value>) -> Option<&'a Value> {
-        self.whole.resolve(object.get("$ref")?.as_str()?)
+        self.whole.resolve(keyword(object, "$ref")?.as_str()?)
     }
 
     /// The schema in a few words: `string (date-time)`, `one of "a", "b"`, `list of object`.
@@ -198,23 +198,23 @@ impl<'a> Walk<'a> {
         if !self.spend(depth) {
             return "any value".to_owned();
         }
-        if let Some(Value::Array(values)) = object.get("enum") {
+        if let Some(Value::Array(values)) = keyword(object, "enum") {
             return choices(values);
         }
-        if let Some(value) = object.get("const") {
+        if let Some(value) = keyword(object, "const") {
             return text::cut(&value.to_string(), 60);
         }
-        if !object.contains_key("type") {
+        if keyword(object, "type").is_none() {
             if let Some(target) = self.target(object) {
                 return self.words(target, depth + 1);
             }
-            if let Some(Value::Array(list)) = object.get("allOf")
+            if let Some(Value::Array(list)) = keyword(object, "allOf")
                 && let [only] = list.as_slice()
             {
                 return self.words(only, depth + 1);
             }
-            for keyword in ["anyOf", "oneOf"] {
-                if let Some(Value::Array(branches)) = object.get(keyword) {
+            for name in ["anyOf", "oneOf"] {
+                if let Some(Value::Array(branches)) = keyword(object, name) {
                     let mut words: Vec<String> = Vec::new();
                     for branch in branches.iter().take(5) {
                         let branch = self.words(branch, depth + 1);
@@ -229,14 +229,14 @@ impl<'a> Walk<'a> {
         let types = self.types(schema, depth);
         let words = types.words();
         if types == Types::ARRAY {
-            return match object.get("items") {
+            return match keyword(object, "items") {
                 Some(items @ Value::Object(_)) => {
                     text::cut(&format!("list of {}", self.words(items, depth + 1)), 160)
                 }
                 _ => words,
             };
         }
-        match object.get("format").and_then(Value::as_str) {
+        match keyword(object, "format").and_then(Value::as_str) {
             Some(format) if types.overlaps(Types::STRING.or(Types::NUMBER)) => {
                 format!("{words} ({})", text::cut(&text::clean_line(format), 30))
             }
@@ -245,12 +245,21 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// A keyword's value. Most schemas have few keywords, which are compared faster than one is hashed.
+pub(super) fn keyword<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    const FEW: usize = 12;
+    if object.len() > FEW {
+        return object.get(name);
+    }
+    object.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+}
+
 /// The subschemas in a keyword that holds a list of them.
 pub(super) fn members<'v>(
     object: &'v Map<String, Value>,
-    keyword: &str,
+    name: &str,
 ) -> impl Iterator<Item = &'v Value> {
-    object.get(keyword).and_then(Value::as_array).into_iter().flatten()
+    keyword(object, name).and_then(Value::as_array).into_iter().flatten()
 }
 
 /// The values of an `enum` in words, bounded.

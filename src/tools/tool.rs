@@ -13,7 +13,7 @@ use super::answer::{AnswerShape, Shaped};
 use super::known::Known;
 use super::limits::{LimitBroken, Limits};
 use super::lint::{self, LintFinding};
-use super::output::describing_output;
+use super::output;
 use super::pages::PageRule;
 use super::portable::LONGEST_DESCRIPTION;
 use super::profile::{Profile, publish};
@@ -129,7 +129,7 @@ impl Tool {
             output_validator.get_or_init(|| made);
         }
         let (input, input_findings) = publish(&shown, spec.examples, spec.profile, known);
-        let output = operation.output.as_ref().map(|full| known.answer(full, describe));
+        let output = operation.output.as_ref().map(|full| known.answer(full));
         let annotations = Annotations {
             read_only: operation.effect == Effect::Read,
             destructive: operation.effect == Effect::Destructive,
@@ -185,7 +185,7 @@ impl Tool {
         if shape.select.is_some()
             && let Some(full) = &self.operation.output
         {
-            self.output = Some(describe(&shape.schema(full)));
+            self.output = Some(output::publish(&shape.schema(full)));
         }
         self.answer = shape;
         self
@@ -372,11 +372,6 @@ impl Tool {
         found.extend(self.input_findings.iter().cloned());
         found
     }
-}
-
-/// The schema to publish for a tool's answers.
-fn describe(full: &Schema) -> Published {
-    Published::of_text(describing_output(full))
 }
 
 fn with_overrides(spec: &ToolSpec<'_>) -> Arc<Operation> {

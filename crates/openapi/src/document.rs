@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tollbridge_operation::Warning;
 use url::Url;
 
@@ -194,7 +194,16 @@ fn parse_text(text: &str, examples: Examples, warnings: &mut Warnings) -> Result
 
 /// The `$ref` of an object that has one.
 pub(crate) fn reference(value: &Value) -> Option<&str> {
-    value.as_object()?.get("$ref")?.as_str()
+    member(value.as_object()?, "$ref")?.as_str()
+}
+
+/// A member of an object. Most have few, which are compared faster than a name is hashed.
+pub(crate) fn member<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    const FEW: usize = 12;
+    if object.len() > FEW {
+        return object.get(name);
+    }
+    object.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 /// The place of the first byte that is no UTF-8.

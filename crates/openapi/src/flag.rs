@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::document::{Pointer, Warnings};
+use crate::document::{Pointer, Warnings, member};
 
 /// A flag, also one that is written as text.
 pub(crate) fn flag(value: Option<&Value>) -> Option<bool> {
@@ -18,7 +18,7 @@ pub(crate) fn flag(value: Option<&Value>) -> Option<bool> {
 
 /// Whether a member of an object is there and true.
 pub(crate) fn is_true(value: &Value, name: &str) -> bool {
-    flag(value.get(name)) == Some(true)
+    flag(value.as_object().and_then(|object| member(object, name))) == Some(true)
 }
 
 /// The words that YAML 1.1 has for them.
@@ -38,7 +38,7 @@ pub(crate) fn tell(
     warnings: &mut Warnings,
 ) {
     for &name in names {
-        let Some(Value::String(text)) = object.get(name) else { continue };
+        let Some(Value::String(text)) = member(object, name) else { continue };
         let message = match spelled(text) {
             Some(flag) => format!("expected true or false; read as {flag}"),
             None => "expected true or false; left out".to_owned(),

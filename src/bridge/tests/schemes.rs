@@ -139,3 +139,28 @@ fn a_credential_that_no_operation_asks_for_was_added_in_the_place_of_all() {
         assert_eq!(missing, expected, "{kind} for {all:?}");
     }
 }
+
+#[tokio::test]
+async fn a_cookie_is_sent_as_it_was_given_out_or_refused_at_the_start() {
+    for (value, goes) in [
+        ("MDEy+/8=", true),
+        ("a%20b", true),
+        ("\"quoted\"", true),
+        ("a b", false),
+        ("a; admin=1", false),
+        ("größe", false),
+        ("a\"b", false),
+    ] {
+        let at = ApiKeyAt { place: ApiKeyPlace::Cookie, name: "sid".to_owned() };
+        let key = Credential::ApiKey { at: Some(at), value: Secret::new(value) };
+        let server = hostile::Hostile::new(vec![hostile::json(200, "{}")]).await;
+        let mut config = config(&server.url());
+        config.credentials = Credentials::ForAll(key);
+        let made = Upstream::new(config, Arc::new(Redactor::default()));
+        assert_eq!(made.is_ok(), goes, "{value}");
+        let Ok(upstream) = made else { continue };
+        go(&upstream, &call(request(Method::GET))).await;
+        let seen = server.seen()[0].to_lowercase();
+        assert!(seen.contains(&format!("cookie: sid={}\r\n", value.to_lowercase())), "{seen}");
+    }
+}

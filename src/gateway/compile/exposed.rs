@@ -37,6 +37,11 @@ pub(super) fn compile(
     let mut exposed = Vec::with_capacity(config.tools.len());
     let mut compared = Vec::new();
     let mut known = Known::default();
+    let answers = config.tools.iter().filter_map(|entry| {
+        let operation = catalog.api(&entry.api)?.operation(&entry.operation).ok()?;
+        operation.output.as_ref()
+    });
+    known.expect_answers(answers);
     let mut entries = Vec::with_capacity(config.tools.len());
     for entry in &config.tools {
         let Some(api) = config.apis.get(&*entry.api) else { continue };

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{Anchor, Library, candidates};
 use crate::dialect::{self, Dialect};
-use crate::document::Warnings;
+use crate::document::{Warnings, member};
 use crate::pointer::{DocumentId, Path, Pointer};
 
 /// Searches a document; returns what it refers to, each with the URLs that it may mean.
@@ -99,7 +99,7 @@ impl Scan<'_> {
         base: &Url,
         resource: &Pointer,
     ) -> Option<(Url, Pointer)> {
-        let id = object.get("$id").or_else(|| old_id(object))?.as_str()?;
+        let id = member(object, "$id").or_else(|| old_id(object))?.as_str()?;
         let place = at.from(&self.root);
         if let Some(name) = id.strip_prefix('#') {
             // Drafts before 2019-09 wrote anchors so.
@@ -224,7 +224,7 @@ fn is_description(object: &Map<String, Value>) -> bool {
 
 /// What the fourth draft called `$id`.
 fn old_id(object: &Map<String, Value>) -> Option<&Value> {
-    let uri = object.get("$schema")?.as_str()?;
+    let uri = member(object, "$schema")?.as_str()?;
     object.get("id").filter(|_| Dialect::of(uri) == Some(Dialect::Draft4))
 }
 

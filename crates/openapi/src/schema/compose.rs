@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::{Direction, Reading, Schemas};
-use crate::document::{Document, Pointer, Warnings, reference, text_line};
+use crate::document::{Document, Pointer, Warnings, member, reference, text_line};
 use crate::flag::{flag, is_true};
 
 /// Parts may share parts, and lead back: more than this is no design.
@@ -71,7 +71,8 @@ fn is_hidden(
             .resolve(at.clone(), schema)
             .is_ok_and(|(at, target)| is_hidden(document, direction, &at, target, visited));
     }
-    let parts = schema.get("allOf").and_then(Value::as_array);
+    let parts = schema.as_object().and_then(|object| member(object, "allOf"));
+    let parts = parts.and_then(Value::as_array);
     parts.into_iter().flatten().any(|part| is_hidden(document, direction, at, part, visited))
 }
 
