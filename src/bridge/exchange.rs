@@ -16,7 +16,7 @@ use super::sent::{Sent, Watched};
 use super::upstream::Upstream;
 
 /// How a request ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Ended {
     /// With an answer: at least its status and headers came.
     Answered(Answered),
@@ -31,7 +31,7 @@ pub(super) enum Ended {
 }
 
 /// An answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Answered {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -41,7 +41,7 @@ pub(super) struct Answered {
 }
 
 /// An answer's body.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Content {
     /// All of it.
     Whole(Bytes),
@@ -98,7 +98,7 @@ async fn exchange(
         }
     };
     *request.body_mut() = Some(reqwest::Body::wrap(Watched::new(body, sent.clone())));
-    let response = match timeout_at(limit, upstream.client.execute(request)).await {
+    let mut response = match timeout_at(limit, upstream.client.execute(request)).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
             let sent = sent.get();
@@ -111,7 +111,7 @@ async fn exchange(
         Err(_) => return Ended::Broken { what: Breakage::NotConnected, sent: false },
     };
     let status = response.status();
-    let headers = response.headers().clone();
+    let headers = std::mem::take(response.headers_mut());
     let mut bytes = 0;
     let heard = is_stream(&headers).then_some(heard);
     let max = upstream.max_response;

@@ -39,6 +39,9 @@
 //! | `gate` | the limiter's clock, and those who wait |
 //! | `budget` | how many repetitions an API may be sent |
 //! | `breaker` | whether a host is asked at all |
+//! | `cache` | answers that HTTP lets one keep |
+//! | `coalesce` | identical reads that are one request |
+//! | `manner` | how a tool's requests are sent where there is a choice |
 //! | `traffic` | what all calls of an API have in common |
 //! | `recovery` | what an API declares of all that |
 //! | `engine` | the course of a call: attempts, waits, the deadline, cancellation |
@@ -49,7 +52,9 @@ mod attempt;
 mod breakage;
 mod breaker;
 mod budget;
+mod cache;
 mod client;
+mod coalesce;
 mod credential;
 mod digest;
 mod engine;
@@ -60,6 +65,7 @@ mod judge;
 mod key;
 mod limiter;
 mod link;
+mod manner;
 mod message;
 mod oauth;
 mod poll;
@@ -89,6 +95,7 @@ pub use engine::{Instead, Next, Within, execute, execute_instead, execute_pages,
 pub use gate::{Gate, Standing};
 pub use limiter::headers::{LimitHeaders, LimitsRead};
 pub use limiter::{Limits, Rate};
+pub use manner::{Manner, Sharing};
 pub use oauth::{
     Browser, ClientAuth, Device, Endpoints, Grant, KeptToken, Login, LoginError, LoginStanding,
     OAuth, OnBehalf, SourceConfig, TokenKeeper, TokenName, TokenSource,
@@ -96,7 +103,7 @@ pub use oauth::{
 pub use poll::{Handle, Pending, Poll};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};
 pub use recovery::{ErrorRule, Recovery};
-pub use report::{Failed, FailureKind, Outcome, Report, UpstreamReply};
+pub use report::{Failed, FailureKind, KeptFor, Outcome, Report, UpstreamReply};
 pub use signing::SigningKey;
 pub use tls::{Identity as ClientIdentity, Tls};
 pub use traffic::Traffic;

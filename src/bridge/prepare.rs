@@ -129,7 +129,7 @@ pub struct Preview {
 pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareError> {
     let api = || upstream.api.clone();
     let arguments = uploads::with_contents(upstream, call)?;
-    let (all, has_certificate) = (&upstream.credentials, upstream.has_certificate);
+    let (all, has_certificate) = (&upstream.credentials, upstream.certificate.is_some());
     let credentials = credential::additions(all, has_certificate, &call.operation);
     let security = credentials.as_ref().ok().and_then(|credentials| credentials.security.clone());
     let message = Message::of(upstream, &call.operation, &arguments, security);
@@ -175,6 +175,18 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
 }
 
 impl Target {
+    /// Whether anything in it, or that will be put into it, proves who we are. Of what comes from
+    /// an upstream's own URL nobody can tell.
+    pub(super) fn is_authenticated(&self) -> bool {
+        self.token.is_some()
+            || self.digest.is_some()
+            || self.confidential
+            || self.part.as_ref().is_none_or(|part| !part.credentials.is_empty())
+            || self.headers.contains_key(AUTHORIZATION)
+            || self.headers.contains_key(COOKIE)
+            || self.headers.values().any(HeaderValue::is_sensitive)
+    }
+
     /// The same request under another of the upstream's base URLs.
     pub(super) fn moved(&self, upstream: &Upstream, at: usize) -> Option<Self> {
         let (url, shown) = self.part.as_ref()?.address(upstream, at).ok()?;

@@ -21,8 +21,20 @@ pub struct Report {
     pub upstream_time: Duration,
     /// The URL that gave the last answer, redacted.
     pub served_by: Option<String>,
+    /// Where the answer was kept from an earlier request: how old it is, and whether the API has
+    /// just confirmed it.
+    pub kept: Option<KeptFor>,
     /// How many bytes of answers' bodies were read, decompressed, over all requests.
     pub bytes: u64,
+}
+
+/// An answer that was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptFor {
+    /// How old it is.
+    pub age: Duration,
+    /// Whether the API was asked whether it is still good.
+    pub confirmed: bool,
 }
 
 /// What became of a call.

@@ -1,5 +1,5 @@
 //! An API's traffic, as all its calls make it together: its limiter, the budget of its
-//! repetitions, and how its hosts are.
+//! repetitions, how its hosts are, and what is kept or under way of its answers.
 //!
 //! It outlives a reload of the configuration: what was learned of an API is not forgotten
 //! because a tool's title changed.
@@ -8,9 +8,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use url::Url;
 
 use super::breaker::{Breaker, Health, Pass};
 use super::budget::Budget;
+use super::cache::{self, HttpCache};
+use super::coalesce::Flights;
 use super::gate::{Gate, Standing};
 use super::limiter::{At, Limits};
 
@@ -18,6 +21,10 @@ use super::limiter::{At, Limits};
 #[derive(Debug)]
 pub struct Traffic {
     pub(super) gate: Gate,
+    /// Answers to its reads.
+    pub(super) cache: HttpCache,
+    /// Its reads that are under way.
+    pub(super) flights: Flights,
     begun: Instant,
     shared: Mutex<Shared>,
 }
@@ -41,12 +48,32 @@ pub(super) struct Asked<'t> {
 impl Traffic {
     /// The traffic of an API with these limits.
     pub fn new(limits: Limits) -> Self {
-        Self { gate: Gate::new(limits), begun: Instant::now(), shared: Mutex::default() }
+        Self {
+            gate: Gate::new(limits),
+            cache: HttpCache::new(cache::USUAL),
+            flights: Flights::default(),
+            begun: Instant::now(),
+            shared: Mutex::default(),
+        }
+    }
+
+    /// The same, keeping so many bytes of answers where its tools keep any.
+    #[must_use]
+    pub fn with_cache(self, bytes: usize) -> Self {
+        self.cache.resize(bytes);
+        self
+    }
+
+    /// A write at that URL has ended, however: what was read before may be no more true.
+    pub(super) fn changed(&self, url: &Url) {
+        self.cache.forget(url);
+        self.flights.close();
     }
 
     /// Goes by the limits of another one, which takes this one's place in a configuration.
     pub(super) fn go_by(&self, newer: &Self) {
         self.gate.go_by(&newer.gate);
+        self.cache.resize(newer.cache.most());
     }
 
     /// Counts a call.

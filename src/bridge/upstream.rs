@@ -10,6 +10,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderName, HeaderValue};
+use sha2::{Digest as _, Sha256};
 use tollbridge_operation::{ApiName, Enclosure, Operation, SecurityScheme};
 use url::Url;
 
@@ -140,8 +141,8 @@ pub struct Upstream {
     traffic: ArcSwap<Traffic>,
     pub(super) hosts: Hosts,
     pub(super) credentials: Credentials,
-    /// Whether connections present a certificate.
-    pub(super) has_certificate: bool,
+    /// A digest of the certificate that connections present.
+    pub(super) certificate: Option<[u8; 32]>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) enclosure: Arc<Enclosure>,
     timeout: Duration,
@@ -198,6 +199,8 @@ impl Upstream {
             return Err(UpstreamError::Credential { api, reason });
         }
         // Reading the machine's certificates takes a while, and a redirect could lead to https.
+        let certificate = config.tls.identity.as_ref();
+        let certificate = certificate.map(|own| Sha256::digest(own.certificate.as_bytes()).into());
         let is_https = bases.iter().any(|base| base.url.scheme() == "https");
         let tls =
             if is_https || !config.hosts.is_empty() { config.tls.config() } else { tls::none() };
@@ -218,7 +221,7 @@ impl Upstream {
             traffic: ArcSwap::new(recovery.traffic),
             hosts,
             credentials: config.credentials,
-            has_certificate: config.tls.identity.is_some(),
+            certificate,
             headers,
             enclosure: Arc::new(config.enclosure),
             timeout: config.timeout,
@@ -295,7 +298,7 @@ impl Upstream {
         operation: &Operation,
         provenance: Provenance,
     ) -> Vec<String> {
-        let has_certificate = self.has_certificate;
+        let has_certificate = self.certificate.is_some();
         match &self.credentials {
             Credentials::ByScheme(by_name) => {
                 credential::missing(Given { by_name, has_certificate }, operation)

@@ -173,6 +173,10 @@ impl Checks<'_> {
         self.nonzero("timeout", api.timeout.as_ref());
         self.nonzero("attempt_timeout", api.attempt_timeout.as_ref());
         self.recovery(api);
+        if let Some(size) = api.cache_size.as_ref().filter(|size| size.0 == 0) {
+            let label = "nothing fits; to keep nothing, leave out `cache`";
+            self.error(codes::EXPIRY, size.span(), "`cache_size` is zero", label);
+        }
         if let Some(size) = &api.max_response
             && size.0 == 0
         {
@@ -346,6 +350,7 @@ impl Checks<'_> {
                 self.error(codes::BOUNDS, hold.span(), message, "`identities` is empty");
             }
         }
+        self.nonzero("hedge", tool.hedge.as_ref());
         if let Some(pages) = &tool.pages {
             self.pages(pages);
         }

@@ -41,7 +41,7 @@ pub use model::{
 };
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
 pub use poll::Poll;
-pub use recovery::{Fallback, LimitHeaders, Lookup};
+pub use recovery::{Fallback, LimitHeaders, Lookup, Sharing};
 pub use schema::schema;
 pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
 pub use values::{

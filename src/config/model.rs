@@ -15,7 +15,7 @@ use tollbridge_operation::{ApiName, Identity};
 
 use super::auth::Auth;
 use super::located::{Keyed, Located};
-use super::recovery::LimitHeaders;
+use super::recovery::{LimitHeaders, Sharing};
 use super::tool::Tool;
 use super::values::{
     BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal, Origin, Period, Rate,
@@ -285,6 +285,14 @@ pub struct Api {
     /// twice may be repeated at another.
     #[serde(default)]
     pub fallback_writes: bool,
+    /// Whether answers to reads are kept as far as HTTP allows (RFC 9111): for the identity that
+    /// got them, or for all where the answer says that it may be.
+    pub cache: Option<Located<Sharing>>,
+    /// How many bytes of answers are kept. By default 16MiB.
+    pub cache_size: Option<Located<Size>>,
+    /// Whether identical reads that are under way at the same time are one request: those of one
+    /// identity, or of all.
+    pub coalesce: Option<Located<Sharing>>,
 }
 
 impl Api {

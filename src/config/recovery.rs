@@ -24,6 +24,20 @@ pub struct LimitHeaders {
     pub ignored: bool,
 }
 
+/// Whether callers have something in common, such as the answers that are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Sharing {
+    /// There is nothing.
+    #[default]
+    Off,
+    /// Each identity has its own.
+    Private,
+    /// All identities have it in common.
+    Shared,
+}
+
 /// What stands in for a tool's operation: another one, the last good answer, or a declared one.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

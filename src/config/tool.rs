@@ -11,7 +11,7 @@ use tollbridge_operation::{ApiName, Effect, ToolName};
 use super::decimal::Decimal;
 use super::located::{Keyed, Located};
 use super::poll::{Poll, PollForm};
-use super::recovery::{Fallback, Lookup};
+use super::recovery::{Fallback, Lookup, Sharing};
 use super::values::{
     ApiNameSchema, ArgumentPath, ArgumentSchema, Literal, Money, Pattern, Period, Pointer,
     PointerSchema, Rate, Selector, Size, ToolNameSchema,
@@ -62,6 +62,13 @@ pub struct Tool {
     pub rate_limit: Option<Located<Rate>>,
     /// How many requests of its calls are under way at once.
     pub max_concurrency: Option<Located<NonZeroU32>>,
+    /// Whether its answers are kept, instead of what the API's `cache` says.
+    pub cache: Option<Located<Sharing>>,
+    /// Whether identical calls of it are one request, instead of what the API's `coalesce` says.
+    pub coalesce: Option<Located<Sharing>>,
+    /// After which time without an answer a read is asked for once more beside the first request;
+    /// the first good answer is taken.
+    pub hedge: Option<Located<Period>>,
     /// What stands in for the operation where it cannot answer, in order.
     #[serde(default)]
     pub fallback: Vec<Located<Fallback>>,

@@ -11,7 +11,7 @@ use tollbridge_operation::{Identity, digest_bytes};
 
 use super::fallback::{Fallback, Lookup};
 use super::request::Caller;
-use crate::bridge::{Gate, Poll, TokenSource, Upstream};
+use crate::bridge::{Gate, Manner, Poll, TokenSource, Upstream};
 use crate::identity::Groups;
 use crate::safety::Rules;
 use crate::secret::{Redactor, Secret};
@@ -70,6 +70,8 @@ pub struct Exposed {
     pub upstream: Arc<Upstream>,
     /// The limits of its own, beside those of its API.
     pub gate: Option<Arc<Gate>>,
+    /// How its requests are sent.
+    pub manner: Manner,
     /// What stands in for its operation, in order.
     pub fallbacks: Vec<Fallback>,
     /// Which tool tells what became of a call whose outcome nobody knows.

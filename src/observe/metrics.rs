@@ -84,6 +84,7 @@ pub struct Metrics {
     durations: Family<ByTool, Histogram>,
     attempts: Family<ByAttempt, Counter>,
     drifted: Family<ByApi, Counter>,
+    kept: Family<ByApi, Counter>,
     in_flight: Gauge,
     malformed: Family<ByTransport, Counter>,
     reloads: Family<ByResult, Counter>,
@@ -111,6 +112,7 @@ impl Metrics {
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             attempts: Family::default(),
             drifted: Family::default(),
+            kept: Family::default(),
             in_flight: Gauge::default(),
             malformed: Family::default(),
             reloads: Family::default(),
@@ -145,6 +147,11 @@ impl Metrics {
             "drifted_answers",
             "Successes that leave the API's description",
             self.drifted.clone(),
+        );
+        registry.register(
+            "kept_answers",
+            "Answers that were kept from an earlier call",
+            self.kept.clone(),
         );
         registry.register(
             "calls_in_flight",
@@ -236,6 +243,11 @@ impl Metrics {
     /// Counts a success that leaves its description.
     pub fn drifted(&self, api: &str) {
         self.drifted.get_or_create(&ByApi { api: self.apis.label(api) }).inc();
+    }
+
+    /// Counts an answer that was kept from an earlier call.
+    pub fn kept(&self, api: &str) {
+        self.kept.get_or_create(&ByApi { api: self.apis.label(api) }).inc();
     }
 
     /// Counts a call as in flight until what is returned is dropped.

@@ -201,10 +201,7 @@ impl Store {
         if !journal::is_plain(&batch) {
             return Taken::No(batch);
         }
-        match self.0.place.file() {
-            Ok(database) => journal.take(batch, database),
-            Err(_) => Taken::No(batch),
-        }
+        journal.take(batch, &self.0.place)
     }
 
     async fn synced(

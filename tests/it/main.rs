@@ -19,6 +19,7 @@ mod order;
 mod polling;
 mod process;
 mod recovery;
+mod reuse;
 mod secrets;
 mod soap;
 mod soap_wire;

@@ -70,6 +70,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         terms: Terms::Free,
         upstream: Arc::new(BridgeUpstream::new(config, Arc::clone(&redactor)).expect("an API")),
         gate: None,
+        manner: tollbridge::bridge::Manner::default(),
         fallbacks: Vec::new(),
         lookup: None,
         poll: None,

@@ -11,10 +11,25 @@ use super::turn::{Withheld, health};
 use crate::bridge::attempt::{AttemptEnd, AttemptLog, AttemptRefused};
 use crate::bridge::breakage::Breakage;
 use crate::bridge::exchange::{self, Answered, Ended};
+use crate::bridge::gate::Place;
 use crate::bridge::limiter::Heard;
 use crate::bridge::oauth::{Slot, Token};
 use crate::bridge::prepare::Target;
 use crate::bridge::report::{Failed, Outcome};
+use crate::bridge::traffic::Asked;
+
+/// A request that is out: what it takes up, and since when.
+pub(super) struct Out<'a> {
+    pub(super) n: u32,
+    /// Its place among the tool's own.
+    pub(super) tools: Option<Place<'a>>,
+    /// Its place among those of its API.
+    pub(super) place: Place<'a>,
+    pub(super) asked: Asked<'a>,
+    pub(super) entered: Instant,
+    pub(super) begun: Instant,
+    pub(super) limit: Instant,
+}
 
 /// For how long it holds that a request may go out, and with which token.
 const STANDS: Duration = Duration::from_millis(100);
@@ -51,28 +66,35 @@ impl<L: AttemptLog> Course<'_, L> {
         exchange::send(self.judge.upstream, sent, limit, self.cancel, &mut heard).await
     }
 
-    async fn send_with_token(&mut self, target: &Target, had: Had<'_>, limit: Instant) -> Ended {
+    /// The request with a token; where there is none, how it ends.
+    async fn with_token(
+        &mut self,
+        target: &Target,
+        had: Had<'_>,
+        limit: Instant,
+    ) -> Result<Box<Target>, Box<Ended>> {
         let Had { source, token, at } = had;
         let token = if at.elapsed() < STANDS { Ok(token) } else { self.token(source, limit).await };
         match token {
             Ok(token) => {
                 self.token = Some(token.number);
-                let mut authorized = target.clone();
+                let mut authorized = Box::new(target.clone());
                 token.authorize(&mut authorized.headers);
-                self.send(&authorized, limit).await
+                Ok(authorized)
             }
-            Err(ended) => *ended,
+            Err(ended) => Err(ended),
         }
     }
 
     /// A token, or how the request ends that has none.
     async fn token(&self, source: &Arc<Slot>, limit: Instant) -> Result<Token, Box<Ended>> {
         let token = tokio::select! {
-                   biased;
-                   token = source.token(limit) => token,
-                   () = self.cancel.cancelled() => {
-        return Err(Box::new(Ended::Cancelled { sent: false })); }
-               };
+            biased;
+            token = source.token(limit) => token,
+            () = self.cancel.cancelled() => {
+                return Err(Box::new(Ended::Cancelled { sent: false }));
+            }
+        };
         token.map_err(|why| Box::new(Ended::Broken { what: Breakage::NoToken(why), sent: false }))
     }
 
@@ -111,10 +133,25 @@ impl<L: AttemptLog> Course<'_, L> {
                 .is_some_and(|(source, number)| source.refused(number))
     }
 
-    /// Sends one request when its turn has come, and records its end.
+    /// Sends one request, or waits for the same one of another call, and records its end.
     pub(super) async fn attempt(&mut self, target: &Target) -> Result<Ended, Withheld> {
+        // Boxed, as what most calls do not need.
+        if self.may_join(target) {
+            Box::pin(self.together(target)).await
+        } else {
+            self.alone(target, Instant::now()).await
+        }
+    }
+
+    /// Sends one request when its turn has come, and records its end. It is to go out since
+    /// `entered`.
+    pub(super) async fn alone(
+        &mut self,
+        target: &Target,
+        entered: Instant,
+    ) -> Result<Ended, Withheld> {
         let upstream = self.judge.upstream;
-        let entered = Instant::now();
+        let traffic = self.traffic;
         let token = match &target.token {
             None => None,
             Some(source) => match Box::pin(self.token_before_turn(source)).await {
@@ -134,7 +171,7 @@ impl<L: AttemptLog> Course<'_, L> {
                 Err(withheld) => return Err(self.not_sent(withheld, entered).await),
             },
         };
-        let place = match self.turn(&self.traffic.gate).await {
+        let place = match self.turn(&traffic.gate).await {
             Ok(place) => place,
             Err(withheld) => return Err(self.not_sent(withheld, entered).await),
         };
@@ -144,7 +181,7 @@ impl<L: AttemptLog> Course<'_, L> {
             drop((tools, place));
             return Err(self.not_sent(withheld, entered).await);
         }
-        let asked = match self.traffic.ask(&upstream.bases[target.at].origin) {
+        let asked = match traffic.ask(&upstream.bases[target.at].origin) {
             Ok(asked) => asked,
             Err(after) => {
                 drop((tools, place));
@@ -153,15 +190,44 @@ impl<L: AttemptLog> Course<'_, L> {
         };
         let begun = Instant::now();
         let limit = exchange::limit(begun, upstream.attempt_timeout, self.deadline);
+        let out = Out { n: self.n, tools, place, asked, entered, begun, limit };
         self.report.attempts = self.n;
-        let ended = match token {
-            None => self.send(target, limit).await,
-            // Boxed, as what most calls do not need.
-            Some(had) => Box::pin(self.send_with_token(target, had, limit)).await,
+        let authorized;
+        let sent = match token {
+            None => target,
+            Some(had) => match Box::pin(self.with_token(target, had, limit)).await {
+                Ok(target) => {
+                    authorized = target;
+                    &*authorized
+                }
+                Err(ended) => {
+                    self.landed(out, target, &ended, None).await;
+                    return Ok(*ended);
+                }
+            },
         };
+        if let Some(delay) = self.hedges_after(sent) {
+            return Ok(Box::pin(self.hedged(sent, out, delay)).await);
+        }
+        let ended = self.send(sent, limit).await;
+        self.landed(out, target, &ended, None).await;
+        Ok(ended)
+    }
+
+    /// A request has ended so: everybody whom that concerns is told. `words` are said of it in the
+    /// record instead of its own.
+    pub(super) async fn landed(
+        &mut self,
+        out: Out<'_>,
+        target: &Target,
+        ended: &Ended,
+        words: Option<&str>,
+    ) {
+        let Out { n, tools, place, asked, entered, begun, limit } = out;
         let duration = begun.elapsed();
-        asked.told(health(&ended, duration, limit - begun, upstream.attempt_timeout));
-        match self.heard(&ended) {
+        let usual = self.judge.upstream.attempt_timeout;
+        asked.told(health(ended, duration, limit - begun, usual));
+        match self.heard(ended) {
             Some(heard) => {
                 place.ended(&heard);
                 if let Some(tools) = tools {
@@ -176,15 +242,14 @@ impl<L: AttemptLog> Course<'_, L> {
         }
         self.report.bytes += ended.bytes();
         let end = AttemptEnd {
-            n: self.n,
+            n,
             status: ended.status().map(|status| status.as_u16()),
-            error: ended.error(),
+            error: words.map(str::to_owned).or_else(|| ended.error()),
             queued: begun - entered,
             duration,
             bytes: ended.bytes(),
         };
         self.log.finished(end).await;
-        Ok(ended)
     }
 
     /// The first request was announced and does not go out.

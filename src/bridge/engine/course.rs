@@ -10,11 +10,14 @@ use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Call;
 
 use super::Within;
+use super::kept::LookedUp;
 use crate::bridge::attempt::{AttemptLog, AttemptStart};
+use crate::bridge::cache::{Stale, Wanted};
 use crate::bridge::digest::Session;
 use crate::bridge::exchange::{Answered, Ended};
 use crate::bridge::gate::Gate;
 use crate::bridge::judge::{Judge, Verdict, shown};
+use crate::bridge::manner::{Manner, Sharing};
 use crate::bridge::poll::{self, Said};
 use crate::bridge::prepare::{Prepared, Target};
 use crate::bridge::redirect;
@@ -31,6 +34,11 @@ pub(super) struct Course<'a, L> {
     pub(super) cancel: &'a CancellationToken,
     pub(super) gate: Option<&'a Gate>,
     pub(super) log: &'a mut L,
+    pub(super) manner: Manner,
+    /// What a kept answer would be to.
+    pub(super) wanted: Option<Box<Wanted>>,
+    /// The kept answer that is asked about.
+    pub(super) stale: Option<Box<Stale>>,
     /// The key that its requests carry.
     pub(super) key: Option<String>,
     /// Which request it is.
@@ -82,6 +90,9 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             deadline: within.deadline,
             cancel: within.cancel,
             gate: within.gate,
+            manner: within.manner,
+            wanted: None,
+            stale: None,
             log,
             key: prepared.key.clone(),
             n: 1,
@@ -100,6 +111,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
                 status: None,
                 upstream_time: Duration::ZERO,
                 served_by: None,
+                kept: None,
                 bytes: 0,
             },
         }
@@ -124,7 +136,24 @@ impl<L: AttemptLog> Course<'_, L> {
         }
         (self.round, self.led) = (0, false);
         self.last = None;
-        let mut target = Cow::Borrowed(&prepared.target);
+        let mut first = Cow::Borrowed(&prepared.target);
+        if self.manner.cache != Sharing::Off {
+            match Box::pin(self.look_up(&prepared.target)).await {
+                LookedUp::Answered(done) => return *done,
+                LookedUp::Asks(target) => first = Cow::Owned(*target),
+                LookedUp::Nothing => {}
+            }
+        }
+        let outcome = self.ask(prepared, &first).await;
+        if self.judge.nature != Nature::Read {
+            self.traffic.changed(&prepared.target.url);
+        }
+        outcome
+    }
+
+    /// Sends requests until an answer is the last word.
+    async fn ask(&mut self, prepared: &Prepared, first: &Target) -> Outcome {
+        let mut target = Cow::Borrowed(first);
         let mut tries = 1;
         let mut hops = 0;
         let mut challenges = 0;
@@ -146,6 +175,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     continue;
                 }
             };
+            let ended = self.refreshed(ended);
             let next = match ended {
                 Ended::Cancelled { sent } => return Outcome::Failed(self.cancelled(sent)),
                 Ended::Answered(answered)
@@ -159,6 +189,18 @@ impl<L: AttemptLog> Course<'_, L> {
                     Again {
                         wait: Duration::ZERO,
                         why: format!("redirected by {}", shown(answered.status)),
+                        otherwise: self.out_of_time(),
+                    }
+                }
+                // It is about another answer than the one that is kept.
+                Ended::Answered(answered)
+                    if answered.status == StatusCode::NOT_MODIFIED
+                        && self.stale.take().is_some() =>
+                {
+                    target = Cow::Borrowed(&prepared.target);
+                    Again {
+                        wait: Duration::ZERO,
+                        why: "confirmed an answer that was not asked about".to_owned(),
                         otherwise: self.out_of_time(),
                     }
                 }
@@ -183,8 +225,10 @@ impl<L: AttemptLog> Course<'_, L> {
                 }
                 ended => {
                     let met = (ended.status(), ended.error());
+                    let to_keep = self.to_keep(&ended, hops, &target);
                     match self.judge.verdict(ended) {
                         Verdict::Done { payload, drift, headers, link, said } => {
+                            self.keep(to_keep);
                             self.link = link;
                             self.answered = said.map(|said| Box::new((*said, target.into_owned())));
                             return Outcome::Done { payload, drift, headers };
@@ -195,7 +239,7 @@ impl<L: AttemptLog> Course<'_, L> {
                                 // Where a redirect led is asked for again.
                                 Ok((next, 0)) => {
                                     self.led = false;
-                                    target = Cow::Borrowed(&prepared.target);
+                                    target = Cow::Borrowed(first);
                                     next
                                 }
                                 Ok((next, at)) => {

@@ -7,8 +7,11 @@
 mod again;
 mod attempt;
 mod course;
+mod hedge;
+mod kept;
 mod last;
 pub(super) mod polling;
+mod together;
 mod turn;
 
 use std::time::Duration;
@@ -20,6 +23,7 @@ use tollbridge_operation::{Arguments, Call, Payload};
 use super::attempt::AttemptLog;
 use super::gate::Gate;
 use super::link;
+use super::manner::Manner;
 use super::prepare::{Prepared, prepare};
 use super::report::{FailureKind, Outcome, Report};
 use super::upstream::Upstream;
@@ -37,6 +41,8 @@ pub struct Within<'a> {
     pub cancel: &'a CancellationToken,
     /// The limits of its tool.
     pub gate: Option<&'a Gate>,
+    /// How its requests are sent.
+    pub manner: Manner,
 }
 
 /// Carries a cleared call out: sends `prepared`, which must have been made of this call for

@@ -13,6 +13,7 @@ use super::Within;
 use super::course::{Again, Course};
 use crate::bridge::attempt::AttemptLog;
 use crate::bridge::judge::{MESSAGE, cut};
+use crate::bridge::manner::Manner;
 use crate::bridge::poll::{self, Handle, Pending, Poll, State};
 use crate::bridge::prepare::{Prepared, Target};
 use crate::bridge::report::{Failed, FailureKind, Outcome, Report};
@@ -46,8 +47,11 @@ pub(in crate::bridge) async fn run(
 ) -> Report {
     let begun = Instant::now();
     let traffic = upstream.traffic();
+    // How it stands is asked for, and never what was kept of it.
+    let within = Within { manner: Manner::default(), ..within };
     let mut course = Course::new(call, prepared, upstream, &traffic, within, log);
     course.judge.polled = true;
+    let is_read = course.judge.nature == Nature::Read;
     let outcome = match earlier {
         None => {
             let first = course.run(prepared).await;
@@ -64,6 +68,9 @@ pub(in crate::bridge) async fn run(
             course.ask_after(rule, prepared, asking, None).await
         }
     };
+    if !is_read {
+        traffic.changed(&prepared.target.url);
+    }
     let mut report = course.report;
     report.outcome = outcome;
     report.upstream_time = begun.elapsed();

@@ -9,6 +9,7 @@ mod polling;
 mod recovery;
 mod redirects;
 mod requests;
+mod reuse;
 mod schemes;
 mod secrets;
 mod tls;
@@ -210,7 +211,12 @@ pub(super) async fn go_within(upstream: &Upstream, call: &Call, time: Duration) 
     let mut log = Log::default();
     let prepared = prepare(upstream, call).expect("a request");
     let cancel = CancellationToken::new();
-    let within = Within { deadline: Instant::now() + time, cancel: &cancel, gate: None };
+    let within = Within {
+        deadline: Instant::now() + time,
+        cancel: &cancel,
+        gate: None,
+        manner: Manner::default(),
+    };
     let report = run(call, &prepared, upstream, within, &mut log).await;
     (report, log)
 }
@@ -242,6 +248,7 @@ fn a_call_can_be_carried_out_by_any_thread() {
     let (cancel, mut log) = (CancellationToken::new(), Log::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let _entered = runtime.enter();
-    let within = Within { deadline: Instant::now(), cancel: &cancel, gate: None };
+    let within =
+        Within { deadline: Instant::now(), cancel: &cancel, gate: None, manner: Manner::default() };
     is_send(run(&call, &prepared, &upstream, within, &mut log));
 }

@@ -44,7 +44,12 @@ async fn poll_from(
         Some(handle) => prepared.going_on(upstream, handle).expect("a request"),
     };
     let cancel = CancellationToken::new();
-    let within = Within { deadline: Instant::now() + time, cancel: &cancel, gate: None };
+    let within = Within {
+        deadline: Instant::now() + time,
+        cancel: &cancel,
+        gate: None,
+        manner: Manner::default(),
+    };
     let report = polling::run(call, &prepared, upstream, within, rule, handle, &mut log).await;
     (report, log)
 }
@@ -332,7 +337,12 @@ async fn a_call_that_is_cancelled_while_the_api_works_says_that_it_may_go_on() {
     let post = call(request(Method::POST));
     let prepared = prepare(&upstream, &post).expect("a request");
     let cancel = CancellationToken::new();
-    let within = Within { deadline: Instant::now() + LONG, cancel: &cancel, gate: None };
+    let within = Within {
+        deadline: Instant::now() + LONG,
+        cancel: &cancel,
+        gate: None,
+        manner: Manner::default(),
+    };
     let mut log = Log::default();
     let rule = rule(|_| {});
     let (report, ()) = tokio::join!(
@@ -355,7 +365,12 @@ async fn a_stop_ends_the_questions() {
     let post = call(request(Method::POST));
     let prepared = prepare(&upstream, &post).expect("a request");
     let cancel = CancellationToken::new();
-    let within = Within { deadline: Instant::now() + LONG, cancel: &cancel, gate: None };
+    let within = Within {
+        deadline: Instant::now() + LONG,
+        cancel: &cancel,
+        gate: None,
+        manner: Manner::default(),
+    };
     let stopped = AttemptRefused::Stopped("an operator stopped it".to_owned());
     let mut log = Log { refuse: Some(stopped), ..Log::default() };
     let rule = rule(|_| {});

@@ -352,7 +352,7 @@ async fn cancelling_closes_the_connection() {
                 &call,
                 &prepared,
                 &upstream,
-                Within { deadline, cancel: &cancel, gate: None },
+                Within { deadline, cancel: &cancel, gate: None, manner: Manner::default() },
                 &mut log
             ),
             async {
@@ -382,7 +382,7 @@ async fn cancelling_ends_a_wait() {
             &call,
             &prepared,
             &upstream,
-            Within { deadline, cancel: &cancel, gate: None },
+            Within { deadline, cancel: &cancel, gate: None, manner: Manner::default() },
             &mut log
         ),
         async {
@@ -416,7 +416,7 @@ async fn a_request_that_may_not_be_recorded_does_not_go_out() {
             &call,
             &prepared,
             &upstream,
-            Within { deadline, cancel: &cancel, gate: None },
+            Within { deadline, cancel: &cancel, gate: None, manner: Manner::default() },
             &mut log,
         )
         .await;
@@ -439,7 +439,7 @@ async fn a_record_that_takes_too_long_stops_the_call_at_its_deadline() {
         &call,
         &prepared,
         &upstream,
-        Within { deadline, cancel: &cancel, gate: None },
+        Within { deadline, cancel: &cancel, gate: None, manner: Manner::default() },
         &mut log,
     )
     .await;

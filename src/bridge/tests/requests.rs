@@ -121,7 +121,7 @@ async fn a_credential_for_the_whole_api_goes_where_it_says() {
     for (credential, line) in [
         (api_key(ApiKeyPlace::Header, "X-API-Key"), format!("\r\nx-api-key: {SECRET}\r\n")),
         (api_key(ApiKeyPlace::Query, "api key"), format!("/x?a=1&api%20key={encoded} HTTP")),
-        (api_key(ApiKeyPlace::Cookie, "sid"), format!("\r\ncookie: sid={encoded}; b=2\r\n")),
+        (api_key(ApiKeyPlace::Cookie, "sid"), format!("\r\ncookie: sid={SECRET}; b=2\r\n")),
         (basic, "\r\nauthorization: Basic dTpw\r\n".to_owned()),
     ] {
         let credentials = Credentials::ForAll(credential);
@@ -258,7 +258,7 @@ async fn another_calls_request_is_not_sent() {
         &other,
         &prepared,
         &upstream,
-        Within { deadline, cancel: &cancel, gate: None },
+        Within { deadline, cancel: &cancel, gate: None, manner: Manner::default() },
         &mut log,
     )
     .await;
@@ -274,9 +274,14 @@ async fn another_upstreams_request_is_not_sent() {
     let other = upstream(config("http://127.0.0.1:1"));
     let (cancel, mut log) = (CancellationToken::new(), Log::default());
     let deadline = Instant::now() + Duration::from_secs(1);
-    let report =
-        run(&call, &prepared, &other, Within { deadline, cancel: &cancel, gate: None }, &mut log)
-            .await;
+    let report = run(
+        &call,
+        &prepared,
+        &other,
+        Within { deadline, cancel: &cancel, gate: None, manner: Manner::default() },
+        &mut log,
+    )
+    .await;
     assert_eq!(failed(&report).kind, FailureKind::Internal);
     assert_eq!(server.connections(), 0);
 }

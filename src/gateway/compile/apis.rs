@@ -271,8 +271,13 @@ impl<'a> Upstreams<'a> {
     fn recovery(&mut self, name: &ApiName, api: &Api) -> Recovery {
         let header = |name: &Located<String>| HeaderName::try_from(name.as_str()).ok();
         let limits = limits(api.rate_limit.as_ref(), api.max_concurrency.as_ref());
-        let traffic =
-            self.traffic.entry(name.clone()).or_insert_with(|| Arc::new(Traffic::new(limits)));
+        let traffic = self.traffic.entry(name.clone()).or_insert_with(|| {
+            let mut traffic = Traffic::new(limits);
+            if let Some(size) = &api.cache_size {
+                traffic = traffic.with_cache(usize::try_from(size.0).unwrap_or(usize::MAX));
+            }
+            Arc::new(traffic)
+        });
         let rule = api.error_when.as_ref().and_then(|text| Selector::parse(text).ok());
         Recovery {
             fallback_urls: api.fallback_urls.iter().map(|url| url.as_url().clone()).collect(),

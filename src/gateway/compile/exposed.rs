@@ -3,6 +3,7 @@
 
 mod advice;
 mod fallbacks;
+mod manner;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -151,6 +152,7 @@ impl One<'_> {
             terms,
             upstream,
             gate: self.gate(),
+            manner: self.manner(&tool),
             fallbacks,
             lookup: None,
             poll,

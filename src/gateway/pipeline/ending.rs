@@ -7,7 +7,7 @@ use tollbridge_operation::{Drift, Payload};
 use super::stages::Carried;
 use super::{RECEIVED, Run, links};
 use crate::audit::{Event, Time, Verdict};
-use crate::bridge::Outcome;
+use crate::bridge::{KeptFor, Outcome};
 use crate::gateway::operate::scope_text;
 use crate::gateway::record::millis;
 use crate::gateway::reply::{CallMeta, ErrorCode, Failure, Reply, Success};
@@ -56,6 +56,26 @@ pub(super) fn audit_unavailable(why: &str) -> Failure {
     }
 }
 
+/// `served_by` of an answer that was kept.
+fn served_by_cache(kept: KeptFor) -> String {
+    let age = kept.age.as_secs();
+    if kept.confirmed {
+        format!("cache, {age} s old, confirmed by the API")
+    } else {
+        format!("cache, {age} s old")
+    }
+}
+
+/// The same in words.
+fn of_cache(kept: KeptFor) -> String {
+    let age = kept.age.as_secs();
+    if kept.confirmed {
+        "This answer was kept from an earlier call, and the API has just confirmed it.".to_owned()
+    } else {
+        format!("This answer was kept from an earlier call: it is {age} s old, and still good.")
+    }
+}
+
 impl Run<'_> {
     /// Ends a call that did not reach the upstream.
     pub(super) async fn end(mut self, end: End) -> Reply {
@@ -87,6 +107,7 @@ impl Run<'_> {
         carried: Carried,
     ) -> Reply {
         let Carried { report, pages, note, undone } = carried;
+        let reused = report.kept.filter(|_| pages.is_none() && note.is_none());
         let mut meta = CallMeta {
             id: self.id.clone(),
             attempts: report.attempts,
@@ -135,6 +156,11 @@ impl Run<'_> {
                 {
                     payload = Payload::Value(std::mem::take(value));
                 }
+                if let Some(reused) = reused {
+                    self.ground.metrics.kept(exposed.rules.api.as_str());
+                    meta.served_by = Some(served_by_cache(reused));
+                }
+                let note = note.or_else(|| reused.map(of_cache));
                 Ok(Success { payload, drift, headers, cuts, pages, note, next })
             }
             Outcome::Failed(failed) => {

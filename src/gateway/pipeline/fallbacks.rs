@@ -8,7 +8,7 @@ use tollbridge_operation::{Call, Effect, Payload, digest_value};
 
 use super::Run;
 use crate::audit::Event;
-use crate::bridge::{self, Failed, FailureKind, Instead, Outcome, Report, Within};
+use crate::bridge::{self, Failed, FailureKind, Instead, Manner, Outcome, Report, Within};
 use crate::gateway::cache::{CacheKey, CachedAnswer};
 use crate::gateway::fallback::{Fallback, Substitute};
 use crate::gateway::record::{Attempts, Steps};
@@ -176,6 +176,8 @@ impl Run<'_> {
             metrics: self.ground.metrics,
         };
         let instead = Instead { call, prepared, upstream: &substitute.upstream, before };
+        // What is said of the tool's own operation says nothing of this one.
+        let within = Within { manner: Manner::default(), ..within };
         let mut report = bridge::execute_instead(cleared, &instead, within, &mut log).await;
         if let (Some(result), Outcome::Done { payload, .. }) =
             (&substitute.result, &mut report.outcome)

@@ -286,7 +286,8 @@ impl Run<'_> {
         };
         let deadline = self.started + exposed.timeout;
         let upstream = &exposed.upstream;
-        let within = Within { deadline, cancel, gate: exposed.gate.as_deref() };
+        let manner = exposed.manner;
+        let within = Within { deadline, cancel, gate: exposed.gate.as_deref(), manner };
         let first = Within { deadline: self.started + exposed.first_time(), ..within };
         let (report, pages) = match reading {
             None if let Some(rule) = &exposed.poll => {

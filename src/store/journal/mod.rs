@@ -36,11 +36,15 @@ use tokio::sync::{Notify, oneshot};
 
 use self::file::{Full, JournalFile};
 use self::record::Events;
-use super::place::FileIdentity;
+use super::place::{FileIdentity, Place};
 use super::{Batch, Durability, EventRow, StopScope};
 
 /// For how long nothing may be stopped without asking again.
 pub(super) const LEASE: Duration = Duration::from_millis(100);
+
+/// For how long the database counts as the file that it was, without looking again. Whoever moves
+/// it away is as likely to do so behind a look as in between two.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// The journal of one store.
 #[derive(Debug)]
@@ -64,6 +68,8 @@ struct State {
     waiting: Events,
     /// The database, while the writer can write to it.
     open: Option<FileIdentity>,
+    /// When it was last seen to be there.
+    seen: Option<Instant>,
     /// Until when nothing is stopped, as far as anybody knows.
     free_until: Option<Instant>,
     syncing: Syncing,
@@ -114,6 +120,7 @@ impl Journal {
                 applied: 0,
                 waiting: Events::default(),
                 open: None,
+                seen: None,
                 free_until: None,
                 syncing: Syncing::default(),
             }),
@@ -126,12 +133,12 @@ impl Journal {
         &self.name
     }
 
-    /// Takes a batch that is plain, if it may. `database` is the file that is there now.
-    pub(super) fn take(self: &Arc<Self>, batch: Batch, database: FileIdentity) -> Taken {
+    /// Takes a batch that is plain, if it may: if the database is there, among other things.
+    pub(super) fn take(self: &Arc<Self>, batch: Batch, database: &Place) -> Taken {
+        let now = Instant::now();
         let mut state = self.state();
-        let free =
-            batch.guard.is_none() || state.free_until.is_some_and(|until| Instant::now() < until);
-        if !free || state.open != Some(database) || !state.append(&batch.events) {
+        let free = batch.guard.is_none() || state.free_until.is_some_and(|until| now < until);
+        if !free || !state.sees(database, now) || !state.append(&batch.events) {
             return Taken::No(batch);
         }
         let first = state.waiting.is_empty();
@@ -221,7 +228,9 @@ impl Journal {
     /// last `asked`, nothing was stopped.
     pub(super) fn open(&self, database: FileIdentity, asked: Option<(Instant, &[StopScope])>) {
         let mut state = self.state();
-        state.open = Some(database);
+        if state.open != Some(database) {
+            (state.open, state.seen) = (Some(database), None);
+        }
         match asked {
             Some((asked, [])) => state.free_until = Some(asked + LEASE),
             Some(_) => state.free_until = None,
@@ -275,8 +284,19 @@ impl State {
         self.waiting.add(&self.buffer);
     }
 
+    /// Whether the database is the file that the writer wrote to.
+    fn sees(&mut self, database: &Place, now: Instant) -> bool {
+        let Some(open) = self.open else { return false };
+        if self.seen.is_some_and(|seen| now.saturating_duration_since(seen) < LOOK) {
+            return true;
+        }
+        let there = database.file().is_ok_and(|file| file == open);
+        self.seen = there.then_some(now);
+        there
+    }
+
     fn close(&mut self) {
-        self.open = None;
+        (self.open, self.seen) = (None, None);
         self.free_until = None;
     }
 }

@@ -265,6 +265,7 @@ async fn a_store_that_vanished_refuses_and_takes_over_when_it_is_back() {
     say(&store, "a").await;
     let away = folder.path().join("away");
     std::fs::rename(file(&folder), &away).unwrap();
+    tokio::time::sleep(LOOK * 2).await;
     assert!(store.commit(events([event("b", "received")])).await.is_err());
     lock.rollback().await.unwrap();
     std::fs::rename(&away, file(&folder)).unwrap();
