@@ -264,7 +264,7 @@ async fn an_answer_that_stands_in_for_a_named_write_leaves_it_to_be_done() {
         .await;
     let first = ask(&bridge, "bot", named("create_refund", FIVE, "k")).await;
     assert_eq!(value(&first), &json!({"queued": true}));
-    tokio::time::sleep(std::time::Duration::from_millis(1_000)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let again = ask(&bridge, "bot", named("create_refund", FIVE, "k")).await;
     assert_eq!((value(&again), upstream.count()), (&json!({"id": 1}), 2));
 }
