@@ -14,12 +14,14 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tollbridge_operation::{
-    ApiKeyPlace, MessageSecurity, Operation, Password, SchemeUse, SecurityRequirement,
+    ApiKeyPlace, Identity, MessageSecurity, Operation, Password, SchemeUse, SecurityRequirement,
     SecurityScheme,
 };
 
 use super::digest::Digest;
 use super::oauth::TokenSource;
+use super::session::Session;
+use super::sign::Signer;
 use crate::secret::Secret;
 
 /// All but RFC 3986's unreserved characters.
@@ -33,8 +35,41 @@ pub enum Credentials {
     None,
     /// One credential, whatever the description says.
     ForAll(Credential),
+    /// One for each caller, whatever the description says.
+    ByIdentity {
+        /// Those of their own, by the names of identities.
+        own: BTreeMap<String, Credential>,
+        /// What all others have; nothing: they cannot call.
+        others: Option<Credential>,
+    },
     /// One for each security scheme of the description, by its name there.
     ByScheme(BTreeMap<String, Credential>),
+}
+
+impl Credentials {
+    /// Whether callers are told apart by them.
+    pub(super) fn are_by_identity(&self) -> bool {
+        let differs = |credential: &Credential| match credential {
+            Credential::OAuth(source) => source.is_by_identity(),
+            _ => false,
+        };
+        match self {
+            Self::None => false,
+            Self::ForAll(credential) => differs(credential),
+            Self::ByScheme(by_name) => by_name.values().any(differs),
+            Self::ByIdentity { .. } => true,
+        }
+    }
+
+    /// The credential that goes with every operation: of callers with their own, one of them
+    /// stands for all.
+    pub(super) fn for_most(&self) -> Option<&Credential> {
+        match self {
+            Self::ForAll(credential) => Some(credential),
+            Self::ByIdentity { own, others } => others.as_ref().or_else(|| own.values().next()),
+            Self::None | Self::ByScheme(_) => None,
+        }
+    }
 }
 
 /// Where a credential for all of an API comes from.
@@ -85,6 +120,10 @@ pub enum Credential {
     Digest(Arc<Digest>),
     /// A bearer token that is asked for when it is needed (RFC 6749).
     OAuth(Arc<TokenSource>),
+    /// A session that a declared operation opens.
+    Session(Arc<Session>),
+    /// A signature of each request.
+    Signed(Arc<Signer>),
 }
 
 /// Where an API key goes.
@@ -111,6 +150,10 @@ pub(super) struct Additions {
     pub(super) digest: Option<Arc<Digest>>,
     /// Where the token comes from that is added just before sending.
     pub(super) token: Option<Arc<TokenSource>>,
+    /// The session that is opened before sending.
+    pub(super) session: Option<Arc<Session>>,
+    /// What signs the request last of all.
+    pub(super) signer: Option<Arc<Signer>>,
 }
 
 /// What there is for the schemes of a description.
@@ -129,6 +172,8 @@ pub(super) enum Unauthenticated {
     Missing(Vec<String>),
     /// A credential cannot be put into a request: what is wrong, in words, without its value.
     Unusable(&'static str),
+    /// This caller has none, and there is none for all.
+    Nobody,
 }
 
 /// What the operation's request gets.
@@ -136,11 +181,16 @@ pub(super) fn additions(
     credentials: &Credentials,
     has_certificate: bool,
     operation: &Operation,
+    identity: &Identity,
 ) -> Result<Additions, Unauthenticated> {
     let mut additions = Additions::default();
     match credentials {
         Credentials::None => {}
         Credentials::ForAll(credential) => additions.add(credential, None)?,
+        Credentials::ByIdentity { own, others } => {
+            let theirs = own.get(identity.as_str()).or(others.as_ref());
+            additions.add(theirs.ok_or(Unauthenticated::Nobody)?, None)?;
+        }
         Credentials::ByScheme(by_name) => {
             let given = Given { by_name, has_certificate };
             let missing = missing(given, operation);
@@ -227,6 +277,17 @@ pub(super) fn stands_for(credential: &Credential, scheme: &SecurityScheme) -> bo
             SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. },
         )
         | (Credential::Wsse { .. }, SecurityScheme::UsernameToken)
+        // A session and a signature are schemes that `OpenAPI` has no kind for: they are in the
+        // place of whatever it says of headers and cookies.
+        | (
+            Credential::Session(_),
+            SecurityScheme::ApiKey { .. } | SecurityScheme::Http { .. },
+        )
+        | (
+            Credential::Signed(_),
+            SecurityScheme::ApiKey { place: ApiKeyPlace::Header, .. }
+            | SecurityScheme::Http { .. },
+        )
         // Nobody can tell what it asks for.
         | (_, SecurityScheme::Other { .. }) => true,
         _ => false,
@@ -282,6 +343,10 @@ fn fitting<'a>(given: Given<'a>, scheme: &SchemeUse) -> Option<Fitting<'a>> {
         (SecurityScheme::OAuth2 { .. } | SecurityScheme::OpenIdConnect { .. }, Credential::Bearer { .. } | Credential::OAuth(_))
         | (SecurityScheme::ApiKey { .. }, Credential::ApiKey { .. })
         | (SecurityScheme::UsernameToken, Credential::Wsse { .. })
+        | (
+            SecurityScheme::ApiKey { .. } | SecurityScheme::Http { .. } | SecurityScheme::Other { .. },
+            Credential::Session(_) | Credential::Signed(_),
+        )
         // A key at a place of the user's choice stands in for a scheme that we do not speak.
         | (_, Credential::ApiKey { at: Some(_), .. }) => true,
         _ => false,
@@ -329,6 +394,14 @@ impl Additions {
             }
             Credential::OAuth(source) => {
                 self.token = Some(Arc::clone(source));
+                Ok(())
+            }
+            Credential::Session(session) => {
+                self.session = Some(Arc::clone(session));
+                Ok(())
+            }
+            Credential::Signed(signer) => {
+                self.signer = Some(Arc::clone(signer));
                 Ok(())
             }
         }
@@ -401,6 +474,8 @@ pub(super) fn check(credential: &Credential, needs_place: bool) -> Result<(), &'
     match Additions::default().add(credential, None) {
         Ok(()) => Ok(()),
         Err(Unauthenticated::Unusable(reason)) => Err(reason),
-        Err(Unauthenticated::Missing(_)) => Err("a credential is missing"),
+        Err(Unauthenticated::Missing(_) | Unauthenticated::Nobody) => {
+            Err("a credential is missing")
+        }
     }
 }

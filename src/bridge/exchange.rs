@@ -13,6 +13,7 @@ use super::breakage::Breakage;
 use super::inflate::{Inflate, Stopped};
 use super::prepare::Target;
 use super::sent::{Sent, Watched};
+use super::sign::Outgoing;
 use super::upstream::Upstream;
 
 /// How a request ended.
@@ -97,6 +98,17 @@ async fn exchange(
             fresh.bytes
         }
     };
+    if let Some(signer) = &target.signer {
+        let outgoing = &mut Outgoing {
+            method: &target.method,
+            url: &target.url,
+            headers: request.headers_mut(),
+            body: &body,
+        };
+        if signer.sign(outgoing, (upstream.clock)()).is_err() {
+            return Ended::Broken { what: Breakage::NoMessage, sent: false };
+        }
+    }
     *request.body_mut() = Some(reqwest::Body::wrap(Watched::new(body, sent.clone())));
     let mut response = match timeout_at(limit, upstream.client.execute(request)).await {
         Ok(Ok(response)) => response,

@@ -22,7 +22,10 @@
 //! | `message` | what a message carries beside its arguments, anew for each attempt |
 //! | `digest` | the proof that a server asks for first |
 //! | `oauth` | tokens that are asked for when they are needed |
+//! | `session` | a session that a declared operation opens |
+//! | `sign` | requests that are signed |
 //! | `signing` | private keys that sign |
+//! | `pass` | what is got before a request goes out: a token, or a session |
 //! | `prepare` | a call as a request, and its preview |
 //! | `uploads` | the files that arguments name |
 //! | `client`, `tls` | the connection pool; whom it trusts, and who it says we are |
@@ -68,6 +71,7 @@ mod link;
 mod manner;
 mod message;
 mod oauth;
+mod pass;
 mod poll;
 mod prepare;
 mod range;
@@ -78,6 +82,8 @@ mod resolve;
 mod retry;
 mod retry_after;
 mod sent;
+mod session;
+mod sign;
 mod signing;
 mod tls;
 mod traffic;
@@ -104,6 +110,8 @@ pub use poll::{Handle, Pending, Poll};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};
 pub use recovery::{ErrorRule, Recovery};
 pub use report::{Failed, FailureKind, KeptFor, Outcome, Report, UpstreamReply};
+pub use session::{Session, SessionLogin, SessionToken, session_prefix};
+pub use sign::{MessageKey, MessageSigner, SigV4, Signer};
 pub use signing::SigningKey;
 pub use tls::{Identity as ClientIdentity, Tls};
 pub use traffic::Traffic;

@@ -17,7 +17,8 @@ use super::credential::{self, Additions, Unauthenticated};
 use super::digest::Digest;
 use super::key;
 use super::message::Message;
-use super::oauth::Slot;
+use super::pass::Pass;
+use super::sign::Signer;
 use super::uploads;
 use super::upstream::{Upstream, is_of_the_connection};
 use crate::secret::{REDACTED, Redactor};
@@ -46,6 +47,17 @@ pub enum PrepareError {
         api: ApiName,
         /// What is wrong with them.
         reason: &'static str,
+    },
+    /// The caller has no credential of its own, and there is none for all.
+    #[error(
+        "`{api}` has no credential for `{identity}`: add it under [api.{api}.by_identity] in \
+         tools.toml"
+    )]
+    Nobody {
+        /// The API.
+        api: ApiName,
+        /// Who calls.
+        identity: String,
     },
     /// The request would go elsewhere than it should.
     #[error("the request cannot be addressed: {reason}")]
@@ -92,8 +104,10 @@ pub(super) struct Target {
     pub(super) confidential: bool,
     /// What proves who we are once the server has asked.
     pub(super) digest: Option<Arc<Digest>>,
-    /// Where the token comes from that each attempt carries.
-    pub(super) token: Option<Arc<Slot>>,
+    /// Where what each attempt carries comes from: a token, or a session.
+    pub(super) pass: Option<Pass>,
+    /// What signs each attempt.
+    pub(super) signer: Option<Arc<Signer>>,
     /// The URL as it may be seen.
     pub(super) shown: String,
     /// Under which of the upstream's base URLs it is.
@@ -130,7 +144,7 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
     let api = || upstream.api.clone();
     let arguments = uploads::with_contents(upstream, call)?;
     let (all, has_certificate) = (&upstream.credentials, upstream.certificate.is_some());
-    let credentials = credential::additions(all, has_certificate, &call.operation);
+    let credentials = credential::additions(all, has_certificate, &call.operation, &call.identity);
     let security = credentials.as_ref().ok().and_then(|credentials| credentials.security.clone());
     let message = Message::of(upstream, &call.operation, &arguments, security);
     let request = match &message {
@@ -140,9 +154,13 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
     let credentials = credentials.map_err(|problem| match problem {
         Unauthenticated::Missing(schemes) => PrepareError::NoCredential { api: api(), schemes },
         Unauthenticated::Unusable(reason) => PrepareError::Credential { api: api(), reason },
+        Unauthenticated::Nobody => {
+            PrepareError::Nobody { api: api(), identity: call.identity.to_string() }
+        }
     })?;
     let digest = credentials.digest.clone();
-    let token = credentials.token.as_ref().map(|source| source.slot(&call.identity));
+    let pass = Pass::of(&credentials, &call.identity);
+    let signer = credentials.signer.clone();
     let part = Part::of(&request, &credentials);
     let (url, shown) = part.address(upstream, 0)?;
     let mut headers = headers(upstream, &request, credentials)?;
@@ -165,7 +183,8 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
         message: message.filter(Message::is_momentary).map(Arc::new),
         confidential,
         digest,
-        token,
+        pass,
+        signer,
         shown,
         at: 0,
         part: Some(Arc::new(part)),
@@ -178,7 +197,8 @@ impl Target {
     /// Whether anything in it, or that will be put into it, proves who we are. Of what comes from
     /// an upstream's own URL nobody can tell.
     pub(super) fn is_authenticated(&self) -> bool {
-        self.token.is_some()
+        self.pass.is_some()
+            || self.signer.is_some()
             || self.digest.is_some()
             || self.confidential
             || self.part.as_ref().is_none_or(|part| !part.credentials.is_empty())
@@ -249,6 +269,32 @@ fn show_credentials(shown: &mut String, credentials: &[(String, String)]) {
         shown.push('=');
         shown.push_str(REDACTED);
     }
+}
+
+/// A request of our own to the upstream, with what every request carries and no credential: it is
+/// built of no call.
+pub(super) fn bare(
+    upstream: &Upstream,
+    request: Request,
+    at: usize,
+) -> Result<Target, PrepareError> {
+    let part = Part::of(&request, &Additions::default());
+    let (url, shown) = part.address(upstream, at)?;
+    let headers = headers(upstream, &request, Additions::default())?;
+    Ok(Target {
+        method: request.method,
+        url,
+        headers,
+        body: request.body.map(|body| body.bytes),
+        message: None,
+        confidential: true,
+        digest: None,
+        pass: None,
+        signer: None,
+        shown,
+        at,
+        part: None,
+    })
 }
 
 /// Fixed headers, then the credentials', then the binding's where the name is still free.
@@ -345,8 +391,13 @@ impl Prepared {
         };
         let headers = self.target.headers.iter();
         let headers = headers.map(|(name, value)| (name.to_string(), shown(value)));
-        let proves = self.target.digest.is_some() || self.target.token.is_some();
-        let proof = proves.then(|| (AUTHORIZATION.to_string(), REDACTED.to_owned()));
+        let target = &self.target;
+        let by_digest = target.digest.as_ref().map(|_| AUTHORIZATION.to_string());
+        let by_pass = target.pass.as_ref().map(|pass| pass.header().to_string());
+        let signed = target.signer.iter().flat_map(|signer| signer.headers());
+        let signed = signed.map(ToString::to_string);
+        let proof = by_digest.into_iter().chain(by_pass).chain(signed);
+        let proof = proof.map(|name| (name, REDACTED.to_owned()));
         Preview {
             method: self.method().to_owned(),
             url: self.url().to_owned(),

@@ -79,7 +79,8 @@ pub(super) fn follow(
 pub(super) fn for_another_origin(next: &mut Target) {
     next.headers = without_credentials(&next.headers);
     next.digest = None;
-    next.token = None;
+    next.pass = None;
+    next.signer = None;
 }
 
 fn location(target: &Target, headers: &HeaderMap) -> Option<Url> {

@@ -115,7 +115,7 @@ pub enum UpstreamError {
         /// The API.
         api: ApiName,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: String,
     },
     /// No HTTP client could be made.
     #[error("no HTTP client for `{api}`: {reason}")]
@@ -141,6 +141,8 @@ pub struct Upstream {
     traffic: ArcSwap<Traffic>,
     pub(super) hosts: Hosts,
     pub(super) credentials: Credentials,
+    /// Whether each caller has a credential of its own.
+    pub(super) by_identity: bool,
     /// A digest of the certificate that connections present.
     pub(super) certificate: Option<[u8; 32]>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
@@ -196,7 +198,7 @@ impl Upstream {
             }
         }
         if let Err(reason) = check_credentials(&config.credentials) {
-            return Err(UpstreamError::Credential { api, reason });
+            return Err(UpstreamError::Credential { api, reason: reason.to_owned() });
         }
         // Reading the machine's certificates takes a while, and a redirect could lead to https.
         let certificate = config.tls.identity.as_ref();
@@ -220,6 +222,7 @@ impl Upstream {
             limits_read: recovery.limits_read,
             traffic: ArcSwap::new(recovery.traffic),
             hosts,
+            by_identity: config.credentials.are_by_identity(),
             credentials: config.credentials,
             certificate,
             headers,
@@ -279,10 +282,8 @@ impl Upstream {
         &self,
         mut asked: impl Iterator<Item = &'s SecurityScheme>,
     ) -> Provenance {
-        match &self.credentials {
-            Credentials::ForAll(credential)
-                if asked.any(|scheme| credential::stands_for(credential, scheme)) =>
-            {
+        match self.credentials.for_most() {
+            Some(credential) if asked.any(|scheme| credential::stands_for(credential, scheme)) => {
                 Provenance::Declared
             }
             _ => Provenance::Added,
@@ -306,11 +307,13 @@ impl Upstream {
             Credentials::None => {
                 credential::missing(Given { by_name: &BTreeMap::new(), has_certificate }, operation)
             }
-            Credentials::ForAll(credential) if provenance == Provenance::Declared => {
-                credential::missing_beside(credential, has_certificate, operation)
-            }
-            Credentials::ForAll(_) if has_certificate => Vec::new(),
-            Credentials::ForAll(_) => credential::certificates(operation),
+            one => match one.for_most() {
+                Some(credential) if provenance == Provenance::Declared => {
+                    credential::missing_beside(credential, has_certificate, operation)
+                }
+                _ if has_certificate => Vec::new(),
+                _ => credential::certificates(operation),
+            },
         }
     }
 }
@@ -360,6 +363,10 @@ fn check_credentials(credentials: &Credentials) -> Result<(), &'static str> {
     match credentials {
         Credentials::None => Ok(()),
         Credentials::ForAll(credential) => credential::check(credential, true),
+        Credentials::ByIdentity { own, others } => {
+            let mut all = own.values().chain(others);
+            all.try_for_each(|credential| credential::check(credential, true))
+        }
         Credentials::ByScheme(by_name) => {
             by_name.values().try_for_each(|credential| credential::check(credential, false))
         }

@@ -6,7 +6,8 @@ use tollbridge_operation::ApiKeyPlace;
 
 use super::located::{Keyed, Located};
 use super::oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
-use super::values::{BaseUrl, HeaderText, Period};
+use super::signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};
+use super::values::{BaseUrl, HeaderText, Literal, Period, Pointer};
 use crate::secret::SecretRef;
 
 /// A credential for an upstream.
@@ -59,6 +60,12 @@ pub enum Auth {
     },
     /// A bearer token that is got, and renewed, from an authorization server (RFC 6749).
     Oauth2(Box<OAuth2>),
+    /// A signature of each request, as Amazon's services want it (AWS Signature Version 4).
+    Sigv4(Box<SigV4Auth>),
+    /// A signature of each request (RFC 9421).
+    Signature(Box<SignatureAuth>),
+    /// A session that an operation of the API opens.
+    Session(Box<SessionAuth>),
 }
 
 /// The JSON Schema of [`ApiKeyPlace`].
@@ -83,6 +90,9 @@ impl<'de> Deserialize<'de> for Auth {
             Wsse,
             Digest,
             Oauth2,
+            Sigv4,
+            Signature,
+            Session,
         }
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -115,6 +125,25 @@ impl<'de> Deserialize<'de> for Auth {
             assertion_audience: Option<Located<String>>,
             subjects: Option<Keyed<String, Located<String>>>,
             refresh_token: Option<Located<SecretRef>>,
+            access_key_id: Option<Located<HeaderText>>,
+            secret_access_key: Option<Located<SecretRef>>,
+            session_token: Option<Located<SecretRef>>,
+            region: Option<Located<String>>,
+            service: Option<Located<String>>,
+            secret: Option<Located<SecretRef>>,
+            encoding: Option<Located<Encoding>>,
+            key: Option<Located<SecretRef>>,
+            key_id: Option<Located<String>>,
+            components: Option<Vec<Located<String>>>,
+            label: Option<Located<String>>,
+            expires: Option<Located<Period>>,
+            tag: Option<Located<String>>,
+            login: Option<Located<String>>,
+            arguments: Option<Located<Literal>>,
+            at: Option<Located<Pointer>>,
+            header: Option<Located<String>>,
+            prefix: Option<Located<String>>,
+            lifetime: Option<Located<Period>>,
             scopes: Option<Vec<Located<String>>>,
             audience: Option<Located<String>>,
             resource: Option<Located<String>>,
@@ -166,6 +195,33 @@ impl<'de> Deserialize<'de> for Auth {
                 scopes: members.scopes,
                 audience: members.audience,
                 resource: members.resource,
+            })),
+            Kind::Sigv4 => Self::Sigv4(Box::new(SigV4Auth {
+                access_key_id: members.access_key_id.ok_or_else(|| missing("access_key_id"))?,
+                secret_access_key: members
+                    .secret_access_key
+                    .ok_or_else(|| missing("secret_access_key"))?,
+                session_token: members.session_token,
+                region: members.region.ok_or_else(|| missing("region"))?,
+                service: members.service.ok_or_else(|| missing("service"))?,
+            })),
+            Kind::Signature => Self::Signature(Box::new(SignatureAuth {
+                secret: members.secret,
+                encoding: members.encoding,
+                key: members.key,
+                key_id: members.key_id.ok_or_else(|| missing("key_id"))?,
+                components: members.components,
+                label: members.label,
+                expires: members.expires,
+                tag: members.tag,
+            })),
+            Kind::Session => Self::Session(Box::new(SessionAuth {
+                login: members.login.ok_or_else(|| missing("login"))?,
+                arguments: members.arguments,
+                at: members.at,
+                header: members.header,
+                prefix: members.prefix,
+                lifetime: members.lifetime,
             })),
         })
     }

@@ -17,6 +17,7 @@ use super::load::Config;
 use super::located::Located;
 use super::model::{Api, Settlement, Tls};
 use super::recovery::Fallback;
+use super::signed::SessionAuth;
 use super::tool::{Argument, PageKind, Pages, Tool};
 use super::values::{ArgumentPath, BaseUrl, HeaderText, Literal, Period, Selector};
 use crate::secret::{SecretError, SecretRef};
@@ -125,9 +126,15 @@ impl Checks<'_> {
                 "keep one of them",
             );
         }
-        if let Some(auth) = &api.auth
-            && let Auth::ApiKey { place, name, .. } = &**auth
+        if !api.by_identity.is_empty()
+            && let Some((_, auth)) = api.credentials.iter().next()
         {
+            let message = format!("[api.{name}] has both `by_identity` and `credentials`");
+            self.error(codes::CREDENTIALS, auth.span(), message, "keep one of them");
+        }
+        let whole = api.auth.iter().chain(api.by_identity.iter().map(|(_, auth)| auth));
+        for auth in whole {
+            let Auth::ApiKey { place, name, .. } = &**auth else { continue };
             for (key, given) in [("in", place.is_some()), ("name", name.is_some())] {
                 if !given {
                     let message = format!("`{key}` is missing: `auth` knows no security scheme");
@@ -136,7 +143,7 @@ impl Checks<'_> {
                 }
             }
         }
-        for auth in api.auth.iter().chain(api.credentials.iter().map(|(_, auth)| auth)) {
+        for auth in api.auths() {
             if let Auth::Basic { username, .. } = &**auth
                 && matches!(&**username, HeaderText::Fixed(user) if user.contains(':'))
             {
@@ -144,7 +151,7 @@ impl Checks<'_> {
                 self.error(codes::MALFORMED, username.span(), message, "remove the colon");
             }
         }
-        for auth in api.auth.iter().chain(api.credentials.iter().map(|(_, auth)| auth)) {
+        for auth in api.auths() {
             match &**auth {
                 Auth::Wsse { timestamp, .. } => self.nonzero("timestamp", timestamp.as_ref()),
                 Auth::Oauth2(oauth) => {
@@ -153,6 +160,14 @@ impl Checks<'_> {
                         self.error(codes::TOKEN, wrong.span, wrong.message, wrong.label);
                     }
                 }
+                Auth::Signature(signature) => {
+                    self.nonzero("expires", signature.expires.as_ref());
+                    if let Some(wrong) = signature.wrong() {
+                        let message = "the signature cannot be made";
+                        self.error(codes::TOKEN, auth.span(), message, wrong);
+                    }
+                }
+                Auth::Session(session) => self.session(session),
                 _ => {}
             }
         }
@@ -234,11 +249,42 @@ impl Checks<'_> {
         }
     }
 
+    fn session(&mut self, session: &SessionAuth) {
+        self.nonzero("lifetime", session.lifetime.as_ref());
+        if let Some(header) = &session.header {
+            self.header_name(header);
+        }
+        if let Some((key, span)) = session.without_effect() {
+            let message = format!("`{key}` has no effect: cookies prove the session");
+            self.error(codes::TOKEN, span, message, "remove it, or set `at`");
+        }
+        let Some(arguments) = &session.arguments else { return };
+        if !arguments.0.is_object() {
+            let label = "expected a table, with one member for each argument";
+            self.error(codes::MALFORMED, arguments.span(), "`arguments` is malformed", label);
+        }
+        let mut literal = None;
+        texts("", &arguments.0, &mut |key, text| {
+            let is_literal = matches!(text.parse::<SecretRef>(), Err(SecretError::Literal));
+            if is_literal && ends_in_secret(key) {
+                literal.get_or_insert(key.to_owned());
+            }
+        });
+        if let Some(key) = literal {
+            let message = format!("`{key}` of the login holds a literal secret");
+            let diagnostic = Diagnostic::error(codes::LITERAL_SECRET, self.file, message)
+                .at(arguments.span())
+                .label("a literal secret is refused")
+                .help("write where the secret is: \"env:NAME\", \"file:PATH\" or \"cred:NAME\"");
+            self.found.push(diagnostic);
+        }
+    }
+
     /// Credentials in the open.
     fn plain_http(&mut self, api: &Api, url: &Located<BaseUrl>) {
         if url.as_url().scheme() == "http"
             && !is_loopback(url.as_url())
-            && (api.auth.is_some() || !api.credentials.is_empty())
+            && api.auths().next().is_some()
         {
             self.warning(
                 url.span(),

@@ -452,6 +452,18 @@ pub(super) fn keep_digits(root: &Value, schema: &Value, value: &mut DeValue<'_>)
         }
         _ => {}
     }
+    if let (Some(branches), DeValue::Table(table)) = (branches(schema), &*value) {
+        let is_it = |branch: &&Value| {
+            tag_of(branch).is_some_and(|(tag, kind)| {
+                let said = table.iter().find(|(key, _)| key.get_ref() == tag);
+                said.is_some_and(|(_, said)| said.get_ref().as_str() == Some(kind))
+            })
+        };
+        let branch = branches.iter().map(|branch| resolve(root, branch)).find(is_it);
+        if let Some(branch) = branch {
+            return keep_digits(root, branch, value);
+        }
+    }
     match value {
         DeValue::Array(elements) => {
             if let Some(items) = schema.get("items") {

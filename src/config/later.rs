@@ -38,12 +38,14 @@ pub(super) fn value(path: &str, value: &DeValue<'_>) -> Option<(String, &'static
             Some(("a PostgreSQL store".to_owned(), "use `sqlite:PATH`"))
         }
         ("api.*.auth.kind" | "api.*.credentials.*.kind", DeValue::String(kind))
-            if ["sigv4", "mtls", "hmac"].contains(&kind.as_ref()) =>
+            if ["mtls", "hmac"].contains(&kind.as_ref()) =>
         {
-            Some((
-                format!("the credential `{kind}`"),
-                "use `api_key`, `basic`, `bearer`, `digest`, `oauth2` or `wsse`",
-            ))
+            let instead = if kind == "mtls" {
+                "set `tls` of the API with `cert` and `key`"
+            } else {
+                "use `signature`"
+            };
+            Some((format!("the credential `{kind}`"), instead))
         }
         ("tool[].calls.by", DeValue::String(by)) if ["group", "all"].contains(&by.as_ref()) => {
             Some((format!("`by = \"{by}\"`"), LIMIT))

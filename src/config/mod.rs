@@ -25,6 +25,7 @@ mod oauth;
 mod poll;
 mod recovery;
 mod schema;
+mod signed;
 mod tool;
 mod values;
 
@@ -43,6 +44,7 @@ pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
 pub use poll::Poll;
 pub use recovery::{Fallback, LimitHeaders, Lookup, Sharing};
 pub use schema::schema;
+pub use signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};
 pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
 pub use values::{
     ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,

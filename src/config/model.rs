@@ -239,6 +239,11 @@ pub struct Api {
     /// name there.
     #[serde(default)]
     pub credentials: Keyed<String, Located<Auth>>,
+    /// Instead of `auth`, or before it: each caller's own credential, by identity. Without `auth`
+    /// nobody else can call.
+    #[serde(default)]
+    #[schemars(with = "Keyed<String, Auth>")]
+    pub by_identity: Keyed<Identity, Located<Auth>>,
     /// Headers that every request carries.
     #[serde(default)]
     pub headers: Keyed<String, Located<HeaderText>>,
@@ -296,6 +301,13 @@ pub struct Api {
 }
 
 impl Api {
+    /// All its credentials.
+    pub fn auths(&self) -> impl Iterator<Item = &Located<Auth>> {
+        let by_scheme = self.credentials.iter().map(|(_, auth)| auth);
+        let by_identity = self.by_identity.iter().map(|(_, auth)| auth);
+        self.auth.iter().chain(by_scheme).chain(by_identity)
+    }
+
     /// How long a whole call may take.
     pub fn timeout(&self) -> Duration {
         self.timeout.as_ref().map_or(DEFAULT_TIMEOUT, |timeout| timeout.0)

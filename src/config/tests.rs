@@ -168,7 +168,7 @@ fn all_unknown_keys_are_reported_at_once() {
 fn keys_that_are_not_acted_on_are_refused() {
     insta::assert_snapshot!(refused(
         "budget = []\nsafety = {}\n[server]\ndiscovery = true\n[server.auth]\njwt = {}\n[audit]\nstore = \"postgres://h/db\"\n\
-         [api.shop]\nspec = \"a\"\ndiscover = [\"*\"]\nauth = { kind = \"sigv4\", username = \"a\", password = \"env:B\" }\n\
+         [api.shop]\nspec = \"a\"\ndiscover = [\"*\"]\nauth = { kind = \"mtls\", username = \"a\", password = \"env:B\" }\n\
          [[tool]]\napi = \"shop\"\noperation = \"a\"\nbudget = []\nwhen = {}\ncalls = { limit = 1, per = \"1m\", by = \"all\" }\n"
     ));
 }

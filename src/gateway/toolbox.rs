@@ -11,7 +11,7 @@ use tollbridge_operation::{Identity, digest_bytes};
 
 use super::fallback::{Fallback, Lookup};
 use super::request::Caller;
-use crate::bridge::{Gate, Manner, Poll, TokenSource, Upstream};
+use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
 use crate::identity::Groups;
 use crate::safety::Rules;
 use crate::secret::{Redactor, Secret};
@@ -41,6 +41,8 @@ pub struct Toolbox {
     pub reads_when_down: ReadsWhenDown,
     /// Where tokens for APIs come from.
     pub sources: Vec<Arc<TokenSource>>,
+    /// The sessions at APIs.
+    pub sessions: Vec<Arc<Session>>,
     /// With what kept tokens are sealed; `None`: a file beside the store.
     pub token_key: Option<Secret>,
     secrets: [u8; 32],
@@ -153,6 +155,8 @@ pub struct Parts {
     pub secrets: [u8; 32],
     /// See [`Toolbox::sources`].
     pub sources: Vec<Arc<TokenSource>>,
+    /// See [`Toolbox::sessions`].
+    pub sessions: Vec<Arc<Session>>,
     /// See [`Toolbox::token_key`].
     pub token_key: Option<Secret>,
     /// See [`Toolbox::reads_when_down`].
@@ -178,6 +182,7 @@ impl Toolbox {
             facilitator: parts.facilitator,
             secrets: parts.secrets,
             sources: parts.sources,
+            sessions: parts.sessions,
             token_key: parts.token_key,
             reads_when_down: parts.reads_when_down,
             exposed: parts.exposed,

@@ -51,6 +51,9 @@ pub(super) fn attach(store: &Store, toolbox: &Toolbox) {
     for source in &toolbox.sources {
         source.keep_in(vault.clone());
     }
+    for session in &toolbox.sessions {
+        session.keep_in(vault.clone());
+    }
 }
 
 /// The store's tokens, with the key to them.
@@ -131,10 +134,6 @@ impl Vault {
         let row_name = keys.name_of(name);
         let seconds =
             |time: SystemTime| time.duration_since(UNIX_EPOCH).ok().map(|at| at.as_secs());
-        let micros = |time: SystemTime| {
-            let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-            i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-        };
         let sealed = Sealed {
             token: kept.token.expose().to_owned(),
             refresh: kept.refresh.as_ref().map(|refresh| refresh.expose().to_owned()),
@@ -155,14 +154,7 @@ impl Vault {
             issued: micros(kept.issued),
             until,
         };
-        let event = Event::TokenIssued {
-            api: name.api.to_string(),
-            scheme: name.scheme.clone(),
-            identity: name.identity.clone(),
-            grant: name.grant.to_owned(),
-            scopes: kept.scopes.clone(),
-            expires: kept.ends.map(|ends| Time(micros(ends))),
-        };
+        let event = issued(name, kept.scopes.clone(), kept.ends);
         let release = Change::ReleaseToken { name: row_name, holder: self.holder.clone() };
         self.commit(vec![Change::KeepToken(row), release], Some(&event))
             .await
@@ -239,9 +231,35 @@ impl TokenKeeper for Vault {
         Vault::lease(self, name, time).map(taken).boxed()
     }
 
+    fn note<'a>(&'a self, name: &'a TokenName, ends: Option<SystemTime>) -> BoxFuture<'a, ()> {
+        let event = issued(name, None, ends);
+        let noted = async move {
+            let done = self.commit(Vec::new(), Some(&event)).await;
+            told(name, done.map_err(|error| error.to_string()));
+        };
+        noted.boxed()
+    }
+
     fn release<'a>(&'a self, name: &'a TokenName) -> BoxFuture<'a, ()> {
         let told = |done: Result<(), String>| told(name, done);
         Vault::release(self, name).map(told).boxed()
+    }
+}
+
+fn micros(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// That something was got, as the trail has it.
+fn issued(name: &TokenName, scopes: Option<String>, ends: Option<SystemTime>) -> Event {
+    Event::TokenIssued {
+        api: name.api.to_string(),
+        scheme: name.scheme.clone(),
+        identity: name.identity.clone(),
+        grant: name.grant.to_owned(),
+        scopes,
+        expires: ends.map(|ends| Time(micros(ends))),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod command;
 mod decode;
+mod keyring;
 mod mask;
 mod redact;
 mod reference;

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
-use super::{Secret, command};
+use super::{Secret, command, keyring};
 
 /// Longer than any credential; a reference to a larger file is a mistake.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -23,6 +23,13 @@ pub enum SecretRef {
     File(PathBuf),
     /// `cred:NAME`: a file in `$CREDENTIALS_DIRECTORY` (systemd.exec(5), Credentials).
     Credential(String),
+    /// `keyring:SERVICE/USER`: an entry of the desktop's keyring.
+    Keyring {
+        /// Of what.
+        service: String,
+        /// Whose.
+        user: String,
+    },
     /// `exec:COMMAND`: what a command prints. Its words are parted as a shell does; there is none.
     Command(String),
 }
@@ -33,17 +40,10 @@ pub enum SecretRef {
 pub enum SecretError {
     /// Not a reference at all.
     #[error(
-        "expected `env:NAME`, `file:PATH`, `cred:NAME` or `exec:COMMAND`: a literal secret is refused"
+        "expected `env:NAME`, `file:PATH`, `cred:NAME`, `keyring:SERVICE/USER` or `exec:COMMAND`: a \
+         literal secret is refused"
     )]
     Literal,
-    /// A kind of reference that is known and cannot be resolved.
-    #[error(
-        "`{kind}:` references are not supported by this version: use `env:`, `file:`, `cred:` or `exec:`"
-    )]
-    Unsupported {
-        /// Which kind.
-        kind: &'static str,
-    },
     /// A reference whose name cannot be one.
     #[error("`{kind}:` must be followed by {expected}")]
     BadName {
@@ -87,7 +87,8 @@ impl FromStr for SecretRef {
             "file" => Err(bad("file", "a path")),
             "cred" if is_credential_name(name) => Ok(Self::Credential(name.into())),
             "cred" => Err(bad("cred", "the name of a systemd credential, without `/`")),
-            "keyring" => Err(SecretError::Unsupported { kind: "keyring" }),
+            "keyring" => keyring::entry(name)
+                .ok_or_else(|| bad("keyring", "a service and a user: `keyring:SERVICE/USER`")),
             "exec" if command::words(name).is_some() => Ok(Self::Command(name.into())),
             "exec" => Err(bad("exec", "a program and its arguments")),
             _ => Err(SecretError::Literal),
@@ -105,6 +106,7 @@ impl fmt::Display for SecretRef {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Credential(name) => write!(f, "cred:{name}"),
+            Self::Keyring { service, user } => write!(f, "keyring:{service}/{user}"),
             Self::Command(text) => write!(f, "exec:{text}"),
         }
     }
@@ -120,17 +122,22 @@ impl SecretRef {
 
     /// Whether the secret is there, as far as that can be told without running a command.
     pub fn verify(&self, base_dir: &Path) -> Result<(), SecretError> {
-        let Self::Command(text) = self else { return self.resolve(base_dir).map(drop) };
         let path = std::env::var_os("PATH");
-        let words = command::words(text).unwrap_or_default();
-        command::find(&words, base_dir, path.as_deref().map(Path::new))
-            .map_err(|reason| self.missing(&reason))
+        let path = path.as_deref().map(Path::new);
+        let found = match self {
+            Self::Command(text) => {
+                command::find(&command::words(text).unwrap_or_default(), base_dir, path)
+            }
+            Self::Keyring { service, user } => keyring::find(service, user, base_dir, path),
+            _ => return self.resolve(base_dir).map(drop),
+        };
+        found.map_err(|reason| self.missing(&reason))
     }
 
     /// The file that holds the secret, where one does: it changes when the secret does.
     pub fn file(&self, base_dir: &Path) -> Option<PathBuf> {
         match self {
-            Self::Env(_) | Self::Command(_) => None,
+            Self::Env(_) | Self::Command(_) | Self::Keyring { .. } => None,
             Self::File(path) => Some(base_dir.join(path)),
             Self::Credential(name) => {
                 Some(Path::new(&std::env::var_os("CREDENTIALS_DIRECTORY")?).join(name))
@@ -156,6 +163,11 @@ impl SecretRef {
                     self.missing("CREDENTIALS_DIRECTORY is not set: systemd did not start this")
                 })?;
                 self.read(&Path::new(&folder).join(name))?
+            }
+            Self::Keyring { service, user } => {
+                let bytes = keyring::read(service, user, base_dir, MAX_BYTES)
+                    .map_err(|reason| self.missing(&reason))?;
+                self.text(&bytes)?
             }
             Self::Command(text) => {
                 let words = command::words(text).unwrap_or_default();

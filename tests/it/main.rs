@@ -21,6 +21,7 @@ mod process;
 mod recovery;
 mod reuse;
 mod secrets;
+mod signed;
 mod soap;
 mod soap_wire;
 mod stage;

@@ -86,6 +86,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         facilitator: None,
         secrets: [0; 32],
         sources: Vec::new(),
+        sessions: Vec::new(),
         token_key: None,
         reads_when_down: ReadsWhenDown::Deny,
         exposed: vec![exposed],

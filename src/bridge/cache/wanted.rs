@@ -14,22 +14,26 @@ use url::Url;
 use super::shelf::Key;
 use crate::bridge::digest::Digest;
 use crate::bridge::manner::Sharing;
-use crate::bridge::oauth::Slot;
+use crate::bridge::pass::Pass;
 use crate::bridge::prepare::Target;
+use crate::bridge::sign::Signer;
 use crate::bridge::upstream::Upstream;
 
 /// What proves who we are and is not in the request yet. Which one it is tells it from others.
 #[derive(Clone, Default)]
 pub(super) struct Credential {
-    token: Option<Arc<Slot>>,
+    pass: Option<Pass>,
     digest: Option<Arc<Digest>>,
+    signer: Option<Arc<Signer>>,
 }
 
 impl Credential {
     /// Whether it is that one and no other.
     pub(super) fn is(&self, other: &Self) -> bool {
-        same(self.token.as_ref(), other.token.as_ref())
+        let at = |one: &Self| one.pass.as_ref().map(Pass::address);
+        at(self) == at(other)
             && same(self.digest.as_ref(), other.digest.as_ref())
+            && same(self.signer.as_ref(), other.signer.as_ref())
     }
 }
 
@@ -88,7 +92,11 @@ impl Wanted {
             request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static("it"));
         }
         let path = path_of(&target.url);
-        let credential = Credential { token: target.token.clone(), digest: target.digest.clone() };
+        let credential = Credential {
+            pass: target.pass.clone(),
+            digest: target.digest.clone(),
+            signer: target.signer.clone(),
+        };
         let hash = fingerprint(upstream, target);
         let key = |who: &[&str]| -> Key {
             let mut hash = hash.clone();
@@ -149,10 +157,12 @@ pub(in crate::bridge) fn fingerprint(upstream: &Upstream, target: &Target) -> Sh
         add(&mut hash, value.as_bytes());
     }
     add(&mut hash, target.body.as_deref().unwrap_or_default());
-    let token = target.token.as_ref().map_or(0, |token| Arc::as_ptr(token).addr());
+    let pass = target.pass.as_ref().map_or(0, Pass::address);
+    let signer = target.signer.as_ref().map_or(0, |signer| Arc::as_ptr(signer).addr());
     let digest = target.digest.as_ref().map_or(0, |digest| Arc::as_ptr(digest).addr());
     add(&mut hash, upstream.certificate.as_ref().map_or(&[], |certificate| &certificate[..]));
-    add(&mut hash, &token.to_be_bytes());
+    add(&mut hash, &pass.to_be_bytes());
+    add(&mut hash, &signer.to_be_bytes());
     add(&mut hash, &digest.to_be_bytes());
     hash
 }

@@ -1,6 +1,5 @@
 //! One request of a call: its turn, its exchange, and the record of its end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -13,7 +12,7 @@ use crate::bridge::breakage::Breakage;
 use crate::bridge::exchange::{self, Answered, Ended};
 use crate::bridge::gate::Place;
 use crate::bridge::limiter::Heard;
-use crate::bridge::oauth::{Slot, Token};
+use crate::bridge::pass::{Pass, Proof};
 use crate::bridge::prepare::Target;
 use crate::bridge::report::{Failed, Outcome};
 use crate::bridge::traffic::Asked;
@@ -35,9 +34,8 @@ pub(super) struct Out<'a> {
 const STANDS: Duration = Duration::from_millis(100);
 
 /// A token that was there before the turn came.
-struct Had<'t> {
-    source: &'t Arc<Slot>,
-    token: Token,
+struct Had {
+    proof: Proof,
     at: Instant,
 }
 
@@ -66,45 +64,53 @@ impl<L: AttemptLog> Course<'_, L> {
         exchange::send(self.judge.upstream, sent, limit, self.cancel, &mut heard).await
     }
 
-    /// The request with a token; where there is none, how it ends.
-    async fn with_token(
+    /// The request with a token, or in a session; where there is none, how it ends.
+    async fn with_pass(
         &mut self,
+        pass: &Pass,
         target: &Target,
-        had: Had<'_>,
+        had: Option<Had>,
         limit: Instant,
     ) -> Result<Box<Target>, Box<Ended>> {
-        let Had { source, token, at } = had;
-        let token = if at.elapsed() < STANDS { Ok(token) } else { self.token(source, limit).await };
-        match token {
-            Ok(token) => {
-                self.token = Some(token.number);
+        let proof = match had {
+            Some(Had { proof, at }) if at.elapsed() < STANDS => Ok(proof),
+            _ => self.proof(pass, target, limit).await,
+        };
+        match proof {
+            Ok(proof) => {
+                self.token = Some(proof.number());
                 let mut authorized = Box::new(target.clone());
-                token.authorize(&mut authorized.headers);
+                proof.authorize(&mut authorized.headers);
                 Ok(authorized)
             }
             Err(ended) => Err(ended),
         }
     }
 
-    /// A token, or how the request ends that has none.
-    async fn token(&self, source: &Arc<Slot>, limit: Instant) -> Result<Token, Box<Ended>> {
-        let token = tokio::select! {
+    /// What proves who we are, or how the request ends that has none.
+    async fn proof(
+        &self,
+        pass: &Pass,
+        target: &Target,
+        limit: Instant,
+    ) -> Result<Proof, Box<Ended>> {
+        let proof = tokio::select! {
             biased;
-            token = source.token(limit) => token,
+            proof = pass.proof(self.judge.upstream, target.at, limit, self.cancel) => proof,
             () = self.cancel.cancelled() => {
                 return Err(Box::new(Ended::Cancelled { sent: false }));
             }
         };
-        token.map_err(|why| Box::new(Ended::Broken { what: Breakage::NoToken(why), sent: false }))
+        proof.map_err(|why| Box::new(Ended::Broken { what: Breakage::NoToken(why), sent: false }))
     }
 
     /// Waits for a token where there is none, so that it is there when the turn comes: neither
     /// the turn nor the time for the request is spent on waiting for another server.
-    async fn token_before_turn<'t>(&self, source: &'t Arc<Slot>) -> Result<Had<'t>, Box<Ended>> {
+    async fn before_turn(&self, pass: &Pass, target: &Target) -> Result<Had, Box<Ended>> {
         let time = self.judge.upstream.attempt_timeout;
         let limit = exchange::limit(Instant::now(), time, self.deadline);
-        let token = self.token(source, limit).await?;
-        Ok(Had { source, token, at: Instant::now() })
+        let proof = self.proof(pass, target, limit).await?;
+        Ok(Had { proof, at: Instant::now() })
     }
 
     /// Asks whether a request that had to wait may still go out.
@@ -127,10 +133,10 @@ impl<L: AttemptLog> Course<'_, L> {
         answered.status == StatusCode::UNAUTHORIZED
             && renewals == 0
             && target
-                .token
+                .pass
                 .as_ref()
                 .zip(self.token)
-                .is_some_and(|(source, number)| source.refused(number))
+                .is_some_and(|(pass, number)| pass.refused(target.at, number))
     }
 
     /// Sends one request, or waits for the same one of another call, and records its end.
@@ -152,9 +158,9 @@ impl<L: AttemptLog> Course<'_, L> {
     ) -> Result<Ended, Withheld> {
         let upstream = self.judge.upstream;
         let traffic = self.traffic;
-        let token = match &target.token {
-            None => None,
-            Some(source) => match Box::pin(self.token_before_turn(source)).await {
+        // A session is opened at the API itself, so that it has its turn.
+        let had = match &target.pass {
+            Some(pass @ Pass::Token(_)) => match Box::pin(self.before_turn(pass, target)).await {
                 Ok(had) => Some(had),
                 Err(ended) => {
                     self.report.attempts = self.n;
@@ -163,6 +169,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     return Ok(*ended);
                 }
             },
+            Some(Pass::Session(_)) | None => None,
         };
         let tools = match self.gate {
             None => None,
@@ -193,9 +200,9 @@ impl<L: AttemptLog> Course<'_, L> {
         let out = Out { n: self.n, tools, place, asked, entered, begun, limit };
         self.report.attempts = self.n;
         let authorized;
-        let sent = match token {
+        let sent = match &target.pass {
             None => target,
-            Some(had) => match Box::pin(self.with_token(target, had, limit)).await {
+            Some(pass) => match Box::pin(self.with_pass(pass, target, had, limit)).await {
                 Ok(target) => {
                     authorized = target;
                     &*authorized

@@ -18,6 +18,7 @@ use crate::bridge::exchange::{Answered, Ended};
 use crate::bridge::gate::Gate;
 use crate::bridge::judge::{Judge, Verdict, shown};
 use crate::bridge::manner::{Manner, Sharing};
+use crate::bridge::pass::Pass;
 use crate::bridge::poll::{self, Said};
 use crate::bridge::prepare::{Prepared, Target};
 use crate::bridge::redirect;
@@ -90,7 +91,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             deadline: within.deadline,
             cancel: within.cancel,
             gate: within.gate,
-            manner: within.manner,
+            manner: within.manner.where_callers_differ(upstream.by_identity),
             wanted: None,
             stale: None,
             log,
@@ -219,7 +220,12 @@ impl<L: AttemptLog> Course<'_, L> {
                     renewals += 1;
                     Again {
                         wait: Duration::ZERO,
-                        why: "the token was refused, so another one is got".to_owned(),
+                        why: match &target.pass {
+                            Some(Pass::Session(_)) => {
+                                "the session was refused, so another one is opened".to_owned()
+                            }
+                            _ => "the token was refused, so another one is got".to_owned(),
+                        },
                         otherwise: self.out_of_time(),
                     }
                 }

@@ -58,6 +58,9 @@ pub trait TokenKeeper: fmt::Debug + Send + Sync {
     /// nothing can be kept, nobody else can have.
     fn lease<'a>(&'a self, name: &'a TokenName, time: Duration) -> BoxFuture<'a, bool>;
 
+    /// Puts on record that something was got that is not kept: it ends with the process.
+    fn note<'a>(&'a self, name: &'a TokenName, ends: Option<SystemTime>) -> BoxFuture<'a, ()>;
+
     /// Ends the lease.
     fn release<'a>(&'a self, name: &'a TokenName) -> BoxFuture<'a, ()>;
 }

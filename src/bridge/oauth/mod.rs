@@ -128,9 +128,14 @@ impl TokenSource {
         }
     }
 
+    /// Whether each identity has a token of its own.
+    pub(super) fn is_by_identity(&self) -> bool {
+        self.shared.oauth.is_by_identity()
+    }
+
     /// The token for calls of that identity.
     pub(super) fn slot(&self, identity: &Identity) -> Arc<Slot> {
-        let by_identity = self.shared.oauth.is_by_identity();
+        let by_identity = self.is_by_identity();
         self.slot_of(by_identity.then(|| identity.as_str().to_owned()))
     }
 

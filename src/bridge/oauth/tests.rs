@@ -1,7 +1,8 @@
 use super::*;
-use crate::bridge::tests::hostile::{Hostile, json};
+use crate::bridge::tests::hostile::{Hostile, answer, json};
 use http::HeaderValue;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 use url::Url;
 
@@ -59,4 +60,58 @@ async fn a_token_that_is_about_to_end_is_renewed_while_calls_go_on_with_it() {
     }
     assert_eq!(source.token(limit).await.expect("a token").header, "Bearer t2");
     assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn metadata_counts_for_its_own_issuer_and_known_hosts_only() {
+    let unusable = |why: &str| Err(NoToken::Unusable(why.to_owned()));
+    let (known, elsewhere) = (&["tokens.example.com"][..], "https://tokens.example.com/token");
+    for (path, token, hosts, expected) in [
+        ("/tenant", elsewhere, known, Ok(elsewhere.to_owned())),
+        (
+            "/tenant",
+            elsewhere,
+            &[],
+            unusable(
+                "the issuer's token_endpoint is at tokens.example.com; if that host is trusted, \
+                 add it to `hosts` of the API",
+            ),
+        ),
+        (
+            "/tenant",
+            "http://tokens.example.com/token",
+            known,
+            unusable("the issuer's token_endpoint is not reached over https"),
+        ),
+        (
+            "/other",
+            elsewhere,
+            known,
+            unusable("the metadata is of another issuer than the one that was asked"),
+        ),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let metadata =
+            serde_json::json!({ "issuer": format!("{url}{path}"), "token_endpoint": token });
+        let acts = [answer(404, "", b""), json(200, &metadata.to_string())];
+        let server = Hostile::on(listener, acts);
+        let issuer = Url::parse(&format!("{url}/tenant")).expect("a URL");
+        let endpoints = Endpoints { issuer: Some(issuer), ..Endpoints::default() };
+        let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        let asked = AuthServer::new(endpoints, &hosts, &Tls::default(), None).expect("a server");
+        let found = asked.found().await.map(|found| found.token.to_string());
+        assert_eq!(found, expected);
+        let again = asked.found().await;
+        assert_eq!(again.is_ok(), found.is_ok());
+        let lines = server.lines();
+        assert_eq!(
+            lines[..2],
+            [
+                "GET /.well-known/oauth-authorization-server/tenant HTTP/1.1",
+                "GET /tenant/.well-known/openid-configuration HTTP/1.1",
+            ]
+        );
+        assert!(found.is_err() || lines.len() == 2, "what was found is known for a while");
+    }
 }

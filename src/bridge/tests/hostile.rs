@@ -43,6 +43,14 @@ impl Hostile {
     /// Serves requests in order; the last act is repeated.
     pub(in crate::bridge) async fn new(acts: impl IntoIterator<Item = Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::on(listener, acts)
+    }
+
+    /// The same on a port that is known before.
+    pub(in crate::bridge) fn on(
+        listener: TcpListener,
+        acts: impl IntoIterator<Item = Act>,
+    ) -> Self {
         let address = listener.local_addr().expect("an address");
         let acts: Arc<Mutex<VecDeque<Act>>> = Arc::new(Mutex::new(acts.into_iter().collect()));
         let seen = Arc::new(Mutex::new(Vec::new()));

@@ -192,3 +192,46 @@ fn what_is_no_certificate_is_refused_without_showing_it() {
         assert!(error.contains(word) && !error.contains(SECRET), "{error}");
     }
 }
+
+#[tokio::test]
+async fn an_authorization_server_knows_a_client_by_its_certificate() {
+    for has_certificate in [true, false] {
+        let (address, server) = serve(true);
+        let identity = ClientIdentity {
+            certificate: pem("CERTIFICATE", CERTIFICATE),
+            key: Secret::new(pem("PRIVATE KEY", KEY)),
+        };
+        let tls = Tls {
+            authorities: Some(pem("CERTIFICATE", AUTHORITY)),
+            identity: has_certificate.then_some(identity),
+        };
+        let token = Url::parse(&format!("https://{address}/token")).expect("a URL");
+        let source = SourceConfig {
+            api: ApiName::new("shop").expect("a name"),
+            scheme: None,
+            oauth: OAuth {
+                endpoints: Endpoints { token: Some(token), ..Endpoints::default() },
+                client_id: "bridge".to_owned(),
+                client_auth: ClientAuth::None,
+                grant: Grant::ClientCredentials,
+                scopes: None,
+                audience: None,
+                resource: None,
+                assertion_audience: None,
+            },
+            tls: &tls,
+            resolver: None,
+            hosts: &[],
+        };
+        let source = TokenSource::new(source, Redactor::growing([], [])).expect("a source");
+        let mut config = config("http://127.0.0.1:1");
+        config.credentials = Credentials::ForAll(Credential::OAuth(Arc::new(source)));
+        let upstream = upstream(config);
+        let within = Duration::from_millis(900);
+        let (report, _) = go_within(&upstream, &call(request(Method::GET)), within).await;
+        assert_eq!(failed(&report).kind, FailureKind::UpstreamUnavailable);
+        let got = server.join().expect("the server");
+        let is_asked = got.is_some_and(|got| got.starts_with("POST /token HTTP/1.1\r\n"));
+        assert_eq!(is_asked, has_certificate);
+    }
+}

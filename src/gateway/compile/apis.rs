@@ -12,10 +12,11 @@ use url::Url;
 use super::enclosure;
 use super::secrets::Resolved;
 use super::stale::{self, Standing};
-use super::tokens::Tokens;
+use super::tokens::{BY_IDENTITY, Tokens};
 use crate::bridge::{
     self, ApiKeyAt, Credential, Credentials, ErrorRule, LimitHeaders, Limits, LimitsRead,
-    Provenance, Rate, Recovery, Redirects, TokenSource, Traffic, Uploads, Upstream, UpstreamConfig,
+    Provenance, Rate, Recovery, Redirects, Session, TokenSource, Traffic, Uploads, Upstream,
+    UpstreamConfig,
 };
 use crate::catalog::{self, Allowed, Catalog, Origin};
 use crate::config::{
@@ -125,7 +126,13 @@ fn wanted(config: &Config, name: &ApiName, reach: Reach) -> Wanted {
             .filter(|fallback| *name == **fallback.api.as_ref().unwrap_or(&tool.api));
         of_here.filter_map(|fallback| fallback.operation.as_ref().map(|key| (**key).clone()))
     });
-    Wanted { named: own.chain(standing_in).collect(), only: reach == Reach::Exposed }
+    let api = config.apis.get(name);
+    let logins = api.into_iter().flat_map(Api::auths).filter_map(|auth| match &**auth {
+        Auth::Session(session) => Some((*session.login).clone()),
+        _ => None,
+    });
+    let named = own.chain(standing_in).chain(logins).collect();
+    Wanted { named, only: reach == Reach::Exposed }
 }
 
 /// Where an API's description comes from, by the configuration.
@@ -153,9 +160,12 @@ pub fn origin(config: &Config, api: &Api) -> Origin {
 /// its connections.
 pub(super) struct Upstreams<'a> {
     config: &'a Config,
-    secrets: &'a Resolved,
-    redactor: &'a Arc<Redactor>,
-    tokens: Tokens<'a>,
+    pub(super) secrets: &'a Resolved,
+    pub(super) redactor: &'a Arc<Redactor>,
+    pub(super) catalog: &'a Catalog,
+    pub(super) tokens: Tokens<'a>,
+    /// The sessions of each API, under `credentials` by security scheme.
+    pub(super) sessions: HashMap<(ApiName, Option<String>), Arc<Session>>,
     made: HashMap<(ApiName, String), Option<Arc<Upstream>>>,
     /// What the upstreams of one API have in common.
     traffic: HashMap<ApiName, Arc<Traffic>>,
@@ -166,12 +176,14 @@ pub(super) struct Upstreams<'a> {
 impl<'a> Upstreams<'a> {
     pub(super) fn new(
         config: &'a Config,
+        catalog: &'a Catalog,
         secrets: &'a Resolved,
         redactor: &'a Arc<Redactor>,
     ) -> Self {
         let tokens = Tokens::new(secrets, redactor);
+        let sessions = HashMap::new();
         let (made, traffic, provenance) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { config, secrets, redactor, tokens, made, traffic, provenance }
+        Self { config, secrets, redactor, catalog, tokens, sessions, made, traffic, provenance }
     }
 
     /// Where an operation's calls go; `None` was reported.
@@ -305,10 +317,15 @@ impl<'a> Upstreams<'a> {
     /// The sources of tokens, those of APIs without tools too: a person may log in first.
     pub(super) fn sources(&mut self, found: &mut Diagnostics) -> Vec<Arc<TokenSource>> {
         for (name, api) in self.config.apis.iter() {
-            let by_scheme = api.credentials.iter().map(|(scheme, auth)| (Some(scheme), auth));
-            for (scheme, auth) in api.auth.iter().map(|auth| (None, auth)).chain(by_scheme) {
+            let by_scheme =
+                api.credentials.iter().map(|(scheme, auth)| (Some((**scheme).clone()), auth));
+            let by_identity = api.by_identity.iter().map(|(identity, auth)| {
+                (Some(format!("{BY_IDENTITY}{}", identity.as_str())), auth)
+            });
+            let all = api.auth.iter().map(|auth| (None, auth)).chain(by_scheme).chain(by_identity);
+            for (scheme, auth) in all {
                 let Auth::Oauth2(oauth) = &**auth else { continue };
-                let scheme = scheme.map(|scheme| scheme.as_str());
+                let scheme = scheme.as_deref();
                 if let Err(reason) = self.tokens.source(name, scheme, api, oauth)
                     && !found.has(codes::UPSTREAM, &auth.span())
                 {
@@ -332,7 +349,19 @@ impl<'a> Upstreams<'a> {
         api: &Api,
         base_url: Url,
     ) -> Result<Upstream, bridge::UpstreamError> {
+        let by_identity = || api.by_identity.iter();
         let credentials = match &api.auth {
+            others if by_identity().next().is_some() => {
+                let own = by_identity()
+                    .map(|(identity, auth)| {
+                        let scheme = format!("{BY_IDENTITY}{}", identity.as_str());
+                        let credential = self.credential(name, Some(&scheme), api, auth)?;
+                        Ok((identity.as_str().to_owned(), credential))
+                    })
+                    .collect::<Result<_, bridge::UpstreamError>>()?;
+                let others = others.as_ref().map(|auth| self.credential(name, None, api, auth));
+                Credentials::ByIdentity { own, others: others.transpose()? }
+            }
             Some(auth) => Credentials::ForAll(self.credential(name, None, api, auth)?),
             None if api.credentials.is_empty() => Credentials::None,
             None => Credentials::ByScheme(
@@ -396,9 +425,12 @@ impl<'a> Upstreams<'a> {
         Ok(match auth {
             Auth::Oauth2(oauth) => {
                 let source = self.tokens.source(name, scheme, api, oauth);
-                let unusable = |reason| bridge::UpstreamError::Client { api: name.clone(), reason };
+                let unusable =
+                    |reason| bridge::UpstreamError::Credential { api: name.clone(), reason };
                 Credential::OAuth(source.map_err(unusable)?)
             }
+            Auth::Sigv4(_) | Auth::Signature(_) => Credential::Signed(self.signer(name, auth)?),
+            Auth::Session(session) => Credential::Session(self.session(name, scheme, session)?),
             Auth::ApiKey { place, name, value } => Credential::ApiKey {
                 at: place
                     .zip(name.as_ref())

@@ -40,7 +40,7 @@ pub(super) fn security_of(auth: &Auth) -> Option<Enclosure> {
 }
 
 /// The value with something in place of each reference to a secret.
-fn filled(value: &Value, resolve: &impl Fn(&SecretRef) -> String) -> Value {
+pub(super) fn filled(value: &Value, resolve: &impl Fn(&SecretRef) -> String) -> Value {
     match value {
         Value::String(text) => match text.parse() {
             Ok(reference) => Value::String(resolve(&reference)),

@@ -423,14 +423,16 @@ impl One<'_> {
 
     /// A `UsernameToken` goes into SOAP messages, and into no others.
     fn check_message_security(&mut self, operation: &Operation) {
-        let Some(auth) = &self.api.auth else { return };
-        if let Some(enclosure) = enclosure::security_of(auth)
-            && let Err(error) = operation.binding.check(&enclosure)
-            && !self.found.has(codes::CREDENTIAL, &auth.span())
-        {
-            let help = "use another kind of credential: `api_key`, `basic` or `bearer`";
-            let message = format!("`wsse` cannot be sent: expected {}", error.expected);
-            self.error(codes::CREDENTIAL, auth.span(), message, Some(help.to_owned()));
+        let by_identity = self.api.by_identity.iter().map(|(_, auth)| auth);
+        for auth in self.api.auth.iter().chain(by_identity) {
+            if let Some(enclosure) = enclosure::security_of(auth)
+                && let Err(error) = operation.binding.check(&enclosure)
+                && !self.found.has(codes::CREDENTIAL, &auth.span())
+            {
+                let help = "use another kind of credential: `api_key`, `basic` or `bearer`";
+                let message = format!("`wsse` cannot be sent: expected {}", error.expected);
+                self.error(codes::CREDENTIAL, auth.span(), message, Some(help.to_owned()));
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod apis;
 mod enclosure;
 mod exposed;
 mod secrets;
+mod signed;
 mod stale;
 mod tokens;
 
@@ -88,11 +89,12 @@ fn compile_within(
         }
     }
     let redactor = Arc::new(resolved.redactor());
-    let mut upstreams = apis::Upstreams::new(config, &resolved, &redactor);
+    let mut upstreams = apis::Upstreams::new(config, &catalog, &resolved, &redactor);
     let (exposed, compared) =
         exposed::compile(config, &catalog, &described, &mut upstreams, &mut found);
     upstreams.check(&mut found);
     let tokens = upstreams.sources(&mut found);
+    let sessions = upstreams.sessions();
     let token_key = token_key(config, &resolved, &mut found);
     let facilitator = facilitator(config, &mut found);
     if found.has_errors() {
@@ -113,6 +115,7 @@ fn compile_within(
         facilitator,
         secrets: resolved.digest(),
         sources: tokens,
+        sessions,
         token_key,
         reads_when_down: match config.audit.reads_when_down {
             config::ReadsWhenDown::Deny => ReadsWhenDown::Deny,

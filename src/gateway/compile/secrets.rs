@@ -140,8 +140,7 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
     let mut users = Vec::new();
     let mut grows = false;
     for (_, api) in config.apis.iter() {
-        let auths = api.auth.iter().chain(api.credentials.iter().map(|(_, auth)| auth));
-        for auth in auths {
+        for auth in api.auths() {
             match &**auth {
                 Auth::ApiKey { value, .. } => one(value, value.span()),
                 Auth::Bearer { token } => one(token, token.span()),
@@ -163,6 +162,26 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
                     }
                     if let Some(secret) = &oauth.client_secret {
                         users.push(((*oauth.client_id).clone(), (**secret).clone()));
+                    }
+                    grows = true;
+                }
+                Auth::Sigv4(sigv4) => {
+                    if let HeaderText::Secret(id) = &*sigv4.access_key_id {
+                        one(id, sigv4.access_key_id.span());
+                    }
+                    let key = &sigv4.secret_access_key;
+                    for secret in std::iter::once(key).chain(&sigv4.session_token) {
+                        one(secret, secret.span());
+                    }
+                }
+                Auth::Signature(signature) => {
+                    for secret in signature.secret.iter().chain(&signature.key) {
+                        one(secret, secret.span());
+                    }
+                }
+                Auth::Session(session) => {
+                    if let Some(arguments) = &session.arguments {
+                        references(&arguments.0, &mut |found| one(found, arguments.span()));
                     }
                     grows = true;
                 }

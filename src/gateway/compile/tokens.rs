@@ -15,6 +15,9 @@ use crate::config::{
 };
 use crate::secret::{Redactor, Secret, SecretRef};
 
+/// What stands before an identity in the name of its own source, which is no scheme's.
+pub(super) const BY_IDENTITY: &str = "by_identity.";
+
 /// The sources that were made, by API and, under `credentials`, security scheme.
 pub(super) struct Tokens<'a> {
     secrets: &'a Resolved,
@@ -131,7 +134,7 @@ impl<'a> Tokens<'a> {
 
     /// A key that signs. Where secrets are only verified there is none to be read, and any will
     /// do: nothing is signed with it.
-    fn key(
+    pub(super) fn key(
         &self,
         pem: Option<Secret>,
         id: Option<String>,
@@ -162,7 +165,10 @@ impl<'a> Tokens<'a> {
             }
             self.needed.entry(api.clone()).or_default().extend(used.scopes.iter().cloned());
             for ((of, scheme), source) in &self.made {
-                if of == api && scheme.as_ref().is_none_or(|scheme| *scheme == used.name) {
+                let is_of_it = scheme
+                    .as_ref()
+                    .is_none_or(|scheme| *scheme == used.name || scheme.starts_with(BY_IDENTITY));
+                if of == api && is_of_it {
                     source.need(&used.scopes);
                 }
             }
@@ -175,8 +181,7 @@ impl<'a> Tokens<'a> {
             let Some(needed) = self.needed.get(&**name).filter(|needed| !needed.is_empty()) else {
                 continue;
             };
-            let auths = api.auth.iter().chain(api.credentials.iter().map(|(_, auth)| auth));
-            let scopes = auths.filter_map(|auth| match &**auth {
+            let scopes = api.auths().filter_map(|auth| match &**auth {
                 Auth::Oauth2(oauth) => oauth.scopes.as_ref(),
                 _ => None,
             });

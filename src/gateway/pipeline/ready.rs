@@ -61,6 +61,9 @@ pub(super) fn ready(
     match bridge::prepare(&exposed.upstream, &call) {
         Ok(prepared) => Ok(Ready { call, prepared, broken, files }),
         Err(PrepareError::Encode(error)) => Err(unfit(error)),
+        Err(error @ PrepareError::Nobody { .. }) => {
+            Err(Box::new(Failure::new(ErrorCode::Denied, error.to_string())))
+        }
         Err(error) => Err(Box::new(Failure::new(ErrorCode::Internal, error.to_string()))),
     }
 }
