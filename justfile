@@ -44,10 +44,16 @@ bench-soap *OPTIONS:
 demo:
     cargo run --locked -- demo
 
-# The debug binary before every judge that is not ours, and a table of what they say
+# The debug binary before every judge that is not ours, a table of what they say, and the soak
 evidence:
     cargo build --workspace --locked
     tests/judges/run target/debug/tollbridge
+    tests/chaos/run target/debug/tollbridge
+
+# Ten minutes of work in front of PowerDNS, with mitmproxy breaking things in between
+chaos *OPTIONS:
+    cargo build --workspace --locked
+    tests/chaos/run {{ OPTIONS }} target/debug/tollbridge
 
 # The bridge beside nginx, a bare proxy, a bare rmcp server and FastMCP: docs/performance.md
 bench *OPTIONS:

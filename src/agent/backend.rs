@@ -3,12 +3,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tollbridge_operation::Identity;
 
-use crate::gateway::{CallRequest, CallWatch, Caller, Refused, Reply, Transport};
+use crate::gateway::{CallRequest, CallWatch, Caller, Refused, Reply, StoreError, Transport};
 use crate::tools::Published;
 
 /// What the agent interface asks of the rest of the program.
@@ -50,6 +51,71 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Ticks when the tool list was swapped.
     fn changes(&self) -> watch::Receiver<u64>;
+
+    /// How long calls of this caller's tool of that name may take, where clients may follow them
+    /// as tasks.
+    fn runs_long(&self, caller: &Caller, tool: &str) -> Option<Duration>;
+
+    /// Opens a task of this caller's; `None` where it cannot be kept.
+    fn open_task(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        time: Duration,
+    ) -> impl Future<Output = Option<TaskView>> + Send;
+
+    /// This caller's task of that name.
+    fn task(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<TaskView>, StoreError>> + Send;
+
+    /// Says that the task's process is alive; whether the task is to end.
+    fn keep_task(&self, id: &str) -> impl Future<Output = bool> + Send;
+
+    /// Has the process that works on the task end it.
+    fn cancel_task(&self, id: &str) -> impl Future<Output = ()> + Send;
+
+    /// Keeps how a task ended, once.
+    fn end_task(&self, id: &str, end: TaskEnd) -> impl Future<Output = ()> + Send;
+}
+
+/// A task as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskView {
+    /// Its handle.
+    pub id: String,
+    /// When it was opened: RFC 3339.
+    pub created: String,
+    /// When it last changed: RFC 3339.
+    pub updated: String,
+    /// For how long it is kept, from when it was opened.
+    pub ttl_ms: u64,
+    /// Where it stands.
+    pub standing: TaskStanding,
+    /// Whether it works and its process has not said for a while that it is alive.
+    pub lost: bool,
+}
+
+/// Where a task stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskStanding {
+    /// Its call is carried out.
+    Working,
+    /// It is over.
+    Ended(TaskEnd),
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// With the result of its call, as JSON; failures of the call are such.
+    Completed(String),
+    /// With an error of the protocol, as JSON.
+    Failed(String),
+    /// By its caller.
+    Cancelled,
 }
 
 /// A caller's tools.

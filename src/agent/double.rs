@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{CallId, Identity, Payload};
 
-use super::{AgentError, Backend, Hints, ToolList, ToolView, serve_lines};
+use super::{AgentError, Backend, Hints, TaskEnd, TaskView, ToolList, ToolView, serve_lines};
 use crate::gateway::{
     CallMeta, CallRequest, CallWatch, Caller, ErrorCode, Failure, Progress, Refused, Reply,
-    Success, Transport,
+    StoreError, Success, Transport,
 };
 use crate::tools::Published;
 
@@ -196,6 +196,27 @@ impl Backend for Double {
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
+
+    // It has no long tools.
+    fn runs_long(&self, _: &Caller, _: &str) -> Option<Duration> {
+        None
+    }
+
+    async fn open_task(&self, _: &Caller, _: &str, _: Duration) -> Option<TaskView> {
+        None
+    }
+
+    async fn task(&self, _: &Caller, _: &str) -> Result<Option<TaskView>, StoreError> {
+        Ok(None)
+    }
+
+    async fn keep_task(&self, _: &str) -> bool {
+        false
+    }
+
+    async fn cancel_task(&self, _: &str) {}
+
+    async fn end_task(&self, _: &str, _: TaskEnd) {}
 }
 
 /// A request of the 2026-07-28 revision.

@@ -1,14 +1,18 @@
 //! The gateway as the agent interface sees it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tollbridge_operation::Identity;
 
-use super::backend::{Backend, Hints, ToolList, ToolView};
+use super::backend::{Backend, Hints, TaskEnd, TaskStanding, TaskView, ToolList, ToolView};
 use super::http::{KeyVerifier, VerifyError};
-use crate::gateway::{CallRequest, CallWatch, Caller, Gateway, Refused, Reply, Transport};
+use crate::gateway::{
+    CallRequest, CallWatch, Caller, Gateway, Refused, Reply, StoreError, TaskRow, TaskState, Time,
+    Transport,
+};
 use crate::tools::Tool;
 
 impl Backend for Gateway {
@@ -70,6 +74,63 @@ impl Backend for Gateway {
 
     fn changes(&self) -> watch::Receiver<u64> {
         Gateway::changes(self)
+    }
+
+    fn runs_long(&self, caller: &Caller, tool: &str) -> Option<Duration> {
+        let toolbox = self.toolbox();
+        let groups = toolbox.groups_of(caller);
+        let exposed = toolbox.find(tool, &caller.identity, &groups)?;
+        exposed.long.then_some(exposed.timeout)
+    }
+
+    async fn open_task(&self, caller: &Caller, tool: &str, time: Duration) -> Option<TaskView> {
+        match Gateway::open_task(self, caller, tool, time).await {
+            Ok(row) => Some(task_view(row, false)),
+            Err(error) => {
+                tracing::warn!(%error, "a call could not become a task");
+                None
+            }
+        }
+    }
+
+    async fn task(&self, caller: &Caller, id: &str) -> Result<Option<TaskView>, StoreError> {
+        let found = Gateway::task(self, caller, id).await?;
+        Ok(found.map(|(row, lost)| task_view(row, lost)))
+    }
+
+    async fn keep_task(&self, id: &str) -> bool {
+        Gateway::keep_task(self, id).await
+    }
+
+    async fn cancel_task(&self, id: &str) {
+        Gateway::cancel_task(self, id).await;
+    }
+
+    async fn end_task(&self, id: &str, end: TaskEnd) {
+        let (state, result) = match end {
+            TaskEnd::Completed(result) => (TaskState::Completed, result),
+            TaskEnd::Failed(error) => (TaskState::Failed, error),
+            TaskEnd::Cancelled => (TaskState::Cancelled, String::new()),
+        };
+        Gateway::end_task(self, id, state, result).await;
+    }
+}
+
+fn task_view(row: TaskRow, lost: bool) -> TaskView {
+    let result = row.result.unwrap_or_default();
+    let millis = row.expires.saturating_sub(row.created) / 1_000;
+    TaskView {
+        id: row.id,
+        created: Time(row.created).to_string(),
+        updated: Time(row.updated).to_string(),
+        ttl_ms: u64::try_from(millis).unwrap_or_default(),
+        standing: match row.state {
+            TaskState::Working | TaskState::Cancelling => TaskStanding::Working,
+            TaskState::Completed => TaskStanding::Ended(TaskEnd::Completed(result)),
+            TaskState::Failed => TaskStanding::Ended(TaskEnd::Failed(result)),
+            TaskState::Cancelled => TaskStanding::Ended(TaskEnd::Cancelled),
+        },
+        lost,
     }
 }
 

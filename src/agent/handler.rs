@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode,
-    Implementation, JsonObject, ListToolsResult, MetaObject, PaginatedRequestParams,
-    ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId, RequestMetaObject,
-    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CustomRequest,
+    CustomResult, ErrorCode, GetTaskParams, GetTaskResult, Implementation, JsonObject,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam, ProgressToken,
+    ProtocolVersion, RequestId, RequestMetaObject, ServerCapabilities, ServerConfig,
+    SubscriptionFilter, Tool, ToolAnnotations, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -26,6 +27,7 @@ use tollbridge_operation::Identity;
 use super::changes::Peers;
 use super::in_flight::InFlight;
 use super::result::{self, Made};
+use super::tasks::Tasks;
 use super::{Backend, ToolList, ToolView};
 use crate::gateway::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
 
@@ -54,7 +56,15 @@ const MAX_CLIENT: usize = 128;
 /// parameters reaches [`ServerHandler::on_custom_request`]. `initialize` is not among them:
 /// what opens a legacy session does not come this way, and the newest revision has no such
 /// method.
-const METHODS: [&str; 4] = ["server/discover", "tools/list", "tools/call", "subscriptions/listen"];
+const METHODS: [&str; 7] = [
+    "server/discover",
+    "tools/list",
+    "tools/call",
+    "subscriptions/listen",
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel",
+];
 
 /// Told of each request for a call that got as far as the handler.
 pub(super) type Reached = Arc<dyn Fn(&RequestId) + Send + Sync>;
@@ -78,6 +88,7 @@ struct Shared<B> {
     peers: Peers,
     listeners: Arc<Semaphore>,
     in_flight: InFlight,
+    tasks: Tasks,
     closing: CancellationToken,
     gone: CancellationToken,
     reached: Option<Reached>,
@@ -102,8 +113,11 @@ impl<B: Backend> Handler<B> {
         gone: CancellationToken,
     ) -> Self {
         let server = result::server(&backend.server_name());
-        let capabilities =
-            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_tasks()
+            .build();
         let mut config = ServerConfig::default();
         config.protocol_version = ProtocolVersion::V_2025_11_25;
         config.capabilities = capabilities;
@@ -118,6 +132,7 @@ impl<B: Backend> Handler<B> {
             peers: Peers::default(),
             listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),
             in_flight: InFlight::new(),
+            tasks: Tasks::default(),
             closing,
             gone,
             reached: None,
@@ -154,6 +169,18 @@ impl<B: Backend> Handler<B> {
 
     pub(super) fn in_flight(&self) -> InFlight {
         self.shared.in_flight.clone()
+    }
+
+    pub(super) fn backend(&self) -> &B {
+        &self.shared.backend
+    }
+
+    pub(super) fn tasks(&self) -> &Tasks {
+        &self.shared.tasks
+    }
+
+    pub(super) fn server(&self) -> &Arc<Implementation> {
+        &self.shared.server
     }
 
     fn caller(&self, extensions: &rmcp::model::Extensions) -> Result<Caller, ErrorData> {
@@ -306,9 +333,42 @@ impl<B: Backend> ServerHandler for Handler<B> {
             beside: Beside::from(&context.meta),
             client,
         };
+        if context.client_capabilities().is_some_and(|can| can.supports_tasks())
+            && let Some(time) = self.shared.backend.runs_long(&caller, &asked.tool)
+        {
+            return Box::pin(self.call_long(caller, asked, time, context.ct.child_token())).await;
+        }
         let progress = context.meta.get_progress_token().map(|token| (&context.peer, token));
         let result = self.carry_out(caller, asked, context.ct.child_token(), progress).await;
         Ok(result?.into_library().into())
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let caller = self.caller(&context.extensions)?;
+        self.task(&caller, &request.task_id).await
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        // Nothing is ever asked of a client in the middle of a task.
+        let caller = self.caller(&context.extensions)?;
+        self.known(&caller, &request.task_id).await.map(drop)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.caller(&context.extensions)?;
+        self.end_early(&caller, &request.task_id).await
     }
 
     async fn on_custom_request(

@@ -17,9 +17,10 @@ mod http;
 mod in_flight;
 pub mod result;
 mod stdio;
+mod tasks;
 pub mod wire;
 
-pub use backend::{Backend, Hints, ToolList, ToolView};
+pub use backend::{Backend, Hints, TaskEnd, TaskStanding, TaskView, ToolList, ToolView};
 pub use gateway::{key_verifier, view};
 pub use http::{HttpOptions, KeyVerifier, VerifyError, serve_http};
 pub use stdio::{serve_lines, serve_stdio};

@@ -76,6 +76,8 @@ pub struct Tool {
     pub lookup: Option<Located<Lookup>>,
     /// How answers come in pages, which one call then reads together.
     pub pages: Option<Located<Pages>>,
+    /// Whether clients that know tasks may follow its calls as such.
+    pub long: Option<Located<bool>>,
     /// Whether, and how, a call that the API took and is not done with is asked after until it is.
     #[serde(default, deserialize_with = "super::poll::poll")]
     #[schemars(with = "Option<PollForm>")]

@@ -22,6 +22,7 @@ mod record;
 mod reload;
 mod reply;
 mod request;
+mod tasks;
 mod toolbox;
 mod vault;
 
@@ -35,6 +36,8 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tollbridge_operation::Identity;
 
+pub use crate::audit::Time;
+pub use crate::store::{StoreError, TaskRow, TaskState};
 pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};
 pub use ending::{Defect, ToItsEnd};
@@ -57,7 +60,7 @@ use crate::audit::{self, Event};
 use crate::bridge::{Preview, Standing};
 use crate::identity;
 use crate::observe::{ApiStanding, Metrics};
-use crate::store::{Batch, CommitError, Store, StoreError};
+use crate::store::{Batch, CommitError, Store};
 
 /// How many calls may be in flight at once; more are refused with `overloaded`.
 const MAX_IN_FLIGHT: usize = 1_024;
@@ -299,6 +302,9 @@ impl Gateway {
     pub fn metrics_text(&self) -> String {
         let metrics = &self.inner.metrics;
         metrics.forget_apis();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            metrics.runtime_tasks(runtime.metrics().num_alive_tasks());
+        }
         let toolbox = self.inner.toolbox.load();
         let mut told = BTreeSet::new();
         for upstream in toolbox.upstreams() {

@@ -80,6 +80,8 @@ pub struct Exposed {
     pub lookup: Option<Lookup>,
     /// How a call is asked after that the API took and is not done with.
     pub poll: Option<Poll>,
+    /// Whether clients may follow its calls as tasks.
+    pub long: bool,
     /// How long a whole call may take.
     pub timeout: Duration,
     /// The digest of the API's description.

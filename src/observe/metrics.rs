@@ -86,6 +86,7 @@ pub struct Metrics {
     drifted: Family<ByApi, Counter>,
     kept: Family<ByApi, Counter>,
     in_flight: Gauge,
+    runtime_tasks: Gauge,
     malformed: Family<ByTransport, Counter>,
     reloads: Family<ByResult, Counter>,
     requests: Family<ByApi, Gauge>,
@@ -114,6 +115,7 @@ impl Metrics {
             drifted: Family::default(),
             kept: Family::default(),
             in_flight: Gauge::default(),
+            runtime_tasks: Gauge::default(),
             malformed: Family::default(),
             reloads: Family::default(),
             requests: Family::default(),
@@ -157,6 +159,11 @@ impl Metrics {
             "calls_in_flight",
             "Tool calls that are being carried out",
             self.in_flight.clone(),
+        );
+        registry.register(
+            "runtime_tasks",
+            "Tasks of the program's runtime that are alive",
+            self.runtime_tasks.clone(),
         );
         registry.register(
             "malformed",
@@ -243,6 +250,11 @@ impl Metrics {
     /// Counts a success that leaves its description.
     pub fn drifted(&self, api: &str) {
         self.drifted.get_or_create(&ByApi { api: self.apis.label(api) }).inc();
+    }
+
+    /// How many tasks the runtime has.
+    pub fn runtime_tasks(&self, alive: usize) {
+        self.runtime_tasks.set(i64::try_from(alive).unwrap_or(i64::MAX));
     }
 
     /// Counts an answer that was kept from an earlier call.

@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteQueryResult};
 use sqlx::{AssertSqlSafe, Connection, Sqlite};
 
 use super::insert::{Row, Statements, chunks, insert_events, statements};
+use super::tasks;
 use super::{
     Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, PendingRow, RepeatRow,
     StopScope, WindowClaim, token,
@@ -241,6 +242,9 @@ async fn write_changes(
         let decides = match change {
             Change::DecideHold { .. } | Change::PlaceHold(_) => Some(CommitError::HoldSpent),
             Change::ClaimKey(_) => Some(CommitError::KeyTaken),
+            Change::OpenTask(_) | Change::CancelTask { .. } | Change::EndTask { .. } => {
+                Some(CommitError::NoTask)
+            }
             Change::LeaseToken { .. } => Some(CommitError::TokenLeased),
             _ => None,
         };
@@ -379,6 +383,10 @@ fn statement(change: Change, now: i64) -> Query {
         .bind(row.key)
         .bind(row.call),
         Change::KeepPending(row) => keep_pending(row),
+        Change::OpenTask(_)
+        | Change::KeepTasks { .. }
+        | Change::CancelTask { .. }
+        | Change::EndTask { .. } => tasks::statement(change, now),
         Change::DropPending(row) => sqlx::query(
             "DELETE FROM pendings WHERE identity = ? AND tool = ? AND digest = ? AND handle = ?",
         )

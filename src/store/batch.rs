@@ -142,6 +142,66 @@ pub enum Change {
     KeepPending(PendingRow),
     /// Forget that: it is done.
     DropPending(PendingRow),
+    /// Open a task; the batch is refused with [`CommitError::NoTask`] where too many of its
+    /// identity's work.
+    OpenTask(TaskRow),
+    /// Say that the processes of these tasks are alive.
+    KeepTasks {
+        /// Which.
+        ids: Vec<String>,
+    },
+    /// Ask a task to end; refused with [`CommitError::NoTask`] unless it works.
+    CancelTask {
+        /// Which.
+        id: String,
+    },
+    /// End a task; refused with [`CommitError::NoTask`] where it has ended.
+    EndTask {
+        /// Which.
+        id: String,
+        /// How.
+        state: TaskState,
+        /// What came of it: JSON.
+        result: String,
+    },
+}
+
+/// A call that a client follows as a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskRow {
+    /// Its handle.
+    pub id: String,
+    /// Who called.
+    pub identity: String,
+    /// The tool.
+    pub tool: String,
+    /// When it was opened: microseconds since the Unix epoch, as all times here.
+    pub created: i64,
+    /// When it last changed.
+    pub updated: i64,
+    /// When its process last said that it is alive.
+    pub alive: i64,
+    /// When it is forgotten.
+    pub expires: i64,
+    /// Where it stands.
+    pub state: TaskState,
+    /// What came of it: JSON.
+    pub result: Option<String>,
+}
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskState {
+    /// Its call is carried out.
+    Working,
+    /// The same, and it is to end.
+    Cancelling,
+    /// Its call has a result.
+    Completed,
+    /// Its call came to an error of the protocol.
+    Failed,
+    /// Its call was cancelled.
+    Cancelled,
 }
 
 /// A token for an API, sealed: the store cannot tell what is in it.
@@ -322,6 +382,9 @@ pub enum CommitError {
     /// Another call took the key up.
     #[error("another call has the same idempotency key")]
     KeyTaken,
+    /// There is no such task that works, or there are too many.
+    #[error("the task has ended, or too many work")]
+    NoTask,
     /// Another process renews the token.
     #[error("another process renews the token")]
     TokenLeased,

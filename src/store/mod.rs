@@ -20,6 +20,7 @@ mod journal;
 mod place;
 mod plain;
 mod read;
+mod tasks;
 mod token;
 mod writer;
 
@@ -36,7 +37,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use batch::{
     Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, PendingRow, Receipt,
-    RepeatRow, StopScope, StoreError, TokenRow, WindowClaim,
+    RepeatRow, StopScope, StoreError, TaskRow, TaskState, TokenRow, WindowClaim,
 };
 use journal::{Journal, Taken};
 use place::{FileIdentity, Place};

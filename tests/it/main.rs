@@ -4,6 +4,7 @@
 
 mod architecture;
 mod cancel;
+mod clocks;
 mod corpus;
 mod credentials;
 mod curation;
@@ -27,6 +28,7 @@ mod soap_wire;
 mod stage;
 mod support;
 mod switch;
+mod tasks;
 mod tokens;
 mod trail;
 mod uploads;

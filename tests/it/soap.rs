@@ -74,6 +74,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         fallbacks: Vec::new(),
         lookup: None,
         poll: None,
+        long: false,
         timeout: Duration::from_secs(5),
         quarantined: false,
         spec: "sha256:warehouse".to_owned(),

@@ -23,7 +23,11 @@ async fn only_three_revisions_are_spoken() {
         found["result"]["supportedVersions"],
         json!(["2025-06-18", "2025-11-25", "2026-07-28"])
     );
-    assert_eq!(found["result"]["capabilities"], json!({ "tools": { "listChanged": true } }));
+    let capabilities = json!({
+        "extensions": { "io.modelcontextprotocol/tasks": {} },
+        "tools": { "listChanged": true },
+    });
+    assert_eq!(found["result"]["capabilities"], capabilities);
     assert_eq!(found["result"]["instructions"], "Call echo.");
     let server = &found["result"]["_meta"]["io.modelcontextprotocol/serverInfo"];
     assert_eq!(server["name"], "acme");

@@ -43,6 +43,8 @@ pub(super) struct Call {
     arguments: JsonObject,
     beside: Beside,
     client: Implementation,
+    /// Whether its client knows tasks.
+    tasks: bool,
 }
 
 #[derive(Deserialize)]
@@ -70,7 +72,7 @@ struct Meta {
     #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
     version: String,
     #[serde(rename = "io.modelcontextprotocol/clientCapabilities")]
-    _capabilities: ClientCapabilities,
+    capabilities: ClientCapabilities,
     #[serde(rename = "io.modelcontextprotocol/clientInfo")]
     client: Implementation,
     #[serde(rename = "progressToken", default, deserialize_with = "there")]
@@ -87,6 +89,13 @@ struct Meta {
 /// A member that is there, whatever it is.
 fn there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(from).map(|_| true)
+}
+
+impl Call {
+    /// Whether it may become a task, which the library's way makes of it.
+    pub(super) fn may_last<B: Backend>(&self, backend: &B, caller: &Caller) -> bool {
+        self.tasks && backend.runs_long(caller, &self.name).is_some()
+    }
 }
 
 /// The call that a message is, where it may go this way. The wire layer has let it pass.
@@ -109,9 +118,10 @@ pub(super) fn read(headers: &HeaderMap, message: &[u8]) -> Option<Box<Call>> {
         && !name.starts_with("=?")
         && meta.version == version.as_str()
         && !meta.progress;
+    let tasks = meta.capabilities.supports_tasks();
     let Meta { client, approval, idempotency_key, payment, traceparent, .. } = meta;
     let beside = Beside { approval, idempotency_key, payment, traceparent };
-    plain.then(|| Box::new(Call { id, name, arguments, beside, client }))
+    plain.then(|| Box::new(Call { id, name, arguments, beside, client, tasks }))
 }
 
 /// The header's value, where it has one value and that is text.
@@ -137,7 +147,7 @@ pub(super) async fn answer<B: Backend>(
 ) -> Response<Body> {
     let cancel = CancellationToken::new();
     let _cancel_on_drop = cancel.clone().drop_guard();
-    let Call { id, name, arguments, beside, client } = *call;
+    let Call { id, name, arguments, beside, client, .. } = *call;
     let handler = handler.clone();
     let carried_out = ToItsEnd::new(async move {
         let asked = Asked { tool: name, arguments, beside, client: Some(client) };

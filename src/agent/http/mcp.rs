@@ -143,7 +143,9 @@ async fn prepare<B: Backend>(
     };
     match wire::inspect(&message) {
         Ok(envelope) => {
-            if let Some(call) = direct::read(&parts.headers, &message) {
+            if let Some(call) = direct::read(&parts.headers, &message)
+                && !call.may_last(&*app.backend, caller)
+            {
                 return Ok(Way::Direct(call));
             }
             if let Envelope::Notification { method } = &envelope {

@@ -91,6 +91,24 @@ pub(super) fn unrecorded(server: &Arc<Implementation>) -> Made {
     from_failure(failure, Meta::new(server))
 }
 
+/// The result of a call whose process ended in the middle of it.
+pub(super) fn lost(server: &Arc<Implementation>) -> Made {
+    let failure = Failure {
+        code: ErrorCode::OutcomeUnknown,
+        message: "The process that carried this call out has ended in the middle of it.".to_owned(),
+        retryable: false,
+        retry_after_s: None,
+        next_step: "The call may have had its effect. Find out with a read before you do it again."
+            .to_owned(),
+        upstream: None,
+        violations: Vec::new(),
+        hold: None,
+        pending: None,
+        payment_required: None,
+    };
+    from_failure(failure, Meta::new(server))
+}
+
 fn from_success(success: Success, described: bool, id: &CallId, mut meta: Meta) -> Made {
     meta.drift = (!success.drift.is_empty()).then(|| drift(&success.drift));
     meta.headers = success.headers;

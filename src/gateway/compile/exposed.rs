@@ -156,6 +156,7 @@ impl One<'_> {
             fallbacks,
             lookup: None,
             poll,
+            long: entry.long.as_deref().copied().unwrap_or(false),
             timeout: entry.timeout.as_ref().map_or(self.api.timeout(), |timeout| timeout.0),
             spec: described.digest.clone(),
             quarantined,

@@ -190,8 +190,8 @@ impl Run<'_> {
         };
         match error {
             CommitError::HoldSpent => Ok(Intent::ApprovalSpent),
-            // No batch of a call takes up a token.
-            CommitError::TokenLeased => {
+            // No batch of a call takes up a token, and none opens or ends a task.
+            CommitError::TokenLeased | CommitError::NoTask => {
                 self.record.rewind(mark);
                 Err(ending::audit_unavailable(&error.to_string()).into())
             }

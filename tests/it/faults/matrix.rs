@@ -22,6 +22,10 @@ const BODY: &str = "200, its answer broke off, or is not compressed as it says";
 const SLOW: &str = "it did not answer within its time";
 const SLOW_BODY: &str = "200, it did not answer within its time";
 const FOLLOW: &str = "redirects = \"follow\"";
+const FOLLOW_HIDDEN: &str = "redirects = \"follow\"\nhosts = [\"hidden.matrix.test:PORT\"]";
+const POLL: &str = "poll = { every = \"100ms\" }";
+const RENEWED: &str = "auth = { kind = \"oauth2\", client_id = \"bridge\", client_secret = \
+                       \"file:token\", token_url = \"http://127.0.0.1:PORT/fault/grant~token\" }";
 const METADATA: &str = "its host name leads to 169.254.169.254, the address of a cloud's \
                         metadata; if that is meant, name the address itself";
 
@@ -249,8 +253,29 @@ rows! {
     legal = fault(error("451"), error("451"));
     odd_status = fault(error("799"), error("799"));
 
+    unauthorized_renewed = fault(TWICE, TWICE).api(RENEWED).scripted(
+        "unauthorized-once",
+        "401, then 200, where another token can be got (`oauth2`)",
+    );
+    created_nowhere = fault(done().last("201"), done().last("201"));
+    grant = fault(done(), done());
+
+    "Calls that the API takes and is not done with, where it is asked after (`poll`)":
+    accepted = fault(done().seen(3), done().seen(3)).tool(POLL);
+    accepted_for_ever = fault(
+        again("upstream_timeout").after(3_600).last("202"),
+        again("upstream_timeout").after(3_600).last("202"),
+    ).tool(POLL);
+    accepted_failed = fault(error("200").seen(2), error("200").seen(2)).tool(POLL);
+    accepted_gone = fault(error("404").seen(2), error("404").seen(2)).tool(POLL);
+    accepted_private = fault(error("202"), error("202")).tool(POLL);
+
     "Redirects, which are followed where the configuration says so":
     redirect_private = fault(error("302"), error("302")).api(FOLLOW);
+    redirect_named = fault(
+        untrusted(METADATA).seen(1).attempts(2, 2),
+        untrusted(METADATA).seen(1).attempts(2, 2),
+    ).api(FOLLOW_HIDDEN).names(&[At([127, 0, 0, 1])]);
     redirect_disguised = fault(error("307"), error("307")).api(FOLLOW);
     redirect_file = fault(error("302"), error("302")).api(FOLLOW);
     redirect_loop = fault(error("307").seen(6), error("307").seen(6)).api(FOLLOW);

@@ -16,6 +16,8 @@ pub(super) struct Row {
     pub(super) scheme: Option<&'static str>,
     /// More keys of the API.
     pub(super) api: &'static str,
+    /// More keys of the tools.
+    pub(super) tool: &'static str,
     /// What the API speaks.
     pub(super) speaks: Speaks,
     /// Whether an attempt has little time: for faults that are not answered.
@@ -89,6 +91,7 @@ pub(super) const fn fault(read: Want, write: Want) -> Row {
         script: None,
         scheme: None,
         api: "",
+        tool: "",
         speaks: Speaks::Rest,
         time: Time::Enough,
         names: &[],
@@ -134,6 +137,20 @@ impl Row {
 
     pub(super) const fn api(self, api: &'static str) -> Self {
         Self { api, ..self }
+    }
+
+    pub(super) const fn tool(self, tool: &'static str) -> Self {
+        Self { tool, ..self }
+    }
+
+    /// Its requests meet the fault of that name, and it is about more than that.
+    pub(super) const fn scripted(self, script: &'static str, about: &'static str) -> Self {
+        Self { script: Some(script), about: About::Row(about), ..self }
+    }
+
+    /// Its hosts are named, and these are their addresses.
+    pub(super) const fn names(self, names: &'static [Named]) -> Self {
+        Self { names, ..self }
     }
 }
 

@@ -30,7 +30,9 @@ pub(super) async fn tried(name: &str, row: &Row) -> Result<(), String> {
             let said = said.iter().map(|said| (*said).into()).collect();
             let said: Vec<Said> = said;
             let hosts = ["read", "write"].map(|tool| (format!("{tool}.{DOMAIN}"), said.clone()));
-            let names = HashMap::from(hosts);
+            let mut names = HashMap::from(hosts);
+            let metadata = vec![Said::At(vec![[169, 254, 169, 254].into()])];
+            names.insert(format!("hidden.{DOMAIN}"), metadata);
             Some(NameServer::start(names).await.expect("a name server"))
         }
     };
@@ -161,18 +163,20 @@ pub(super) async fn bridge(
             None => "127.0.0.1".to_owned(),
         };
         let size = if row.api.contains("max_response") { "" } else { "max_response = \"1MiB\"\n" };
+        let bearer = "auth = { kind = \"bearer\", token = \"file:token\" }\n";
+        let auth = if row.api.contains("auth = ") { "" } else { bearer };
         let tls = if scheme == "https" { "tls = { ca = \"file:ca.pem\" }\n" } else { "" };
         write!(
             config,
             "[api.{tool}s]\nspec = \"{spec}\"\n\
              base_url = \"{scheme}://{host}:{port}/fault/{}~{tool}\"\n\
-             auth = {{ kind = \"bearer\", token = \"file:token\" }}\n\
-             {size}{time}\n{tls}{}{}\n\
+             {auth}{size}{time}\n{tls}{}{}\n\
              [[tool]]\napi = \"{tool}s\"\noperation = \"{operation}\"\nname = \"{tool}\"\n\
-             effect = \"{tool}\"\n",
+             effect = \"{tool}\"\n{}\n",
             row.script(name),
             resolver.unwrap_or_default(),
             row.api.replace("PORT", &port.to_string()),
+            row.tool,
         )
         .expect("a string takes it");
     }
