@@ -50,7 +50,7 @@ pub(super) fn compile(
         let Some(standing) = described.get(&*entry.api) else { continue };
         let (compared, known) = (&mut compared, &mut known);
         let mut one = One { config, entry, api, standing, compared, known, found };
-        if let Some(tool) = one.compile(catalog, limits, &mut taken, upstreams) {
+        if let Some(tool) = one.compile(catalog, described, limits, &mut taken, upstreams) {
             exposed.push(tool);
             entries.push(entry);
         }
@@ -114,6 +114,7 @@ impl One<'_> {
     fn compile(
         &mut self,
         catalog: &Catalog,
+        standings: &HashMap<ApiName, Standing>,
         limits: &BTreeMap<String, Arc<Gate>>,
         taken: &mut BTreeSet<ToolName>,
         upstreams: &mut Upstreams<'_>,
@@ -145,7 +146,7 @@ impl One<'_> {
             );
         }
         self.advise(&name, &tool);
-        let fallbacks = self.fallbacks(&tool, catalog, upstreams);
+        let fallbacks = self.fallbacks(&tool, catalog, standings, upstreams);
         let poll = self.poll(&tool);
         let terms = self.terms()?;
         Some(Exposed {
