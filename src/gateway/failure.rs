@@ -123,8 +123,10 @@ impl Failure {
             body: answer.body,
             fault: answer.fault,
         });
-        if code == ErrorCode::UpstreamError && !failure.retryable {
-            failure.next_step = upstream_step(failure.upstream.as_ref());
+        if code == ErrorCode::UpstreamError {
+            let step = upstream_step(failure.upstream.as_ref());
+            failure.next_step =
+                if failure.retryable { format!("Try again later. {step}") } else { step };
         }
         failure
     }
@@ -231,6 +233,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::bridge::UpstreamReply;
 
     #[test]
     fn an_agent_is_sent_to_what_the_api_did_say() {
@@ -238,6 +241,17 @@ mod tests {
             upstream_step(Some(&UpstreamAnswer { status: Some(status), body, fault }))
         };
         let fault = || Some(json!({"code": "Server"}));
+        let failed = Failed {
+            kind: FailureKind::UpstreamError,
+            message: String::new(),
+            retryable: true,
+            retry_after: None,
+            untouched: false,
+            pending: None,
+            upstream: Some(UpstreamReply { status: 500, body: json!("no"), fault: None }),
+        };
+        let expected = "Try again later. Read upstream.body for what the API objects to.";
+        assert_eq!(Failure::of_upstream(failed).next_step, expected);
         for (said, named) in [
             (step(500, Value::Null, fault()), Some("upstream.fault")),
             (step(422, json!("no"), fault()), Some("upstream.fault")),

@@ -228,10 +228,13 @@ impl Planner<'_, '_> {
                     return Ok(true);
                 }
                 if http::HeaderName::from_bytes(declared.name.as_bytes()).is_err() {
-                    return Err(Fault::new(
-                        &declared.at.child("name"),
-                        "expected the name of a header (RFC 9110 §5.1)",
-                    ));
+                    let at = declared.at.child("name");
+                    let reason = "expected the name of a header (RFC 9110 §5.1)";
+                    if is_true(&declared.value, "required") {
+                        return Err(Fault::new(&at, reason));
+                    }
+                    self.warnings.add(&at, format!("{reason}; left out"));
+                    return Ok(true);
                 }
                 Ok(false)
             }

@@ -70,7 +70,7 @@ fn one_bad_operation_is_set_aside_with_its_place() {
             "another document",
         ),
         (
-            json!({"parameters": [{"name": "a b", "in": "header", "schema": {}}]}),
+            json!({"parameters": [{"name": "a b", "in": "header", "required": true, "schema": {}}]}),
             "/parameters/0/name".into(),
             "name of a header",
         ),
@@ -277,4 +277,20 @@ fn definitions_that_are_too_far_away_are_left_open() {
         assert_eq!(definitions.values().filter(|schema| **schema == json!({})).count(), 1);
     }
     assert!(description.warnings.iter().any(|warning| warning.message.contains("too large")));
+}
+
+#[test]
+fn a_header_that_nobody_can_send_costs_itself_where_it_may_be_left_out() {
+    let broken = json!({"operationId": "kept", "parameters": [
+        {"name": "X Größe", "in": "header", "schema": {"type": "string"}},
+        {"name": "q", "in": "query", "schema": {"type": "string"}},
+    ]});
+    let description = beside_a_sound_one(&broken);
+    assert_eq!(description.skipped, []);
+    let names: Vec<String> =
+        description.operations[0].input.properties().unwrap().keys().cloned().collect();
+    assert_eq!(names, ["q", "id"]);
+    let told = description.warnings.iter().filter(|said| said.message.contains("left out"));
+    let places: Vec<&str> = told.map(|said| said.pointer.as_str()).collect();
+    assert_eq!(places, ["/paths/~1broken~1{id}/post/parameters/0/name"]);
 }
