@@ -33,6 +33,10 @@ const REFUSALS: Duration = Duration::from_secs(10);
 /// How long a process may have a token to itself: a fetch may be two exchanges, and metadata.
 const LEASE: Duration = EXCHANGE.saturating_mul(4);
 
+/// How often it is looked, while calls go on, whether a person has logged in anew, or out: that is
+/// another process's doing.
+const LOGINS: Duration = Duration::from_secs(2);
+
 /// How often it is looked whether another process has renewed a token.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -46,6 +50,8 @@ pub(in crate::bridge) struct Slot {
     asking: Arc<tokio::sync::Mutex<Asking>>,
     /// When a token was last dropped because the API refused it.
     refused: Mutex<Option<Instant>>,
+    /// When it was last looked whether the login is still the one that it was.
+    looked: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -77,6 +83,7 @@ impl Slot {
             current: RwLock::default(),
             asking: Arc::default(),
             refused: Mutex::default(),
+            looked: Mutex::default(),
         }
     }
 
@@ -85,6 +92,7 @@ impl Slot {
         self: &Arc<Self>,
         limit: Instant,
     ) -> Result<Token, NoToken> {
+        self.look_at_login();
         if let Some(token) = self.kept() {
             // It is still good: the call does not wait for the next one.
             if token.renew_at.is_some_and(|due| due <= Instant::now())
@@ -123,6 +131,27 @@ impl Slot {
         *refused = Some(Instant::now());
         *current = None;
         true
+    }
+
+    /// Looks beside the call whether a person has logged in anew, or out.
+    fn look_at_login(self: &Arc<Self>) {
+        if !matches!(self.shared.oauth.grant, Grant::Login(_)) || self.shared.keeper().is_none() {
+            return;
+        }
+        {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            if looked.is_some_and(|last| last.elapsed() < LOGINS) {
+                return;
+            }
+            *looked = Some(Instant::now());
+        }
+        if let Ok(mut asking) = Arc::clone(&self.asking).try_lock_owned() {
+            let slot = Arc::clone(self);
+            tokio::spawn(async move {
+                // What cannot be read now is as it was.
+                let _ = slot.recall(&slot.name(), &mut asking).await;
+            });
+        }
     }
 
     /// The token that is there, where it is still good.
@@ -236,7 +265,14 @@ impl Slot {
         let Some(keeper) = self.shared.keeper() else { return Ok(None) };
         let kept = match keeper.load(name).await {
             Ok(Some(kept)) => kept,
-            Ok(None) => return Ok(None),
+            Ok(None) => {
+                // Somebody has logged out: what is known here is no longer to be used.
+                if matches!(self.shared.oauth.grant, Grant::Login(_)) && asking.last.is_some() {
+                    *asking = Asking { number: asking.number, ..Asking::default() };
+                    *self.current.write().unwrap_or_else(PoisonError::into_inner) = None;
+                }
+                return Ok(None);
+            }
             Err(why) if self.shared.oauth.needs_what_is_kept() => {
                 let words = format!("what is kept of its tokens cannot be read: {why}");
                 return Err(NoToken::Unavailable(words));

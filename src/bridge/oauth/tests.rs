@@ -1,12 +1,15 @@
 use super::*;
 use crate::bridge::tests::hostile::{Hostile, answer, json};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
 use http::HeaderValue;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use url::Url;
 
 use super::slot::Token;
+use crate::secret::Secret;
 
 fn oauth(token_url: &str, grant: Grant) -> OAuth {
     OAuth {
@@ -112,4 +115,72 @@ async fn metadata_counts_for_its_own_issuer_and_known_hosts_only() {
         );
         assert!(found.is_err() || lines.len() == 2, "what was found is known for a while");
     }
+}
+
+/// Keeps one token, as another process may have left it.
+#[derive(Debug, Default)]
+struct OneToken(Mutex<Option<KeptToken>>);
+
+impl TokenKeeper for OneToken {
+    fn load<'a>(&'a self, _: &'a TokenName) -> BoxFuture<'a, Result<Option<KeptToken>, String>> {
+        ready(Ok(self.0.lock().expect("a lock").clone())).boxed()
+    }
+
+    fn save<'a>(
+        &'a self,
+        _: &'a TokenName,
+        kept: &'a KeptToken,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        *self.0.lock().expect("a lock") = Some(kept.clone());
+        ready(Ok(())).boxed()
+    }
+
+    fn forget<'a>(&'a self, _: &'a TokenName) -> BoxFuture<'a, ()> {
+        *self.0.lock().expect("a lock") = None;
+        ready(()).boxed()
+    }
+
+    fn lease<'a>(&'a self, _: &'a TokenName, _: Duration) -> BoxFuture<'a, bool> {
+        ready(true).boxed()
+    }
+
+    fn note<'a>(&'a self, _: &'a TokenName, _: Option<SystemTime>) -> BoxFuture<'a, ()> {
+        ready(()).boxed()
+    }
+
+    fn release<'a>(&'a self, _: &'a TokenName) -> BoxFuture<'a, ()> {
+        ready(()).boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_another_process_changes_or_ends_is_noticed_while_calls_go_on() {
+    let kept = |token: &str| KeptToken {
+        token: Secret::new(token),
+        refresh: None,
+        scopes: None,
+        issued: SystemTime::now(),
+        ends: None,
+    };
+    let keeper = Arc::new(OneToken(Mutex::new(Some(kept("t1")))));
+    let source = source(oauth(
+        "http://127.0.0.1:1/token",
+        Grant::Login(Login { device: false, each: false }),
+    ));
+    source.keep_in(keeper.clone());
+    let slot = source.slot(&Identity::new("ann").expect("an identity"));
+    let token = async || {
+        let limit = Instant::now() + Duration::from_secs(5);
+        let got = slot.token(limit).await;
+        // What was begun beside the call comes to its end.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        got.map(|token| token.header.to_str().expect("text").to_owned())
+    };
+    assert_eq!(token().await, Ok("Bearer t1".to_owned()));
+    *keeper.0.lock().expect("a lock") = Some(kept("t2"));
+    assert_eq!(token().await, Ok("Bearer t1".to_owned()));
+    assert_eq!(token().await, Ok("Bearer t2".to_owned()));
+    *keeper.0.lock().expect("a lock") = None;
+    assert_eq!(token().await, Ok("Bearer t2".to_owned()));
+    assert_eq!(token().await, Err(NoToken::NotLoggedIn("tollbridge login shop".to_owned())));
 }
