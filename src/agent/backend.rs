@@ -114,8 +114,8 @@ pub enum TaskEnd {
     Completed(String),
     /// With an error of the protocol, as JSON.
     Failed(String),
-    /// By its caller.
-    Cancelled,
+    /// It was asked to end, and did: what is known of its effect.
+    Cancelled(String),
 }
 
 /// A caller's tools.

@@ -110,7 +110,7 @@ impl Backend for Gateway {
         let (state, result) = match end {
             TaskEnd::Completed(result) => (TaskState::Completed, result),
             TaskEnd::Failed(error) => (TaskState::Failed, error),
-            TaskEnd::Cancelled => (TaskState::Cancelled, String::new()),
+            TaskEnd::Cancelled(why) => (TaskState::Cancelled, why),
         };
         Gateway::end_task(self, id, state, result).await;
     }
@@ -128,7 +128,7 @@ fn task_view(row: TaskRow, lost: bool) -> TaskView {
             TaskState::Working | TaskState::Cancelling => TaskStanding::Working,
             TaskState::Completed => TaskStanding::Ended(TaskEnd::Completed(result)),
             TaskState::Failed => TaskStanding::Ended(TaskEnd::Failed(result)),
-            TaskState::Cancelled => TaskStanding::Ended(TaskEnd::Cancelled),
+            TaskState::Cancelled => TaskStanding::Ended(TaskEnd::Cancelled(result)),
         },
         lost,
     }

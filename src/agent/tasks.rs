@@ -116,8 +116,11 @@ impl<B: Backend> Handler<B> {
             }
         };
         let end = match made(ended) {
-            Ok(_) if cancel.is_cancelled() => TaskEnd::Cancelled,
-            Ok(made) => TaskEnd::Completed(json(&made.into_library())),
+            // A call that was asked to end may have come to its end all the same.
+            Ok(made) => match made.why_cancelled().filter(|_| cancel.is_cancelled()) {
+                Some(why) => TaskEnd::Cancelled(why.to_owned()),
+                None => TaskEnd::Completed(json(&made.into_library())),
+            },
             Err(error) => TaskEnd::Failed(json(&error)),
         };
         self.backend().end_task(&id, end).await;
@@ -132,6 +135,7 @@ impl<B: Backend> Handler<B> {
             self.backend().end_task(id, TaskEnd::Completed(json(&lost))).await;
             view = self.known(caller, id).await?;
         }
+        let mut task = seed(&view);
         let payload = match &view.standing {
             TaskStanding::Working => TaskPayload::Working,
             TaskStanding::Ended(TaskEnd::Completed(result)) => {
@@ -140,9 +144,12 @@ impl<B: Backend> Handler<B> {
             TaskStanding::Ended(TaskEnd::Failed(error)) => {
                 TaskPayload::Failed { error: object(error)? }
             }
-            TaskStanding::Ended(TaskEnd::Cancelled) => TaskPayload::Cancelled,
+            TaskStanding::Ended(TaskEnd::Cancelled(why)) => {
+                task = task.with_status_message(why);
+                TaskPayload::Cancelled
+            }
         };
-        let mut result = GetTaskResult::new(DetailedTask::new(seed(&view), payload));
+        let mut result = GetTaskResult::new(DetailedTask::new(task, payload));
         result.meta = Some(result::server_meta(self.server()));
         Ok(result)
     }

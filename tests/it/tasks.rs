@@ -157,7 +157,10 @@ async fn a_task_outlives_its_client_and_not_its_cancellation() {
     let id = id_of(&client.call().await);
     let ack = client.ask("tasks/cancel", json!({ "taskId": id })).await;
     assert_eq!(ack["result"]["resultType"], "complete", "{ack}");
-    assert_eq!(client.ended(&id).await["status"], "cancelled");
+    let task = client.ended(&id).await;
+    assert_eq!(task["status"], "cancelled");
+    let why = task["statusMessage"].as_str().expect("what is known of it");
+    assert!(why.contains("cancelled"), "{why}");
     upstream.until_closed(1).await;
     assert_eq!(bridge.outcomes().await, ["cancelled"]);
     // What has ended stays as it is.

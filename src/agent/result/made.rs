@@ -11,7 +11,7 @@ use rmcp::model::{
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::gateway::{CallMeta, NextCall};
+use crate::gateway::{CallMeta, ErrorCode, NextCall};
 use crate::tools::pages::PagesRead;
 
 /// The result of a call.
@@ -75,6 +75,13 @@ impl Meta {
 }
 
 impl Made {
+    /// What a call that was cancelled says of its effect; `None` for any other.
+    pub(in crate::agent) fn why_cancelled(&self) -> Option<&str> {
+        let error = self.value.as_ref().filter(|_| self.is_error)?.get("error")?;
+        let cancelled = error["code"] == ErrorCode::Cancelled.as_str();
+        error["message"].as_str().filter(|_| cancelled)
+    }
+
     /// The result as the MCP library has it.
     pub(in crate::agent) fn into_library(self) -> CallToolResult {
         let mut result = CallToolResult::default();
