@@ -61,6 +61,10 @@ pub trait AttemptLog: Send {
         start: AttemptStart,
     ) -> impl Future<Output = Result<(), AttemptRefused>> + Send;
 
+    /// A request that was announced had to wait before it could go out; it does when this
+    /// returns `Ok`. It is given up at the call's deadline.
+    fn still_may(&mut self) -> impl Future<Output = Result<(), AttemptRefused>> + Send;
+
     /// A request is over. The call's answer waits for this, so what takes long must be
     /// bounded by whoever implements it.
     fn finished(&mut self, end: AttemptEnd) -> impl Future<Output = ()> + Send;

@@ -144,7 +144,7 @@ impl Session {
     pub(super) fn refused(&self, at: usize, number: u64) -> bool {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.get(&at).is_some_and(|open| open.number != number) {
+        if open.get(&at).is_none_or(|open| open.number != number) {
             return true;
         }
         if refused.is_some_and(|last| last.elapsed() < REFUSALS) {

@@ -11,7 +11,7 @@ use crate::bridge::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
 use crate::gateway::request::Progress;
 use crate::observe::Metrics;
 use crate::secret::Redactor;
-use crate::store::{Batch, CommitError, EventRow, Guard, Store, system_clock};
+use crate::store::{Batch, CommitError, EventRow, Guard, StopScope, Store, system_clock};
 
 /// One call's events that are not on record yet.
 pub(super) struct Record {
@@ -115,12 +115,18 @@ impl AttemptLog for Attempts<'_> {
             Err(error) => {
                 self.record.rewind(mark);
                 Err(match error {
-                    CommitError::Stopped(scope) => {
-                        AttemptRefused::Stopped(super::operate::scope_text(&scope))
-                    }
+                    CommitError::Stopped(scope) => stopped(&scope),
                     other => AttemptRefused::AuditUnavailable(other.to_string()),
                 })
             }
+        }
+    }
+
+    async fn still_may(&mut self) -> Result<(), AttemptRefused> {
+        match self.store.stopped(&self.guard).await {
+            Ok(None) => Ok(()),
+            Ok(Some(scope)) => Err(stopped(&scope)),
+            Err(error) => Err(AttemptRefused::AuditUnavailable(error.to_string())),
         }
     }
 
@@ -146,6 +152,10 @@ impl AttemptLog for Attempts<'_> {
             self.steps.say(|| format!("{bytes} bytes of the stream"));
         }
     }
+}
+
+fn stopped(scope: &StopScope) -> AttemptRefused {
+    AttemptRefused::Stopped(format!("an operator stopped {}", super::operate::scope_text(scope)))
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {

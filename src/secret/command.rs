@@ -4,7 +4,7 @@
 //! There is no shell: the words of the reference are the program and its arguments, so nothing in
 //! them is expanded. The command runs in the configuration's folder with our environment, reads
 //! nothing, and what it says beside its output is thrown away, since it may be secret. Its time
-//! and its output are bounded.
+//! and its output are bounded; where its time is over, it is ended with all that it started.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -48,28 +48,42 @@ pub(super) fn output(
     most: u64,
 ) -> Result<Zeroizing<Vec<u8>>, String> {
     let until = Instant::now() + time;
-    let mut child = Command::new(program(words, dir))
+    let mut command = Command::new(program(words, dir));
+    command
         .args(words.iter().skip(1))
         .current_dir(dir)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| format!("its program cannot be started: {error}"))?;
+        .stderr(Stdio::null());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child =
+        command.spawn().map_err(|error| format!("its program cannot be started: {error}"))?;
     let read = read(&mut child, until, most);
     let ended = match read {
         Some(_) => end(&mut child, until),
         None => None,
     };
     let Some((bytes, ended)) = read.zip(ended) else {
-        let _ = child.kill();
-        let _ = child.wait();
+        kill(&mut child);
         return Err(format!("it did not end within {} s", time.as_secs_f32()));
     };
     if bytes.len() as u64 <= most && !ended {
         return Err("it ended with an error; run it by hand to see which".to_owned());
     }
     Ok(bytes)
+}
+
+/// Ends a command that was not waited for, and what it started.
+fn kill(child: &mut Child) {
+    // Its number stands for its group: nobody has waited for it, so it is nobody else's yet.
+    #[cfg(unix)]
+    let _ = rustix::process::kill_process_group(
+        rustix::process::Pid::from_child(child),
+        rustix::process::Signal::KILL,
+    );
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// A program that is named by a path is looked for from the configuration's folder.
@@ -79,7 +93,7 @@ fn program(words: &[String], dir: &Path) -> PathBuf {
 }
 
 /// What the command prints; none where it takes too long. A program that it left behind may keep
-/// its output open: whoever reads it then is left behind, too.
+/// its output open, which takes too long as well.
 fn read(child: &mut Child, until: Instant, most: u64) -> Option<Zeroizing<Vec<u8>>> {
     let stdout = child.stdout.take()?;
     let (done, read) = mpsc::sync_channel(1);
@@ -138,6 +152,28 @@ mod tests {
             let error = run(command, Duration::from_millis(100)).expect_err(command);
             assert_eq!(error, "it did not end within 0.1 s");
             assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        }
+    }
+
+    #[test]
+    fn what_a_command_started_is_ended_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pid");
+        for after in ["wait", "exit 0"] {
+            let command = format!("sh -c 'sleep 20 & echo $! > {}; {after}'", file.display());
+            run(&command, Duration::from_millis(300)).expect_err("it does not end");
+            let pid = std::fs::read_to_string(&file).expect("a number");
+            let pid = rustix::process::Pid::from_raw(pid.trim().parse().expect("a number"));
+            let there = || {
+                let state =
+                    std::fs::read_to_string(format!("/proc/{}/stat", pid.expect("a number")));
+                state.is_ok_and(|state| !state.contains(") Z "))
+            };
+            let until = Instant::now() + Duration::from_secs(5);
+            while there() {
+                assert!(Instant::now() < until, "it is still there");
+                thread::sleep(LOOK);
+            }
         }
     }
 

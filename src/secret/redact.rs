@@ -53,7 +53,7 @@ struct Growing {
 /// A text that is a secret.
 type Word = Zeroizing<String>;
 
-/// How many learned secrets are remembered. An older token has long been replaced.
+/// How many learned secrets are remembered, those that were learned or used last.
 const LEARNED: usize = 256;
 
 struct Known {
@@ -129,14 +129,22 @@ impl Redactor {
         Self(Knowledge::Growing(Arc::new(Growing { base, learned: Mutex::default(), known })))
     }
 
-    /// Takes in a secret that was just issued, before anything is done with it. Only a redactor
+    /// Takes in a secret that was just issued, or is about to be used, before anything is done with
+    /// it. Only a redactor
     /// that was made [`growing`](Self::growing) can: false where it cannot.
     #[must_use]
     pub fn learn(&self, secret: &Secret) -> bool {
         let Knowledge::Growing(growing) = &self.0 else { return false };
         let word = Zeroizing::new(secret.expose().to_owned());
         let mut learned = growing.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        if !learned.contains(&word) && !growing.base.contains(&word) {
+        if let Some(at) = learned.iter().position(|known| *known == word) {
+            // What is in use is not what is forgotten next.
+            if at < LEARNED / 2
+                && let Some(known) = learned.remove(at)
+            {
+                learned.push_back(known);
+            }
+        } else if !growing.base.contains(&word) {
             learned.push_back(word);
             if learned.len() > LEARNED {
                 learned.pop_front();

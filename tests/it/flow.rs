@@ -226,6 +226,79 @@ async fn nothing_stands_in_for_a_write_that_may_have_been_done() {
 }
 
 #[tokio::test]
+async fn a_write_that_stands_in_and_may_have_been_done_is_what_the_agent_is_told_of() {
+    let fallback = "fallback = [\n\
+        { operation = \"createRefund\", api = \"other\", map = { body = \"body\" } },\n\
+        { answer = { queued = true } }]";
+    for (act, expected) in [
+        (Act::Reset, "outcome_unknown"),
+        (Act::Answer(Answer::json(503, "{}")), "upstream_unavailable"),
+    ] {
+        let other = Upstream::new([act]).await;
+        let bridge = Draft::to(&Upstream::nowhere().await)
+            .top(&format!("[api.other]\nspec = \"shop.json\"\nbase_url = \"{}\"\n", other.url()))
+            .api("timeout = \"1500ms\"")
+            .tool("createRefund", fallback)
+            .open()
+            .await;
+        for _ in 0..2 {
+            let reply = ask(&bridge, "bot", named("create_refund", FIVE, "k")).await;
+            assert_eq!((code(&reply), other.count()), (expected, 1), "{reply:?}");
+            // Made again it would begin with the first operation, which knows of nothing.
+            assert!(!failure(&reply).retryable, "{reply:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_stands_in_for_a_named_write_leaves_it_to_be_done() {
+    let upstream = Upstream::new([
+        Answer::json(429, "{}").header("retry-after", "1"),
+        Answer::json(201, r#"{"id": 1}"#),
+    ])
+    .await;
+    let bridge = Draft::to(&upstream.url())
+        .api("timeout = \"900ms\"")
+        .tool("createRefund", "fallback = [{ answer = { queued = true } }]")
+        .open()
+        .await;
+    let first = ask(&bridge, "bot", named("create_refund", FIVE, "k")).await;
+    assert_eq!(value(&first), &json!({"queued": true}));
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let again = ask(&bridge, "bot", named("create_refund", FIVE, "k")).await;
+    assert_eq!((value(&again), upstream.count()), (&json!({"id": 1}), 2));
+}
+
+#[tokio::test]
+async fn who_answered_tells_nothing_of_what_the_agent_may_not_see() {
+    let upstream = Upstream::new([
+        Answer::json(200, "[]"),
+        Answer::json(404, "{}"),
+        Answer::json(503, "{}"),
+        Answer::json(503, "{}"),
+        Answer::json(503, "{}"),
+        Answer::json(503, "{}"),
+        Answer::json(200, "[]"),
+    ])
+    .await;
+    let bridge = Draft::to(&upstream.url())
+        .tool("listItems", "args.limit = { fixed = 77 }")
+        .tool(
+            "getItem",
+            "args.id = { fixed = \"77\" }\n\
+             fallback = [{ operation = \"listItems\", map = { limit = \"id\" } }]",
+        )
+        .open()
+        .await;
+    for (tool, expected) in [("list_items", ""), ("get_item", ""), ("get_item", "listItems at ")] {
+        let reply = bridge.call(tool, "{}").await;
+        assert_eq!(reply.meta.served_by, Some(format!("{expected}{}", upstream.url())), "{tool}");
+        let started = events(&bridge, &reply, "attempt_started").await;
+        assert!(started[0]["url"].to_string().contains("77"), "the trail has it whole");
+    }
+}
+
+#[tokio::test]
 async fn limits_and_circuits_outlive_a_reload() {
     let upstream = Upstream::new([Answer::json(503, "{}")]).await;
     let bridge = Bridge::offering(&upstream, &["listItems"]).await;

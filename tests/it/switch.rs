@@ -5,7 +5,7 @@ use std::time::Duration;
 use tollbridge::gateway;
 use tollbridge::store::{StopScope, Store};
 
-use super::support::{Act, Answer, Bridge, Draft, Upstream, code, failure};
+use super::support::{Act, Answer, Bridge, Draft, Upstream, code, failure, request};
 
 async fn stop(store: &Store, scope: &StopScope) {
     gateway::stop(store, scope.clone(), "operator:ann").await.expect("it stops");
@@ -74,6 +74,58 @@ async fn a_request_that_is_out_when_it_is_stopped_may_end() {
     };
     let (reply, ()) = tokio::join!(bridge.call("list_items", "{}"), turned);
     assert_eq!(code(&reply), "succeeded");
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_its_turn_when_it_is_stopped_does_not_go_out() {
+    let upstream = Upstream::new([Act::Gate(Answer::json(200, "[1]"))]).await;
+    let bridge = Draft::to(&upstream.url())
+        .api("max_concurrency = 1")
+        .tool("listItems", "")
+        .tool("createRefund", "")
+        .open()
+        .await;
+    let waiting = async {
+        upstream.until_seen(1).await;
+        bridge.call("create_refund", r#"{"body": {"amount": 5}}"#).await
+    };
+    let turned = async {
+        upstream.until_seen(1).await;
+        while bridge.gateway.metrics_text().contains("_calls_waiting{api=\"shop\"} 0") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        stop(&bridge.other_store().await, &StopScope::All).await;
+        upstream.release(1);
+    };
+    let (first, second, ()) = tokio::join!(bridge.call("list_items", "{}"), waiting, turned);
+    assert_eq!((code(&first), code(&second)), ("succeeded", "stopped"));
+    assert_eq!(upstream.count(), 1);
+    assert!(!failure(&second).retryable);
+    let record = bridge.record(&second).await;
+    assert_eq!(record.outcome.as_deref(), Some("stopped"));
+    let error = record.attempts[0].error.as_deref().expect("why");
+    assert!(error.starts_with("not sent: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_first_outcome_is_not_given_again_while_it_is_stopped() {
+    let upstream = Upstream::new([Answer::json(201, r#"{"id": 1}"#)]).await;
+    let bridge = Bridge::offering(&upstream, &["createRefund"]).await;
+    let store = bridge.other_store().await;
+    let named = || tollbridge::gateway::CallRequest {
+        idempotency_key: Some("k".to_owned()),
+        ..request("create_refund", r#"{"body": {"amount": 5}}"#)
+    };
+    let ask = async || bridge.ask("bot", named()).await.expect("a reply");
+    assert_eq!(code(&ask().await), "succeeded");
+    let bot = StopScope::Identity("bot".into());
+    stop(&store, &bot).await;
+    let stopped = ask().await;
+    assert_eq!(code(&stopped), "stopped");
+    let decision = bridge.record(&stopped).await.decision.expect("a decision");
+    assert_eq!(decision.rules, ["stop:identity:bot"]);
+    resume(&store, &bot).await;
+    assert_eq!((code(&ask().await), upstream.count()), ("succeeded", 1));
 }
 
 #[tokio::test]

@@ -20,13 +20,17 @@ impl<L: AttemptLog> Course<'_, L> {
         target: &Target,
     ) -> Result<(Again, Target), Box<Failed>> {
         let api = self.judge.api();
+        let words = withheld.words();
         let (kind, after) = match withheld {
             Withheld::Cancelled => return Err(Box::new(self.cancelled(false))),
+            Withheld::Refused(refused) => {
+                let last = self.last.take();
+                return Err(Box::new(self.refused(refused, last)));
+            }
             Withheld::Open(after) => (FailureKind::CircuitOpen, after),
             Withheld::Late(after) => (FailureKind::RateLimited, after),
             Withheld::Full(after) => (FailureKind::Overloaded, after),
         };
-        let words = withheld.words();
         let failed = match self.last.take() {
             // What was answered says more than why nothing else was asked.
             Some(mut last) => {
@@ -45,13 +49,17 @@ impl<L: AttemptLog> Course<'_, L> {
             return Err(Box::new(failed));
         }
         self.round |= 1 << (target.at % 64);
-        let one_state = self.judge.upstream.one_state;
-        let may =
-            !self.open || retry::after(self.judge.nature, Failing::NoAnswer, one_state).elsewhere;
+        let may = self.may_leave();
         let moved = self.other(target).filter(|_| may).and_then(|at| self.moved(target, at));
         let Some(moved) = moved else { return Err(Box::new(failed)) };
         let why = format!("{words}; failing over to {}", self.origin(moved.at));
         Ok((Again { wait: Duration::ZERO, why, otherwise: failed }, moved))
+    }
+
+    /// Whether another address may be asked, after all that was sent so far.
+    fn may_leave(&self) -> bool {
+        let one_state = self.judge.upstream.one_state;
+        !self.open || retry::after(self.judge.nature, Failing::NoAnswer, one_state).elsewhere
     }
 
     /// The next base URL that was not asked since the last wait, and whose host is asked.
@@ -83,6 +91,8 @@ impl<L: AttemptLog> Course<'_, L> {
     ) -> Result<(Again, usize), Box<Failed>> {
         let Setback { after, mut failed, asked } = setback;
         self.open |= after.open;
+        // Nothing of this request was sent, perhaps; what an earlier one did stays at its address.
+        let elsewhere = after.elsewhere && self.may_leave();
         if failed.retryable {
             failed.retry_after = asked;
         }
@@ -96,9 +106,7 @@ impl<L: AttemptLog> Course<'_, L> {
             return Err(Box::new(failed));
         }
         self.round |= 1 << (target.at % 64);
-        if after.elsewhere
-            && let Some(at) = self.other(target)
-        {
+        if elsewhere && let Some(at) = self.other(target) {
             let why = format!("{why}; failing over to {}", self.origin(at));
             self.last = Some(failed.clone());
             return Ok((Again { wait: Duration::ZERO, why, otherwise: failed }, at));
@@ -114,11 +122,8 @@ impl<L: AttemptLog> Course<'_, L> {
         }
         // The first address that is asked, where it need not be the same one.
         let first = (0..bases).find(|at| self.traffic.open_for(self.origin(*at)).is_none());
-        let at = if after.elsewhere && target.part.is_some() {
-            first.unwrap_or(target.at)
-        } else {
-            target.at
-        };
+        let at =
+            if elsewhere && target.part.is_some() { first.unwrap_or(target.at) } else { target.at };
         if let Some(open) = self.traffic.open_for(self.origin(at)) {
             failed.message = format!("{}; {}", failed.message, Withheld::Open(open).words());
             failed.retry_after = Some(asked.unwrap_or(open).max(Duration::from_secs(1)));

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::course::Course;
 use super::turn::{Withheld, health};
-use crate::bridge::attempt::{AttemptEnd, AttemptLog};
+use crate::bridge::attempt::{AttemptEnd, AttemptLog, AttemptRefused};
 use crate::bridge::breakage::Breakage;
 use crate::bridge::exchange::{self, Answered, Ended};
 use crate::bridge::gate::Place;
 use crate::bridge::limiter::Heard;
-use crate::bridge::pass::Pass;
+use crate::bridge::pass::{Pass, Proof};
 use crate::bridge::prepare::Target;
 use crate::bridge::report::{Failed, Outcome};
 use crate::bridge::traffic::Asked;
@@ -28,6 +28,15 @@ pub(super) struct Out<'a> {
     pub(super) entered: Instant,
     pub(super) begun: Instant,
     pub(super) limit: Instant,
+}
+
+/// For how long it holds that a request may go out, and with which token.
+const STANDS: Duration = Duration::from_millis(100);
+
+/// A token that was there before the turn came.
+struct Had {
+    proof: Proof,
+    at: Instant,
 }
 
 impl<L: AttemptLog> Course<'_, L> {
@@ -60,12 +69,12 @@ impl<L: AttemptLog> Course<'_, L> {
         &mut self,
         pass: &Pass,
         target: &Target,
+        had: Option<Had>,
         limit: Instant,
-    ) -> Result<Box<Target>, Ended> {
-        let proof = tokio::select! {
-            biased;
-            proof = pass.proof(self.judge.upstream, target.at, limit, self.cancel) => proof,
-            () = self.cancel.cancelled() => return Err(Ended::Cancelled { sent: false }),
+    ) -> Result<Box<Target>, Box<Ended>> {
+        let proof = match had {
+            Some(Had { proof, at }) if at.elapsed() < STANDS => Ok(proof),
+            _ => self.proof(pass, target, limit).await,
         };
         match proof {
             Ok(proof) => {
@@ -74,8 +83,44 @@ impl<L: AttemptLog> Course<'_, L> {
                 proof.authorize(&mut authorized.headers);
                 Ok(authorized)
             }
-            Err(why) => Err(Ended::Broken { what: Breakage::NoToken(why), sent: false }),
+            Err(ended) => Err(ended),
         }
+    }
+
+    /// What proves who we are, or how the request ends that has none.
+    async fn proof(
+        &self,
+        pass: &Pass,
+        target: &Target,
+        limit: Instant,
+    ) -> Result<Proof, Box<Ended>> {
+        let proof = tokio::select! {
+            biased;
+            proof = pass.proof(self.judge.upstream, target.at, limit, self.cancel) => proof,
+            () = self.cancel.cancelled() => {
+                return Err(Box::new(Ended::Cancelled { sent: false }));
+            }
+        };
+        proof.map_err(|why| Box::new(Ended::Broken { what: Breakage::NoToken(why), sent: false }))
+    }
+
+    /// Waits for a token where there is none, so that it is there when the turn comes: neither
+    /// the turn nor the time for the request is spent on waiting for another server.
+    async fn before_turn(&self, pass: &Pass, target: &Target) -> Result<Had, Box<Ended>> {
+        let time = self.judge.upstream.attempt_timeout;
+        let limit = exchange::limit(Instant::now(), time, self.deadline);
+        let proof = self.proof(pass, target, limit).await?;
+        Ok(Had { proof, at: Instant::now() })
+    }
+
+    /// Asks whether a request that had to wait may still go out.
+    async fn still_may(&mut self) -> Result<(), Withheld> {
+        let told = timeout_at(self.deadline, self.log.still_may()).await;
+        told.unwrap_or_else(|_| {
+            let late = "it could not be asked in time whether anything is stopped".to_owned();
+            Err(AttemptRefused::AuditUnavailable(late))
+        })
+        .map_err(Withheld::Refused)
     }
 
     /// Whether an answer refuses the token that was sent, and another one can be got.
@@ -100,15 +145,32 @@ impl<L: AttemptLog> Course<'_, L> {
         if self.may_join(target) {
             Box::pin(self.together(target)).await
         } else {
-            self.alone(target).await
+            self.alone(target, Instant::now()).await
         }
     }
 
-    /// Sends one request when its turn has come, and records its end.
-    pub(super) async fn alone(&mut self, target: &Target) -> Result<Ended, Withheld> {
+    /// Sends one request when its turn has come, and records its end. It is to go out since
+    /// `entered`.
+    pub(super) async fn alone(
+        &mut self,
+        target: &Target,
+        entered: Instant,
+    ) -> Result<Ended, Withheld> {
         let upstream = self.judge.upstream;
         let traffic = self.traffic;
-        let entered = Instant::now();
+        // A session is opened at the API itself, so that it has its turn.
+        let had = match &target.pass {
+            Some(pass @ Pass::Token(_)) => match Box::pin(self.before_turn(pass, target)).await {
+                Ok(had) => Some(had),
+                Err(ended) => {
+                    self.report.attempts = self.n;
+                    let error = ended.error().unwrap_or_default();
+                    self.record_not_sent(error, entered.elapsed()).await;
+                    return Ok(*ended);
+                }
+            },
+            Some(Pass::Session(_)) | None => None,
+        };
         let tools = match self.gate {
             None => None,
             Some(gate) => match self.turn(gate).await {
@@ -120,6 +182,12 @@ impl<L: AttemptLog> Course<'_, L> {
             Ok(place) => place,
             Err(withheld) => return Err(self.not_sent(withheld, entered).await),
         };
+        if entered.elapsed() >= STANDS
+            && let Err(withheld) = Box::pin(self.still_may()).await
+        {
+            drop((tools, place));
+            return Err(self.not_sent(withheld, entered).await);
+        }
         let asked = match traffic.ask(&upstream.bases[target.at].origin) {
             Ok(asked) => asked,
             Err(after) => {
@@ -134,14 +202,14 @@ impl<L: AttemptLog> Course<'_, L> {
         let authorized;
         let sent = match &target.pass {
             None => target,
-            Some(pass) => match Box::pin(self.with_pass(pass, target, limit)).await {
+            Some(pass) => match Box::pin(self.with_pass(pass, target, had, limit)).await {
                 Ok(target) => {
                     authorized = target;
                     &*authorized
                 }
                 Err(ended) => {
                     self.landed(out, target, &ended, None).await;
-                    return Ok(ended);
+                    return Ok(*ended);
                 }
             },
         };

@@ -318,7 +318,7 @@ impl<L: AttemptLog> Course<'_, L> {
                 self.n = n;
                 Ok(())
             }
-            Ok(Err(refused)) => Err(Box::new(self.refused(refused, otherwise))),
+            Ok(Err(refused)) => Err(Box::new(self.refused(refused, Some(otherwise)))),
             Err(_) => {
                 // It may be on record by now, so its end must be.
                 self.n = n;

@@ -8,16 +8,18 @@ use crate::bridge::retry::Nature;
 
 impl<L: AttemptLog> Course<'_, L> {
     /// The gateway lets no further request out.
-    pub(super) fn refused(&self, refused: AttemptRefused, otherwise: Failed) -> Failed {
-        let (kind, reason, retryable) = match refused {
-            AttemptRefused::Stopped(reason) => (FailureKind::Stopped, reason, false),
-            AttemptRefused::AuditUnavailable(reason) => {
-                (FailureKind::AuditUnavailable, reason, otherwise.retryable)
-            }
+    /// `before` is what an earlier one came to.
+    pub(super) fn refused(&self, refused: AttemptRefused, before: Option<Failed>) -> Failed {
+        let (kind, reason) = match refused {
+            AttemptRefused::Stopped(reason) => (FailureKind::Stopped, reason),
+            AttemptRefused::AuditUnavailable(reason) => (FailureKind::AuditUnavailable, reason),
         };
-        let message = format!("{reason}; before that, {}", otherwise.message);
-        let failed = self.judge.failed(kind, &message);
-        Failed { retryable, upstream: otherwise.upstream, ..failed }
+        let Some(before) = before else {
+            return Failed { untouched: true, ..self.judge.failed(kind, &reason) };
+        };
+        let failed = self.judge.failed(kind, &format!("{reason}; before that, {}", before.message));
+        let retryable = kind == FailureKind::AuditUnavailable && before.retryable;
+        Failed { retryable, upstream: before.upstream, ..failed }
     }
 
     pub(super) fn cancelled(&self, sent: bool) -> Failed {

@@ -34,7 +34,7 @@ impl<L: AttemptLog> Course<'_, L> {
             let follow = match traffic.flights.join(same) {
                 Part::Later(follow) => follow,
                 Part::First(lead) => {
-                    let ended = self.alone(target).await?;
+                    let ended = self.alone(target, entered).await?;
                     let (call, token) = (self.judge.call.id.clone(), self.token);
                     lead.landed(Landed { call, ended: ended.clone(), token });
                     return Ok(ended);

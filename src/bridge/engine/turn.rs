@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::course::Course;
 use crate::bridge::attempt::AttemptLog;
+use crate::bridge::attempt::AttemptRefused;
 use crate::bridge::breakage::{Breakage, seconds};
 use crate::bridge::breaker::Health;
 use crate::bridge::exchange::{Content, Ended};
@@ -43,7 +44,7 @@ impl<L: AttemptLog> Course<'_, L> {
 }
 
 /// Why a request that was announced does not go out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Withheld {
     /// Its host is not asked for so long.
     Open(Duration),
@@ -53,21 +54,26 @@ pub(super) enum Withheld {
     Full(Duration),
     /// Whoever asked gave up.
     Cancelled,
+    /// It had to wait, and may not go out any more.
+    Refused(AttemptRefused),
 }
 
 impl Withheld {
-    pub(super) fn words(self) -> String {
+    pub(super) fn words(&self) -> String {
         match self {
             Self::Open(after) => {
-                format!("it was failing, and is not asked for another {}", seconds(after))
+                format!("it was failing, and is not asked for another {}", seconds(*after))
             }
             Self::Late(after) => format!(
                 "its limit leaves no room for another request within the time for this call \
                  (another {})",
-                seconds(after)
+                seconds(*after)
             ),
             Self::Full(_) => "too many calls wait for it already".to_owned(),
             Self::Cancelled => "cancelled".to_owned(),
+            Self::Refused(
+                AttemptRefused::Stopped(reason) | AttemptRefused::AuditUnavailable(reason),
+            ) => reason.clone(),
         }
     }
 }

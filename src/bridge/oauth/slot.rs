@@ -69,6 +69,7 @@ pub(super) struct Asking {
 pub(in crate::bridge) struct Token {
     /// Which one of its slot's it is.
     pub(in crate::bridge) number: u64,
+    pub(super) secret: Secret,
     /// As a value of `Authorization`.
     pub(super) header: HeaderValue,
     pub(super) renew_at: Option<Instant>,
@@ -92,6 +93,12 @@ impl Slot {
         self: &Arc<Self>,
         limit: Instant,
     ) -> Result<Token, NoToken> {
+        let token = self.found(limit).await?;
+        // Of many tokens the redactor forgets those that were not used for the longest time.
+        if self.shared.redactor.learn(&token.secret) { Ok(token) } else { Err(not_hidden()) }
+    }
+
+    async fn found(self: &Arc<Self>, limit: Instant) -> Result<Token, NoToken> {
         self.look_at_login();
         if let Some(token) = self.kept() {
             // It is still good: the call does not wait for the next one.
@@ -122,7 +129,8 @@ impl Slot {
     pub(in crate::bridge) fn refused(&self, number: u64) -> bool {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_some_and(|token| token.number != number) {
+        // Whoever else was refused it has dropped it, and may be fetching the next one.
+        if current.as_ref().is_none_or(|token| token.number != number) {
             return true;
         }
         if refused.is_some_and(|last| last.elapsed() < REFUSALS) {
@@ -359,7 +367,7 @@ impl Slot {
         let hidden = secrets.all(|secret| self.shared.redactor.learn(secret));
         let header = HeaderValue::from_str(&format!("Bearer {}", kept.token.expose()));
         let (Ok(mut header), true) = (header, hidden) else {
-            return Err(NoToken::Unusable("its token cannot be kept secret".to_owned()));
+            return Err(not_hidden());
         };
         header.set_sensitive(true);
         let now = Instant::now();
@@ -368,6 +376,7 @@ impl Slot {
         asking.last = Some((kept.token.clone(), kept.issued));
         let token = Token {
             number: asking.number,
+            secret: kept.token.clone(),
             header,
             renew_at: left.map(|left| now + left.saturating_sub(skew(life))),
             ends_at: left.map(|left| now + left),
@@ -389,6 +398,10 @@ impl Slot {
 /// How long before the end of such a life a token is renewed.
 fn skew(life: Option<Duration>) -> Duration {
     life.map_or(SKEW, |life| SKEW.min(life / 10))
+}
+
+fn not_hidden() -> NoToken {
+    NoToken::Unusable("its token cannot be kept secret".to_owned())
 }
 
 fn dropped() -> NoToken {

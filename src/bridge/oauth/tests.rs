@@ -47,6 +47,7 @@ async fn a_token_that_is_about_to_end_is_renewed_while_calls_go_on_with_it() {
     let now = Instant::now();
     *source.current.write().expect("a lock") = Some(Token {
         number: 0,
+        secret: Secret::new("t1"),
         header: HeaderValue::from_static("Bearer t1"),
         renew_at: Some(now),
         ends_at: Some(now + Duration::from_mins(1)),

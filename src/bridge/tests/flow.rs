@@ -80,6 +80,24 @@ async fn an_idempotent_write_fails_over_only_to_an_address_with_the_same_state()
 }
 
 #[tokio::test]
+async fn an_idempotent_write_that_may_have_been_done_stays_at_its_address_whatever_follows() {
+    for (one_state, asked) in [(false, 0), (true, 1)] {
+        let one = Hostile::new([Act::Close]).await;
+        let two = Hostile::new([Act::Close]).await;
+        let mut upstream = at(&[&one, &two], |recovery| recovery.one_state = one_state);
+        upstream.jitter = |max| max;
+        let put = call(request(Method::PUT));
+        // It answers nothing, and then nobody listens any more.
+        let ((report, _), ()) = tokio::join!(go(&upstream, &put), async {
+            one.until_seen(1).await;
+            drop(one);
+        });
+        assert_eq!(failed(&report).kind, FailureKind::OutcomeUnknown, "{report:?}");
+        assert_eq!(two.seen().len().min(1), asked, "{report:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_key_is_the_same_in_all_requests_of_a_call_and_another_in_each_call() {
     let server = Hostile::new([Act::Close, json(503, "{}"), json(200, "{}")]).await;
     let upstream = at(&[&server], |recovery| {

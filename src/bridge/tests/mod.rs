@@ -182,6 +182,10 @@ impl AttemptLog for Log {
         self.refuse.clone().map_or(Ok(()), Err)
     }
 
+    async fn still_may(&mut self) -> Result<(), AttemptRefused> {
+        self.refuse.clone().map_or(Ok(()), Err)
+    }
+
     async fn finished(&mut self, end: AttemptEnd) {
         self.finished.push(end);
     }

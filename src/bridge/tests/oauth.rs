@@ -102,6 +102,39 @@ async fn a_token_that_is_refused_is_renewed_once_and_writes_go_again_too() {
 }
 
 #[tokio::test]
+async fn calls_whose_token_is_refused_at_the_same_time_go_again_with_one_other() {
+    let late = Duration::from_millis(100);
+    let Act::Answer(second) = issued("t2", "") else { panic!("an answer") };
+    let server = Hostile::new([issued("t1", ""), Act::Late(late, second)]).await;
+    let refused = || answer(401, "", b"");
+    let api = Hostile::new([refused(), refused(), refused(), ok()]).await;
+    let upstream = with_tokens(&api, oauth(&server), |_| {});
+    let calls = (0..3).map(|_| async { go(&upstream, &call(request(Method::POST))).await.0 });
+    for report in futures::future::join_all(calls).await {
+        assert_eq!((value(&report)["ok"].as_bool(), report.attempts), (Some(true), 2));
+    }
+    assert_eq!((server.seen().len(), api.seen().len()), (2, 6));
+}
+
+#[tokio::test]
+async fn waiting_for_a_token_takes_nothing_of_the_time_for_the_request() {
+    let late = |act: Act, milliseconds| {
+        let Act::Answer(answer) = act else { panic!("an answer") };
+        Act::Late(Duration::from_millis(milliseconds), answer)
+    };
+    let server = Hostile::new([late(issued("t1", ""), 350)]).await;
+    let api = Hostile::new([late(ok(), 350)]).await;
+    let upstream = with_tokens(&api, oauth(&server), |config| {
+        config.attempt_timeout = Duration::from_millis(600);
+    });
+    let (report, log) = go(&upstream, &call(request(Method::POST))).await;
+    assert_eq!((value(&report)["ok"].as_bool(), report.attempts), (Some(true), 1));
+    let end = &log.finished[0];
+    assert!(end.queued >= Duration::from_millis(350), "{end:?}");
+    assert!(end.duration < Duration::from_millis(600), "{end:?}");
+}
+
+#[tokio::test]
 async fn a_token_is_renewed_with_what_came_with_it_and_from_the_start_where_that_is_no_good() {
     let over = ",\"expires_in\":0,\"refresh_token\":\"r1\"";
     let acts = [
@@ -158,6 +191,21 @@ async fn a_token_that_is_echoed_is_redacted() {
     let upstream = with_tokens(&api, oauth(&server), |_| {});
     let (report, _) = go(&upstream, &call(request(Method::GET))).await;
     assert_eq!(value(&report)["you"], crate::secret::REDACTED);
+}
+
+#[tokio::test]
+async fn a_token_that_is_used_is_redacted_however_many_others_were_issued_since() {
+    let server = Hostile::new([issued("t0ken-of-the-day", "")]).await;
+    let api = Hostile::new([json(200, "{\"you\":\"t0ken-of-the-day\"}")]).await;
+    let upstream = with_tokens(&api, oauth(&server), |_| {});
+    for _ in 0..2 {
+        let (report, _) = go(&upstream, &call(request(Method::GET))).await;
+        assert_eq!(value(&report)["you"], crate::secret::REDACTED);
+        for n in 0..300 {
+            assert!(upstream.redactor.learn(&Secret::new(format!("another-t0ken-{n}"))));
+        }
+    }
+    assert_eq!(server.seen().len(), 1);
 }
 
 #[tokio::test]

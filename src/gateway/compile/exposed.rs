@@ -49,7 +49,7 @@ pub(super) fn compile(
         let Some(standing) = described.get(&*entry.api) else { continue };
         let (compared, known) = (&mut compared, &mut known);
         let mut one = One { config, entry, api, standing, compared, known, found };
-        if let Some(tool) = one.compile(catalog, &mut taken, upstreams) {
+        if let Some(tool) = one.compile(catalog, described, &mut taken, upstreams) {
             exposed.push(tool);
             entries.push(entry);
         }
@@ -113,6 +113,7 @@ impl One<'_> {
     fn compile(
         &mut self,
         catalog: &Catalog,
+        standings: &HashMap<ApiName, Standing>,
         taken: &mut BTreeSet<ToolName>,
         upstreams: &mut Upstreams<'_>,
     ) -> Option<Exposed> {
@@ -143,7 +144,7 @@ impl One<'_> {
             );
         }
         self.advise(&name, &tool);
-        let fallbacks = self.fallbacks(&tool, catalog, upstreams);
+        let fallbacks = self.fallbacks(&tool, catalog, standings, upstreams);
         let poll = self.poll(&tool);
         let terms = self.terms()?;
         Some(Exposed {

@@ -98,6 +98,13 @@ pub(super) fn diagnostic(
     changes: &[Change],
     quarantined: bool,
 ) -> Diagnostic {
+    let what = if quarantined { "is quarantined" } else { "changed" };
+    let message = format!("`{name}` {what}, {}", words(changes));
+    Diagnostic::warning(codes::QUARANTINED, &config.file, message).at(entry.operation.span())
+}
+
+/// The severest of the changes, and how many more there are.
+pub(super) fn words(changes: &[Change]) -> String {
     let first = changes.first().map(|change| {
         let place = if change.pointer.is_empty() { "" } else { ": " };
         format!("{} change{}{}: {}", change.impact, place, change.pointer, change.message)
@@ -106,7 +113,5 @@ pub(super) fn diagnostic(
         0 | 1 => String::new(),
         all => format!(" (and {} more)", all - 1),
     };
-    let what = if quarantined { "is quarantined" } else { "changed" };
-    let message = format!("`{name}` {what}, {}{more}", first.unwrap_or_default());
-    Diagnostic::warning(codes::QUARANTINED, &config.file, message).at(entry.operation.span())
+    format!("{}{more}", first.unwrap_or_default())
 }

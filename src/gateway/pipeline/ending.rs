@@ -106,7 +106,7 @@ impl Run<'_> {
         request: &CallRequest,
         carried: Carried,
     ) -> Reply {
-        let Carried { report, pages, note } = carried;
+        let Carried { report, pages, note, undone } = carried;
         let reused = report.kept.filter(|_| pages.is_none() && note.is_none());
         let mut meta = CallMeta {
             id: self.id.clone(),
@@ -198,7 +198,7 @@ impl Run<'_> {
         });
         // The upstream has answered and the intent is on record. An answer that is withheld
         // because its end could not be written would make the agent do it again.
-        let changes = self.settled(&result).into_iter().chain(kept).collect();
+        let changes = self.settled(&result, undone).into_iter().chain(kept).collect();
         if let Err(error) = self.commit(None, changes).await {
             tracing::error!(call = %self.id, %error, "the end of a call could not be recorded");
         }

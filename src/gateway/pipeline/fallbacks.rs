@@ -15,10 +15,17 @@ use crate::gateway::record::{Attempts, Steps};
 use crate::gateway::toolbox::Exposed;
 use crate::settlement::Cleared;
 
-/// A report, and in words where it is from.
+/// A report, in words where it is from, and whether it is an answer though nothing was done.
 pub(super) struct Fallen {
     pub(super) report: Report,
     pub(super) note: Option<String>,
+    pub(super) undone: bool,
+}
+
+impl Fallen {
+    fn not(report: Report) -> Self {
+        Self { report, note: None, undone: false }
+    }
 }
 
 /// Whether anything may stand in for what failed.
@@ -35,6 +42,13 @@ fn may_stand_in(exposed: &Exposed, failed: &Failed) -> bool {
         _ => false,
     };
     passing && (exposed.tool.operation.effect == Effect::Read || failed.untouched)
+}
+
+/// Whether a failure of what stood in is the end: it may have done what nothing else may do once
+/// more, or nobody waits any longer.
+fn is_the_end(substitute: &Substitute, failed: &Failed) -> bool {
+    failed.kind == FailureKind::Cancelled
+        || (substitute.operation.effect != Effect::Read && !failed.untouched)
 }
 
 impl Run<'_> {
@@ -55,37 +69,44 @@ impl Run<'_> {
                         CachedAnswer { payload: payload.clone(), headers: headers.clone() };
                     self.ground.cache.keep(cache_key(call), answer);
                 }
-                return Fallen { report, note: None };
+                return Fallen::not(report);
             }
             Outcome::Failed(failed) => failed.clone(),
         };
         if !may_stand_in(exposed, &failed) || within.cancel.is_cancelled() {
-            return Fallen { report, note: None };
+            return Fallen::not(report);
         }
         let name = &exposed.tool.name;
         for fallback in &exposed.fallbacks {
             let (payload, headers, from, words) = match fallback {
                 Fallback::Operation(substitute) => {
-                    self.fell_back(&substitute.operation.id.to_string(), &failed);
-                    let done =
-                        self.substitute(exposed, cleared, substitute, &report, within, steps).await;
+                    let asked =
+                        self.substitute(exposed, cleared, substitute, &report, within, steps);
+                    let Some(done) = asked.await else { continue };
+                    report.attempts = done.attempts;
+                    report.bytes += done.bytes;
+                    report.upstream_time += done.upstream_time;
+                    let key = &substitute.operation.id.key;
+                    let by = done.served_by.map(|url| format!("{key} at {url}"));
                     match done.outcome {
                         Outcome::Done { payload, .. } => {
-                            let key = &substitute.operation.id.key;
-                            let url = done.served_by.unwrap_or_default();
-                            report.attempts = done.attempts;
                             report.status = done.status;
-                            report.bytes += done.bytes;
-                            report.upstream_time += done.upstream_time;
                             let words = format!("`{}` answered instead", substitute.operation.id);
-                            (payload, Map::new(), format!("{key} at {url}"), words)
+                            (payload, Map::new(), by.unwrap_or_default(), words)
                         }
-                        Outcome::Failed(_) => {
-                            report.attempts = done.attempts;
-                            report.bytes += done.bytes;
-                            report.upstream_time += done.upstream_time;
-                            continue;
+                        Outcome::Failed(last) if is_the_end(substitute, &last) => {
+                            let message =
+                                format!("{}; before that, {}", last.message, failed.message);
+                            // The same call once more would begin with the operation that this one
+                            // stood in for, which knows nothing of what it did.
+                            let last =
+                                Failed { message, retryable: false, retry_after: None, ..last };
+                            report.status = done.status;
+                            report.served_by = by;
+                            report.outcome = Outcome::Failed(last);
+                            return Fallen::not(report);
                         }
+                        Outcome::Failed(_) => continue,
                     }
                 }
                 Fallback::Cached { max_age } => {
@@ -106,20 +127,21 @@ impl Run<'_> {
                     (Payload::Value(value.clone()), Map::new(), from, words.to_owned())
                 }
             };
+            let undone = !matches!(fallback, Fallback::Operation(_));
             let note =
                 format!("`{name}` could not be answered as usual ({}); {words}.", failed.message);
             report.outcome = Outcome::Done { payload, drift: Vec::new(), headers };
             report.served_by = Some(from);
-            return Fallen { report, note: Some(note) };
+            return Fallen { report, note: Some(note), undone };
         }
-        Fallen { report, note: None }
+        Fallen::not(report)
     }
 
     fn fell_back(&mut self, to: &str, failed: &Failed) {
         self.record.push(&Event::FellBack { to: to.to_owned(), why: failed.message.clone() });
     }
 
-    /// Asks another operation for the answer.
+    /// Asks another operation for the answer; `None` where the arguments make no request of it.
     async fn substitute(
         &mut self,
         exposed: &Exposed,
@@ -128,7 +150,7 @@ impl Run<'_> {
         before: &Report,
         within: Within<'_>,
         steps: &mut Steps,
-    ) -> Report {
+    ) -> Option<Report> {
         let call = Call {
             operation: substitute.operation.clone(),
             arguments: substitute.map.apply(&cleared.get().arguments.to_value()),
@@ -138,9 +160,12 @@ impl Run<'_> {
             Ok(prepared) => prepared,
             Err(error) => {
                 tracing::warn!(call = %self.id, %error, "a fallback could not be asked");
-                return before.clone();
+                return None;
             }
         };
+        if let Outcome::Failed(failed) = &before.outcome {
+            self.fell_back(&substitute.operation.id.to_string(), failed);
+        }
         let mut guard = exposed.rules.guard(&self.caller.identity);
         guard.api = substitute.api.to_string();
         let mut log = Attempts {
@@ -160,7 +185,7 @@ impl Run<'_> {
         {
             *payload = Payload::Value(result.select(value));
         }
-        report
+        Some(report)
     }
 }
 

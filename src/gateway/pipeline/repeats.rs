@@ -9,14 +9,15 @@ use std::time::Duration;
 use tollbridge_operation::{Effect, digest_value};
 
 use super::ending::End;
-use super::{Run, ending};
+use super::{RECEIVED, Run, ending};
 use crate::audit::Event;
 use crate::gateway::kept::{self, Kept};
+use crate::gateway::operate::scope_text;
 use crate::gateway::record::millis;
 use crate::gateway::reply::{CallMeta, ErrorCode, Failure, Reply, Success, Violation};
 use crate::gateway::request::CallRequest;
 use crate::gateway::toolbox::Exposed;
-use crate::store::{Change, RepeatRow};
+use crate::store::{Change, CommitError, RepeatRow};
 
 /// For how long an outcome is kept.
 const KEPT: Duration = Duration::from_hours(24);
@@ -58,14 +59,20 @@ impl Run<'_> {
             Ok(Some(first)) => match first.outcome.as_deref().and_then(kept::read) {
                 None => refused(under_way(Some(&first.call))),
                 Some(Kept::TooLong) => refused(too_long(&first)),
-                Some(Kept::Success(success)) => self.again(&first, Ok(*success)).await,
-                Some(Kept::Failure(failure)) => self.again(&first, Err(*failure)).await,
+                Some(Kept::Success(success)) => self.again(exposed, &first, Ok(*success)).await,
+                Some(Kept::Failure(failure)) => self.again(exposed, &first, Err(*failure)).await,
             },
         }
     }
 
-    /// Gives the first outcome once more.
-    async fn again(&mut self, first: &RepeatRow, result: Result<Success, Failure>) -> Known {
+    /// Gives the first outcome once more, unless the kill switch is on: whom or what it stops is
+    /// told nothing.
+    async fn again(
+        &mut self,
+        exposed: &Exposed,
+        first: &RepeatRow,
+        result: Result<Success, Failure>,
+    ) -> Known {
         let note = format!(
             "This call was made before with the same idempotency key; this is the outcome of {}.",
             first.call
@@ -83,18 +90,31 @@ impl Run<'_> {
             cost: None,
             duration_ms: millis(self.started.elapsed()),
         });
-        if let Err(error) = self.commit(None, Vec::new()).await {
-            return refused(ending::audit_unavailable(&error.to_string()));
+        let guard = exposed.rules.guard(&self.caller.identity);
+        match self.commit(Some(guard), Vec::new()).await {
+            Ok(()) => {}
+            Err(CommitError::Stopped(scope)) => {
+                return Known::Refused(Box::new(self.stopped(&scope_text(&scope))));
+            }
+            Err(error) => {
+                self.record.rewind(RECEIVED);
+                return refused(ending::audit_unavailable(&error.to_string()));
+            }
         }
         let id = self.id.clone();
         let meta = CallMeta { id, attempts: 0, status: None, upstream_ms: 0, served_by };
         Known::Ended(Box::new(Reply { meta, result }))
     }
 
-    /// What becomes of the key with that outcome.
-    pub(super) fn settled(&mut self, result: &Result<Success, Failure>) -> Option<Change> {
+    /// What becomes of the key with that outcome. An answer that stands in for what was not done
+    /// is none: the same call may still do it.
+    pub(super) fn settled(
+        &mut self,
+        result: &Result<Success, Failure>,
+        undone: bool,
+    ) -> Option<Change> {
         let row = self.named.take()?;
-        Some(if is_final(result) {
+        Some(if is_final(result) && !undone {
             Change::KeepOutcome(RepeatRow { outcome: Some(kept::written(result)), ..row })
         } else {
             Change::FreeKey(row)

@@ -40,6 +40,8 @@ pub(super) struct Carried {
     pub(super) pages: Option<PagesRead>,
     /// Where the answer is from, in words, where something stood in for the tool's operation.
     pub(super) note: Option<String>,
+    /// Whether nothing was done, whatever the answer is.
+    pub(super) undone: bool,
 }
 
 impl Run<'_> {
@@ -310,10 +312,10 @@ impl Run<'_> {
             }
         };
         if exposed.fallbacks.is_empty() {
-            return Carried { report, pages, note: None };
+            return Carried { report, pages, note: None, undone: false };
         }
         let fallen = self.fall_back(exposed, &cleared, report, within, steps);
-        let Fallen { report, note } = Box::pin(fallen).await;
-        Carried { report, pages, note }
+        let Fallen { report, note, undone } = Box::pin(fallen).await;
+        Carried { report, pages, note, undone }
     }
 }

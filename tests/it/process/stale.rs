@@ -65,6 +65,22 @@ fn a_changed_operation_is_quarantined_and_the_others_go_on() {
 }
 
 #[test]
+fn a_changed_operation_stands_in_for_nothing() {
+    let house = House::new();
+    let fallback =
+        "name = \"get_item\"\nfallback = [{ operation = \"getItem\", map = { id = \"id\" } }]";
+    house.configure(|text| text.replacen("name = \"get_item\"", fallback, 1));
+    house.run(&["diff", "--accept"]).exits(0);
+    assert!(!house.run(&["check"]).exits(0).stderr.contains("fall back"));
+    house.write("items.yaml", &SPEC.replace("/items/{id}:", "/admin/{id}:"));
+    let check = house.run(&["check"]).exits(0);
+    assert!(
+        check.stderr.contains("warning[TB0315]: `get_item` does not fall back to `getItem`, "),
+        "{check:?}"
+    );
+}
+
+#[test]
 fn a_difference_is_told_and_accepted() {
     let house = changed(a_new_delete);
     assert_eq!(

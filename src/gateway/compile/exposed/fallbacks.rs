@@ -1,15 +1,20 @@
 //! What stands in for a tool's operation, and which tool tells what became of a call.
 
-use tollbridge_operation::{Effect, Operation};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tollbridge_operation::{ApiName, Effect, Operation};
 
 use super::One;
 use crate::catalog::Catalog;
-use crate::config::{self, Config, Diagnostic, Diagnostics, Keyed, Located, codes};
+use crate::config::{self, Config, Diagnostic, Diagnostics, Keyed, Located, Stale, codes};
 use crate::gateway::compile::apis::Upstreams;
+use crate::gateway::compile::enclosure;
+use crate::gateway::compile::stale::{self, Standing};
 use crate::gateway::fallback::{Fallback, Lookup, Mapping, Substitute};
 use crate::gateway::toolbox::Exposed;
-use crate::tools::Tool;
 use crate::tools::answer::Selector;
+use crate::tools::{self, Profile, Tool, ToolSpec};
 
 impl One<'_> {
     /// The fallbacks that can be used; what is wrong with the others is reported.
@@ -17,6 +22,7 @@ impl One<'_> {
         &mut self,
         tool: &Tool,
         catalog: &Catalog,
+        standings: &HashMap<ApiName, Standing>,
         upstreams: &mut Upstreams<'_>,
     ) -> Vec<Fallback> {
         let reads = tool.operation.effect == Effect::Read;
@@ -32,7 +38,10 @@ impl One<'_> {
                 fallbacks.push(Fallback::Answer(answer.0.clone()));
             } else if let Some(operation) = &entry.operation {
                 let substitute = self.substitute(tool, entry, operation, catalog, upstreams);
-                fallbacks.extend(substitute.map(|one| Fallback::Operation(Box::new(one))));
+                let may = self.is_accepted(tool, entry, operation, catalog, standings);
+                fallbacks.extend(
+                    substitute.filter(|_| may).map(|one| Fallback::Operation(Box::new(one))),
+                );
             }
         }
         fallbacks
@@ -87,6 +96,55 @@ impl One<'_> {
             map: mapping(&entry.map),
             result,
         })
+    }
+
+    /// Whether an operation that stands in is the one that was accepted, or may change. One that
+    /// changed stands in for nothing until a person has looked at it.
+    fn is_accepted(
+        &mut self,
+        tool: &Tool,
+        entry: &config::Fallback,
+        spelled: &Located<String>,
+        catalog: &Catalog,
+        standings: &HashMap<ApiName, Standing>,
+    ) -> bool {
+        let name = entry.api.as_deref().unwrap_or(&self.entry.api);
+        let Some(Standing::Changed(accepted)) = standings.get(name) else { return true };
+        let Some(api) = self.config.apis.get(name).filter(|api| api.stale == Stale::Quarantine)
+        else {
+            return true;
+        };
+        let now = catalog.api(name).and_then(|api| api.operation(spelled).ok());
+        let then = accepted.as_ref().and_then(|api| api.operation(spelled).ok());
+        let bare = |operation: &Arc<Operation>| {
+            Tool::compile(ToolSpec {
+                name: tool.name.clone(),
+                title: None,
+                description: None,
+                effect: None,
+                idempotent: None,
+                rules: &[],
+                examples: &[],
+                profile: Profile::Full,
+                operation: enclosure::without_fixed(api, operation),
+            })
+        };
+        let changes = match (then.map(bare), now.map(bare)) {
+            (Some(Ok((then, _))), Some(Ok((now, _)))) => tools::changes(&then, &now),
+            _ => stale::unknown(),
+        };
+        if changes.is_empty() {
+            return true;
+        }
+        let message = format!(
+            "`{}` does not fall back to `{}`, {}",
+            tool.name,
+            **spelled,
+            stale::words(&changes)
+        );
+        let diagnostic = Diagnostic::warning(codes::QUARANTINED, &self.config.file, message);
+        self.found.push(diagnostic.at(spelled.span()));
+        false
     }
 
     /// That a mapping's values are arguments of the operation.
