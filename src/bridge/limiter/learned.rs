@@ -5,6 +5,10 @@
 //! allows, whatever the shape of its own window. From there the rate rises by a twentieth in
 //! some four hundred answers, so that in steady state a refusal is rarer than one in a
 //! hundred.
+//!
+//! Some upstreams refuse now and then whatever the rate is. What goes through there is what was
+//! asked for, and each refusal would lower it further: so while refusals are few the rate does not
+//! fall far below the best that went through.
 
 use std::time::Duration;
 
@@ -28,6 +32,13 @@ const FORGOTTEN: Duration = Duration::from_hours(1);
 
 /// How much of what went through is asked for next.
 const SHARE: f64 = 0.95;
+
+/// Of all answers, so many refusals are few: a rate that is the upstream's own is exceeded by more
+/// where it falls.
+const RARE: f64 = 0.05;
+
+/// How far below the best that went through few refusals lower the rate.
+const FLOOR: f64 = 0.8;
 
 /// How much the rate rises with each answer.
 const RISE: f64 = 0.05 / 400.0;
@@ -57,9 +68,12 @@ pub(super) struct Learned {
     pause: Duration,
     /// When what was learned is forgotten.
     forgotten: At,
-    /// Since when is counted, and what went through since then.
+    /// Since when is counted, and what went through and was refused since then.
     since: Option<At>,
     through: u32,
+    refusals: u32,
+    /// The best rate that went through since refusals were many, in starts a second.
+    best: f64,
     last: At,
 }
 
@@ -77,8 +91,7 @@ impl Learned {
 
     pub(super) fn start(&mut self, now: At, cost: u32) {
         if self.since.is_none() || (now > self.last + IDLE && now > self.until + IDLE) {
-            self.since = Some(now);
-            self.through = 0;
+            self.count_from(now);
         }
         self.last = now;
         if now > self.forgotten {
@@ -119,12 +132,21 @@ impl Learned {
         }
         let since = self.since.unwrap_or(now);
         let time = now.saturating_sub(since).max(PAUSE).as_secs_f64();
-        let through = (f64::from(self.through) / time * SHARE).max(LOWEST);
+        let went = f64::from(self.through) / time;
+        let answers = f64::from(self.through) + f64::from(self.refusals);
+        let rare = f64::from(self.refusals) < answers * RARE;
+        self.best = if rare { self.best.max(went) } else { went };
+        let least = if rare { self.best * FLOOR } else { 0.0 };
+        let through = (went * SHARE).max(LOWEST).max(least);
         self.rate = Some(self.rate.map_or(through, |rate| rate.min(through)));
         self.ceiling = through / SHARE;
         self.next = now;
+        self.count_from(now);
+    }
+
+    fn count_from(&mut self, now: At) {
         self.since = Some(now);
-        self.through = 0;
+        (self.through, self.refusals) = (0, 0);
     }
 
     /// A refusal, and how long it asks to wait.
@@ -132,6 +154,7 @@ impl Learned {
         if let Some(asked) = asked {
             self.until = self.until.max(now + asked.min(LONGEST));
         }
+        self.refusals = self.refusals.saturating_add(1);
         if self.paused.is_some_and(|paused| started <= paused) {
             return;
         }

@@ -402,6 +402,19 @@ impl Limit for Bucket {
     }
 }
 
+/// One that refuses one request in so many, whatever their rate.
+struct Moody {
+    of: u64,
+    asked: u64,
+}
+
+impl Limit for Moody {
+    fn ask(&mut self, _: At) -> Heard {
+        self.asked += 1;
+        if self.asked.is_multiple_of(self.of) { refused(None) } else { ok() }
+    }
+}
+
 /// Fifty callers that always want to; refused and passed among the last `of` answers.
 fn hammer(limit: &mut dyn Limit, answers: usize, of: usize) -> (usize, usize, At) {
     let latency = ms(40);
@@ -451,6 +464,16 @@ fn a_limit_that_is_announced_is_never_run_into() {
         let rate = f64::from(u32::try_from(passed).expect("few")) / time.as_secs_f64();
         assert!(rate > most * 0.45, "{rate} of {most} a second");
     }
+}
+
+#[test]
+fn refusals_that_have_nothing_to_do_with_the_rate_do_not_bring_calls_to_a_halt() {
+    let rate = |answers| {
+        let (_, passed, time) = hammer(&mut Moody { of: 33, asked: 0 }, answers, 1_000);
+        f64::from(u32::try_from(passed).expect("few")) / time.as_secs_f64()
+    };
+    let (early, late) = (rate(2_000), rate(12_000));
+    assert!(late > early / 2.0, "{early}, then {late} a second");
 }
 
 #[test]
