@@ -170,21 +170,17 @@ impl Store {
     /// The events of a call, in order.
     pub async fn events_of(&self, call: &str) -> Result<Vec<StoredEvent>, StoreError> {
         self.settle().await?;
-        let query =
-            sqlx::query("SELECT seq, call, at, kind, body FROM events WHERE call = ? ORDER BY seq")
-                .bind(call.to_owned());
-        self.typed(&self.all(query).await?)
+        let mut query = events_where();
+        query.push("call = ").push_bind(call.to_owned()).push(" ORDER BY seq");
+        self.typed(&self.all(query.build()).await?)
     }
 
     /// The next events after a place in the trail, in order; at most 10,000.
     pub async fn events_after(&self, seq: i64) -> Result<Vec<StoredEvent>, StoreError> {
         self.settle().await?;
-        let query = sqlx::query(
-            "SELECT seq, call, at, kind, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
-        )
-        .bind(seq)
-        .bind(MOST);
-        self.typed(&self.all(query).await?)
+        let mut query = events_where();
+        query.push("seq > ").push_bind(seq).push(" ORDER BY seq LIMIT ").push_bind(MOST);
+        self.typed(&self.all(query.build()).await?)
     }
 
     /// The place of the newest event; 0 where there is none.
@@ -198,9 +194,9 @@ impl Store {
     /// Calls with their events, the newest that the filter lets through, oldest first.
     pub async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRow>, StoreError> {
         self.settle().await?;
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT seq, call, at, kind, body FROM events WHERE call IN (\
-             SELECT opening.call FROM events AS opening \
+        let mut query = events_where();
+        query.push(
+            "call IN (SELECT opening.call FROM events AS opening \
              WHERE opening.kind IN ('received', 'malformed')",
         );
         let decision = "(SELECT decision FROM events WHERE call = opening.call \
@@ -264,6 +260,11 @@ impl Store {
             .collect::<Result<_, _>>()
             .map_err(|error| self.0.place.describe(&error))
     }
+}
+
+/// The query for events, up to the condition.
+fn events_where() -> QueryBuilder<Sqlite> {
+    QueryBuilder::new("SELECT seq, call, at, kind, body FROM events WHERE ")
 }
 
 /// What is stopped, as a transaction sees it.

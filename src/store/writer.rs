@@ -291,10 +291,10 @@ impl Writer {
     }
 
     /// Begins a journal where there is none and enough is written for one, and gives up one
-    /// whose file was removed.
+    /// whose file was removed or cannot be synced.
     async fn begin_journal(&mut self) {
         let current = self.journal.load_full();
-        if current.as_ref().is_some_and(|journal| !journal.is_there()) {
+        if current.as_ref().is_some_and(|journal| !journal.is_sound()) {
             self.end_journal().await;
         }
         let Some(database) = self.place.path() else { return };

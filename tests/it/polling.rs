@@ -102,3 +102,15 @@ async fn a_call_that_is_left_is_never_of_unknown_outcome() {
     let posts = upstream.seen().iter().filter(|seen| seen.line.starts_with("POST")).count();
     assert_eq!(posts, 1);
 }
+
+#[tokio::test]
+async fn a_call_whose_handle_cannot_be_read_is_not_begun_anew() {
+    let upstream = Upstream::new([accepted("60"), Answer::json(200, "{}")]).await;
+    let bridge = bridge(&upstream, "").await;
+    let first = bridge.call("create_refund", FIVE).await;
+    assert_eq!(code(&first), "upstream_timeout");
+    bridge.sql("UPDATE pendings SET handle = '{\"way\": 2}'").await;
+    let again = bridge.call("create_refund", FIVE).await;
+    assert_eq!((code(&again), upstream.count()), ("outcome_unknown", 1));
+    assert!(failure(&again).message.contains(first.meta.id.as_str()), "{again:?}");
+}

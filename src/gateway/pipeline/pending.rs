@@ -47,8 +47,15 @@ impl Run<'_> {
             self.digest = Some(digest);
             return Ok(None);
         };
-        let handle: Option<Handle> = serde_json::from_str(&row.handle).ok();
-        let Some(handle) = handle else { return Ok(None) };
+        // Begun anew it might be done twice.
+        let Ok(handle) = serde_json::from_str::<Handle>(&row.handle) else {
+            let message = format!(
+                "`{}` took this call as {}, and what was kept to ask after it cannot be read by \
+                 this version",
+                exposed.rules.api, row.call
+            );
+            return Err(Failure::new(ErrorCode::OutcomeUnknown, message).into());
+        };
         match ready.prepared.going_on(&exposed.upstream, &handle) {
             Ok(prepared) => ready.prepared = prepared,
             Err(reason) => {

@@ -90,6 +90,16 @@ impl JournalFile {
         }
     }
 
+    /// A journal in a file that takes everything and cannot be synced.
+    #[cfg(test)]
+    pub(super) fn unsyncable() -> io::Result<Self> {
+        let path = PathBuf::from("/dev/null");
+        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let identity = identity_of(&file.metadata()?);
+        let (file, newest) = (Arc::new(file), [0; 2]);
+        Ok(Self { path, identity, file, half: 0, at: 0, cursor: None, newest })
+    }
+
     fn take_room(&self, folder: &Path) -> io::Result<()> {
         let zeros = vec![0; 64 * 1024];
         let mut left = 2 * HALF;

@@ -72,6 +72,9 @@ struct State {
     seen: Option<Instant>,
     /// Until when nothing is stopped, as far as anybody knows.
     free_until: Option<Instant>,
+    /// Whether the file could not be synced once. What it has behind that place may not be read
+    /// after a loss of power, though it is synced: it takes nothing any more.
+    is_broken: bool,
     syncing: Syncing,
 }
 
@@ -122,6 +125,7 @@ impl Journal {
                 open: None,
                 seen: None,
                 free_until: None,
+                is_broken: false,
                 syncing: Syncing::default(),
             }),
             appended: Notify::new(),
@@ -177,7 +181,8 @@ impl Journal {
             let synced = file.sync_data();
             let mut state = self.state();
             if synced.is_err() {
-                // What the system still holds of it nobody knows. The database is asked from now on.
+                // What the system still holds of it nobody knows. The writer begins another one.
+                state.is_broken = true;
                 state.close();
             }
             let (done, later) = std::mem::take(&mut state.syncing.waiting)
@@ -228,6 +233,9 @@ impl Journal {
     /// last `asked`, nothing was stopped.
     pub(super) fn open(&self, database: FileIdentity, asked: Option<(Instant, &[StopScope])>) {
         let mut state = self.state();
+        if state.is_broken {
+            return;
+        }
         if state.open != Some(database) {
             (state.open, state.seen) = (Some(database), None);
         }
@@ -243,9 +251,11 @@ impl Journal {
         self.state().close();
     }
 
-    /// Whether its file is still there: what is written to one that was removed survives nobody.
-    pub(super) fn is_there(&self) -> bool {
-        self.state().file.is_there()
+    /// Whether its file can be written and is still there: what is written to one that was removed
+    /// survives nobody.
+    pub(super) fn is_sound(&self) -> bool {
+        let state = self.state();
+        !state.is_broken && state.file.is_there()
     }
 
     /// Ends a journal that is closed, and all of which is in the database.

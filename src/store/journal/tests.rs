@@ -62,6 +62,26 @@ async fn found(folder: &tempfile::TempDir) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_journal_that_could_not_be_synced_takes_nothing_any_more() {
+    let folder = folder();
+    let _store = open(&folder).await;
+    let journal = Journal::create(&file(&folder), Durability::Full).unwrap();
+    assert!(journal.is_sound());
+    journal.state().file = JournalFile::unsyncable().unwrap();
+    let database = crate::store::place::identity_of(&std::fs::metadata(file(&folder)).unwrap());
+    let journal = Arc::new(journal);
+    let opened = || journal.open(database, Some((Instant::now(), &[])));
+    let batch = || events([event("a", "received")]);
+    opened();
+    let place = Place::new(&url(&folder), Durability::Full, Duration::from_secs(1)).unwrap();
+    let Taken::Syncing(synced) = journal.take(batch(), &place) else { panic!("it is open") };
+    assert!(synced.await.unwrap().is_err());
+    opened();
+    assert!(matches!(journal.take(batch(), &place), Taken::No(_)));
+    assert!(!journal.is_sound());
+}
+
+#[tokio::test]
 async fn what_was_acknowledged_survives_a_kill_at_every_step() {
     let folder = folder();
     let store = warm(&folder, often()).await;
