@@ -1,0 +1,141 @@
+//! What is asked, and what is decided.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+/// A call, as policies see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The arguments, under the agent's names, with the defaults of the configuration.
+    pub arguments: &'a Map<String, Value>,
+    /// The client, as `name/version`.
+    pub client: Option<&'a str>,
+    /// How the call came in: `stdio`, `http`, `cli`.
+    pub channel: &'a str,
+    /// Microseconds since the Unix epoch.
+    pub now: i64,
+}
+
+/// What a policy does where it is satisfied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The call may go on, unless another policy speaks against it.
+    Permit,
+    /// It may not.
+    Forbid,
+    /// A person must approve it.
+    Hold(HoldTerms),
+}
+
+impl Effect {
+    /// The word for it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Permit => "permit",
+            Self::Forbid => "forbid",
+            Self::Hold(_) => "hold",
+        }
+    }
+}
+
+/// On which terms a call is held.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HoldTerms {
+    /// How long an approval can be waited for and used, where that is said.
+    pub expires: Option<Duration>,
+    /// Whether the caller may not approve it.
+    pub four_eyes: bool,
+}
+
+impl HoldTerms {
+    /// The stricter of each.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        let expires = match (self.expires, other.expires) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Self { expires, four_eyes: self.four_eyes || other.four_eyes }
+    }
+}
+
+/// What the policies come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may go on.
+    Allow {
+        /// The permits that say so.
+        rules: Vec<String>,
+    },
+    /// It may not.
+    Deny {
+        /// The policies that say so.
+        rules: Vec<String>,
+        /// Why, for the caller.
+        reason: String,
+    },
+    /// It may go on when a person has approved it.
+    Hold {
+        /// The holds.
+        rules: Vec<String>,
+        /// The permits.
+        permits: Vec<String>,
+        /// What the holds ask for together.
+        terms: HoldTerms,
+    },
+}
+
+/// What became of a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was satisfied.
+    Satisfied,
+    /// It was not.
+    NotSatisfied,
+    /// It could not be evaluated, or not on the values as they are.
+    Failed(String),
+}
+
+/// A policy that was considered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Considered {
+    /// Its name.
+    pub rule: String,
+    /// What it does: `permit`, `forbid` or `hold`.
+    pub effect: &'static str,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What it reads, and what stood there; nothing for what was not there.
+    pub values: Vec<(String, Option<Value>)>,
+}
+
+/// A decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// What it is.
+    pub verdict: Verdict,
+    /// Every policy that was considered. Empty where the tool's entry says nothing and no policy
+    /// is about it.
+    pub considered: Vec<Considered>,
+}
+
+/// What became of the policies of one tool, by their names.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Found {
+    pub(crate) satisfied: HashMap<String, ()>,
+    pub(crate) failed: HashMap<String, String>,
+}
+
+impl Found {
+    pub(crate) fn outcome(&self, rule: &str) -> Outcome {
+        if let Some(why) = self.failed.get(rule) {
+            Outcome::Failed(why.clone())
+        } else if self.satisfied.contains_key(rule) {
+            Outcome::Satisfied
+        } else {
+            Outcome::NotSatisfied
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Compiling: from tools and policy texts to what a call is decided on.
+
+mod checks;
+mod slice;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use cedar_policy::{Policy, Schema};
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use tollbridge_operation::{Effect as OperationEffect, digest_bytes};
+
+use crate::action::action_of;
+use crate::decide::Effect;
+use crate::kind::{Kind, LeftOut};
+use crate::reads::{Reads, reads};
+use crate::rules::ToolRules;
+use crate::schema::{ToolSchema, schema};
+use crate::source::{self, Source};
+pub(crate) use slice::Slice;
+
+/// A tool that policies are about.
+#[derive(Debug, Clone)]
+pub struct ToolDef {
+    /// Its name.
+    pub name: String,
+    /// The API of its operation.
+    pub api: String,
+    /// The operation's key in its API.
+    pub operation: String,
+    /// What it does to the world.
+    pub effect: OperationEffect,
+    /// Whether doing it twice is the same as doing it once.
+    pub idempotent: bool,
+    /// The tags that the description gives the operation.
+    pub tags: Vec<String>,
+    /// What its own entry says.
+    pub rules: ToolRules,
+}
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The policies cannot be used.
+    Error,
+    /// They can, and something is probably not meant.
+    Warning,
+}
+
+/// Where something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Which of the sources; none for the tools together.
+    pub source: Option<usize>,
+    /// Where in it, in bytes.
+    pub span: Range<usize>,
+}
+
+impl Site {
+    pub(crate) fn file(index: usize, span: Range<usize>) -> Self {
+        Self { source: Some(index), span }
+    }
+}
+
+/// Something that is wrong with the policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where.
+    pub site: Site,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// How it is mended.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn error(site: Site, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, site, message: message.into(), help: None }
+    }
+
+    #[must_use]
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// A policy with what is known of it.
+#[derive(Debug)]
+pub(crate) struct Ruled {
+    pub(crate) policy: Policy,
+    pub(crate) effect: Effect,
+    pub(crate) reason: Option<String>,
+    pub(crate) reads: Reads,
+    /// Where it was written; none for what a tool's entry says.
+    pub(crate) site: Option<Site>,
+}
+
+impl Ruled {
+    pub(crate) fn new(
+        policy: Policy,
+        effect: Effect,
+        reason: Option<String>,
+        site: Option<Site>,
+    ) -> Option<Self> {
+        let reads = reads(&policy)?;
+        Some(Self { policy, effect, reason, reads, site })
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.policy.id().as_ref()
+    }
+}
+
+/// Every policy of a configuration, compiled.
+#[derive(Debug)]
+pub struct Engine {
+    /// A digest of the policy files; none where there are none.
+    pub digest: Option<String>,
+    pub(crate) slices: Vec<Slice>,
+    /// There where a policy reads the call.
+    pub(crate) schema: Option<Schema>,
+}
+
+impl Engine {
+    /// Compiles the rules of tools and the policies of files. `input` gives the input schema of
+    /// the tool with that index, as agents see it; it is asked only for what policies read.
+    /// `zone` is that of local time.
+    ///
+    /// Without an engine one of the problems at least is an error.
+    pub fn compile(
+        tools: &[ToolDef],
+        input: &dyn Fn(usize) -> Value,
+        sources: &[Source],
+        zone: Option<TimeZone>,
+    ) -> (Option<Self>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let mut written: Vec<Arc<Ruled>> = Vec::new();
+        for (index, source) in sources.iter().enumerate() {
+            written.extend(source::read(index, source, &mut problems).into_iter().map(Arc::new));
+        }
+        checks::names(&written, tools, &mut problems);
+        let about: Vec<Vec<Arc<Ruled>>> = tools
+            .iter()
+            .map(|tool| written.iter().filter(|p| checks::applies(p, tool)).cloned().collect())
+            .collect();
+        let reads_arguments = |policies: &[Arc<Ruled>]| {
+            policies.iter().any(|policy| policy.reads.touches("arguments"))
+        };
+        let (kinds, left_out): (Vec<Kind>, Vec<Vec<LeftOut>>) = about
+            .iter()
+            .enumerate()
+            .map(|(index, policies)| match reads_arguments(policies) {
+                true => Kind::of_input(&input(index)),
+                false => (Kind::empty(), Vec::new()),
+            })
+            .unzip();
+        let slices: Vec<Slice> = tools
+            .iter()
+            .zip(about)
+            .zip(&kinds)
+            .map(|((tool, policies), kind)| Slice::new(tool, policies, kind.clone(), zone.as_ref()))
+            .collect();
+        let needs = !written.is_empty() || slices.iter().any(|slice| !slice.open.is_empty());
+        let schema = needs.then(|| {
+            let each = tools.iter().zip(&kinds).map(|(tool, arguments)| ToolSchema {
+                name: &tool.name,
+                arguments,
+                when: tool.rules.when.is_some(),
+            });
+            schema(&each.collect::<Vec<_>>(), zone.is_some())
+        });
+        let schema = match schema.transpose() {
+            Ok(schema) => schema,
+            Err(error) => {
+                let message = format!("no schema can be made of the tools: {error}");
+                problems.push(Problem::error(Site { source: None, span: 0..0 }, message));
+                None
+            }
+        };
+        if let Some(schema) = &schema {
+            checks::types(&written, schema, tools, &left_out, zone.is_some(), &mut problems);
+        }
+        checks::about_nothing(&written, tools, &mut problems);
+        if problems.iter().any(|problem| problem.severity == Severity::Error) {
+            return (None, problems);
+        }
+        let digest = (!sources.is_empty()).then(|| {
+            let texts = sources.iter().map(|source| format!("{}\0{}\0", source.path, source.text));
+            digest_bytes(texts.collect::<String>().as_bytes())
+        });
+        (Some(Self { digest, slices, schema }), problems)
+    }
+
+    /// The names of the policies that a tool is decided by.
+    pub fn rules_of(&self, tool: usize) -> Vec<&str> {
+        self.slices.get(tool).map(|slice| slice.all().map(Ruled::id).collect()).unwrap_or_default()
+    }
+
+    /// Whether a call of the tool may be held.
+    pub fn may_hold(&self, tool: usize) -> bool {
+        let is_hold = |policy: &Ruled| matches!(policy.effect, Effect::Hold(_));
+        self.slices.get(tool).is_some_and(|slice| slice.all().any(is_hold))
+    }
+
+    /// Whether nothing is to be decided on for the tool.
+    pub fn is_open(&self, tool: usize) -> bool {
+        self.slices.get(tool).is_some_and(|slice| slice.trivial)
+    }
+}
+
+/// A tool's own action, as text.
+pub(crate) fn action_text(tool: &str) -> String {
+    format!("Action::{:?}", action_of(tool))
+}

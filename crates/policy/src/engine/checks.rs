@@ -1,0 +1,227 @@
+//! What can be wrong with policies before anybody calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cedar_policy::{
+    ActionConstraint, EntityUid, PolicySet, ResourceConstraint, Schema, ValidationMode, Validator,
+};
+use miette::Diagnostic as _;
+
+use super::{Problem, Ruled, Severity, Site, ToolDef, action_text};
+use crate::action::{CALL, DISCOVER, Type, action_of};
+use crate::kind::LeftOut;
+use crate::pointers::{closest, pointer};
+use crate::source::span_of;
+
+/// Whether a policy's scope can be about calls of the tool.
+pub(super) fn applies(policy: &Ruled, tool: &ToolDef) -> bool {
+    let is = |uid: &EntityUid, kind: Type, name: &str| {
+        kind.is(uid.type_name()) && uid.id().unescaped() == name
+    };
+    let own = action_of(&tool.name);
+    let action = match policy.policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(uid) => is(&uid, Type::Action, &own),
+        ActionConstraint::In(all) => {
+            all.iter().any(|uid| is(uid, Type::Action, &own) || is(uid, Type::Action, CALL))
+        }
+    };
+    let this = |uid: &EntityUid| is(uid, Type::Tool, &tool.name);
+    let inside = |uid: &EntityUid| this(uid) || is(uid, Type::Api, &tool.api);
+    action
+        && match policy.policy.resource_constraint() {
+            ResourceConstraint::Any => true,
+            ResourceConstraint::Eq(uid) => this(&uid),
+            ResourceConstraint::In(uid) => inside(&uid),
+            ResourceConstraint::Is(name) => Type::Tool.is(&name),
+            ResourceConstraint::IsIn(name, uid) => Type::Tool.is(&name) && inside(&uid),
+        }
+}
+
+fn site(policy: &Ruled) -> Site {
+    policy.site.clone().unwrap_or(Site { source: None, span: 0..0 })
+}
+
+/// Names that are there twice, and names of tools and APIs that are not there.
+pub(super) fn names(written: &[Arc<Ruled>], tools: &[ToolDef], problems: &mut Vec<Problem>) {
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    for tool in tools {
+        let own = ["allow", "deny", "hold", "when", "calls", "stale"];
+        taken.extend(own.iter().map(|rule| format!("{}.{rule}", tool.name)));
+    }
+    for policy in written {
+        let id = policy.id();
+        if !taken.insert(id.to_owned()) {
+            let message = format!("there are two policies `{id}`");
+            problems
+                .push(Problem::error(site(policy), message).help("give one of them another @id"));
+        }
+        for (kind, name) in named(policy) {
+            let known: Vec<&str> = match kind.as_str() {
+                "Tool" => tools.iter().map(|tool| tool.name.as_str()).collect(),
+                "Api" => tools.iter().map(|tool| tool.api.as_str()).collect(),
+                _ => continue,
+            };
+            if known.contains(&name.as_str()) {
+                continue;
+            }
+            let thing = if kind == "Tool" { "tool" } else { "API with tools" };
+            let message = format!("`{id}` names {kind}::{name:?}, and there is no such {thing}");
+            let help = closest(&name, known).map(|near| format!("did you mean {kind}::{near:?}?"));
+            problems.push(Problem { help, ..Problem::error(site(policy), message) });
+        }
+    }
+}
+
+/// The entities that a policy names, in its scope and conditions.
+fn named(policy: &Ruled) -> BTreeSet<(String, String)> {
+    let mut all = policy.reads.entities.clone();
+    let scope = match policy.policy.resource_constraint() {
+        ResourceConstraint::Eq(uid)
+        | ResourceConstraint::In(uid)
+        | ResourceConstraint::IsIn(_, uid) => Some(uid),
+        ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
+    };
+    all.extend(scope.map(|uid| (uid.type_name().to_string(), uid.id().unescaped().to_owned())));
+    all
+}
+
+/// A policy that is about no tool does nothing, and a `forbid` that does nothing was not meant so.
+pub(super) fn about_nothing(
+    written: &[Arc<Ruled>],
+    tools: &[ToolDef],
+    problems: &mut Vec<Problem>,
+) {
+    let is = |uid: &EntityUid, name: &str| {
+        Type::Action.is(uid.type_name()) && uid.id().unescaped() == name
+    };
+    for policy in written {
+        let id = policy.id();
+        let known = problems.iter().any(|problem| {
+            problem.severity == Severity::Error
+                && policy.site.as_ref().is_some_and(|site| {
+                    problem.site.source == site.source
+                        && site.span.start <= problem.site.span.start
+                        && problem.site.span.end <= site.span.end
+                })
+        });
+        let discover = match policy.policy.action_constraint() {
+            ActionConstraint::Any => false,
+            ActionConstraint::Eq(uid) => is(&uid, DISCOVER),
+            ActionConstraint::In(all) => all.iter().any(|uid| is(uid, DISCOVER)),
+        };
+        if known || discover || tools.iter().any(|tool| applies(policy, tool)) {
+            continue;
+        }
+        let problem = Problem::error(site(policy), format!("`{id}` is about no tool"));
+        problems.push(match policy.policy.action_constraint() {
+            ActionConstraint::Eq(uid) if is(&uid, CALL) => {
+                problem.help("every tool's action is in `call`: write `action in Action::\"call\"`")
+            }
+            _ => problem.help("action and resource of its scope do not meet in any tool"),
+        });
+    }
+}
+
+/// Has Cedar check each policy against the types of the tools that it may be about.
+pub(super) fn types(
+    written: &[Arc<Ruled>],
+    schema: &Schema,
+    tools: &[ToolDef],
+    left_out: &[Vec<LeftOut>],
+    local: bool,
+    problems: &mut Vec<Problem>,
+) {
+    let mut set = PolicySet::new();
+    let mut by_id: BTreeMap<&str, &Ruled> = BTreeMap::new();
+    for policy in written {
+        // One with a name that is taken was reported.
+        if set.add(policy.policy.clone()).is_ok() {
+            by_id.insert(policy.id(), policy);
+        }
+    }
+    let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
+    let mut told = BTreeSet::new();
+    for error in result.validation_errors() {
+        let id: &str = error.policy_id().as_ref();
+        let Some(policy) = by_id.get(id) else { continue };
+        let at = place(policy, span_of(error));
+        if !told.insert((at.source, at.span.start, at.span.end)) {
+            continue;
+        }
+        let message = words(&error.to_string(), id);
+        let mended = mend(policy, tools, left_out, local);
+        let help = mended.or_else(|| error.help().map(|help| help.to_string()));
+        problems.push(Problem { help, ..Problem::error(at, message) });
+    }
+    for warning in result.validation_warnings() {
+        let id: &str = warning.policy_id().as_ref();
+        let Some(policy) = by_id.get(id) else { continue };
+        // That it is about no tool is told by itself.
+        if !tools.iter().any(|tool| applies(policy, tool)) {
+            continue;
+        }
+        let at = place(policy, span_of(warning));
+        let message = words(&warning.to_string(), id);
+        let help = warning.help().map(|help| help.to_string());
+        problems.push(Problem { severity: Severity::Warning, site: at, message, help });
+    }
+}
+
+/// Cedar's place in the file, or the policy's.
+fn place(policy: &Ruled, span: Option<std::ops::Range<usize>>) -> Site {
+    let own = site(policy);
+    match span {
+        Some(span) if own.span.start <= span.start && span.end <= own.span.end => {
+            Site { span, ..own }
+        }
+        _ => own,
+    }
+}
+
+/// Cedar's message, which begins with the policy's name.
+fn words(message: &str, id: &str) -> String {
+    let rest = message.strip_prefix(&format!("for policy `{id}`, ")).unwrap_or(message);
+    format!("`{id}`: {rest}")
+}
+
+/// What we know better than Cedar about why a policy's types are wrong.
+fn mend(
+    policy: &Ruled,
+    tools: &[ToolDef],
+    left_out: &[Vec<LeftOut>],
+    local: bool,
+) -> Option<String> {
+    let paths = || policy.reads.values.iter().chain(&policy.reads.presence);
+    let is_local =
+        |path: &Vec<String>| matches!(path.as_slice(), [t, l, ..] if t == "time" && l == "local");
+    if !local && paths().any(is_local) {
+        return Some("local time needs a zone: set `zone` in [safety]".to_owned());
+    }
+    let about: Vec<usize> =
+        (0..tools.len()).filter(|index| applies(policy, &tools[*index])).collect();
+    for index in &about {
+        for lost in &left_out[*index] {
+            let met = paths().any(|path| {
+                path.split_first().is_some_and(|(first, rest)| {
+                    first == "arguments" && rest.starts_with(&lost.path)
+                })
+            });
+            if met {
+                return Some(format!(
+                    "`{}` of `{}` is left out of policies: {}; a limit in tools.toml can bound it",
+                    pointer(&lost.path),
+                    tools[*index].name,
+                    lost.reason
+                ));
+            }
+        }
+    }
+    let first = about.first().filter(|_| about.len() > 1 && policy.reads.touches("arguments"))?;
+    Some(format!(
+        "it is about {} tools, which do not all have this argument: name one, as in `action == {}`, or ask first, as in `context.arguments has …`",
+        about.len(),
+        action_text(&tools[*first].name)
+    ))
+}

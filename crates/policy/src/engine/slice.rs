@@ -1,0 +1,275 @@
+//! The policies of one tool, those that read the call apart from those that do not.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use cedar_policy::{
+    Authorizer, Context, Entities, Entity, EntityUid, PolicySet, Request, RestrictedExpression,
+};
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+use tollbridge_operation::Effect as OperationEffect;
+
+use super::{Ruled, ToolDef};
+use crate::action::{CALL, Type, action_of};
+use crate::carry::{Uncarried, Want, carry};
+use crate::decide::{Asked, Effect, Found};
+use crate::kind::Kind;
+use crate::window::{Local, When};
+
+/// Policies of one effect.
+#[derive(Debug, Default)]
+pub(crate) struct Sets {
+    pub(crate) rules: Vec<Arc<Ruled>>,
+    pub(crate) permits: PolicySet,
+    pub(crate) forbids: PolicySet,
+    pub(crate) holds: PolicySet,
+}
+
+impl Sets {
+    fn new(rules: Vec<Arc<Ruled>>) -> Self {
+        let mut sets = Self { rules, ..Self::default() };
+        for rule in &sets.rules {
+            let set = match rule.effect {
+                Effect::Permit => &mut sets.permits,
+                Effect::Forbid => &mut sets.forbids,
+                Effect::Hold(_) => &mut sets.holds,
+            };
+            // Names are unique: that was checked.
+            let _ = set.add(rule.policy.clone());
+        }
+        sets
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// What becomes of each policy.
+    pub(crate) fn evaluate(&self, request: &Request, entities: &Entities, found: &mut Found) {
+        let authorizer = Authorizer::new();
+        for set in [&self.permits, &self.forbids, &self.holds] {
+            if set.is_empty() {
+                continue;
+            }
+            let response = authorizer.is_authorized(request, set, entities);
+            let diagnostics = response.diagnostics();
+            for rule in diagnostics.reason() {
+                let rule: &str = rule.as_ref();
+                found.satisfied.insert(rule.to_owned(), ());
+            }
+            for error in diagnostics.errors() {
+                let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+                let rule: &str = error.policy_id().as_ref();
+                found.failed.insert(rule.to_owned(), error.inner().to_string());
+            }
+        }
+    }
+}
+
+/// The policies of one tool.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    pub(crate) name: String,
+    /// Whether everyone may call it, always.
+    pub(crate) trivial: bool,
+    /// Those that read nothing of the call.
+    pub(crate) fixed: Sets,
+    /// Those that read the call.
+    pub(crate) open: Sets,
+    pub(crate) action: EntityUid,
+    pub(crate) resource: EntityUid,
+    /// The tool's attributes, as they are told.
+    pub(crate) attributes: Value,
+    entities: Vec<Entity>,
+    arguments: Kind,
+    want: Want,
+    pub(crate) when: Option<When>,
+    zone: Option<TimeZone>,
+}
+
+impl Slice {
+    pub(super) fn new(
+        tool: &ToolDef,
+        written: Vec<Arc<Ruled>>,
+        arguments: Kind,
+        zone: Option<&TimeZone>,
+    ) -> Self {
+        let trivial = written.is_empty() && tool.rules.are_open();
+        let mut all = Vec::new();
+        if !trivial {
+            all.extend(tool.rules.policies(&tool.name).into_iter().map(Arc::new));
+            all.extend(written);
+        }
+        let (fixed, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|p| p.reads.is_fixed());
+        let mut want = Want::nothing();
+        open.iter().for_each(|policy| policy.reads.add_to(&mut want));
+        let action = Type::Action.uid(&action_of(&tool.name));
+        let resource = Type::Tool.uid(&tool.name);
+        let entities = match trivial {
+            true => Vec::new(),
+            false => entities(tool, &action, &resource),
+        };
+        Self {
+            name: tool.name.clone(),
+            trivial,
+            fixed: Sets::new(fixed),
+            open: Sets::new(open),
+            action,
+            resource,
+            attributes: attributes(tool),
+            entities,
+            arguments,
+            want,
+            when: tool.rules.when.clone(),
+            zone: zone.cloned(),
+        }
+    }
+
+    /// Every policy, those that a tool's entry makes first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Ruled> {
+        let both = || self.fixed.rules.iter().chain(&self.open.rules).map(|policy| &**policy);
+        let own = both().filter(|policy| policy.site.is_none());
+        own.chain(both().filter(|policy| policy.site.is_some()))
+    }
+
+    /// The entities of a request: the tool's, and the caller.
+    pub(crate) fn entities(&self, caller: &Entity) -> Option<Entities> {
+        let all = self.entities.iter().chain([caller]).cloned();
+        Entities::from_entities(all, None).ok()
+    }
+
+    /// A request about nothing but caller and tool.
+    pub(crate) fn bare_request(&self, caller: &EntityUid) -> Option<Request> {
+        self.request(caller, Context::empty())
+    }
+
+    pub(crate) fn request(&self, caller: &EntityUid, context: Context) -> Option<Request> {
+        let (action, resource) = (self.action.clone(), self.resource.clone());
+        Request::new(caller.clone(), action, resource, context, None).ok()
+    }
+
+    /// What policies read of a call. `None` is a defect of ours.
+    pub(crate) fn context(
+        &self,
+        asked: &Asked<'_>,
+        uncarried: &mut Vec<Uncarried>,
+    ) -> Option<Context> {
+        let mut pairs = Vec::with_capacity(4);
+        let wanted = |name: &str| match &self.want {
+            Want::Members(members) => members.get(name),
+            whole => Some(whole),
+        };
+        if let Some(want) = wanted("arguments") {
+            let given = Value::Object(asked.arguments.clone());
+            let mut path = vec!["arguments".to_owned()];
+            let carried = carry(&self.arguments, &given, want, &mut path, uncarried);
+            pairs.push(("arguments".to_owned(), carried));
+        }
+        let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+        let long = RestrictedExpression::new_long;
+        if wanted("agent").is_some() {
+            let (name, version) = agent(asked.client);
+            let members = [("name".to_owned(), text(name)), ("version".to_owned(), text(version))];
+            pairs.push(("agent".to_owned(), RestrictedExpression::new_record(members).ok()?));
+        }
+        if wanted("channel").is_some() {
+            pairs.push(("channel".to_owned(), text(asked.channel)));
+        }
+        if wanted("time").is_some() {
+            let instant = jiff::Timestamp::from_microsecond(asked.now).ok()?;
+            let instant = instant.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
+            let instant = RestrictedExpression::new_datetime(instant);
+            let mut members = vec![("instant".to_owned(), instant)];
+            if let Some(zone) = &self.zone {
+                let local = Local::at(asked.now, zone);
+                let clock = [
+                    ("weekday".to_owned(), long(local.weekday)),
+                    ("hour".to_owned(), long(local.hour)),
+                    ("minute".to_owned(), long(local.minute)),
+                ];
+                let clock = RestrictedExpression::new_record(clock).ok()?;
+                members.push(("local".to_owned(), clock));
+            }
+            pairs.push(("time".to_owned(), RestrictedExpression::new_record(members).ok()?));
+        }
+        if let (Some(when), true) = (&self.when, wanted("when").is_some()) {
+            let local = Local::at(asked.now, &when.zone);
+            let clock = [
+                ("weekday".to_owned(), long(local.weekday)),
+                ("minute".to_owned(), long(local.minute_of_day())),
+            ];
+            pairs.push(("when".to_owned(), RestrictedExpression::new_record(clock).ok()?));
+        }
+        Context::from_pairs(pairs).ok()
+    }
+
+    /// What a call is, for people: what paths of policies are looked up in.
+    pub(crate) fn shown(&self, asked: &Asked<'_>) -> Value {
+        let (name, version) = agent(asked.client);
+        let time = jiff::Timestamp::from_microsecond(asked.now).unwrap_or_default();
+        let mut shown = json!({
+            "agent": {"name": name, "version": version},
+            "channel": asked.channel,
+            "time": {"instant": time.to_string()},
+        });
+        if let Some(zone) = &self.zone {
+            let Local { weekday, hour, minute } = Local::at(asked.now, zone);
+            shown["time"]["local"] = json!({"weekday": weekday, "hour": hour, "minute": minute});
+        }
+        if let Some(when) = &self.when {
+            let local = Local::at(asked.now, &when.zone);
+            shown["when"] = json!({"weekday": local.weekday, "minute": local.minute_of_day()});
+        }
+        shown
+    }
+}
+
+/// A client's name and version.
+fn agent(client: Option<&str>) -> (&str, &str) {
+    let client = client.unwrap_or_default();
+    client.rsplit_once('/').unwrap_or((client, ""))
+}
+
+fn effect(effect: OperationEffect) -> &'static str {
+    match effect {
+        OperationEffect::Read => "read",
+        OperationEffect::Write => "write",
+        OperationEffect::Destructive => "destructive",
+    }
+}
+
+fn attributes(tool: &ToolDef) -> Value {
+    json!({
+        "name": tool.name,
+        "api": tool.api,
+        "operation": tool.operation,
+        "effect": effect(tool.effect),
+        "idempotent": tool.idempotent,
+        "tags": tool.tags,
+    })
+}
+
+fn entities(tool: &ToolDef, action: &EntityUid, resource: &EntityUid) -> Vec<Entity> {
+    let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    let api = Type::Api.uid(&tool.api);
+    let attributes = HashMap::from([
+        ("name".to_owned(), text(&tool.name)),
+        ("api".to_owned(), text(&tool.api)),
+        ("operation".to_owned(), text(&tool.operation)),
+        ("effect".to_owned(), text(effect(tool.effect))),
+        ("idempotent".to_owned(), RestrictedExpression::new_bool(tool.idempotent)),
+        ("tags".to_owned(), RestrictedExpression::new_set(tool.tags.iter().map(|tag| text(tag)))),
+    ]);
+    let of_api = HashMap::from([("name".to_owned(), text(&tool.api))]);
+    let call = Type::Action.uid(CALL);
+    let parents = |parent: &EntityUid| HashSet::from([parent.clone()]);
+    // Values of those types always make attributes.
+    let made = [
+        Entity::new(resource.clone(), attributes, parents(&api)).ok(),
+        Entity::new(api, of_api, HashSet::new()).ok(),
+        Some(Entity::new_no_attrs(action.clone(), parents(&call))),
+        Some(Entity::new_no_attrs(call, HashSet::new())),
+    ];
+    made.into_iter().flatten().collect()
+}

@@ -1,0 +1,262 @@
+//! What is decided on a call.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::time::Duration;
+
+use jiff::civil::date;
+use jiff::tz::TimeZone;
+use serde_json::json;
+use support::{caller, compile, decide, decide_at, reason, tool, words};
+use tollbridge_operation::{Effect, Identity};
+use tollbridge_policy::{Days, HoldTerms, Hours, Outcome, ToolDef, ToolRules, Verdict, When, Who};
+
+fn with(rules: ToolRules) -> Vec<ToolDef> {
+    vec![ToolDef { rules, ..tool("refund", Effect::Write) }]
+}
+
+fn named(name: &str) -> Who {
+    Who::Identity(Identity::new(name).unwrap())
+}
+
+#[test]
+fn a_tool_without_rules_is_everyones() {
+    let engine = compile(&[tool("refund", Effect::Write)], "");
+    assert!(engine.is_open(0));
+    let decided = decide(&caller(&engine, "eve", &[]), 0, json!({"amount": 1}));
+    assert_eq!(words(&decided), "allow by refund.allow");
+    assert_eq!(decided.considered, []);
+}
+
+#[test]
+fn allow_deny_and_hold_of_a_tool_are_policies() {
+    let rules = ToolRules {
+        allow: Some(vec![named("alice"), Who::Group("ops".to_owned())]),
+        deny: vec![named("mallory")],
+        hold: Some(vec![Who::Group("trainees".to_owned())]),
+        when: None,
+    };
+    let engine = compile(&with(rules), "");
+    let table: &[(&str, &[&str], bool, &str)] = &[
+        ("alice", &[], true, "allow by refund.allow"),
+        ("bob", &["ops"], true, "allow by refund.allow"),
+        ("bob", &["ops", "trainees"], true, "hold by refund.hold"),
+        ("mallory", &["ops"], false, "deny by refund.deny"),
+        ("eve", &[], false, "deny by refund.allow"),
+        ("ops", &[], false, "deny by refund.allow"),
+    ];
+    for (identity, groups, listed, expected) in table {
+        let caller = caller(&engine, identity, groups);
+        assert_eq!(caller.may_see(0), *listed, "{identity}");
+        let decided = decide(&caller, 0, json!({"amount": 1}));
+        assert_eq!(words(&decided), *expected, "{identity}");
+    }
+}
+
+#[test]
+fn nobody_is_allowed_by_an_empty_list_but_by_a_policy() {
+    let rules = ToolRules { allow: Some(Vec::new()), ..ToolRules::default() };
+    let engine = compile(&with(rules.clone()), "");
+    assert!(!caller(&engine, "alice", &[]).may_see(0));
+    let engine = compile(
+        &with(rules),
+        "@id(\"small\") permit(principal, action == Action::\"refund\", resource)
+         when { context.arguments.amount.lessThan(decimal(\"10.0\")) };",
+    );
+    let caller = caller(&engine, "alice", &[]);
+    assert!(caller.may_see(0));
+    assert_eq!(words(&decide(&caller, 0, json!({"amount": 9.9999}))), "allow by small");
+    assert_eq!(words(&decide(&caller, 0, json!({"amount": 10}))), "deny by refund.allow");
+}
+
+#[test]
+fn a_forbid_wins_over_a_hold_and_a_hold_over_a_permit() {
+    let engine = compile(
+        &[tool("refund", Effect::Write)],
+        r#"
+        @id("big") @reason("ask a manager for more than 100")
+        forbid(principal, action in Action::"call", resource)
+        when { context.arguments.amount.greaterThan(decimal("100.0")) };
+
+        @id("medium") @hold("5m") @four_eyes
+        forbid(principal, action, resource)
+        when { context.arguments has amount && context.arguments.amount.greaterThan(decimal("50.0")) };
+
+        @hold("2m")
+        forbid(principal, action, resource)
+        when { context.arguments has count && context.arguments.count > 3 };
+        "#,
+    );
+    let caller = caller(&engine, "alice", &[]);
+    let small = decide(&caller, 0, json!({"amount": 50}));
+    assert_eq!(words(&small), "allow by refund.allow");
+    let medium = decide(&caller, 0, json!({"amount": 50.01, "count": 4}));
+    let Verdict::Hold { rules, permits, terms } = medium.verdict else { panic!("{medium:?}") };
+    assert_eq!(rules, ["medium", "shop.3"]);
+    assert_eq!(permits, ["refund.allow"]);
+    assert_eq!(terms, HoldTerms { expires: Some(Duration::from_mins(2)), four_eyes: true });
+    let big = decide(&caller, 0, json!({"amount": 101}));
+    assert_eq!(words(&big), "deny by big");
+    assert_eq!(reason(&big), "ask a manager for more than 100");
+    let told = big.considered.iter().find(|one| one.rule == "big").unwrap();
+    assert_eq!(told.outcome, Outcome::Satisfied);
+    assert_eq!(told.values, [("context.arguments.amount".to_owned(), Some(json!(101)))]);
+}
+
+#[test]
+fn what_cedar_cannot_hold_exactly_is_denied_where_a_policy_reads_it() {
+    let engine = compile(
+        &[tool("refund", Effect::Write)],
+        r#"
+        @id("big") forbid(principal, action, resource)
+        when { context.arguments has amount && context.arguments.amount.greaterThan(decimal("100.0")) };
+        @id("many") forbid(principal in Group::"trainees", action, resource)
+        when { context.arguments has count && context.arguments.count > 10 };
+        @id("raise") forbid(principal, action, resource)
+        when { context.arguments has body.limit };
+        @id("flag") forbid(principal, action, resource)
+        when { context.arguments has body.deep.flag && context.arguments.body.deep.flag };
+        "#,
+    );
+    let alice = caller(&engine, "alice", &[]);
+    let trainee = caller(&engine, "bob", &["trainees"]);
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let ok = "allow by refund.allow";
+    let table = [
+        (&alice, r#"{"amount": 99.9999}"#, ok),
+        (&alice, r#"{"amount": 100.00001}"#, "deny by big"),
+        (&alice, r#"{"amount": 0.00001}"#, "deny by big"),
+        (&alice, r#"{"amount": 1e400}"#, "deny by big"),
+        (&alice, r#"{"amount": 1, "count": 9223372036854775808}"#, ok),
+        (&trainee, r#"{"amount": 1, "count": 9223372036854775808}"#, "deny by many"),
+        (&trainee, r#"{"amount": 1, "count": 9223372036854775807}"#, "deny by many"),
+        (&trainee, r#"{"amount": 1, "count": 1e1}"#, ok),
+        // A null is there: only whether it is can be asked.
+        (&alice, r#"{"amount": 1, "body": {"limit": null}}"#, "deny by raise"),
+        (&alice, r#"{"amount": 1, "body": {"limit": 3}}"#, "deny by raise"),
+        (&alice, r#"{"amount": 1, "body": {}}"#, ok),
+        (&alice, r#"{"amount": 1, "body": {"deep": null}}"#, "deny by flag"),
+        (&alice, r#"{"amount": 1, "body": {"deep": {"flag": false}}}"#, ok),
+        // Nobody reads it.
+        (&alice, r#"{"amount": 1, "note": null, "odd": {"x": 1}}"#, ok),
+    ];
+    for (caller, arguments, expected) in table {
+        assert_eq!(words(&decide(caller, 0, value(arguments))), expected, "{arguments}");
+    }
+    let decided = decide(&alice, 0, value(r#"{"amount": 0.00001}"#));
+    assert!(
+        reason(&decided).contains("`big` cannot be decided: /amount is a number"),
+        "{decided:?}"
+    );
+}
+
+#[test]
+fn a_policy_that_fails_denies_the_call_and_is_named() {
+    let engine = compile(
+        &[tool("refund", Effect::Write)],
+        r#"@id("sum") forbid(principal, action == Action::"refund", resource)
+        when { context.arguments has count && context.arguments.count + 9223372036854775807 > 0 };"#,
+    );
+    let caller = caller(&engine, "alice", &[]);
+    let decided = decide(&caller, 0, json!({"amount": 1, "count": 1}));
+    assert_eq!(words(&decided), "deny by sum");
+    assert!(reason(&decided).contains("overflow"), "{decided:?}");
+}
+
+#[test]
+fn records_are_compared_whole_or_not_at_all() {
+    let rules = ToolRules { allow: Some(Vec::new()), ..ToolRules::default() };
+    let engine = compile(
+        &with(rules),
+        r#"@id("just") permit(principal, action == Action::"refund", resource)
+        when { context.arguments has point && context.arguments.point == {x: 3} };"#,
+    );
+    let caller = caller(&engine, "alice", &[]);
+    let of = |body| words(&decide(&caller, 0, json!({"amount": 1, "point": body})));
+    assert_eq!(of(json!({"x": 3})), "allow by just");
+    assert_eq!(of(json!({"x": 4})), "deny by refund.allow");
+    assert_eq!(of(json!({"x": 3, "unknown": 1})), "deny by just");
+}
+
+#[test]
+fn the_client_the_channel_and_the_tool_can_be_asked_about() {
+    let engine = compile(
+        &[tool("refund", Effect::Write), tool("look", Effect::Read)],
+        r#"
+        @id("writes") forbid(principal, action, resource is Tool)
+        when { resource.effect == "write" && context.agent.name == "claude" && context.channel == "http" };
+        @id("night") forbid(principal, action, resource in Api::"shop")
+        when { context.time.local.hour < 6 || context.time.local.weekday > 5 };
+        @id("over") forbid(principal, action, resource)
+        when { context.time.instant >= datetime("2027-01-01") };
+        "#,
+    );
+    let caller = caller(&engine, "alice", &[]);
+    assert_eq!(words(&decide(&caller, 0, json!({"amount": 1}))), "deny by writes");
+    assert_eq!(words(&decide(&caller, 1, json!({"amount": 1}))), "allow by look.allow");
+    let later = support::NOON + 5 * 86_400_000_000;
+    assert_eq!(words(&decide_at(&caller, 1, json!({"amount": 1}), later)), "deny by night");
+    let year = support::NOON + 364 * 86_400_000_000;
+    assert_eq!(words(&decide_at(&caller, 1, json!({"amount": 1}), year)), "deny by over");
+}
+
+fn open_at(when: &When, time: jiff::civil::DateTime) -> bool {
+    let rules = ToolRules { when: Some(when.clone()), ..ToolRules::default() };
+    let engine = compile(&with(rules), "");
+    let caller = caller(&engine, "alice", &[]);
+    assert!(caller.may_see(0), "a window may open again");
+    let now = time.to_zoned(when.zone.clone()).unwrap().timestamp().as_microsecond();
+    let decided = decide_at(&caller, 0, json!({"amount": 1}), now);
+    match words(&decided).as_str() {
+        "allow by refund.allow" => true,
+        "deny by refund.when" => {
+            assert!(reason(&decided).contains("may be called Mon-Fri"), "{decided:?}");
+            false
+        }
+        other => panic!("{other}"),
+    }
+}
+
+const WORKDAYS: Days = Days([true, true, true, true, true, false, false]);
+
+#[test]
+fn a_window_is_open_from_its_first_minute_and_up_to_its_last() {
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let when = When { days: WORKDAYS, hours: Hours { from: 480, to: 1_080 }, zone };
+    let friday = date(2026, 11, 27);
+    assert!(!open_at(&when, friday.at(7, 59, 59, 999_999_000)));
+    assert!(open_at(&when, friday.at(8, 0, 0, 0)));
+    assert!(open_at(&when, friday.at(17, 59, 59, 0)));
+    assert!(!open_at(&when, friday.at(18, 0, 0, 0)));
+    assert!(!open_at(&when, date(2026, 11, 28).at(12, 0, 0, 0)), "a Saturday");
+}
+
+#[test]
+fn a_window_over_midnight_belongs_to_the_day_on_which_it_begins() {
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let when = When { days: WORKDAYS, hours: Hours { from: 1_320, to: 360 }, zone };
+    assert!(open_at(&when, date(2026, 11, 27).at(23, 0, 0, 0)), "Friday night");
+    assert!(open_at(&when, date(2026, 11, 28).at(5, 59, 0, 0)), "which ends on Saturday");
+    assert!(!open_at(&when, date(2026, 11, 28).at(23, 0, 0, 0)), "Saturday night");
+    assert!(!open_at(&when, date(2026, 11, 23).at(3, 0, 0, 0)), "of Sunday's there is none");
+}
+
+#[test]
+fn windows_follow_the_clock_on_the_wall_when_it_is_changed() {
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let hours = Hours { from: 480, to: 1_080 };
+    let all = Days([true; 7]);
+    let rules =
+        |zone| ToolRules { when: Some(When { days: all, hours, zone }), ..ToolRules::default() };
+    let engine = compile(&with(rules(zone.clone())), "");
+    let caller = caller(&engine, "alice", &[]);
+    // 08:00 there is 07:00 UTC on the day before the change, and 06:00 UTC after it.
+    let at = |text: &str| {
+        let time: jiff::Timestamp = text.parse().unwrap();
+        words(&decide_at(&caller, 0, json!({"amount": 1}), time.as_microsecond()))
+    };
+    assert_eq!(at("2026-03-28T06:30:00Z"), "deny by refund.when");
+    assert_eq!(at("2026-03-29T06:30:00Z"), "allow by refund.allow");
+}
