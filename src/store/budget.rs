@@ -137,26 +137,29 @@ async fn standing(
     per: i64,
 ) -> Result<Standing, sqlx::Error> {
     let gone = now.saturating_sub(per);
-    let ends: Option<(i64, i64, String, String, i64, i64, String, String)> = sqlx::query_as(
-        "SELECT first.n, first.at, first.amount, first.total, \
-                last.n, last.at, last.amount, last.total FROM \
-            (SELECT n, at, amount, total FROM budget_uses WHERE key = ?1 AND at > ?2 \
-                ORDER BY at, n LIMIT 1) AS first, \
-            (SELECT n, at, amount, total FROM budget_uses WHERE key = ?1 AND at > ?2 \
-                ORDER BY at DESC, n DESC LIMIT 1) AS last",
-    )
-    .bind(key.to_owned())
-    .bind(gone)
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some((n, at, amount, total, last_n, last_at, last_amount, last_total)) = ends else {
+    let first = "SELECT n, at, amount, total FROM budget_uses WHERE key = ? AND at > ? \
+                 ORDER BY at, n LIMIT 1";
+    let last = "SELECT n, at, amount, total FROM budget_uses WHERE key = ? AND at > ? \
+                ORDER BY at DESC, n DESC LIMIT 1";
+    let Some(first) = end(connection, first, key, gone).await? else {
         return Ok(Standing::default());
     };
-    let first = Use { n, at, amount: number(&amount)?, total: number(&total)? };
-    let last =
-        Use { n: last_n, at: last_at, amount: number(&last_amount)?, total: number(&last_total)? };
+    // The first row is in the window, so there is a last one.
+    let last = end(connection, last, key, gone).await?.unwrap_or(first);
     let spent = last.total - first.total + first.amount;
     Ok(Standing { spent, ends: Some((first, last)) })
+}
+
+async fn end(
+    connection: &mut SqliteConnection,
+    query: &'static str,
+    key: &str,
+    gone: i64,
+) -> Result<Option<Use>, sqlx::Error> {
+    let row: Option<(i64, i64, String, String)> =
+        sqlx::query_as(query).bind(key.to_owned()).bind(gone).fetch_optional(connection).await?;
+    let Some((n, at, amount, total)) = row else { return Ok(None) };
+    Ok(Some(Use { n, at, amount: number(&amount)?, total: number(&total)? }))
 }
 
 /// The number of the first row of a window that is empty. Rows that have left it may still be
@@ -252,7 +255,7 @@ mod tests {
         fn room(&self, now: i64, limit: i128, amount: i128) -> Option<i64> {
             (amount <= limit).then(|| {
                 let later = |time: &i64| self.spent(*time) + amount <= limit;
-                (now..).find(later).expect("a window runs out")
+                (now..=now + PER).find(later).expect("a window runs out")
             })
         }
     }
@@ -294,7 +297,8 @@ mod tests {
                             let wait = retry_after.map(|wait| now + micros(wait));
                             assert_eq!(wait, model.room(now, LIMIT, amount));
                         }
-                        Err(_) => panic!("the store failed"),
+                        Err(Refusal::Batch(other)) => panic!("{other}"),
+                        Err(Refusal::Conflict(error) | Refusal::Store(error)) => panic!("{error}"),
                     }
                 }
             }
