@@ -14,7 +14,7 @@ use super::load::Bounds;
 use super::request::Caller;
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
 use crate::identity::Groups;
-use crate::safety::{BudgetRule, Rules};
+use crate::safety::{BudgetRule, LoopRule, Rules, StormRule};
 use crate::secret::{Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
 use crate::tools::{Spending, Tool};
@@ -48,6 +48,8 @@ pub struct Toolbox {
     pub token_key: Option<Secret>,
     /// What may be taken on at once.
     pub bounds: Bounds,
+    /// How many calls of an identity may fail.
+    pub storm: Option<StormRule>,
     /// The limits that several tools have in common, by their names.
     pub limits: BTreeMap<String, Arc<Gate>>,
     secrets: [u8; 32],
@@ -85,6 +87,8 @@ pub struct Exposed {
     pub fallbacks: Vec<Fallback>,
     /// Which tool tells what became of a call whose outcome nobody knows.
     pub lookup: Option<Lookup>,
+    /// How often an identity may make the same call.
+    pub loops: Option<LoopRule>,
     /// How much of something its calls may use up in a time.
     pub budgets: Vec<Budgeted>,
     /// How a call is asked after that the API took and is not done with.
@@ -183,6 +187,8 @@ pub struct Parts {
     pub reads_when_down: ReadsWhenDown,
     /// See [`Toolbox::bounds`].
     pub bounds: Bounds,
+    /// See [`Toolbox::storm`].
+    pub storm: Option<StormRule>,
     /// See [`Toolbox::limits`].
     pub limits: BTreeMap<String, Arc<Gate>>,
     /// The tools, in the configuration's order; names are unique.
@@ -210,6 +216,7 @@ impl Toolbox {
             token_key: parts.token_key,
             reads_when_down: parts.reads_when_down,
             bounds: parts.bounds,
+            storm: parts.storm,
             limits: parts.limits,
             exposed: parts.exposed,
             by_name,
