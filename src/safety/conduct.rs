@@ -145,7 +145,7 @@ mod tests {
         let rule = StormRule {
             limit: 3,
             per: Duration::from_secs(10),
-            pause: Some(Duration::from_secs(60)),
+            pause: Some(Duration::from_mins(1)),
         };
         let conduct = Conduct::default();
         let identity = |name| Identity::new(name).expect("an identity");
@@ -156,9 +156,9 @@ mod tests {
         assert!(!conduct.failed(&bot, rule));
         assert_eq!(conduct.paused(&bot), None);
         assert!(conduct.failed(&bot, rule));
-        assert_eq!(conduct.paused(&bot), Some(Duration::from_secs(60)));
+        assert_eq!(conduct.paused(&bot), Some(Duration::from_mins(1)));
         assert_eq!(conduct.paused(&ann), None);
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(conduct.paused(&bot), None);
         assert!(!conduct.failed(&bot, rule), "it begins anew");
     }
