@@ -7,10 +7,12 @@ use serde::Deserialize as _;
 use tollbridge_operation::{ApiName, Identity, digest_bytes};
 use toml::de::{DeTable, DeValue};
 
+use super::budget::Budget;
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::located::{Keyed, Located};
 use super::model::{Api, Audit, File, Server, Settlement};
 use super::recovery::LimitGroup;
+use super::safety::Safety;
 use super::schema::schema;
 use super::tool::Tool;
 use super::{checks, codes, document, masks};
@@ -38,10 +40,14 @@ pub struct Config {
     pub groups: Keyed<String, Vec<Located<Identity>>>,
     /// `[audit]`.
     pub audit: Audit,
+    /// `[safety]`.
+    pub safety: Safety,
     /// `[settlement]`.
     pub settlement: Option<Located<Settlement>>,
     /// `[limit_group.NAME]`: limits that several have in common.
     pub limit_groups: Keyed<String, LimitGroup>,
+    /// `[[budget]]`: budgets over several tools.
+    pub budgets: Vec<Located<Budget>>,
     /// `[api.NAME]`, in the file's order.
     pub apis: Keyed<ApiName, Api>,
     /// `[[tool]]`, in the file's order.
@@ -130,8 +136,10 @@ pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnos
         server: parsed.server,
         groups: parsed.groups,
         audit: parsed.audit,
+        safety: parsed.safety,
         settlement: parsed.settlement,
         limit_groups: parsed.limit_group,
+        budgets: parsed.budget,
         apis: parsed.api,
         tools: parsed.tool,
     };

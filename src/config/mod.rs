@@ -10,6 +10,7 @@
 //! places that [`Located`] values carry are all it takes.
 
 mod auth;
+mod budget;
 mod checks;
 pub mod codes;
 mod decimal;
@@ -24,12 +25,14 @@ mod model;
 mod oauth;
 mod poll;
 mod recovery;
+mod safety;
 mod schema;
 mod signed;
 mod tool;
 mod values;
 
 pub use auth::Auth;
+pub use budget::{Budget, Currency, Terms as BudgetTerms, ToolBudget};
 pub use codes::explain;
 pub use decimal::{Decimal, NotDecimal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};
@@ -43,6 +46,7 @@ pub use model::{
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
 pub use poll::Poll;
 pub use recovery::{Breaker, Fallback, LimitGroup, LimitHeaders, Lookup, Sharing};
+pub use safety::{Errors, Loops, Safety};
 pub use schema::schema;
 pub use signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};
 pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};

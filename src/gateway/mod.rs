@@ -23,6 +23,7 @@ mod record;
 mod reload;
 mod reply;
 mod request;
+mod storm;
 mod tasks;
 mod toolbox;
 mod vault;
@@ -63,6 +64,7 @@ use crate::audit::{self, Event};
 use crate::bridge::{Preview, Standing};
 use crate::identity;
 use crate::observe::{ApiStanding, Metrics};
+use crate::safety::Conduct;
 use crate::store::{Batch, CommitError, Store};
 
 /// The bridge between agents and APIs. Cheap to clone.
@@ -77,6 +79,7 @@ struct Inner {
     toolbox: ArcSwap<Toolbox>,
     changed: watch::Sender<u64>,
     load: Load,
+    conduct: Conduct,
     calls: TaskTracker,
     metrics: Arc<Metrics>,
     cache: Cache,
@@ -128,6 +131,7 @@ impl Gateway {
                 toolbox: ArcSwap::from_pointee(toolbox),
                 changed: watch::Sender::new(0),
                 load: Load::default(),
+                conduct: Conduct::default(),
                 calls: TaskTracker::new(),
                 metrics,
                 cache: Cache::default(),
@@ -159,6 +163,7 @@ impl Gateway {
                 toolbox: &toolbox,
                 metrics: &inner.metrics,
                 cache: &inner.cache,
+                conduct: &inner.conduct,
                 held: admitted.as_ref().ok().map(|admitted| &admitted.held),
             };
             let called = request.tool.clone();
@@ -173,6 +178,9 @@ impl Gateway {
                 Err(Refused::UnknownTool { .. }) => (None, "unknown_tool"),
                 Err(Refused::Unrecorded) => (None, ErrorCode::AuditUnavailable.as_str()),
             };
+            if let Some(rule) = toolbox.storm {
+                storm::watch(&inner.store, &inner.conduct, rule, &caller.identity, &answer).await;
+            }
             // Here, because the client may have gone and nobody wait for this.
             inner.metrics.call(tool, outcome, started.elapsed());
             answer
@@ -224,6 +232,7 @@ impl Gateway {
             toolbox: &toolbox,
             metrics: &self.inner.metrics,
             cache: &self.inner.cache,
+            conduct: &self.inner.conduct,
             held: None,
         };
         pipeline::rehearse(id, ground, caller, request).await

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod budgets;
 mod cancel;
 mod clocks;
+mod conduct;
 mod corpus;
 mod credentials;
 mod curation;

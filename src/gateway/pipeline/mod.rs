@@ -7,6 +7,7 @@
 //! record cannot be written is answered with `audit_unavailable`, whatever it would have
 //! been.
 
+mod budgets;
 mod ending;
 mod fallbacks;
 mod links;
@@ -34,10 +35,11 @@ use super::toolbox::{Exposed, Toolbox};
 use crate::audit::{Event, FileRow, Verdict};
 use crate::bridge::{FileRead, Held};
 use crate::observe::Metrics;
+use crate::safety::Conduct;
 use crate::store::{PendingRow, RepeatRow, Store};
 use ending::End;
 use repeats::Known;
-use stages::{Carried, Intent};
+use stages::{Carried, Intent, Takes};
 
 pub(super) use rehearsal::rehearse;
 
@@ -55,6 +57,7 @@ pub(super) struct Ground<'a> {
     pub(super) toolbox: &'a Toolbox,
     pub(super) metrics: &'a Metrics,
     pub(super) cache: &'a Cache,
+    pub(super) conduct: &'a Conduct,
     /// What the call holds; `None` where it holds nothing.
     pub(super) held: Option<&'a Held<'a>>,
 }
@@ -168,6 +171,11 @@ impl<'a> Run<'a> {
         watch: CallWatch,
     ) -> Result<Carried, End> {
         let mut steps = Steps::new(watch.progress);
+        if self.ground.toolbox.storm.is_some()
+            && let Some(left) = self.ground.conduct.paused(&self.caller.identity)
+        {
+            return Err(self.paused(left));
+        }
         for _ in 0..MAX_DECISIONS {
             if exposed.quarantined {
                 return Err(self.quarantined(exposed));
@@ -186,15 +194,32 @@ impl<'a> Run<'a> {
                     files: ready.files.into_iter().map(file_row).collect(),
                 });
             }
+            // What an earlier call took up is reserved since then.
+            let mut reserving = Vec::new();
+            if earlier.is_none() && !exposed.budgets.is_empty() {
+                let (takes, unreckoned) = budgets::reckon(exposed, &ready.call, &self.groups);
+                reserving = takes;
+                ready.broken.extend(unreckoned);
+            }
             let permit = self.decide(exposed, request, ready.call, &ready.broken).await?;
+            // A repeat that asks after what is under way, or whether a person has decided, is no
+            // loop: what counts is what may go out.
+            if let Some(rule) = exposed.loops.filter(|_| earlier.is_none())
+                && let Err(wait) = self.ground.conduct.made(permit.allowed.get(), rule)
+            {
+                return Err(self.looped(exposed, rule, wait));
+            }
             let quoted = self.quote(exposed, request, permit.allowed).await?;
             if watch.cancel.is_cancelled() {
                 let message = "cancelled before anything was sent";
                 return Err(Failure::new(ErrorCode::Cancelled, message).into());
             }
-            let intent =
-                self.intend(exposed, &ready.prepared, &permit.claims, permit.approval.as_ref());
-            match intent.await? {
+            let takes = Takes {
+                claims: &permit.claims,
+                budgets: &reserving,
+                approval: permit.approval.as_ref(),
+            };
+            match self.intend(exposed, &ready.prepared, takes).await? {
                 Intent::Recorded(receipt) => {
                     steps.say(|| format!("calling {}", exposed.rules.api));
                     let cleared = quoted.clear(&receipt);
