@@ -19,7 +19,7 @@ use tollbridge::bridge;
 use tollbridge::gateway::{
     CallMeta, Caller, Exposed, Reply, Secrets, Success, Toolbox, Transport, load,
 };
-use tollbridge::safety::{self, Approval};
+use tollbridge::safety::{self, Approval, Asked, Pursuit};
 use tollbridge::store::{Batch, Durability, EventRow, Guard, Store};
 use tollbridge_operation::{Answer, Call, Identity, Payload, Response};
 
@@ -127,6 +127,7 @@ fn received(tool: &str) -> Event {
         traceparent: None,
         tools: TOOLBOX.config.clone(),
         config: TOOLBOX.config.clone(),
+        policy: None,
         spec: Some(TOOLBOX.config.clone()),
     }
 }
@@ -175,9 +176,16 @@ fn decision(bencher: Bencher, tool: &str) {
     let exposed = exposed(tool);
     let store = RUNTIME.block_on(Store::open("sqlite::memory:", Durability::Process)).unwrap();
     let groups = BTreeSet::new();
+    let place = TOOLBOX.exposed().iter().position(|other| other.tool.name == exposed.tool.name);
+    let place = place.unwrap();
+    let nothing = Map::new();
     bencher.with_inputs(|| call(tool)).bench_values(|call| {
+        let seen = TOOLBOX.seen(&call.identity, &groups);
+        let asked = Asked { arguments: &nothing, client: None, channel: "http", now: 0 };
+        let policed = safety::police(&seen.policies, place, &asked, Pursuit::New);
         let approval = Approval { named: None, shown: "", target: "", price: None, now: 0 };
-        let decided = safety::decide(call, &groups, &exposed.rules, &[], approval, &store);
+        let rules = &exposed.rules;
+        let decided = safety::decide(call, &groups, rules, policed, &[], approval, &store);
         futures::executor::block_on(decided).unwrap()
     });
 }

@@ -41,6 +41,9 @@ pub enum Event {
         tools: String,
         /// A digest of the configuration.
         config: String,
+        /// A digest of the policy files, where there are some.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<String>,
         /// A digest of the API's description.
         spec: Option<String>,
     },
@@ -66,6 +69,10 @@ pub enum Event {
         rules: Vec<String>,
         /// Why, in words.
         reason: Option<String>,
+        /// The policies that were considered, where there was more than one to consider: those
+        /// that decided first, and no more than the trail holds.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        considered: Vec<ConsideredRow>,
     },
     /// A person must decide.
     Held {
@@ -260,6 +267,23 @@ pub struct FileRow {
     pub size: u64,
     /// The digest of its content.
     pub digest: String,
+}
+
+/// A policy that was considered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsideredRow {
+    /// Its name.
+    pub rule: String,
+    /// What it does: `permit`, `forbid` or `hold`.
+    pub effect: String,
+    /// What became of it: `satisfied`, `not satisfied`, or `failed`, which denies the call.
+    pub outcome: String,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What it reads, and what stood there, as JSON.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub values: Map<String, Value>,
 }
 
 /// What was decided on a call.

@@ -22,12 +22,18 @@ fn received(arguments: Value) -> Event {
         traceparent: None,
         tools: "sha256:t".into(),
         config: "sha256:c".into(),
+        policy: None,
         spec: Some("sha256:s".into()),
     }
 }
 
 fn decided(effect: Verdict) -> Event {
-    Event::Decided { effect, rules: vec!["tool.get_order".into()], reason: None }
+    Event::Decided {
+        effect,
+        rules: vec!["tool.get_order".into()],
+        reason: None,
+        considered: Vec::new(),
+    }
 }
 
 fn started(n: u32) -> Event {
@@ -167,6 +173,7 @@ fn no_text_of_any_event_keeps_a_secret() {
             traceparent: Some(encoded.into()),
             tools: secret.into(),
             config: secret.into(),
+            policy: Some(secret.into()),
             spec: Some(secret.into()),
         },
         Event::Malformed {
@@ -178,6 +185,13 @@ fn no_text_of_any_event_keeps_a_secret() {
             effect: Verdict::Deny,
             rules: vec![secret.into()],
             reason: Some(secret.into()),
+            considered: vec![ConsideredRow {
+                rule: secret.into(),
+                effect: secret.into(),
+                outcome: secret.into(),
+                why: Some(encoded.into()),
+                values: serde_json::Map::from_iter([(secret.to_owned(), secret.into())]),
+            }],
         },
         Event::AttemptStarted {
             n: 1,

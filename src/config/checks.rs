@@ -443,6 +443,17 @@ impl Checks<'_> {
                 self.error(codes::BOUNDS, hold.span(), message, "`identities` is empty");
             }
         }
+        if let Some(when) = &tool.when {
+            if when.days.is_none() && when.hours.is_none() {
+                let message = "`when` has neither days nor hours";
+                self.error(codes::MISSING_KEY, when.span(), message, "set `days` or `hours`");
+            }
+            if when.zone.is_none() && self.config.safety.zone.is_none() {
+                let message = "`when` needs a time zone";
+                let label = "set `zone = \"Europe/Berlin\"` here or in [safety]";
+                self.error(codes::MISSING_KEY, when.span(), message, label);
+            }
+        }
         for budget in &tool.budget {
             self.budget(budget.terms(), &budget.span());
         }

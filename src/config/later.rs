@@ -7,13 +7,9 @@ use toml::de::DeValue;
 
 /// Keys by their table: `*` stands for a key of the user's, `[]` for an element.
 const KEYS: &[(&str, &str, &str)] = &[
-    ("safety", "policies", "policies would not be enforced"),
     ("server.auth", "jwt", "tokens would not be verified"),
     ("settlement", "buy", "nothing would be bought"),
-    ("tool[]", "when", LIMIT),
 ];
-
-const LIMIT: &str = "a limit that is not enforced is worse than none";
 
 /// Why a key is refused, where it is one of the format's.
 pub(super) fn key(table: &str, key: &str) -> Option<&'static str> {

@@ -49,10 +49,11 @@ pub use recovery::{Breaker, Fallback, LimitGroup, LimitHeaders, Lookup, Sharing}
 pub use safety::{Errors, Loops, Safety};
 pub use schema::schema;
 pub use signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};
-pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
+pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool, When};
 pub use values::{
-    ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,
-    Pattern, Period, Pointer, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,
+    ArgumentPath, BaseUrl, DayHours, Digest, HeaderText, HostName, Literal, Malformed, Money,
+    Origin, Pattern, Period, Pointer, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,
+    WeekDays, Zone,
 };
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::located::Located;
-use super::values::Period;
+use super::values::{Period, Zone};
 
-/// `[safety]`: limits on how identities behave, whatever they call.
+/// `[safety]`: policies, and limits on how identities behave, whatever they call.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Safety {
@@ -16,6 +16,11 @@ pub struct Safety {
     pub loops: Option<Located<Loops>>,
     /// How many calls of an identity may fail before nothing more is taken of it for a while.
     pub errors: Option<Located<Errors>>,
+    /// Policy files in Cedar, relative to this file; `*` in a name is any part of it.
+    #[serde(default)]
+    pub policies: Vec<Located<String>>,
+    /// The time zone in which policies see local time, and of `when` without its own.
+    pub zone: Option<Located<Zone>>,
 }
 
 /// How often the same call may be made.

@@ -167,10 +167,19 @@ fn all_unknown_keys_are_reported_at_once() {
 #[test]
 fn keys_that_are_not_acted_on_are_refused() {
     insta::assert_snapshot!(refused(
-        "safety = {}\n[server]\ndiscovery = true\n[server.auth]\njwt = {}\n[audit]\nstore = \"postgres://h/db\"\n\
+        "[server]\ndiscovery = true\n[server.auth]\njwt = {}\n[audit]\nstore = \"postgres://h/db\"\n\
          [api.shop]\nspec = \"a\"\ndiscover = [\"*\"]\nauth = { kind = \"mtls\", username = \"a\", password = \"env:B\" }\n\
-         [[tool]]\napi = \"shop\"\noperation = \"a\"\nwhen = {}\n"
+         [[tool]]\napi = \"shop\"\noperation = \"a\"\n"
     ));
+}
+
+#[test]
+fn a_window_needs_days_or_hours_and_a_zone() {
+    insta::assert_snapshot!(refused(&tool(
+        "when = { days = \"mon-frei\", hours = \"8-18\", zone = \"Europe/Berlinn\" }\n"
+    )), @"");
+    insta::assert_snapshot!(refused(&tool("when = { hours = \"08:00-18:00\" }\n")), @"");
+    insta::assert_snapshot!(refused(&tool("when = { zone = \"UTC\" }\n")), @"");
 }
 
 #[test]

@@ -15,8 +15,8 @@ use super::poll::{Poll, PollForm};
 use super::recovery::{Fallback, Lookup, Sharing};
 use super::safety::Loops;
 use super::values::{
-    ApiNameSchema, ArgumentPath, ArgumentSchema, Literal, Money, Pattern, Period, Pointer,
-    PointerSchema, Rate, Selector, Size, ToolNameSchema,
+    ApiNameSchema, ArgumentPath, ArgumentSchema, DayHours, Literal, Money, Pattern, Period,
+    Pointer, PointerSchema, Rate, Selector, Size, ToolNameSchema, WeekDays, Zone,
 };
 
 /// `[[tool]]`: an operation that agents may call, within rules.
@@ -51,6 +51,8 @@ pub struct Tool {
     #[serde(default, deserialize_with = "hold")]
     #[schemars(with = "Option<HoldForm>")]
     pub hold: Option<Located<Hold>>,
+    /// When it may be called; by default always.
+    pub when: Option<Located<When>>,
     /// How many calls in a sliding window.
     pub calls: Option<Located<Calls>>,
     /// How often an identity may make the same call of it, instead of what `[safety]` says.
@@ -218,6 +220,20 @@ pub enum CountedBy {
     Tool,
     /// All calls that are counted, whoever makes them.
     All,
+}
+
+/// When a tool may be called.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct When {
+    /// On which days; by default on all.
+    pub days: Option<Located<WeekDays>>,
+    /// At which hours; by default at all. A window over midnight belongs to the day on which it
+    /// begins.
+    pub hours: Option<Located<DayHours>>,
+    /// In which time zone; by default `zone` of `[safety]`.
+    pub zone: Option<Located<Zone>>,
 }
 
 /// How answers come in pages.

@@ -112,6 +112,15 @@ fn rules(old: &Rules, new: &Rules, found: &mut Vec<Change>) {
             _ => Change::of_tool(Impact::Breaking, "its calls are held in another way"),
         });
     }
+    if old.when != new.when {
+        found.push(match &new.when {
+            None => Change::of_tool(Impact::Compatible, "it may be called at any time"),
+            Some(when) => {
+                let message = format!("it may be called {} only", when.words());
+                Change::of_tool(Impact::Breaking, message)
+            }
+        });
+    }
     if old.window != new.window {
         let kept = match (old.window, new.window) {
             (_, None) => true,

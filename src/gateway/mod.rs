@@ -23,6 +23,7 @@ mod record;
 mod reload;
 mod reply;
 mod request;
+mod seen;
 mod storm;
 mod tasks;
 mod toolbox;
@@ -38,7 +39,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tollbridge_operation::Identity;
 
-pub use crate::audit::Time;
+pub use crate::audit::{ConsideredRow, Time};
 pub use crate::store::{StoreError, TaskRow, TaskState};
 pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};
@@ -54,6 +55,7 @@ pub use reply::{
     UpstreamAnswer, Violation,
 };
 pub use request::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
+pub use seen::Seen;
 pub use toolbox::{Exposed, Offer, Parts, ReadsWhenDown, Toolbox};
 
 use cache::Cache;
@@ -105,6 +107,9 @@ pub struct DryDecision {
     pub rules: Vec<String>,
     /// Why, where it is denied.
     pub reason: Option<String>,
+    /// The policies that were considered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub considered: Vec<ConsideredRow>,
 }
 
 /// A dry run that came to nothing.

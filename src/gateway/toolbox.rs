@@ -4,26 +4,23 @@
 //! end on the one that they began with.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tollbridge_operation::{Identity, digest_bytes};
+use tollbridge_operation::Identity;
 
+use super::compile;
 use super::fallback::{Fallback, Lookup};
 use super::load::Bounds;
 use super::request::Caller;
+use super::seen::{Callers, Seen};
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
 use crate::identity::Groups;
+use crate::safety::Engine;
 use crate::safety::{BudgetRule, LoopRule, Rules, StormRule};
 use crate::secret::{Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
 use crate::tools::{Spending, Tool};
-
-/// How many different tool lists are remembered. Callers in the same groups share one.
-const MAX_OFFERS: usize = 256;
-
-/// For how many callers it is remembered which one is theirs.
-const MAX_CALLERS: usize = 1024;
 
 /// The tools of one configuration, with all that their calls need.
 #[derive(Debug)]
@@ -52,18 +49,12 @@ pub struct Toolbox {
     pub storm: Option<StormRule>,
     /// The limits that several tools have in common, by their names.
     pub limits: BTreeMap<String, Arc<Gate>>,
+    /// The policies of its tools, in their order.
+    pub policies: Arc<Engine>,
     secrets: [u8; 32],
     exposed: Vec<Exposed>,
     by_name: HashMap<String, usize>,
-    offers: Mutex<Offers>,
-}
-
-/// The lists that callers were offered.
-#[derive(Debug, Default)]
-struct Offers {
-    by_tools: HashMap<Vec<usize>, Arc<Offer>>,
-    /// One caller's may change with the groups that its token claims.
-    by_caller: HashMap<Identity, (BTreeSet<String>, Arc<Offer>)>,
+    callers: Callers,
 }
 
 /// One tool with its layers' rules.
@@ -191,6 +182,9 @@ pub struct Parts {
     pub storm: Option<StormRule>,
     /// See [`Toolbox::limits`].
     pub limits: BTreeMap<String, Arc<Gate>>,
+    /// The policies of the tools, in their order; `None` where there are none but the tools' own
+    /// rules.
+    pub policies: Option<Arc<Engine>>,
     /// The tools, in the configuration's order; names are unique.
     pub exposed: Vec<Exposed>,
 }
@@ -204,6 +198,10 @@ impl Toolbox {
             .enumerate()
             .map(|(at, exposed)| (exposed.tool.name.to_string(), at))
             .collect();
+        let policies = parts.policies.unwrap_or_else(|| {
+            let (engine, _) = compile::policies::engine(&parts.exposed, &[], None);
+            Arc::new(engine.expect("a tool's own rules are policies"))
+        });
         Self {
             config: parts.config,
             name: parts.name,
@@ -220,7 +218,8 @@ impl Toolbox {
             limits: parts.limits,
             exposed: parts.exposed,
             by_name,
-            offers: Mutex::default(),
+            callers: Callers::default(),
+            policies,
         }
     }
 
@@ -260,12 +259,20 @@ impl Toolbox {
         let specs = |toolbox: &Self| -> Vec<String> {
             toolbox.exposed.iter().map(|exposed| exposed.spec.clone()).collect()
         };
-        self.config == other.config && self.secrets == other.secrets && specs(self) == specs(other)
+        self.config == other.config
+            && self.secrets == other.secrets
+            && self.policies.digest == other.policies.digest
+            && specs(self) == specs(other)
     }
 
     /// All groups that the caller is in.
     pub fn groups_of(&self, caller: &Caller) -> BTreeSet<String> {
         self.groups.groups_of(&caller.identity, &caller.groups)
+    }
+
+    /// A caller in front of the tools.
+    pub fn seen(&self, identity: &Identity, groups: &BTreeSet<String>) -> Arc<Seen> {
+        self.callers.seen(&self.policies, identity, groups)
     }
 
     /// The tool of that name, if this caller may see it.
@@ -275,8 +282,18 @@ impl Toolbox {
         identity: &Identity,
         groups: &BTreeSet<String>,
     ) -> Option<&Exposed> {
-        let exposed = &self.exposed[*self.by_name.get(tool)?];
-        exposed.rules.visible_to(identity, groups).then_some(exposed)
+        self.find_for(&self.seen(identity, groups), tool)
+    }
+
+    /// The same for a caller that is known.
+    pub(super) fn find_for(&self, seen: &Seen, tool: &str) -> Option<&Exposed> {
+        let at = *self.by_name.get(tool)?;
+        seen.policies.may_see(at).then(|| &self.exposed[at])
+    }
+
+    /// A tool's place among the tools.
+    pub(super) fn place(&self, exposed: &Exposed) -> usize {
+        self.by_name.get(exposed.tool.name.as_str()).copied().unwrap_or(usize::MAX)
     }
 
     /// All tools, in the configuration's order.
@@ -286,38 +303,11 @@ impl Toolbox {
 
     /// The tools that this caller may see.
     pub fn offer(&self, identity: &Identity, groups: &BTreeSet<String>) -> Arc<Offer> {
-        if let Ok(offers) = self.offers.lock()
-            && let Some((theirs, offer)) = offers.by_caller.get(identity)
-            && theirs == groups
-        {
-            return Arc::clone(offer);
-        }
-        let offer = self.offer_of(identity, groups);
-        if let Ok(mut offers) = self.offers.lock()
-            && (offers.by_caller.len() < MAX_CALLERS || offers.by_caller.contains_key(identity))
-        {
-            offers.by_caller.insert(identity.clone(), (groups.clone(), Arc::clone(&offer)));
-        }
-        offer
+        self.offer_for(&self.seen(identity, groups))
     }
 
-    fn offer_of(&self, identity: &Identity, groups: &BTreeSet<String>) -> Arc<Offer> {
-        let visible: Vec<usize> = (0..self.exposed.len())
-            .filter(|at| self.exposed[*at].rules.visible_to(identity, groups))
-            .collect();
-        let offers = self.offers.lock().ok();
-        if let Some(offer) = offers.and_then(|offers| offers.by_tools.get(&visible).cloned()) {
-            return offer;
-        }
-        let tools: Vec<_> = visible.iter().map(|at| self.exposed[*at].tool.clone()).collect();
-        let digests: Vec<String> = tools.iter().map(|tool| tool.digest()).collect();
-        let digest = digest_bytes(digests.join("\n").as_bytes());
-        let offer = Arc::new(Offer { digest, tools });
-        if let Ok(mut offers) = self.offers.lock()
-            && offers.by_tools.len() < MAX_OFFERS
-        {
-            offers.by_tools.insert(visible, Arc::clone(&offer));
-        }
-        offer
+    /// The same for a caller that is known.
+    pub(super) fn offer_for(&self, seen: &Seen) -> Arc<Offer> {
+        self.callers.offer(seen, &self.exposed)
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use tollbridge_operation::Call;
+use tollbridge_policy::Verdict;
 
 use super::approval::{self, Approval};
-use super::{Allowed, Rules};
+use super::{Allowed, HoldRule, Policed, Rules};
 use crate::store::{HoldRow, Store, StoreError, WindowClaim};
 
 /// A limit on an argument that the call breaks, as the tool's compiled limits found it.
@@ -58,7 +59,7 @@ pub enum Placed {
     Now,
 }
 
-/// Decides on a call of a tool that its identity may see.
+/// Decides on a call by what the policies say of it.
 ///
 /// `groups` are all that the identity is in; `broken` are the limits on arguments that it
 /// breaks. An error means that holds cannot be read: the call must be refused.
@@ -66,17 +67,14 @@ pub async fn decide(
     call: Call,
     groups: &BTreeSet<String>,
     rules: &Rules,
+    policed: Policed,
     broken: &[BrokenLimit],
     request: Approval<'_>,
     store: &Store,
 ) -> Result<Decision, StoreError> {
-    // The tool was found among those that the identity sees. Asking again costs nothing and
-    // keeps this function right for every caller.
-    if !rules.visible_to(&call.identity, groups) {
-        return Ok(Decision::Deny {
-            rules: vec![format!("{}.allow", rules.tool)],
-            reason: format!("`{}` may not call `{}`", call.identity, rules.tool),
-        });
+    let verdict = policed.verdict();
+    if let Verdict::Deny { rules, reason } = verdict {
+        return Ok(Decision::Deny { rules, reason });
     }
     if let Some(first) = broken.first() {
         let reason = match broken.len() {
@@ -88,30 +86,40 @@ pub async fn decide(
             reason,
         });
     }
-    let listed = format!("{}.allow", rules.tool);
-    let Some(hold) = rules.holds(&call.identity, groups) else {
-        let claims = rules.claims(&call, groups);
-        return Ok(Decision::Allow {
-            allowed: Allowed::new(call),
-            rules: vec![listed],
-            claims,
-            approval: None,
-        });
+    let (holds, permits, terms) = match verdict {
+        Verdict::Hold { rules, permits, terms } => (rules, permits, terms),
+        Verdict::Allow { rules: listed } => {
+            let claims = rules.claims(&call, groups);
+            return Ok(Decision::Allow {
+                allowed: Allowed::new(call),
+                rules: listed,
+                claims,
+                approval: None,
+            });
+        }
+        Verdict::Deny { rules, reason } => return Ok(Decision::Deny { rules, reason }),
     };
-    let rule = format!("{}.hold", rules.tool);
-    Ok(match approval::standing(&call, hold, &rule, request, store).await? {
+    if terms.four_eyes {
+        let reason = "a second person would have to approve, which this version cannot ask for";
+        return Ok(Decision::Deny { rules: holds, reason: reason.to_owned() });
+    }
+    let own = format!("{}.hold", rules.tool);
+    let own = rules.hold.as_ref().filter(|_| holds.contains(&own));
+    let hold = HoldRule::of(own, &terms);
+    let rule = holds.first().cloned().unwrap_or_default();
+    Ok(match approval::standing(&call, &hold, &rule, request, store).await? {
         approval::Standing::Approved(row) => {
             let claims = rules.claims(&call, groups);
+            let mut listed = permits;
+            listed.extend(holds.iter().map(|rule| format!("{rule}={}", row.id)));
             Decision::Allow {
                 allowed: Allowed::new(call),
-                rules: vec![listed, format!("{rule}={}", row.id)],
+                rules: listed,
                 claims,
                 approval: Some(row),
             }
         }
-        approval::Standing::Waiting(hold, placed) => {
-            Decision::Hold { rules: vec![rule], hold, placed }
-        }
-        approval::Standing::Refused(reason) => Decision::Deny { rules: vec![rule], reason },
+        approval::Standing::Waiting(hold, placed) => Decision::Hold { rules: holds, hold, placed },
+        approval::Standing::Refused(reason) => Decision::Deny { rules: holds, reason },
     })
 }

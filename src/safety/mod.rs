@@ -6,12 +6,16 @@
 //! settlement nor the bridge can be reached. Windows and the kill switch are decided by the
 //! store in the commit that records the call's intent: here they are only named.
 //!
+//! Policies are Cedar's, in `tollbridge-policy`: a tool's own `allow`, `deny`, `hold` and `when`
+//! are some of them. Limits on arguments are the tool's, which compares exactly.
+//!
 //! What cannot be decided is refused. This room knows neither MCP nor HTTP nor SOAP.
 
 mod approval;
 mod budget;
 mod conduct;
 mod decision;
+mod policy;
 mod proof;
 mod rules;
 
@@ -19,5 +23,9 @@ pub use approval::Approval;
 pub use budget::BudgetRule;
 pub use conduct::{Conduct, LoopRule, StormRule};
 pub use decision::{BrokenLimit, Decision, Placed, decide};
+pub use policy::{Policed, Pursuit, police};
 pub use proof::Allowed;
-pub use rules::{By, HoldRule, Rules, Who, WindowRule};
+pub use rules::{By, HoldRule, Rules, WindowRule};
+pub use tollbridge_policy::{
+    Asked, Caller as Policies, Considered, Days, Engine, Hours, Outcome, ToolDef, When, Who,
+};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tollbridge_operation::{ApiName, Call, Identity, ToolName};
+use tollbridge_policy::{HoldTerms, ToolRules, When, Who};
 
 use crate::store::{Guard, WindowClaim};
 
@@ -20,29 +21,10 @@ pub struct Rules {
     pub deny: Vec<Who>,
     /// Whose calls a person must approve.
     pub hold: Option<HoldRule>,
+    /// At which times it may be called.
+    pub when: Option<When>,
     /// How often it may be called.
     pub window: Option<WindowRule>,
-}
-
-/// Whom a rule is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Who {
-    /// `*`
-    Everyone,
-    /// A name.
-    Identity(Identity),
-    /// `group:NAME`
-    Group(String),
-}
-
-impl Who {
-    fn matches(&self, identity: &Identity, groups: &BTreeSet<String>) -> bool {
-        match self {
-            Self::Everyone => true,
-            Self::Identity(name) => name == identity,
-            Self::Group(name) => groups.contains(name),
-        }
-    }
 }
 
 /// `hold` of a tool.
@@ -78,6 +60,26 @@ pub enum By {
     All,
 }
 
+impl HoldRule {
+    /// On which terms a call is held for which policies ask: the stricter of what the tool's entry
+    /// says, where its hold is among them, and what the others say.
+    pub(super) fn of(own: Option<&Self>, terms: &HoldTerms) -> Self {
+        let mut rule = own.cloned().unwrap_or_default();
+        rule.expires = match (own, terms.expires) {
+            (_, None) => rule.expires,
+            (None, Some(expires)) => expires,
+            (Some(own), Some(expires)) => own.expires.min(expires),
+        };
+        rule
+    }
+}
+
+impl Default for HoldRule {
+    fn default() -> Self {
+        Self { who: vec![Who::Everyone], expires: Duration::from_mins(10) }
+    }
+}
+
 impl By {
     /// For whom a call counts, in the words of windows' keys. Who is in no group counts with all
     /// who are in none: else leaving the groups would be a way around a limit.
@@ -93,21 +95,14 @@ impl By {
 }
 
 impl Rules {
-    /// Whether some call of this identity could be allowed or held: what `tools/list` shows.
-    /// A tool that an identity may not see does not exist for it.
-    pub fn visible_to(&self, identity: &Identity, groups: &BTreeSet<String>) -> bool {
-        let named = |list: &[Who]| list.iter().any(|who| who.matches(identity, groups));
-        self.allow.as_deref().is_none_or(named) && !named(&self.deny)
-    }
-
-    /// The rule that holds this identity's calls.
-    pub(super) fn holds(
-        &self,
-        identity: &Identity,
-        groups: &BTreeSet<String>,
-    ) -> Option<&HoldRule> {
-        let hold = self.hold.as_ref()?;
-        hold.who.iter().any(|who| who.matches(identity, groups)).then_some(hold)
+    /// What of it the policy engine decides.
+    pub fn policies(&self) -> ToolRules {
+        ToolRules {
+            allow: self.allow.clone(),
+            deny: self.deny.clone(),
+            hold: self.hold.as_ref().map(|hold| hold.who.clone()),
+            when: self.when.clone(),
+        }
     }
 
     /// What the commit must count this call in.

@@ -266,7 +266,7 @@ impl Tool {
     }
 
     /// The full schema of its arguments under the agent's names, without limits.
-    pub(super) fn judged_input(&self) -> Value {
+    pub fn judged_input(&self) -> Value {
         if let Some(Ok(made)) = self.validator.get() {
             return made.schema().clone();
         }

@@ -67,7 +67,15 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
     };
     let exposed = Exposed {
         tool: Arc::new(tool),
-        rules: Rules { tool: name, api, allow: None, deny: Vec::new(), hold: None, window: None },
+        rules: Rules {
+            tool: name,
+            api,
+            allow: None,
+            deny: Vec::new(),
+            hold: None,
+            when: None,
+            window: None,
+        },
         terms: Terms::Free,
         upstream: Arc::new(BridgeUpstream::new(config, Arc::clone(&redactor)).expect("an API")),
         gate: None,
@@ -97,6 +105,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         storm: None,
         bounds: tollbridge::gateway::Bounds::default(),
         limits: std::collections::BTreeMap::new(),
+        policies: None,
         exposed: vec![exposed],
     });
     let folder = Folder::new();

@@ -206,6 +206,11 @@ impl Engine {
         self.slices.get(tool).is_some_and(|slice| slice.all().any(is_hold))
     }
 
+    /// Whether a policy on the tool reads an argument.
+    pub fn reads_arguments(&self, tool: usize) -> bool {
+        self.slices.get(tool).is_some_and(|slice| slice.reads_arguments)
+    }
+
     /// Whether nothing is to be decided on for the tool.
     pub fn is_open(&self, tool: usize) -> bool {
         self.slices.get(tool).is_some_and(|slice| slice.trivial)

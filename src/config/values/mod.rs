@@ -56,10 +56,12 @@ macro_rules! text_schema {
 mod amounts;
 mod arguments;
 mod places;
+mod times;
 
 pub use amounts::{Money, Period, Rate, Size};
 pub use arguments::{ArgumentPath, Literal, Pattern, Pointer};
 pub use places::{BaseUrl, HostName, Origin, ReferenceTo, ResolverAt, StorePath};
+pub use times::{DayHours, WeekDays, Zone};
 
 /// Whom `allow`, `deny` and `hold` mean: `"*"`, `"group:ops"`, or an identity.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -192,6 +194,9 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Malformed>> {
         "tollbridge-duration" => parses::<Period>(text),
         "tollbridge-rate" => parses::<Rate>(text),
         "tollbridge-size" => parses::<Size>(text),
+        "tollbridge-days" => parses::<WeekDays>(text),
+        "tollbridge-hours" => parses::<DayHours>(text),
+        "tollbridge-zone" => parses::<Zone>(text),
         "tollbridge-money" => parses::<Money>(text),
         "tollbridge-selector" => parses::<Selector>(text),
         "tollbridge-url" => parses::<BaseUrl>(text),

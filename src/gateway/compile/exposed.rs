@@ -20,7 +20,7 @@ use crate::bridge::{Gate, Limits, Poll};
 use crate::catalog::{self, Catalog, NotFound};
 use crate::config::{self, Api, Config, Diagnostics, Located, Stale, codes};
 use crate::gateway::toolbox::Exposed;
-use crate::safety::{By, HoldRule, LoopRule, Rules, WindowRule};
+use crate::safety::{By, Days, HoldRule, Hours, LoopRule, Rules, When, WindowRule};
 use crate::settlement::{PayTo, Price, Terms};
 use crate::tools::answer::{AnswerShape, Selector};
 use crate::tools::pages::{PageKind, PageRule};
@@ -457,6 +457,7 @@ impl One<'_> {
                 .hold
                 .as_ref()
                 .map(|hold| HoldRule { who: list(&hold.identities), expires: hold.expires.0 }),
+            when: entry.when.as_ref().and_then(|when| self.when(when)),
             window: entry.calls.as_ref().map(|calls| WindowRule {
                 limit: calls.limit.get(),
                 per: calls.per.0,
@@ -468,6 +469,17 @@ impl One<'_> {
     fn loops(&self) -> Option<LoopRule> {
         let rule = self.entry.loops.as_ref().or(self.config.safety.loops.as_ref())?;
         Some(LoopRule { limit: rule.limit.get(), per: rule.per.0 })
+    }
+
+    /// A window without a zone was refused when the file was loaded.
+    fn when(&self, when: &config::When) -> Option<When> {
+        let zone = when.zone.as_ref().or(self.config.safety.zone.as_ref())?;
+        let hours = when.hours.as_deref().map(|hours| Hours { from: hours.from, to: hours.to });
+        Some(When {
+            days: Days(when.days.as_deref().map_or([true; 7], |days| days.0)),
+            hours: hours.unwrap_or(Hours { from: 0, to: 24 * 60 }),
+            zone: zone.0.clone(),
+        })
     }
 
     /// The limits of the tool's own.

@@ -8,6 +8,7 @@ mod apis;
 mod budgets;
 mod enclosure;
 mod exposed;
+pub(super) mod policies;
 mod secrets;
 mod signed;
 mod stale;
@@ -99,6 +100,12 @@ fn compile_within(
         .collect();
     let (exposed, compared) =
         exposed::compile(config, &catalog, &described, &limits, &mut upstreams, &mut found);
+    // Of tools that are missing, what is said of them is no mistake of the policies.
+    let policies = if found.has_errors() {
+        None
+    } else {
+        policies::compile(config, &exposed, &mut sources, &mut found)
+    };
     upstreams.check(&mut found);
     let tokens = upstreams.sources(&mut found);
     let sessions = upstreams.sessions();
@@ -135,6 +142,7 @@ fn compile_within(
             pause: errors.pause.as_ref().map(|pause| pause.0),
         }),
         limits,
+        policies,
         exposed,
     });
     Ok(Compiled { toolbox, catalog, warnings: found, compared, sources })

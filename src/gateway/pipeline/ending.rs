@@ -223,7 +223,7 @@ impl Run<'_> {
 
     /// Whether the caller may see a tool of that name.
     fn sees(&self, tool: &str) -> bool {
-        self.ground.toolbox.find(tool, &self.caller.identity, &self.groups).is_some()
+        self.ground.toolbox.find_for(&self.seen, tool).is_some()
     }
 
     /// Ends a call of a tool that is not there for this caller.

@@ -65,7 +65,7 @@ impl Run<'_> {
                 id.key == link.operation
                     && id.api == exposed.tool.operation.id.api
                     && !other.quarantined
-                    && other.rules.visible_to(&self.caller.identity, &self.groups)
+                    && self.seen.policies.may_see(toolbox.place(other))
             };
             let tools = toolbox.exposed().iter().filter(leads_there);
             calls.extend(tools.filter_map(|other| next_call(&other.tool, &link)));

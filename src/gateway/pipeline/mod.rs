@@ -13,6 +13,7 @@ mod fallbacks;
 mod links;
 mod pages;
 mod pending;
+mod policies;
 mod ready;
 mod rehearsal;
 mod repeats;
@@ -31,11 +32,13 @@ use super::load::NO_ROOM;
 use super::record::{Record, Steps};
 use super::reply::{ErrorCode, Failure, Reply};
 use super::request::{CallRequest, CallWatch, Caller, Refused};
+use super::seen::Seen;
 use super::toolbox::{Exposed, Toolbox};
 use crate::audit::{Event, FileRow, Verdict};
 use crate::bridge::{FileRead, Held};
 use crate::observe::Metrics;
 use crate::safety::Conduct;
+use crate::safety::Considered;
 use crate::store::{PendingRow, RepeatRow, Store};
 use ending::End;
 use repeats::Known;
@@ -67,6 +70,8 @@ struct Run<'a> {
     ground: Ground<'a>,
     caller: &'a Caller,
     groups: BTreeSet<String>,
+    /// What the caller could do.
+    seen: Arc<Seen>,
     record: Record,
     id: CallId,
     started: Instant,
@@ -129,10 +134,12 @@ fn file_row(file: FileRead) -> FileRow {
 
 impl<'a> Run<'a> {
     fn new(id: CallId, ground: Ground<'a>, caller: &'a Caller) -> Self {
+        let groups = ground.toolbox.groups_of(caller);
         Self {
             ground,
             caller,
-            groups: ground.toolbox.groups_of(caller),
+            seen: ground.toolbox.seen(&caller.identity, &groups),
+            groups,
             record: Record::new(id.clone(), Arc::clone(&ground.toolbox.redactor)),
             id,
             started: Instant::now(),
@@ -145,7 +152,7 @@ impl<'a> Run<'a> {
     /// Notes that the call came in; its tool, if this caller may see one of that name.
     fn received(&mut self, request: &CallRequest) -> Option<&'a Exposed> {
         let toolbox = self.ground.toolbox;
-        let exposed = toolbox.find(&request.tool, &self.caller.identity, &self.groups);
+        let exposed = toolbox.find_for(&self.seen, &request.tool);
         let operation = exposed.map(|exposed| &exposed.tool.operation.id);
         self.record.push(&Event::Received {
             identity: self.caller.identity.to_string(),
@@ -156,8 +163,9 @@ impl<'a> Run<'a> {
             transport: self.caller.transport.as_str().to_owned(),
             client: request.client.clone(),
             traceparent: request.traceparent.clone(),
-            tools: toolbox.offer(&self.caller.identity, &self.groups).digest.clone(),
+            tools: toolbox.offer_for(&self.seen).digest.clone(),
             config: toolbox.config.clone(),
+            policy: toolbox.policies.digest.clone(),
             spec: exposed.map(|exposed| exposed.spec.clone()),
         });
         exposed
@@ -238,6 +246,19 @@ impl<'a> Run<'a> {
     }
 
     fn decided(&mut self, effect: Verdict, rules: Vec<String>, reason: Option<&str>) {
-        self.record.push(&Event::Decided { effect, rules, reason: reason.map(str::to_owned) });
+        self.decided_on(effect, rules, reason, &[]);
+    }
+
+    /// The same with the policies that were considered.
+    fn decided_on(
+        &mut self,
+        effect: Verdict,
+        rules: Vec<String>,
+        reason: Option<&str>,
+        considered: &[Considered],
+    ) {
+        let considered = policies::rows(considered);
+        let reason = reason.map(str::to_owned);
+        self.record.push(&Event::Decided { effect, rules, reason, considered });
     }
 }

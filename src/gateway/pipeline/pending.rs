@@ -4,7 +4,6 @@
 //! They are known by identity, tool and arguments, as held calls are. Going on is decided on like
 //! any call, but for a hold: what a person had to approve is under way already.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use tollbridge_operation::digest_value;
@@ -17,19 +16,10 @@ use crate::bridge::{Handle, Pending};
 use crate::gateway::reply::{ErrorCode, Failure, PendingNotice};
 use crate::gateway::request::CallRequest;
 use crate::gateway::toolbox::Exposed;
-use crate::safety::Rules;
 use crate::store::{Change, PendingRow};
 
 /// For how long a call can be gone on with.
 const KEPT: Duration = Duration::from_hours(24);
-
-/// What the rules of a tool are for going on with a call.
-pub(super) fn rules(exposed: &Exposed) -> Cow<'_, Rules> {
-    match exposed.rules.hold {
-        None => Cow::Borrowed(&exposed.rules),
-        Some(_) => Cow::Owned(Rules { hold: None, ..exposed.rules.clone() }),
-    }
-}
 
 impl Run<'_> {
     /// Looks for the same call, and has the request ask after it where there is one.

@@ -3,12 +3,12 @@
 use tollbridge_operation::CallId;
 
 use super::ready::{Ready, ready};
-use super::{Ground, budgets};
+use super::{Ground, budgets, policies};
 use crate::gateway::operate::scope_text;
 use crate::gateway::reply::Failure;
 use crate::gateway::request::{CallRequest, Caller};
 use crate::gateway::{DryDecision, DryRun, DryRunError};
-use crate::safety::{self, Approval, Decision};
+use crate::safety::{self, Approval, Decision, Pursuit};
 use crate::store::{Store, StoreError, WindowClaim};
 
 /// Decides on a call as the pipeline would and shows its request. Nothing is recorded,
@@ -20,9 +20,10 @@ pub(in crate::gateway) async fn rehearse(
     request: &CallRequest,
 ) -> Result<DryRun, DryRunError> {
     let groups = ground.toolbox.groups_of(caller);
+    let seen = ground.toolbox.seen(&caller.identity, &groups);
     let exposed = ground
         .toolbox
-        .find(&request.tool, &caller.identity, &groups)
+        .find_for(&seen, &request.tool)
         .ok_or_else(|| DryRunError::UnknownTool(request.tool.clone()))?;
     if exposed.quarantined {
         return Err(DryRunError::Failed(Box::new(Failure::quarantined(&exposed.rules.tool))));
@@ -41,8 +42,11 @@ pub(in crate::gateway) async fn rehearse(
         now: ground.store.now(),
     };
     let stopped = ground.store.stopped(&exposed.rules.guard(&caller.identity)).await?;
-    let decision =
-        safety::decide(call, &groups, &exposed.rules, &broken, approval, ground.store).await?;
+    let at = (approval.now, Pursuit::New);
+    let policed = policies::ask(ground.toolbox, &seen, exposed, (caller, request), &call, at);
+    let considered = policies::rows(policed.considered());
+    let (rules, store) = (&exposed.rules, ground.store);
+    let decision = safety::decide(call, &groups, rules, policed, &broken, approval, store).await?;
     let (effect, rules, reason) = match (stopped, decision) {
         (Some(scope), _) => ("deny", vec![format!("stop:{}", scope_text(&scope))], None),
         (None, Decision::Allow { rules, claims, .. }) => match full(&claims, ground.store).await? {
@@ -56,7 +60,7 @@ pub(in crate::gateway) async fn rehearse(
         (None, Decision::Hold { rules, .. }) => ("hold", rules, None),
     };
     Ok(DryRun {
-        decision: DryDecision { effect, rules, reason },
+        decision: DryDecision { effect, rules, reason, considered },
         price: exposed.price().map(str::to_owned),
         request: prepared.preview(),
     })

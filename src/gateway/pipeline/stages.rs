@@ -9,7 +9,7 @@ use tollbridge_operation::{Call, Effect, Payload};
 use super::budgets::{Reserving, exceeded};
 use super::ending::End;
 use super::fallbacks::Fallen;
-use super::{RECEIVED, Run, ending, pages, pending, repeats};
+use super::{RECEIVED, Run, ending, pages, policies, repeats};
 use crate::audit::{Event, Reservation, Time, Verdict};
 use crate::bridge::{self, Handle, Prepared, Report, Within};
 use crate::gateway::operate::scope_text;
@@ -17,7 +17,7 @@ use crate::gateway::record::{Attempts, Steps};
 use crate::gateway::reply::{ErrorCode, Failure};
 use crate::gateway::request::CallRequest;
 use crate::gateway::toolbox::{Exposed, ReadsWhenDown};
-use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision, LoopRule, Placed};
+use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision, LoopRule, Placed, Pursuit};
 use crate::settlement::{self, Clearance, Cleared, Quoted};
 use crate::store::{Batch, Change, CommitError, HoldRow, Receipt, WindowClaim};
 use crate::tools::pages::{PagesRead, Reading};
@@ -68,13 +68,14 @@ impl Run<'_> {
         broken: &[BrokenLimit],
     ) -> Result<Permit, End> {
         // What a person decides on: made only for tools whose calls may be held.
-        let (shown, target) = match &exposed.rules.hold {
-            Some(_) => {
+        let toolbox = self.ground.toolbox;
+        let (shown, target) = match toolbox.policies.may_hold(toolbox.place(exposed)) {
+            true => {
                 let mut shown = call.arguments.to_value();
                 self.ground.toolbox.redactor.value(&mut shown);
                 (shown.to_string(), exposed.target())
             }
-            None => (String::new(), String::new()),
+            false => (String::new(), String::new()),
         };
         let store = self.ground.store;
         let approval = Approval {
@@ -84,23 +85,21 @@ impl Run<'_> {
             price: exposed.price(),
             now: store.now(),
         };
-        let decided = match &self.earlier {
-            None => {
-                safety::decide(call, &self.groups, &exposed.rules, broken, approval, store).await
-            }
-            Some(_) => {
-                let rules = pending::rules(exposed);
-                Box::pin(safety::decide(call, &self.groups, &rules, broken, approval, store)).await
-            }
-        };
+        let pursuit = if self.earlier.is_some() { Pursuit::UnderWay } else { Pursuit::New };
+        let asked = (self.caller, request);
+        let at = (approval.now, pursuit);
+        let policed = policies::ask(toolbox, &self.seen, exposed, asked, &call, at);
+        let considered = policed.considered().to_vec();
+        let (groups, rules) = (&self.groups, &exposed.rules);
+        let decided = safety::decide(call, groups, rules, policed, broken, approval, store).await;
         match decided {
             Err(error) => Err(ending::audit_unavailable(&error.to_string()).into()),
             Ok(Decision::Deny { rules, reason }) => {
-                self.decided(Verdict::Deny, rules, Some(&reason));
+                self.decided_on(Verdict::Deny, rules, Some(&reason), &considered);
                 Err(Failure::new(ErrorCode::Denied, reason).into())
             }
             Ok(Decision::Hold { rules, hold, placed }) => {
-                self.decided(Verdict::Hold, rules, None);
+                self.decided_on(Verdict::Hold, rules, None, &considered);
                 let expires = Time(hold.expires);
                 self.record.push(&Event::Held { hold: hold.id.clone(), expires });
                 let failure = Failure::held(&hold.id, expires.to_string());
@@ -119,7 +118,7 @@ impl Run<'_> {
                         decided: hold.decided.map(Time),
                     });
                 }
-                self.decided(Verdict::Allow, rules, None);
+                self.decided_on(Verdict::Allow, rules, None, &considered);
                 Ok(Permit { allowed, claims, approval })
             }
         }
@@ -305,7 +304,7 @@ impl Run<'_> {
         let plain = exposed.price().is_none()
             && exposed.rules.window.is_none()
             && exposed.budgets.is_empty()
-            && exposed.rules.hold.is_none();
+            && !self.ground.toolbox.policies.may_hold(self.ground.toolbox.place(exposed));
         if self.ground.toolbox.reads_when_down != ReadsWhenDown::Allow
             || exposed.tool.operation.effect != Effect::Read
             || !plain

@@ -73,6 +73,8 @@ pub(crate) struct Slice {
     pub(crate) name: String,
     /// Whether everyone may call it, always.
     pub(crate) trivial: bool,
+    /// Whether one of them reads an argument.
+    pub(crate) reads_arguments: bool,
     /// Those that read nothing of the call.
     pub(crate) fixed: Sets,
     /// Those that read the call.
@@ -113,6 +115,7 @@ impl Slice {
         Self {
             name: tool.name.clone(),
             trivial,
+            reads_arguments: open.iter().any(|policy| policy.reads.touches("arguments")),
             fixed: Sets::new(fixed),
             open: Sets::new(open),
             action,

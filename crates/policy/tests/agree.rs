@@ -1,0 +1,204 @@
+//! What is listed and what is decided agree, whatever the policies are.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use proptest::prelude::*;
+use serde_json::json;
+use support::{caller, compile, decide_at, tool};
+use tollbridge_operation::{Effect, Identity};
+use tollbridge_policy::{Days, Hours, Outcome, ToolDef, ToolRules, Verdict, When, Who};
+
+fn who() -> impl Strategy<Value = Who> {
+    prop_oneof![
+        Just(Who::Everyone),
+        prop_oneof!["alice", "bob"].prop_map(|name| Who::Identity(Identity::new(name).unwrap())),
+        prop_oneof!["ops", "night"].prop_map(Who::Group),
+    ]
+}
+
+fn some(most: usize) -> impl Strategy<Value = Vec<Who>> {
+    prop::collection::vec(who(), 0..most)
+}
+
+fn rules() -> impl Strategy<Value = ToolRules> {
+    let when = prop::option::weighted(0.2, (any::<[bool; 7]>(), 0_u16..1_440, 1_u16..1_440));
+    let list = prop::option::weighted(0.5, some(3));
+    (list, some(2), prop::option::weighted(0.3, some(3)), when).prop_map(
+        |(allow, deny, hold, when)| ToolRules {
+            allow,
+            deny,
+            hold,
+            when: when.map(|(days, from, length)| When {
+                days: Days(days),
+                hours: Hours { from, to: (from + length) % 1_440 },
+                zone: jiff::tz::TimeZone::get("Europe/Berlin").unwrap(),
+            }),
+        },
+    )
+}
+
+fn condition() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("principal in Group::\"ops\"".to_owned()),
+        Just("principal == Identity::\"alice\"".to_owned()),
+        Just("principal.name == \"bob\"".to_owned()),
+        Just("resource.effect == \"write\"".to_owned()),
+        Just("resource.tags.contains(\"orders\")".to_owned()),
+        Just("context.channel == \"http\"".to_owned()),
+        Just("context.agent.name like \"cl*\"".to_owned()),
+        Just("context.time.local.hour < 12".to_owned()),
+        Just("context.time.instant < datetime(\"2027-01-01\")".to_owned()),
+        Just("context.arguments.amount.lessThan(decimal(\"50.0\"))".to_owned()),
+        Just("(context.arguments has count && context.arguments.count > 3)".to_owned()),
+        Just(
+            "(context.arguments has count && context.arguments.count * 4611686018427387904 > 3)"
+                .to_owned()
+        ),
+        Just("(context.arguments has note && context.arguments.note == \"x\")".to_owned()),
+        Just("context.arguments has body.limit".to_owned()),
+        Just("(context.arguments has tags && context.arguments.tags.contains(\"a\"))".to_owned()),
+        Just("true".to_owned()),
+        Just("false".to_owned()),
+    ];
+    leaf.prop_recursive(3, 12, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} && {b})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} || {b})")),
+            inner.clone().prop_map(|a| format!("!({a})")),
+            (inner.clone(), inner.clone(), inner)
+                .prop_map(|(a, b, c)| format!("(if {a} then {b} else {c})")),
+        ]
+    })
+}
+
+fn policy() -> impl Strategy<Value = String> {
+    let effect = prop_oneof!["permit", "forbid", "@hold(\"1m\") forbid"];
+    let principal = prop_oneof![
+        "principal",
+        "principal == Identity::\"alice\"",
+        "principal in Group::\"ops\"",
+        "principal is Identity in Group::\"night\"",
+    ];
+    let action =
+        prop_oneof!["action", "action in Action::\"call\"", "action == Action::\"refund\""];
+    let resource =
+        prop_oneof!["resource", "resource == Tool::\"refund\"", "resource in Api::\"shop\""];
+    let clause = prop_oneof!["when", "unless"];
+    (effect, principal, action, resource, clause, condition()).prop_map(
+        |(effect, principal, action, resource, clause, condition)| {
+            // A condition on an argument is about calls.
+            let action = if condition.contains("arguments") && action == "action" {
+                "action in Action::\"call\"".to_owned()
+            } else {
+                action
+            };
+            format!("{effect}({principal}, {action}, {resource}) {clause} {{ {condition} }};")
+        },
+    )
+}
+
+fn value() -> impl Strategy<Value = serde_json::Value> {
+    let amount = prop_oneof!["1", "49.9999", "50", "0.00001", "1e30"];
+    let count = prop::option::of(prop_oneof!["0", "4", "99999999999999999999"]);
+    let note = prop::option::of(prop_oneof![Just(json!("x")), Just(json!(null))]);
+    let body = prop::option::of(prop_oneof![
+        Just(json!({})),
+        Just(json!({"limit": null})),
+        Just(json!({"limit": 1})),
+        Just(json!(null)),
+    ]);
+    let tags =
+        prop::option::of(prop_oneof![Just(json!(["a"])), Just(json!([null])), Just(json!([]))]);
+    (amount, count, note, body, tags).prop_map(|(amount, count, note, body, tags)| {
+        let number = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let mut all = json!({"amount": number(&amount)});
+        let members = [
+            ("count", count.as_deref().map(number)),
+            ("note", note),
+            ("body", body),
+            ("tags", tags),
+        ];
+        for (name, value) in members {
+            if let Some(value) = value {
+                all[name] = value;
+            }
+        }
+        all
+    })
+}
+
+/// Within some weeks, and sometimes years later.
+fn time() -> impl Strategy<Value = i64> {
+    let week = 7 * 86_400_000_000_i64;
+    prop_oneof![
+        9 => (0..4 * week).prop_map(|after| support::NOON + after),
+        1 => Just(support::NOON + 100 * week),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn whatever_is_allowed_or_held_is_listed_and_a_forbid_wins(
+        rules in rules(),
+        policies in prop::collection::vec(policy(), 0..5),
+        (identity, groups) in (
+            prop_oneof!["alice", "bob", "eve"],
+            prop::sample::subsequence(vec!["ops", "night"], 0..=2),
+        ),
+        calls in prop::collection::vec((value(), time()), 1..6),
+    ) {
+        let tools = [
+            ToolDef { rules, ..tool("refund", Effect::Write) },
+            tool("look", Effect::Read),
+        ];
+        let engine = compile(&tools, &policies.join("\n"));
+        for at in 0..tools.len() {
+            let caller = caller(&engine, &identity, &groups);
+            for (arguments, now) in &calls {
+                let decided = decide_at(&caller, at, arguments.clone(), *now);
+                let is = |effect: &str, wanted: fn(&Outcome) -> bool| {
+                    decided.considered.iter().any(|one| one.effect == effect && wanted(&one.outcome))
+                };
+                let satisfied = |outcome: &Outcome| *outcome == Outcome::Satisfied;
+                let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
+                let refused = is("forbid", satisfied)
+                    || ["permit", "forbid", "hold"].iter().any(|effect| is(effect, failed));
+                match &decided.verdict {
+                    Verdict::Deny { .. } => {}
+                    Verdict::Allow { .. } => {
+                        prop_assert!(caller.may_see(at), "allowed and not listed");
+                        prop_assert!(!refused && !is("hold", satisfied), "{decided:?}");
+                    }
+                    Verdict::Hold { .. } => {
+                        prop_assert!(caller.may_see(at), "held and not listed");
+                        prop_assert!(!refused && is("permit", satisfied), "{decided:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The property above would hold if everything were listed. This is what it would miss.
+#[test]
+fn what_no_call_could_reach_is_not_listed() {
+    let closed = || ToolRules { allow: Some(Vec::new()), ..ToolRules::default() };
+    let tools = [ToolDef { rules: closed(), ..tool("refund", Effect::Write) }];
+    let table = [
+        ("permit(principal in Group::\"ops\", action, resource) when { context.channel == \"http\" };", "ops"),
+        ("permit(principal, action, resource) when { principal in Group::\"ops\" && context.channel == \"http\" };", "ops"),
+        ("permit(principal, action in Action::\"call\", resource) when { context.arguments.amount.lessThan(decimal(\"1.0\")) };
+          forbid(principal, action, resource) unless { principal in Group::\"ops\" && context.channel == \"http\" };", "ops"),
+        ("permit(principal, action, resource) when { context.channel == \"http\" };
+          forbid(principal, action, resource) unless { principal in Group::\"ops\" };", "ops"),
+    ];
+    for (policies, group) in table {
+        let engine = compile(&tools, policies);
+        assert!(caller(&engine, "alice", &[group]).may_see(0), "{policies}");
+        assert!(!caller(&engine, "alice", &[]).may_see(0), "{policies}");
+    }
+}

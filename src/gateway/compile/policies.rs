@@ -1,0 +1,189 @@
+//! The policies of a configuration: those of its tools' entries, and those of its files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tollbridge_policy::{Problem, Severity, Source};
+
+use crate::config::{Config, Diagnostic, Diagnostics, Located, SourceFile, codes};
+use crate::gateway::toolbox::Exposed;
+use crate::safety::{Engine, ToolDef};
+
+/// A policy file is no longer than that.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// There are no more files than that.
+const MAX_FILES: usize = 1_000;
+
+/// Compiles the policies. What is wrong with them is reported at its place in its file.
+pub(super) fn compile(
+    config: &Config,
+    exposed: &[Exposed],
+    watched: &mut Vec<PathBuf>,
+    found: &mut Diagnostics,
+) -> Option<Arc<Engine>> {
+    let mut sources = Vec::new();
+    for pattern in &config.safety.policies {
+        read(config, pattern, &mut sources, watched, found);
+    }
+    let zone = config.safety.zone.as_ref().map(|zone| zone.0.clone());
+    let (engine, problems) = engine(exposed, &sources, zone);
+    let files: Vec<Arc<SourceFile>> = sources
+        .iter()
+        .map(|source| {
+            Arc::new(SourceFile::new(source.path.clone(), source.text.as_str(), Vec::new()))
+        })
+        .collect();
+    for problem in problems {
+        found.push(diagnostic(config, &files, problem));
+    }
+    engine.map(Arc::new)
+}
+
+/// The engine of these tools, in their order.
+pub(in crate::gateway) fn engine(
+    exposed: &[Exposed],
+    sources: &[Source],
+    zone: Option<jiff::tz::TimeZone>,
+) -> (Option<Engine>, Vec<Problem>) {
+    let tools: Vec<ToolDef> = exposed.iter().map(definition).collect();
+    let input = |index: usize| exposed[index].tool.judged_input();
+    Engine::compile(&tools, &input, sources, zone)
+}
+
+fn definition(exposed: &Exposed) -> ToolDef {
+    let operation = &exposed.tool.operation;
+    ToolDef {
+        name: exposed.tool.name.to_string(),
+        api: operation.id.api.to_string(),
+        operation: operation.id.key.to_string(),
+        effect: operation.effect,
+        idempotent: operation.idempotent,
+        tags: operation.tags.clone(),
+        rules: exposed.rules.policies(),
+    }
+}
+
+fn diagnostic(config: &Config, files: &[Arc<SourceFile>], problem: Problem) -> Diagnostic {
+    let file = problem.site.source.and_then(|index| files.get(index)).unwrap_or(&config.file);
+    let made = match problem.severity {
+        Severity::Error => Diagnostic::error(codes::POLICY, file, problem.message),
+        Severity::Warning => Diagnostic::warning(codes::POLICY, file, problem.message),
+    };
+    Diagnostic { help: problem.help, ..made.at(problem.site.span) }
+}
+
+/// Reads the files of one entry of `policies`. Where there is none the policies are missing, and
+/// nothing is served without them.
+fn read(
+    config: &Config,
+    pattern: &Located<String>,
+    sources: &mut Vec<Source>,
+    watched: &mut Vec<PathBuf>,
+    found: &mut Diagnostics,
+) {
+    let mut refuse = |message: String, help: &str| {
+        found.push(
+            Diagnostic::error(codes::POLICY, &config.file, message).at(pattern.span()).help(help),
+        );
+    };
+    let (folder, name) = match pattern.rsplit_once('/') {
+        Some((folder, name)) => (config.dir.join(folder), name),
+        None => (config.dir.clone(), pattern.as_str()),
+    };
+    if folder.to_string_lossy().contains('*') {
+        let help = "`*` may stand in the name of the file, not in that of a folder";
+        return refuse("`policies` has a `*` in a folder".to_owned(), help);
+    }
+    let paths = if name.contains('*') {
+        // A file that comes later makes its folder another one.
+        watched.push(folder.clone());
+        matching(&folder, name)
+    } else {
+        vec![folder.join(name)]
+    };
+    if paths.is_empty() {
+        let help = "paths are relative to this file; without its policies nothing is served";
+        return refuse(format!("`{}` matches no file", **pattern), help);
+    }
+    for path in paths {
+        watched.push(path.clone());
+        if sources.iter().any(|source| Path::new(&source.path) == path) {
+            continue;
+        }
+        if sources.len() >= MAX_FILES {
+            return refuse("there are more than 1000 policy files".to_owned(), "name fewer");
+        }
+        match text(&path) {
+            Ok(text) => sources.push(Source { path: path.display().to_string(), text }),
+            Err(why) => {
+                let message = format!("the policy file {} cannot be read: {why}", path.display());
+                refuse(message, "paths are relative to this file");
+            }
+        }
+    }
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > MAX_BYTES {
+        return Err("it is longer than 1 MiB".to_owned());
+    }
+    std::fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+/// The files of a folder whose names match, in order.
+fn matching(folder: &Path, pattern: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            // Editors keep their own files beside a file, with a dot before the name.
+            name.is_some_and(|name| !name.starts_with('.') && matches(pattern, name))
+                && path.is_file()
+        })
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Whether a name is what a pattern with `*` says.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let Some(mut rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else {
+        return false;
+    };
+    let mut pieces: Vec<&str> = pieces.collect();
+    let Some(last) = pieces.pop() else { return rest.is_empty() };
+    for piece in pieces {
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    rest.len() >= last.len() && rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_is_any_piece_of_a_name() {
+        let table = [
+            ("*.cedar", "a.cedar", true),
+            ("*.cedar", ".cedar", true),
+            ("*.cedar", "a.cedar.bak", false),
+            ("a*b*c", "a1b2c", true),
+            ("a*b*c", "abc", true),
+            ("a*a", "a", false),
+            ("a.cedar", "a.cedar", true),
+            ("a.cedar", "b.cedar", false),
+        ];
+        for (pattern, name, expected) in table {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Policies on a call: what they are shown of it, and what the trail keeps of them.
+
+use serde_json::{Map, Value};
+use tollbridge_operation::Call;
+
+use crate::audit::ConsideredRow;
+use crate::gateway::request::{CallRequest, Caller};
+use crate::gateway::seen::Seen;
+use crate::gateway::toolbox::{Exposed, Toolbox};
+use crate::safety::{Asked, Considered, Outcome, Policed, Pursuit, police};
+
+/// How many policies are recorded with a decision; those that were satisfied or failed first.
+const MAX_RULES: usize = 32;
+
+/// How many values of one.
+const MAX_VALUES: usize = 8;
+
+/// How long a value may be, as JSON.
+const MAX_VALUE: usize = 200;
+
+/// Has the policies decide on a call.
+pub(super) fn ask(
+    toolbox: &Toolbox,
+    seen: &Seen,
+    exposed: &Exposed,
+    (caller, request): (&Caller, &CallRequest),
+    call: &Call,
+    (now, pursuit): (i64, Pursuit),
+) -> Policed {
+    let place = toolbox.place(exposed);
+    // Policies know the agent's names. Most tools' policies read no argument.
+    let arguments = if toolbox.policies.reads_arguments(place) {
+        exposed.tool.shown_arguments(call.arguments.clone())
+    } else {
+        Map::new()
+    };
+    let asked = Asked {
+        arguments: &arguments,
+        client: request.client.as_deref(),
+        channel: caller.transport.as_str(),
+        now,
+    };
+    police(&seen.policies, place, &asked, pursuit)
+}
+
+/// What the trail keeps of the policies that were considered.
+pub(in crate::gateway) fn rows(considered: &[Considered]) -> Vec<ConsideredRow> {
+    let decided = |one: &&Considered| one.outcome != Outcome::NotSatisfied;
+    let others = considered.iter().filter(|one| !decided(one));
+    considered.iter().filter(decided).chain(others).take(MAX_RULES).map(row).collect()
+}
+
+fn row(considered: &Considered) -> ConsideredRow {
+    let (outcome, why) = match &considered.outcome {
+        Outcome::Satisfied => ("satisfied", None),
+        Outcome::NotSatisfied => ("not satisfied", None),
+        Outcome::Failed(why) => ("failed", Some(why.clone())),
+    };
+    let value = |(name, value): &(String, Option<Value>)| {
+        let text = value.as_ref().map_or_else(|| "not there".to_owned(), ToString::to_string);
+        (name.clone(), Value::String(cut(text)))
+    };
+    ConsideredRow {
+        rule: considered.rule.clone(),
+        effect: considered.effect.to_owned(),
+        outcome: outcome.to_owned(),
+        why,
+        values: considered.values.iter().take(MAX_VALUES).map(value).collect(),
+    }
+}
+
+fn cut(text: String) -> String {
+    match text.char_indices().nth(MAX_VALUE) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
