@@ -16,8 +16,7 @@ use super::request::Caller;
 use super::seen::{Callers, Seen};
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
 use crate::identity::Groups;
-use crate::safety::Engine;
-use crate::safety::{BudgetRule, LoopRule, Rules, StormRule};
+use crate::safety::{BudgetRule, DriftRule, Engine, LoopRule, Rules, StormRule};
 use crate::secret::{Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
 use crate::tools::{Spending, Tool};
@@ -47,6 +46,8 @@ pub struct Toolbox {
     pub bounds: Bounds,
     /// How many calls of an identity may fail.
     pub storm: Option<StormRule>,
+    /// How many answers of a tool may leave their description.
+    pub drift: Option<DriftRule>,
     /// The limits that several tools have in common, by their names.
     pub limits: BTreeMap<String, Arc<Gate>>,
     /// The policies of its tools, in their order.
@@ -180,6 +181,8 @@ pub struct Parts {
     pub bounds: Bounds,
     /// See [`Toolbox::storm`].
     pub storm: Option<StormRule>,
+    /// See [`Toolbox::drift`].
+    pub drift: Option<DriftRule>,
     /// See [`Toolbox::limits`].
     pub limits: BTreeMap<String, Arc<Gate>>,
     /// The policies of the tools, in their order; `None` where there are none but the tools' own
@@ -215,6 +218,7 @@ impl Toolbox {
             reads_when_down: parts.reads_when_down,
             bounds: parts.bounds,
             storm: parts.storm,
+            drift: parts.drift,
             limits: parts.limits,
             exposed: parts.exposed,
             by_name,

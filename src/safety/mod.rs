@@ -21,7 +21,7 @@ mod rules;
 
 pub use approval::Approval;
 pub use budget::BudgetRule;
-pub use conduct::{Conduct, LoopRule, StormRule};
+pub use conduct::{Conduct, DriftRule, LoopRule, StormRule};
 pub use decision::{BrokenLimit, Decision, Placed, decide};
 pub use policy::{Policed, Pursuit, police};
 pub use proof::Allowed;
