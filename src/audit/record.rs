@@ -41,6 +41,12 @@ pub struct CallRecord {
     /// Its events; filled for a single call only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EventRecord>,
+    /// How it came in.
+    #[serde(skip)]
+    pub transport: Option<String>,
+    /// The client's name and version.
+    #[serde(skip)]
+    pub client: Option<String>,
     /// What the caller was told beside the outcome.
     #[serde(skip)]
     pub message: Option<String>,
@@ -126,6 +132,8 @@ impl CallRecord {
             config: None,
             spec: None,
             events: Vec::new(),
+            transport: None,
+            client: None,
             message: None,
             duration_ms: None,
         }
@@ -133,12 +141,25 @@ impl CallRecord {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Received { identity, tool, api, operation, arguments, config, spec, .. } => {
+            Event::Received {
+                identity,
+                tool,
+                api,
+                operation,
+                arguments,
+                transport,
+                client,
+                config,
+                spec,
+                ..
+            } => {
                 self.identity = Some(identity);
                 self.tool = Some(tool);
                 self.api = api;
                 self.operation = operation;
                 self.arguments = Some(arguments);
+                self.transport = Some(transport);
+                self.client = client;
                 self.config = Some(config);
                 self.spec = spec;
             }

@@ -11,8 +11,8 @@ use super::{Exit, context};
 use crate::agent::{self, ToolView, wire};
 use crate::config::Config;
 use crate::gateway::{
-    CallRequest, CallWatch, Caller, DryRunError, Failure, Gateway, Offer, Refused, Reply, Secrets,
-    Transport,
+    CallRequest, CallWatch, Caller, DryDecision, DryRunError, Failure, Gateway, Offer, Refused,
+    Reply, Secrets, Transport,
 };
 
 /// Arguments of `call`.
@@ -33,6 +33,9 @@ pub(super) struct Args {
     /// Print the decision and the request that it would send, and send nothing.
     #[arg(long)]
     dry_run: bool,
+    /// With `--dry-run`: tell every policy that was considered, and the values that decided.
+    #[arg(long, requires = "dry_run")]
+    why: bool,
     /// Who calls; by default the configuration's `server.identity`.
     #[arg(long = "as", value_name = "IDENTITY")]
     identity: Option<Identity>,
@@ -80,7 +83,7 @@ async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Ex
         .find(|tool| tool.name.as_str() == args.tool)
         .map(|tool| agent::view(tool));
     if args.dry_run {
-        return dry_run(&caller, &request, gateway, &offer).await;
+        return dry_run(args, &caller, &request, gateway, &offer).await;
     }
     let watch = CallWatch { cancel: CancellationToken::new(), progress: None };
     let cancel = watch.cancel.clone();
@@ -175,6 +178,7 @@ fn unknown(tool: &str, offer: &Offer) {
 }
 
 async fn dry_run(
+    args: &Args,
     caller: &Caller,
     request: &CallRequest,
     gateway: &Gateway,
@@ -187,7 +191,11 @@ async fn dry_run(
                 "hold" => Exit::Held,
                 _ => Exit::Denied,
             };
-            super::print_json(&serde_json::to_value(&run).unwrap_or_default());
+            if args.why && !args.json {
+                super::print(&told(&run.decision));
+            } else {
+                super::print_json(&serde_json::to_value(&run).unwrap_or_default());
+            }
             Ok(exit)
         }
         Err(DryRunError::UnknownTool(tool)) => {
@@ -200,6 +208,16 @@ async fn dry_run(
         }
         Err(DryRunError::Store(error)) => Err(context::failed(&error)),
     }
+}
+
+/// A decision with the policies that were considered, for people.
+fn told(decision: &DryDecision) -> String {
+    let DryDecision { effect, rules, reason, considered } = decision;
+    let mut text = format!("{effect} by {}\n", super::clean(&rules.join(", "), 600));
+    if let Some(reason) = reason {
+        text += &format!("reason: {}\n", super::clean(reason, 600));
+    }
+    text + "considered:\n" + &super::why::lines(considered)
 }
 
 /// All arguments of the command line as one object.

@@ -19,8 +19,10 @@ mod login;
 mod schema;
 mod serve;
 mod switch;
+mod test;
 mod tools;
 mod trace;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,6 +66,8 @@ enum Command {
     Tools(tools::Args),
     /// Make one call through every layer, as an agent's call would go.
     Call(call::Args),
+    /// Try out what policies decide, on cases of a file or on recorded calls.
+    Test(test::Args),
     /// Read the audit trail.
     Trace(trace::Args),
     /// Decide on held calls.
@@ -118,6 +122,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Serve(args) => Box::pin(serve::run(args, &config)).await.into(),
         Command::Tools(args) => tools::run(args, &config).into(),
         Command::Call(args) => call::run(args, &config).await.into(),
+        Command::Test(args) => test::run(args, &config).await.into(),
         Command::Trace(args) => trace::run(args, &config).await.into(),
         Command::Approve(args) => approve::run(args, &config).await.into(),
         Command::Stop(args) => switch::stop(args, &config).await.into(),

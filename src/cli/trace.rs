@@ -59,6 +59,9 @@ enum Act {
     Show {
         /// Its id, or the beginning of it.
         id: String,
+        /// Tell every policy that was considered, and the values that decided.
+        #[arg(long)]
+        why: bool,
         #[command(flatten)]
         options: Options,
     },
@@ -75,7 +78,7 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
         Err(exit) => return exit,
     };
     let done = match &args.act {
-        Some(Act::Show { id, options }) => show(&store, id, options.json).await,
+        Some(Act::Show { id, why, options }) => show(&store, id, *why, options.json).await,
         None if args.follow => follow(&store, &args).await,
         None => list(&store, &args).await,
     };
@@ -129,7 +132,7 @@ fn one(call: &CallRecord, as_json: bool) {
     }
 }
 
-async fn show(store: &Store, id: &str, as_json: bool) -> Result<Exit, StoreError> {
+async fn show(store: &Store, id: &str, why: bool, as_json: bool) -> Result<Exit, StoreError> {
     let call = match audit::call(store, id).await {
         Ok(Some(call)) => call,
         Ok(None) => {
@@ -146,6 +149,9 @@ async fn show(store: &Store, id: &str, as_json: bool) -> Result<Exit, StoreError
         super::print_json(&json!(call));
     } else {
         super::print(&story(&call));
+        if why {
+            super::print(&considered(&call));
+        }
     }
     Ok(Exit::Done)
 }
@@ -204,7 +210,9 @@ fn story(call: &CallRecord) -> String {
         let at = event.time.to_string();
         let kind = event.body.get("kind").and_then(Value::as_str).unwrap_or_default();
         let mut rest = event.body.clone();
-        rest.retain(|name, value| !matches!(&**name, "kind" | "arguments") && !value.is_null());
+        rest.retain(|name, value| {
+            !matches!(&**name, "kind" | "arguments" | "considered") && !value.is_null()
+        });
         row(
             at.split_once('T').map_or(&*at, |(_, time)| time),
             &format!("{kind:<17} {}", super::clean(&Value::Object(rest).to_string(), 600)),
@@ -224,8 +232,14 @@ fn story(call: &CallRecord) -> String {
     text
 }
 
+/// The policies that each decision on a call considered.
+fn considered(call: &CallRecord) -> String {
+    let of_events = call.events.iter().filter_map(|event| super::why::of_event(&event.body));
+    of_events.map(|rows| format!("considered:\n{}", super::why::lines(&rows))).collect()
+}
+
 /// A time, a date, or how long ago, as microseconds since the Unix epoch.
-fn since(text: &str) -> Result<Time, String> {
+pub(super) fn since(text: &str) -> Result<Time, String> {
     if let Ok(ago) = text.parse::<crate::config::Period>() {
         let ago = i64::try_from(ago.0.as_micros()).unwrap_or(i64::MAX);
         return Ok(Time(crate::store::system_clock().saturating_sub(ago)));

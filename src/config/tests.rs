@@ -167,7 +167,7 @@ fn all_unknown_keys_are_reported_at_once() {
 #[test]
 fn keys_that_are_not_acted_on_are_refused() {
     insta::assert_snapshot!(refused(
-        "[server]\ndiscovery = true\n[server.auth]\njwt = {}\n[audit]\nstore = \"postgres://h/db\"\n\
+        "safety = {}\n[server]\ndiscovery = true\n[server.auth]\njwt = {}\n[audit]\nstore = \"postgres://h/db\"\n\
          [api.shop]\nspec = \"a\"\ndiscover = [\"*\"]\nauth = { kind = \"mtls\", username = \"a\", password = \"env:B\" }\n\
          [[tool]]\napi = \"shop\"\noperation = \"a\"\n"
     ));
@@ -177,9 +177,9 @@ fn keys_that_are_not_acted_on_are_refused() {
 fn a_window_needs_days_or_hours_and_a_zone() {
     insta::assert_snapshot!(refused(&tool(
         "when = { days = \"mon-frei\", hours = \"8-18\", zone = \"Europe/Berlinn\" }\n"
-    )), @"");
-    insta::assert_snapshot!(refused(&tool("when = { hours = \"08:00-18:00\" }\n")), @"");
-    insta::assert_snapshot!(refused(&tool("when = { zone = \"UTC\" }\n")), @"");
+    )));
+    insta::assert_snapshot!(refused(&tool("when = { hours = \"08:00-18:00\" }\n")));
+    insta::assert_snapshot!(refused(&tool("when = { zone = \"UTC\" }\n")));
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod compile;
 mod ending;
 mod failure;
 mod fallback;
+mod judge;
 mod kept;
 mod load;
 mod operate;
@@ -45,6 +46,7 @@ pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};
 pub use ending::{Defect, ToItsEnd};
 pub use fallback::{Fallback, Lookup, Mapping, Substitute};
+pub use judge::{Judged, Question, judge};
 pub use load::Bounds;
 pub use operate::{
     OperateError, add_key, approve, held, reject, resume, revoke_key, scope_text, stop, switches,

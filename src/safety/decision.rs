@@ -72,7 +72,7 @@ pub async fn decide(
     request: Approval<'_>,
     store: &Store,
 ) -> Result<Decision, StoreError> {
-    let verdict = policed.verdict();
+    let verdict = policed.into_verdict();
     if let Verdict::Deny { rules, reason } = verdict {
         return Ok(Decision::Deny { rules, reason });
     }

@@ -34,7 +34,12 @@ impl Policed {
         &self.decided.considered
     }
 
-    pub(super) fn verdict(self) -> Verdict {
+    /// What they come to.
+    pub fn verdict(&self) -> &Verdict {
+        &self.decided.verdict
+    }
+
+    pub(super) fn into_verdict(self) -> Verdict {
         self.decided.verdict
     }
 }

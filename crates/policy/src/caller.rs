@@ -115,10 +115,10 @@ impl Caller {
         }
         let refuses = |rule: &Ruled| {
             found.failed.contains_key(rule.id())
-                || rule.effect == Effect::Forbid && found.satisfied.contains_key(rule.id())
+                || rule.effect == Effect::Forbid && found.satisfied.contains(rule.id())
         };
         let permits =
-            |rule: &Ruled| rule.effect == Effect::Permit && found.satisfied.contains_key(rule.id());
+            |rule: &Ruled| rule.effect == Effect::Permit && found.satisfied.contains(rule.id());
         let fixed = || slice.fixed.rules.iter().map(|rule| &**rule);
         let hidden = fixed().any(refuses)
             || !fixed().any(permits) && !self.could_permit(slice, &entities)
@@ -255,9 +255,7 @@ impl Caller {
             return reason.clone();
         }
         match (&slice.when, asked) {
-            (Some(when), Some(asked)) if rule.site.is_none() && rule.id().ends_with(".when") => {
-                when.closed(&slice.name, asked.now)
-            }
+            (Some(when), Some(asked)) if rule.is_window => when.closed(&slice.name, asked.now),
             _ if rule.site.is_none() => {
                 format!("`{}` may not call `{}`", self.identity, slice.name)
             }

@@ -1,6 +1,6 @@
 //! What is asked, and what is decided.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -124,7 +124,7 @@ pub struct Decided {
 /// What became of the policies of one tool, by their names.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Found {
-    pub(crate) satisfied: HashMap<String, ()>,
+    pub(crate) satisfied: HashSet<String>,
     pub(crate) failed: HashMap<String, String>,
 }
 
@@ -132,7 +132,7 @@ impl Found {
     pub(crate) fn outcome(&self, rule: &str) -> Outcome {
         if let Some(why) = self.failed.get(rule) {
             Outcome::Failed(why.clone())
-        } else if self.satisfied.contains_key(rule) {
+        } else if self.satisfied.contains(rule) {
             Outcome::Satisfied
         } else {
             Outcome::NotSatisfied

@@ -97,6 +97,8 @@ pub(crate) struct Ruled {
     pub(crate) reads: Reads,
     /// Where it was written; none for what a tool's entry says.
     pub(crate) site: Option<Site>,
+    /// Whether it is a tool's time window.
+    pub(crate) is_window: bool,
 }
 
 impl Ruled {
@@ -107,7 +109,7 @@ impl Ruled {
         site: Option<Site>,
     ) -> Option<Self> {
         let reads = reads(&policy)?;
-        Some(Self { policy, effect, reason, reads, site })
+        Some(Self { policy, effect, reason, reads, site, is_window: false })
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -135,7 +137,7 @@ impl Engine {
         tools: &[ToolDef],
         input: &dyn Fn(usize) -> Value,
         sources: &[Source],
-        zone: Option<TimeZone>,
+        zone: Option<&TimeZone>,
     ) -> (Option<Self>, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut written: Vec<Arc<Ruled>> = Vec::new();
@@ -153,16 +155,19 @@ impl Engine {
         let (kinds, left_out): (Vec<Kind>, Vec<Vec<LeftOut>>) = about
             .iter()
             .enumerate()
-            .map(|(index, policies)| match reads_arguments(policies) {
-                true => Kind::of_input(&input(index)),
-                false => (Kind::empty(), Vec::new()),
+            .map(|(index, policies)| {
+                if reads_arguments(policies) {
+                    Kind::of_input(&input(index))
+                } else {
+                    (Kind::empty(), Vec::new())
+                }
             })
             .unzip();
         let slices: Vec<Slice> = tools
             .iter()
             .zip(about)
             .zip(&kinds)
-            .map(|((tool, policies), kind)| Slice::new(tool, policies, kind.clone(), zone.as_ref()))
+            .map(|((tool, policies), kind)| Slice::new(tool, policies, kind.clone(), zone))
             .collect();
         let needs = !written.is_empty() || slices.iter().any(|slice| !slice.open.is_empty());
         let schema = needs.then(|| {

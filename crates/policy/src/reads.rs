@@ -96,10 +96,14 @@ impl Reads {
             }
             Expr::Is { expr, in_expr, .. } => {
                 self.expr(expr);
-                in_expr.iter().for_each(|expr| self.expr(expr));
+                if let Some(inside) = in_expr {
+                    self.expr(inside);
+                }
             }
             Expr::IfThenElse { cond, then_expr, else_expr } => {
-                [cond, then_expr, else_expr].into_iter().for_each(|expr| self.expr(expr));
+                for expr in [cond, then_expr, else_expr] {
+                    self.expr(expr);
+                }
             }
             Expr::Set(all) => all.iter().for_each(|expr| self.expr(expr)),
             Expr::Record(all) => all.values().for_each(|expr| self.expr(expr)),
@@ -174,7 +178,7 @@ mod tests {
         for (condition, values, presence) in table {
             let (found_values, found_presence) = of(condition);
             assert_eq!(found_values, *values, "{condition}");
-            for path in presence.iter() {
+            for path in *presence {
                 let told = found_presence.iter().any(|found| found.starts_with(path));
                 assert!(told, "{condition}: {found_presence:?}");
             }

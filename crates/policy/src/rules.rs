@@ -69,7 +69,8 @@ impl ToolRules {
         }
         if let Some(when) = &self.when {
             let closed = json!({"kind": "unless", "body": when.condition()});
-            made.push(rule(tool, "when", Effect::Forbid, Some(closed)));
+            let window = rule(tool, "when", Effect::Forbid, Some(closed));
+            made.push(window.map(|rule| Ruled { is_window: true, ..rule }));
         }
         made.into_iter().flatten().collect()
     }

@@ -72,11 +72,12 @@ impl When {
         let since = json!({">=": {"left": clock("minute"), "right": {"Value": from}}});
         let until = json!({"<": {"left": clock("minute"), "right": {"Value": to}}});
         if from < to {
-            return and(is_one_of(self.days), and(since, until));
+            return and(&is_one_of(self.days), &and(&since, &until));
         }
         let mut after = self.days;
         after.0.rotate_right(1);
-        json!({"||": {"left": and(is_one_of(self.days), since), "right": and(is_one_of(after), until)}})
+        let (before, after) = (and(&is_one_of(self.days), &since), and(&is_one_of(after), &until));
+        json!({"||": {"left": before, "right": after}})
     }
 
     /// Why it is closed, for the caller.
@@ -106,7 +107,7 @@ fn clock(attribute: &str) -> Value {
     json!({".": {"left": when, "attr": attribute}})
 }
 
-fn and(left: Value, right: Value) -> Value {
+fn and(left: &Value, right: &Value) -> Value {
     json!({"&&": {"left": left, "right": right}})
 }
 

@@ -26,7 +26,7 @@ pub(super) fn compile(
     for pattern in &config.safety.policies {
         read(config, pattern, &mut sources, watched, found);
     }
-    let zone = config.safety.zone.as_ref().map(|zone| zone.0.clone());
+    let zone = config.safety.zone.as_ref().map(|zone| &zone.0);
     let (engine, problems) = engine(exposed, &sources, zone);
     let files: Vec<Arc<SourceFile>> = sources
         .iter()
@@ -44,7 +44,7 @@ pub(super) fn compile(
 pub(in crate::gateway) fn engine(
     exposed: &[Exposed],
     sources: &[Source],
-    zone: Option<jiff::tz::TimeZone>,
+    zone: Option<&jiff::tz::TimeZone>,
 ) -> (Option<Engine>, Vec<Problem>) {
     let tools: Vec<ToolDef> = exposed.iter().map(definition).collect();
     let input = |index: usize| exposed[index].tool.judged_input();

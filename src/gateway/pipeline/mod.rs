@@ -44,6 +44,7 @@ use ending::End;
 use repeats::Known;
 use stages::{Carried, Intent, Takes};
 
+pub(super) use policies::rows;
 pub(super) use rehearsal::rehearse;
 
 /// How often a call is decided anew because its approval was spent in between.

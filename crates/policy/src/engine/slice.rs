@@ -56,7 +56,7 @@ impl Sets {
             let diagnostics = response.diagnostics();
             for rule in diagnostics.reason() {
                 let rule: &str = rule.as_ref();
-                found.satisfied.insert(rule.to_owned(), ());
+                found.satisfied.insert(rule.to_owned());
             }
             for error in diagnostics.errors() {
                 let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
@@ -105,13 +105,12 @@ impl Slice {
         }
         let (fixed, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|p| p.reads.is_fixed());
         let mut want = Want::nothing();
-        open.iter().for_each(|policy| policy.reads.add_to(&mut want));
+        for policy in &open {
+            policy.reads.add_to(&mut want);
+        }
         let action = Type::Action.uid(&action_of(&tool.name));
         let resource = Type::Tool.uid(&tool.name);
-        let entities = match trivial {
-            true => Vec::new(),
-            false => entities(tool, &action, &resource),
-        };
+        let entities = if trivial { Vec::new() } else { entities(tool, &action, &resource) };
         Self {
             name: tool.name.clone(),
             trivial,

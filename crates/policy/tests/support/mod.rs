@@ -1,6 +1,7 @@
 //! Tools to decide on.
 
-#![allow(dead_code, clippy::unwrap_used)]
+// Values are written where they are used.
+#![allow(dead_code, clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,7 +47,7 @@ pub(crate) fn sources(text: &str) -> Vec<Source> {
 
 pub(crate) fn compile(tools: &[ToolDef], text: &str) -> Arc<Engine> {
     let zone = TimeZone::get("Europe/Berlin").unwrap();
-    let (engine, problems) = Engine::compile(tools, &input, &sources(text), Some(zone));
+    let (engine, problems) = Engine::compile(tools, &input, &sources(text), Some(&zone));
     Arc::new(engine.unwrap_or_else(|| panic!("{problems:#?}")))
 }
 

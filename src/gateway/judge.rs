@@ -1,0 +1,97 @@
+//! What policies and limits say of a call that nobody makes: for policy tests, and for deciding
+//! recorded calls anew. Nothing is sent, recorded or taken up.
+
+use serde_json::{Map, Value};
+use tollbridge_operation::Identity;
+
+use super::pipeline::rows;
+use super::request::Transport;
+use super::toolbox::Toolbox;
+use crate::audit::ConsideredRow;
+use crate::safety::{Asked, Pursuit, Verdict, police};
+
+/// A call that could be made.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Who would call.
+    pub identity: Identity,
+    /// The groups that its token would claim.
+    pub groups: Vec<String>,
+    /// The tool.
+    pub tool: String,
+    /// The arguments, as an agent would give them.
+    pub arguments: Map<String, Value>,
+    /// The client, as `name/version`.
+    pub client: Option<String>,
+    /// How it would come in.
+    pub transport: Transport,
+    /// Microseconds since the Unix epoch.
+    pub now: i64,
+}
+
+/// What would be decided, budgets, windows and the kill switch aside.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Judged {
+    /// `allow`, `deny`, `hold`; `invalid` where the arguments would be refused before, and
+    /// `unknown` where there is no such tool.
+    pub effect: &'static str,
+    /// Whether the caller would be shown the tool. Where it would not, the call is one of an
+    /// unknown tool for it, whatever is decided.
+    pub listed: bool,
+    /// The rules that would say so.
+    pub rules: Vec<String>,
+    /// Why, where it is not allowed.
+    pub reason: Option<String>,
+    /// The policies that were considered.
+    pub considered: Vec<ConsideredRow>,
+}
+
+impl Judged {
+    fn without_rules(effect: &'static str, listed: bool, reason: String) -> Self {
+        let (rules, considered) = (Vec::new(), Vec::new());
+        Self { effect, listed, rules, reason: Some(reason), considered }
+    }
+}
+
+/// Judges a call by the toolbox's policies and its tool's limits.
+pub fn judge(toolbox: &Toolbox, question: &Question) -> Judged {
+    let named = |name: &str| toolbox.exposed().iter().position(|e| e.tool.name.as_str() == name);
+    let Some(place) = named(&question.tool) else {
+        let reason = format!("there is no tool `{}`", question.tool);
+        return Judged::without_rules("unknown", false, reason);
+    };
+    let exposed = &toolbox.exposed()[place];
+    let groups = toolbox.groups.groups_of(&question.identity, &question.groups);
+    let seen = toolbox.seen(&question.identity, &groups);
+    let listed = seen.policies.may_see(place);
+    let arguments = match exposed.tool.arguments(&question.arguments) {
+        Ok(arguments) => arguments,
+        Err(violations) => {
+            let each = violations.iter().map(|v| format!("{} must be {}", v.pointer, v.expected));
+            let reason = each.collect::<Vec<_>>().join("; ");
+            return Judged::without_rules("invalid", listed, reason);
+        }
+    };
+    let broken = exposed.tool.check_limits(&arguments);
+    let shown = exposed.tool.shown_arguments(arguments);
+    let asked = Asked {
+        arguments: &shown,
+        client: question.client.as_deref(),
+        channel: question.transport.as_str(),
+        now: question.now,
+    };
+    let policed = police(&seen.policies, place, &asked, Pursuit::New);
+    let considered = rows(policed.considered());
+    let broken_rules =
+        || broken.iter().map(|limit| format!("{}.{}", exposed.tool.name, limit.rule)).collect();
+    let (effect, rules, reason) = match (policed.verdict(), broken.first()) {
+        (Verdict::Deny { rules, reason }, _) => ("deny", rules.clone(), Some(reason.clone())),
+        (_, Some(first)) => {
+            let reason = format!("{} must be {}", first.pointer, first.message);
+            ("deny", broken_rules(), Some(reason))
+        }
+        (Verdict::Allow { rules }, None) => ("allow", rules.clone(), None),
+        (Verdict::Hold { rules, .. }, None) => ("hold", rules.clone(), None),
+    };
+    Judged { effect, listed, rules, reason, considered }
+}
