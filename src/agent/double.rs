@@ -24,7 +24,7 @@ pub(super) fn identity(name: &str) -> Identity {
 }
 
 pub(super) fn caller(transport: Transport) -> Caller {
-    Caller { identity: identity("local"), groups: Vec::new(), transport }
+    Caller::new(identity("local"), transport)
 }
 
 pub(super) fn meta() -> CallMeta {

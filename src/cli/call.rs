@@ -11,8 +11,8 @@ use super::{Exit, context};
 use crate::agent::{self, ToolView, wire};
 use crate::config::Config;
 use crate::gateway::{
-    CallRequest, CallWatch, Caller, DryRunError, Failure, Gateway, Offer, Refused, Reply, Secrets,
-    Transport,
+    Agent, CallRequest, CallWatch, Caller, DryRunError, Failure, Gateway, Offer, Refused, Reply,
+    Secrets, Transport,
 };
 
 /// Arguments of `call`.
@@ -57,11 +57,10 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
 }
 
 async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Exit, Exit> {
-    let caller = Caller {
-        identity: args.identity.clone().unwrap_or_else(|| (*config.server.identity).clone()),
-        groups: Vec::new(),
-        transport: Transport::Cli,
-    };
+    let identity = args.identity.clone().unwrap_or_else(|| (*config.server.identity).clone());
+    let agent =
+        Agent { name: "tollbridge-cli".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let caller = Caller { agent: Some(agent), ..Caller::new(identity, Transport::Cli) };
     let offer = gateway.offer(&caller);
     let arguments = arguments(args, &offer).map_err(|message| {
         eprintln!("error: {message}");
@@ -71,7 +70,6 @@ async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Ex
         tool: args.tool.clone(),
         arguments,
         approval: args.approval.clone(),
-        client: Some(format!("tollbridge-cli/{}", env!("CARGO_PKG_VERSION"))),
         ..CallRequest::default()
     };
     let tool = offer

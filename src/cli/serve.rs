@@ -50,11 +50,7 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
     let signals = tokio::spawn(stop_on_signal(shutdown.clone()));
     let served = match args.http {
         None => {
-            let caller = Caller {
-                identity: (*config.server.identity).clone(),
-                groups: Vec::new(),
-                transport: Transport::Stdio,
-            };
+            let caller = Caller::new((*config.server.identity).clone(), Transport::Stdio);
             let backend = Arc::new(gateway.clone());
             Box::pin(agent::serve_stdio(backend, caller, shutdown.clone()))
                 .await

@@ -38,6 +38,7 @@ use tokio_util::task::TaskTracker;
 use tollbridge_operation::Identity;
 
 pub use crate::audit::Time;
+pub use crate::identity::{Agent, Claim, Facts, Proof};
 pub use crate::store::{StoreError, TaskRow, TaskState};
 pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};

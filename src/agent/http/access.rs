@@ -16,7 +16,7 @@ use url::{Host, Origin, Url};
 
 use super::{HttpOptions, KeyVerifier};
 use crate::agent::AgentError;
-use crate::gateway::{Caller, Transport};
+use crate::gateway::{Caller, Facts, Transport};
 
 /// Headers by which a proxy says for whom it speaks.
 const FORWARDED: [HeaderName; 2] = [header::FORWARDED, HeaderName::from_static("x-forwarded-for")];
@@ -158,7 +158,8 @@ impl Access {
                 }
             }
         };
-        Ok(Caller { identity, groups: Vec::new(), transport: Transport::Http })
+        let facts = if self.auth.is_some() { Facts::of_key() } else { Facts::local() };
+        Ok(Caller { facts, ..Caller::new(identity, Transport::Http) })
     }
 }
 

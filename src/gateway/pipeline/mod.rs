@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
             operation: operation.map(|id| id.key.to_string()),
             arguments: Value::Object(request.arguments.clone()),
             transport: self.caller.transport.as_str().to_owned(),
-            client: request.client.clone(),
+            client: self.caller.agent.as_ref().map(ToString::to_string),
             traceparent: request.traceparent.clone(),
             tools: toolbox.offer(&self.caller.identity, &self.groups).digest.clone(),
             config: toolbox.config.clone(),
