@@ -7,6 +7,7 @@ use serde::Deserialize as _;
 use tollbridge_operation::{ApiName, Identity, digest_bytes};
 use toml::de::{DeTable, DeValue};
 
+use super::budget::Budget;
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::located::{Keyed, Located};
 use super::model::{Api, Audit, File, Server, Settlement};
@@ -42,6 +43,8 @@ pub struct Config {
     pub settlement: Option<Located<Settlement>>,
     /// `[limit_group.NAME]`: limits that several have in common.
     pub limit_groups: Keyed<String, LimitGroup>,
+    /// `[[budget]]`: budgets over several tools.
+    pub budgets: Vec<Located<Budget>>,
     /// `[api.NAME]`, in the file's order.
     pub apis: Keyed<ApiName, Api>,
     /// `[[tool]]`, in the file's order.
@@ -132,6 +135,7 @@ pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnos
         audit: parsed.audit,
         settlement: parsed.settlement,
         limit_groups: parsed.limit_group,
+        budgets: parsed.budget,
         apis: parsed.api,
         tools: parsed.tool,
     };

@@ -10,6 +10,7 @@
 //! places that [`Located`] values carry are all it takes.
 
 mod auth;
+mod budget;
 mod checks;
 pub mod codes;
 mod decimal;
@@ -30,6 +31,7 @@ mod tool;
 mod values;
 
 pub use auth::Auth;
+pub use budget::{Budget, Currency, Terms as BudgetTerms, ToolBudget};
 pub use codes::explain;
 pub use decimal::{Decimal, NotDecimal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};

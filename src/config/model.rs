@@ -14,6 +14,7 @@ use serde::Deserialize;
 use tollbridge_operation::{ApiName, Identity};
 
 use super::auth::Auth;
+use super::budget::Budget;
 use super::located::{Keyed, Located};
 use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
 use super::tool::Tool;
@@ -44,6 +45,9 @@ pub(super) struct File {
     /// Limits that several APIs or tools have in common, one table each.
     #[serde(default)]
     pub(super) limit_group: Keyed<String, LimitGroup>,
+    /// Budgets over several tools.
+    #[serde(default)]
+    pub(super) budget: Vec<Located<Budget>>,
     /// The APIs, one table each.
     #[serde(default)]
     pub(super) api: Keyed<ApiName, Api>,

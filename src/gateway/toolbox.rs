@@ -14,10 +14,10 @@ use super::load::Bounds;
 use super::request::Caller;
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
 use crate::identity::Groups;
-use crate::safety::Rules;
+use crate::safety::{BudgetRule, Rules};
 use crate::secret::{Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
-use crate::tools::Tool;
+use crate::tools::{Spending, Tool};
 
 /// How many different tool lists are remembered. Callers in the same groups share one.
 const MAX_OFFERS: usize = 256;
@@ -85,6 +85,8 @@ pub struct Exposed {
     pub fallbacks: Vec<Fallback>,
     /// Which tool tells what became of a call whose outcome nobody knows.
     pub lookup: Option<Lookup>,
+    /// How much of something its calls may use up in a time.
+    pub budgets: Vec<Budgeted>,
     /// How a call is asked after that the API took and is not done with.
     pub poll: Option<Poll>,
     /// Whether clients may follow its calls as tasks.
@@ -96,6 +98,15 @@ pub struct Exposed {
     /// Whether the description is another than was accepted, and changes this tool: it is
     /// listed as it was, and not called.
     pub quarantined: bool,
+}
+
+/// A budget of a tool's, and how much of it a call takes.
+#[derive(Debug)]
+pub struct Budgeted {
+    /// What it allows.
+    pub rule: BudgetRule,
+    /// The argument that is added up; `None` where calls are counted.
+    pub spending: Option<Spending>,
 }
 
 impl Exposed {

@@ -9,11 +9,13 @@
 //! What cannot be decided is refused. This room knows neither MCP nor HTTP nor SOAP.
 
 mod approval;
+mod budget;
 mod decision;
 mod proof;
 mod rules;
 
 pub use approval::Approval;
+pub use budget::BudgetRule;
 pub use decision::{BrokenLimit, Decision, Placed, decide};
 pub use proof::Allowed;
 pub use rules::{By, HoldRule, Rules, Who, WindowRule};

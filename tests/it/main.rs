@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod budgets;
 mod cancel;
 mod clocks;
 mod corpus;

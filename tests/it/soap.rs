@@ -75,6 +75,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         manner: tollbridge::bridge::Manner::default(),
         fallbacks: Vec::new(),
         lookup: None,
+        budgets: Vec::new(),
         poll: None,
         long: false,
         timeout: Duration::from_secs(5),

@@ -13,9 +13,9 @@ use serde_json::{Map, Value};
 use tollbridge_operation::{ApiName, Effect, Operation, ToolName, Warning};
 
 use super::apis::{Upstreams, limits};
-use super::enclosure;
 use super::stale::{self, Compared, Standing};
 use super::who;
+use super::{budgets, enclosure};
 use crate::bridge::{Gate, Limits, Poll};
 use crate::catalog::{self, Catalog, NotFound};
 use crate::config::{self, Api, Config, Diagnostics, Located, Stale, codes};
@@ -56,6 +56,7 @@ pub(super) fn compile(
         }
     }
     fallbacks::lookups(config, &entries, &mut exposed, found);
+    budgets::compile(config, &entries, &mut exposed, found);
     (exposed, compared)
 }
 
@@ -158,6 +159,7 @@ impl One<'_> {
             manner: self.manner(&tool),
             fallbacks,
             lookup: None,
+            budgets: Vec::new(),
             poll,
             long: entry.long.as_deref().copied().unwrap_or(false),
             timeout: entry.timeout.as_ref().map_or(self.api.timeout(), |timeout| timeout.0),
@@ -457,10 +459,7 @@ impl One<'_> {
             window: entry.calls.as_ref().map(|calls| WindowRule {
                 limit: calls.limit.get(),
                 per: calls.per.0,
-                by: match calls.by {
-                    config::CountedBy::Identity => By::Identity,
-                    config::CountedBy::Tool => By::Tool,
-                },
+                by: by(calls.by),
             }),
         }
     }
@@ -511,7 +510,18 @@ fn gone(not_found: &NotFound) -> String {
     }
 }
 
-fn pointer(path: &config::ArgumentPath) -> Result<ArgumentPointer, String> {
+/// For whom together something is counted.
+pub(super) fn by(by: config::CountedBy) -> By {
+    match by {
+        config::CountedBy::Identity => By::Identity,
+        config::CountedBy::Group => By::Group,
+        config::CountedBy::Tool => By::Tool,
+        config::CountedBy::All => By::All,
+    }
+}
+
+/// An argument's place, in the words of `tools`.
+pub(super) fn pointer(path: &config::ArgumentPath) -> Result<ArgumentPointer, String> {
     let pointer = match path.name() {
         Some(name) => ArgumentPointer::parse(name),
         None => ArgumentPointer::parse(&path.to_string()),

@@ -5,6 +5,7 @@
 //! exist, a secret that cannot be resolved. What compiles can be called.
 
 mod apis;
+mod budgets;
 mod enclosure;
 mod exposed;
 mod secrets;

@@ -7,6 +7,7 @@
 //! record cannot be written is answered with `audit_unavailable`, whatever it would have
 //! been.
 
+mod budgets;
 mod ending;
 mod fallbacks;
 mod links;
@@ -37,7 +38,7 @@ use crate::observe::Metrics;
 use crate::store::{PendingRow, RepeatRow, Store};
 use ending::End;
 use repeats::Known;
-use stages::{Carried, Intent};
+use stages::{Carried, Intent, Takes};
 
 pub(super) use rehearsal::rehearse;
 
@@ -186,15 +187,25 @@ impl<'a> Run<'a> {
                     files: ready.files.into_iter().map(file_row).collect(),
                 });
             }
+            // What an earlier call took up is reserved since then.
+            let mut reserving = Vec::new();
+            if earlier.is_none() && !exposed.budgets.is_empty() {
+                let (takes, unreckoned) = budgets::reckon(exposed, &ready.call, &self.groups);
+                reserving = takes;
+                ready.broken.extend(unreckoned);
+            }
             let permit = self.decide(exposed, request, ready.call, &ready.broken).await?;
             let quoted = self.quote(exposed, request, permit.allowed).await?;
             if watch.cancel.is_cancelled() {
                 let message = "cancelled before anything was sent";
                 return Err(Failure::new(ErrorCode::Cancelled, message).into());
             }
-            let intent =
-                self.intend(exposed, &ready.prepared, &permit.claims, permit.approval.as_ref());
-            match intent.await? {
+            let takes = Takes {
+                claims: &permit.claims,
+                budgets: &reserving,
+                approval: permit.approval.as_ref(),
+            };
+            match self.intend(exposed, &ready.prepared, takes).await? {
                 Intent::Recorded(receipt) => {
                     steps.say(|| format!("calling {}", exposed.rules.api));
                     let cleared = quoted.clear(&receipt);

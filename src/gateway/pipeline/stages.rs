@@ -4,10 +4,11 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Call, Effect, Payload};
 
+use super::budgets::{Reserving, exceeded};
 use super::ending::End;
 use super::fallbacks::Fallen;
 use super::{RECEIVED, Run, ending, pages, pending, repeats};
-use crate::audit::{Event, Time, Verdict};
+use crate::audit::{Event, Reservation, Time, Verdict};
 use crate::bridge::{self, Handle, Prepared, Report, Within};
 use crate::gateway::operate::scope_text;
 use crate::gateway::record::{Attempts, Steps};
@@ -24,6 +25,17 @@ pub(super) struct Permit {
     pub(super) allowed: Allowed<Call>,
     pub(super) claims: Vec<WindowClaim>,
     pub(super) approval: Option<HoldRow>,
+}
+
+/// What a call takes up in the commit of its intent.
+#[derive(Clone, Copy)]
+pub(super) struct Takes<'a> {
+    /// Places in windows.
+    pub(super) claims: &'a [WindowClaim],
+    /// Parts of budgets.
+    pub(super) budgets: &'a [Reserving],
+    /// An approval.
+    pub(super) approval: Option<&'a HoldRow>,
 }
 
 /// What became of recording the intent.
@@ -158,13 +170,21 @@ impl Run<'_> {
         &mut self,
         exposed: &Exposed,
         prepared: &Prepared,
-        claims: &[WindowClaim],
-        approval: Option<&HoldRow>,
+        takes: Takes<'_>,
     ) -> Result<Intent, End> {
+        let Takes { claims, budgets, approval } = takes;
         let mark = self.record.mark();
-        if !claims.is_empty() {
-            let windows = claims.iter().map(|claim| claim.key.clone()).collect();
-            self.record.push(&Event::Reserved { windows });
+        if !claims.is_empty() || !budgets.is_empty() {
+            self.record.push(&Event::Reserved {
+                windows: claims.iter().map(|claim| claim.key.clone()).collect(),
+                budgets: budgets
+                    .iter()
+                    .map(|one| Reservation {
+                        key: one.claim.key.clone(),
+                        amount: one.claim.amount.to_string(),
+                    })
+                    .collect(),
+            });
         }
         self.record.push(&Event::AttemptStarted {
             n: 1,
@@ -177,6 +197,8 @@ impl Run<'_> {
         let batch = Batch {
             guard: Some(exposed.rules.guard(&self.caller.identity)),
             claims: claims.to_vec(),
+            budgets: budgets.iter().map(|one| one.claim.clone()).collect(),
+            give_back: None,
             spend: approval.map(|hold| hold.id.clone()),
             changes: self.named.clone().map(Change::ClaimKey).into_iter().collect(),
             events: self.record.rows(),
@@ -215,6 +237,12 @@ impl Run<'_> {
                 };
                 Err(Failure::new(ErrorCode::RateLimited, message).retry_after(retry_after).into())
             }
+            CommitError::BudgetSpent { claim, left, retry_after } => {
+                self.record.rewind(RECEIVED);
+                let (rule, failure) = exceeded(exposed, budgets, claim, left, retry_after);
+                self.decided(Verdict::Deny, vec![rule], Some(&failure.message));
+                Err(failure.into())
+            }
             CommitError::Unavailable(error) => {
                 match Box::pin(self.read_unrecorded(exposed)).await {
                     Some(receipt) => Ok(Intent::Recorded(receipt)),
@@ -248,6 +276,7 @@ impl Run<'_> {
     async fn read_unrecorded(&self, exposed: &Exposed) -> Option<Receipt> {
         let plain = exposed.price().is_none()
             && exposed.rules.window.is_none()
+            && exposed.budgets.is_empty()
             && exposed.rules.hold.is_none();
         if self.ground.toolbox.reads_when_down != ReadsWhenDown::Allow
             || exposed.tool.operation.effect != Effect::Read
