@@ -127,6 +127,7 @@ fn received(tool: &str) -> Event {
         traceparent: None,
         tools: TOOLBOX.config.clone(),
         config: TOOLBOX.config.clone(),
+        by: None,
         spec: Some(TOOLBOX.config.clone()),
     }
 }

@@ -4,6 +4,7 @@
 //! document. Exit codes are those of [`Exit`].
 
 mod approve;
+mod as_whom;
 mod call;
 mod check;
 mod completions;

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use serde_json::Value;
+
 /// The program that calls, as it names itself (MCP, `clientInfo`). Nothing proves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agent {
@@ -94,6 +96,17 @@ pub enum Claim {
     Flag(bool),
     /// A list of strings.
     Texts(BTreeSet<String>),
+}
+
+impl From<&Claim> for Value {
+    fn from(claim: &Claim) -> Self {
+        match claim {
+            Claim::Text(text) => text.as_str().into(),
+            Claim::Number(number) => (*number).into(),
+            Claim::Flag(flag) => (*flag).into(),
+            Claim::Texts(texts) => texts.iter().map(String::as_str).collect(),
+        }
+    }
 }
 
 #[cfg(test)]

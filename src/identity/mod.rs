@@ -7,7 +7,11 @@
 mod facts;
 mod groups;
 mod key;
+mod token;
 
 pub use facts::{Agent, Claim, Facts, Proof};
 pub use groups::Groups;
-pub use key::{KeyError, NewKey, hash, verify};
+pub use key::{KEY_PREFIX, KeyError, NewKey, hash, verify};
+pub use token::{
+    Algorithm, ClaimRules, Fetch, Introspection, Keyring, Known, MAX_TOKEN, NotKnown, Tokens,
+};

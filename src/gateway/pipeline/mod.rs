@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 use tollbridge_operation::CallId;
 
@@ -34,6 +34,7 @@ use super::request::{CallRequest, CallWatch, Caller, Refused};
 use super::toolbox::{Exposed, Toolbox};
 use crate::audit::{Event, FileRow, Verdict};
 use crate::bridge::{FileRead, Held};
+use crate::identity::{Facts, Proof};
 use crate::observe::Metrics;
 use crate::store::{PendingRow, RepeatRow, Store};
 use ending::End;
@@ -125,6 +126,28 @@ fn file_row(file: FileRead) -> FileRow {
     FileRow { path: file.path, size: file.size, digest: file.digest }
 }
 
+/// What was known of a caller, for the trail. Not its scopes: which of them it lacked is told by the
+/// rule that refused it.
+fn by(caller: &Caller) -> Option<Value> {
+    let Facts { proof, client_id, claims, .. } = &*caller.facts;
+    let nothing = *proof == Proof::Local && claims.is_empty() && caller.groups.is_empty();
+    if nothing {
+        return None;
+    }
+    let mut by = json!({ "proof": proof.as_str() });
+    if let Some(client_id) = client_id {
+        by["client_id"] = client_id.as_str().into();
+    }
+    if !caller.groups.is_empty() {
+        by["groups"] = caller.groups.clone().into();
+    }
+    if !claims.is_empty() {
+        let values = claims.iter().map(|(name, claim)| (name.clone(), claim.into()));
+        by["claims"] = Value::Object(values.collect());
+    }
+    Some(by)
+}
+
 impl<'a> Run<'a> {
     fn new(id: CallId, ground: Ground<'a>, caller: &'a Caller) -> Self {
         Self {
@@ -157,6 +180,7 @@ impl<'a> Run<'a> {
             tools: toolbox.offer(&self.caller.identity, &self.groups).digest.clone(),
             config: toolbox.config.clone(),
             spec: exposed.map(|exposed| exposed.spec.clone()),
+            by: by(self.caller),
         });
         exposed
     }
@@ -172,6 +196,9 @@ impl<'a> Run<'a> {
         for _ in 0..MAX_DECISIONS {
             if exposed.quarantined {
                 return Err(self.quarantined(exposed));
+            }
+            if let Some(end) = self.scoped(exposed) {
+                return Err(end);
             }
             let mut ready = ready::ready(&self.id, self.caller, exposed, request)?;
             let mut earlier = None;
