@@ -38,6 +38,16 @@ pub(super) fn check(config: &Config, found: &mut Diagnostics) {
     for tool in &config.tools {
         checks.tool(tool);
     }
+    let loops =
+        config.safety.loops.iter().chain(config.tools.iter().filter_map(|t| t.loops.as_ref()));
+    for rule in loops {
+        checks.nonzero("per", Some(&rule.per));
+    }
+    if let Some(errors) = &config.safety.errors {
+        checks.nonzero("per", Some(&errors.per));
+        checks.nonzero("pause", errors.pause.as_ref());
+    }
+    checks.nonzero("per", config.safety.drift.as_ref().map(|drift| &drift.per));
     for budget in &config.budgets {
         checks.budget(budget.terms(), &budget.span());
         if let Some(api) = budget.api.as_ref().filter(|api| config.apis.get(api).is_none()) {

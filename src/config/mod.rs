@@ -26,6 +26,7 @@ mod model;
 mod oauth;
 mod poll;
 mod recovery;
+mod safety;
 mod schema;
 mod signed;
 mod tool;
@@ -47,6 +48,7 @@ pub use model::{
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
 pub use poll::Poll;
 pub use recovery::{Breaker, Fallback, LimitGroup, LimitHeaders, Lookup, Sharing};
+pub use safety::{Drift, Errors, Loops, Safety};
 pub use schema::schema;
 pub use signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};
 pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};

@@ -18,6 +18,7 @@ use super::budget::Budget;
 use super::inbound::ServerAuth;
 use super::located::{Keyed, Located};
 use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
+use super::safety::Safety;
 use super::tool::Tool;
 use super::values::{
     BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal, Origin, Period, Rate,
@@ -43,6 +44,9 @@ pub(super) struct File {
     pub(super) audit: Audit,
     /// How priced calls are paid for.
     pub(super) settlement: Option<Located<Settlement>>,
+    /// What holds for all tools.
+    #[serde(default)]
+    pub(super) safety: Safety,
     /// Limits that several APIs or tools have in common, one table each.
     #[serde(default)]
     pub(super) limit_group: Keyed<String, LimitGroup>,

@@ -14,6 +14,7 @@ use super::inbound::Scope;
 use super::located::{Keyed, Located};
 use super::poll::{Poll, PollForm};
 use super::recovery::{Fallback, Lookup, Sharing};
+use super::safety::Loops;
 use super::values::{
     ApiNameSchema, ArgumentPath, ArgumentSchema, Literal, Money, Pattern, Period, Pointer,
     PointerSchema, Rate, Selector, Size, ToolNameSchema,
@@ -56,6 +57,8 @@ pub struct Tool {
     pub hold: Option<Located<Hold>>,
     /// How many calls in a sliding window.
     pub calls: Option<Located<Calls>>,
+    /// How often an identity may make the same call of it, instead of what `[safety]` says.
+    pub loops: Option<Located<Loops>>,
     /// How much of something its calls may use up in a time.
     #[serde(default)]
     pub budget: Vec<Located<ToolBudget>>,

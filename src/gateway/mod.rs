@@ -23,6 +23,7 @@ mod record;
 mod reload;
 mod reply;
 mod request;
+mod storm;
 mod tasks;
 mod toolbox;
 mod vault;
@@ -35,7 +36,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tollbridge_operation::Identity;
+use tollbridge_operation::{Identity, ToolName};
 
 pub use crate::audit::Time;
 pub use crate::identity::{Agent, Claim, Facts, Proof};
@@ -64,6 +65,7 @@ use crate::audit::{self, Event};
 use crate::bridge::{Preview, Standing};
 use crate::identity::{self, Known, NotKnown};
 use crate::observe::{ApiStanding, Metrics};
+use crate::safety::Conduct;
 use crate::store::{Batch, CommitError, Store};
 
 /// The bridge between agents and APIs. Cheap to clone.
@@ -78,6 +80,7 @@ struct Inner {
     toolbox: ArcSwap<Toolbox>,
     changed: watch::Sender<u64>,
     load: Load,
+    conduct: Conduct,
     calls: TaskTracker,
     metrics: Arc<Metrics>,
     cache: Cache,
@@ -129,6 +132,7 @@ impl Gateway {
                 toolbox: ArcSwap::from_pointee(toolbox),
                 changed: watch::Sender::new(0),
                 load: Load::default(),
+                conduct: Conduct::default(),
                 calls: TaskTracker::new(),
                 metrics,
                 cache: Cache::default(),
@@ -160,6 +164,7 @@ impl Gateway {
                 toolbox: &toolbox,
                 metrics: &inner.metrics,
                 cache: &inner.cache,
+                conduct: &inner.conduct,
                 held: admitted.as_ref().ok().map(|admitted| &admitted.held),
             };
             let called = request.tool.clone();
@@ -174,6 +179,15 @@ impl Gateway {
                 Err(Refused::UnknownTool { .. }) => (None, "unknown_tool"),
                 Err(Refused::Unrecorded) => (None, ErrorCode::AuditUnavailable.as_str()),
             };
+            if let Some(rule) = toolbox.storm {
+                storm::watch(&inner.store, &inner.conduct, rule, &caller.identity, &answer).await;
+            }
+            if let Some(rule) = toolbox.drift
+                && let Ok(tool) = ToolName::new(&called)
+            {
+                // Whatever was answered, there is such a tool: others have no answer that drifts.
+                storm::drifted(&inner.store, &inner.conduct, rule, &tool, &answer).await;
+            }
             // Here, because the client may have gone and nobody wait for this.
             inner.metrics.call(tool, outcome, started.elapsed());
             answer
@@ -225,6 +239,7 @@ impl Gateway {
             toolbox: &toolbox,
             metrics: &self.inner.metrics,
             cache: &self.inner.cache,
+            conduct: &self.inner.conduct,
             held: None,
         };
         pipeline::rehearse(id, ground, caller, request).await

@@ -14,7 +14,7 @@ use super::load::Bounds;
 use super::request::Caller;
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
 use crate::identity::{Groups, Tokens};
-use crate::safety::{BudgetRule, Rules};
+use crate::safety::{BudgetRule, DriftRule, LoopRule, Rules, StormRule};
 use crate::secret::{Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
 use crate::tools::{Spending, Tool};
@@ -50,6 +50,10 @@ pub struct Toolbox {
     pub tokens: Option<Arc<Tokens>>,
     /// What may be taken on at once.
     pub bounds: Bounds,
+    /// How many calls of an identity may fail.
+    pub storm: Option<StormRule>,
+    /// How many answers of a tool may leave their description.
+    pub drift: Option<DriftRule>,
     /// The limits that several tools have in common, by their names.
     pub limits: BTreeMap<String, Arc<Gate>>,
     secrets: [u8; 32],
@@ -91,6 +95,8 @@ pub struct Exposed {
     pub fallbacks: Vec<Fallback>,
     /// Which tool tells what became of a call whose outcome nobody knows.
     pub lookup: Option<Lookup>,
+    /// How often an identity may make the same call.
+    pub loops: Option<LoopRule>,
     /// How much of something its calls may use up in a time.
     pub budgets: Vec<Budgeted>,
     /// How a call is asked after that the API took and is not done with.
@@ -191,6 +197,10 @@ pub struct Parts {
     pub reads_when_down: ReadsWhenDown,
     /// See [`Toolbox::bounds`].
     pub bounds: Bounds,
+    /// See [`Toolbox::storm`].
+    pub storm: Option<StormRule>,
+    /// See [`Toolbox::drift`].
+    pub drift: Option<DriftRule>,
     /// See [`Toolbox::limits`].
     pub limits: BTreeMap<String, Arc<Gate>>,
     /// The tools, in the configuration's order; names are unique.
@@ -226,6 +236,8 @@ impl Toolbox {
             tokens: parts.tokens,
             reads_when_down: parts.reads_when_down,
             bounds: parts.bounds,
+            storm: parts.storm,
+            drift: parts.drift,
             limits: parts.limits,
             exposed: parts.exposed,
             by_name,

@@ -10,12 +10,14 @@
 
 mod approval;
 mod budget;
+mod conduct;
 mod decision;
 mod proof;
 mod rules;
 
 pub use approval::Approval;
 pub use budget::BudgetRule;
+pub use conduct::{Conduct, DriftRule, LoopRule, StormRule};
 pub use decision::{BrokenLimit, Decision, Placed, decide};
 pub use proof::Allowed;
 pub use rules::{By, HoldRule, Rules, Who, WindowRule};

@@ -6,6 +6,7 @@ mod architecture;
 mod budgets;
 mod cancel;
 mod clocks;
+mod conduct;
 mod corpus;
 mod credentials;
 mod curation;

@@ -20,7 +20,7 @@ use crate::bridge::{Gate, Limits, Poll};
 use crate::catalog::{self, Catalog, NotFound};
 use crate::config::{self, Api, Config, Diagnostics, Located, Stale, codes};
 use crate::gateway::toolbox::Exposed;
-use crate::safety::{By, HoldRule, Rules, WindowRule};
+use crate::safety::{By, HoldRule, LoopRule, Rules, WindowRule};
 use crate::settlement::{PayTo, Price, Terms};
 use crate::tools::answer::{AnswerShape, Selector};
 use crate::tools::pages::{PageKind, PageRule};
@@ -160,6 +160,7 @@ impl One<'_> {
             manner: self.manner(&tool),
             fallbacks,
             lookup: None,
+            loops: self.loops(),
             budgets: Vec::new(),
             poll,
             long: entry.long.as_deref().copied().unwrap_or(false),
@@ -463,6 +464,11 @@ impl One<'_> {
                 by: by(calls.by),
             }),
         }
+    }
+
+    fn loops(&self) -> Option<LoopRule> {
+        let rule = self.entry.loops.as_ref().or(self.config.safety.loops.as_ref())?;
+        Some(LoopRule { limit: rule.limit.get(), per: rule.per.0 })
     }
 
     /// The limits of the tool's own.

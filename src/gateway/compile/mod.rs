@@ -26,7 +26,7 @@ use crate::bridge::{self, Gate};
 use crate::catalog::{self, Catalog};
 use crate::config::{self, Config, Diagnostic, Diagnostics, codes};
 use crate::identity::Groups;
-use crate::safety::Who;
+use crate::safety::{DriftRule, StormRule, Who};
 use crate::secret::Secret;
 use crate::settlement::Facilitator;
 use crate::store::Durability;
@@ -132,6 +132,16 @@ fn compile_within(
             config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,
         },
         bounds: bounds(config),
+        drift: config
+            .safety
+            .drift
+            .as_ref()
+            .map(|drift| DriftRule { limit: drift.limit.get(), per: drift.per.0 }),
+        storm: config.safety.errors.as_ref().map(|errors| StormRule {
+            limit: errors.limit.get(),
+            per: errors.per.0,
+            pause: errors.pause.as_ref().map(|pause| pause.0),
+        }),
         limits,
         exposed,
     });

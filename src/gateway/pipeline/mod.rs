@@ -36,6 +36,7 @@ use crate::audit::{Event, FileRow, Verdict};
 use crate::bridge::{FileRead, Held};
 use crate::identity::{Facts, Proof};
 use crate::observe::Metrics;
+use crate::safety::Conduct;
 use crate::store::{PendingRow, RepeatRow, Store};
 use ending::End;
 use repeats::Known;
@@ -57,6 +58,7 @@ pub(super) struct Ground<'a> {
     pub(super) toolbox: &'a Toolbox,
     pub(super) metrics: &'a Metrics,
     pub(super) cache: &'a Cache,
+    pub(super) conduct: &'a Conduct,
     /// What the call holds; `None` where it holds nothing.
     pub(super) held: Option<&'a Held<'a>>,
 }
@@ -193,6 +195,11 @@ impl<'a> Run<'a> {
         watch: CallWatch,
     ) -> Result<Carried, End> {
         let mut steps = Steps::new(watch.progress);
+        if self.ground.toolbox.storm.is_some()
+            && let Some(left) = self.ground.conduct.paused(&self.caller.identity)
+        {
+            return Err(self.paused(left));
+        }
         for _ in 0..MAX_DECISIONS {
             if exposed.quarantined {
                 return Err(self.quarantined(exposed));
@@ -222,6 +229,13 @@ impl<'a> Run<'a> {
                 ready.broken.extend(unreckoned);
             }
             let permit = self.decide(exposed, request, ready.call, &ready.broken).await?;
+            // A repeat that asks after what is under way, or whether a person has decided, is no
+            // loop: what counts is what may go out.
+            if let Some(rule) = exposed.loops.filter(|_| earlier.is_none())
+                && let Err(wait) = self.ground.conduct.made(permit.allowed.get(), rule)
+            {
+                return Err(self.looped(exposed, rule, wait));
+            }
             let quoted = self.quote(exposed, request, permit.allowed).await?;
             if watch.cancel.is_cancelled() {
                 let message = "cancelled before anything was sent";

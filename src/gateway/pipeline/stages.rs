@@ -1,5 +1,7 @@
 //! The stages between right arguments and the upstream's answer.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Call, Effect, Payload};
@@ -15,7 +17,7 @@ use crate::gateway::record::{Attempts, Steps};
 use crate::gateway::reply::{ErrorCode, Failure};
 use crate::gateway::request::{CallRequest, Caller};
 use crate::gateway::toolbox::{Exposed, ReadsWhenDown};
-use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision, Placed};
+use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision, LoopRule, Placed};
 use crate::settlement::{self, Clearance, Cleared, Quoted};
 use crate::store::{Batch, Change, CommitError, HoldRow, Receipt, WindowClaim};
 use crate::tools::pages::{PagesRead, Reading};
@@ -281,11 +283,37 @@ impl Run<'_> {
         Some(End::guarded(Failure::new(ErrorCode::Denied, reason), exposed, self.caller))
     }
 
+    /// The caller made the same call as often as it may.
+    pub(super) fn looped(&mut self, exposed: &Exposed, rule: LoopRule, wait: Duration) -> End {
+        self.record.rewind(RECEIVED);
+        let message = format!(
+            "the same call with the same arguments was made {} times in {} s",
+            rule.limit,
+            rule.per.as_secs_f64()
+        );
+        self.decided(Verdict::Deny, vec![format!("{}.loops", exposed.rules.tool)], Some(&message));
+        let next_step = "Use the answer that you have, or do something else: doing the same again \
+                         has not helped so far.";
+        let failure = Failure::new(ErrorCode::RateLimited, message).retry_after(wait);
+        Failure { next_step: next_step.to_owned(), ..failure }.into()
+    }
+
+    /// So many of the caller's calls failed that nothing more is taken of it for a while.
+    pub(super) fn paused(&mut self, left: Duration) -> End {
+        self.record.rewind(RECEIVED);
+        let message = "too many of your calls failed in a short time; none is taken for a while";
+        self.decided(Verdict::Deny, vec!["safety.errors".to_owned()], Some(message));
+        let next_step = "Wait for retry_after_s, and find out why the calls failed before you make \
+                         more of them; or tell a person.";
+        let failure = Failure::new(ErrorCode::RateLimited, message).retry_after(left);
+        Failure { next_step: next_step.to_owned(), ..failure }.into()
+    }
+
     /// The kill switch is on: that is the decision, whatever else was decided.
     pub(super) fn stopped(&mut self, scope: &str) -> End {
         self.record.rewind(RECEIVED);
         self.decided(Verdict::Deny, vec![format!("stop:{scope}")], None);
-        Failure::new(ErrorCode::Stopped, format!("an operator stopped {scope}")).into()
+        Failure::new(ErrorCode::Stopped, format!("the kill switch is on for {scope}")).into()
     }
 
     /// `reads_when_down = "allow"`: a read goes on though it cannot be recorded, unless it
