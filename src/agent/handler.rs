@@ -195,7 +195,7 @@ impl<B: Backend> Handler<B> {
             .clone()
             .or_else(|| extensions.get::<http::request::Parts>()?.extensions.get().cloned())
             .ok_or_else(|| ErrorData::internal_error("the request has no caller", None))?;
-        Ok(Caller { agent: client.map(agent), ..caller })
+        Ok(Caller { agent: client.as_ref().map(agent), ..caller })
     }
 
     /// Records a request that was a request, but no call that the gateway could take, and
@@ -541,7 +541,7 @@ pub(super) fn tool_with(
 }
 
 /// The program that calls, by its own word.
-pub(super) fn agent(client: Implementation) -> Agent {
+pub(super) fn agent(client: &Implementation) -> Agent {
     Agent { name: bounded(&client.name), version: bounded(&client.version) }
 }
 

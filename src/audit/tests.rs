@@ -169,7 +169,7 @@ fn no_text_of_any_event_keeps_a_secret() {
             tools: secret.into(),
             config: secret.into(),
             spec: Some(secret.into()),
-            by: Some(json!({ secret: [secret] })),
+            by: Some(Box::new(json!({ secret: [secret] }))),
         },
         Event::Malformed {
             transport: secret.into(),

@@ -19,7 +19,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: Args, config: &Path) -> Exit {
+pub(super) fn run(args: &Args, config: &Path) -> Exit {
     let loaded = match context::load(config, Secrets::Verify) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,

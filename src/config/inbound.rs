@@ -104,7 +104,6 @@ fn default_algorithms() -> Vec<Located<JwtAlgorithm>> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(inline)]
 #[expect(missing_docs, reason = "their names are the standard's")]
-#[expect(clippy::upper_case_acronyms, reason = "their names are the standard's")]
 pub enum JwtAlgorithm {
     RS256,
     RS384,

@@ -150,7 +150,7 @@ pub(super) async fn answer<B: Backend>(
     let Call { id, name, arguments, beside, client, .. } = *call;
     let handler = handler.clone();
     let carried_out = ToItsEnd::new(async move {
-        let caller = Caller { agent: Some(agent(client)), ..caller };
+        let caller = Caller { agent: Some(agent(&client)), ..caller };
         let asked = Asked { tool: name, arguments, beside };
         handler.carry_out(caller, asked, cancel, None).await
     });

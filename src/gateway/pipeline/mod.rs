@@ -130,7 +130,7 @@ fn file_row(file: FileRead) -> FileRow {
 
 /// What was known of a caller, for the trail. Not its scopes: which of them it lacked is told by the
 /// rule that refused it.
-fn by(caller: &Caller) -> Option<Value> {
+fn by(caller: &Caller) -> Option<Box<Value>> {
     let Facts { proof, client_id, claims, .. } = &*caller.facts;
     let nothing = *proof == Proof::Local && claims.is_empty() && caller.groups.is_empty();
     if nothing {
@@ -147,7 +147,7 @@ fn by(caller: &Caller) -> Option<Value> {
         let values = claims.iter().map(|(name, claim)| (name.clone(), claim.into()));
         by["claims"] = Value::Object(values.collect());
     }
-    Some(by)
+    Some(Box::new(by))
 }
 
 impl<'a> Run<'a> {

@@ -111,8 +111,8 @@ impl Key {
         let bytes = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_deref()?).ok();
         let material = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("RSA", _) => Material::Rsa {
-                modulus: without_zeros(bytes(&jwk.n)?),
-                exponent: without_zeros(bytes(&jwk.e)?),
+                modulus: without_zeros(&bytes(&jwk.n)?),
+                exponent: without_zeros(&bytes(&jwk.e)?),
             },
             ("EC", Some("P-256")) => ec(Curve::P256, 32, &bytes(&jwk.x)?, &bytes(&jwk.y)?)?,
             ("EC", Some("P-384")) => ec(Curve::P384, 48, &bytes(&jwk.x)?, &bytes(&jwk.y)?)?,
@@ -139,7 +139,7 @@ impl Key {
 }
 
 /// RFC 7518 §6.3.1.1: some libraries write a leading zero all the same.
-fn without_zeros(bytes: Vec<u8>) -> Vec<u8> {
+fn without_zeros(bytes: &[u8]) -> Vec<u8> {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     bytes[zeros..].to_vec()
 }
