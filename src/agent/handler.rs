@@ -187,7 +187,7 @@ impl<B: Backend> Handler<B> {
     fn caller(
         &self,
         extensions: &rmcp::model::Extensions,
-        client: Option<Implementation>,
+        client: Option<&Implementation>,
     ) -> Result<Caller, ErrorData> {
         let caller = self
             .shared
@@ -195,7 +195,7 @@ impl<B: Backend> Handler<B> {
             .clone()
             .or_else(|| extensions.get::<http::request::Parts>()?.extensions.get().cloned())
             .ok_or_else(|| ErrorData::internal_error("the request has no caller", None))?;
-        Ok(Caller { agent: client.as_ref().map(agent), ..caller })
+        Ok(Caller { agent: client.map(agent), ..caller })
     }
 
     /// Records a request that was a request, but no call that the gateway could take, and
@@ -305,7 +305,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let caller = self.caller(&context.extensions, context.client_info())?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         // All tools are one page, so no cursor was ever given out.
         if request.and_then(|page| page.cursor).is_some_and(|cursor| !cursor.is_empty()) {
             return Err(ErrorData::invalid_params("unknown cursor", None));
@@ -331,7 +331,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         self.reached(&context.id);
-        let caller = self.caller(&context.extensions, context.client_info())?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         let asked = Asked {
             tool: request.name.into_owned(),
             arguments: request.arguments.unwrap_or_default(),
@@ -352,7 +352,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        let caller = self.caller(&context.extensions, context.client_info())?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         self.task(&caller, &request.task_id).await
     }
 
@@ -362,7 +362,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         // Nothing is ever asked of a client in the middle of a task.
-        let caller = self.caller(&context.extensions, context.client_info())?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         self.known(&caller, &request.task_id).await.map(drop)
     }
 
@@ -371,7 +371,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let caller = self.caller(&context.extensions, context.client_info())?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         self.end_early(&caller, &request.task_id).await
     }
 
@@ -390,7 +390,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         }
         let _ticket = self.shared.in_flight.enter();
         self.reached(&context.id);
-        let caller = self.caller(&context.extensions, context.client_info())?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         let reason = match &request.params {
             Some(Value::Object(params)) => match (params.get("name"), params.get("arguments")) {
                 (Some(Value::String(_)), Some(_)) => "`arguments` is no object".to_owned(),
@@ -404,7 +404,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let client = context.peer.peer_info().map(|peer| peer.client_info.clone());
-        if let Ok(caller) = self.caller(&context.extensions, client) {
+        if let Ok(caller) = self.caller(&context.extensions, client.as_ref()) {
             let digest = self.shared.backend.tools(&caller).digest.clone();
             self.shared.peers.add(context.peer, caller, digest);
         }
@@ -422,7 +422,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let Shared { backend, listeners, closing, .. } = &*self.shared;
         let request = context.request_context();
-        let caller = self.caller(&request.extensions, request.client_info())?;
+        let caller = self.caller(&request.extensions, request.client_info().as_ref())?;
         let Ok(_permit) = listeners.try_acquire() else {
             return Err(ErrorData::internal_error("too many open subscriptions", None));
         };
