@@ -68,7 +68,7 @@ fn main() {
 
 fn caller() -> Caller {
     let identity = Identity::new("local").unwrap();
-    Caller { identity, groups: Vec::new(), transport: Transport::Http }
+    Caller::new(identity, Transport::Http)
 }
 
 fn exposed(tool: &str) -> &'static Exposed {
@@ -128,6 +128,7 @@ fn received(tool: &str) -> Event {
         tools: TOOLBOX.config.clone(),
         config: TOOLBOX.config.clone(),
         policy: None,
+        by: None,
         spec: Some(TOOLBOX.config.clone()),
     }
 }

@@ -24,6 +24,7 @@ fn received(arguments: Value) -> Event {
         config: "sha256:c".into(),
         policy: None,
         spec: Some("sha256:s".into()),
+        by: None,
     }
 }
 
@@ -175,6 +176,7 @@ fn no_text_of_any_event_keeps_a_secret() {
             config: secret.into(),
             policy: Some(secret.into()),
             spec: Some(secret.into()),
+            by: Some(Box::new(json!({ secret: [secret] }))),
         },
         Event::Malformed {
             transport: secret.into(),

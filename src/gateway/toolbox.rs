@@ -15,7 +15,7 @@ use super::load::Bounds;
 use super::request::Caller;
 use super::seen::{Callers, Seen};
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
-use crate::identity::Groups;
+use crate::identity::{Groups, Tokens};
 use crate::safety::{BudgetRule, DriftRule, Engine, LoopRule, Rules, StormRule};
 use crate::secret::{Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
@@ -42,6 +42,8 @@ pub struct Toolbox {
     pub sessions: Vec<Arc<Session>>,
     /// With what kept tokens are sealed; `None`: a file beside the store.
     pub token_key: Option<Secret>,
+    /// What verifies the tokens of callers over HTTP; `None` where none are taken.
+    pub tokens: Option<Arc<Tokens>>,
     /// What may be taken on at once.
     pub bounds: Bounds,
     /// How many calls of an identity may fail.
@@ -53,6 +55,8 @@ pub struct Toolbox {
     /// The policies of its tools, in their order.
     pub policies: Arc<Engine>,
     secrets: [u8; 32],
+    /// All scopes that tools ask for, in the configuration's order.
+    pub scopes: Vec<String>,
     exposed: Vec<Exposed>,
     by_name: HashMap<String, usize>,
     callers: Callers,
@@ -65,6 +69,8 @@ pub struct Exposed {
     pub tool: Arc<Tool>,
     /// Who may call it, and how.
     pub rules: Rules,
+    /// What a caller's token must allow, where it has one.
+    pub scopes: Vec<String>,
     /// What it costs.
     pub terms: Terms,
     /// Where its calls go.
@@ -175,6 +181,8 @@ pub struct Parts {
     pub sessions: Vec<Arc<Session>>,
     /// See [`Toolbox::token_key`].
     pub token_key: Option<Secret>,
+    /// See [`Toolbox::tokens`].
+    pub tokens: Option<Arc<Tokens>>,
     /// See [`Toolbox::reads_when_down`].
     pub reads_when_down: ReadsWhenDown,
     /// See [`Toolbox::bounds`].
@@ -205,7 +213,14 @@ impl Toolbox {
             let (engine, _) = compile::policies::engine(&parts.exposed, &[], None);
             Arc::new(engine.expect("a tool's own rules are policies"))
         });
+        let mut scopes: Vec<String> = Vec::new();
+        for scope in parts.exposed.iter().flat_map(|exposed| &exposed.scopes) {
+            if !scopes.contains(scope) {
+                scopes.push(scope.clone());
+            }
+        }
         Self {
+            scopes,
             config: parts.config,
             name: parts.name,
             groups: parts.groups,
@@ -215,6 +230,7 @@ impl Toolbox {
             sources: parts.sources,
             sessions: parts.sessions,
             token_key: parts.token_key,
+            tokens: parts.tokens,
             reads_when_down: parts.reads_when_down,
             bounds: parts.bounds,
             storm: parts.storm,
@@ -230,6 +246,10 @@ impl Toolbox {
     /// Takes the place of an older one: what was learned of the APIs, and who waits for them, is
     /// kept.
     pub fn succeed(&mut self, older: &Self) {
+        // The issuer's keys are known, and it may be down now. Who it is changes with a restart alone.
+        if let (Some(old), Some(Tokens::Jwt { .. })) = (&older.tokens, self.tokens.as_deref()) {
+            self.tokens = Some(Arc::clone(old));
+        }
         for (name, gate) in &mut self.limits {
             let Some(kept) = older.limits.get(name) else { continue };
             kept.go_by(gate);

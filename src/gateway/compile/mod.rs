@@ -9,6 +9,7 @@ mod budgets;
 mod enclosure;
 mod exposed;
 pub(super) mod policies;
+mod inbound;
 mod secrets;
 mod signed;
 mod stale;
@@ -110,6 +111,7 @@ fn compile_within(
     let tokens = upstreams.sources(&mut found);
     let sessions = upstreams.sessions();
     let token_key = token_key(config, &resolved, &mut found);
+    let tokens_of_callers = inbound::tokens(config, &resolved, &mut found);
     let facilitator = facilitator(config, &mut found);
     if found.has_errors() {
         return Err(found);
@@ -131,6 +133,7 @@ fn compile_within(
         sources: tokens,
         sessions,
         token_key,
+        tokens: tokens_of_callers,
         reads_when_down: match config.audit.reads_when_down {
             config::ReadsWhenDown::Deny => ReadsWhenDown::Deny,
             config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,
