@@ -147,9 +147,8 @@ fn message_inspection(bencher: Bencher, tool: &str) {
 fn tool_lookup(bencher: Bencher, tool: &str) {
     let caller = caller();
     bencher.bench(|| {
-        let groups = TOOLBOX.groups_of(&caller);
-        let offer = TOOLBOX.offer(&caller.identity, &groups);
-        (offer, TOOLBOX.find(black_box(tool), &caller.identity, &groups).is_some())
+        let offer = TOOLBOX.offer(&caller);
+        (offer, TOOLBOX.find(black_box(tool), &caller).is_some())
     });
 }
 
@@ -179,9 +178,9 @@ fn decision(bencher: Bencher, tool: &str) {
     let groups = BTreeSet::new();
     let place = TOOLBOX.exposed().iter().position(|other| other.tool.name == exposed.tool.name);
     let place = place.unwrap();
-    let nothing = Map::new();
+    let (caller, nothing) = (caller(), Map::new());
     bencher.with_inputs(|| call(tool)).bench_values(|call| {
-        let seen = TOOLBOX.seen(&call.identity, &groups);
+        let seen = TOOLBOX.seen(&caller);
         let asked = Asked { arguments: &nothing, client: None, channel: "http", now: 0 };
         let policed = safety::police(&seen.policies, place, &asked, Pursuit::New);
         let approval = Approval { named: None, shown: "", target: "", price: None, now: 0 };

@@ -27,8 +27,7 @@ impl Backend for Gateway {
 
     fn describes(&self, caller: &Caller, tool: &str) -> bool {
         let toolbox = self.toolbox();
-        let groups = toolbox.groups_of(caller);
-        let found = toolbox.find(tool, &caller.identity, &groups);
+        let found = toolbox.find(tool, caller);
         found.is_some_and(|exposed| exposed.tool.output.is_some())
     }
 
@@ -79,8 +78,7 @@ impl Backend for Gateway {
 
     fn runs_long(&self, caller: &Caller, tool: &str) -> Option<Duration> {
         let toolbox = self.toolbox();
-        let groups = toolbox.groups_of(caller);
-        let exposed = toolbox.find(tool, &caller.identity, &groups)?;
+        let exposed = toolbox.find(tool, caller)?;
         exposed.long.then_some(exposed.timeout)
     }
 
@@ -90,7 +88,7 @@ impl Backend for Gateway {
 
     fn lacks_scopes(&self, caller: &Caller, tool: &str) -> Option<Vec<String>> {
         let toolbox = self.toolbox();
-        let exposed = toolbox.find(tool, &caller.identity, &toolbox.groups_of(caller))?;
+        let exposed = toolbox.find(tool, caller)?;
         let lacking = !caller.facts.lacking(&exposed.scopes).is_empty();
         lacking.then(|| exposed.scopes.clone())
     }

@@ -47,6 +47,9 @@ pub struct CallRecord {
     /// The client's name and version.
     #[serde(skip)]
     pub client: Option<String>,
+    /// What else was known of the caller: its proof, groups and claims.
+    #[serde(skip)]
+    pub by: Option<Box<Value>>,
     /// What the caller was told beside the outcome.
     #[serde(skip)]
     pub message: Option<String>,
@@ -134,6 +137,7 @@ impl CallRecord {
             events: Vec::new(),
             transport: None,
             client: None,
+            by: None,
             message: None,
             duration_ms: None,
         }
@@ -149,6 +153,7 @@ impl CallRecord {
                 arguments,
                 transport,
                 client,
+                by,
                 config,
                 spec,
                 ..
@@ -160,6 +165,7 @@ impl CallRecord {
                 self.arguments = Some(arguments);
                 self.transport = Some(transport);
                 self.client = client;
+                self.by = by;
                 self.config = Some(config);
                 self.spec = spec;
             }

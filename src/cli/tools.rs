@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, config: &Path) -> Exit {
     let caller = args.whom.caller(&loaded.config);
     let identity = &caller.identity;
     let profile = loaded.config.server.schemas;
-    let offer = loaded.toolbox.offer(identity, &loaded.toolbox.groups_of(&caller));
+    let offer = loaded.toolbox.offer(&caller);
     if args.json {
         let tools: Vec<Value> = offer
             .tools

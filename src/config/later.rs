@@ -6,9 +6,7 @@
 use toml::de::DeValue;
 
 /// Keys by their table: `*` stands for a key of the user's, `[]` for an element.
-const KEYS: &[(&str, &str, &str)] = &[
-    ("settlement", "buy", "nothing would be bought"),
-];
+const KEYS: &[(&str, &str, &str)] = &[("settlement", "buy", "nothing would be bought")];
 
 /// Why a key is refused, where it is one of the format's.
 pub(super) fn key(table: &str, key: &str) -> Option<&'static str> {

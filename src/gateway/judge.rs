@@ -2,10 +2,9 @@
 //! recorded calls anew. Nothing is sent, recorded or taken up.
 
 use serde_json::{Map, Value};
-use tollbridge_operation::Identity;
 
 use super::pipeline::rows;
-use super::request::Transport;
+use super::request::Caller;
 use super::toolbox::Toolbox;
 use crate::audit::ConsideredRow;
 use crate::safety::{Asked, Pursuit, Verdict, police};
@@ -13,18 +12,12 @@ use crate::safety::{Asked, Pursuit, Verdict, police};
 /// A call that could be made.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// Who would call.
-    pub identity: Identity,
-    /// The groups that its token would claim.
-    pub groups: Vec<String>,
+    /// Who would call, and how it would come in.
+    pub caller: Caller,
     /// The tool.
     pub tool: String,
     /// The arguments, as an agent would give them.
     pub arguments: Map<String, Value>,
-    /// The client, as `name/version`.
-    pub client: Option<String>,
-    /// How it would come in.
-    pub transport: Transport,
     /// Microseconds since the Unix epoch.
     pub now: i64,
 }
@@ -61,8 +54,7 @@ pub fn judge(toolbox: &Toolbox, question: &Question) -> Judged {
         return Judged::without_rules("unknown", false, reason);
     };
     let exposed = &toolbox.exposed()[place];
-    let groups = toolbox.groups.groups_of(&question.identity, &question.groups);
-    let seen = toolbox.seen(&question.identity, &groups);
+    let seen = toolbox.seen(&question.caller);
     let listed = seen.policies.may_see(place);
     let arguments = match exposed.tool.arguments(&question.arguments) {
         Ok(arguments) => arguments,
@@ -74,10 +66,11 @@ pub fn judge(toolbox: &Toolbox, question: &Question) -> Judged {
     };
     let broken = exposed.tool.check_limits(&arguments);
     let shown = exposed.tool.shown_arguments(arguments);
+    let client = question.caller.agent.as_ref().map(ToString::to_string);
     let asked = Asked {
         arguments: &shown,
-        client: question.client.as_deref(),
-        channel: question.transport.as_str(),
+        client: client.as_deref(),
+        channel: question.caller.transport.as_str(),
         now: question.now,
     };
     let policed = police(&seen.policies, place, &asked, Pursuit::New);

@@ -255,7 +255,7 @@ impl Gateway {
     /// The tools that a caller is offered.
     pub fn offer(&self, caller: &Caller) -> Arc<Offer> {
         let toolbox = self.inner.toolbox.load();
-        toolbox.offer(&caller.identity, &toolbox.groups_of(caller))
+        toolbox.offer(caller)
     }
 
     /// Records a message that was no valid request.

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tollbridge_operation::{Identity, digest_bytes};
 
+use super::request::Caller;
 use super::toolbox::{Exposed, Offer};
-use crate::safety::{Engine, Policies};
+use crate::identity::{Claim, Facts, Groups};
+use crate::safety::{Claims, Engine, Policies};
 
 /// How many different tool lists are remembered. Callers in the same groups share one.
 const MAX_OFFERS: usize = 256;
@@ -18,6 +20,8 @@ const MAX_CALLERS: usize = 1024;
 /// An identity in front of a toolbox.
 #[derive(Debug)]
 pub struct Seen {
+    /// All groups that it is in.
+    pub groups: BTreeSet<String>,
     /// What policies say of it.
     pub policies: Policies,
     offer: OnceLock<Arc<Offer>>,
@@ -27,29 +31,53 @@ pub struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct Callers {
     offers: Mutex<HashMap<Vec<usize>, Arc<Offer>>>,
-    /// One caller's groups may change with what its token claims.
-    by_identity: Mutex<HashMap<Identity, (BTreeSet<String>, Arc<Seen>)>>,
+    by_identity: Mutex<HashMap<Identity, Known>>,
+}
+
+/// An identity as it was seen last: what its token claims may change.
+#[derive(Debug)]
+struct Known {
+    groups: Vec<String>,
+    facts: Arc<Facts>,
+    seen: Arc<Seen>,
+}
+
+impl Known {
+    fn is(&self, caller: &Caller) -> bool {
+        let same_claims =
+            Arc::ptr_eq(&self.facts, &caller.facts) || self.facts.claims == caller.facts.claims;
+        same_claims && self.groups == caller.groups
+    }
+}
+
+/// A caller's claims, as policies compare them: as text.
+fn claims(facts: &Facts) -> Claims {
+    let values = |claim: &Claim| match claim {
+        Claim::Text(text) => BTreeSet::from([text.clone()]),
+        Claim::Number(number) => BTreeSet::from([number.to_string()]),
+        Claim::Flag(flag) => BTreeSet::from([flag.to_string()]),
+        Claim::Texts(texts) => texts.clone(),
+    };
+    facts.claims.iter().map(|(name, claim)| (name.clone(), values(claim))).collect()
 }
 
 impl Callers {
-    pub(super) fn seen(
-        &self,
-        engine: &Arc<Engine>,
-        identity: &Identity,
-        groups: &BTreeSet<String>,
-    ) -> Arc<Seen> {
+    pub(super) fn seen(&self, engine: &Arc<Engine>, groups: &Groups, caller: &Caller) -> Arc<Seen> {
         if let Ok(known) = self.by_identity.lock()
-            && let Some((theirs, seen)) = known.get(identity)
-            && theirs == groups
+            && let Some(known) = known.get(&caller.identity)
+            && known.is(caller)
         {
-            return Arc::clone(seen);
+            return Arc::clone(&known.seen);
         }
-        let policies = engine.caller(identity, groups);
-        let seen = Arc::new(Seen { policies, offer: OnceLock::new() });
+        let groups = groups.groups_of(&caller.identity, &caller.groups);
+        let policies = engine.caller(&caller.identity, &groups, claims(&caller.facts));
+        let seen = Arc::new(Seen { groups, policies, offer: OnceLock::new() });
         if let Ok(mut known) = self.by_identity.lock()
-            && (known.len() < MAX_CALLERS || known.contains_key(identity))
+            && (known.len() < MAX_CALLERS || known.contains_key(&caller.identity))
         {
-            known.insert(identity.clone(), (groups.clone(), Arc::clone(&seen)));
+            let (groups, facts) = (caller.groups.clone(), Arc::clone(&caller.facts));
+            let one = Known { groups, facts, seen: Arc::clone(&seen) };
+            known.insert(caller.identity.clone(), one);
         }
         seen
     }

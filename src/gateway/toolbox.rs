@@ -7,8 +7,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tollbridge_operation::Identity;
-
 use super::compile;
 use super::fallback::{Fallback, Lookup};
 use super::load::Bounds;
@@ -295,18 +293,13 @@ impl Toolbox {
     }
 
     /// A caller in front of the tools.
-    pub fn seen(&self, identity: &Identity, groups: &BTreeSet<String>) -> Arc<Seen> {
-        self.callers.seen(&self.policies, identity, groups)
+    pub fn seen(&self, caller: &Caller) -> Arc<Seen> {
+        self.callers.seen(&self.policies, &self.groups, caller)
     }
 
     /// The tool of that name, if this caller may see it.
-    pub fn find(
-        &self,
-        tool: &str,
-        identity: &Identity,
-        groups: &BTreeSet<String>,
-    ) -> Option<&Exposed> {
-        self.find_for(&self.seen(identity, groups), tool)
+    pub fn find(&self, tool: &str, caller: &Caller) -> Option<&Exposed> {
+        self.find_for(&self.seen(caller), tool)
     }
 
     /// The same for a caller that is known.
@@ -326,8 +319,8 @@ impl Toolbox {
     }
 
     /// The tools that this caller may see.
-    pub fn offer(&self, identity: &Identity, groups: &BTreeSet<String>) -> Arc<Offer> {
-        self.offer_for(&self.seen(identity, groups))
+    pub fn offer(&self, caller: &Caller) -> Arc<Offer> {
+        self.offer_for(&self.seen(caller))
     }
 
     /// The same for a caller that is known.

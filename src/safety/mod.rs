@@ -27,6 +27,6 @@ pub use policy::{Policed, Pursuit, police};
 pub use proof::Allowed;
 pub use rules::{By, HoldRule, Rules, WindowRule};
 pub use tollbridge_policy::{
-    Asked, Caller as Policies, Considered, Days, Engine, Hours, Outcome, ToolDef, Verdict, When,
-    Who,
+    Asked, Caller as Policies, Claims, Considered, Days, Engine, Hours, Outcome, ToolDef, Verdict,
+    When, Who,
 };

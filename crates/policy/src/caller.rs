@@ -1,6 +1,6 @@
 //! An identity in front of the tools: what it could do at all, and decisions on its calls.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use cedar_policy::{
@@ -16,12 +16,16 @@ use crate::engine::{Engine, Ruled, Slice};
 use crate::pointers::pointer;
 use crate::reads::Var2;
 
+/// What is claimed of a caller, by name: the values as text.
+pub type Claims = BTreeMap<String, BTreeSet<String>>;
+
 /// An identity in its groups.
 #[derive(Debug)]
 pub struct Caller {
     engine: Arc<Engine>,
     identity: Identity,
     groups: BTreeSet<String>,
+    claims: Claims,
     uid: EntityUid,
     entity: Option<Entity>,
     standings: Vec<OnceLock<Standing>>,
@@ -47,20 +51,27 @@ pub struct Open {
 
 impl Engine {
     /// An identity in front of the tools. Nothing is found out before it is asked for.
-    pub fn caller(self: &Arc<Self>, identity: &Identity, groups: &BTreeSet<String>) -> Caller {
+    pub fn caller(
+        self: &Arc<Self>,
+        identity: &Identity,
+        groups: &BTreeSet<String>,
+        claims: Claims,
+    ) -> Caller {
         let uid = Type::Identity.uid(identity.as_str());
         let name = RestrictedExpression::new_string(identity.as_str().to_owned());
-        let claims = RestrictedExpression::new_record([]).ok();
-        let entity = claims.and_then(|claims| {
-            let attributes =
-                HashMap::from([("name".to_owned(), name), ("claims".to_owned(), claims)]);
-            let parents: HashSet<_> = groups.iter().map(|name| Type::Group.uid(name)).collect();
-            Entity::new(uid.clone(), attributes, parents).ok()
+        let attributes = HashMap::from([("name".to_owned(), name)]);
+        let parents: HashSet<_> = groups.iter().map(|name| Type::Group.uid(name)).collect();
+        let tags = claims.iter().map(|(name, values)| {
+            let values = values.iter().cloned().map(RestrictedExpression::new_string);
+            (name.clone(), RestrictedExpression::new_set(values))
         });
+        let tags: Vec<_> = tags.collect();
+        let entity = Entity::new_with_tags(uid.clone(), attributes, parents, tags).ok();
         Caller {
             engine: Arc::clone(self),
             identity: identity.clone(),
             groups: groups.clone(),
+            claims,
             uid,
             entity,
             standings: self.slices.iter().map(|_| OnceLock::new()).collect(),
@@ -309,6 +320,9 @@ impl Caller {
             values.push(("principal".to_owned(), Some(json!(self.identity.as_str()))));
             if !self.groups.is_empty() {
                 values.push(("principal.groups".to_owned(), Some(json!(self.groups))));
+            }
+            if rule.reads.principal && !self.claims.is_empty() {
+                values.push(("principal.claims".to_owned(), Some(json!(self.claims))));
             }
         }
         for (var, path) in &rule.reads.attributes {

@@ -28,7 +28,7 @@ mod source;
 mod window;
 
 pub use action::{CALL, DISCOVER, action_of};
-pub use caller::{Caller, Standing};
+pub use caller::{Caller, Claims, Standing};
 pub use decide::{Asked, Considered, Decided, Effect, HoldTerms, Outcome, Verdict};
 pub use engine::{Engine, Problem, Severity, Site, ToolDef};
 pub use kind::{Field, Kind, LeftOut};

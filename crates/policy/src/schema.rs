@@ -31,11 +31,12 @@ pub(crate) fn schema(tools: &[ToolSchema<'_>], local: bool) -> Result<Schema, St
     };
     let entities = json!({
         "Group": {},
-        // Claims of a token come to stand here, each with its type.
-        "Identity": {"memberOfTypes": ["Group"], "shape": record([
-            ("name", text.clone()),
-            ("claims", record([])),
-        ])},
+        // The tags are the claims of a token.
+        "Identity": {
+            "memberOfTypes": ["Group"],
+            "shape": record([("name", text.clone())]),
+            "tags": {"type": "Set", "element": text.clone()},
+        },
         "Api": {"shape": record([("name", text.clone())])},
         "Tool": of_operation(json!(["Api"])),
         "Operation": of_operation(json!(["Api"])),

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::civil::date;
@@ -259,4 +260,21 @@ fn windows_follow_the_clock_on_the_wall_when_it_is_changed() {
     };
     assert_eq!(at("2026-03-28T06:30:00Z"), "deny by refund.when");
     assert_eq!(at("2026-03-29T06:30:00Z"), "allow by refund.allow");
+}
+
+#[test]
+fn claims_of_a_token_are_tags_of_the_caller() {
+    let engine = compile(
+        &[tool("refund", Effect::Write)],
+        r#"@id("tenant") forbid(principal, action, resource)
+        unless { principal.hasTag("tenant") && principal.getTag("tenant").contains("acme") };"#,
+    );
+    let of = |claims: &[(&str, &[&str])]| {
+        let values = |all: &[&str]| all.iter().map(ToString::to_string).collect();
+        let claims = claims.iter().map(|(name, all)| ((*name).to_owned(), values(all))).collect();
+        engine.caller(&Identity::new("alice").unwrap(), &BTreeSet::new(), claims).may_see(0)
+    };
+    assert!(of(&[("tenant", &["acme", "other"])]));
+    assert!(!of(&[("tenant", &["other"])]));
+    assert!(!of(&[]));
 }

@@ -1,6 +1,8 @@
 //! Cases of a file: a call, and what is expected to be decided on it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -8,7 +10,7 @@ use tollbridge_operation::Identity;
 
 use super::super::{Exit, clean, print, print_json, why};
 use crate::config::Config;
-use crate::gateway::{Judged, Question, Toolbox, Transport, judge};
+use crate::gateway::{Agent, Caller, Claim, Facts, Judged, Question, Toolbox, Transport, judge};
 
 /// A file is no longer than that.
 const MAX_BYTES: u64 = 8 << 20;
@@ -29,6 +31,7 @@ struct Cases {
 struct Call {
     identity: Option<String>,
     groups: Option<Vec<String>>,
+    claims: Option<BTreeMap<String, Value>>,
     client: Option<String>,
     channel: Option<String>,
     time: Option<toml::Value>,
@@ -42,6 +45,7 @@ struct Case {
     name: String,
     identity: Option<String>,
     groups: Option<Vec<String>>,
+    claims: Option<BTreeMap<String, Value>>,
     client: Option<String>,
     channel: Option<String>,
     time: Option<toml::Value>,
@@ -165,15 +169,41 @@ fn question(case: &Case, defaults: &Call, config: &Config) -> Result<Question, S
         Some(time) => instant(time)?,
     };
     let tool = either(&case.tool, &defaults.tool).ok_or("`tool` is missing")?;
-    Ok(Question {
-        identity,
+    let claims = case.claims.as_ref().or(defaults.claims.as_ref());
+    let claims = claims.into_iter().flatten().map(|(name, value)| {
+        let claim = claim(value).ok_or_else(|| {
+            format!("claims: `{name}` is no text, whole number, true or false, or list of texts")
+        });
+        Ok::<_, String>((name.clone(), claim?))
+    });
+    let facts = Facts { claims: claims.collect::<Result<_, _>>()?, ..Facts::default() };
+    let caller = Caller {
         groups: case.groups.clone().or(defaults.groups.clone()).unwrap_or_default(),
-        tool,
-        arguments: arguments(&case.args)?,
-        client: either(&case.client, &defaults.client),
-        transport,
-        now,
-    })
+        agent: either(&case.client, &defaults.client).map(|client| agent(&client)),
+        facts: Arc::new(facts),
+        ..Caller::new(identity, transport)
+    };
+    Ok(Question { caller, tool, arguments: arguments(&case.args)?, now })
+}
+
+/// A client by its name and version.
+pub(super) fn agent(client: &str) -> Agent {
+    let (name, version) = client.rsplit_once('/').unwrap_or((client, ""));
+    Agent { name: name.to_owned(), version: version.to_owned() }
+}
+
+/// A claim as a token has it.
+pub(super) fn claim(value: &Value) -> Option<Claim> {
+    match value {
+        Value::String(text) => Some(Claim::Text(text.clone())),
+        Value::Bool(flag) => Some(Claim::Flag(*flag)),
+        Value::Number(number) => number.as_i64().map(Claim::Number),
+        Value::Array(list) => {
+            let texts = list.iter().map(|value| value.as_str().map(str::to_owned));
+            texts.collect::<Option<_>>().map(Claim::Texts)
+        }
+        _ => None,
+    }
 }
 
 /// A time with its offset, as TOML has it or as text.

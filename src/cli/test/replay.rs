@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tollbridge_operation::Identity;
@@ -9,8 +10,9 @@ use tollbridge_operation::Identity;
 use super::super::context::{self, Access};
 use super::super::{Exit, clean, print, print_json};
 use super::Args;
+use super::cases::{agent, claim};
 use crate::audit::{self, CallRecord, Filter, Verdict};
-use crate::gateway::{Judged, Loaded, Question, Transport, judge};
+use crate::gateway::{Caller, Facts, Judged, Loaded, Question, Transport, judge};
 
 /// A call that would be decided in another way.
 struct Changed<'a> {
@@ -104,16 +106,19 @@ fn recorded(call: &CallRecord) -> Option<(&'static str, Question)> {
         Some("cli") => Transport::Cli,
         _ => Transport::Http,
     };
-    let question = Question {
-        identity: Identity::new(call.identity.as_deref()?).ok()?,
-        groups: Vec::new(),
-        tool: call.tool.clone()?,
-        arguments: arguments.clone(),
-        client: call.client.clone(),
-        transport,
-        now: call.started.0,
+    let identity = Identity::new(call.identity.as_deref()?).ok()?;
+    let by = |name: &str| call.by.as_ref().and_then(|by| by.get(name));
+    let groups = by("groups").and_then(Value::as_array).into_iter().flatten();
+    let claims = by("claims").and_then(Value::as_object).into_iter().flatten();
+    let claims = claims.filter_map(|(name, value)| Some((name.clone(), claim(value)?)));
+    let caller = Caller {
+        groups: groups.filter_map(Value::as_str).map(str::to_owned).collect(),
+        agent: call.client.as_deref().map(agent),
+        facts: Arc::new(Facts { claims: claims.collect(), ..Facts::default() }),
+        ..Caller::new(identity, transport)
     };
-    Some((was, question))
+    let (tool, arguments) = (call.tool.clone()?, arguments.clone());
+    Some((was, Question { caller, tool, arguments, now: call.started.0 }))
 }
 
 fn counts(changed: &[Changed<'_>]) -> BTreeMap<String, usize> {

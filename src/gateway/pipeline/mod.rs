@@ -158,12 +158,12 @@ fn by(caller: &Caller) -> Option<Box<Value>> {
 
 impl<'a> Run<'a> {
     fn new(id: CallId, ground: Ground<'a>, caller: &'a Caller) -> Self {
-        let groups = ground.toolbox.groups_of(caller);
+        let seen = ground.toolbox.seen(caller);
         Self {
             ground,
             caller,
-            seen: ground.toolbox.seen(&caller.identity, &groups),
-            groups,
+            groups: seen.groups.clone(),
+            seen,
             record: Record::new(id.clone(), Arc::clone(&ground.toolbox.redactor)),
             id,
             started: Instant::now(),

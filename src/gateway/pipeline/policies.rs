@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use tollbridge_operation::Call;
 
 use crate::audit::ConsideredRow;
-use crate::gateway::request::{CallRequest, Caller};
+use crate::gateway::request::Caller;
 use crate::gateway::seen::Seen;
 use crate::gateway::toolbox::{Exposed, Toolbox};
 use crate::safety::{Asked, Considered, Outcome, Policed, Pursuit, police};
@@ -23,7 +23,7 @@ pub(super) fn ask(
     toolbox: &Toolbox,
     seen: &Seen,
     exposed: &Exposed,
-    (caller, request): (&Caller, &CallRequest),
+    caller: &Caller,
     call: &Call,
     (now, pursuit): (i64, Pursuit),
 ) -> Policed {
@@ -34,9 +34,10 @@ pub(super) fn ask(
     } else {
         Map::new()
     };
+    let client = caller.agent.as_ref().map(ToString::to_string);
     let asked = Asked {
         arguments: &arguments,
-        client: request.client.as_deref(),
+        client: client.as_deref(),
         channel: caller.transport.as_str(),
         now,
     };

@@ -20,8 +20,8 @@ pub(in crate::gateway) async fn rehearse(
     caller: &Caller,
     request: &CallRequest,
 ) -> Result<DryRun, DryRunError> {
-    let groups = ground.toolbox.groups_of(caller);
-    let seen = ground.toolbox.seen(&caller.identity, &groups);
+    let seen = ground.toolbox.seen(caller);
+    let groups = seen.groups.clone();
     let exposed = ground
         .toolbox
         .find_for(&seen, &request.tool)
@@ -44,7 +44,7 @@ pub(in crate::gateway) async fn rehearse(
     };
     let stopped = ground.store.stopped(&exposed.rules.guard(&caller.identity)).await?;
     let at = (approval.now, Pursuit::New);
-    let policed = policies::ask(ground.toolbox, &seen, exposed, (caller, request), &call, at);
+    let policed = policies::ask(ground.toolbox, &seen, exposed, caller, &call, at);
     let considered = policies::rows(policed.considered());
     let (rules, store) = (&exposed.rules, ground.store);
     let decision = safety::decide(call, &groups, rules, policed, &broken, approval, store).await?;

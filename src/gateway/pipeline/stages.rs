@@ -96,9 +96,8 @@ impl Run<'_> {
             now: store.now(),
         };
         let pursuit = if self.earlier.is_some() { Pursuit::UnderWay } else { Pursuit::New };
-        let asked = (self.caller, request);
         let at = (approval.now, pursuit);
-        let policed = policies::ask(toolbox, &self.seen, exposed, asked, &call, at);
+        let policed = policies::ask(toolbox, &self.seen, exposed, self.caller, &call, at);
         let considered = policed.considered().to_vec();
         let (groups, rules) = (&self.groups, &exposed.rules);
         let decided = safety::decide(call, groups, rules, policed, broken, approval, store).await;

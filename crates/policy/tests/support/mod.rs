@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 use tollbridge_operation::{Effect, Identity};
 use tollbridge_policy::{
-    Asked, Caller, Decided, Engine, Problem, Source, ToolDef, ToolRules, Verdict,
+    Asked, Caller, Claims, Decided, Engine, Problem, Source, ToolDef, ToolRules, Verdict,
 };
 
 pub(crate) fn tool(name: &str, effect: Effect) -> ToolDef {
@@ -57,7 +57,7 @@ pub(crate) fn problems(tools: &[ToolDef], text: &str) -> Vec<Problem> {
 
 pub(crate) fn caller(engine: &Arc<Engine>, identity: &str, groups: &[&str]) -> Caller {
     let groups: BTreeSet<String> = groups.iter().map(ToString::to_string).collect();
-    engine.caller(&Identity::new(identity).unwrap(), &groups)
+    engine.caller(&Identity::new(identity).unwrap(), &groups, Claims::new())
 }
 
 pub(crate) fn arguments(value: Value) -> Map<String, Value> {
