@@ -28,8 +28,10 @@ use super::changes::Peers;
 use super::in_flight::InFlight;
 use super::result::{self, Made};
 use super::tasks::Tasks;
-use super::{Backend, ToolList, ToolView};
-use crate::gateway::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
+use super::{Backend, ToolList, ToolView, asking};
+use crate::gateway::{
+    Answered, Asking, CallRequest, CallWatch, Caller, Progress, Refused, Transport,
+};
 
 /// The revisions that we speak, oldest first.
 pub(super) static VERSIONS: [ProtocolVersion; 3] =
@@ -206,6 +208,7 @@ pub(super) struct Asked {
     pub(super) arguments: JsonObject,
     pub(super) beside: Beside,
     pub(super) client: Option<Implementation>,
+    pub(super) answered: Option<Answered>,
 }
 
 /// What we look at in a request's `_meta`. What is null is not there.
@@ -231,13 +234,25 @@ impl From<&RequestMetaObject> for Beside {
 
 impl<B: Backend> Handler<B> {
     /// Carries out a call and makes its result. `cancel` is cancelled when nobody is left to
-    /// read it.
+    /// read it. The client is not asked for anything.
     pub(super) async fn carry_out(
         &self,
         caller: Caller,
         asked: Asked,
         cancel: CancellationToken,
         progress: Option<(&Peer<RoleServer>, ProgressToken)>,
+    ) -> Result<Made, ErrorData> {
+        self.carry_out_asking(caller, asked, cancel, progress, Asking::Never).await
+    }
+
+    /// The same where the person at the client can be asked. Its result may be a question.
+    async fn carry_out_asking(
+        &self,
+        caller: Caller,
+        asked: Asked,
+        cancel: CancellationToken,
+        progress: Option<(&Peer<RoleServer>, ProgressToken)>,
+        asking: Asking,
     ) -> Result<Made, ErrorData> {
         let _ticket = self.shared.in_flight.enter();
         let request = match call_request(asked) {
@@ -256,12 +271,12 @@ impl<B: Backend> Handler<B> {
             let cancel = cancel.clone();
             match progress {
                 None => {
-                    let watch = CallWatch { cancel, progress: None };
+                    let watch = CallWatch { cancel, progress: None, asking };
                     self.shared.backend.call(caller, request, watch).await
                 }
                 Some((peer, token)) => {
                     let (sender, steps) = mpsc::channel(16);
-                    let watch = CallWatch { cancel, progress: Some(sender) };
+                    let watch = CallWatch { cancel, progress: Some(sender), asking };
                     let call = self.shared.backend.call(caller, request, watch);
                     Box::pin(follow(call, steps, peer, &token)).await
                 }
@@ -327,11 +342,13 @@ impl<B: Backend> ServerHandler for Handler<B> {
         self.reached(&context.id);
         let caller = self.caller(&context.extensions)?;
         let client = context.client_info();
+        let answered = asking::answered(&request);
         let asked = Asked {
             tool: request.name.into_owned(),
             arguments: request.arguments.unwrap_or_default(),
             beside: Beside::from(&context.meta),
             client,
+            answered,
         };
         if context.client_capabilities().is_some_and(|can| can.supports_tasks())
             && let Some(time) = self.shared.backend.runs_long(&caller, &asked.tool)
@@ -339,8 +356,16 @@ impl<B: Backend> ServerHandler for Handler<B> {
             return Box::pin(self.call_long(caller, asked, time, context.ct.child_token())).await;
         }
         let progress = context.meta.get_progress_token().map(|token| (&context.peer, token));
-        let result = self.carry_out(caller, asked, context.ct.child_token(), progress).await;
-        Ok(result?.into_library().into())
+        let way = match self.shared.backend.asks_client(&caller, &asked.tool) {
+            true => asking::way(&context),
+            false => Asking::Never,
+        };
+        let cancel = context.ct.child_token();
+        let made = self.carry_out_asking(caller, asked, cancel, progress, way).await?;
+        Ok(match made.question() {
+            Some(question) => asking::round(question, &self.shared.server).into(),
+            None => made.into_library().into(),
+        })
     }
 
     async fn get_task(
@@ -443,6 +468,7 @@ const MAX_KEY: usize = 256;
 
 /// Takes from a request what the gateway wants to know.
 fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
+    let answered = asked.answered;
     let Beside { approval, idempotency_key, payment, traceparent } = asked.beside;
     let approval = match approval {
         None => None,
@@ -462,6 +488,7 @@ fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
         approval,
         idempotency_key,
         payment,
+        answered,
         client: asked.client.map(|Implementation { name, version, .. }| {
             format!("{}/{}", bounded(&name), bounded(&version))
         }),

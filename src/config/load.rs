@@ -7,6 +7,7 @@ use serde::Deserialize as _;
 use tollbridge_operation::{ApiName, Identity, digest_bytes};
 use toml::de::{DeTable, DeValue};
 
+use super::approvals::Approvals;
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::located::{Keyed, Located};
 use super::model::{Api, Audit, File, Server, Settlement};
@@ -38,6 +39,8 @@ pub struct Config {
     pub groups: Keyed<String, Vec<Located<Identity>>>,
     /// `[audit]`.
     pub audit: Audit,
+    /// `[approvals]`.
+    pub approvals: Approvals,
     /// `[settlement]`.
     pub settlement: Option<Located<Settlement>>,
     /// `[limit_group.NAME]`: limits that several have in common.
@@ -130,6 +133,7 @@ pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnos
         server: parsed.server,
         groups: parsed.groups,
         audit: parsed.audit,
+        approvals: parsed.approvals,
         settlement: parsed.settlement,
         limit_groups: parsed.limit_group,
         apis: parsed.api,

@@ -9,6 +9,7 @@
 //! through [`Diagnostics`] what they find wrong with the file: [`Config::file`] and the
 //! places that [`Located`] values carry are all it takes.
 
+mod approvals;
 mod auth;
 mod checks;
 pub mod codes;
@@ -29,6 +30,7 @@ mod signed;
 mod tool;
 mod values;
 
+pub use approvals::Approvals;
 pub use auth::Auth;
 pub use codes::explain;
 pub use decimal::{Decimal, NotDecimal};
@@ -45,7 +47,7 @@ pub use poll::Poll;
 pub use recovery::{Breaker, Fallback, LimitGroup, LimitHeaders, Lookup, Sharing};
 pub use schema::schema;
 pub use signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};
-pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
+pub use tool::{Argument, Ask, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
 pub use values::{
     ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,
     Pattern, Period, Pointer, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,

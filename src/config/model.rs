@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tollbridge_operation::{ApiName, Identity};
 
+use super::approvals::Approvals;
 use super::auth::Auth;
 use super::located::{Keyed, Located};
 use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
@@ -39,6 +40,9 @@ pub(super) struct File {
     /// The audit trail.
     #[serde(default)]
     pub(super) audit: Audit,
+    /// How people decide on held calls.
+    #[serde(default)]
+    pub(super) approvals: Approvals,
     /// How priced calls are paid for.
     pub(super) settlement: Option<Located<Settlement>>,
     /// Limits that several APIs or tools have in common, one table each.

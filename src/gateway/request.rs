@@ -5,6 +5,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{CallId, Identity};
 
+use super::asking::{Answered, Asking};
+
 /// Who calls, as the front end established it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -52,6 +54,8 @@ pub struct CallRequest {
     pub idempotency_key: Option<String>,
     /// `_meta["x402/payment"]`: the payment that it brings.
     pub payment: Option<Value>,
+    /// The answer to the question with which this call ended when it was made before.
+    pub answered: Option<Answered>,
     /// The client's name and version, for the trail.
     pub client: Option<String>,
     /// `_meta.traceparent` (W3C Trace Context), for the trail.
@@ -65,6 +69,8 @@ pub struct CallWatch {
     pub cancel: CancellationToken,
     /// Where progress goes, where the client asked for it. Full means that it is not sent.
     pub progress: Option<mpsc::Sender<Progress>>,
+    /// Whether, and how, the person at the client can be asked.
+    pub asking: Asking,
 }
 
 /// How far a call has come. `done` always increases within a call.

@@ -48,6 +48,7 @@ impl NewKey {
             created: now,
             expires,
             revoked: None,
+            approver: false,
         };
         Ok(Self { row, key })
     }

@@ -78,18 +78,15 @@ fn hold(id: &str, expires: i64) -> HoldRow {
         digest: "d".into(),
         arguments: "{}".into(),
         rule: "r".into(),
-        price: None,
         placed: 1,
         expires,
-        state: HoldState::Pending,
-        decided_by: None,
-        decided: None,
-        reason: None,
+        ..HoldRow::default()
     }
 }
 
 fn decide(id: &str, state: HoldState) -> Batch {
-    change(Change::DecideHold { id: id.into(), state, by: "operator:o".into(), reason: None })
+    let (id, by) = (id.into(), "operator:o".into());
+    change(Change::DecideHold { id, state, by, reason: None, edits: None })
 }
 
 fn spend(id: &str) -> Batch {
@@ -377,6 +374,7 @@ async fn keys_are_kept_and_revoked() {
         created: 1,
         expires: Some(2),
         revoked: None,
+        approver: true,
     };
     let _ = store.commit(change(Change::AddKey(key.clone()))).await.expect("added");
     assert_eq!(store.keys().await.expect("keys"), std::slice::from_ref(&key));

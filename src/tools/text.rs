@@ -108,6 +108,22 @@ fn end_of_markup(rest: &str, elements: &[&str]) -> Option<(usize, bool)> {
     Some((end, breaks || name.starts_with('h')))
 }
 
+/// A stranger's text as a person must see it before they decide by it: what would not show, or
+/// would make other text stand elsewhere, is named in its place. Line breaks stay.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n'
+            && (invisible(c) || matches!(c, '\u{200c}' | '\u{200d}' | '\u{2028}' | '\u{2029}'))
+        {
+            shown.push_str(&format!("\u{2039}U+{:04X}\u{203a}", u32::from(c)));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 /// Control characters, and those that hide or reorder text: zero width, bidirectional
 /// controls, tags. A description could speak to a model with them and not to a person.
 pub(super) fn invisible(c: char) -> bool {
