@@ -111,10 +111,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Value::is_null")]
         terms: Value,
     },
-    /// The call was counted in windows.
+    /// The call was counted in windows, and took its part of budgets.
     Reserved {
-        /// Their keys.
+        /// The keys of the windows.
         windows: Vec<String>,
+        /// What it took of which budgets.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        budgets: Vec<Reservation>,
     },
     /// A request is about to go out.
     AttemptStarted {
@@ -246,6 +249,15 @@ pub enum Event {
         /// How many tools it has.
         tools: u32,
     },
+}
+
+/// What a call took of a budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// The budget, and whom it counts for.
+    pub key: String,
+    /// How much.
+    pub amount: String,
 }
 
 /// A file that a call sends.

@@ -81,7 +81,7 @@ fn all_events() -> Vec<Event> {
         Event::Edited { hold: "h".into(), by: by(), arguments: json!({"amount": 4}) },
         Event::Rejected { hold: "h".into(), by: by(), reason: Some("no".into()) },
         Event::Quoted { price: "0.01 USDC".into(), terms: json!([1, {"a": 2.5}]) },
-        Event::Reserved { windows: vec!["calls".into()] },
+        Event::Reserved { windows: vec!["calls".into()], budgets: Vec::new() },
         started(2),
         finished(2, 503),
         Event::Released { reservations: vec!["calls".into()], reason: "nothing sent".into() },

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tollbridge_operation::ApiName;
 
 use super::auth::Auth;
+use super::budget::Terms as BudgetTerms;
 use super::codes;
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::load::Config;
@@ -35,6 +36,22 @@ pub(super) fn check(config: &Config, found: &mut Diagnostics) {
     checks.tool_names();
     for tool in &config.tools {
         checks.tool(tool);
+    }
+    let loops =
+        config.safety.loops.iter().chain(config.tools.iter().filter_map(|t| t.loops.as_ref()));
+    for rule in loops {
+        checks.nonzero("per", Some(&rule.per));
+    }
+    if let Some(errors) = &config.safety.errors {
+        checks.nonzero("per", Some(&errors.per));
+        checks.nonzero("pause", errors.pause.as_ref());
+    }
+    for budget in &config.budgets {
+        checks.budget(budget.terms(), &budget.span());
+        if let Some(api) = budget.api.as_ref().filter(|api| config.apis.get(api).is_none()) {
+            let message = format!("there is no [api.{api}]");
+            checks.error(codes::UNKNOWN_API, api.span(), message, "no such API");
+        }
     }
 }
 
@@ -383,6 +400,12 @@ impl Checks<'_> {
         }
     }
 
+    fn budget(&mut self, terms: BudgetTerms<'_>, span: &Range<usize>) {
+        for wrong in terms.wrong(span) {
+            self.error(codes::BOUNDS, wrong.span, wrong.message, wrong.label);
+        }
+    }
+
     fn tool_names(&mut self) {
         let mut first: BTreeMap<&str, Range<usize>> = BTreeMap::new();
         for name in self.config.tools.iter().filter_map(|tool| tool.name.as_ref()) {
@@ -435,6 +458,9 @@ impl Checks<'_> {
                 let label = format!("it ends after {}", *hold.expires);
                 self.error(codes::BOUNDS, wait.span(), message, label);
             }
+        }
+        for budget in &tool.budget {
+            self.budget(budget.terms(), &budget.span());
         }
         self.nonzero("hedge", tool.hedge.as_ref());
         self.limit_group(tool.limit_group.as_ref());

@@ -36,6 +36,7 @@ codes! {
     EXPIRY = "TB0208" "A length of time that is zero where something must fit into it.";
     HEADER = "TB0209" "A fixed header that is none, or that the bridge itself sets.";
     UNPROTECTED = "TB0210" "Something that looks like a mistake, though it can be meant.";
+    BUDGET = "TB0212" "A budget names a tool that is none, is about no tool, or adds up an argument that one of its tools does not have or that is no number.";
     TOKEN = "TB0211" "What tokens are got with does not hold together: each grant takes its own members, and a token endpoint is asked over https, but on this machine.";
     UNKNOWN_OPERATION = "TB0301" "A tool names an operation that its API's description does not have.";
     UNKNOWN_ARGUMENT = "TB0302" "A rule names an argument that the operation does not have.";

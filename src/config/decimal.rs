@@ -29,6 +29,12 @@ impl Decimal {
         &self.text
     }
 
+    /// The number times ten to the power of `places`, where that is a whole number that is not too
+    /// long to be added up.
+    pub fn scaled(&self, places: u8) -> Option<i128> {
+        self.value.scaled(places)
+    }
+
     /// Whether it is below zero.
     pub fn is_negative(&self) -> bool {
         self.value.is_negative()

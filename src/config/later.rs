@@ -7,11 +7,9 @@ use toml::de::DeValue;
 
 /// Keys by their table: `*` stands for a key of the user's, `[]` for an element.
 const KEYS: &[(&str, &str, &str)] = &[
-    ("", "budget", LIMIT),
-    ("", "safety", "policies would not be enforced"),
+    ("safety", "policies", "policies would not be enforced"),
     ("server.auth", "jwt", "tokens would not be verified"),
     ("settlement", "buy", "nothing would be bought"),
-    ("tool[]", "budget", LIMIT),
     ("tool[]", "when", LIMIT),
 ];
 
@@ -46,9 +44,6 @@ pub(super) fn value(path: &str, value: &DeValue<'_>) -> Option<(String, &'static
                 "use `signature`"
             };
             Some((format!("the credential `{kind}`"), instead))
-        }
-        ("tool[].calls.by", DeValue::String(by)) if ["group", "all"].contains(&by.as_ref()) => {
-            Some((format!("`by = \"{by}\"`"), LIMIT))
         }
         _ => None,
     }

@@ -8,10 +8,12 @@ use tollbridge_operation::{ApiName, Identity, digest_bytes};
 use toml::de::{DeTable, DeValue};
 
 use super::approvals::Approvals;
+use super::budget::Budget;
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::located::{Keyed, Located};
 use super::model::{Api, Audit, File, Server, Settlement};
 use super::recovery::LimitGroup;
+use super::safety::Safety;
 use super::schema::schema;
 use super::tool::Tool;
 use super::{checks, codes, document, masks};
@@ -41,10 +43,14 @@ pub struct Config {
     pub audit: Audit,
     /// `[approvals]`.
     pub approvals: Approvals,
+    /// `[safety]`.
+    pub safety: Safety,
     /// `[settlement]`.
     pub settlement: Option<Located<Settlement>>,
     /// `[limit_group.NAME]`: limits that several have in common.
     pub limit_groups: Keyed<String, LimitGroup>,
+    /// `[[budget]]`: budgets over several tools.
+    pub budgets: Vec<Located<Budget>>,
     /// `[api.NAME]`, in the file's order.
     pub apis: Keyed<ApiName, Api>,
     /// `[[tool]]`, in the file's order.
@@ -134,8 +140,10 @@ pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnos
         groups: parsed.groups,
         audit: parsed.audit,
         approvals: parsed.approvals,
+        safety: parsed.safety,
         settlement: parsed.settlement,
         limit_groups: parsed.limit_group,
+        budgets: parsed.budget,
         apis: parsed.api,
         tools: parsed.tool,
     };

@@ -11,6 +11,7 @@
 
 mod approvals;
 mod auth;
+mod budget;
 mod checks;
 pub mod codes;
 mod decimal;
@@ -25,6 +26,7 @@ mod model;
 mod oauth;
 mod poll;
 mod recovery;
+mod safety;
 mod schema;
 mod signed;
 mod tool;
@@ -32,6 +34,7 @@ mod values;
 
 pub use approvals::Approvals;
 pub use auth::Auth;
+pub use budget::{Budget, Currency, Terms as BudgetTerms, ToolBudget};
 pub use codes::explain;
 pub use decimal::{Decimal, NotDecimal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};
@@ -45,6 +48,7 @@ pub use model::{
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
 pub use poll::Poll;
 pub use recovery::{Breaker, Fallback, LimitGroup, LimitHeaders, Lookup, Sharing};
+pub use safety::{Errors, Loops, Safety};
 pub use schema::schema;
 pub use signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};
 pub use tool::{Argument, Ask, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};

@@ -15,8 +15,10 @@ use tollbridge_operation::{ApiName, Identity};
 
 use super::approvals::Approvals;
 use super::auth::Auth;
+use super::budget::Budget;
 use super::located::{Keyed, Located};
 use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
+use super::safety::Safety;
 use super::tool::Tool;
 use super::values::{
     BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal, Origin, Period, Rate,
@@ -45,9 +47,15 @@ pub(super) struct File {
     pub(super) approvals: Approvals,
     /// How priced calls are paid for.
     pub(super) settlement: Option<Located<Settlement>>,
+    /// What holds for all tools.
+    #[serde(default)]
+    pub(super) safety: Safety,
     /// Limits that several APIs or tools have in common, one table each.
     #[serde(default)]
     pub(super) limit_group: Keyed<String, LimitGroup>,
+    /// Budgets over several tools.
+    #[serde(default)]
+    pub(super) budget: Vec<Located<Budget>>,
     /// The APIs, one table each.
     #[serde(default)]
     pub(super) api: Keyed<ApiName, Api>,

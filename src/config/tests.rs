@@ -167,10 +167,18 @@ fn all_unknown_keys_are_reported_at_once() {
 #[test]
 fn keys_that_are_not_acted_on_are_refused() {
     insta::assert_snapshot!(refused(
-        "budget = []\nsafety = {}\n[server]\ndiscovery = true\n[server.auth]\njwt = {}\n[audit]\nstore = \"postgres://h/db\"\n\
+        "safety = {}\n[server]\ndiscovery = true\n[server.auth]\njwt = {}\n[audit]\nstore = \"postgres://h/db\"\n\
          [api.shop]\nspec = \"a\"\ndiscover = [\"*\"]\nauth = { kind = \"mtls\", username = \"a\", password = \"env:B\" }\n\
-         [[tool]]\napi = \"shop\"\noperation = \"a\"\nbudget = []\nwhen = {}\ncalls = { limit = 1, per = \"1m\", by = \"all\" }\n"
+         [[tool]]\napi = \"shop\"\noperation = \"a\"\nwhen = {}\n"
     ));
+}
+
+#[test]
+fn a_budget_that_measures_nothing_or_cannot_be_counted_is_refused() {
+    insta::assert_snapshot!(refused(&tool(
+        "budget = [{ limit = 1, per = \"1h\" }, { count = true, sum = \"a\", limit = 1.5, per = \"0s\" },\n\
+         { sum = \"a\", limit = 1e-19, per = \"1h\" }, { count = true, currency = { at = \"c\", is = \"EUR\" }, limit = -1, per = \"1h\" }]"
+    )));
 }
 
 #[test]

@@ -8,10 +8,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use tollbridge_operation::{ApiName, Effect, ToolName};
 
+use super::budget::ToolBudget;
 use super::decimal::Decimal;
 use super::located::{Keyed, Located};
 use super::poll::{Poll, PollForm};
 use super::recovery::{Fallback, Lookup, Sharing};
+use super::safety::Loops;
 use super::values::{
     ApiNameSchema, ArgumentPath, ArgumentSchema, Literal, Money, Pattern, Period, Pointer,
     PointerSchema, Rate, Selector, Size, ToolNameSchema,
@@ -51,6 +53,11 @@ pub struct Tool {
     pub hold: Option<Located<Hold>>,
     /// How many calls in a sliding window.
     pub calls: Option<Located<Calls>>,
+    /// How often an identity may make the same call of it, instead of what `[safety]` says.
+    pub loops: Option<Located<Loops>>,
+    /// How much of something its calls may use up in a time.
+    #[serde(default)]
+    pub budget: Vec<Located<ToolBudget>>,
     /// What a call costs its caller.
     pub price: Option<Located<Money>>,
     /// How long a whole call may take, instead of the API's `timeout`.
@@ -97,7 +104,7 @@ pub struct Tool {
 #[derive(JsonSchema)]
 #[schemars(rename_all = "lowercase", inline)]
 #[expect(dead_code, reason = "read by schemars only")]
-enum EffectSchema {
+pub(super) enum EffectSchema {
     Read,
     Write,
     Destructive,
@@ -248,8 +255,12 @@ pub enum CountedBy {
     /// Each identity's own.
     #[default]
     Identity,
-    /// All calls of the tool.
+    /// Each group's, over all who are in it. Who is in no group shares one with all such.
+    Group,
+    /// Each tool's, over all callers.
     Tool,
+    /// All calls that are counted, whoever makes them.
+    All,
 }
 
 /// How answers come in pages.

@@ -62,6 +62,10 @@ fn changes(old: &Exposed, new: &Exposed) -> Vec<Change> {
         let message = format!("a call costs {} now, not {}", words(new), words(old));
         found.push(Change::of_tool(impact, message));
     }
+    if old.budgets.iter().map(|one| &one.rule).ne(new.budgets.iter().map(|one| &one.rule)) {
+        let impact = if new.budgets.is_empty() { Impact::Compatible } else { Impact::Breaking };
+        found.push(Change::of_tool(impact, "what its calls may use up changed"));
+    }
     if old.upstream.base() != new.upstream.base() {
         let message = "its calls go to another base URL";
         found.push(Change::of_tool(Impact::Compatible, message));

@@ -26,6 +26,7 @@ mod reload;
 mod reply;
 mod request;
 mod state;
+mod storm;
 mod tasks;
 mod toolbox;
 mod vault;
@@ -67,6 +68,7 @@ use crate::audit::{self, Event};
 use crate::bridge::{Preview, Standing};
 use crate::identity;
 use crate::observe::{ApiStanding, Metrics};
+use crate::safety::Conduct;
 use crate::store::{Batch, CommitError, Store};
 
 /// The bridge between agents and APIs. Cheap to clone.
@@ -81,6 +83,7 @@ struct Inner {
     toolbox: ArcSwap<Toolbox>,
     changed: watch::Sender<u64>,
     load: Load,
+    conduct: Conduct,
     calls: TaskTracker,
     metrics: Arc<Metrics>,
     cache: Cache,
@@ -134,6 +137,7 @@ impl Gateway {
                 toolbox: ArcSwap::from_pointee(toolbox),
                 changed: watch::Sender::new(0),
                 load: Load::default(),
+                conduct: Conduct::default(),
                 calls: TaskTracker::new(),
                 metrics,
                 cache: Cache::default(),
@@ -167,6 +171,7 @@ impl Gateway {
                 toolbox: &toolbox,
                 metrics: &inner.metrics,
                 cache: &inner.cache,
+                conduct: &inner.conduct,
                 held: admitted.as_ref().ok().map(|admitted| &admitted.held),
                 load: Some(&inner.load),
                 seal: &seal,
@@ -183,6 +188,9 @@ impl Gateway {
                 Err(Refused::UnknownTool { .. }) => (None, "unknown_tool"),
                 Err(Refused::Unrecorded) => (None, ErrorCode::AuditUnavailable.as_str()),
             };
+            if let Some(rule) = toolbox.storm {
+                storm::watch(&inner.store, &inner.conduct, rule, &caller.identity, &answer).await;
+            }
             // Here, because the client may have gone and nobody wait for this.
             inner.metrics.call(tool, outcome, started.elapsed());
             answer
@@ -242,6 +250,7 @@ impl Gateway {
             toolbox: &toolbox,
             metrics: &self.inner.metrics,
             cache: &self.inner.cache,
+            conduct: &self.inner.conduct,
             held: None,
             load: None,
             seal: &seal,

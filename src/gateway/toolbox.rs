@@ -14,10 +14,10 @@ use super::load::Bounds;
 use super::request::Caller;
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
 use crate::identity::Groups;
-use crate::safety::Rules;
+use crate::safety::{BudgetRule, LoopRule, Rules, StormRule};
 use crate::secret::{Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
-use crate::tools::Tool;
+use crate::tools::{Spending, Tool};
 
 /// How many different tool lists are remembered. Callers in the same groups share one.
 const MAX_OFFERS: usize = 256;
@@ -48,6 +48,8 @@ pub struct Toolbox {
     pub token_key: Option<Secret>,
     /// What may be taken on at once.
     pub bounds: Bounds,
+    /// How many calls of an identity may fail.
+    pub storm: Option<StormRule>,
     /// The limits that several tools have in common, by their names.
     pub limits: BTreeMap<String, Arc<Gate>>,
     secrets: [u8; 32],
@@ -85,6 +87,10 @@ pub struct Exposed {
     pub fallbacks: Vec<Fallback>,
     /// Which tool tells what became of a call whose outcome nobody knows.
     pub lookup: Option<Lookup>,
+    /// How often an identity may make the same call.
+    pub loops: Option<LoopRule>,
+    /// How much of something its calls may use up in a time.
+    pub budgets: Vec<Budgeted>,
     /// How a call is asked after that the API took and is not done with.
     pub poll: Option<Poll>,
     /// Whether clients may follow its calls as tasks.
@@ -96,6 +102,15 @@ pub struct Exposed {
     /// Whether the description is another than was accepted, and changes this tool: it is
     /// listed as it was, and not called.
     pub quarantined: bool,
+}
+
+/// A budget of a tool's, and how much of it a call takes.
+#[derive(Debug)]
+pub struct Budgeted {
+    /// What it allows.
+    pub rule: BudgetRule,
+    /// The argument that is added up; `None` where calls are counted.
+    pub spending: Option<Spending>,
 }
 
 impl Exposed {
@@ -172,6 +187,8 @@ pub struct Parts {
     pub reads_when_down: ReadsWhenDown,
     /// See [`Toolbox::bounds`].
     pub bounds: Bounds,
+    /// See [`Toolbox::storm`].
+    pub storm: Option<StormRule>,
     /// See [`Toolbox::limits`].
     pub limits: BTreeMap<String, Arc<Gate>>,
     /// The tools, in the configuration's order; names are unique.
@@ -199,6 +216,7 @@ impl Toolbox {
             token_key: parts.token_key,
             reads_when_down: parts.reads_when_down,
             bounds: parts.bounds,
+            storm: parts.storm,
             limits: parts.limits,
             exposed: parts.exposed,
             by_name,

@@ -90,7 +90,7 @@ pub async fn decide(
     }
     let listed = format!("{}.allow", rules.tool);
     let Some(hold) = rules.holds(&call.identity, groups) else {
-        let claims = rules.claims(&call);
+        let claims = rules.claims(&call, groups);
         return Ok(Decision::Allow {
             allowed: Allowed::new(call),
             rules: vec![listed],
@@ -101,7 +101,7 @@ pub async fn decide(
     let rule = format!("{}.hold", rules.tool);
     Ok(match approval::standing(&call, hold, &rule, request, store).await? {
         approval::Standing::Approved(row) => {
-            let claims = rules.claims(&call);
+            let claims = rules.claims(&call, groups);
             Decision::Allow {
                 allowed: Allowed::new(call),
                 rules: vec![listed, format!("{rule}={}", row.id)],

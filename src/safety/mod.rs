@@ -9,12 +9,16 @@
 //! What cannot be decided is refused. This room knows neither MCP nor HTTP nor SOAP.
 
 mod approval;
+mod budget;
+mod conduct;
 mod decision;
 pub mod edit;
 mod proof;
 mod rules;
 
 pub use approval::{Approval, hold_digest};
+pub use budget::BudgetRule;
+pub use conduct::{Conduct, LoopRule, StormRule};
 pub use decision::{BrokenLimit, Decision, Placed, decide};
 pub use proof::Allowed;
 pub use rules::{By, FourEyes, HoldRule, Rules, Who, WindowRule};

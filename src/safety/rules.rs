@@ -103,8 +103,26 @@ pub struct WindowRule {
 pub enum By {
     /// Each identity for itself.
     Identity,
-    /// All callers of the tool.
+    /// Each group for itself.
+    Group,
+    /// Each tool for itself, over all callers.
     Tool,
+    /// All that is counted.
+    All,
+}
+
+impl By {
+    /// For whom a call counts, in the words of windows' keys. Who is in no group counts with all
+    /// who are in none: else leaving the groups would be a way around a limit.
+    pub(super) fn whom(self, call: &Call, groups: &BTreeSet<String>) -> Vec<String> {
+        match self {
+            Self::Identity => vec![format!("identity:{}", call.identity)],
+            Self::Group if groups.is_empty() => vec!["group:".to_owned()],
+            Self::Group => groups.iter().map(|group| format!("group:{group}")).collect(),
+            Self::Tool => vec![format!("tool:{}", call.tool)],
+            Self::All => vec!["all".to_owned()],
+        }
+    }
 }
 
 impl Rules {
@@ -126,17 +144,18 @@ impl Rules {
     }
 
     /// What the commit must count this call in.
-    pub(super) fn claims(&self, call: &Call) -> Vec<WindowClaim> {
+    pub(super) fn claims(&self, call: &Call, groups: &BTreeSet<String>) -> Vec<WindowClaim> {
         let Some(window) = self.window else { return Vec::new() };
-        let whom = match window.by {
-            By::Identity => format!("identity:{}", call.identity),
-            By::Tool => "all".to_owned(),
-        };
-        vec![WindowClaim {
-            key: format!("calls:{}:{whom}", self.tool),
-            limit: window.limit,
-            per: window.per,
-        }]
+        // A window is one tool's: all that it counts is what the tool's callers do.
+        let by = if window.by == By::Tool { By::All } else { window.by };
+        by.whom(call, groups)
+            .into_iter()
+            .map(|whom| WindowClaim {
+                key: format!("calls:{}:{whom}", self.tool),
+                limit: window.limit,
+                per: window.per,
+            })
+            .collect()
     }
 
     /// The name under which the trail knows the window.

@@ -12,11 +12,11 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteQueryResult};
 use sqlx::{AssertSqlSafe, Connection, Sqlite};
 
 use super::insert::{Row, Statements, chunks, insert_events, statements};
-use super::tasks;
 use super::{
-    Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, PendingRow, RepeatRow,
-    StopScope, WindowClaim, token,
+    Batch, BudgetClaim, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow,
+    PendingRow, RepeatRow, StopScope, WindowClaim, token,
 };
+use super::{budget, tasks};
 
 pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
@@ -61,6 +61,23 @@ struct Window {
     last: i64,
 }
 
+/// What of a batch is written at once, since it can be refused.
+struct Rows {
+    budgets: Vec<BudgetClaim>,
+    give_back: Option<String>,
+    spend: Option<String>,
+    changes: Vec<Change>,
+}
+
+impl Rows {
+    fn are_none(&self) -> bool {
+        self.budgets.is_empty()
+            && self.give_back.is_none()
+            && self.spend.is_none()
+            && self.changes.is_empty()
+    }
+}
+
 struct Use {
     key: String,
     at: i64,
@@ -85,15 +102,18 @@ impl<'t> Group<'t> {
         if let Some(guard) = &batch.guard {
             self.check(guard).await?;
         }
-        let uses = self.claim(batch.claims).await?;
-        if batch.spend.is_some() || !batch.changes.is_empty() {
-            self.change(batch.spend, batch.changes).await?;
+        let mut batch = batch;
+        let uses = self.claim(std::mem::take(&mut batch.claims)).await?;
+        let Batch { budgets, give_back, spend, changes, events, .. } = batch;
+        let rows = Rows { budgets, give_back, spend, changes };
+        if !rows.are_none() {
+            self.change(rows).await?;
         }
         for (used, window) in uses {
             self.windows.insert(used.key.clone(), window);
             self.uses.push(used);
         }
-        self.events.push(batch.events);
+        self.events.push(events);
         Ok(())
     }
 
@@ -173,18 +193,14 @@ impl<'t> Group<'t> {
     }
 
     /// Writes the rows that can be refused one by one, in a savepoint of their own.
-    async fn change(
-        &mut self,
-        spends: Option<String>,
-        changes: Vec<Change>,
-    ) -> Result<(), Refusal> {
+    async fn change(&mut self, rows: Rows) -> Result<(), Refusal> {
         let switched =
             |change: &Change| matches!(change, Change::Stop { .. } | Change::Resume { .. });
-        if changes.iter().any(switched) {
+        if rows.changes.iter().any(switched) {
             self.stops = None;
         }
         let mut savepoint = self.transaction.begin().await?;
-        match write_changes(&mut savepoint, spends, changes, self.now).await {
+        match write_rows(&mut savepoint, rows, self.now).await {
             Ok(()) => Ok(savepoint.commit().await?),
             Err(refusal) => {
                 savepoint.rollback().await?;
@@ -228,12 +244,12 @@ pub(super) async fn note_applied(
     .map(drop)
 }
 
-async fn write_changes(
-    savepoint: &mut SqliteConnection,
-    spends: Option<String>,
-    changes: Vec<Change>,
-    now: i64,
-) -> Result<(), Refusal> {
+async fn write_rows(savepoint: &mut SqliteConnection, rows: Rows, now: i64) -> Result<(), Refusal> {
+    let Rows { budgets, give_back, spend: spends, changes } = rows;
+    budget::reserve(savepoint, budgets, now).await?;
+    if let Some(call) = give_back {
+        budget::release(savepoint, &call).await?;
+    }
     if let Some(hold) = spends {
         let done = spend(hold, now).execute(&mut *savepoint).await?;
         must_change(&done, CommitError::HoldSpent)?;
@@ -264,6 +280,7 @@ pub(super) async fn forget_expired(
 ) -> Result<(), sqlx::Error> {
     for statement in [
         "DELETE FROM window_uses WHERE until <= ?",
+        "DELETE FROM budget_uses WHERE until <= ?",
         "DELETE FROM repeats WHERE expires <= ?",
         "DELETE FROM tokens WHERE until <= ?",
         "DELETE FROM token_leases WHERE until <= ?",
@@ -311,7 +328,7 @@ async fn read_window(
     }))
 }
 
-fn micros(duration: Duration) -> i64 {
+pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 

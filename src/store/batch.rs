@@ -1,6 +1,7 @@
 //! What goes into the store together, and what comes of it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,12 @@ pub struct Batch {
     pub guard: Option<Guard>,
     /// Refuse the batch where any of these windows is full; else count one in each.
     pub claims: Vec<WindowClaim>,
+    /// Refuse the batch where any of these budgets leaves too little; else reserve in each.
+    pub budgets: Vec<BudgetClaim>,
     /// Refuse the batch unless this hold is approved, unspent and unexpired; else spend it.
     pub spend: Option<String>,
+    /// Give back what this call reserved in budgets: certainly nothing was done.
+    pub give_back: Option<String>,
     /// Other rows to write.
     pub changes: Vec<Change>,
     /// The events to append, in order. Shared, since whoever commits them keeps them until they
@@ -42,6 +47,44 @@ pub struct WindowClaim {
     pub limit: u32,
     /// How long it is.
     pub per: Duration,
+}
+
+/// What a call takes of a budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetClaim {
+    /// Which budget, and whom it counts for.
+    pub key: String,
+    /// The call, by whose name what is reserved can be given back.
+    pub call: String,
+    /// How much.
+    pub amount: Amount,
+    /// How much the budget allows.
+    pub limit: Amount,
+    /// In how long a sliding window.
+    pub per: Duration,
+}
+
+/// An amount in 10^-18 parts: exact for any number with at most 18 digits behind its point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Amount(pub i128);
+
+/// How many digits behind the point an [`Amount`] has.
+pub const PLACES: u8 = 18;
+
+/// Without zeros at the end: `12.5`, `1000`.
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scale = 10_u128.pow(u32::from(PLACES));
+        let size = self.0.unsigned_abs();
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let (whole, rest) = (size / scale, size % scale);
+        if rest == 0 {
+            return write!(f, "{sign}{whole}");
+        }
+        let places = usize::from(PLACES);
+        let rest = format!("{rest:0places$}");
+        write!(f, "{sign}{whole}.{}", rest.trim_end_matches('0'))
+    }
 }
 
 /// An event of the audit trail, as a row. Rows are only ever appended.
@@ -393,6 +436,16 @@ pub enum CommitError {
         claim: usize,
         /// When the oldest call leaves it.
         retry_after: Duration,
+    },
+    /// A budget leaves less than the call would take.
+    #[error("budget {claim} leaves {left}")]
+    BudgetSpent {
+        /// Which of the batch's claims on budgets, by index.
+        claim: usize,
+        /// How much it leaves.
+        left: Amount,
+        /// When it leaves enough; `None` where it never does.
+        retry_after: Option<Duration>,
     },
     /// The hold cannot be placed, spent or decided: there is one already, it is not in the
     /// state for it, or it has expired.

@@ -14,6 +14,7 @@
 
 mod apply;
 mod batch;
+mod budget;
 mod forgo;
 mod insert;
 mod journal;
@@ -36,8 +37,9 @@ use sqlx::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
 pub use batch::{
-    Batch, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow, PendingRow, Receipt,
-    RepeatRow, StopScope, StoreError, TaskRow, TaskState, TokenRow, WindowClaim,
+    Amount, Batch, BudgetClaim, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow,
+    PLACES, PendingRow, Receipt, RepeatRow, StopScope, StoreError, TaskRow, TaskState, TokenRow,
+    WindowClaim,
 };
 use journal::{Journal, Taken};
 use place::{FileIdentity, Place};

@@ -251,6 +251,11 @@ impl Store {
         query.fetch_all(&readers).await.map_err(|error| self.0.place.describe(&error))
     }
 
+    /// What is read is not what was written.
+    pub(super) fn malformed(&self, what: &str) -> StoreError {
+        self.0.place.error(what.to_owned())
+    }
+
     pub(super) fn typed<T: for<'r> FromRow<'r, SqliteRow>>(
         &self,
         rows: &[SqliteRow],

@@ -176,7 +176,7 @@ fn bound(
 }
 
 /// A text whose format says that it is a number (the registry of formats for `OpenAPI`).
-fn is_numeric_text(leaf: &Value) -> bool {
+pub(super) fn is_numeric_text(leaf: &Value) -> bool {
     const FORMATS: [&str; 14] = [
         "decimal",
         "decimal128",
@@ -222,7 +222,7 @@ impl Check {
     }
 }
 
-fn number(value: &Value) -> Option<Decimal> {
+pub(super) fn number(value: &Value) -> Option<Decimal> {
     match value {
         Value::Number(number) => Decimal::parse(&number.to_string()),
         Value::String(text) => Decimal::parse(text),

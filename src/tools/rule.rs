@@ -212,7 +212,7 @@ impl RuleError {
                 "for the items of a list, end the pointer in `/*`".to_owned()
             }
             Self::UnfitLimit { .. } => {
-                "min and max are for numbers, pattern and max_length for text".to_owned()
+                "min, max and sum are for numbers, pattern and max_length for text".to_owned()
             }
             Self::InvalidNumber { .. } => "write a decimal number, such as 500 or 0.01".to_owned(),
             Self::InvalidPattern { .. } => {

@@ -177,7 +177,7 @@ pub(super) fn check_place(full: &Value, pointer: &ArgumentPointer) -> Result<(),
     found.map(drop).map_err(|missing| unknown(pointer, missing))
 }
 
-fn unknown(pointer: &ArgumentPointer, missing: place::Missing) -> RuleError {
+pub(super) fn unknown(pointer: &ArgumentPointer, missing: place::Missing) -> RuleError {
     let steps = pointer.steps();
     let mut suggestion = None;
     if let Some(Step::Name(name)) = steps.get(missing.made)

@@ -4,8 +4,10 @@
 
 mod approvals;
 mod architecture;
+mod budgets;
 mod cancel;
 mod clocks;
+mod conduct;
 mod corpus;
 mod credentials;
 mod curation;

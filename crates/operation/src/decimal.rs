@@ -75,7 +75,27 @@ impl Decimal {
     pub fn is_negative(&self) -> bool {
         self.negative
     }
+
+    /// The number times ten to the power of `places`, where that is a whole number that an
+    /// `i128` holds: for sums that must be exact. `None` where digits would be lost.
+    pub fn scaled(&self, places: u8) -> Option<i128> {
+        if self.digits.is_empty() {
+            return Some(0);
+        }
+        // 0.DIGITS times ten to the magnitude: so many digits stand before the point.
+        let whole = self.magnitude.checked_add(i128::from(places))?;
+        let whole = usize::try_from(whole).ok().filter(|whole| *whole <= LONGEST)?;
+        let zeros = whole.checked_sub(self.digits.len())?;
+        let digits = self.digits.iter().copied().chain(std::iter::repeat_n(b'0', zeros));
+        let size = digits
+            .map(|digit| i128::from(digit - b'0'))
+            .try_fold(0_i128, |sum, digit| sum.checked_mul(10)?.checked_add(digit))?;
+        Some(if self.negative { -size } else { size })
+    }
 }
+
+/// How many digits the largest `i128` has.
+const LONGEST: usize = 39;
 
 impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
@@ -132,6 +152,26 @@ mod tests {
             ("1e-3", "0.001"),
         ] {
             assert_eq!(compare(left, right), Ordering::Equal, "{left} {right}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_scaled_exactly_or_not_at_all() {
+        let scaled = |text: &str, places| Decimal::parse(text).expect(text).scaled(places);
+        for (text, places, expected) in [
+            ("0", 0, Some(0)),
+            ("12.5", 1, Some(125)),
+            ("-12.50", 3, Some(-12_500)),
+            ("1e3", 2, Some(100_000)),
+            ("0.001", 3, Some(1)),
+            ("0.001", 2, None),
+            ("12.5", 0, None),
+            ("1e-999999999999", 18, None),
+            ("1e999999999999", 18, None),
+            ("170141183460469231731687303715884105727", 0, Some(i128::MAX)),
+            ("170141183460469231731687303715884105728", 0, None),
+        ] {
+            assert_eq!(scaled(text, places), expected, "{text} {places}");
         }
     }
 

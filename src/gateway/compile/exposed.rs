@@ -13,14 +13,14 @@ use serde_json::{Map, Value};
 use tollbridge_operation::{ApiName, Effect, Operation, ToolName, Warning};
 
 use super::apis::{Upstreams, limits};
-use super::enclosure;
 use super::stale::{self, Compared, Standing};
 use super::who;
+use super::{budgets, enclosure};
 use crate::bridge::{Gate, Limits, Poll};
 use crate::catalog::{self, Catalog, NotFound};
 use crate::config::{self, Api, Ask, Config, Diagnostics, Located, Stale, codes};
 use crate::gateway::toolbox::Exposed;
-use crate::safety::{By, FourEyes, HoldRule, Rules, WindowRule};
+use crate::safety::{By, FourEyes, HoldRule, LoopRule, Rules, WindowRule};
 use crate::settlement::{PayTo, Price, Terms};
 use crate::tools::answer::{AnswerShape, Selector};
 use crate::tools::pages::{PageKind, PageRule};
@@ -56,6 +56,7 @@ pub(super) fn compile(
         }
     }
     fallbacks::lookups(config, &entries, &mut exposed, found);
+    budgets::compile(config, &entries, &mut exposed, found);
     (exposed, compared)
 }
 
@@ -158,6 +159,8 @@ impl One<'_> {
             manner: self.manner(&tool),
             fallbacks,
             lookup: None,
+            loops: self.loops(),
+            budgets: Vec::new(),
             poll,
             long: entry.long.as_deref().copied().unwrap_or(false),
             timeout: entry.timeout.as_ref().map_or(self.api.timeout(), |timeout| timeout.0),
@@ -461,12 +464,14 @@ impl One<'_> {
             window: entry.calls.as_ref().map(|calls| WindowRule {
                 limit: calls.limit.get(),
                 per: calls.per.0,
-                by: match calls.by {
-                    config::CountedBy::Identity => By::Identity,
-                    config::CountedBy::Tool => By::Tool,
-                },
+                by: by(calls.by),
             }),
         }
+    }
+
+    fn loops(&self) -> Option<LoopRule> {
+        let rule = self.entry.loops.as_ref().or(self.config.safety.loops.as_ref())?;
+        Some(LoopRule { limit: rule.limit.get(), per: rule.per.0 })
     }
 
     /// The limits of the tool's own.
@@ -523,7 +528,18 @@ fn gone(not_found: &NotFound) -> String {
     }
 }
 
-fn pointer(path: &config::ArgumentPath) -> Result<ArgumentPointer, String> {
+/// For whom together something is counted.
+pub(super) fn by(by: config::CountedBy) -> By {
+    match by {
+        config::CountedBy::Identity => By::Identity,
+        config::CountedBy::Group => By::Group,
+        config::CountedBy::Tool => By::Tool,
+        config::CountedBy::All => By::All,
+    }
+}
+
+/// An argument's place, in the words of `tools`.
+pub(super) fn pointer(path: &config::ArgumentPath) -> Result<ArgumentPointer, String> {
     let pointer = match path.name() {
         Some(name) => ArgumentPointer::parse(name),
         None => ArgumentPointer::parse(&path.to_string()),

@@ -5,6 +5,7 @@
 //! exist, a secret that cannot be resolved. What compiles can be called.
 
 mod apis;
+mod budgets;
 mod enclosure;
 mod exposed;
 mod secrets;
@@ -24,7 +25,7 @@ use crate::bridge::{self, Gate};
 use crate::catalog::{self, Catalog};
 use crate::config::{self, Config, Diagnostic, Diagnostics, codes};
 use crate::identity::Groups;
-use crate::safety::Who;
+use crate::safety::{StormRule, Who};
 use crate::secret::Secret;
 use crate::settlement::Facilitator;
 use crate::store::Durability;
@@ -128,6 +129,11 @@ fn compile_within(
             config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,
         },
         bounds: bounds(config),
+        storm: config.safety.errors.as_ref().map(|errors| StormRule {
+            limit: errors.limit.get(),
+            per: errors.per.0,
+            pause: errors.pause.as_ref().map(|pause| pause.0),
+        }),
         limits,
         exposed,
     });

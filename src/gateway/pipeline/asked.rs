@@ -12,10 +12,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Call;
 
-use super::Run;
+use super::budgets::Reserving;
 use super::ending::{End, audit_unavailable, origin_of};
 use super::ready::{Ready, ready};
 use super::stages::{Permit, Subject};
+use super::{Run, budgets};
 use crate::audit::Event;
 use crate::bridge::Prepared;
 use crate::gateway::approvals::{self, Approver};
@@ -43,6 +44,14 @@ const ASKING: Duration = Duration::from_secs(1);
 /// The longest arguments, as JSON, that the person at a client is asked about: what they cannot
 /// see whole they must not approve.
 const MAX_ASKED: usize = 16 * 1024;
+
+/// A call with the arguments that a person wrote.
+pub(super) struct Changed {
+    pub(super) prepared: Prepared,
+    pub(super) permit: Permit,
+    /// What it takes of budgets.
+    pub(super) reserving: Vec<Reserving>,
+}
 
 /// How the client is asked about this call.
 fn way<'a>(hold: &HoldRow, asking: &'a Asking) -> &'a Asking {
@@ -264,7 +273,7 @@ impl Run<'_> {
         exposed: &Exposed,
         request: &CallRequest,
         hold: HoldRow,
-    ) -> Result<(Prepared, Permit), End> {
+    ) -> Result<Changed, End> {
         let edits = hold.edits.as_deref().unwrap_or_default();
         let Ok(changes) = serde_json::from_str::<Vec<Edit>>(edits) else {
             let message = "what a person changed in the arguments cannot be read by this version";
@@ -294,12 +303,14 @@ impl Run<'_> {
             reason: hold.reason.clone(),
             changes: changes.into_iter().map(clean).collect(),
         }));
-        let Ready { call, prepared, broken, files } =
+        let Ready { call, prepared, mut broken, files } =
             ready(&self.id, self.caller, exposed, &changed)?;
         self.taken_on(&prepared, files)?;
+        let (reserving, unreckoned) = budgets::reckon(exposed, &call, &self.groups);
+        broken.extend(unreckoned);
         let subject =
             Subject { exposed, request: &changed, prepared: &prepared, edited: Some(&hold) };
         let permit = self.decide(subject, call, &broken, &Asking::Never).await?;
-        Ok((prepared, permit))
+        Ok(Changed { prepared, permit, reserving })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tollbridge_operation::{Drift, Payload};
 
 use super::stages::Carried;
-use super::{Run, links};
+use super::{Run, budgets, links};
 use crate::audit::{Event, Time, Verdict};
 use crate::bridge::{KeptFor, Outcome};
 use crate::gateway::operate::scope_text;
@@ -123,6 +123,11 @@ impl Run<'_> {
     ) -> Reply {
         let Carried { report, pages, note, undone } = carried;
         let reused = report.kept.filter(|_| pages.is_none() && note.is_none());
+        let nothing_done = undone
+            || match &report.outcome {
+                Outcome::Failed(failed) => budgets::nothing_done(&report, failed),
+                Outcome::Done { .. } => false,
+            };
         let mut meta = CallMeta {
             id: self.id.clone(),
             attempts: report.attempts,
@@ -198,6 +203,12 @@ impl Run<'_> {
             Some(_) => self.kept(request, left, result.as_mut().err()),
             None => None,
         };
+        let give_back = nothing_done && !exposed.budgets.is_empty();
+        if give_back {
+            let reservations = exposed.budgets.iter().map(|one| one.rule.name.clone()).collect();
+            let reason = "nothing was done".to_owned();
+            self.record.push(&Event::Released { reservations, reason });
+        }
         self.record.push(&Event::Replied {
             outcome: result
                 .as_ref()
@@ -215,7 +226,9 @@ impl Run<'_> {
         // The upstream has answered and the intent is on record. An answer that is withheld
         // because its end could not be written would make the agent do it again.
         let changes = self.settled(&result, undone).into_iter().chain(kept).collect();
-        if let Err(error) = self.commit(None, changes).await {
+        let give_back = give_back.then(|| self.id.as_str().to_owned());
+        let batch = Batch { give_back, changes, events: self.record.rows(), ..Batch::default() };
+        if let Err(error) = self.write(batch).await {
             tracing::error!(call = %self.id, %error, "the end of a call could not be recorded");
         }
         if exposed.tool.hides_arguments() {
@@ -301,6 +314,10 @@ impl Run<'_> {
         changes: Vec<Change>,
     ) -> Result<(), CommitError> {
         let batch = Batch { guard, changes, events: self.record.rows(), ..Batch::default() };
+        self.write(batch).await
+    }
+
+    async fn write(&mut self, batch: Batch) -> Result<(), CommitError> {
         let _receipt = self.ground.store.commit(batch).await?;
         self.record.written();
         Ok(())

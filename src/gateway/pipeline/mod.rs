@@ -8,6 +8,7 @@
 //! been.
 
 mod asked;
+mod budgets;
 mod ending;
 mod fallbacks;
 mod links;
@@ -36,10 +37,11 @@ use super::toolbox::{Exposed, Toolbox};
 use crate::audit::{Event, FileRow, Verdict};
 use crate::bridge::{FileRead, Held, Prepared};
 use crate::observe::Metrics;
+use crate::safety::Conduct;
 use crate::store::{PendingRow, RepeatRow, Store};
 use ending::End;
 use repeats::Known;
-use stages::{Carried, Intent, Subject};
+use stages::{Carried, Intent, Subject, Takes};
 
 pub(super) use rehearsal::rehearse;
 
@@ -54,6 +56,7 @@ pub(super) struct Ground<'a> {
     pub(super) toolbox: &'a Toolbox,
     pub(super) metrics: &'a Metrics,
     pub(super) cache: &'a Cache,
+    pub(super) conduct: &'a Conduct,
     /// What the call holds; `None` where it holds nothing.
     pub(super) held: Option<&'a Held<'a>>,
     /// What the bridge takes upon itself; `None` where nothing is done.
@@ -188,6 +191,11 @@ impl<'a> Run<'a> {
         let mut steps = Steps::new(watch.progress);
         let mut asking = watch.asking;
         let mut answered = request.answered.as_ref();
+        if self.ground.toolbox.storm.is_some()
+            && let Some(left) = self.ground.conduct.paused(&self.caller.identity)
+        {
+            return Err(self.paused(left));
+        }
         for _ in 0..MAX_DECISIONS {
             if exposed.quarantined {
                 return Err(self.quarantined(exposed));
@@ -202,6 +210,13 @@ impl<'a> Run<'a> {
             if let Some(answered) = answered.take() {
                 Box::pin(self.take_round(exposed, &ready.call, answered, &mut asking)).await?;
             }
+            // What an earlier call took up is reserved since then.
+            let mut reserving = Vec::new();
+            if earlier.is_none() && !exposed.budgets.is_empty() {
+                let (takes, unreckoned) = budgets::reckon(exposed, &ready.call, &self.groups);
+                reserving = takes;
+                ready.broken.extend(unreckoned);
+            }
             let subject = Subject { exposed, request, prepared: &ready.prepared, edited: None };
             let permit = match self.decide(subject, ready.call, &ready.broken, &asking).await {
                 Ok(permit) => permit,
@@ -214,21 +229,31 @@ impl<'a> Run<'a> {
             };
             let permit = match permit.approval {
                 Some(ref hold) if hold.edits.is_some() => {
-                    let (prepared, permit) =
-                        Box::pin(self.edited(exposed, request, hold.clone())).await?;
-                    ready.prepared = prepared;
-                    permit
+                    let changed = Box::pin(self.edited(exposed, request, hold.clone())).await?;
+                    ready.prepared = changed.prepared;
+                    reserving = changed.reserving;
+                    changed.permit
                 }
                 _ => permit,
             };
+            // A repeat that asks after what is under way, or whether a person has decided, is no
+            // loop: what counts is what may go out.
+            if let Some(rule) = exposed.loops.filter(|_| earlier.is_none())
+                && let Err(wait) = self.ground.conduct.made(permit.allowed.get(), rule)
+            {
+                return Err(self.looped(exposed, rule, wait));
+            }
             let quoted = self.quote(exposed, request, permit.allowed).await?;
             if watch.cancel.is_cancelled() {
                 let message = "cancelled before anything was sent";
                 return Err(Failure::new(ErrorCode::Cancelled, message).into());
             }
-            let intent =
-                self.intend(exposed, &ready.prepared, &permit.claims, permit.approval.as_ref());
-            match intent.await? {
+            let takes = Takes {
+                claims: &permit.claims,
+                budgets: &reserving,
+                approval: permit.approval.as_ref(),
+            };
+            match self.intend(exposed, &ready.prepared, takes).await? {
                 Intent::Recorded(receipt) => {
                     steps.say(|| format!("calling {}", exposed.rules.api));
                     let cleared = quoted.clear(&receipt);

@@ -2,8 +2,8 @@
 
 use tollbridge_operation::CallId;
 
-use super::Ground;
 use super::ready::{Ready, ready};
+use super::{Ground, budgets};
 use crate::gateway::operate::scope_text;
 use crate::gateway::reply::Failure;
 use crate::gateway::request::{CallRequest, Caller};
@@ -27,10 +27,12 @@ pub(in crate::gateway) async fn rehearse(
     if exposed.quarantined {
         return Err(DryRunError::Failed(Box::new(Failure::quarantined(&exposed.rules.tool))));
     }
-    let Ready { call, prepared, broken, .. } =
+    let Ready { call, prepared, mut broken, .. } =
         ready(&id, caller, exposed, request).map_err(|failure| {
             DryRunError::Failed(Box::new(failure.redacted(&ground.toolbox.redactor)))
         })?;
+    let (reserving, unreckoned) = budgets::reckon(exposed, &call, &groups);
+    broken.extend(unreckoned);
     let approval = Approval {
         named: request.approval.as_deref(),
         shown: "{}",
@@ -49,7 +51,10 @@ pub(in crate::gateway) async fn rehearse(
         (Some(scope), _) => ("deny", vec![format!("stop:{}", scope_text(&scope))], None),
         (None, Decision::Allow { rules, claims, .. }) => match full(&claims, ground.store).await? {
             Some(reason) => ("deny", vec![exposed.rules.window_rule()], Some(reason)),
-            None => ("allow", rules, None),
+            None => match budgets::full(exposed, &reserving, ground.store).await? {
+                Some((rule, failure)) => ("deny", vec![rule], Some(failure.message)),
+                None => ("allow", rules, None),
+            },
         },
         (None, Decision::Deny { rules, reason }) => ("deny", rules, Some(reason)),
         (None, Decision::Hold { rules, .. }) => ("hold", rules, None),

@@ -1,13 +1,16 @@
 //! The stages between right arguments and the upstream's answer.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Call, Effect, Payload};
 
+use super::budgets::{Reserving, exceeded};
 use super::ending::End;
 use super::fallbacks::Fallen;
 use super::{Run, asked, ending, pages, pending, repeats};
-use crate::audit::{Event, Time, Verdict};
+use crate::audit::{Event, Reservation, Time, Verdict};
 use crate::bridge::{self, Handle, Prepared, Report, Within};
 use crate::gateway::asking::Asking;
 use crate::gateway::operate::scope_text;
@@ -15,7 +18,7 @@ use crate::gateway::record::{Attempts, Steps};
 use crate::gateway::reply::{ErrorCode, Failure};
 use crate::gateway::request::{CallRequest, Caller};
 use crate::gateway::toolbox::{Exposed, ReadsWhenDown};
-use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision};
+use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision, LoopRule};
 use crate::secret::Redactor;
 use crate::settlement::{self, Clearance, Cleared, Quoted};
 use crate::store::{Batch, Change, CommitError, HoldRow, Receipt, WindowClaim};
@@ -62,6 +65,17 @@ impl Subject<'_> {
             claimed: serde_json::json!(caller.groups).to_string(),
         }
     }
+}
+
+/// What a call takes up in the commit of its intent.
+#[derive(Clone, Copy)]
+pub(super) struct Takes<'a> {
+    /// Places in windows.
+    pub(super) claims: &'a [WindowClaim],
+    /// Parts of budgets.
+    pub(super) budgets: &'a [Reserving],
+    /// An approval.
+    pub(super) approval: Option<&'a HoldRow>,
 }
 
 /// What became of recording the intent.
@@ -198,13 +212,21 @@ impl Run<'_> {
         &mut self,
         exposed: &Exposed,
         prepared: &Prepared,
-        claims: &[WindowClaim],
-        approval: Option<&HoldRow>,
+        takes: Takes<'_>,
     ) -> Result<Intent, End> {
+        let Takes { claims, budgets, approval } = takes;
         let mark = self.record.mark();
-        if !claims.is_empty() {
-            let windows = claims.iter().map(|claim| claim.key.clone()).collect();
-            self.record.push(&Event::Reserved { windows });
+        if !claims.is_empty() || !budgets.is_empty() {
+            self.record.push(&Event::Reserved {
+                windows: claims.iter().map(|claim| claim.key.clone()).collect(),
+                budgets: budgets
+                    .iter()
+                    .map(|one| Reservation {
+                        key: one.claim.key.clone(),
+                        amount: one.claim.amount.to_string(),
+                    })
+                    .collect(),
+            });
         }
         self.record.push(&Event::AttemptStarted {
             n: 1,
@@ -217,6 +239,8 @@ impl Run<'_> {
         let batch = Batch {
             guard: Some(exposed.rules.guard(&self.caller.identity)),
             claims: claims.to_vec(),
+            budgets: budgets.iter().map(|one| one.claim.clone()).collect(),
+            give_back: None,
             spend: approval.map(|hold| hold.id.clone()),
             changes: self.named.clone().map(Change::ClaimKey).into_iter().collect(),
             events: self.record.rows(),
@@ -255,6 +279,12 @@ impl Run<'_> {
                 };
                 Err(Failure::new(ErrorCode::RateLimited, message).retry_after(retry_after).into())
             }
+            CommitError::BudgetSpent { claim, left, retry_after } => {
+                self.record.rewind(self.received);
+                let (rule, failure) = exceeded(exposed, budgets, claim, left, retry_after);
+                self.decided(Verdict::Deny, vec![rule], Some(&failure.message));
+                Err(failure.into())
+            }
             CommitError::Unavailable(error) => {
                 match Box::pin(self.read_unrecorded(exposed)).await {
                     Some(receipt) => Ok(Intent::Recorded(receipt)),
@@ -276,6 +306,32 @@ impl Run<'_> {
         End::guarded(failure, exposed, self.caller)
     }
 
+    /// The caller made the same call as often as it may.
+    pub(super) fn looped(&mut self, exposed: &Exposed, rule: LoopRule, wait: Duration) -> End {
+        self.record.rewind(self.received);
+        let message = format!(
+            "the same call with the same arguments was made {} times in {} s",
+            rule.limit,
+            rule.per.as_secs_f64()
+        );
+        self.decided(Verdict::Deny, vec![format!("{}.loops", exposed.rules.tool)], Some(&message));
+        let next_step = "Use the answer that you have, or do something else: doing the same again \
+                         has not helped so far.";
+        let failure = Failure::new(ErrorCode::RateLimited, message).retry_after(wait);
+        Failure { next_step: next_step.to_owned(), ..failure }.into()
+    }
+
+    /// So many of the caller's calls failed that nothing more is taken of it for a while.
+    pub(super) fn paused(&mut self, left: Duration) -> End {
+        self.record.rewind(self.received);
+        let message = "too many of your calls failed in a short time; none is taken for a while";
+        self.decided(Verdict::Deny, vec!["safety.errors".to_owned()], Some(message));
+        let next_step = "Wait for retry_after_s, and find out why the calls failed before you make \
+                         more of them; or tell a person.";
+        let failure = Failure::new(ErrorCode::RateLimited, message).retry_after(left);
+        Failure { next_step: next_step.to_owned(), ..failure }.into()
+    }
+
     /// The kill switch is on: that is the decision, whatever else was decided.
     pub(super) fn stopped(&mut self, scope: &str) -> End {
         self.record.rewind(self.received);
@@ -288,6 +344,7 @@ impl Run<'_> {
     async fn read_unrecorded(&self, exposed: &Exposed) -> Option<Receipt> {
         let plain = exposed.price().is_none()
             && exposed.rules.window.is_none()
+            && exposed.budgets.is_empty()
             && exposed.rules.hold.is_none();
         if self.ground.toolbox.reads_when_down != ReadsWhenDown::Allow
             || exposed.tool.operation.effect != Effect::Read

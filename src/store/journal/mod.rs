@@ -105,8 +105,13 @@ pub(super) struct Ahead {
 
 /// Whether a batch is events and nothing else, behind the kill switch at most.
 pub(super) fn is_plain(batch: &Batch) -> bool {
-    let Batch { guard: _, claims, spend, changes, events } = batch;
-    claims.is_empty() && spend.is_none() && changes.is_empty() && !events.is_empty()
+    let Batch { guard: _, claims, budgets, give_back, spend, changes, events } = batch;
+    claims.is_empty()
+        && budgets.is_empty()
+        && give_back.is_none()
+        && spend.is_none()
+        && changes.is_empty()
+        && !events.is_empty()
 }
 
 impl Journal {

@@ -1,0 +1,154 @@
+//! The budgets of a tool: its own, and those of `[[budget]]` that are about it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use tollbridge_operation::ToolName;
+
+use super::exposed::{by, pointer};
+use crate::config::{self, BudgetTerms, Config, Diagnostic, Diagnostics, Located, codes};
+use crate::gateway::toolbox::{Budgeted, Exposed};
+use crate::safety::BudgetRule;
+use crate::store::{Amount, PLACES};
+use crate::tools::{Spending, Tool};
+
+/// Gives each tool its budgets. `entries` are what the tools were made of, in their order.
+pub(super) fn compile(
+    config: &Config,
+    entries: &[&Located<config::Tool>],
+    exposed: &mut [Exposed],
+    found: &mut Diagnostics,
+) {
+    let mut missing = Missing { config, found };
+    missing.tools(exposed);
+    let found = missing.found;
+    let mut covers_any = vec![false; config.budgets.len()];
+    for (entry, exposed) in entries.iter().zip(exposed) {
+        let tool = Arc::clone(&exposed.tool);
+        let mut one = One { config, tool: &tool, found };
+        for (index, budget) in entry.budget.iter().enumerate() {
+            let place = format!("{}.budget", tool.name);
+            let scope = format!("tool={}", tool.name);
+            exposed.budgets.extend(one.compile(budget.terms(), &place, index, &scope));
+        }
+        for (index, budget) in config.budgets.iter().enumerate() {
+            if budget.covers(&tool.name, &exposed.rules.api, tool.operation.effect) {
+                covers_any[index] = true;
+                let scope = scope_of(budget);
+                exposed.budgets.extend(one.compile(budget.terms(), "budget", index, &scope));
+            }
+        }
+    }
+    let idle = config.budgets.iter().zip(covers_any).filter(|(_, covers)| !covers);
+    for (budget, _) in idle {
+        let diagnostic =
+            Diagnostic::warning(codes::BUDGET, &config.file, "a budget is about no tool");
+        found.push(diagnostic.at(budget.span()).label("no tool is of this API and effect"));
+    }
+}
+
+struct Missing<'a> {
+    config: &'a Config,
+    found: &'a mut Diagnostics,
+}
+
+impl Missing<'_> {
+    /// Reports tools that budgets name and that are none.
+    fn tools(&mut self, exposed: &[Exposed]) {
+        let names: BTreeSet<&ToolName> = exposed.iter().map(|tool| &tool.tool.name).collect();
+        for name in self.config.budgets.iter().flat_map(|budget| &budget.tools) {
+            if !names.contains(&**name) {
+                let known: Vec<&str> = names.iter().take(30).map(|name| name.as_str()).collect();
+                let message = format!("a budget names `{name}`, and there is no such tool");
+                let diagnostic = Diagnostic::error(codes::BUDGET, &self.config.file, message)
+                    .at(name.span())
+                    .label("no such tool")
+                    .help(format!("the tools are: {}", known.join(", ")));
+                self.found.push(diagnostic);
+            }
+        }
+    }
+}
+
+/// Over which tools a budget counts, as its key has it.
+fn scope_of(budget: &config::Budget) -> String {
+    let names: BTreeSet<&str> = budget.tools.iter().map(|name| name.as_str()).collect();
+    let mut scope = "over".to_owned();
+    if !names.is_empty() {
+        let names: Vec<&str> = names.into_iter().collect();
+        let _ = write!(scope, " tools={}", names.join(","));
+    }
+    if let Some(api) = &budget.api {
+        let _ = write!(scope, " api={api}");
+    }
+    if let Some(effect) = &budget.effect {
+        let _ = write!(scope, " effect={}", effect.as_str());
+    }
+    scope
+}
+
+struct One<'a> {
+    config: &'a Config,
+    tool: &'a Tool,
+    found: &'a mut Diagnostics,
+}
+
+impl One<'_> {
+    fn compile(
+        &mut self,
+        terms: BudgetTerms<'_>,
+        place: &str,
+        index: usize,
+        scope: &str,
+    ) -> Option<Budgeted> {
+        let spending = match terms.sum {
+            None => None,
+            Some(sum) => match self.spending(terms, sum) {
+                Ok(spending) => Some(spending),
+                Err((why, help)) => {
+                    let name = &self.tool.name;
+                    let message = format!("the budget cannot be reckoned for `{name}`: {why}");
+                    let diagnostic = Diagnostic::error(codes::BUDGET, &self.config.file, message);
+                    self.found.push(diagnostic.at(sum.span()).help(help));
+                    return None;
+                }
+            },
+        };
+        let mut measure = terms.sum.map_or_else(|| "calls".to_owned(), |sum| format!("sum={sum}"));
+        if let Some(currency) = terms.currency {
+            let _ = write!(measure, " {}={}", &*currency.at, &*currency.is);
+        }
+        let unit = match (&terms.currency, &spending) {
+            (Some(currency), _) => (*currency.is).clone(),
+            (None, Some(_)) => String::new(),
+            (None, None) => "calls".to_owned(),
+        };
+        let name = match terms.name {
+            Some(name) => format!("{place}.{name}"),
+            None => format!("{place}[{index}]"),
+        };
+        // The file was checked: the limit can be counted.
+        let limit = Amount(terms.limit.scaled(PLACES)?);
+        let per = terms.per.0;
+        let key = format!("budget:{scope}:{measure}:{}", &**terms.per);
+        let rule = BudgetRule { name, key, limit, unit, per, by: by(terms.by) };
+        Some(Budgeted { rule, spending })
+    }
+
+    /// The argument that is added up; else what is wrong with it, and the mend.
+    fn spending(
+        &self,
+        terms: BudgetTerms<'_>,
+        sum: &config::ArgumentPath,
+    ) -> Result<Spending, (String, String)> {
+        let place =
+            |path| pointer(path).map_err(|why| (why, "write a name or a JSON pointer".to_owned()));
+        let currency = match terms.currency {
+            Some(currency) => Some((place(&currency.at)?, (*currency.is).clone())),
+            None => None,
+        };
+        let spending = self.tool.spending(place(sum)?, currency);
+        spending.map_err(|error| (error.to_string(), error.help()))
+    }
+}

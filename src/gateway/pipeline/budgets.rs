@@ -1,0 +1,107 @@
+//! What a call takes of its tool's budgets: reckoned before it is decided on, reserved with its
+//! intent, and given back where certainly nothing was done.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use http::StatusCode;
+use tollbridge_operation::Call;
+
+use crate::bridge::{Failed, FailureKind, Report};
+use crate::gateway::reply::{ErrorCode, Failure};
+use crate::gateway::toolbox::Exposed;
+use crate::safety::BrokenLimit;
+use crate::store::{Amount, BudgetClaim, PLACES, Store, StoreError};
+
+/// What is reserved in one window of a budget.
+pub(super) struct Reserving {
+    pub(super) claim: BudgetClaim,
+    /// Which budget of the tool's.
+    budget: usize,
+}
+
+/// One call.
+const ONE: Amount = Amount(10_i128.pow(PLACES as u32));
+
+/// What a call takes. Where that cannot be reckoned, the call is refused as one that breaks a limit.
+pub(super) fn reckon(
+    exposed: &Exposed,
+    call: &Call,
+    groups: &BTreeSet<String>,
+) -> (Vec<Reserving>, Vec<BrokenLimit>) {
+    let (mut reserving, mut unreckoned) = (Vec::new(), Vec::new());
+    for (budget, budgeted) in exposed.budgets.iter().enumerate() {
+        let amount = match &budgeted.spending {
+            None => Ok(ONE),
+            Some(spending) => spending.of(&call.arguments, PLACES).map(Amount),
+        };
+        match amount {
+            Ok(amount) => {
+                let claims = budgeted.rule.claims(call, groups, amount);
+                reserving.extend(claims.map(|claim| Reserving { claim, budget }));
+            }
+            Err(limit) => {
+                let pointer = exposed.tool.shown_pointer(&limit.pointer);
+                unreckoned.push(BrokenLimit {
+                    rule: budgeted.rule.name.clone(),
+                    message: format!("{pointer} must be {}", limit.message),
+                });
+            }
+        }
+    }
+    (reserving, unreckoned)
+}
+
+/// The rule and the words for a call that a budget refuses.
+pub(super) fn exceeded(
+    exposed: &Exposed,
+    reserving: &[Reserving],
+    claim: usize,
+    left: Amount,
+    retry_after: Option<Duration>,
+) -> (String, Failure) {
+    let found = reserving.get(claim).and_then(|one| Some((one, exposed.budgets.get(one.budget)?)));
+    let (rule, message) = match found {
+        Some((one, budgeted)) => {
+            (budgeted.rule.name.clone(), budgeted.rule.exceeded(one.claim.amount, left))
+        }
+        None => (format!("{}.budget", exposed.rules.tool), "a budget is used up".to_owned()),
+    };
+    let failure = Failure::new(ErrorCode::BudgetExceeded, message);
+    let failure = match retry_after {
+        Some(after) => failure.retry_after(after),
+        None => failure,
+    };
+    (rule, failure)
+}
+
+/// Why the commit would refuse the call now, where a budget leaves too little.
+pub(super) async fn full(
+    exposed: &Exposed,
+    reserving: &[Reserving],
+    store: &Store,
+) -> Result<Option<(String, Failure)>, StoreError> {
+    for (index, one) in reserving.iter().enumerate() {
+        let spent = store.budget_spent(&one.claim.key, one.claim.per).await?;
+        let left = one.claim.limit.0.saturating_sub(spent.0);
+        if one.claim.amount.0 > left {
+            return Ok(Some(exceeded(exposed, reserving, index, Amount(left.max(0)), None)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a failure says that certainly nothing was done: nothing was sent, or the API's only
+/// answer is that it did not do it (RFC 9110 §15.5). A conflict may be with what an earlier
+/// request did, and a time-out says nothing.
+pub(super) fn nothing_done(report: &Report, failed: &Failed) -> bool {
+    const UNSURE: [StatusCode; 3] =
+        [StatusCode::REQUEST_TIMEOUT, StatusCode::CONFLICT, StatusCode::PRECONDITION_FAILED];
+    let refused = report.attempts == 1
+        && failed.kind == FailureKind::UpstreamError
+        && report
+            .status
+            .and_then(|status| StatusCode::from_u16(status).ok())
+            .is_some_and(|status| status.is_client_error() && !UNSURE.contains(&status));
+    failed.untouched || refused
+}

@@ -1,0 +1,79 @@
+//! Budgets: how much of something may be used up in a time, and for whom together.
+//!
+//! Here they are named and put into words. Whether one has room is the store's to say, in the
+//! commit that records a call's intent.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use tollbridge_operation::{Call, CallId};
+
+use super::rules::By;
+use crate::store::{Amount, BudgetClaim};
+
+/// One budget, as it counts for one tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetRule {
+    /// Its name in the trail: `refund.budget[0]`, `budget.refunds`.
+    pub name: String,
+    /// What is counted where: what the keys of its windows begin with. A limit that is changed
+    /// goes on with what is used up.
+    pub key: String,
+    /// How much there is.
+    pub limit: Amount,
+    /// Of what, for people: `calls`, `EUR`, or nothing.
+    pub unit: String,
+    /// In how long a sliding window.
+    pub per: Duration,
+    /// For whom together.
+    pub by: By,
+}
+
+impl BudgetRule {
+    /// What the commit must reserve for a call that takes so much.
+    pub fn claims<'a>(
+        &'a self,
+        call: &Call,
+        groups: &BTreeSet<String>,
+        amount: Amount,
+    ) -> impl Iterator<Item = BudgetClaim> + use<'a> {
+        let id: CallId = call.id.clone();
+        self.by.whom(call, groups).into_iter().map(move |whom| BudgetClaim {
+            key: format!("{}:{whom}", self.key),
+            call: id.as_str().to_owned(),
+            amount,
+            limit: self.limit,
+            per: self.per,
+        })
+    }
+
+    /// Why a call that takes so much is refused where so much is left.
+    pub fn exceeded(&self, asked: Amount, left: Amount) -> String {
+        let unit = if self.unit.is_empty() { String::new() } else { format!(" {}", self.unit) };
+        let mut why = format!(
+            "the budget `{}` allows {}{unit} in {}",
+            self.name,
+            self.limit,
+            in_words(self.per)
+        );
+        let whom = match self.by {
+            By::Identity => " for each caller",
+            By::Group => " for each group",
+            By::Tool => " for each tool",
+            By::All => "",
+        };
+        let _ = write!(why, "{whom}; {left} are left, and this call takes {asked}");
+        why
+    }
+}
+
+fn in_words(per: Duration) -> String {
+    let seconds = per.as_secs();
+    for (unit, length) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
+        if seconds >= length && seconds.is_multiple_of(length) {
+            return format!("{}{unit}", seconds / length);
+        }
+    }
+    format!("{}ms", per.as_millis())
+}

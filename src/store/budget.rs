@@ -1,0 +1,324 @@
+//! Budgets: sums in sliding windows, exact whatever runs beside.
+//!
+//! A call reserves in the transaction that records its intent, which holds the write lock: what is
+//! read there stays true until it ends. It is given back where certainly nothing was done, and
+//! counts until its time is over else.
+
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::apply::{Refusal, micros};
+use super::{Amount, BudgetClaim, CommitError, Store, StoreError};
+
+/// One row: its place, and the sum up to it.
+#[derive(Debug, Clone, Copy)]
+struct Use {
+    n: i64,
+    at: i64,
+    amount: i128,
+    total: i128,
+}
+
+/// A budget as it stands.
+#[derive(Debug, Clone, Copy, Default)]
+struct Standing {
+    /// What its window holds.
+    spent: i128,
+    /// The first and the last row in it.
+    ends: Option<(Use, Use)>,
+}
+
+/// Takes up what the claims ask for, in order, or refuses at the first that is too much. Claims of
+/// one batch count for each other too.
+pub(super) async fn reserve(
+    connection: &mut SqliteConnection,
+    claims: Vec<BudgetClaim>,
+    now: i64,
+) -> Result<(), Refusal> {
+    for (index, claim) in claims.into_iter().enumerate() {
+        let per = micros(claim.per);
+        let standing = standing(connection, &claim.key, now, per).await?;
+        let refused = |left: i128, retry_after| {
+            let left = Amount(left.max(0));
+            Refusal::from(CommitError::BudgetSpent { claim: index, left, retry_after })
+        };
+        let left = claim.limit.0.saturating_sub(standing.spent);
+        if claim.amount.0 > left || claim.amount.0 < 0 {
+            let wait = room_at(connection, &claim, standing, now, per).await?;
+            return Err(refused(left, wait));
+        }
+        let (n, at, total) = match standing.ends {
+            Some((_, last)) => (last.n + 1, last.at.max(now), last.total),
+            None => (next_number(connection, &claim.key).await?, now, 0),
+        };
+        let total = total.checked_add(claim.amount.0).ok_or_else(|| refused(left, None))?;
+        sqlx::query(
+            "INSERT INTO budget_uses (key, n, at, call, amount, total, until) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(claim.key)
+        .bind(n)
+        .bind(at)
+        .bind(claim.call)
+        .bind(claim.amount.0.to_string())
+        .bind(total.to_string())
+        .bind(at.saturating_add(per))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Gives back what a call reserved.
+pub(super) async fn release(
+    connection: &mut SqliteConnection,
+    call: &str,
+) -> Result<(), sqlx::Error> {
+    let reserved: Vec<(String, i64)> =
+        sqlx::query_as("SELECT key, n FROM budget_uses WHERE call = ? AND amount <> '0'")
+            .bind(call.to_owned())
+            .fetch_all(&mut *connection)
+            .await?;
+    for (key, n) in reserved {
+        // Those after it are few: they came while this call was carried out.
+        let rows: Vec<(i64, String, String)> = sqlx::query_as(
+            "SELECT n, amount, total FROM budget_uses WHERE key = ? AND n >= ? ORDER BY n",
+        )
+        .bind(key.clone())
+        .bind(n)
+        .fetch_all(&mut *connection)
+        .await?;
+        let Some(given_back) = rows.first().map(|row| number(&row.1)).transpose()? else {
+            continue;
+        };
+        for (place, amount, total) in rows {
+            let amount = if place == n { "0".to_owned() } else { amount };
+            let total = number(&total)?.saturating_sub(given_back);
+            sqlx::query("UPDATE budget_uses SET amount = ?, total = ? WHERE key = ? AND n = ?")
+                .bind(amount)
+                .bind(total.to_string())
+                .bind(key.clone())
+                .bind(place)
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+impl Store {
+    /// What a budget holds now, as its key names it.
+    pub async fn budget_spent(&self, key: &str, per: Duration) -> Result<Amount, StoreError> {
+        let gone = self.now().saturating_sub(micros(per));
+        let query = sqlx::query(
+            "SELECT first.total, first.amount, last.total FROM \
+                (SELECT amount, total FROM budget_uses WHERE key = ?1 AND at > ?2 \
+                    ORDER BY at, n LIMIT 1) AS first, \
+                (SELECT total FROM budget_uses WHERE key = ?1 AND at > ?2 \
+                    ORDER BY at DESC, n DESC LIMIT 1) AS last",
+        )
+        .bind(key.to_owned())
+        .bind(gone);
+        let rows: Vec<(String, String, String)> = self.typed(&self.all(query).await?)?;
+        let Some((first, amount, last)) = rows.first() else { return Ok(Amount::default()) };
+        let spent = || {
+            let (first, amount) = (first.parse::<i128>().ok()?, amount.parse::<i128>().ok()?);
+            last.parse::<i128>().ok()?.checked_sub(first)?.checked_add(amount)
+        };
+        spent().map(Amount).ok_or_else(|| self.malformed("an amount of a budget is no number"))
+    }
+}
+
+async fn standing(
+    connection: &mut SqliteConnection,
+    key: &str,
+    now: i64,
+    per: i64,
+) -> Result<Standing, sqlx::Error> {
+    let gone = now.saturating_sub(per);
+    let first = "SELECT n, at, amount, total FROM budget_uses WHERE key = ? AND at > ? \
+                 ORDER BY at, n LIMIT 1";
+    let last = "SELECT n, at, amount, total FROM budget_uses WHERE key = ? AND at > ? \
+                ORDER BY at DESC, n DESC LIMIT 1";
+    let Some(first) = end(connection, first, key, gone).await? else {
+        return Ok(Standing::default());
+    };
+    // The first row is in the window, so there is a last one.
+    let last = end(connection, last, key, gone).await?.unwrap_or(first);
+    let spent = last.total - first.total + first.amount;
+    Ok(Standing { spent, ends: Some((first, last)) })
+}
+
+async fn end(
+    connection: &mut SqliteConnection,
+    query: &'static str,
+    key: &str,
+    gone: i64,
+) -> Result<Option<Use>, sqlx::Error> {
+    let row: Option<(i64, i64, String, String)> =
+        sqlx::query_as(query).bind(key.to_owned()).bind(gone).fetch_optional(connection).await?;
+    let Some((n, at, amount, total)) = row else { return Ok(None) };
+    Ok(Some(Use { n, at, amount: number(&amount)?, total: number(&total)? }))
+}
+
+/// The number of the first row of a window that is empty. Rows that have left it may still be
+/// there, and keep their numbers.
+async fn next_number(connection: &mut SqliteConnection, key: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT coalesce(max(n), 0) + 1 FROM budget_uses WHERE key = ?")
+        .bind(key.to_owned())
+        .fetch_one(connection)
+        .await
+}
+
+/// How long until the budget leaves enough; `None` where it never does.
+async fn room_at(
+    connection: &mut SqliteConnection,
+    claim: &BudgetClaim,
+    standing: Standing,
+    now: i64,
+    per: i64,
+) -> Result<Option<Duration>, sqlx::Error> {
+    if claim.amount.0 > claim.limit.0 || claim.amount.0 < 0 {
+        return Ok(None);
+    }
+    let Some((first, last)) = standing.ends else { return Ok(None) };
+    // What is left once all rows up to one have gone is the last total less its own.
+    let most = claim.limit.0 - claim.amount.0;
+    let (mut low, mut high) = (first.n, last.n);
+    let mut leaves = last.at;
+    while low <= high {
+        let middle = low + (high - low) / 2;
+        let row: Option<(i64, String)> =
+            sqlx::query_as("SELECT at, total FROM budget_uses WHERE key = ? AND n = ?")
+                .bind(claim.key.clone())
+                .bind(middle)
+                .fetch_optional(&mut *connection)
+                .await?;
+        let enough = match &row {
+            Some((_, total)) => last.total.saturating_sub(number(total)?) <= most,
+            None => false,
+        };
+        if enough {
+            leaves = row.map_or(leaves, |(at, _)| at);
+            high = middle - 1;
+        } else {
+            low = middle + 1;
+        }
+    }
+    let wait = leaves.saturating_add(per).saturating_sub(now).max(1);
+    Ok(Some(Duration::from_micros(wait.unsigned_abs())))
+}
+
+fn number(text: &str) -> Result<i128, sqlx::Error> {
+    text.parse().map_err(|_| sqlx::Error::Decode("an amount of a budget is no number".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use sqlx::Connection;
+
+    use super::*;
+
+    const PER: i64 = 100;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// A call asks for so much.
+        Ask(i128),
+        /// The call made so many ago gives back what it took.
+        GiveBack(usize),
+        /// So much time goes by.
+        Wait(i64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => (0_i128..60).prop_map(Step::Ask),
+            1 => (0_usize..8).prop_map(Step::GiveBack),
+            2 => (0_i64..70).prop_map(Step::Wait),
+        ];
+        proptest::collection::vec(step, 1..60)
+    }
+
+    /// The same with a list of all that was taken.
+    #[derive(Default)]
+    struct Model(Vec<(i64, i128)>);
+
+    impl Model {
+        fn spent(&self, now: i64) -> i128 {
+            self.0.iter().filter(|(at, _)| at + PER > now).map(|(_, amount)| amount).sum()
+        }
+
+        /// When there is room for so much.
+        fn room(&self, now: i64, limit: i128, amount: i128) -> Option<i64> {
+            (amount <= limit).then(|| {
+                let later = |time: &i64| self.spent(*time) + amount <= limit;
+                (now..=now + PER).find(later).expect("a window runs out")
+            })
+        }
+    }
+
+    async fn follow(steps: Vec<Step>) {
+        const LIMIT: i128 = 100;
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.expect("memory");
+        let migration = include_str!("migrations/0008_budgets.sql");
+        sqlx::raw_sql(migration).execute(&mut connection).await.expect("a table");
+        let mut model = Model::default();
+        let mut now = 1_000;
+        for step in steps {
+            match step {
+                Step::Wait(time) => now += time,
+                Step::GiveBack(ago) => {
+                    let Some(index) = model.0.len().checked_sub(ago + 1) else { continue };
+                    release(&mut connection, &index.to_string()).await.expect("given back");
+                    model.0[index].1 = 0;
+                }
+                Step::Ask(amount) => {
+                    let claim = BudgetClaim {
+                        key: "k".to_owned(),
+                        call: model.0.len().to_string(),
+                        amount: Amount(amount),
+                        limit: Amount(LIMIT),
+                        per: Duration::from_micros(PER.unsigned_abs()),
+                    };
+                    let spent = model.spent(now);
+                    match reserve(&mut connection, vec![claim], now).await {
+                        Ok(()) => {
+                            assert!(spent + amount <= LIMIT, "{amount} passed beside {spent}");
+                            model.0.push((now, amount));
+                        }
+                        Err(Refusal::Batch(CommitError::BudgetSpent {
+                            left, retry_after, ..
+                        })) => {
+                            assert!(spent + amount > LIMIT, "{amount} was refused beside {spent}");
+                            assert_eq!(left.0, LIMIT - spent);
+                            let wait = retry_after.map(|wait| now + micros(wait));
+                            assert_eq!(wait, model.room(now, LIMIT, amount));
+                        }
+                        Err(Refusal::Batch(other)) => panic!("{other}"),
+                        Err(Refusal::Conflict(error) | Refusal::Store(error)) => panic!("{error}"),
+                    }
+                }
+            }
+            sqlx::query("DELETE FROM budget_uses WHERE until <= ?")
+                .bind(now)
+                .execute(&mut connection)
+                .await
+                .expect("forgotten");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_budget_is_the_sum_of_what_its_window_holds(steps in steps()) {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime")
+                .block_on(follow(steps));
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Budgets: what calls may use up in a time.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use futures::future::join_all;
+use tollbridge::gateway::CallWatch;
+use tollbridge::store::system_clock;
+
+use super::support::{Answer, Bridge, Draft, Upstream, caller, code, failure, request};
+
+async fn refunds(upstream: &Upstream, budget: &str) -> Bridge {
+    let rules = format!("name = \"refund\"\nbudget = [{budget}]");
+    Draft::to(&upstream.url()).tool("createRefund", &rules).open().await
+}
+
+const SUM: &str = "{ sum = \"/body/amount\", limit = 1000, per = \"1d\" }";
+
+fn of(amount: &str) -> String {
+    format!(r#"{{"body": {{"amount": {amount}}}}}"#)
+}
+
+#[tokio::test]
+async fn a_sum_is_exact_and_refuses_what_would_pass_it() {
+    let upstream = Upstream::willing().await;
+    let bridge = refunds(&upstream, SUM).await;
+    for amount in ["999.9999999999999", "0.0000000000001"] {
+        assert_eq!(code(&bridge.call("refund", &of(amount)).await), "succeeded", "{amount}");
+    }
+    let over = bridge.call("refund", &of("0.000000000000000001")).await;
+    assert_eq!(code(&over), "budget_exceeded");
+    let wait = failure(&over).retry_after_s.expect("a time");
+    assert!((86_000..=86_400).contains(&wait), "{wait}");
+    let message = &failure(&over).message;
+    assert_eq!(
+        message,
+        "the budget `refund.budget[0]` allows 1000 in 1d for each caller; 0 are left, and this \
+         call takes 0.000000000000000001"
+    );
+    let record = bridge.record(&over).await;
+    assert_eq!(record.decision.unwrap().rules, ["refund.budget[0]"]);
+    assert!(record.attempts.is_empty());
+    assert_eq!(code(&bridge.call("refund", &of("0")).await), "succeeded");
+    assert_eq!(upstream.count(), 3);
+    // What no window could ever hold is not worth waiting for.
+    let absurd = bridge.call_as("ann", "refund", &of("1001")).await;
+    assert_eq!((failure(&absurd).retryable, failure(&absurd).retry_after_s), (false, None));
+}
+
+#[tokio::test]
+async fn what_cannot_be_added_up_is_denied() {
+    let upstream = Upstream::willing().await;
+    let currency = "{ sum = \"/body/amount\", currency = { at = \"/body/note\", is = \"EUR\" }, \
+                    limit = 1000, per = \"1d\" }";
+    let bridge = refunds(&upstream, currency).await;
+    for (arguments, wrong) in [
+        (r#"{"body": {"amount": 5, "note": "USD"}}"#, "/body/note"),
+        (r#"{"body": {"amount": 5}}"#, "/body/note"),
+        (r#"{"body": {"amount": -5, "note": "EUR"}}"#, "/body/amount"),
+        (r#"{"body": {"amount": 1e-19, "note": "EUR"}}"#, "/body/amount"),
+        (r#"{"body": {"amount": 1e40, "note": "EUR"}}"#, "/body/amount"),
+    ] {
+        let reply = bridge.call("refund", arguments).await;
+        assert_eq!(code(&reply), "denied", "{arguments}");
+        assert!(failure(&reply).message.starts_with(wrong), "{}", failure(&reply).message);
+        assert_eq!(bridge.record(&reply).await.decision.unwrap().rules, ["refund.budget[0]"]);
+    }
+    let good = bridge.call("refund", r#"{"body": {"amount": 5, "note": "EUR"}}"#).await;
+    assert_eq!(code(&good), "succeeded");
+    assert_eq!(upstream.count(), 1);
+}
+
+#[tokio::test]
+async fn of_a_hundred_callers_at_once_none_passes_the_budget() {
+    let upstream = Upstream::willing().await;
+    let budget = "{ sum = \"/body/amount\", limit = 1000, per = \"1d\", by = \"all\" }";
+    let bridge = refunds(&upstream, budget).await;
+    // Half of them come in by another process.
+    let other = bridge.beside().await;
+    let calls = (0..100).map(|n| {
+        let gateway = if n % 2 == 0 { &bridge.gateway } else { &other };
+        let caller = caller(&format!("bot-{n}"));
+        let arguments = of("33.3");
+        async move {
+            gateway.call(caller, request("refund", &arguments), CallWatch::default()).await.unwrap()
+        }
+    });
+    let replies = join_all(calls).await;
+    let ended = |word: &str| replies.iter().filter(|reply| code(reply) == word).count();
+    assert_eq!((ended("succeeded"), ended("budget_exceeded")), (30, 70));
+    assert_eq!(upstream.count(), 30);
+}
+
+#[tokio::test]
+async fn what_was_certainly_not_done_is_given_back_and_nothing_else() {
+    for (status, given_back) in
+        [(422, true), (404, true), (409, false), (500, false), (503, false), (200, false)]
+    {
+        let upstream = Upstream::new([Answer::json(status, "{}"), Answer::json(200, "{}")]).await;
+        let budget = "{ count = true, limit = 1, per = \"1h\" }";
+        let bridge = refunds(&upstream, budget).await;
+        let first = bridge.call("refund", &of("1")).await;
+        let second = code(&bridge.call("refund", &of("2")).await);
+        let expected = if given_back { "succeeded" } else { "budget_exceeded" };
+        assert_eq!(second, expected, "{status}");
+        let events = bridge.record(&first).await.events;
+        let released = events
+            .iter()
+            .any(|event| event.body.get("kind").is_some_and(|kind| kind == "released"));
+        assert_eq!(released, given_back, "{status}");
+    }
+    // Nothing was sent: nobody listens there.
+    let bridge = Draft::to("http://127.0.0.1:1")
+        .tool(
+            "createRefund",
+            "name = \"refund\"\nbudget = [{ count = true, limit = 1, per = \"1h\" }]",
+        )
+        .open()
+        .await;
+    for _ in 0..2 {
+        assert_eq!(code(&bridge.call("refund", &of("1")).await), "upstream_unavailable");
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_is_given_back_is_there_again_whatever_came_after_it() {
+    let upstream = Upstream::new([
+        Answer::json(200, "{}"),
+        Answer::json(422, "{}"),
+        Answer::json(200, "{}"),
+        Answer::json(200, "{}"),
+    ])
+    .await;
+    let bridge = refunds(&upstream, SUM).await;
+    for (amount, ends) in [
+        ("300", "succeeded"),
+        ("500", "upstream_error"),
+        ("600", "succeeded"),
+        ("101", "budget_exceeded"),
+        ("100", "succeeded"),
+    ] {
+        assert_eq!(code(&bridge.call("refund", &of(amount)).await), ends, "{amount}");
+    }
+}
+
+#[tokio::test]
+async fn a_budget_slides_and_says_when_it_leaves_enough() {
+    static LATER: AtomicI64 = AtomicI64::new(0);
+    fn clock() -> i64 {
+        system_clock() + LATER.load(Ordering::Relaxed) * 1_000_000
+    }
+    let upstream = Upstream::willing().await;
+    let rules = "name = \"refund\"\n\
+                 budget = [{ sum = \"/body/amount\", limit = 10, per = \"1h\" }]";
+    let bridge = Draft::to(&upstream.url()).tool("createRefund", rules).open_at(clock).await;
+    assert_eq!(code(&bridge.call("refund", &of("4")).await), "succeeded");
+    LATER.store(1_800, Ordering::Relaxed);
+    assert_eq!(code(&bridge.call("refund", &of("6")).await), "succeeded");
+    let full = bridge.call("refund", &of("4")).await;
+    assert_eq!(code(&full), "budget_exceeded");
+    let wait = failure(&full).retry_after_s.expect("a time");
+    assert!((1_700..=1_800).contains(&wait), "{wait}");
+    let wait = failure(&bridge.call("refund", &of("5")).await).retry_after_s.expect("a time");
+    assert!((3_500..=3_600).contains(&wait), "{wait}");
+    LATER.store(3_601, Ordering::Relaxed);
+    assert_eq!(code(&bridge.call("refund", &of("4")).await), "succeeded");
+}
+
+#[tokio::test]
+async fn a_budget_counts_for_identities_groups_tools_or_all() {
+    let groups = "[groups]\nops = [\"ann\", \"bob\"]\n";
+    for (by, bob, eve, other_tool) in [
+        ("identity", "succeeded", "succeeded", "budget_exceeded"),
+        ("group", "budget_exceeded", "succeeded", "budget_exceeded"),
+        ("tool", "budget_exceeded", "budget_exceeded", "succeeded"),
+        ("all", "budget_exceeded", "budget_exceeded", "budget_exceeded"),
+    ] {
+        let upstream = Upstream::willing().await;
+        let budget = format!(
+            "{groups}[[budget]]\neffect = \"write\"\ncount = true\nlimit = 1\nper = \"1h\"\n\
+             by = \"{by}\"\n"
+        );
+        let bridge = Draft::to(&upstream.url())
+            .top(&format!("[audit]\ndurability = \"process\"\n{budget}"))
+            .tool("createRefund", "name = \"refund\"")
+            .tool("createRefund", "name = \"payout\"")
+            .tool("listItems", "name = \"list\"")
+            .open()
+            .await;
+        assert_eq!(code(&bridge.call_as("ann", "refund", &of("1")).await), "succeeded", "{by}");
+        assert_eq!(code(&bridge.call_as("bob", "refund", &of("1")).await), bob, "{by}");
+        assert_eq!(code(&bridge.call_as("eve", "refund", &of("1")).await), eve, "{by}");
+        assert_eq!(code(&bridge.call_as("ann", "payout", &of("1")).await), other_tool, "{by}");
+        // Reads are no writes.
+        assert_eq!(code(&bridge.call_as("ann", "list", "{}").await), "succeeded", "{by}");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_takes_nothing_and_says_what_the_budget_leaves() {
+    let upstream = Upstream::willing().await;
+    let bridge = refunds(&upstream, "{ count = true, limit = 1, per = \"1h\" }").await;
+    for _ in 0..2 {
+        let run =
+            bridge.gateway.dry_run(&caller("bot"), &request("refund", &of("1"))).await.unwrap();
+        assert_eq!(run.decision.effect, "allow");
+    }
+    assert_eq!(code(&bridge.call("refund", &of("1")).await), "succeeded");
+    let run = bridge.gateway.dry_run(&caller("bot"), &request("refund", &of("1"))).await.unwrap();
+    assert_eq!(
+        (run.decision.effect, run.decision.rules),
+        ("deny", vec!["refund.budget[0]".into()])
+    );
+}
