@@ -46,6 +46,7 @@ pub(super) fn check(config: &Config, found: &mut Diagnostics) {
         checks.nonzero("per", Some(&errors.per));
         checks.nonzero("pause", errors.pause.as_ref());
     }
+    checks.nonzero("per", config.safety.drift.as_ref().map(|drift| &drift.per));
     for budget in &config.budgets {
         checks.budget(budget.terms(), &budget.span());
         if let Some(api) = budget.api.as_ref().filter(|api| config.apis.get(api).is_none()) {

@@ -16,6 +16,19 @@ pub struct Safety {
     pub loops: Option<Located<Loops>>,
     /// How many calls of an identity may fail before nothing more is taken of it for a while.
     pub errors: Option<Located<Errors>>,
+    /// How many answers of a tool may leave its description before the tool is stopped.
+    pub drift: Option<Located<Drift>>,
+}
+
+/// How many answers may leave their description.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Drift {
+    /// How many.
+    pub limit: NonZeroU32,
+    /// In which time.
+    pub per: Located<Period>,
 }
 
 /// How often the same call may be made.

@@ -165,7 +165,7 @@ fn next_step(code: ErrorCode) -> &'static str {
             "Do not repeat this call. Change the arguments so that they keep within the limits in the tool's schema, or ask a person."
         }
         ErrorCode::Stopped => {
-            "An operator has stopped these calls. Do something else, or ask a person."
+            "These calls are stopped until an operator resumes them. Do something else, or ask a person."
         }
         ErrorCode::Quarantined => {
             "Do something else, or ask a person to look at the change (tollbridge diff) and to accept it (tollbridge diff --accept)."

@@ -39,7 +39,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tollbridge_operation::Identity;
+use tollbridge_operation::{Identity, ToolName};
 
 pub use crate::audit::Time;
 pub use crate::store::{StoreError, TaskRow, TaskState};
@@ -190,6 +190,12 @@ impl Gateway {
             };
             if let Some(rule) = toolbox.storm {
                 storm::watch(&inner.store, &inner.conduct, rule, &caller.identity, &answer).await;
+            }
+            if let Some(rule) = toolbox.drift
+                && let Ok(tool) = ToolName::new(&called)
+            {
+                // Whatever was answered, there is such a tool: others have no answer that drifts.
+                storm::drifted(&inner.store, &inner.conduct, rule, &tool, &answer).await;
             }
             // Here, because the client may have gone and nobody wait for this.
             inner.metrics.call(tool, outcome, started.elapsed());

@@ -1,12 +1,12 @@
-//! An identity whose calls fail and fail: nothing more is taken of it, for a while or until an
-//! operator says so.
+//! What is stopped though nobody stops it: an identity whose calls fail and fail, for a while or until
+//! an operator says so; a tool whose answers are not what was described, until one does.
 
-use tollbridge_operation::Identity;
+use tollbridge_operation::{Identity, ToolName};
 
 use super::operate;
 use super::reply::{ErrorCode, Reply};
 use super::request::Refused;
-use crate::safety::{Conduct, StormRule};
+use crate::safety::{Conduct, DriftRule, StormRule};
 use crate::store::{StopScope, Store};
 
 /// Who turns the kill switch on where no person does.
@@ -34,6 +34,26 @@ pub(super) async fn watch(
         if let Err(error) = operate::stop(store, scope, OURSELVES).await {
             tracing::error!(%identity, %error, "an identity could not be stopped");
         }
+    }
+}
+
+/// Notes an answer that leaves its description, and stops its tool where that was one too many.
+pub(super) async fn drifted(
+    store: &Store,
+    conduct: &Conduct,
+    rule: DriftRule,
+    tool: &ToolName,
+    answer: &Result<Reply, Refused>,
+) {
+    let leaves = |reply: &Reply| reply.result.as_ref().is_ok_and(|done| !done.drift.is_empty());
+    if !answer.as_ref().is_ok_and(leaves) || !conduct.drifted(tool, rule) {
+        return;
+    }
+    tracing::warn!(%tool, answers = rule.limit, "a tool is stopped: its answers leave its description");
+    let scope = StopScope::Tool(tool.to_string());
+    let by = "tollbridge: answers that are not as described";
+    if let Err(error) = operate::stop(store, scope, by).await {
+        tracing::error!(%tool, %error, "a tool could not be stopped");
     }
 }
 

@@ -14,7 +14,7 @@ use super::load::Bounds;
 use super::request::Caller;
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
 use crate::identity::Groups;
-use crate::safety::{BudgetRule, LoopRule, Rules, StormRule};
+use crate::safety::{BudgetRule, DriftRule, LoopRule, Rules, StormRule};
 use crate::secret::{Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
 use crate::tools::{Spending, Tool};
@@ -50,6 +50,8 @@ pub struct Toolbox {
     pub bounds: Bounds,
     /// How many calls of an identity may fail.
     pub storm: Option<StormRule>,
+    /// How many answers of a tool may leave their description.
+    pub drift: Option<DriftRule>,
     /// The limits that several tools have in common, by their names.
     pub limits: BTreeMap<String, Arc<Gate>>,
     secrets: [u8; 32],
@@ -189,6 +191,8 @@ pub struct Parts {
     pub bounds: Bounds,
     /// See [`Toolbox::storm`].
     pub storm: Option<StormRule>,
+    /// See [`Toolbox::drift`].
+    pub drift: Option<DriftRule>,
     /// See [`Toolbox::limits`].
     pub limits: BTreeMap<String, Arc<Gate>>,
     /// The tools, in the configuration's order; names are unique.
@@ -217,6 +221,7 @@ impl Toolbox {
             reads_when_down: parts.reads_when_down,
             bounds: parts.bounds,
             storm: parts.storm,
+            drift: parts.drift,
             limits: parts.limits,
             exposed: parts.exposed,
             by_name,

@@ -1,6 +1,7 @@
-//! How an identity behaves: the same call again and again, or nothing but failures.
+//! How callers and tools behave: the same call again and again, nothing but failures, answers that
+//! are not what was described.
 //!
-//! Neither breaks a rule of its own, and both are how an agent goes wrong without noticing. What
+//! None of them breaks a rule of its own, and all are how things go wrong without notice. What
 //! is remembered is this process's, bounded, and gone when it ends: limits that must hold over
 //! restarts are windows and budgets.
 
@@ -10,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tollbridge_operation::{Call, Identity};
+use tollbridge_operation::{Call, Identity, ToolName};
 
 /// How often the same call may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,15 @@ pub struct StormRule {
     pub pause: Option<Duration>,
 }
 
+/// How many answers of a tool may leave their description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DriftRule {
+    /// How many.
+    pub limit: u32,
+    /// In how long a sliding window.
+    pub per: Duration,
+}
+
 /// How many different calls, and how many identities, are remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -47,6 +57,7 @@ struct State {
     calls: HashMap<u64, Times>,
     failures: HashMap<Identity, Times>,
     paused: HashMap<Identity, Instant>,
+    drifts: HashMap<ToolName, Times>,
 }
 
 /// When something happened, oldest first, and until when the newest counts.
@@ -102,6 +113,19 @@ impl Conduct {
                 state.paused.retain(|_, until| *until > now);
                 state.paused.insert(identity.clone(), now + pause);
             }
+        }
+        full
+    }
+
+    /// Counts an answer that leaves its tool's description. Whether it is one too many.
+    pub fn drifted(&self, tool: &ToolName, rule: DriftRule) -> bool {
+        let now = Instant::now();
+        let mut state = self.lock();
+        make_room(&mut state.drifts, tool, now);
+        let times = state.drifts.entry(tool.clone()).or_insert_with(|| Times::none(now));
+        let full = times.add(rule.limit.saturating_sub(1), rule.per, now).is_err();
+        if full {
+            state.drifts.remove(tool);
         }
         full
     }

@@ -18,7 +18,7 @@ mod rules;
 
 pub use approval::{Approval, hold_digest};
 pub use budget::BudgetRule;
-pub use conduct::{Conduct, LoopRule, StormRule};
+pub use conduct::{Conduct, DriftRule, LoopRule, StormRule};
 pub use decision::{BrokenLimit, Decision, Placed, decide};
 pub use proof::Allowed;
 pub use rules::{By, FourEyes, HoldRule, Rules, Who, WindowRule};

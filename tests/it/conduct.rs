@@ -76,3 +76,21 @@ async fn where_no_pause_is_said_the_kill_switch_is_turned_on_for_it() {
     let stops = bridge.gateway.store().stops().await.expect("the switch");
     assert_eq!(stops[0].by, "tollbridge: too many failures");
 }
+
+#[tokio::test]
+async fn a_tool_whose_answers_are_not_as_described_is_stopped() {
+    let upstream = Upstream::new([Answer::json(200, r#"{"stock": "many"}"#)]).await;
+    let bridge = Draft::to(&upstream.url())
+        .top(&format!("{SAFETY}drift = {{ limit = 2, per = \"1h\" }}\n"))
+        .tool("getItem", "name = \"item\"")
+        .tool("listItems", "name = \"list\"")
+        .open()
+        .await;
+    for _ in 0..2 {
+        assert_eq!(code(&bridge.call("item", r#"{"id": "a"}"#).await), "succeeded");
+    }
+    assert_eq!(code(&bridge.call("item", r#"{"id": "a"}"#).await), "stopped");
+    assert_eq!(code(&bridge.call("list", "{}").await), "succeeded");
+    let stops = bridge.gateway.store().stops().await.expect("the switch");
+    assert_eq!(stops[0].by, "tollbridge: answers that are not as described");
+}

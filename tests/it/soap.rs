@@ -95,6 +95,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         token_key: None,
         reads_when_down: ReadsWhenDown::Deny,
         storm: None,
+        drift: None,
         bounds: tollbridge::gateway::Bounds::default(),
         limits: std::collections::BTreeMap::new(),
         exposed: vec![exposed],

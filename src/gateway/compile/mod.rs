@@ -25,7 +25,7 @@ use crate::bridge::{self, Gate};
 use crate::catalog::{self, Catalog};
 use crate::config::{self, Config, Diagnostic, Diagnostics, codes};
 use crate::identity::Groups;
-use crate::safety::{StormRule, Who};
+use crate::safety::{DriftRule, StormRule, Who};
 use crate::secret::Secret;
 use crate::settlement::Facilitator;
 use crate::store::Durability;
@@ -129,6 +129,11 @@ fn compile_within(
             config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,
         },
         bounds: bounds(config),
+        drift: config
+            .safety
+            .drift
+            .as_ref()
+            .map(|drift| DriftRule { limit: drift.limit.get(), per: drift.per.0 }),
         storm: config.safety.errors.as_ref().map(|errors| StormRule {
             limit: errors.limit.get(),
             per: errors.per.0,

@@ -336,7 +336,7 @@ impl Run<'_> {
     pub(super) fn stopped(&mut self, scope: &str) -> End {
         self.record.rewind(self.received);
         self.decided(Verdict::Deny, vec![format!("stop:{scope}")], None);
-        Failure::new(ErrorCode::Stopped, format!("an operator stopped {scope}")).into()
+        Failure::new(ErrorCode::Stopped, format!("the kill switch is on for {scope}")).into()
     }
 
     /// `reads_when_down = "allow"`: a read goes on though it cannot be recorded, unless it
