@@ -30,7 +30,7 @@ use super::result::{self, Made};
 use super::tasks::Tasks;
 use super::{Backend, ToolList, ToolView, asking};
 use crate::gateway::{
-    Answered, Asking, CallRequest, CallWatch, Caller, Progress, Refused, Transport,
+    Agent, Answered, Asking, CallRequest, CallWatch, Caller, Progress, Refused, Transport,
 };
 
 /// The revisions that we speak, oldest first.
@@ -185,12 +185,19 @@ impl<B: Backend> Handler<B> {
         &self.shared.server
     }
 
-    fn caller(&self, extensions: &rmcp::model::Extensions) -> Result<Caller, ErrorData> {
-        self.shared
+    /// Who calls, and by which program.
+    fn caller(
+        &self,
+        extensions: &rmcp::model::Extensions,
+        client: Option<&Implementation>,
+    ) -> Result<Caller, ErrorData> {
+        let caller = self
+            .shared
             .caller
             .clone()
             .or_else(|| extensions.get::<http::request::Parts>()?.extensions.get().cloned())
-            .ok_or_else(|| ErrorData::internal_error("the request has no caller", None))
+            .ok_or_else(|| ErrorData::internal_error("the request has no caller", None))?;
+        Ok(Caller { agent: client.map(agent), ..caller })
     }
 
     /// Records a request that was a request, but no call that the gateway could take, and
@@ -207,7 +214,6 @@ pub(super) struct Asked {
     pub(super) tool: String,
     pub(super) arguments: JsonObject,
     pub(super) beside: Beside,
-    pub(super) client: Option<Implementation>,
     pub(super) answered: Option<Answered>,
 }
 
@@ -314,7 +320,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let caller = self.caller(&context.extensions)?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         // All tools are one page, so no cursor was ever given out.
         if request.and_then(|page| page.cursor).is_some_and(|cursor| !cursor.is_empty()) {
             return Err(ErrorData::invalid_params("unknown cursor", None));
@@ -340,14 +346,12 @@ impl<B: Backend> ServerHandler for Handler<B> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         self.reached(&context.id);
-        let caller = self.caller(&context.extensions)?;
-        let client = context.client_info();
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         let answered = asking::answered(&request);
         let asked = Asked {
             tool: request.name.into_owned(),
             arguments: request.arguments.unwrap_or_default(),
             beside: Beside::from(&context.meta),
-            client,
             answered,
         };
         if context.client_capabilities().is_some_and(|can| can.supports_tasks())
@@ -373,7 +377,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        let caller = self.caller(&context.extensions)?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         self.task(&caller, &request.task_id).await
     }
 
@@ -383,7 +387,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         // Nothing is ever asked of a client in the middle of a task.
-        let caller = self.caller(&context.extensions)?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         self.known(&caller, &request.task_id).await.map(drop)
     }
 
@@ -392,7 +396,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let caller = self.caller(&context.extensions)?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         self.end_early(&caller, &request.task_id).await
     }
 
@@ -411,7 +415,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         }
         let _ticket = self.shared.in_flight.enter();
         self.reached(&context.id);
-        let caller = self.caller(&context.extensions)?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         let reason = match &request.params {
             Some(Value::Object(params)) => match (params.get("name"), params.get("arguments")) {
                 (Some(Value::String(_)), Some(_)) => "`arguments` is no object".to_owned(),
@@ -424,7 +428,8 @@ impl<B: Backend> ServerHandler for Handler<B> {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        if let Ok(caller) = self.caller(&context.extensions) {
+        let client = context.peer.peer_info().map(|peer| peer.client_info.clone());
+        if let Ok(caller) = self.caller(&context.extensions, client.as_ref()) {
             let digest = self.shared.backend.tools(&caller).digest.clone();
             self.shared.peers.add(context.peer, caller, digest);
         }
@@ -441,7 +446,8 @@ impl<B: Backend> ServerHandler for Handler<B> {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let Shared { backend, listeners, closing, .. } = &*self.shared;
-        let caller = self.caller(&context.request_context().extensions)?;
+        let request = context.request_context();
+        let caller = self.caller(&request.extensions, request.client_info().as_ref())?;
         let Ok(_permit) = listeners.try_acquire() else {
             return Err(ErrorData::internal_error("too many open subscriptions", None));
         };
@@ -489,9 +495,6 @@ fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
         idempotency_key,
         payment,
         answered,
-        client: asked.client.map(|Implementation { name, version, .. }| {
-            format!("{}/{}", bounded(&name), bounded(&version))
-        }),
         traceparent: traceparent.as_ref().and_then(Value::as_str).map(bounded),
     })
 }
@@ -562,6 +565,11 @@ pub(super) fn tool_with(
     ));
     tool.meta = view.meta.clone().map(MetaObject);
     tool
+}
+
+/// The program that calls, by its own word.
+pub(super) fn agent(client: &Implementation) -> Agent {
+    Agent { name: bounded(&client.name), version: bounded(&client.version) }
 }
 
 /// A client's own words, short and printable.

@@ -138,7 +138,7 @@ fn is_masked(value: &Value) -> bool {
 fn check(toolbox: &Toolbox, row: &HoldRow, edits: &[Edit]) -> Result<(), String> {
     let identity = Identity::new(row.identity.clone()).map_err(|error| error.to_string())?;
     let groups = serde_json::from_str(&row.claimed).unwrap_or_default();
-    let caller = Caller { identity, groups, transport: Transport::Cli };
+    let caller = Caller { groups, ..Caller::new(identity, Transport::Cli) };
     let groups = toolbox.groups_of(&caller);
     let gone = || format!("`{}` may not call `{}` any more", row.identity, row.tool);
     let exposed = toolbox.find(&row.tool, &caller.identity, &groups).ok_or_else(gone)?;

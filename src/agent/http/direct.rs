@@ -25,7 +25,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::mcp::SESSION;
-use crate::agent::handler::{Asked, Beside, Handler};
+use crate::agent::handler::{Asked, Beside, Handler, agent};
 use crate::agent::result::Made;
 use crate::agent::{Backend, asking};
 use crate::gateway::{Caller, ToItsEnd};
@@ -154,8 +154,8 @@ pub(super) async fn answer<B: Backend>(
     let Call { id, name, arguments, beside, client, .. } = *call;
     let handler = handler.clone();
     let carried_out = ToItsEnd::new(async move {
-        let client = Some(client);
-        let asked = Asked { tool: name, arguments, beside, client, answered: None };
+        let caller = Caller { agent: Some(agent(&client)), ..caller };
+        let asked = Asked { tool: name, arguments, beside, answered: None };
         handler.carry_out(caller, asked, cancel, None).await
     });
     match carried_out.await {
