@@ -360,9 +360,10 @@ impl<B: Backend> ServerHandler for Handler<B> {
             return Box::pin(self.call_long(caller, asked, time, context.ct.child_token())).await;
         }
         let progress = context.meta.get_progress_token().map(|token| (&context.peer, token));
-        let way = match self.shared.backend.asks_client(&caller, &asked.tool) {
-            true => asking::way(&context),
-            false => Asking::Never,
+        let way = if self.shared.backend.asks_client(&caller, &asked.tool) {
+            asking::way(&context)
+        } else {
+            Asking::Never
         };
         let cancel = context.ct.child_token();
         let made = self.carry_out_asking(caller, asked, cancel, progress, way).await?;

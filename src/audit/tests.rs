@@ -304,7 +304,7 @@ async fn a_held_call_ends_as_denied_once_its_hold_came_to_nothing() {
             state,
             ..HoldRow::default()
         };
-        let changes = vec![Change::PlaceHold(hold)];
+        let changes = vec![Change::PlaceHold(Box::new(hold))];
         let _ = store.commit(Batch { changes, ..Batch::default() }).await.expect("placed");
         let waits = Event::Held { hold: "h".into(), expires: Time(expires) };
         write(&store, ONE, &[received(json!({})), decided(Verdict::Hold), waits, replied("held")])

@@ -207,9 +207,12 @@ fn edits(
     }
     let tool = toolbox.exposed().iter().find(|exposed| exposed.tool.name.as_str() == row.tool);
     let schema = tool.map(|exposed| Value::Object(exposed.tool.input.to_map()));
-    let place = |key: &str| match key.starts_with('/') {
-        true => key.to_owned(),
-        false => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+    let place = |key: &str| {
+        if key.starts_with('/') {
+            key.to_owned()
+        } else {
+            format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+        }
     };
     let set = changes.iter().map(|pair| {
         let (key, value) = call::argument(pair, schema.as_ref())?;

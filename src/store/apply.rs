@@ -342,7 +342,7 @@ fn spend(hold: String, now: i64) -> Query {
 
 fn statement(change: Change, now: i64) -> Query {
     match change {
-        Change::PlaceHold(hold) => place_hold(hold, now),
+        Change::PlaceHold(hold) => place_hold(*hold, now),
         Change::DecideHold { id, state, by, reason, edits } => {
             // Placing and spending are no decisions, and match no row.
             let decided = matches!(state, HoldState::Approved | HoldState::Rejected);

@@ -118,7 +118,7 @@ pub enum Change {
     /// Keep a call that a person must decide on; the batch is refused with
     /// [`CommitError::HoldSpent`] where one of the same call is there already, or too many of
     /// this identity wait.
-    PlaceHold(HoldRow),
+    PlaceHold(Box<HoldRow>),
     /// Decide on a held call; the batch is refused with [`CommitError::HoldSpent`] unless
     /// it is pending and unexpired.
     DecideHold {

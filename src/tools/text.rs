@@ -1,6 +1,8 @@
 //! Text from descriptions, made fit to be shown to a model: bounded, and without characters
 //! that a reader does not see.
 
+use std::fmt::Write as _;
+
 /// Text in one line, without control and invisible characters, runs of space as one.
 pub(super) fn clean_line(text: &str) -> String {
     if is_plain(text) && !text.contains("  ") {
@@ -116,7 +118,8 @@ pub fn visible(text: &str) -> String {
         if c != '\n'
             && (invisible(c) || matches!(c, '\u{200c}' | '\u{200d}' | '\u{2028}' | '\u{2029}'))
         {
-            shown.push_str(&format!("\u{2039}U+{:04X}\u{203a}", u32::from(c)));
+            // Writing to a string cannot fail.
+            let _ = write!(shown, "\u{2039}U+{:04X}\u{203a}", u32::from(c));
         } else {
             shown.push(c);
         }

@@ -87,7 +87,7 @@ impl Run<'_> {
         exposed: &Exposed,
         hold: &HoldRow,
         asking: &Asking,
-    ) -> Result<Option<Question>, Failure> {
+    ) -> Result<Option<Question>, Box<Failure>> {
         if !matches!(way(hold, asking), Asking::Round) {
             return Ok(None);
         }
@@ -101,7 +101,7 @@ impl Run<'_> {
             Ok(state) => Ok(Some(asked(exposed, hold, Some(state)))),
             Err(error) => {
                 tracing::error!(error, "a question cannot be sealed");
-                Err(Failure::new(ErrorCode::Internal, "the question cannot be sealed"))
+                Err(Box::new(Failure::new(ErrorCode::Internal, "the question cannot be sealed")))
             }
         }
     }
@@ -114,7 +114,9 @@ impl Run<'_> {
         answered: &Answered,
         asking: &mut Asking,
     ) -> Result<(), End> {
-        let refused = |message: &str| Err(Failure::no_answer(message).into());
+        let refused = |message: &str| -> Result<(), End> {
+            Err(Box::new(Failure::no_answer(message)).into())
+        };
         let store = self.ground.store;
         let state = match self.ground.seal.open(&answered.state, &self.caller.identity) {
             Ok(Some(state)) => state,
@@ -149,8 +151,6 @@ impl Run<'_> {
         };
         match (hold.state, &answered.answer) {
             (HoldState::Spent, _) => refused("this answer was used; it lets one call through"),
-            // Asked again: MCP, MRTR, "Server Behavior".
-            (HoldState::Pending, None) => Ok(()),
             (HoldState::Pending, Some(Answer::None)) => {
                 *asking = Asking::Never;
                 Ok(())
@@ -158,8 +158,9 @@ impl Run<'_> {
             (HoldState::Pending, Some(answer)) => {
                 self.answer(&hold, answer.clone()).await.map(drop)
             }
-            // Somebody was quicker: what they decided holds.
-            (HoldState::Approved | HoldState::Rejected, _) => Ok(()),
+            // Without an answer it is asked again (MCP, MRTR, "Server Behavior"); and where somebody
+            // was quicker, what they decided holds.
+            (HoldState::Pending, None) | (HoldState::Approved | HoldState::Rejected, _) => Ok(()),
         }
     }
 

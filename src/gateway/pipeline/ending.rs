@@ -22,7 +22,7 @@ pub(super) struct End {
     /// The hold that a person must decide on.
     pub(super) hold: Option<Box<HoldRow>>,
     /// The hold to place with it.
-    pub(super) placing: Option<HoldRow>,
+    pub(super) placing: Option<Box<HoldRow>>,
     /// Where the kill switch is on for this, the call ends as stopped instead.
     pub(super) guard: Option<Guard>,
 }
@@ -36,8 +36,9 @@ impl End {
 
     /// The call is held as this.
     pub(super) fn holding(self, hold: HoldRow, placed: Placed) -> Self {
+        let hold = Box::new(hold);
         let placing = (placed == Placed::Now).then(|| hold.clone());
-        Self { placing, hold: Some(Box::new(hold)), ..self }
+        Self { placing, hold: Some(hold), ..self }
     }
 
     /// Whether it ends because a person must decide.
@@ -258,7 +259,7 @@ impl Run<'_> {
 
     /// Answers a call whose hold could not be placed: another call placed one for the same
     /// arguments at the same time, or too many of this caller's calls wait already.
-    async fn not_placed(&mut self, wanted: Option<HoldRow>) -> Failure {
+    async fn not_placed(&mut self, wanted: Option<Box<HoldRow>>) -> Failure {
         self.record.rewind(self.received);
         let store = self.ground.store;
         let there = match &wanted {

@@ -299,9 +299,9 @@ impl<'a> Run<'a> {
     }
 
     /// Counts what the call holds, and notes which files it sends.
-    fn taken_on(&mut self, prepared: &Prepared, files: Vec<FileRead>) -> Result<(), Failure> {
+    fn taken_on(&mut self, prepared: &Prepared, files: Vec<FileRead>) -> Result<(), End> {
         if self.ground.held.is_some_and(|held| !held.more(prepared.bytes())) {
-            return Err(no_room(NO_ROOM));
+            return Err(no_room(NO_ROOM).into());
         }
         if !files.is_empty() {
             let files = files.into_iter().map(file_row).collect();
