@@ -183,7 +183,17 @@ fn decision(bencher: Bencher, tool: &str) {
         let seen = TOOLBOX.seen(&caller);
         let asked = Asked { arguments: &nothing, client: None, channel: "http", now: 0 };
         let policed = safety::police(&seen.policies, place, &asked, Pursuit::New);
-        let approval = Approval { named: None, shown: "", target: "", price: None, now: 0 };
+        let approval = Approval {
+            named: None,
+            shown: "",
+            given: "",
+            shown_target: "",
+            target: "",
+            claimed: "",
+            price: None,
+            now: 0,
+            edited: None,
+        };
         let rules = &exposed.rules;
         let decided = safety::decide(call, &groups, rules, policed, &[], approval, &store);
         futures::executor::block_on(decided).unwrap()
@@ -229,6 +239,7 @@ fn result_building(bencher: Bencher) {
             status: Some(200),
             upstream_ms: 3,
             served_by: Some("http://127.0.0.1:9/orders/ord_1001".into()),
+            edited: None,
         },
         result: Ok(Success {
             payload: Payload::Value(value()),

@@ -82,6 +82,12 @@ impl Backend for Gateway {
         exposed.long.then_some(exposed.timeout)
     }
 
+    fn asks_client(&self, caller: &Caller, tool: &str) -> bool {
+        let toolbox = self.toolbox();
+        let found = toolbox.find(tool, caller);
+        found.and_then(|exposed| exposed.rules.hold.as_ref()).is_some_and(|hold| hold.asks_client)
+    }
+
     fn scopes(&self) -> Vec<String> {
         self.toolbox().scopes.clone()
     }

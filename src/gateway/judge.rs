@@ -11,7 +11,7 @@ use crate::safety::{Asked, Pursuit, Verdict, police};
 
 /// A call that could be made.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub struct Supposed {
     /// Who would call, and how it would come in.
     pub caller: Caller,
     /// The tool.
@@ -47,7 +47,7 @@ impl Judged {
 }
 
 /// Judges a call by the toolbox's policies and its tool's limits.
-pub fn judge(toolbox: &Toolbox, question: &Question) -> Judged {
+pub fn judge(toolbox: &Toolbox, question: &Supposed) -> Judged {
     let named = |name: &str| toolbox.exposed().iter().position(|e| e.tool.name.as_str() == name);
     let Some(place) = named(&question.tool) else {
         let reason = format!("there is no tool `{}`", question.tool);

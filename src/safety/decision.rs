@@ -6,7 +6,7 @@ use tollbridge_operation::Call;
 use tollbridge_policy::Verdict;
 
 use super::approval::{self, Approval};
-use super::{Allowed, HoldRule, Policed, Rules};
+use super::{Allowed, Policed, Rules};
 use crate::store::{HoldRow, Store, StoreError, WindowClaim};
 
 /// A limit on an argument that the call breaks, as the tool's compiled limits found it.
@@ -99,13 +99,7 @@ pub async fn decide(
         }
         Verdict::Deny { rules, reason } => return Ok(Decision::Deny { rules, reason }),
     };
-    if terms.four_eyes {
-        let reason = "a second person would have to approve, which this version cannot ask for";
-        return Ok(Decision::Deny { rules: holds, reason: reason.to_owned() });
-    }
-    let own = format!("{}.hold", rules.tool);
-    let own = rules.hold.as_ref().filter(|_| holds.contains(&own));
-    let hold = HoldRule::of(own, &terms);
+    let hold = rules.terms(&holds, &terms);
     let rule = holds.first().cloned().unwrap_or_default();
     Ok(match approval::standing(&call, &hold, &rule, request, store).await? {
         approval::Standing::Approved(row) => {

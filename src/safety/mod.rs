@@ -15,17 +15,18 @@ mod approval;
 mod budget;
 mod conduct;
 mod decision;
+pub mod edit;
 mod policy;
 mod proof;
 mod rules;
 
-pub use approval::Approval;
+pub use approval::{Approval, hold_digest};
 pub use budget::BudgetRule;
 pub use conduct::{Conduct, DriftRule, LoopRule, StormRule};
 pub use decision::{BrokenLimit, Decision, Placed, decide};
 pub use policy::{Policed, Pursuit, police};
 pub use proof::Allowed;
-pub use rules::{By, HoldRule, Rules, WindowRule};
+pub use rules::{By, FourEyes, HoldRule, Rules, WindowRule};
 pub use tollbridge_policy::{
     Asked, Caller as Policies, Claims, Considered, Days, Engine, Hours, Outcome, ToolDef, Verdict,
     When, Who,

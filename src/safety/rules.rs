@@ -1,6 +1,7 @@
 //! The rules of one tool, compiled from the configuration.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tollbridge_operation::{ApiName, Call, Identity, ToolName};
@@ -21,6 +22,8 @@ pub struct Rules {
     pub deny: Vec<Who>,
     /// Whose calls a person must approve.
     pub hold: Option<HoldRule>,
+    /// Which operators are the person behind a caller, for holds of policies.
+    pub people: Arc<FourEyes>,
     /// At which times it may be called.
     pub when: Option<When>,
     /// How often it may be called.
@@ -34,6 +37,38 @@ pub struct HoldRule {
     pub who: Vec<Who>,
     /// How long an approval can be waited for and used.
     pub expires: Duration,
+    /// Whether an operator may decide.
+    pub asks_operator: bool,
+    /// Whether the person at the caller's own client may.
+    pub asks_client: bool,
+    /// For how long a call stays open until somebody decides; `None` where that is not said.
+    pub wait: Option<Duration>,
+    /// Who is the same person as a caller, where a second person must decide.
+    pub four_eyes: Option<Arc<FourEyes>>,
+}
+
+/// Which operators are the person behind an identity, beside one of the same name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FourEyes(BTreeMap<String, BTreeSet<String>>);
+
+impl FourEyes {
+    /// Takes operators with the identities that act for them.
+    pub fn new<'c>(operators: impl IntoIterator<Item = (&'c str, Vec<&'c str>)>) -> Self {
+        let mut of_identity: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (operator, identities) in operators {
+            for identity in identities {
+                let operators = of_identity.entry(identity.to_owned()).or_default();
+                operators.insert(operator.to_owned());
+            }
+        }
+        Self(of_identity)
+    }
+
+    /// The names of those who may not decide on this identity's calls.
+    pub fn barred(&self, identity: &Identity) -> Vec<String> {
+        let own = self.0.get(identity.as_str()).into_iter().flatten();
+        std::iter::once(identity.as_str().to_owned()).chain(own.cloned()).collect()
+    }
 }
 
 /// `calls` of a tool.
@@ -60,23 +95,38 @@ pub enum By {
     All,
 }
 
-impl HoldRule {
-    /// On which terms a call is held for which policies ask: the stricter of what the tool's entry
-    /// says, where its hold is among them, and what the others say.
-    pub(super) fn of(own: Option<&Self>, terms: &HoldTerms) -> Self {
+impl Rules {
+    /// On which terms a call is held by these policies: the strictest of what the tool's entry
+    /// says, where its hold is among them, and what the others say. Those ask operators.
+    pub(super) fn terms(&self, holds: &[String], terms: &HoldTerms) -> HoldRule {
+        let own = format!("{}.hold", self.tool);
+        let own = self.hold.as_ref().filter(|_| holds.contains(&own));
         let mut rule = own.cloned().unwrap_or_default();
+        if holds.len() > usize::from(own.is_some()) {
+            (rule.asks_operator, rule.asks_client) = (true, false);
+        }
         rule.expires = match (own, terms.expires) {
             (_, None) => rule.expires,
             (None, Some(expires)) => expires,
             (Some(own), Some(expires)) => own.expires.min(expires),
         };
+        if terms.four_eyes {
+            rule.four_eyes.get_or_insert_with(|| Arc::clone(&self.people));
+        }
         rule
     }
 }
 
 impl Default for HoldRule {
     fn default() -> Self {
-        Self { who: vec![Who::Everyone], expires: Duration::from_mins(10) }
+        Self {
+            who: vec![Who::Everyone],
+            expires: Duration::from_mins(10),
+            asks_operator: true,
+            asks_client: false,
+            wait: None,
+            four_eyes: None,
+        }
     }
 }
 

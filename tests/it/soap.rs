@@ -73,6 +73,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
             allow: None,
             deny: Vec::new(),
             hold: None,
+            people: Arc::default(),
             when: None,
             window: None,
         },

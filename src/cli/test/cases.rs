@@ -10,7 +10,7 @@ use tollbridge_operation::Identity;
 
 use super::super::{Exit, clean, print, print_json, why};
 use crate::config::Config;
-use crate::gateway::{Agent, Caller, Claim, Facts, Judged, Question, Toolbox, Transport, judge};
+use crate::gateway::{Agent, Caller, Claim, Facts, Judged, Supposed, Toolbox, Transport, judge};
 
 /// A file is no longer than that.
 const MAX_BYTES: u64 = 8 << 20;
@@ -152,7 +152,7 @@ fn try_all(
     Ok(())
 }
 
-fn question(case: &Case, defaults: &Call, config: &Config) -> Result<Question, String> {
+fn question(case: &Case, defaults: &Call, config: &Config) -> Result<Supposed, String> {
     let either = |own: &Option<String>, other: &Option<String>| own.clone().or(other.clone());
     let identity = match either(&case.identity, &defaults.identity) {
         Some(name) => Identity::new(&name).map_err(|error| format!("identity: {error}"))?,
@@ -183,7 +183,7 @@ fn question(case: &Case, defaults: &Call, config: &Config) -> Result<Question, S
         facts: Arc::new(facts),
         ..Caller::new(identity, transport)
     };
-    Ok(Question { caller, tool, arguments: arguments(&case.args)?, now })
+    Ok(Supposed { caller, tool, arguments: arguments(&case.args)?, now })
 }
 
 /// A client by its name and version.

@@ -12,7 +12,7 @@ use super::super::{Exit, clean, print, print_json};
 use super::Args;
 use super::cases::{agent, claim};
 use crate::audit::{self, CallRecord, Filter, Verdict};
-use crate::gateway::{Caller, Facts, Judged, Loaded, Question, Transport, judge};
+use crate::gateway::{Caller, Facts, Judged, Loaded, Supposed, Transport, judge};
 
 /// A call that would be decided in another way.
 struct Changed<'a> {
@@ -74,7 +74,7 @@ pub(super) async fn run(args: &Args, loaded: &Loaded, config: &Path) -> Exit {
 
 /// What the policies said of a call, and the call; `None` where something else decided (the kill
 /// switch, a window, a budget, an operation that changed), or the record does not tell.
-fn recorded(call: &CallRecord) -> Option<(&'static str, Question)> {
+fn recorded(call: &CallRecord) -> Option<(&'static str, Supposed)> {
     let was = match (&call.decision, call.outcome.as_deref()) {
         (Some(decision), _) => {
             let rules = &decision.rules;
@@ -118,7 +118,7 @@ fn recorded(call: &CallRecord) -> Option<(&'static str, Question)> {
         ..Caller::new(identity, transport)
     };
     let (tool, arguments) = (call.tool.clone()?, arguments.clone());
-    Some((was, Question { caller, tool, arguments, now: call.started.0 }))
+    Some((was, Supposed { caller, tool, arguments, now: call.started.0 }))
 }
 
 fn counts(changed: &[Changed<'_>]) -> BTreeMap<String, usize> {

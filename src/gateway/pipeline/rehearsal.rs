@@ -38,9 +38,13 @@ pub(in crate::gateway) async fn rehearse(
     let approval = Approval {
         named: request.approval.as_deref(),
         shown: "{}",
+        given: "{}",
+        shown_target: "",
         target: &exposed.target(),
+        claimed: "[]",
         price: exposed.price(),
         now: ground.store.now(),
+        edited: None,
     };
     let stopped = ground.store.stopped(&exposed.rules.guard(&caller.identity)).await?;
     let at = (approval.now, Pursuit::New);
