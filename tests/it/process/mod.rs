@@ -15,6 +15,7 @@ mod http;
 mod issuer;
 mod mcp;
 mod operators;
+mod policies;
 mod reload;
 mod schemas;
 mod secrets;

@@ -1,0 +1,203 @@
+//! Policies as a user has them: files beside the configuration, checked, reloaded, explained and
+//! tried out.
+
+use serde_json::json;
+
+use super::house::House;
+use super::mcp::Session;
+use super::signal;
+
+const CHEAP: &str = r#"
+@id("cheap_only") @reason("ask a manager for more than 100")
+forbid(principal, action == Action::"add_item", resource)
+when { context.arguments.body has price && context.arguments.body.price.greaterThan(decimal("100.0")) };
+
+@id("free_is_held") @hold("5m")
+forbid(principal, action == Action::"add_item", resource)
+when { context.arguments.body has price && context.arguments.body.price == decimal("0.0") };
+"#;
+
+/// A folder with these policies.
+fn house(policies: &str) -> House {
+    let house = House::new();
+    std::fs::create_dir(house.path("policies")).expect("a folder");
+    house.write("policies/shop.cedar", policies);
+    house.configure_more("[safety]\npolicies = [\"policies/*.cedar\"]\n");
+    house
+}
+
+fn add(price: &str) -> String {
+    format!("{{\"body\": {{\"name\": \"x\", \"price\": {price}}}}}")
+}
+
+#[test]
+fn policies_on_arguments_decide_and_are_on_record_with_the_values() {
+    let house = house(CHEAP);
+    house.run(&["check"]).exits(0);
+    house.run(&["call", "add_item", "--args", &add("99.9999")]).exits(0);
+    let denied = house.run(&["call", "add_item", "--args", &add("100.0001")]).exits(3);
+    assert!(denied.stderr.contains("ask a manager for more than 100"), "{denied:?}");
+    assert_eq!(house.upstream.count(), 1);
+    let call = house.last_call();
+    assert_eq!(call["decision"], json!({"effect": "deny", "rules": ["cheap_only"]}));
+    let id = call["id"].as_str().expect("a name");
+    let shown = house.run(&["trace", "show", id, "--json"]).exits(0).json();
+    let received = &shown["events"][0];
+    assert!(received["policy"].as_str().is_some_and(|digest| digest.starts_with("sha256:")));
+    let decided = &shown["events"][1];
+    assert_eq!(decided["considered"][0]["rule"], "cheap_only");
+    assert_eq!(
+        decided["considered"][0]["values"],
+        json!({"context.arguments.body.price": "100.0001"})
+    );
+    let story = house.run(&["trace", "show", id, "--why"]).exits(0).stdout;
+    assert!(story.contains("context.arguments.body.price = 100.0001"), "{story}");
+    // What Cedar cannot hold exactly does not slip through.
+    let lost = house.run(&["call", "add_item", "--args", &add("0.00001")]).exits(3);
+    assert!(lost.stderr.contains("cannot be decided"), "{lost:?}");
+    assert_eq!(house.upstream.count(), 1);
+}
+
+#[test]
+fn a_hold_of_a_policy_is_approved_and_used_once() {
+    let house = house(CHEAP);
+    let held = house.run(&["call", "add_item", "--args", &add("0"), "--json"]).exits(5).json();
+    let id = held["structuredContent"]["error"]["hold"]["id"].as_str().expect("a hold").to_owned();
+    assert_eq!(house.upstream.count(), 0);
+    house.run(&["approve", "yes", &id]).exits(0);
+    house.run(&["call", "add_item", "--args", &add("0")]).exits(0);
+    let rules = house.last_call()["decision"]["rules"].clone();
+    assert_eq!(rules, json!(["add_item.allow", format!("free_is_held={id}")]));
+    house.run(&["call", "add_item", "--args", &add("0")]).exits(5);
+    assert_eq!(house.upstream.count(), 1);
+}
+
+#[test]
+fn a_dry_run_tells_why() {
+    let house = house(CHEAP);
+    let told = house
+        .run(&["call", "add_item", "--args", &add("250"), "--dry-run", "--why"])
+        .exits(3)
+        .stdout;
+    assert!(told.starts_with("deny by cheap_only\nreason: ask a manager"), "{told}");
+    assert!(told.contains("context.arguments.body.price = 250"), "{told}");
+    assert!(told.contains("free_is_held    hold    not satisfied"), "{told}");
+    assert_eq!(house.upstream.count(), 0);
+}
+
+#[test]
+fn a_mistake_in_a_policy_is_told_with_its_place_and_its_mend() {
+    let house = house(&CHEAP.replace("body.price.greaterThan", "body.prise.greaterThan"));
+    let told = house.run(&["check"]).exits(2).stderr;
+    assert!(told.contains("error[TB0326]") && told.contains("policies/shop.cedar:4:"), "{told}");
+    assert!(told.contains("did you mean `price`?"), "{told}");
+    house.run(&["call", "get_item", "id=a1"]).exits(2);
+    house.write("policies/shop.cedar", CHEAP);
+    house.run(&["check"]).exits(0);
+    std::fs::remove_file(house.path("policies/shop.cedar")).expect("it was there");
+    let told = house.run(&["check"]).exits(2).stderr;
+    assert!(told.contains("`policies/*.cedar` matches no file"), "{told}");
+}
+
+#[test]
+fn a_broken_policy_leaves_the_old_ones_in_force_and_a_new_file_is_noticed() {
+    let house = house(CHEAP);
+    let mut session = Session::legacy(&house);
+    let before = session.tools(1);
+    assert!(before.contains(&"get_item".to_owned()));
+    house.write("policies/shop.cedar", "permit(principal");
+    signal("-HUP", session.child.id());
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let denied = session.call(2, "add_item", &json!({"body": {"name": "x", "price": 101}}));
+    assert_eq!(denied["result"]["structuredContent"]["error"]["code"], "denied", "{denied}");
+    house.write("policies/shop.cedar", CHEAP);
+    house.write(
+        "policies/more.cedar",
+        "forbid(principal, action == Action::\"get_item\", resource);",
+    );
+    assert_eq!(session.hear()["method"], "notifications/tools/list_changed");
+    assert!(!session.tools(3).contains(&"get_item".to_owned()));
+    let unknown = session.call(4, "get_item", &json!({"id": "a1"}));
+    assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
+    let (_, said) = session.ends();
+    assert!(said.contains("TB0326") && said.contains("stays in force"), "{said}");
+}
+
+const CASES: &str = r#"
+[defaults]
+tool = "add_item"
+
+[[case]]
+name   = "cheap"
+args   = { body = { name = "x", price = 5 } }
+expect = "allow"
+by     = ["add_item.allow"]
+
+[[case]]
+name   = "dear"
+args   = '{"body": {"name": "x", "price": 100.0001}}'
+expect = "deny"
+by     = ["cheap_only"]
+
+[[case]]
+name   = "free"
+args   = { body = { name = "x", price = 0 } }
+expect = "hold"
+
+[[case]]
+name   = "another's tool"
+tool   = "get_item_as_alice"
+args   = { id = "a1" }
+expect = "hidden"
+
+[[case]]
+name   = "nothing"
+args   = {}
+expect = "invalid"
+
+[[case]]
+name   = "above the limit of the tool"
+identity = "alice"
+args   = { body = { name = "x", price = 501 } }
+expect = "deny"
+"#;
+
+#[test]
+fn cases_of_a_file_are_tried_and_a_difference_fails() {
+    let house = house(CHEAP);
+    house.write("policies/shop.test.toml", CASES);
+    let done = house.run(&["test"]).exits(0);
+    assert!(done.stdout.ends_with("6 passed, 0 failed\n"), "{done:?}");
+    house.write(
+        "policies/shop.test.toml",
+        &CASES.replace("expect = \"hold\"", "expect = \"allow\""),
+    );
+    let failed = house.run(&["test", "policies/shop.test.toml"]).exits(1).stdout;
+    assert!(failed.contains("FAIL  policies/shop.test.toml: free"), "{failed}");
+    assert!(failed.contains("expected  allow\n  was       hold by free_is_held"), "{failed}");
+    let told = house.run(&["test", "--json"]).exits(1).json();
+    assert_eq!((&told["passed"], &told["failed"]), (&json!(5), &json!(1)));
+    house.write("policies/shop.test.toml", "[[case]]\nname = \"x\"\nexpct = \"allow\"\n");
+    let told = house.run(&["test"]).exits(2).stderr;
+    assert!(told.contains("expct"), "{told}");
+    assert_eq!(house.upstream.count(), 0);
+}
+
+#[test]
+fn recorded_calls_are_decided_anew_and_nothing_is_sent() {
+    let house = House::new();
+    house.run(&["call", "add_item", "--args", &add("50")]).exits(0);
+    house.run(&["call", "add_item", "--args", &add("150")]).exits(0);
+    house.run(&["call", "get_item_as_alice", "id=a1"]).exits(3);
+    let sent = house.upstream.count();
+    let same = house.run(&["test", "--replay"]).exits(0).stdout;
+    assert_eq!(same, "3 calls: 3 as before, 0 changed (none), 0 not replayed\n");
+    std::fs::create_dir(house.path("policies")).expect("a folder");
+    house.write("policies/shop.cedar", CHEAP);
+    house.configure_more("[safety]\npolicies = [\"policies/*.cedar\"]\n");
+    let told = house.run(&["test", "--replay", "--since", "1h", "--json"]).exits(0).json();
+    assert_eq!(told["changes"], json!({"allow → deny": 1}));
+    assert_eq!(told["changed"][0]["decision"]["rules"], json!(["cheap_only"]));
+    assert_eq!((&told["calls"], &told["same"]), (&json!(3), &json!(2)));
+    assert_eq!(house.upstream.count(), sent);
+}
