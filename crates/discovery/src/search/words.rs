@@ -16,12 +16,14 @@ const LONGEST_WORD: usize = 40;
 /// Words that say nothing of what is asked for.
 const EMPTY: &[&str] = &[
     "a", "about", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but",
-    "by", "can", "could", "did", "do", "does", "each", "for", "from", "give", "had", "has", "have",
-    "her", "his", "how", "i", "if", "in", "into", "is", "it", "its", "me", "my", "need", "of",
-    "on", "one", "or", "our", "out", "please", "shall", "she", "should", "some", "such", "tell",
-    "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those",
-    "to", "under", "up", "us", "want", "was", "we", "were", "what", "when", "where", "which",
-    "who", "whose", "will", "with", "would", "you", "your",
+    "by", "can", "could", "d", "did", "do", "does", "each", "for", "from", "give", "had", "has",
+    "have", "her", "here", "his", "how", "i", "if", "in", "into", "is", "it", "its", "just", "let",
+    "like", "ll", "m", "me", "more", "most", "my", "need", "needs", "no", "of", "on", "one", "or",
+    "our", "out", "per", "please", "re", "s", "shall", "she", "should", "so", "some", "such", "t",
+    "tell", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this",
+    "those", "to", "too", "under", "up", "us", "using", "ve", "very", "via", "want", "wants",
+    "was", "we", "were", "what", "when", "where", "which", "who", "whose", "will", "with", "would",
+    "you", "your",
 ];
 
 /// Plurals that no rule makes.
