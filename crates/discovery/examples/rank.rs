@@ -37,7 +37,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let operations: Vec<Arc<Operation>> = description.operations.into_iter().map(Arc::new).collect();
+    let operations: Vec<Arc<Operation>> =
+        description.operations.into_iter().map(Arc::new).collect();
     if arguments.iter().any(|one| one == "--texts") {
         for operation in &operations {
             println!("{}", json!({"place": place(operation), "text": text(operation)}));

@@ -14,5 +14,7 @@
 //! This crate must not know MCP, configuration, policy or who is asking.
 
 mod search;
+#[cfg(test)]
+mod testing;
 
 pub use search::{ApiShown, Corpus, Filter, Found, Hit, Index, MAX_QUERY};

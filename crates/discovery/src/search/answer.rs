@@ -10,13 +10,16 @@ use super::near::near;
 use super::query::{Filter, Query, Word};
 
 /// What a result's score lends to the operation that finds what the result asks for.
-const LENT: f32 = 0.5;
+const LENT: f32 = 0.7;
+
+/// How near a finder comes to what it is lifted by.
+const BELOW: f32 = 0.98;
 
 /// How many of the best results lend.
-const LENDERS: usize = 8;
+const LENDERS: usize = 4;
 
 /// What each result that is the same thing as one before it keeps of its score.
-const AGAIN: f32 = 0.7;
+const AGAIN: f32 = 0.3;
 
 /// What a word counts that only a whole identifier, or two words written together, has.
 const WHOLE: f32 = 0.6;
@@ -89,11 +92,7 @@ fn hit(index: &Index, at: usize, score: f32) -> Hit {
 }
 
 /// The words of the index that stand for one of the query, with what each counts.
-fn variants(
-    index: &Index,
-    word: &Word,
-    corrected: &mut Vec<(String, String)>,
-) -> Vec<(u32, f32)> {
+fn variants(index: &Index, word: &Word, corrected: &mut Vec<(String, String)>) -> Vec<(u32, f32)> {
     let Some(number) = index.number(&word.stem) else {
         if !word.may_be_misspelt {
             return Vec::new();
@@ -103,7 +102,10 @@ fn variants(
             corrected.push((word.typed.clone(), index.words[*nearest as usize].to_string()));
         }
         let rarity = |number: u32| index.rarity(index.list(number).len());
-        return found.into_iter().map(|(number, weight)| (number, weight * rarity(number))).collect();
+        return found
+            .into_iter()
+            .map(|(number, weight)| (number, weight * rarity(number)))
+            .collect();
     };
     let own = index.list(number).len();
     let rarity = index.rarity(own);
@@ -147,10 +149,11 @@ fn lend(index: &Index, ranked: &mut Vec<(f32, usize)>, takes: impl Fn(usize) -> 
         }
     }
     for (finder, score) in lent {
-        let lent = LENT * score;
+        // It comes after what it is for, unless it is better by itself.
+        let with = |own: f32| own.max((own + LENT * score).min(BELOW * score));
         match ranked.iter_mut().find(|(_, at)| *at == finder) {
-            Some((own, _)) => *own += lent,
-            None => ranked.push((lent, finder)),
+            Some((own, _)) => *own = with(*own),
+            None => ranked.push((with(0.0), finder)),
         }
     }
     ranked.sort_unstable_by(order);

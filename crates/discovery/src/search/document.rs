@@ -54,10 +54,10 @@ pub(super) const WEIGHTS: [(f32, f32); FIELDS] = [
     (0.4, 0.0),  // Verb
     (2.2, 0.5),  // Summary
     (1.2, 0.5),  // Tags
-    (1.0, 0.75), // Description
-    (0.6, 0.75), // Parameters
+    (0.7, 0.75), // Description
+    (1.0, 0.75), // Parameters
     (0.3, 0.75), // Said
-    (0.5, 0.75), // Answer
+    (0.8, 0.75), // Answer
     (0.5, 0.0),  // Api
     (2.0, 0.0),  // Whole
 ];
@@ -166,10 +166,8 @@ pub(super) fn read(
     }
     let needs = finders::needs(operation, &mut reader.vocabulary.stems);
     let Reader { counts, lengths, .. } = reader;
-    let mut entries: Vec<Entry> = counts
-        .into_iter()
-        .map(|((word, field), count)| Entry { word, field, count })
-        .collect();
+    let mut entries: Vec<Entry> =
+        counts.into_iter().map(|((word, field), count)| Entry { word, field, count }).collect();
     entries.sort_unstable_by_key(|entry| (entry.word, entry.field));
     Document {
         operation: Arc::clone(operation),

@@ -19,7 +19,8 @@ pub(super) struct Needs {
 }
 
 /// The words of an id that do not name the thing.
-const OF_IDS: &[&str] = &["id", "ids", "uuid", "guid", "key", "slug", "name", "number", "identifier"];
+const OF_IDS: &[&str] =
+    &["id", "ids", "uuid", "guid", "key", "slug", "name", "number", "identifier"];
 
 /// Parameters by which a list is searched.
 const SEARCHED_BY: &[&str] = &["query", "q", "search", "filter", "keyword", "term", "name", "text"];

@@ -52,11 +52,13 @@ pub(super) fn near(index: &Index, stem: &str) -> Vec<(u32, f32)> {
             found.push((number, MISTAKES[mistakes - 1]));
         }
     }
-    found.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| {
-        // By the words and not their numbers, in which hidden operations have a part.
-        let word = |number: u32| &index.words[number as usize];
-        word(a.0).len().cmp(&word(b.0).len()).then_with(|| word(a.0).cmp(word(b.0)))
-    }));
+    found.sort_by(|a, b| {
+        b.1.total_cmp(&a.1).then_with(|| {
+            // By the words and not their numbers, in which hidden operations have a part.
+            let word = |number: u32| &index.words[number as usize];
+            word(a.0).len().cmp(&word(b.0).len()).then_with(|| word(a.0).cmp(word(b.0)))
+        })
+    });
     found.truncate(MOST);
     found
 }

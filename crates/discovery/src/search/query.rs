@@ -66,15 +66,14 @@ pub(super) fn whole_of(name: &str) -> String {
 pub(super) fn read(text: &str) -> Query {
     let text = super::document::cut(text, MAX_QUERY);
     let mut query = Query::default();
-    let tokens: Vec<&str> = text.split_whitespace().collect();
+    let tokens = text.split_whitespace();
+    let tokens: Vec<&str> = tokens.filter(|token| !take_filter(token, &mut query.filter)).collect();
     let mut first = true;
     let is_shouted = !text.chars().any(char::is_lowercase);
     for (at, token) in tokens.iter().enumerate() {
-        if take_filter(token, &mut query.filter) {
-            continue;
-        }
         let parts = split(token);
-        let named = !first && !is_shouted && parts.len() == 1 && token.starts_with(char::is_uppercase);
+        let named =
+            !first && !is_shouted && parts.len() == 1 && token.starts_with(char::is_uppercase);
         first = false;
         for part in &parts {
             folded(part, |word| {

@@ -12,7 +12,7 @@ pub(super) const NOUN: f32 = 0.6;
 const VERBS: &[&[&str]] = &[
     &["create", "add", "post", "new", "insert", "register", "make", "open"],
     &["get", "fetch", "retrieve", "read", "show", "view", "describe", "load"],
-    &["list", "search", "find", "query", "browse", "lookup", "discover", "enumerate"],
+    &["list", "search", "find", "query", "browse", "lookup", "look", "discover", "enumerate"],
     &["delete", "remove", "cancel", "destroy", "erase", "drop", "clear", "revoke"],
     &["update", "edit", "modify", "change", "patch", "put", "set", "replace", "rename"],
     &["send", "submit", "publish", "dispatch", "deliver"],

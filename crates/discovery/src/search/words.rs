@@ -59,27 +59,31 @@ pub(super) fn fold(text: &str) -> String {
 /// The words of a text or an identifier as they stand, in order.
 ///
 /// Words end where letters and digits do, where a capital follows a small letter, and before the
-/// last of several capitals (`HTTPServer` is `HTTP` and `Server`). A digit stays with its letters.
+/// last of three and more capitals (`HTTPServer` is `HTTP` and `Server`). A digit stays with the
+/// letters before it.
 pub(super) fn split(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut start = None;
     let mut chars = text.char_indices().peekable();
     let mut before: Option<char> = None;
+    let mut capitals = 0;
     while let Some((at, c)) = chars.next() {
         if !c.is_alphanumeric() && !is_combining_mark(c) {
             if let Some(from) = start.take() {
                 words.push(&text[from..at]);
             }
             before = None;
+            capitals = 0;
             continue;
         }
-        let next = chars.peek().map(|(_, next)| *next);
+        capitals = if c.is_uppercase() { capitals + 1 } else { 0 };
+        let small_follows = chars.peek().is_some_and(|(_, next)| next.is_lowercase());
         let turns = match before {
-            Some(last) if c.is_uppercase() => {
-                !last.is_uppercase() && !last.is_numeric()
-                    || last.is_uppercase() && next.is_some_and(char::is_lowercase)
-            }
-            _ => false,
+            Some(last) if c.is_uppercase() && last.is_numeric() => small_follows,
+            // Of two capitals the second begins no word: OAuth.
+            Some(last) if last.is_uppercase() => capitals > 2 && small_follows,
+            Some(_) => c.is_uppercase(),
+            None => false,
         };
         match start {
             Some(from) if turns => {
@@ -168,7 +172,7 @@ mod tests {
             ("getUserById", vec!["get", "User", "By", "Id"]),
             ("HTTPServer", vec!["HTTP", "Server"]),
             ("list_all-pets.v2", vec!["list", "all", "pets", "v2"]),
-            ("OAuth2Token", vec!["OAuth2Token"]),
+            ("OAuth2Token", vec!["OAuth2", "Token"]),
             ("GET_tv-on_the_air", vec!["GET", "tv", "on", "the", "air"]),
             ("/repos/{owner}/pulls", vec!["repos", "owner", "pulls"]),
             ("Größe ändern", vec!["Größe", "ändern"]),
@@ -193,8 +197,11 @@ mod tests {
 
     #[test]
     fn words_are_folded_and_unspaced_scripts_are_cut_in_pairs() {
-        for (text, words) in [("Größe", vec!["große"]), ("ÉTÉ", vec!["ete"]), ("搜索电影", vec!["搜索", "索电", "电影"])]
-        {
+        for (text, words) in [
+            ("Größe", vec!["große"]),
+            ("ÉTÉ", vec!["ete"]),
+            ("搜索电影", vec!["搜索", "索电", "电影"]),
+        ] {
             let mut seen = Vec::new();
             folded(text, |word| seen.push(word.to_owned()));
             assert_eq!(seen, words, "{text}");
