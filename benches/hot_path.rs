@@ -68,7 +68,7 @@ fn main() {
 
 fn caller() -> Caller {
     let identity = Identity::new("local").unwrap();
-    Caller { identity, groups: Vec::new(), transport: Transport::Http }
+    Caller::new(identity, Transport::Http)
 }
 
 fn exposed(tool: &str) -> &'static Exposed {
@@ -127,6 +127,7 @@ fn received(tool: &str) -> Event {
         traceparent: None,
         tools: TOOLBOX.config.clone(),
         config: TOOLBOX.config.clone(),
+        by: None,
         spec: Some(TOOLBOX.config.clone()),
     }
 }

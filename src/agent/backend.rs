@@ -29,6 +29,12 @@ pub trait Backend: Send + Sync + 'static {
         watch: CallWatch,
     ) -> impl Future<Output = Result<Reply, Refused>> + Send;
 
+    /// All scopes that some tool asks of tokens.
+    fn scopes(&self) -> Vec<String>;
+
+    /// The scopes that a tool asks for, where this caller may see it and its token lacks some.
+    fn lacks_scopes(&self, caller: &Caller, tool: &str) -> Option<Vec<String>>;
+
     /// Records a message that was refused before it was a call.
     fn malformed(
         &self,

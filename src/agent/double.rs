@@ -24,7 +24,7 @@ pub(super) fn identity(name: &str) -> Identity {
 }
 
 pub(super) fn caller(transport: Transport) -> Caller {
-    Caller { identity: identity("local"), groups: Vec::new(), transport }
+    Caller::new(identity("local"), transport)
 }
 
 pub(super) fn meta() -> CallMeta {
@@ -198,6 +198,17 @@ impl Backend for Double {
     }
 
     // It has no long tools.
+    fn scopes(&self) -> Vec<String> {
+        vec!["write".to_owned()]
+    }
+
+    /// The tool `slow` asks for a scope.
+    fn lacks_scopes(&self, caller: &Caller, tool: &str) -> Option<Vec<String>> {
+        let wanted = vec!["write".to_owned()];
+        let lacking = tool == "slow" && !caller.facts.lacking(&wanted).is_empty();
+        lacking.then_some(wanted)
+    }
+
     fn runs_long(&self, _: &Caller, _: &str) -> Option<Duration> {
         None
     }

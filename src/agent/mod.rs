@@ -21,8 +21,8 @@ mod tasks;
 pub mod wire;
 
 pub use backend::{Backend, Hints, TaskEnd, TaskStanding, TaskView, ToolList, ToolView};
-pub use gateway::{key_verifier, view};
-pub use http::{HttpOptions, KeyVerifier, VerifyError, serve_http};
+pub use gateway::{verifier, view};
+pub use http::{HttpOptions, Presented, Resource, Verifier, serve_http};
 pub use stdio::{serve_lines, serve_stdio};
 
 use std::net::SocketAddr;

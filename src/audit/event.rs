@@ -43,6 +43,10 @@ pub enum Event {
         config: String,
         /// A digest of the API's description.
         spec: Option<String>,
+        /// How the caller proved who it is, and what else was known of it then; nothing where it
+        /// is on this machine and proved nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Box<Value>>,
     },
     /// Something came in that is no call. It opens a call and ends it.
     Malformed {

@@ -23,6 +23,7 @@ fn received(arguments: Value) -> Event {
         tools: "sha256:t".into(),
         config: "sha256:c".into(),
         spec: Some("sha256:s".into()),
+        by: None,
     }
 }
 
@@ -168,6 +169,7 @@ fn no_text_of_any_event_keeps_a_secret() {
             tools: secret.into(),
             config: secret.into(),
             spec: Some(secret.into()),
+            by: Some(Box::new(json!({ secret: [secret] }))),
         },
         Event::Malformed {
             transport: secret.into(),

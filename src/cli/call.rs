@@ -5,14 +5,13 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
-use tollbridge_operation::Identity;
 
+use super::as_whom::AsWhom;
 use super::{Exit, context};
 use crate::agent::{self, ToolView, wire};
 use crate::config::Config;
 use crate::gateway::{
     CallRequest, CallWatch, Caller, DryRunError, Failure, Gateway, Offer, Refused, Reply, Secrets,
-    Transport,
 };
 
 /// Arguments of `call`.
@@ -33,9 +32,8 @@ pub(super) struct Args {
     /// Print the decision and the request that it would send, and send nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Who calls; by default the configuration's `server.identity`.
-    #[arg(long = "as", value_name = "IDENTITY")]
-    identity: Option<Identity>,
+    #[command(flatten)]
+    whom: AsWhom,
     /// The held call that was approved.
     #[arg(long, value_name = "ID")]
     approval: Option<String>,
@@ -57,11 +55,7 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
 }
 
 async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Exit, Exit> {
-    let caller = Caller {
-        identity: args.identity.clone().unwrap_or_else(|| (*config.server.identity).clone()),
-        groups: Vec::new(),
-        transport: Transport::Cli,
-    };
+    let caller = args.whom.caller(config);
     let offer = gateway.offer(&caller);
     let arguments = arguments(args, &offer).map_err(|message| {
         eprintln!("error: {message}");
@@ -71,7 +65,6 @@ async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Ex
         tool: args.tool.clone(),
         arguments,
         approval: args.approval.clone(),
-        client: Some(format!("tollbridge-cli/{}", env!("CARGO_PKG_VERSION"))),
         ..CallRequest::default()
     };
     let tool = offer

@@ -14,6 +14,7 @@ use super::auth::Auth;
 use super::budget::Terms as BudgetTerms;
 use super::codes;
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
+use super::inbound::Wrong;
 use super::load::Config;
 use super::located::Located;
 use super::model::{Api, Settlement, Tls};
@@ -83,14 +84,14 @@ impl Checks<'_> {
             let message = "`max_memory` leaves no room for calls";
             self.error(codes::BOUNDS, size.span(), message, "expected at least 1MiB");
         }
-        if let Some(auth) = &self.config.server.auth
-            && !auth.keys
-        {
-            self.warning(
-                auth.span(),
-                "[server.auth] asks callers for nothing",
-                "set `keys = true`, or remove the table",
-            );
+        if let Some(auth) = &self.config.server.auth {
+            if !auth.asks() {
+                let label = "set `keys = true`, `jwt` or `introspection`, or remove the table";
+                self.warning(auth.span(), "[server.auth] asks callers for nothing", label);
+            }
+            for Wrong { span, message, label } in auth.wrong() {
+                self.error(codes::INBOUND, span, message, label);
+            }
         }
     }
 
@@ -578,8 +579,10 @@ impl Checks<'_> {
     }
 
     fn selector(&mut self, selector: &Located<Selector>) {
+        let claimed = self.config.server.auth.as_ref().is_some_and(|auth| auth.groups().is_some());
         if let Selector::Group(name) = &**selector
             && self.config.groups.get(name).is_none()
+            && !claimed
         {
             let message = format!("there is no group `{name}`");
             let mut diagnostic = Diagnostic::error(codes::UNKNOWN_GROUP, self.file, message)

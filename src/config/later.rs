@@ -8,7 +8,6 @@ use toml::de::DeValue;
 /// Keys by their table: `*` stands for a key of the user's, `[]` for an element.
 const KEYS: &[(&str, &str, &str)] = &[
     ("safety", "policies", "policies would not be enforced"),
-    ("server.auth", "jwt", "tokens would not be verified"),
     ("settlement", "buy", "nothing would be bought"),
     ("tool[]", "when", LIMIT),
 ];

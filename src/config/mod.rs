@@ -16,6 +16,7 @@ pub mod codes;
 mod decimal;
 mod diagnostic;
 mod document;
+mod inbound;
 mod later;
 mod lenient;
 mod load;
@@ -36,12 +37,13 @@ pub use budget::{Budget, Currency, Terms as BudgetTerms, ToolBudget};
 pub use codes::explain;
 pub use decimal::{Decimal, NotDecimal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};
+pub use inbound::{Introspection, Issuer, Jwt, JwtAlgorithm, KeySetAt, Scope, ServerAuth};
 pub use lenient::store_url;
 pub use load::{Config, load, parse};
 pub use located::{Keyed, Located};
 pub use model::{
-    Api, Audit, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
-    Settlement, Stale, Tls, accepted_copy,
+    Api, Audit, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, Settlement, Stale,
+    Tls, accepted_copy,
 };
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
 pub use poll::Poll;

@@ -15,6 +15,7 @@ use tollbridge_operation::{ApiName, Identity};
 
 use super::auth::Auth;
 use super::budget::Budget;
+use super::inbound::ServerAuth;
 use super::located::{Keyed, Located};
 use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
 use super::safety::Safety;
@@ -140,15 +141,6 @@ impl SchemaProfile {
             Self::Gemini => "gemini",
         }
     }
-}
-
-/// `[server.auth]`: how callers over HTTP prove who they are.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ServerAuth {
-    /// Callers bring a key made by `tollbridge key new`.
-    #[serde(default)]
-    pub keys: bool,
 }
 
 /// `[audit]`: the trail of every call.

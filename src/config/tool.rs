@@ -10,6 +10,7 @@ use tollbridge_operation::{ApiName, Effect, ToolName};
 
 use super::budget::ToolBudget;
 use super::decimal::Decimal;
+use super::inbound::Scope;
 use super::located::{Keyed, Located};
 use super::poll::{Poll, PollForm};
 use super::recovery::{Fallback, Lookup, Sharing};
@@ -47,6 +48,9 @@ pub struct Tool {
     /// Who may not, whatever `allow` says.
     #[serde(default)]
     pub deny: Vec<Located<Selector>>,
+    /// What a caller's token must allow. Callers without a token are not asked for scopes.
+    #[serde(default)]
+    pub scopes: Vec<Located<Scope>>,
     /// Whether a person must approve each call.
     #[serde(default, deserialize_with = "hold")]
     #[schemars(with = "Option<HoldForm>")]

@@ -39,6 +39,7 @@ use tokio_util::task::TaskTracker;
 use tollbridge_operation::{Identity, ToolName};
 
 pub use crate::audit::Time;
+pub use crate::identity::{Agent, Claim, Facts, Proof};
 pub use crate::store::{StoreError, TaskRow, TaskState};
 pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};
@@ -62,7 +63,7 @@ use pipeline::Ground;
 
 use crate::audit::{self, Event};
 use crate::bridge::{Preview, Standing};
-use crate::identity;
+use crate::identity::{self, Known, NotKnown};
 use crate::observe::{ApiStanding, Metrics};
 use crate::safety::Conduct;
 use crate::store::{Batch, CommitError, Store};
@@ -281,10 +282,27 @@ impl Gateway {
         self.inner.store.commit(Batch::default()).await.map(drop)
     }
 
-    /// Whom an inbound API key stands for; `None` for one that is unknown, revoked or expired.
-    pub async fn key_holder(&self, presented: &str) -> Result<Option<Identity>, StoreError> {
-        let store = &self.inner.store;
-        identity::verify(store, presented, store.now()).await
+    /// Whom a bearer's key or token stands for. `keys`: whether those of ours count.
+    pub async fn bearer(&self, presented: &str, keys: bool) -> Result<Known, NotKnown> {
+        const NO_KEY: NotKnown = NotKnown::Invalid("the key is unknown, expired or revoked");
+        let tokens = self.inner.toolbox.load().tokens.clone();
+        match tokens {
+            Some(tokens) if !keys || !presented.starts_with(identity::KEY_PREFIX) => {
+                tokens.verify(presented, None).await
+            }
+            _ if !keys => Err(NO_KEY),
+            _ => {
+                let store = &self.inner.store;
+                let found = identity::verify(store, presented, store.now()).await;
+                let identity = found.map_err(|error| {
+                    tracing::error!(%error, "keys cannot be verified");
+                    NotKnown::Unavailable
+                })?;
+                let identity = identity.ok_or(NO_KEY)?;
+                let facts = Facts::of_key();
+                Ok(Known { identity, groups: Vec::new(), facts, expires: None })
+            }
+        }
     }
 
     /// Swaps the toolbox. Calls in flight end on the old one.

@@ -1,9 +1,13 @@
 //! What a front end hands to the gateway.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{CallId, Identity};
+
+use crate::identity::{Agent, Facts};
 
 /// Who calls, as the front end established it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +18,17 @@ pub struct Caller {
     pub groups: Vec<String>,
     /// How the call came in.
     pub transport: Transport,
+    /// The program that calls, by its own word.
+    pub agent: Option<Agent>,
+    /// What else was established about it.
+    pub facts: Arc<Facts>,
+}
+
+impl Caller {
+    /// A caller who is on this machine, of whom nothing else is known.
+    pub fn new(identity: Identity, transport: Transport) -> Self {
+        Self { identity, groups: Vec::new(), transport, agent: None, facts: Facts::local() }
+    }
 }
 
 /// How a call came in.
@@ -52,8 +67,6 @@ pub struct CallRequest {
     pub idempotency_key: Option<String>,
     /// `_meta["x402/payment"]`: the payment that it brings.
     pub payment: Option<Value>,
-    /// The client's name and version, for the trail.
-    pub client: Option<String>,
     /// `_meta.traceparent` (W3C Trace Context), for the trail.
     pub traceparent: Option<String>,
 }

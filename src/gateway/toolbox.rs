@@ -13,7 +13,7 @@ use super::fallback::{Fallback, Lookup};
 use super::load::Bounds;
 use super::request::Caller;
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
-use crate::identity::Groups;
+use crate::identity::{Groups, Tokens};
 use crate::safety::{BudgetRule, DriftRule, LoopRule, Rules, StormRule};
 use crate::secret::{Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
@@ -46,6 +46,8 @@ pub struct Toolbox {
     pub sessions: Vec<Arc<Session>>,
     /// With what kept tokens are sealed; `None`: a file beside the store.
     pub token_key: Option<Secret>,
+    /// What verifies the tokens of callers over HTTP; `None` where none are taken.
+    pub tokens: Option<Arc<Tokens>>,
     /// What may be taken on at once.
     pub bounds: Bounds,
     /// How many calls of an identity may fail.
@@ -55,6 +57,8 @@ pub struct Toolbox {
     /// The limits that several tools have in common, by their names.
     pub limits: BTreeMap<String, Arc<Gate>>,
     secrets: [u8; 32],
+    /// All scopes that tools ask for, in the configuration's order.
+    pub scopes: Vec<String>,
     exposed: Vec<Exposed>,
     by_name: HashMap<String, usize>,
     offers: Mutex<Offers>,
@@ -75,6 +79,8 @@ pub struct Exposed {
     pub tool: Arc<Tool>,
     /// Who may call it, and how.
     pub rules: Rules,
+    /// What a caller's token must allow, where it has one.
+    pub scopes: Vec<String>,
     /// What it costs.
     pub terms: Terms,
     /// Where its calls go.
@@ -185,6 +191,8 @@ pub struct Parts {
     pub sessions: Vec<Arc<Session>>,
     /// See [`Toolbox::token_key`].
     pub token_key: Option<Secret>,
+    /// See [`Toolbox::tokens`].
+    pub tokens: Option<Arc<Tokens>>,
     /// See [`Toolbox::reads_when_down`].
     pub reads_when_down: ReadsWhenDown,
     /// See [`Toolbox::bounds`].
@@ -208,7 +216,14 @@ impl Toolbox {
             .enumerate()
             .map(|(at, exposed)| (exposed.tool.name.to_string(), at))
             .collect();
+        let mut scopes: Vec<String> = Vec::new();
+        for scope in parts.exposed.iter().flat_map(|exposed| &exposed.scopes) {
+            if !scopes.contains(scope) {
+                scopes.push(scope.clone());
+            }
+        }
         Self {
+            scopes,
             config: parts.config,
             name: parts.name,
             groups: parts.groups,
@@ -218,6 +233,7 @@ impl Toolbox {
             sources: parts.sources,
             sessions: parts.sessions,
             token_key: parts.token_key,
+            tokens: parts.tokens,
             reads_when_down: parts.reads_when_down,
             bounds: parts.bounds,
             storm: parts.storm,
@@ -232,6 +248,10 @@ impl Toolbox {
     /// Takes the place of an older one: what was learned of the APIs, and who waits for them, is
     /// kept.
     pub fn succeed(&mut self, older: &Self) {
+        // The issuer's keys are known, and it may be down now. Who it is changes with a restart alone.
+        if let (Some(old), Some(Tokens::Jwt { .. })) = (&older.tokens, self.tokens.as_deref()) {
+            self.tokens = Some(Arc::clone(old));
+        }
         for (name, gate) in &mut self.limits {
             let Some(kept) = older.limits.get(name) else { continue };
             kept.go_by(gate);

@@ -68,6 +68,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
     let exposed = Exposed {
         tool: Arc::new(tool),
         rules: Rules { tool: name, api, allow: None, deny: Vec::new(), hold: None, window: None },
+        scopes: Vec::new(),
         terms: Terms::Free,
         upstream: Arc::new(BridgeUpstream::new(config, Arc::clone(&redactor)).expect("an API")),
         gate: None,
@@ -93,6 +94,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         sources: Vec::new(),
         sessions: Vec::new(),
         token_key: None,
+        tokens: None,
         reads_when_down: ReadsWhenDown::Deny,
         storm: None,
         drift: None,

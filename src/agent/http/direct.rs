@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::mcp::SESSION;
 use crate::agent::Backend;
-use crate::agent::handler::{Asked, Beside, Handler};
+use crate::agent::handler::{Asked, Beside, Handler, agent};
 use crate::agent::result::Made;
 use crate::gateway::{Caller, ToItsEnd};
 
@@ -150,7 +150,8 @@ pub(super) async fn answer<B: Backend>(
     let Call { id, name, arguments, beside, client, .. } = *call;
     let handler = handler.clone();
     let carried_out = ToItsEnd::new(async move {
-        let asked = Asked { tool: name, arguments, beside, client: Some(client) };
+        let caller = Caller { agent: Some(agent(&client)), ..caller };
+        let asked = Asked { tool: name, arguments, beside };
         handler.carry_out(caller, asked, cancel, None).await
     });
     match carried_out.await {

@@ -152,6 +152,7 @@ impl One<'_> {
         let terms = self.terms()?;
         Some(Exposed {
             rules: self.rules(name),
+            scopes: entry.scopes.iter().map(ToString::to_string).collect(),
             terms,
             upstream,
             gate: self.gate(),

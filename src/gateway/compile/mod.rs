@@ -8,6 +8,7 @@ mod apis;
 mod budgets;
 mod enclosure;
 mod exposed;
+mod inbound;
 mod secrets;
 mod signed;
 mod stale;
@@ -103,6 +104,7 @@ fn compile_within(
     let tokens = upstreams.sources(&mut found);
     let sessions = upstreams.sessions();
     let token_key = token_key(config, &resolved, &mut found);
+    let tokens_of_callers = inbound::tokens(config, &resolved, &mut found);
     let facilitator = facilitator(config, &mut found);
     if found.has_errors() {
         return Err(found);
@@ -124,6 +126,7 @@ fn compile_within(
         sources: tokens,
         sessions,
         token_key,
+        tokens: tokens_of_callers,
         reads_when_down: match config.audit.reads_when_down {
             config::ReadsWhenDown::Deny => ReadsWhenDown::Deny,
             config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,

@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 use tollbridge_operation::CallId;
 
@@ -34,6 +34,7 @@ use super::request::{CallRequest, CallWatch, Caller, Refused};
 use super::toolbox::{Exposed, Toolbox};
 use crate::audit::{Event, FileRow, Verdict};
 use crate::bridge::{FileRead, Held};
+use crate::identity::{Facts, Proof};
 use crate::observe::Metrics;
 use crate::safety::Conduct;
 use crate::store::{PendingRow, RepeatRow, Store};
@@ -127,6 +128,28 @@ fn file_row(file: FileRead) -> FileRow {
     FileRow { path: file.path, size: file.size, digest: file.digest }
 }
 
+/// What was known of a caller, for the trail. Not its scopes: which of them it lacked is told by the
+/// rule that refused it.
+fn by(caller: &Caller) -> Option<Box<Value>> {
+    let Facts { proof, client_id, claims, .. } = &*caller.facts;
+    let nothing = *proof == Proof::Local && claims.is_empty() && caller.groups.is_empty();
+    if nothing {
+        return None;
+    }
+    let mut by = json!({ "proof": proof.as_str() });
+    if let Some(client_id) = client_id {
+        by["client_id"] = client_id.as_str().into();
+    }
+    if !caller.groups.is_empty() {
+        by["groups"] = caller.groups.clone().into();
+    }
+    if !claims.is_empty() {
+        let values = claims.iter().map(|(name, claim)| (name.clone(), claim.into()));
+        by["claims"] = Value::Object(values.collect());
+    }
+    Some(Box::new(by))
+}
+
 impl<'a> Run<'a> {
     fn new(id: CallId, ground: Ground<'a>, caller: &'a Caller) -> Self {
         Self {
@@ -154,11 +177,12 @@ impl<'a> Run<'a> {
             operation: operation.map(|id| id.key.to_string()),
             arguments: Value::Object(request.arguments.clone()),
             transport: self.caller.transport.as_str().to_owned(),
-            client: request.client.clone(),
+            client: self.caller.agent.as_ref().map(ToString::to_string),
             traceparent: request.traceparent.clone(),
             tools: toolbox.offer(&self.caller.identity, &self.groups).digest.clone(),
             config: toolbox.config.clone(),
             spec: exposed.map(|exposed| exposed.spec.clone()),
+            by: by(self.caller),
         });
         exposed
     }
@@ -179,6 +203,9 @@ impl<'a> Run<'a> {
         for _ in 0..MAX_DECISIONS {
             if exposed.quarantined {
                 return Err(self.quarantined(exposed));
+            }
+            if let Some(end) = self.scoped(exposed) {
+                return Err(end);
             }
             let mut ready = ready::ready(&self.id, self.caller, exposed, request)?;
             let mut earlier = None;

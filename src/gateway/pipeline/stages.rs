@@ -15,7 +15,7 @@ use crate::bridge::{self, Handle, Prepared, Report, Within};
 use crate::gateway::operate::scope_text;
 use crate::gateway::record::{Attempts, Steps};
 use crate::gateway::reply::{ErrorCode, Failure};
-use crate::gateway::request::CallRequest;
+use crate::gateway::request::{CallRequest, Caller};
 use crate::gateway::toolbox::{Exposed, ReadsWhenDown};
 use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision, LoopRule, Placed};
 use crate::settlement::{self, Clearance, Cleared, Quoted};
@@ -56,6 +56,16 @@ pub(super) struct Carried {
     pub(super) note: Option<String>,
     /// Whether nothing was done, whatever the answer is.
     pub(super) undone: bool,
+}
+
+/// The rule, and in words why, by which a token that lacks scopes is refused.
+pub(super) fn lacking(caller: &Caller, exposed: &Exposed) -> Option<(String, String)> {
+    let lacking = caller.facts.lacking(&exposed.scopes);
+    let tool = &exposed.rules.tool;
+    (!lacking.is_empty()).then(|| {
+        let scopes = lacking.join(" ");
+        (format!("{tool}.scopes"), format!("`{tool}` needs a token with the scope `{scopes}`"))
+    })
 }
 
 impl Run<'_> {
@@ -264,6 +274,13 @@ impl Run<'_> {
         let rule = format!("{}.stale", exposed.rules.tool);
         self.decided(Verdict::Deny, vec![rule], Some(&failure.message));
         End::guarded(failure, exposed, self.caller)
+    }
+
+    /// The caller's token allows less than the tool asks for. Its arguments are not looked at.
+    pub(super) fn scoped(&mut self, exposed: &Exposed) -> Option<End> {
+        let (rule, reason) = lacking(self.caller, exposed)?;
+        self.decided(Verdict::Deny, vec![rule], Some(&reason));
+        Some(End::guarded(Failure::new(ErrorCode::Denied, reason), exposed, self.caller))
     }
 
     /// The caller made the same call as often as it may.
