@@ -63,7 +63,7 @@ fn what_one_wants_is_found_in_other_words_forms_and_spellings() {
         ("which refunds does an order have", "listRefunds"),
         ("look up a client", "searchCustomers"),
         ("email somebody", "sendMessage"),
-        ("refnud", "createRefund"),
+        ("cancle it", "cancelOrder"),
         ("custmoers", "searchCustomers"),
         ("username", "updateUserName"),
         ("user name", "updateUserName"),
