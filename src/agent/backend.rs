@@ -62,6 +62,9 @@ pub trait Backend: Send + Sync + 'static {
     /// as tasks.
     fn runs_long(&self, caller: &Caller, tool: &str) -> Option<Duration>;
 
+    /// Whether the person at the client may be asked to approve this caller's calls of that tool.
+    fn asks_client(&self, caller: &Caller, tool: &str) -> bool;
+
     /// Opens a task of this caller's; `None` where it cannot be kept.
     fn open_task(
         &self,

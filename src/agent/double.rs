@@ -34,6 +34,7 @@ pub(super) fn meta() -> CallMeta {
         status: Some(200),
         upstream_ms: 7,
         served_by: Some("https://api.example.com/x".into()),
+        edited: None,
     }
 }
 
@@ -211,6 +212,10 @@ impl Backend for Double {
 
     fn runs_long(&self, _: &Caller, _: &str) -> Option<Duration> {
         None
+    }
+
+    fn asks_client(&self, _: &Caller, _: &str) -> bool {
+        false
     }
 
     async fn open_task(&self, _: &Caller, _: &str, _: Duration) -> Option<TaskView> {

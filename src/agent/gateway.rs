@@ -84,6 +84,13 @@ impl Backend for Gateway {
         exposed.long.then_some(exposed.timeout)
     }
 
+    fn asks_client(&self, caller: &Caller, tool: &str) -> bool {
+        let toolbox = self.toolbox();
+        let groups = toolbox.groups_of(caller);
+        let found = toolbox.find(tool, &caller.identity, &groups);
+        found.and_then(|exposed| exposed.rules.hold.as_ref()).is_some_and(|hold| hold.asks_client)
+    }
+
     fn scopes(&self) -> Vec<String> {
         self.toolbox().scopes.clone()
     }

@@ -28,8 +28,10 @@ use super::changes::Peers;
 use super::in_flight::InFlight;
 use super::result::{self, Made};
 use super::tasks::Tasks;
-use super::{Backend, ToolList, ToolView};
-use crate::gateway::{Agent, CallRequest, CallWatch, Caller, Progress, Refused, Transport};
+use super::{Backend, ToolList, ToolView, asking};
+use crate::gateway::{
+    Agent, Answered, Asking, CallRequest, CallWatch, Caller, Progress, Refused, Transport,
+};
 
 /// The revisions that we speak, oldest first.
 pub(super) static VERSIONS: [ProtocolVersion; 3] =
@@ -212,6 +214,7 @@ pub(super) struct Asked {
     pub(super) tool: String,
     pub(super) arguments: JsonObject,
     pub(super) beside: Beside,
+    pub(super) answered: Option<Answered>,
 }
 
 /// What we look at in a request's `_meta`. What is null is not there.
@@ -237,13 +240,25 @@ impl From<&RequestMetaObject> for Beside {
 
 impl<B: Backend> Handler<B> {
     /// Carries out a call and makes its result. `cancel` is cancelled when nobody is left to
-    /// read it.
+    /// read it. The client is not asked for anything.
     pub(super) async fn carry_out(
         &self,
         caller: Caller,
         asked: Asked,
         cancel: CancellationToken,
         progress: Option<(&Peer<RoleServer>, ProgressToken)>,
+    ) -> Result<Made, ErrorData> {
+        self.carry_out_asking(caller, asked, cancel, progress, Asking::Never).await
+    }
+
+    /// The same where the person at the client can be asked. Its result may be a question.
+    async fn carry_out_asking(
+        &self,
+        caller: Caller,
+        asked: Asked,
+        cancel: CancellationToken,
+        progress: Option<(&Peer<RoleServer>, ProgressToken)>,
+        asking: Asking,
     ) -> Result<Made, ErrorData> {
         let _ticket = self.shared.in_flight.enter();
         let request = match call_request(asked) {
@@ -262,12 +277,12 @@ impl<B: Backend> Handler<B> {
             let cancel = cancel.clone();
             match progress {
                 None => {
-                    let watch = CallWatch { cancel, progress: None };
+                    let watch = CallWatch { cancel, progress: None, asking };
                     self.shared.backend.call(caller, request, watch).await
                 }
                 Some((peer, token)) => {
                     let (sender, steps) = mpsc::channel(16);
-                    let watch = CallWatch { cancel, progress: Some(sender) };
+                    let watch = CallWatch { cancel, progress: Some(sender), asking };
                     let call = self.shared.backend.call(caller, request, watch);
                     Box::pin(follow(call, steps, peer, &token)).await
                 }
@@ -332,10 +347,12 @@ impl<B: Backend> ServerHandler for Handler<B> {
     ) -> Result<CallToolResponse, ErrorData> {
         self.reached(&context.id);
         let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
+        let answered = asking::answered(&request);
         let asked = Asked {
             tool: request.name.into_owned(),
             arguments: request.arguments.unwrap_or_default(),
             beside: Beside::from(&context.meta),
+            answered,
         };
         if context.client_capabilities().is_some_and(|can| can.supports_tasks())
             && let Some(time) = self.shared.backend.runs_long(&caller, &asked.tool)
@@ -343,8 +360,17 @@ impl<B: Backend> ServerHandler for Handler<B> {
             return Box::pin(self.call_long(caller, asked, time, context.ct.child_token())).await;
         }
         let progress = context.meta.get_progress_token().map(|token| (&context.peer, token));
-        let result = self.carry_out(caller, asked, context.ct.child_token(), progress).await;
-        Ok(result?.into_library().into())
+        let way = if self.shared.backend.asks_client(&caller, &asked.tool) {
+            asking::way(&context)
+        } else {
+            Asking::Never
+        };
+        let cancel = context.ct.child_token();
+        let made = self.carry_out_asking(caller, asked, cancel, progress, way).await?;
+        Ok(match made.question() {
+            Some(question) => asking::round(question, &self.shared.server).into(),
+            None => made.into_library().into(),
+        })
     }
 
     async fn get_task(
@@ -449,6 +475,7 @@ const MAX_KEY: usize = 256;
 
 /// Takes from a request what the gateway wants to know.
 fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
+    let answered = asked.answered;
     let Beside { approval, idempotency_key, payment, traceparent } = asked.beside;
     let approval = match approval {
         None => None,
@@ -468,6 +495,7 @@ fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
         approval,
         idempotency_key,
         payment,
+        answered,
         traceparent: traceparent.as_ref().and_then(Value::as_str).map(bounded),
     })
 }

@@ -98,6 +98,15 @@ pub enum Event {
         /// Why, in their words.
         reason: Option<String>,
     },
+    /// A person changed the arguments of a held call, and said yes to it so.
+    Edited {
+        /// The hold's handle.
+        hold: String,
+        /// Who did.
+        by: String,
+        /// The arguments as they are then.
+        arguments: Value,
+    },
     /// A price was named.
     Quoted {
         /// The price: `0.01 USDC`.
@@ -309,6 +318,7 @@ impl Event {
             Self::Held { .. } => "held",
             Self::Approved { .. } => "approved",
             Self::Rejected { .. } => "rejected",
+            Self::Edited { .. } => "edited",
             Self::Quoted { .. } => "quoted",
             Self::Reserved { .. } => "reserved",
             Self::AttemptStarted { .. } => "attempt_started",

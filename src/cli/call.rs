@@ -4,7 +4,6 @@ use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
 
 use super::as_whom::AsWhom;
 use super::{Exit, context};
@@ -75,7 +74,7 @@ async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Ex
     if args.dry_run {
         return dry_run(&caller, &request, gateway, &offer).await;
     }
-    let watch = CallWatch { cancel: CancellationToken::new(), progress: None };
+    let watch = CallWatch::default();
     let cancel = watch.cancel.clone();
     let call = gateway.call(caller, request, watch);
     tokio::pin!(call);
@@ -197,17 +196,7 @@ async fn dry_run(
 
 /// All arguments of the command line as one object.
 fn arguments(args: &Args, offer: &Offer) -> Result<Map<String, Value>, String> {
-    let mut arguments = match args.args.as_deref() {
-        None => Map::new(),
-        Some("-") => {
-            let mut text = String::new();
-            std::io::stdin()
-                .read_to_string(&mut text)
-                .map_err(|error| format!("cannot read standard input: {error}"))?;
-            object(&text)?
-        }
-        Some(text) => object(text)?,
-    };
+    let mut arguments = args.args.as_deref().map_or(Ok(Map::new()), object_argument)?;
     let schema = offer
         .tools
         .iter()
@@ -222,6 +211,18 @@ fn arguments(args: &Args, offer: &Offer) -> Result<Map<String, Value>, String> {
     Ok(arguments)
 }
 
+/// The object that `--args` gives, in words or, for `-`, over standard input.
+pub(super) fn object_argument(args: &str) -> Result<Map<String, Value>, String> {
+    if args != "-" {
+        return object(args);
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| format!("cannot read standard input: {error}"))?;
+    object(&text)
+}
+
 fn object(text: &str) -> Result<Map<String, Value>, String> {
     wire::unambiguous(text).map_err(|reason| format!("--args: {reason}"))?;
     match serde_json::from_str(text) {
@@ -232,7 +233,7 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
 }
 
 /// One `key=value` or `key:=json`.
-fn argument(pair: &str, schema: Option<&Value>) -> Result<(String, Value), String> {
+pub(super) fn argument(pair: &str, schema: Option<&Value>) -> Result<(String, Value), String> {
     let (name, text) = pair
         .split_once('=')
         .ok_or_else(|| format!("`{pair}` is neither key=value nor key:=json"))?;

@@ -20,7 +20,7 @@ use super::located::Located;
 use super::model::{Api, Settlement, Tls};
 use super::recovery::Fallback;
 use super::signed::SessionAuth;
-use super::tool::{Argument, PageKind, Pages, Tool};
+use super::tool::{Argument, Ask, PageKind, Pages, Tool};
 use super::values::{ArgumentPath, BaseUrl, HeaderText, Literal, Period, Selector};
 use crate::secret::{SecretError, SecretRef};
 
@@ -443,6 +443,22 @@ impl Checks<'_> {
             if hold.identities.is_empty() {
                 let message = "`hold` holds nobody's calls";
                 self.error(codes::BOUNDS, hold.span(), message, "`identities` is empty");
+            }
+            if hold.ask.is_empty() {
+                let message = "nobody is asked, so that nothing is ever approved";
+                self.error(codes::BOUNDS, hold.span(), message, "`ask` is empty");
+            }
+            if let Some(four_eyes) = hold.four_eyes.as_ref().filter(|wanted| ***wanted)
+                && hold.asks(Ask::Client)
+            {
+                let message = "a client answers for its own caller, so it is no second person";
+                let label = "`four_eyes` goes with `ask = [\"operator\"]` only";
+                self.error(codes::BOUNDS, four_eyes.span(), message, label);
+            }
+            if let Some(wait) = hold.wait.as_ref().filter(|wait| wait.0 > hold.expires.0) {
+                let message = "`wait` is longer than the hold";
+                let label = format!("it ends after {}", *hold.expires);
+                self.error(codes::BOUNDS, wait.span(), message, label);
             }
         }
         for budget in &tool.budget {

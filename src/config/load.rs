@@ -7,6 +7,7 @@ use serde::Deserialize as _;
 use tollbridge_operation::{ApiName, Identity, digest_bytes};
 use toml::de::{DeTable, DeValue};
 
+use super::approvals::Approvals;
 use super::budget::Budget;
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::located::{Keyed, Located};
@@ -40,6 +41,8 @@ pub struct Config {
     pub groups: Keyed<String, Vec<Located<Identity>>>,
     /// `[audit]`.
     pub audit: Audit,
+    /// `[approvals]`.
+    pub approvals: Approvals,
     /// `[safety]`.
     pub safety: Safety,
     /// `[settlement]`.
@@ -136,6 +139,7 @@ pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnos
         server: parsed.server,
         groups: parsed.groups,
         audit: parsed.audit,
+        approvals: parsed.approvals,
         safety: parsed.safety,
         settlement: parsed.settlement,
         limit_groups: parsed.limit_group,

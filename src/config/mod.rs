@@ -9,6 +9,7 @@
 //! through [`Diagnostics`] what they find wrong with the file: [`Config::file`] and the
 //! places that [`Located`] values carry are all it takes.
 
+mod approvals;
 mod auth;
 mod budget;
 mod checks;
@@ -32,6 +33,7 @@ mod signed;
 mod tool;
 mod values;
 
+pub use approvals::Approvals;
 pub use auth::Auth;
 pub use budget::{Budget, Currency, Terms as BudgetTerms, ToolBudget};
 pub use codes::explain;
@@ -51,7 +53,7 @@ pub use recovery::{Breaker, Fallback, LimitGroup, LimitHeaders, Lookup, Sharing}
 pub use safety::{Drift, Errors, Loops, Safety};
 pub use schema::schema;
 pub use signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};
-pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
+pub use tool::{Argument, Ask, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
 pub use values::{
     ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,
     Pattern, Period, Pointer, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,

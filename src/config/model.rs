@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tollbridge_operation::{ApiName, Identity};
 
+use super::approvals::Approvals;
 use super::auth::Auth;
 use super::budget::Budget;
 use super::inbound::ServerAuth;
@@ -42,6 +43,9 @@ pub(super) struct File {
     /// The audit trail.
     #[serde(default)]
     pub(super) audit: Audit,
+    /// How people decide on held calls.
+    #[serde(default)]
+    pub(super) approvals: Approvals,
     /// How priced calls are paid for.
     pub(super) settlement: Option<Located<Settlement>>,
     /// What holds for all tools.

@@ -139,12 +139,55 @@ pub struct Hold {
     /// Until when a held call can be approved and used; by default 10m.
     #[serde(default = "default_expires")]
     pub expires: Located<Period>,
+    /// Who is asked: `operator`, at the command line, on the page or by a webhook; `client`, the
+    /// person at the caller's own client, where that can ask. By default the operator alone.
+    #[serde(default = "default_ask")]
+    pub ask: Vec<Located<Ask>>,
+    /// Whether another person than the caller must decide.
+    #[serde(default)]
+    pub four_eyes: Option<Located<bool>>,
+    /// For how long a call stays open until somebody decides, before it is answered as held. By
+    /// default 50s where the client is asked, else not at all.
+    pub wait: Option<Located<Period>>,
+}
+
+/// Who may decide on a held call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Ask {
+    /// Whoever runs the bridge.
+    Operator,
+    /// The person at the caller's own client.
+    Client,
+}
+
+impl Hold {
+    /// Whether these are asked.
+    pub fn asks(&self, whom: Ask) -> bool {
+        self.ask.iter().any(|ask| **ask == whom)
+    }
+
+    /// Whether another person than the caller must decide.
+    pub fn wants_four_eyes(&self) -> bool {
+        self.four_eyes.as_deref().copied().unwrap_or(false)
+    }
 }
 
 impl Default for Hold {
     fn default() -> Self {
-        Self { identities: everyone(), expires: default_expires() }
+        Self {
+            identities: everyone(),
+            expires: default_expires(),
+            ask: default_ask(),
+            four_eyes: None,
+            wait: None,
+        }
     }
+}
+
+fn default_ask() -> Vec<Located<Ask>> {
+    vec![Located::nowhere(Ask::Operator)]
 }
 
 fn everyone() -> Vec<Located<Selector>> {

@@ -9,6 +9,8 @@
 //! The gateway does not know MCP: front ends (`agent`, `cli`) hand it a [`CallRequest`] and
 //! render the [`Reply`].
 
+mod approvals;
+mod asking;
 mod cache;
 mod compared;
 mod compile;
@@ -23,6 +25,7 @@ mod record;
 mod reload;
 mod reply;
 mod request;
+mod state;
 mod storm;
 mod tasks;
 mod toolbox;
@@ -41,17 +44,17 @@ use tollbridge_operation::{Identity, ToolName};
 pub use crate::audit::Time;
 pub use crate::identity::{Agent, Claim, Facts, Proof};
 pub use crate::store::{StoreError, TaskRow, TaskState};
+pub use approvals::{Approver, approve, edit, given, held, reject};
+pub use asking::{Answer, Answered, Asker, Asking, Question};
 pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};
 pub use ending::{Defect, ToItsEnd};
 pub use fallback::{Fallback, Lookup, Mapping, Substitute};
 pub use load::Bounds;
-pub use operate::{
-    OperateError, add_key, approve, held, reject, resume, revoke_key, scope_text, stop, switches,
-};
+pub use operate::{OperateError, add_key, resume, revoke_key, scope_text, stop, switches};
 pub use reload::{Changes, Loaded, load, watch_files};
 pub use reply::{
-    CallMeta, ErrorCode, Failure, HoldNotice, NextCall, PendingNotice, Reply, Success,
+    CallMeta, EditNotice, ErrorCode, Failure, HoldNotice, NextCall, PendingNotice, Reply, Success,
     UpstreamAnswer, Violation,
 };
 pub use request::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
@@ -60,6 +63,7 @@ pub use toolbox::{Exposed, Offer, Parts, ReadsWhenDown, Toolbox};
 use cache::Cache;
 use load::Load;
 use pipeline::Ground;
+use state::Seal;
 
 use crate::audit::{self, Event};
 use crate::bridge::{Preview, Standing};
@@ -84,6 +88,7 @@ struct Inner {
     calls: TaskTracker,
     metrics: Arc<Metrics>,
     cache: Cache,
+    seal: ArcSwap<Seal>,
 }
 
 /// What a call would do.
@@ -126,6 +131,7 @@ impl Gateway {
     /// A gateway on an open store.
     pub fn new(store: Store, toolbox: Toolbox, metrics: Arc<Metrics>) -> Self {
         vault::attach(&store, &toolbox);
+        let seal = ArcSwap::from_pointee(Seal::of(&store, &toolbox));
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -136,6 +142,7 @@ impl Gateway {
                 calls: TaskTracker::new(),
                 metrics,
                 cache: Cache::default(),
+                seal,
             }),
         }
     }
@@ -157,6 +164,7 @@ impl Gateway {
         let task_id = id.clone();
         let call = self.inner.calls.track_future(async move {
             let toolbox = inner.toolbox.load_full();
+            let seal = inner.seal.load();
             let _counted = inner.metrics.in_flight();
             let admitted = inner.load.admit(toolbox.bounds);
             let ground = Ground {
@@ -166,6 +174,8 @@ impl Gateway {
                 cache: &inner.cache,
                 conduct: &inner.conduct,
                 held: admitted.as_ref().ok().map(|admitted| &admitted.held),
+                load: Some(&inner.load),
+                seal: &seal,
             };
             let called = request.tool.clone();
             let answer = match admitted {
@@ -222,7 +232,14 @@ impl Gateway {
             duration_ms: 0,
         };
         self.record(Some(&id), &event).await;
-        let meta = CallMeta { id, attempts: 0, status: None, upstream_ms: 0, served_by: None };
+        let meta = CallMeta {
+            id,
+            attempts: 0,
+            status: None,
+            upstream_ms: 0,
+            served_by: None,
+            edited: None,
+        };
         Reply { meta, result: Err(failure) }
     }
 
@@ -234,6 +251,7 @@ impl Gateway {
     ) -> Result<DryRun, DryRunError> {
         let toolbox = self.inner.toolbox.load_full();
         let id = audit::new_call_id();
+        let seal = self.inner.seal.load();
         let ground = Ground {
             store: &self.inner.store,
             toolbox: &toolbox,
@@ -241,6 +259,8 @@ impl Gateway {
             cache: &self.inner.cache,
             conduct: &self.inner.conduct,
             held: None,
+            load: None,
+            seal: &seal,
         };
         pipeline::rehearse(id, ground, caller, request).await
     }
@@ -309,6 +329,9 @@ impl Gateway {
     pub async fn swap(&self, mut toolbox: Toolbox) {
         toolbox.succeed(&self.inner.toolbox.load());
         vault::attach(&self.inner.store, &toolbox);
+        if let Some(key) = vault::KeyAt::of(&self.inner.store, &toolbox) {
+            self.inner.seal.store(Arc::new(Seal::new(key)));
+        }
         let config = toolbox.config.clone();
         let tools = u32::try_from(toolbox.exposed().len()).unwrap_or(u32::MAX);
         self.inner.toolbox.store(Arc::new(toolbox));

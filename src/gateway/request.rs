@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{CallId, Identity};
 
+use super::asking::{Answered, Asking};
 use crate::identity::{Agent, Facts};
 
 /// Who calls, as the front end established it.
@@ -67,6 +68,8 @@ pub struct CallRequest {
     pub idempotency_key: Option<String>,
     /// `_meta["x402/payment"]`: the payment that it brings.
     pub payment: Option<Value>,
+    /// The answer to the question with which this call ended when it was made before.
+    pub answered: Option<Answered>,
     /// `_meta.traceparent` (W3C Trace Context), for the trail.
     pub traceparent: Option<String>,
 }
@@ -78,6 +81,8 @@ pub struct CallWatch {
     pub cancel: CancellationToken,
     /// Where progress goes, where the client asked for it. Full means that it is not sent.
     pub progress: Option<mpsc::Sender<Progress>>,
+    /// Whether, and how, the person at the client can be asked.
+    pub asking: Asking,
 }
 
 /// How far a call has come. `done` always increases within a call.

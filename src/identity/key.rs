@@ -51,6 +51,7 @@ impl NewKey {
             created: now,
             expires,
             revoked: None,
+            approver: false,
         };
         Ok(Self { row, key })
     }

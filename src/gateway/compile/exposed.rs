@@ -18,9 +18,9 @@ use super::who;
 use super::{budgets, enclosure};
 use crate::bridge::{Gate, Limits, Poll};
 use crate::catalog::{self, Catalog, NotFound};
-use crate::config::{self, Api, Config, Diagnostics, Located, Stale, codes};
+use crate::config::{self, Api, Ask, Config, Diagnostics, Located, Stale, codes};
 use crate::gateway::toolbox::Exposed;
-use crate::safety::{By, HoldRule, LoopRule, Rules, WindowRule};
+use crate::safety::{By, FourEyes, HoldRule, LoopRule, Rules, WindowRule};
 use crate::settlement::{PayTo, Price, Terms};
 use crate::tools::answer::{AnswerShape, Selector};
 use crate::tools::pages::{PageKind, PageRule};
@@ -454,10 +454,14 @@ impl One<'_> {
             api: (*entry.api).clone(),
             allow: entry.allow.as_deref().map(list),
             deny: list(&entry.deny),
-            hold: entry
-                .hold
-                .as_ref()
-                .map(|hold| HoldRule { who: list(&hold.identities), expires: hold.expires.0 }),
+            hold: entry.hold.as_ref().map(|hold| HoldRule {
+                who: list(&hold.identities),
+                expires: hold.expires.0,
+                asks_operator: hold.asks(Ask::Operator),
+                asks_client: hold.asks(Ask::Client),
+                wait: hold.wait.as_ref().map(|wait| wait.0),
+                four_eyes: hold.wants_four_eyes().then(|| four_eyes(self.config)),
+            }),
             window: entry.calls.as_ref().map(|calls| WindowRule {
                 limit: calls.limit.get(),
                 per: calls.per.0,
@@ -505,6 +509,14 @@ impl One<'_> {
             }
         }
     }
+}
+
+/// Who is the same person as whom.
+fn four_eyes(config: &Config) -> Arc<FourEyes> {
+    let operators = config.approvals.operators.iter().map(|(operator, identities)| {
+        (operator.as_str(), identities.iter().map(|identity| identity.as_str()).collect())
+    });
+    Arc::new(FourEyes::new(operators))
 }
 
 /// Why an operation is not there any more, in words.

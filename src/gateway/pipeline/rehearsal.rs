@@ -37,9 +37,13 @@ pub(in crate::gateway) async fn rehearse(
     let approval = Approval {
         named: request.approval.as_deref(),
         shown: "{}",
+        given: "{}",
+        shown_target: "",
         target: &exposed.target(),
+        claimed: "[]",
         price: exposed.price(),
         now: ground.store.now(),
+        edited: None,
     };
     let stopped = ground.store.stopped(&exposed.rules.guard(&caller.identity)).await?;
     let decision =
