@@ -1,13 +1,16 @@
 //! Words of an index that are like one that it does not have.
 //!
-//! Only a word that is nowhere is guessed at: two letters in a row of which one is wrong, missing,
-//! doubled or swapped with its neighbour, or the beginning of a longer word.
+//! Only a word that is nowhere is guessed at: a letter of it is wrong, missing, too many or swapped
+//! with its neighbour, in a long word two; or it is the beginning of a longer word.
 
 use super::index::Index;
 
 /// What the beginning of a word counts in its place, and a word with one and with two mistakes.
 const BEGINS: f32 = 0.6;
 const MISTAKES: [f32; 2] = [0.8, 0.55];
+
+/// The longest ending that a stemmer takes off, in bytes.
+const LONGEST_ENDING: usize = 4;
 
 /// The most words that are tried in the place of one.
 const MOST: usize = 4;
@@ -36,20 +39,27 @@ pub(super) fn near(index: &Index, stem: &str) -> Vec<(u32, f32)> {
             found.push((number, BEGINS));
             continue;
         }
-        // Each mistake takes away or adds at most one letter on either side.
-        if (set & !theirs).count_ones() > allowed || (theirs & !set).count_ones() > allowed {
-            continue;
-        }
+        // Each mistake takes away at most one letter.
         let budget = allowed as usize;
-        // A letter is at most four bytes.
-        if word.len().abs_diff(stem.len()) > budget * 4 {
+        if (theirs & !set).count_ones() > allowed {
             continue;
         }
-        let mistakes = strsim::osa_distance(word, stem);
-        if let 1..=2 = mistakes
-            && mistakes <= budget
+        // A letter is at most four bytes.
+        if (set & !theirs).count_ones() <= allowed && word.len().abs_diff(stem.len()) <= budget * 4
         {
-            found.push((number, MISTAKES[mistakes - 1]));
+            let mistakes = strsim::osa_distance(word, stem);
+            if let 1..=2 = mistakes
+                && mistakes <= budget
+            {
+                found.push((number, MISTAKES[mistakes - 1]));
+                continue;
+            }
+        }
+        // An ending that the stemmer knows hides behind a mistake: `custmoers` and `custom`.
+        if let Some(beginning) = beginning(stem, word)
+            && strsim::osa_distance(word, beginning) == 1
+        {
+            found.push((number, MISTAKES[1]));
         }
     }
     found.sort_by(|a, b| {
@@ -61,4 +71,14 @@ pub(super) fn near(index: &Index, stem: &str) -> Vec<(u32, f32)> {
     });
     found.truncate(MOST);
     found
+}
+
+/// As much of a word as another is long, where that is most of it.
+fn beginning<'a>(word: &'a str, other: &str) -> Option<&'a str> {
+    let length = other.chars().count();
+    if length < 5 || word.len() > other.len() + LONGEST_ENDING {
+        return None;
+    }
+    let end = word.char_indices().nth(length).map(|(end, _)| end)?;
+    Some(&word[..end])
 }

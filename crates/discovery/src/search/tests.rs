@@ -64,7 +64,7 @@ fn what_one_wants_is_found_in_other_words_forms_and_spellings() {
         ("look up a client", "searchCustomers"),
         ("email somebody", "sendMessage"),
         ("cancle it", "cancelOrder"),
-        ("custmoers", "searchCustomers"),
+        ("search custmoers", "searchCustomers"),
         ("username", "updateUserName"),
         ("user name", "updateUserName"),
         ("createRefund", "createRefund"),
