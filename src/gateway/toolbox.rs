@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::compile;
 use super::fallback::{Fallback, Lookup};
 use super::load::Bounds;
+use super::notices::Webhook;
 use super::request::Caller;
 use super::seen::{Callers, Seen};
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
@@ -32,6 +33,8 @@ pub struct Toolbox {
     pub redactor: Arc<Redactor>,
     /// Who settles payments, where anything has a price.
     pub facilitator: Option<Facilitator>,
+    /// Who is told of held calls.
+    pub webhook: Option<Webhook>,
     /// What becomes of reads when the trail cannot be written.
     pub reads_when_down: ReadsWhenDown,
     /// Where tokens for APIs come from.
@@ -171,6 +174,8 @@ pub struct Parts {
     pub redactor: Arc<Redactor>,
     /// See [`Toolbox::facilitator`].
     pub facilitator: Option<Facilitator>,
+    /// See [`Toolbox::webhook`].
+    pub webhook: Option<Webhook>,
     /// A digest of the secrets that it was made with.
     pub secrets: [u8; 32],
     /// See [`Toolbox::sources`].
@@ -224,6 +229,7 @@ impl Toolbox {
             groups: parts.groups,
             redactor: parts.redactor,
             facilitator: parts.facilitator,
+            webhook: parts.webhook,
             secrets: parts.secrets,
             sources: parts.sources,
             sessions: parts.sessions,

@@ -39,7 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("agent", &["gateway", "tools", "identity"]),
-    ("dashboard", &["gateway", "audit", "observe"]),
+    ("dashboard", &["gateway", "audit", "observe", "tools"]),
     // It puts a whole bridge together, as the command line does.
     (
         "demo",
@@ -85,6 +85,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("openapi", &["tollbridge-operation", "tollbridge-xml"]),
     ("wsdl", &["tollbridge-operation", "tollbridge-xml"]),
     ("policy", &["tollbridge-operation"]),
+    ("discovery", &["tollbridge-operation"]),
 ];
 
 /// What would make a pure crate wait, or talk to someone.

@@ -46,9 +46,17 @@ pub(super) fn ask(
 
 /// What the trail keeps of the policies that were considered.
 pub(in crate::gateway) fn rows(considered: &[Considered]) -> Vec<ConsideredRow> {
-    let decided = |one: &&Considered| one.outcome != Outcome::NotSatisfied;
-    let others = considered.iter().filter(|one| !decided(one));
-    considered.iter().filter(decided).chain(others).take(MAX_RULES).map(row).collect()
+    // As they win over each other; what was not satisfied decided nothing.
+    let rank = |one: &&Considered| match (&one.outcome, one.effect) {
+        (Outcome::Satisfied, "forbid") => 0,
+        (Outcome::Failed(_), _) => 1,
+        (Outcome::Satisfied, "hold") => 2,
+        (Outcome::Satisfied, _) => 3,
+        (Outcome::NotSatisfied, _) => 4,
+    };
+    let mut ranked: Vec<&Considered> = considered.iter().collect();
+    ranked.sort_by_key(rank);
+    ranked.into_iter().take(MAX_RULES).map(row).collect()
 }
 
 fn row(considered: &Considered) -> ConsideredRow {
