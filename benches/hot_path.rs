@@ -128,6 +128,9 @@ fn received(tool: &str) -> Event {
         tools: TOOLBOX.config.clone(),
         config: TOOLBOX.config.clone(),
         spec: Some(TOOLBOX.config.clone()),
+        policy: None,
+        process: None,
+        reason: None,
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Exit, context};
 use crate::agent::{self, AgentError, HttpOptions};
-use crate::config::Config;
+use crate::config::{Config, Keep};
 use crate::gateway::{self, Caller, Changes, Gateway, Secrets, Transport};
 use crate::store::Durability;
 
@@ -142,6 +142,8 @@ struct Lasting {
     origins: Vec<String>,
     store: String,
     durable: Durability,
+    signing: (Option<String>, Option<String>),
+    keep: Option<Keep>,
 }
 
 impl Lasting {
@@ -157,6 +159,11 @@ impl Lasting {
                 .collect(),
             store: config.store_url(),
             durable: gateway::durability(config),
+            signing: (
+                config.audit.signing_key.as_ref().map(|key| key.to_string()),
+                config.audit.anchor.as_ref().map(|to| (**to).clone()),
+            ),
+            keep: config.audit.keep.as_ref().map(|keep| **keep),
         }
     }
 
@@ -168,6 +175,8 @@ impl Lasting {
             (self.origins == new.origins, "[server] origins"),
             (self.store == new.store, "[audit] store"),
             (self.durable == new.durable, "[audit] durability"),
+            (self.signing == new.signing, "[audit] signing_key or anchor"),
+            (self.keep == new.keep, "[audit] keep"),
         ]
         .into_iter()
         .find_map(|(same, key)| (!same).then_some(key))

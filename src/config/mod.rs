@@ -35,11 +35,11 @@ pub use budget::{Budget, Currency, Terms as BudgetTerms, ToolBudget};
 pub use codes::explain;
 pub use decimal::{Decimal, NotDecimal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};
-pub use lenient::store_url;
+pub use lenient::{signing_key, store_url};
 pub use load::{Config, load, parse};
 pub use located::{Keyed, Located};
 pub use model::{
-    Api, Audit, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
+    Api, Audit, Durability, Keep, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
     Settlement, Stale, Tls, accepted_copy,
 };
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};

@@ -8,8 +8,6 @@
 //!
 //! Each renewal goes on record in the same commit, without the token.
 
-mod key_file;
-
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -25,7 +23,7 @@ use zeroize::Zeroizing;
 use super::toolbox::Toolbox;
 use crate::audit::{Event, Time};
 use crate::bridge::{KeptToken, TokenKeeper, TokenName};
-use crate::secret::{Redactor, Secret};
+use crate::secret::{Redactor, Secret, key_file};
 use crate::store::{Batch, Change, CommitError, Store, TokenRow};
 
 /// For how long what ends at no known time is kept after it was last renewed.
@@ -39,7 +37,7 @@ pub(super) fn attach(store: &Store, toolbox: &Toolbox) {
     let Some(file) = store.file() else { return };
     let key = match &toolbox.token_key {
         Some(key) => KeyAt::Configuration(key.clone()),
-        None => KeyAt::File(key_file::beside(file)),
+        None => KeyAt::File(key_file::beside(file, "key")),
     };
     let vault = Arc::new(Vault {
         store: store.clone(),
