@@ -56,6 +56,10 @@ pub enum Event {
         /// Why the agent makes it, in its own words.
         #[serde(default, skip_serializing)]
         reason: Option<String>,
+        /// How the caller proved who it is, and what else was known of it then; nothing where it
+        /// is on this machine and proved nothing.
+        #[serde(default, skip_serializing)]
+        by: Option<Box<Value>>,
     },
     /// Something came in that is no call. It opens a call and ends it.
     Malformed {
@@ -111,6 +115,16 @@ pub enum Event {
         /// Why, in their words.
         #[serde(default, skip_serializing)]
         reason: Option<String>,
+    },
+    /// A person changed the arguments of a held call, and said yes to it so.
+    Edited {
+        /// The hold's handle.
+        hold: String,
+        /// Who did.
+        by: String,
+        /// The arguments as they are then.
+        #[serde(default, skip_serializing)]
+        arguments: Value,
     },
     /// A price was named.
     Quoted {
@@ -314,6 +328,8 @@ struct Personal<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'e str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'e Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<&'e [FileRow]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     terms: Option<&'e Value>,
@@ -331,9 +347,11 @@ struct Personal<'e> {
 
 impl Personal<'_> {
     fn is_empty(&self) -> bool {
-        let Self { arguments, reason, files, terms, url, why, error, message, served_by } = self;
+        let Self { arguments, reason, by, files, terms, url, why, error, message, served_by } =
+            self;
         let texts = [reason, url, why, error, message, served_by];
         arguments.is_none()
+            && by.is_none()
             && files.is_none()
             && terms.is_none()
             && texts.iter().all(|text| text.is_none())
@@ -383,6 +401,7 @@ impl Event {
             Self::Held { .. } => "held",
             Self::Approved { .. } => "approved",
             Self::Rejected { .. } => "rejected",
+            Self::Edited { .. } => "edited",
             Self::Quoted { .. } => "quoted",
             Self::Reserved { .. } => "reserved",
             Self::AttemptStarted { .. } => "attempt_started",
@@ -457,9 +476,13 @@ impl Event {
     fn personal(&self) -> Personal<'_> {
         let none = Personal::default();
         match self {
-            Self::Received { arguments, reason, .. } => {
-                Personal { arguments: Some(arguments), reason: reason.as_deref(), ..none }
-            }
+            Self::Received { arguments, reason, by, .. } => Personal {
+                arguments: Some(arguments),
+                reason: reason.as_deref(),
+                by: by.as_deref(),
+                ..none
+            },
+            Self::Edited { arguments, .. } => Personal { arguments: Some(arguments), ..none },
             Self::Malformed { reason, .. } => Personal { reason: Some(reason), ..none },
             Self::FilesRead { files } => Personal { files: Some(files), ..none },
             Self::Decided { reason, .. }

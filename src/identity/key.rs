@@ -13,6 +13,9 @@ use zeroize::Zeroizing;
 use crate::secret::Secret;
 use crate::store::{KeyRow, Store, StoreError};
 
+/// What every key begins with.
+pub const KEY_PREFIX: &str = "tb_";
+
 /// Longer than any key of ours; longer ones are not worth hashing.
 const MAX_LENGTH: usize = 128;
 
@@ -40,7 +43,7 @@ impl NewKey {
         getrandom::fill(random.as_mut_slice()).map_err(KeyError)?;
         let id = hex::encode(id);
         let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice()));
-        let key = Secret::new(format!("tb_{id}_{}", text.as_str()));
+        let key = Secret::new(format!("{KEY_PREFIX}{id}_{}", text.as_str()));
         let row = KeyRow {
             id,
             hash: hash(key.expose()),
@@ -48,6 +51,7 @@ impl NewKey {
             created: now,
             expires,
             revoked: None,
+            approver: false,
         };
         Ok(Self { row, key })
     }
@@ -65,7 +69,7 @@ pub async fn verify(
     presented: &str,
     now: i64,
 ) -> Result<Option<Identity>, StoreError> {
-    if !presented.starts_with("tb_") || presented.len() > MAX_LENGTH {
+    if !presented.starts_with(KEY_PREFIX) || presented.len() > MAX_LENGTH {
         return Ok(None);
     }
     let hash = hash(presented);

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod approvals;
 mod architecture;
 mod budgets;
 mod cancel;
 mod clocks;
+mod conduct;
 mod corpus;
 mod credentials;
 mod curation;

@@ -8,6 +8,7 @@ mod apis;
 mod budgets;
 mod enclosure;
 mod exposed;
+mod inbound;
 mod secrets;
 mod signed;
 mod stale;
@@ -25,7 +26,7 @@ use crate::bridge::{self, Gate};
 use crate::catalog::{self, Catalog};
 use crate::config::{self, Config, Diagnostic, Diagnostics, codes};
 use crate::identity::Groups;
-use crate::safety::Who;
+use crate::safety::{DriftRule, StormRule, Who};
 use crate::secret::Secret;
 use crate::settlement::Facilitator;
 use crate::store::Durability;
@@ -103,6 +104,7 @@ fn compile_within(
     let tokens = upstreams.sources(&mut found);
     let sessions = upstreams.sessions();
     let token_key = token_key(config, &resolved, &mut found);
+    let tokens_of_callers = inbound::tokens(config, &resolved, &mut found);
     let facilitator = facilitator(config, &mut found);
     if found.has_errors() {
         return Err(found);
@@ -124,11 +126,22 @@ fn compile_within(
         sources: tokens,
         sessions,
         token_key,
+        tokens: tokens_of_callers,
         reads_when_down: match config.audit.reads_when_down {
             config::ReadsWhenDown::Deny => ReadsWhenDown::Deny,
             config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,
         },
         bounds: bounds(config),
+        drift: config
+            .safety
+            .drift
+            .as_ref()
+            .map(|drift| DriftRule { limit: drift.limit.get(), per: drift.per.0 }),
+        storm: config.safety.errors.as_ref().map(|errors| StormRule {
+            limit: errors.limit.get(),
+            per: errors.per.0,
+            pause: errors.pause.as_ref().map(|pause| pause.0),
+        }),
         limits,
         exposed,
     });
