@@ -84,6 +84,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("xml", &[]),
     ("openapi", &["tollbridge-operation", "tollbridge-xml"]),
     ("wsdl", &["tollbridge-operation", "tollbridge-xml"]),
+    ("discovery", &["tollbridge-operation"]),
 ];
 
 /// What would make a pure crate wait, or talk to someone.
