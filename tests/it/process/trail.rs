@@ -216,15 +216,17 @@ fn a_trail_that_was_changed_does_not_verify_and_names_where() {
 #[test]
 fn an_anchor_that_cannot_be_taken_holds_no_call_up() {
     let house = House::new();
-    let nowhere = "http://127.0.0.1:9/anchors";
-    house.configure(|text| format!("{text}\n[audit]\nanchor = \"{nowhere}\"\n"));
+    let keep_at = |to: &str| {
+        house.configure(|text| format!("{text}\n[audit]\nanchor = \"{to}\"\n"));
+    };
+    keep_at("http://127.0.0.1:9/anchors");
     let done = house.run(&["call", "get_item", "id=a1"]).exits(0);
     assert!(done.stderr.contains("the trail cannot be signed"), "{}", done.stderr);
     house.run(&["trace", "verify"]).exits(0);
-    house.configure(|text| text.replace(nowhere, "anchors.jsonl"));
+    keep_at("anchors.jsonl");
     house.run(&["call", "get_item", "id=a1"]).exits(0);
     let anchors = house.path("anchors.jsonl");
     house.run(&["trace", "verify", "--anchor", anchors.to_str().expect("a path")]).exits(0);
-    house.configure(|text| text.replace("anchors.jsonl", "http://example.com/anchors"));
+    keep_at("http://example.com/anchors");
     house.run(&["check"]).exits(2);
 }
