@@ -129,9 +129,7 @@ fn received(tool: &str) -> Event {
         config: TOOLBOX.config.clone(),
         by: None,
         spec: Some(TOOLBOX.config.clone()),
-        policy: None,
         process: None,
-        reason: None,
     }
 }
 

@@ -20,6 +20,7 @@ const MAX_TEXT: usize = 16 * 1024;
 /// What may hold personal data or texts of strangers stands apart in the trail, so that it can be
 /// erased: it is not serialized here but by [`Personal`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "one is made at a time, and is no longer kept")]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {
     /// A call came in. It opens a call.
@@ -47,15 +48,9 @@ pub enum Event {
         config: String,
         /// A digest of the API's description.
         spec: Option<String>,
-        /// A digest of the policies that are in force beside the configuration.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        policy: Option<String>,
         /// The process that took it in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         process: Option<String>,
-        /// Why the agent makes it, in its own words.
-        #[serde(default, skip_serializing)]
-        reason: Option<String>,
         /// How the caller proved who it is, and what else was known of it then; nothing where it
         /// is on this machine and proved nothing.
         #[serde(default, skip_serializing)]
@@ -476,12 +471,9 @@ impl Event {
     fn personal(&self) -> Personal<'_> {
         let none = Personal::default();
         match self {
-            Self::Received { arguments, reason, by, .. } => Personal {
-                arguments: Some(arguments),
-                reason: reason.as_deref(),
-                by: by.as_deref(),
-                ..none
-            },
+            Self::Received { arguments, by, .. } => {
+                Personal { arguments: Some(arguments), by: by.as_deref(), ..none }
+            }
             Self::Edited { arguments, .. } => Personal { arguments: Some(arguments), ..none },
             Self::Malformed { reason, .. } => Personal { reason: Some(reason), ..none },
             Self::FilesRead { files } => Personal { files: Some(files), ..none },

@@ -69,7 +69,7 @@ impl Keeper {
             let mut work = Work { store, keeping, taken: 0, rounds: 0, complained: false };
             while tokio::time::timeout(work.keeping.every, stopped.cancelled()).await.is_err() {
                 work.rounds += 1;
-                if work.rounds % ORPHANS_EVERY == 0
+                if work.rounds.is_multiple_of(ORPHANS_EVERY)
                     && let Err(error) = close_orphans(&work.store).await
                 {
                     tracing::warn!(%error, "calls of ended processes are not closed yet");

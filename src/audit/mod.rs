@@ -13,6 +13,7 @@
 mod anchor;
 mod checkpoint;
 mod event;
+mod export;
 mod keeper;
 mod orphans;
 mod query;
@@ -27,6 +28,7 @@ mod tests;
 pub use anchor::{Anchor, Signer, read_anchors};
 pub use checkpoint::{CheckpointError, Signed, checkpoint};
 pub use event::{Event, FileRow, Reservation, Verdict};
+pub use export::{Format, export};
 pub use keeper::{AnchorSink, CHECKPOINT_EVERY, Keeper, Keeping};
 pub use orphans::close_orphans;
 pub use query::{AuditError, Filter, call, calls, follow};

@@ -25,9 +25,7 @@ fn received(arguments: Value) -> Event {
         tools: "sha256:t".into(),
         config: "sha256:c".into(),
         spec: Some("sha256:s".into()),
-        policy: None,
         process: None,
-        reason: None,
         by: None,
     }
 }
@@ -190,9 +188,7 @@ fn no_text_of_any_event_keeps_a_secret() {
             tools: secret.into(),
             config: secret.into(),
             spec: Some(secret.into()),
-            policy: Some(secret.into()),
             process: None,
-            reason: Some(secret.into()),
             by: Some(Box::new(json!({ secret: [secret] }))),
         },
         Event::Malformed {

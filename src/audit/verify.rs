@@ -230,7 +230,7 @@ impl Walk {
         let rows = trail.checkpoints().await?;
         let last = trail.last().await?;
         let pruned = statements.iter().filter_map(pruned_by).max_by_key(|(upto, _)| *upto);
-        let erased = statements.iter().flat_map(|row| erased_by(row)).collect();
+        let erased = statements.iter().flat_map(erased_by).collect();
         let report = Verified {
             trail: start.trail.clone(),
             events: 0,

@@ -189,7 +189,7 @@ impl Lasting {
             store: config.store_url(),
             durable: gateway::durability(config),
             signing: (
-                config.audit.signing_key.as_ref().map(|key| key.to_string()),
+                config.audit.signing_key.as_ref().map(ToString::to_string),
                 config.audit.anchor.as_ref().map(|to| (**to).clone()),
             ),
             keep: config.audit.keep.as_ref().map(|keep| **keep),

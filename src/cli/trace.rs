@@ -1,6 +1,7 @@
 //! `tollbridge trace`: the audit trail for people and scripts.
 
 mod erase;
+mod export;
 mod verify;
 
 use std::fmt::Write as _;
@@ -72,18 +73,21 @@ enum Act {
     /// Erase what may hold personal data of a call, or of an identity's calls; that it was
     /// erased stays on record.
     Erase(erase::Erase),
+    /// Write every event for other programs: as JSON Lines, as a table, or as OpenTelemetry logs.
+    Export(export::Export),
 }
 
 pub(super) async fn run(args: Args, config: &Path) -> Exit {
-    let (options, access) = match &args.act {
+    let (named, access) = match &args.act {
         Some(Act::Show { options, .. } | Act::Verify(verify::Verify { options, .. })) => {
-            (options, Access::Read)
+            (&options.store, Access::Read)
         }
-        Some(Act::Anchor(anchoring)) => (&anchoring.options, Access::Write),
-        Some(Act::Erase(erase)) => (&erase.options, Access::Write),
-        None => (&args.options, Access::Read),
+        Some(Act::Anchor(anchoring)) => (&anchoring.options.store, Access::Write),
+        Some(Act::Erase(erase)) => (&erase.options.store, Access::Write),
+        Some(Act::Export(export)) => (&export.store, Access::Read),
+        None => (&args.options.store, Access::Read),
     };
-    let store = match context::operators_store(config, options.store.as_deref(), access).await {
+    let store = match context::operators_store(config, named.as_deref(), access).await {
         Ok(store) => store,
         Err(exit) => return exit,
     };
@@ -92,6 +96,7 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
         Some(Act::Verify(args)) => verify::verify(&store, args, config).await,
         Some(Act::Anchor(args)) => verify::anchor(&store, args, config).await,
         Some(Act::Erase(args)) => erase::erase(&store, args, config).await,
+        Some(Act::Export(args)) => export::export(&store, args).await,
         None if args.follow => follow(&store, &args).await,
         None => list(&store, &args).await,
     };

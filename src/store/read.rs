@@ -9,6 +9,10 @@ use super::{HoldRow, HoldState, KeyRow, PendingRow, RepeatRow, StopScope, Store,
 /// No more calls, or events after one, are read at once.
 const MOST: u32 = 10_000;
 
+/// By how much events may stand in another order than that of their times: what waited in a
+/// journal comes behind what did not.
+const SLACK: i64 = 60_000_000;
+
 /// The kill switch, where it is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopRow {
@@ -259,6 +263,10 @@ impl Store {
         }
         if let Some(since) = filter.since {
             query.push(" AND opening.at >= ").push_bind(since);
+            // Nearly all that is older stands before this place, and is not looked at.
+            if let Some((_, before)) = self.places_before(since.saturating_sub(SLACK)).await? {
+                query.push(" AND opening.seq > ").push_bind(before);
+            }
         }
         if let Some(id) = &filter.id {
             // Names that start with it are those from it up to it with the last character

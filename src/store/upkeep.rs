@@ -90,11 +90,14 @@ pub(super) fn statement(change: Change, now: i64) -> Query {
     }
 }
 
+/// Pages, free ones, a page's size, the schema's version, events, and the times at the ends.
+type InfoRow = (i64, i64, i64, i64, i64, Option<i64>, Option<i64>);
+
 #[derive(FromRow)]
 struct Payload {
     seq: i64,
     salt: Vec<u8>,
-    payload: String,
+    text: String,
 }
 
 impl Store {
@@ -108,12 +111,12 @@ impl Store {
         self.settle().await?;
         let query = match whose {
             Whose::Call(call) => sqlx::query(
-                "SELECT seq, salt, payload FROM events WHERE call = ? AND seq > ? \
+                "SELECT seq, salt, payload AS text FROM events WHERE call = ? AND seq > ? \
                  AND payload IS NOT NULL ORDER BY seq LIMIT ?",
             )
             .bind(call.clone()),
             Whose::Identity(identity) => sqlx::query(
-                "SELECT seq, salt, payload FROM events WHERE call IN \
+                "SELECT seq, salt, payload AS text FROM events WHERE call IN \
                     (SELECT opening.call FROM events AS opening \
                      WHERE opening.kind IN ('received', 'malformed') AND opening.identity = ? \
                      AND EXISTS (SELECT 1 FROM events WHERE call = opening.call \
@@ -122,7 +125,7 @@ impl Store {
             )
             .bind(identity.clone()),
             Whose::Upto(upto) => sqlx::query(
-                "SELECT seq, salt, payload FROM events WHERE seq <= ? AND seq > ? \
+                "SELECT seq, salt, payload AS text FROM events WHERE seq <= ? AND seq > ? \
                  AND payload IS NOT NULL ORDER BY seq LIMIT ?",
             )
             .bind(*upto),
@@ -130,7 +133,7 @@ impl Store {
         let rows: Vec<Payload> = self.typed(&self.all(query.bind(after).bind(most)).await?)?;
         let digest = |row: Payload| PayloadRow {
             seq: row.seq,
-            digest: payload_digest(&row.salt, &row.payload),
+            digest: payload_digest(&row.salt, &row.text),
         };
         Ok(rows.into_iter().map(digest).collect())
     }
@@ -187,8 +190,7 @@ impl Store {
                 (SELECT at FROM events ORDER BY seq LIMIT 1), \
                 (SELECT at FROM events ORDER BY seq DESC LIMIT 1)",
         );
-        type Row = (i64, i64, i64, i64, i64, Option<i64>, Option<i64>);
-        let rows: Vec<Row> = self.typed(&self.all(query).await?)?;
+        let rows: Vec<InfoRow> = self.typed(&self.all(query).await?)?;
         let Some(&(pages, free, size, schema, events, oldest, newest)) = rows.first() else {
             return Err(self.0.place.error("it says nothing of itself".into()));
         };

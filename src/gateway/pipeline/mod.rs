@@ -203,9 +203,7 @@ impl<'a> Run<'a> {
             tools: toolbox.offer(&self.caller.identity, &self.groups).digest.clone(),
             config: toolbox.config.clone(),
             spec: exposed.map(|exposed| exposed.spec.clone()),
-            policy: None,
             process: self.ground.store.process().map(str::to_owned),
-            reason: None,
             by: by(self.caller),
         });
         exposed
