@@ -378,7 +378,16 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/production/grafana.json");
         let text = std::fs::read_to_string(path).expect("the dashboard");
         let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        let known = Metrics::new().encode();
+        // What was never counted is not told of.
+        let metrics = Metrics::new();
+        metrics.call(None, "unknown_tool", Duration::ZERO);
+        metrics.attempt("orders", None);
+        metrics.malformed("http");
+        metrics.reload(true);
+        metrics.drifted("orders");
+        let standing = ApiStanding { in_flight: 2, waiting: 3, learned: Some(1.5), left: Some(7) };
+        metrics.api("orders", standing, &[("http://h".to_owned(), "open")]);
+        let known = metrics.encode();
         let mut asked = 0;
         for panel in dashboard["panels"].as_array().expect("panels") {
             for target in panel["targets"].as_array().expect("targets") {

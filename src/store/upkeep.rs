@@ -148,7 +148,8 @@ impl Store {
     /// The place of the first event, and of the newest that came before a time: microseconds since
     /// the Unix epoch. Events stand about in the order of their times. `None` where there is none.
     pub async fn places_before(&self, time: i64) -> Result<Option<(i64, i64)>, StoreError> {
-        let ends = "SELECT min(seq), max(seq) FROM events";
+        // Each of them is one step to an end; asked for together they would be a walk.
+        let ends = "SELECT (SELECT min(seq) FROM events), (SELECT max(seq) FROM events)";
         let rows: Vec<(Option<i64>, Option<i64>)> =
             self.typed(&self.all(sqlx::query(ends)).await?)?;
         let Some(&(Some(first), Some(last))) = rows.first() else { return Ok(None) };
@@ -186,7 +187,7 @@ impl Store {
                 (SELECT freelist_count FROM pragma_freelist_count), \
                 (SELECT page_size FROM pragma_page_size), \
                 (SELECT max(version) FROM _sqlx_migrations WHERE success), \
-                (SELECT coalesce(max(seq) - min(seq) + 1, 0) FROM events), \
+                coalesce((SELECT max(seq) FROM events) - (SELECT min(seq) FROM events) + 1, 0), \
                 (SELECT at FROM events ORDER BY seq LIMIT 1), \
                 (SELECT at FROM events ORDER BY seq DESC LIMIT 1)",
         );
