@@ -130,6 +130,7 @@ fn received(tool: &str) -> Event {
         policy: None,
         by: None,
         spec: Some(TOOLBOX.config.clone()),
+        process: None,
     }
 }
 

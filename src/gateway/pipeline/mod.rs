@@ -212,6 +212,7 @@ impl<'a> Run<'a> {
             config: toolbox.config.clone(),
             policy: toolbox.policies.digest.clone(),
             spec: exposed.map(|exposed| exposed.spec.clone()),
+            process: self.ground.store.process().map(str::to_owned),
             by: by(self.caller),
         });
         exposed
