@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use tollbridge_operation::Operation;
+use tollbridge_operation::{Operation, Schema};
 
 use crate::example::example;
 use crate::notation::{Style, Writer, definitions, json_text, one_line, written_name};
 
-/// The most characters of an operation's own texts, and of what is said of an argument.
+/// The most characters of an operation's own texts.
 const LONGEST_TEXT: usize = 600;
-const LONGEST_SAID: usize = 100;
+
+/// The most characters of what is said of an argument: as many as leave the types below
+/// [`SHARE`] per cent of their JSON Schema, in bytes, which is half of its tokens.
+const LONGEST_SAID: [usize; 6] = [120, 80, 60, 40, 25, 0];
+const SHARE: usize = 45;
 
 /// The most characters of a name, a path and a tag.
 const LONGEST_NAME: usize = 200;
@@ -38,8 +42,31 @@ pub fn describe(operation: &Operation) -> String {
             let _ = write!(out, "\n// {text}");
         }
     }
-    let writer = Writer { style: Style { said: LONGEST_SAID } };
-    let _ = write!(out, "\narguments {}", writer.whole(operation.input.root()));
+    out.push('\n');
+    out.push_str(&types(operation));
+    if operation.input.properties().is_some_and(|properties| !properties.is_empty()) {
+        let _ = write!(out, "\nexample {}", json_text(&example(&operation.input)));
+    }
+    out
+}
+
+/// The arguments and the answer of an operation, as types: the part of [`describe`] that its JSON
+/// Schemas would say.
+pub fn types(operation: &Operation) -> String {
+    let length = |schema: &Schema| schema.to_value().to_string().len();
+    let whole = length(&operation.input) + operation.output.as_ref().map_or(0, length);
+    let mut shortest = String::new();
+    for said in LONGEST_SAID {
+        shortest = types_with(operation, &Writer { style: Style { said } });
+        if shortest.len() * 100 <= whole * SHARE {
+            break;
+        }
+    }
+    shortest
+}
+
+fn types_with(operation: &Operation, writer: &Writer) -> String {
+    let mut out = format!("arguments {}", writer.whole(operation.input.root()));
     let mut declared = BTreeMap::new();
     for (name, schema) in definitions(&operation.input) {
         let declaration = writer.declaration(name, schema);
@@ -54,9 +81,6 @@ pub fn describe(operation: &Operation) -> String {
                 let _ = write!(out, "\n{declaration}");
             }
         }
-    }
-    if operation.input.properties().is_some_and(|properties| !properties.is_empty()) {
-        let _ = write!(out, "\nexample {}", json_text(&example(&operation.input)));
     }
     out
 }

@@ -21,7 +21,7 @@ mod search;
 #[cfg(test)]
 mod testing;
 
-pub use describe::describe;
+pub use describe::{describe, types};
 pub use example::example;
 pub use line::{LONGEST_LINE, line};
 pub use notation::{NotationError, constraints, parse, write};
