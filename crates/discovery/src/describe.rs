@@ -99,10 +99,14 @@ fn head(operation: &Operation) -> String {
     out
 }
 
-/// An operation's id, `api/key`; a key that is not plain is a JSON string.
+/// An operation's id, `api/key`. A key that is not plain is a JSON string, and one that is longer
+/// than any honest one is cut, so that nothing can be called by it.
 pub(crate) fn id(operation: &Operation) -> String {
     let key = operation.id.key.as_str();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:{}~@+$".contains(c);
+    if key.len() > LONGEST_NAME {
+        return format!("{}/{}", operation.id.api, one_line(key, LONGEST_NAME / 2));
+    }
     let key = if key.chars().all(is_plain) { key.to_owned() } else { written_name(key) };
     format!("{}/{key}", operation.id.api)
 }

@@ -14,6 +14,8 @@
 //! This crate must not know MCP, configuration, policy or who is asking.
 
 mod describe;
+#[cfg(test)]
+mod describe_tests;
 mod example;
 mod line;
 mod notation;

@@ -1,5 +1,7 @@
 //! An operation in one line, for lists of results.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 use tollbridge_operation::Operation;
 
@@ -36,7 +38,7 @@ pub fn line(operation: &Operation) -> String {
         .chain(then.into_iter().map(|(name, _)| format!("{}?", written_name(name))));
     for (at, argument) in written.enumerate() {
         if line.len() - start + argument.len() > LONGEST_ARGUMENTS {
-            line.push_str(&format!("{}+{}", if at > 0 { ", " } else { "" }, count - at));
+            let _ = write!(line, "{}+{}", if at > 0 { ", " } else { "" }, count - at);
             break;
         }
         if at > 0 {

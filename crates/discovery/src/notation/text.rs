@@ -1,5 +1,7 @@
 //! Strangers' names and texts, so that they stay where they stand.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::RESERVED;
@@ -45,7 +47,7 @@ fn visible(json: &str) -> String {
     for c in json.chars() {
         if is_unseen(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                let _ = write!(out, "\\u{unit:04x}");
             }
         } else {
             out.push(c);
