@@ -137,7 +137,9 @@ async fn carry_out(
         Act::Ls(_) => {
             let rows = gateway::held(store).await?;
             if options.json {
-                super::print_json(&json!({"holds": rows.iter().map(form).collect::<Vec<_>>()}));
+                super::print_json(
+                    &json!({"holds": rows.iter().map(gateway::hold_json).collect::<Vec<_>>()}),
+                );
             } else if rows.is_empty() {
                 eprintln!("no call waits for approval");
             } else {
@@ -157,7 +159,7 @@ async fn carry_out(
         Act::Show { id, .. } => {
             let row = store.hold(&id).await?.ok_or(OperateError::NoSuchHold(id))?;
             if options.json {
-                super::print_json(&form(&row));
+                super::print_json(&gateway::hold_json(&row));
             } else {
                 super::print(&story(&row));
             }
@@ -226,35 +228,9 @@ async fn tell(options: &Options, store: &Store, row: &HoldRow) -> Result<(), Ope
     if options.json
         && let Some(row) = store.hold(&row.id).await?
     {
-        super::print_json(&form(&row));
+        super::print_json(&gateway::hold_json(&row));
     }
     Ok(())
-}
-
-fn form(row: &HoldRow) -> Value {
-    json!({
-        "id": row.id,
-        "call": row.call,
-        "identity": row.identity,
-        "tool": row.tool,
-        "target": row.target,
-        "arguments": json_of(&row.arguments),
-        "given": json_of(&row.given),
-        "rule": row.rule,
-        "four_eyes": row.barred.is_some(),
-        "price": row.price,
-        "placed": Time(row.placed),
-        "expires": Time(row.expires),
-        "state": row.state,
-        "decided_by": row.decided_by,
-        "decided": row.decided.map(Time),
-        "reason": row.reason,
-        "edits": row.edits.as_deref().map(json_of),
-    })
-}
-
-fn json_of(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or(Value::Null)
 }
 
 fn story(row: &HoldRow) -> String {

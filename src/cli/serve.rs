@@ -8,8 +8,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, context};
-use crate::agent::{self, AgentError, HttpOptions, Resource};
+use crate::agent::{self, AgentError, Beside, HttpOptions, Resource};
 use crate::config::{Config, ServerAuth};
+use crate::dashboard::{self, Reached};
 use crate::gateway::{self, Caller, Changes, Gateway, Secrets, Transport};
 use crate::store::Durability;
 
@@ -71,11 +72,15 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
                 auth,
                 resource,
                 local_identity: (*config.server.identity).clone(),
+                beside: pages(&config, &gateway),
             };
             match TcpListener::bind(address).await {
                 Ok(listener) => {
                     if let Ok(bound) = listener.local_addr() {
                         eprintln!("serving MCP at http://{bound}/mcp");
+                        if config.approvals.web {
+                            eprintln!("held calls are at http://{bound}{}", dashboard::PATH);
+                        }
                     }
                     let backend = Arc::new(gateway.clone());
                     agent::serve_http(backend, listener, options, shutdown.clone())
@@ -97,6 +102,18 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
             Exit::Failed
         }
     }
+}
+
+/// The pages for approvers, where the configuration wants them.
+fn pages(config: &Config, gateway: &Gateway) -> Option<Beside> {
+    let approvals = &config.approvals;
+    if !approvals.web {
+        return None;
+    }
+    let over_tls = approvals.url.as_ref().is_some_and(|url| url.as_url().scheme() == "https");
+    let reached = if over_tls { Reached::OverTls } else { Reached::Plainly };
+    let router = dashboard::approvals(gateway.clone(), reached);
+    Some(Beside { path: dashboard::PATH, router })
 }
 
 /// Whether callers over HTTP must say who they are.
@@ -150,6 +167,7 @@ struct Lasting {
     identity: String,
     auth: Option<ServerAuth>,
     origins: Vec<String>,
+    web: bool,
     store: String,
     durable: Durability,
 }
@@ -165,6 +183,7 @@ impl Lasting {
                 .iter()
                 .map(|origin| origin.as_str().to_owned())
                 .collect(),
+            web: config.approvals.web,
             store: config.store_url(),
             durable: gateway::durability(config),
         }
@@ -176,6 +195,7 @@ impl Lasting {
             (self.identity == new.identity, "[server] identity"),
             (self.auth == new.auth, "[server.auth]"),
             (self.origins == new.origins, "[server] origins"),
+            (self.web == new.web, "[approvals] web"),
             (self.store == new.store, "[audit] store"),
             (self.durable == new.durable, "[audit] durability"),
         ]

@@ -33,7 +33,7 @@ mod signed;
 mod tool;
 mod values;
 
-pub use approvals::Approvals;
+pub use approvals::{Approvals, Webhook};
 pub use auth::Auth;
 pub use budget::{Budget, Currency, Terms as BudgetTerms, ToolBudget};
 pub use codes::explain;

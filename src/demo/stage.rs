@@ -136,6 +136,7 @@ impl Stage {
         let options = HttpOptions {
             origins: Vec::new(),
             allowed_hosts: Vec::new(),
+            beside: None,
             auth: Some(agent::verifier(&gateway, true)),
             resource: None,
             local_identity,

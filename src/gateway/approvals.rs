@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tollbridge_operation::{CallId, Identity};
 
 use super::operate::OperateError;
@@ -122,6 +122,33 @@ pub fn given(row: &HoldRow) -> Map<String, Value> {
         Ok(Value::Object(members)) => members,
         _ => Map::new(),
     }
+}
+
+/// A held call as JSON, for programs. Nothing secret is in it.
+pub fn hold_json(row: &HoldRow) -> Value {
+    json!({
+        "id": row.id,
+        "call": row.call,
+        "identity": row.identity,
+        "tool": row.tool,
+        "target": row.target,
+        "arguments": json_of(&row.arguments),
+        "given": json_of(&row.given),
+        "rule": row.rule,
+        "four_eyes": row.barred.is_some(),
+        "price": row.price,
+        "placed": Time(row.placed),
+        "expires": Time(row.expires),
+        "state": row.state,
+        "decided_by": row.decided_by,
+        "decided": row.decided.map(Time),
+        "reason": row.reason,
+        "edits": row.edits.as_deref().map(json_of),
+    })
+}
+
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or(Value::Null)
 }
 
 /// Whether something that is not shown stands in a value.

@@ -19,6 +19,7 @@ mod failure;
 mod fallback;
 mod kept;
 mod load;
+mod notices;
 mod operate;
 mod pipeline;
 mod record;
@@ -42,15 +43,18 @@ use tokio_util::task::TaskTracker;
 use tollbridge_operation::{Identity, ToolName};
 
 pub use crate::audit::Time;
+pub use crate::identity::KeyHolder;
 pub use crate::identity::{Agent, Claim, Facts, Proof};
-pub use crate::store::{StoreError, TaskRow, TaskState};
-pub use approvals::{Approver, approve, edit, given, held, reject};
+pub use crate::safety::edit::{Edit, between as edits_between};
+pub use crate::store::{HoldRow, StoreError, TaskRow, TaskState};
+pub use approvals::{Approver, approve, edit, given, held, hold_json, reject};
 pub use asking::{Answer, Answered, Asker, Asking, Question};
 pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};
 pub use ending::{Defect, ToItsEnd};
 pub use fallback::{Fallback, Lookup, Mapping, Substitute};
 pub use load::Bounds;
+pub use notices::Webhook;
 pub use operate::{OperateError, add_key, resume, revoke_key, scope_text, stop, switches};
 pub use reload::{Changes, Loaded, load, watch_files};
 pub use reply::{
@@ -62,6 +66,7 @@ pub use toolbox::{Exposed, Offer, Parts, ReadsWhenDown, Toolbox};
 
 use cache::Cache;
 use load::Load;
+use notices::Notices;
 use pipeline::Ground;
 use state::Seal;
 
@@ -89,6 +94,7 @@ struct Inner {
     metrics: Arc<Metrics>,
     cache: Cache,
     seal: ArcSwap<Seal>,
+    notices: Notices,
 }
 
 /// What a call would do.
@@ -143,6 +149,7 @@ impl Gateway {
                 metrics,
                 cache: Cache::default(),
                 seal,
+                notices: Notices::default(),
             }),
         }
     }
@@ -175,6 +182,7 @@ impl Gateway {
                 conduct: &inner.conduct,
                 held: admitted.as_ref().ok().map(|admitted| &admitted.held),
                 load: Some(&inner.load),
+                notices: &inner.notices,
                 seal: &seal,
             };
             let called = request.tool.clone();
@@ -260,6 +268,7 @@ impl Gateway {
             conduct: &self.inner.conduct,
             held: None,
             load: None,
+            notices: &self.inner.notices,
             seal: &seal,
         };
         pipeline::rehearse(id, ground, caller, request).await
@@ -325,6 +334,18 @@ impl Gateway {
         }
     }
 
+    /// Whose an approver's key is; `None` for one that is no such key, revoked or expired.
+    pub async fn approver(&self, presented: &str) -> Result<Option<KeyHolder>, StoreError> {
+        let store = &self.inner.store;
+        identity::verify_approver(store, presented, store.now()).await
+    }
+
+    /// Whether the key with which somebody came is still good.
+    pub async fn approver_still(&self, who: &KeyHolder) -> Result<bool, StoreError> {
+        let store = &self.inner.store;
+        identity::is_still_approver(store, who, store.now()).await
+    }
+
     /// Swaps the toolbox. Calls in flight end on the old one.
     pub async fn swap(&self, mut toolbox: Toolbox) {
         toolbox.succeed(&self.inner.toolbox.load());
@@ -388,6 +409,7 @@ impl Gateway {
     pub async fn close(self) {
         self.inner.calls.close();
         self.inner.calls.wait().await;
+        self.inner.notices.settle().await;
         // A token that is issued now renews the next one: it must be kept.
         for source in &self.inner.toolbox.load().sources {
             source.quiet().await;

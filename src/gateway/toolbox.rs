@@ -11,6 +11,7 @@ use tollbridge_operation::{Identity, digest_bytes};
 
 use super::fallback::{Fallback, Lookup};
 use super::load::Bounds;
+use super::notices::Webhook;
 use super::request::Caller;
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
 use crate::identity::{Groups, Tokens};
@@ -38,6 +39,8 @@ pub struct Toolbox {
     pub redactor: Arc<Redactor>,
     /// Who settles payments, where anything has a price.
     pub facilitator: Option<Facilitator>,
+    /// Who is told of held calls.
+    pub webhook: Option<Webhook>,
     /// What becomes of reads when the trail cannot be written.
     pub reads_when_down: ReadsWhenDown,
     /// Where tokens for APIs come from.
@@ -183,6 +186,8 @@ pub struct Parts {
     pub redactor: Arc<Redactor>,
     /// See [`Toolbox::facilitator`].
     pub facilitator: Option<Facilitator>,
+    /// See [`Toolbox::webhook`].
+    pub webhook: Option<Webhook>,
     /// A digest of the secrets that it was made with.
     pub secrets: [u8; 32],
     /// See [`Toolbox::sources`].
@@ -229,6 +234,7 @@ impl Toolbox {
             groups: parts.groups,
             redactor: parts.redactor,
             facilitator: parts.facilitator,
+            webhook: parts.webhook,
             secrets: parts.secrets,
             sources: parts.sources,
             sessions: parts.sessions,

@@ -11,7 +11,9 @@ mod token;
 
 pub use facts::{Agent, Claim, Facts, Proof};
 pub use groups::Groups;
-pub use key::{KEY_PREFIX, KeyError, NewKey, hash, verify};
+pub use key::{
+    KEY_PREFIX, KeyError, KeyHolder, NewKey, hash, is_still_approver, verify, verify_approver,
+};
 pub use token::{
     Algorithm, ClaimRules, Fetch, Introspection, Keyring, Known, MAX_TOKEN, NotKnown, Tokens,
 };

@@ -39,7 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("agent", &["gateway", "tools", "identity"]),
-    ("dashboard", &["gateway", "audit", "observe"]),
+    ("dashboard", &["gateway", "audit", "observe", "tools"]),
     // It puts a whole bridge together, as the command line does.
     (
         "demo",

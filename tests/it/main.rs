@@ -36,4 +36,5 @@ mod tokens;
 mod trail;
 mod uploads;
 mod warehouse;
+mod webhook;
 mod windows;

@@ -90,6 +90,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         groups: Groups::default(),
         redactor,
         facilitator: None,
+        webhook: None,
         secrets: [0; 32],
         sources: Vec::new(),
         sessions: Vec::new(),

@@ -46,11 +46,14 @@ pub(super) struct Access {
     auth: Option<Verifier>,
     local: Identity,
     pub(super) challenges: Challenges,
+    /// Where pages are that judge origins themselves.
+    beside: Option<&'static str>,
 }
 
 impl Access {
     pub(super) fn new(options: HttpOptions) -> Result<Self, AgentError> {
-        let HttpOptions { origins, auth, resource, local_identity, allowed_hosts } = options;
+        let HttpOptions { origins, auth, resource, local_identity, allowed_hosts, beside: _ } =
+            options;
         let origin = |text: String| match origin(&text) {
             Some(origin) => Ok(origin),
             None => Err(AgentError::Origin(text)),
@@ -61,7 +64,18 @@ impl Access {
             auth,
             local: local_identity,
             challenges: Challenges::new(resource),
+            beside: None,
         })
+    }
+
+    /// Leaves the origin of what is sent to this path, and below it, to whoever serves it.
+    pub(super) fn with_beside(self, path: Option<&'static str>) -> Self {
+        Self { beside: path, ..self }
+    }
+
+    fn is_beside(&self, request: &Request) -> bool {
+        let below = self.beside.and_then(|path| request.uri().path().strip_prefix(path));
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// Whether the request may be looked at. Gives the origin of the page that sent it.
@@ -84,6 +98,9 @@ impl Access {
         }
         if (self.auth.is_none() || !self.hosts.is_empty()) && !self.knows_host(request) {
             return Err(Denied::Forbidden("The Host header names another server."));
+        }
+        if self.is_beside(request) {
+            return Ok(None);
         }
         let mut origins = headers.get_all(header::ORIGIN).iter();
         match (origins.next(), origins.next()) {

@@ -21,6 +21,7 @@ mod resume;
 mod sessions;
 
 use std::future::IntoFuture;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +74,19 @@ pub struct HttpOptions {
     /// every name is accepted: what a rebound name could borrow is the caller's place on
     /// this machine, and with keys that is worth nothing.
     pub allowed_hosts: Vec<String>,
+    /// Pages of our own, served beside MCP.
+    pub beside: Option<Beside>,
+}
+
+/// Pages of our own, served beside MCP. Whether a page of another origin may send to them they
+/// judge themselves, by stricter rules; which peer sent a request they find in its extensions, as
+/// a [`SocketAddr`].
+#[derive(Debug)]
+pub struct Beside {
+    /// Where they are.
+    pub path: &'static str,
+    /// What serves them.
+    pub router: Router,
 }
 
 /// What a request brought to say who sent it.
@@ -100,14 +114,15 @@ struct App<B: Backend> {
 pub async fn serve_http<B: Backend>(
     backend: Arc<B>,
     listener: TcpListener,
-    options: HttpOptions,
+    mut options: HttpOptions,
     shutdown: CancellationToken,
 ) -> Result<(), AgentError> {
     let address = listener.local_addr()?;
     if options.auth.is_none() && !address.ip().to_canonical().is_loopback() {
         return Err(AgentError::Open(address));
     }
-    let access = Access::new(options)?;
+    let beside = options.beside.take();
+    let access = Access::new(options)?.with_beside(beside.as_ref().map(|beside| beside.path));
 
     // Two ends: streams that only listen close at once, sessions after the grace.
     let listening = shutdown.child_token();
@@ -149,7 +164,7 @@ pub async fn serve_http<B: Backend>(
         handler,
         in_flight: in_flight_too,
     });
-    let service = router(app).into_make_service_with_connect_info::<Connection>();
+    let service = router(app, beside).into_make_service_with_connect_info::<Connection>();
 
     let accepting = listening.clone();
     let server = axum::serve(Bounded::new(listener), service)
@@ -177,16 +192,20 @@ pub async fn serve_http<B: Backend>(
     Ok(())
 }
 
-fn router<B: Backend>(app: Arc<App<B>>) -> Router {
-    Router::new()
+fn router<B: Backend>(app: Arc<App<B>>, beside: Option<Beside>) -> Router {
+    let own = Router::new()
         .route("/mcp", any(mcp::serve::<B>))
         .route(WELL_KNOWN, get(resource::<B>))
         .route(&format!("{WELL_KNOWN}/{{*path}}"), get(resource::<B>))
         .route("/metrics", get(metrics::<B>))
         .route("/-/ready", get(ready::<B>))
         .route("/-/healthy", get(|| async { Json(json!({ "healthy": true })) }))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), admit::<B>))
-        .with_state(app)
+        .with_state(Arc::clone(&app));
+    let all = match beside {
+        Some(beside) => own.merge(beside.router),
+        None => own,
+    };
+    all.layer(middleware::from_fn_with_state(app, admit::<B>))
 }
 
 /// What every path has in front: the connection is busy while it is served, and only whom
@@ -194,10 +213,11 @@ fn router<B: Backend>(app: Arc<App<B>>) -> Router {
 async fn admit<B: Backend>(
     State(app): State<Arc<App<B>>>,
     ConnectInfo(connection): ConnectInfo<Connection>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let _busy = connection.busy();
+    request.extensions_mut().insert::<SocketAddr>(connection.peer());
     let mut response = match app.access.admit(connection.peer(), &request) {
         Err(refused) => app.access.challenges.answer(refused),
         Ok(None) => next.run(request).await,

@@ -27,6 +27,7 @@ fn open() -> HttpOptions {
         resource: None,
         local_identity: identity("local"),
         allowed_hosts: Vec::new(),
+        beside: None,
     }
 }
 

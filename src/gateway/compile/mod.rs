@@ -21,6 +21,7 @@ use std::sync::Arc;
 use tollbridge_operation::ApiName;
 
 use super::load::Bounds;
+use super::notices::Webhook;
 use super::toolbox::{Parts, ReadsWhenDown, Toolbox};
 use crate::bridge::{self, Gate};
 use crate::catalog::{self, Catalog};
@@ -106,6 +107,7 @@ fn compile_within(
     let token_key = token_key(config, &resolved, &mut found);
     let tokens_of_callers = inbound::tokens(config, &resolved, &mut found);
     let facilitator = facilitator(config, &mut found);
+    let webhook = webhook(config, &resolved, &mut found);
     if found.has_errors() {
         return Err(found);
     }
@@ -122,6 +124,7 @@ fn compile_within(
         groups: Groups::new(&groups),
         redactor,
         facilitator,
+        webhook,
         secrets: resolved.digest(),
         sources: tokens,
         sessions,
@@ -187,6 +190,27 @@ fn facilitator(config: &Config, found: &mut Diagnostics) -> Option<Facilitator> 
                 Diagnostic::error(codes::PRICE, &config.file, error)
                     .at(settlement.facilitator.span()),
             );
+            None
+        }
+    }
+}
+
+/// Who is told of held calls.
+fn webhook(
+    config: &Config,
+    resolved: &secrets::Resolved,
+    found: &mut Diagnostics,
+) -> Option<Webhook> {
+    let webhook = config.approvals.webhook.as_ref()?;
+    let pages = config.approvals.url.as_ref().map(|url| url.as_url().clone());
+    match bridge::http_client() {
+        Ok(client) => {
+            let secret = resolved.get(&webhook.secret);
+            Some(Webhook::new(webhook.url.as_url().clone(), &secret, pages, client))
+        }
+        Err(error) => {
+            let diagnostic = Diagnostic::error(codes::SECRET, &config.file, error);
+            found.push(diagnostic.at(webhook.url.span()));
             None
         }
     }

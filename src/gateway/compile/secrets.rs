@@ -137,6 +137,9 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
     if let Some(key) = &config.server.token_key {
         one(key, key.span());
     }
+    if let Some(webhook) = &config.approvals.webhook {
+        one(&webhook.secret, webhook.secret.span());
+    }
     let mut users = Vec::new();
     let introspection = config.server.auth.as_ref().and_then(|auth| auth.introspection.as_ref());
     if let Some(introspection) = introspection {

@@ -202,6 +202,7 @@ impl Run<'_> {
                 return Err(end);
             }
             self.received = 0;
+            self.ground.notices.held(self.ground.toolbox.webhook.as_ref(), &row);
         }
         steps.say(|| format!("{} waits for a person to decide", hold.id));
         let begun = Instant::now();

@@ -92,7 +92,12 @@ impl Run<'_> {
         self.replied(end.failure.code.as_str(), Some(end.failure.message.clone()));
         let placing = end.placing.clone().map(Change::PlaceHold).into_iter().collect();
         let failure = match self.commit(end.guard, placing).await {
-            Ok(()) => end.failure.redacted(&self.ground.toolbox.redactor),
+            Ok(()) => {
+                if let Some(row) = &end.placing {
+                    self.ground.notices.held(self.ground.toolbox.webhook.as_ref(), row);
+                }
+                end.failure.redacted(&self.ground.toolbox.redactor)
+            }
             Err(CommitError::Stopped(scope)) => {
                 let stopped = *self.stopped(&scope_text(&scope)).failure;
                 self.replied(stopped.code.as_str(), Some(stopped.message.clone()));

@@ -29,6 +29,7 @@ use tollbridge_operation::CallId;
 
 use super::cache::Cache;
 use super::load::{Load, NO_ROOM};
+use super::notices::Notices;
 use super::record::{Record, Steps};
 use super::reply::{EditNotice, ErrorCode, Failure, Reply};
 use super::request::{CallRequest, CallWatch, Caller, Refused};
@@ -62,6 +63,8 @@ pub(super) struct Ground<'a> {
     pub(super) held: Option<&'a Held<'a>>,
     /// What the bridge takes upon itself; `None` where nothing is done.
     pub(super) load: Option<&'a Load>,
+    /// Tells others of held calls.
+    pub(super) notices: &'a Notices,
     /// What seals questions.
     pub(super) seal: &'a Seal,
 }
