@@ -56,10 +56,7 @@ fn each_mistake_has_its_place_and_its_mend() {
             r#"@hold("10 minutes") forbid(principal, action, resource);"#,
             &["no length of time", "@hold(\"10m\")"],
         ),
-        (
-            r#"@hold permit(principal, action, resource);"#,
-            &["permit with `@hold`", "write `forbid`"],
-        ),
+        (r"@hold permit(principal, action, resource);", &["permit with `@hold`", "write `forbid`"]),
         (r#"@holt("1m") forbid(principal, action, resource);"#, &["did you mean `@hold`?"]),
         (
             r#"@id("a") permit(principal, action, resource); @id("a") forbid(principal, action, resource);"#,
