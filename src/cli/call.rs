@@ -208,7 +208,9 @@ fn told(decision: &DryDecision) -> String {
     let DryDecision { effect, rules, reason, considered } = decision;
     let mut text = format!("{effect} by {}\n", super::clean(&rules.join(", "), 600));
     if let Some(reason) = reason {
-        text += &format!("reason: {}\n", super::clean(reason, 600));
+        text += "reason: ";
+        text += &super::clean(reason, 600);
+        text.push('\n');
     }
     text + "considered:\n" + &super::why::lines(considered)
 }

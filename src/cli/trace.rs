@@ -256,7 +256,7 @@ fn story(call: &CallRecord) -> String {
 /// The policies that each decision on a call considered.
 fn considered(call: &CallRecord) -> String {
     let of_events = call.events.iter().filter_map(|event| super::why::of_event(&event.body));
-    of_events.map(|rows| format!("considered:\n{}", super::why::lines(&rows))).collect()
+    of_events.fold(String::new(), |text, rows| text + "considered:\n" + &super::why::lines(&rows))
 }
 
 /// A time, a date, or how long ago, as microseconds since the Unix epoch.

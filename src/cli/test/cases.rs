@@ -109,7 +109,9 @@ pub(super) fn run(files: &[PathBuf], toolbox: &Toolbox, config: &Config, as_json
         let each: Vec<Value> = tried.iter().map(to_json).collect();
         print_json(&json!({"cases": each, "passed": passed, "failed": failed}));
     } else {
-        tried.iter().for_each(|one| print(&to_text(one)));
+        for one in &tried {
+            print(&to_text(one));
+        }
         print(&format!("{passed} passed, {failed} failed\n"));
     }
     if failed == 0 { Exit::Done } else { Exit::Failed }

@@ -60,7 +60,9 @@ pub(super) async fn run(args: &Args, loaded: &Loaded, config: &Path) -> Exit {
         }));
         return Exit::Done;
     }
-    changed.iter().for_each(|one| print(&to_text(one)));
+    for one in &changed {
+        print(&to_text(one));
+    }
     let counted: Vec<String> =
         counts(&changed).iter().map(|(change, times)| format!("{change} {times}")).collect();
     let counted = if counted.is_empty() { "none".to_owned() } else { counted.join(", ") };
@@ -79,6 +81,8 @@ fn recorded(call: &CallRecord) -> Option<(&'static str, Supposed)> {
         (Some(decision), _) => {
             let rules = &decision.rules;
             let spent = |rule: &String| rule.contains("=h_");
+            let is_hold =
+                |rule: &String| rule.rsplit_once('.').is_some_and(|(_, kind)| kind == "hold");
             let other = |rule: &String| {
                 rule.starts_with("stop:")
                     || rule.starts_with("budget.")
@@ -92,7 +96,7 @@ fn recorded(call: &CallRecord) -> Option<(&'static str, Supposed)> {
                 Verdict::Hold => "hold",
                 Verdict::Deny if rules.iter().any(other) => return None,
                 // A hold that a person rejected.
-                Verdict::Deny if rules.iter().any(|rule| rule.ends_with(".hold")) => "hold",
+                Verdict::Deny if rules.iter().any(is_hold) => "hold",
                 Verdict::Deny => "deny",
             }
         }
