@@ -164,6 +164,12 @@ pub(super) fn types(
         }
         let at = place(policy, span_of(warning));
         let message = words(&warning.to_string(), id);
+        // It asks whether an argument is there that policies never see: what it is to forbid or to
+        // allow would never be so, and that cannot be meant.
+        if let Some(help) = lost(policy, tools, left_out) {
+            problems.push(Problem { help: Some(help), ..Problem::error(at, message) });
+            continue;
+        }
         let help = warning.help().map(|help| help.to_string());
         problems.push(Problem { severity: Severity::Warning, site: at, message, help });
     }
@@ -199,29 +205,38 @@ fn mend(
     if !local && paths().any(is_local) {
         return Some("local time needs a zone: set `zone` in [safety]".to_owned());
     }
-    let about: Vec<usize> =
-        (0..tools.len()).filter(|index| applies(policy, &tools[*index])).collect();
-    for index in &about {
-        for lost in &left_out[*index] {
-            let met = paths().any(|path| {
-                path.split_first().is_some_and(|(first, rest)| {
-                    first == "arguments" && rest.starts_with(&lost.path)
-                })
-            });
-            if met {
-                return Some(format!(
-                    "`{}` of `{}` is left out of policies: {}; a limit in tools.toml can bound it",
-                    pointer(&lost.path),
-                    tools[*index].name,
-                    lost.reason
-                ));
-            }
-        }
+    if let Some(lost) = lost(policy, tools, left_out) {
+        return Some(lost);
     }
+    let about = about(policy, tools);
     let first = about.first().filter(|_| about.len() > 1 && policy.reads.touches("arguments"))?;
     Some(format!(
         "it is about {} tools, which do not all have this argument: name one, as in `action == {}`, or ask first, as in `context.arguments has …`",
         about.len(),
         action_text(&tools[*first].name)
+    ))
+}
+
+/// The tools that a policy may be about.
+fn about(policy: &Ruled, tools: &[ToolDef]) -> Vec<usize> {
+    (0..tools.len()).filter(|index| applies(policy, &tools[*index])).collect()
+}
+
+/// That a policy reads an argument which policies do not see.
+fn lost(policy: &Ruled, tools: &[ToolDef], left_out: &[Vec<LeftOut>]) -> Option<String> {
+    let mut all = about(policy, tools)
+        .into_iter()
+        .flat_map(|index| left_out[index].iter().map(move |lost| (index, lost)));
+    let (index, lost) = all.find(|(_, lost)| {
+        policy.reads.values.iter().chain(&policy.reads.presence).any(|path| {
+            path.split_first()
+                .is_some_and(|(first, rest)| first == "arguments" && rest.starts_with(&lost.path))
+        })
+    })?;
+    Some(format!(
+        "`{}` of `{}` is left out of policies: {}; a limit in tools.toml can bound it",
+        pointer(&lost.path),
+        tools[index].name,
+        lost.reason
     ))
 }
