@@ -34,7 +34,7 @@ fn each_mistake_has_its_place_and_its_mend() {
         ),
         (
             r#"forbid(principal, action == Action::"refund", resource) when { context.arguments has odd && context.arguments.odd == "x" };"#,
-            &["`/odd` of `refund` is left out", "several types"],
+            &["`/odd` of `refund` is left out", "its names are free"],
         ),
         (
             r#"forbid(principal, action == Action::"call", resource);"#,
