@@ -22,7 +22,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tollbridge_operation::Identity;
+use tollbridge_operation::{CallId, Identity};
 
 use super::changes::Peers;
 use super::in_flight::InFlight;
@@ -206,6 +206,8 @@ pub(super) struct Asked {
     pub(super) arguments: JsonObject,
     pub(super) beside: Beside,
     pub(super) client: Option<Implementation>,
+    /// The name that the call gets, where whoever asks must know it before.
+    pub(super) id: Option<CallId>,
 }
 
 /// What we look at in a request's `_meta`. What is null is not there.
@@ -240,6 +242,7 @@ impl<B: Backend> Handler<B> {
         progress: Option<(&Peer<RoleServer>, ProgressToken)>,
     ) -> Result<Made, ErrorData> {
         let _ticket = self.shared.in_flight.enter();
+        let id = asked.id.clone();
         let request = match call_request(asked) {
             Ok(request) => request,
             Err(reason) => {
@@ -256,12 +259,12 @@ impl<B: Backend> Handler<B> {
             let cancel = cancel.clone();
             match progress {
                 None => {
-                    let watch = CallWatch { cancel, progress: None };
+                    let watch = CallWatch { id, cancel, progress: None };
                     self.shared.backend.call(caller, request, watch).await
                 }
                 Some((peer, token)) => {
                     let (sender, steps) = mpsc::channel(16);
-                    let watch = CallWatch { cancel, progress: Some(sender) };
+                    let watch = CallWatch { id, cancel, progress: Some(sender) };
                     let call = self.shared.backend.call(caller, request, watch);
                     Box::pin(follow(call, steps, peer, &token)).await
                 }
@@ -332,6 +335,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
             arguments: request.arguments.unwrap_or_default(),
             beside: Beside::from(&context.meta),
             client,
+            id: None,
         };
         if context.client_capabilities().is_some_and(|can| can.supports_tasks())
             && let Some(time) = self.shared.backend.runs_long(&caller, &asked.tool)

@@ -4,7 +4,6 @@ use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Identity;
 
 use super::{Exit, context};
@@ -82,7 +81,7 @@ async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Ex
     if args.dry_run {
         return dry_run(&caller, &request, gateway, &offer).await;
     }
-    let watch = CallWatch { cancel: CancellationToken::new(), progress: None };
+    let watch = CallWatch::default();
     let cancel = watch.cancel.clone();
     let call = gateway.call(caller, request, watch);
     tokio::pin!(call);

@@ -39,7 +39,9 @@ pub(super) async fn open_store(config: &Config) -> Result<Store, Exit> {
 /// A gateway on the configuration's store.
 pub(super) async fn gateway(loaded: Loaded) -> Result<(Gateway, Config), Exit> {
     let store = open_store(&loaded.config).await?;
-    Ok((Gateway::new(store, loaded.toolbox, Arc::new(Metrics::new())), loaded.config))
+    let gateway = Gateway::new(store, loaded.toolbox, Arc::new(Metrics::new()));
+    gateway.remember().await;
+    Ok((gateway, loaded.config))
 }
 
 /// The store for operators' commands. They must work while the rest of the configuration

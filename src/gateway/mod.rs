@@ -16,6 +16,7 @@ mod ending;
 mod failure;
 mod fallback;
 mod kept;
+mod learned;
 mod load;
 mod operate;
 mod pipeline;
@@ -37,7 +38,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tollbridge_operation::Identity;
 
-pub use crate::audit::Time;
+pub use crate::audit::{Time, new_call_id};
 pub use crate::store::{StoreError, TaskRow, TaskState};
 pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};
@@ -59,7 +60,7 @@ use cache::Cache;
 use load::Load;
 use pipeline::Ground;
 
-use crate::audit::{self, Event};
+use crate::audit::Event;
 use crate::bridge::{Preview, Standing};
 use crate::identity;
 use crate::observe::{ApiStanding, Metrics};
@@ -80,6 +81,7 @@ struct Inner {
     calls: TaskTracker,
     metrics: Arc<Metrics>,
     cache: Cache,
+    learned: tokio::sync::Mutex<learned::Kept>,
 }
 
 /// What a call would do.
@@ -131,6 +133,7 @@ impl Gateway {
                 calls: TaskTracker::new(),
                 metrics,
                 cache: Cache::default(),
+                learned: tokio::sync::Mutex::default(),
             }),
         }
     }
@@ -144,7 +147,7 @@ impl Gateway {
         watch: CallWatch,
     ) -> Result<Reply, Refused> {
         let started = Instant::now();
-        let id = audit::new_call_id();
+        let id = watch.id.clone().unwrap_or_else(new_call_id);
         let cancel = watch.cancel.child_token();
         let _cancel_on_drop = cancel.clone().drop_guard();
         let watch = CallWatch { cancel, ..watch };
@@ -218,7 +221,7 @@ impl Gateway {
         request: &CallRequest,
     ) -> Result<DryRun, DryRunError> {
         let toolbox = self.inner.toolbox.load_full();
-        let id = audit::new_call_id();
+        let id = new_call_id();
         let ground = Ground {
             store: &self.inner.store,
             toolbox: &toolbox,
@@ -243,7 +246,7 @@ impl Gateway {
         reason: String,
     ) {
         self.inner.metrics.malformed(transport.as_str());
-        let id = audit::new_call_id();
+        let id = new_call_id();
         let event = Event::Malformed {
             transport: transport.as_str().to_owned(),
             identity: identity.map(|identity| identity.to_string()),
@@ -336,6 +339,7 @@ impl Gateway {
         for source in &self.inner.toolbox.load().sources {
             source.quiet().await;
         }
+        learned::keep(&self.inner).await;
         self.inner.store.clone().close().await;
     }
 }

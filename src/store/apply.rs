@@ -16,7 +16,7 @@ use super::{
     Batch, BudgetClaim, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow,
     PendingRow, RepeatRow, StopScope, WindowClaim, token,
 };
-use super::{budget, tasks};
+use super::{budget, learned, tasks};
 
 pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
@@ -286,6 +286,7 @@ pub(super) async fn forget_expired(
         "DELETE FROM token_leases WHERE until <= ?",
         "DELETE FROM pendings WHERE expires <= ?",
         "DELETE FROM tasks WHERE expires <= ?",
+        "DELETE FROM learned_limits WHERE expires <= ?",
     ] {
         sqlx::query(statement).bind(now).execute(&mut *transaction).await?;
     }
@@ -400,6 +401,7 @@ fn statement(change: Change, now: i64) -> Query {
         .bind(row.key)
         .bind(row.call),
         Change::KeepPending(row) => keep_pending(row),
+        Change::KeepLearned(row) => learned::keep(row),
         Change::OpenTask(_)
         | Change::KeepTasks { .. }
         | Change::CancelTask { .. }

@@ -18,6 +18,7 @@ mod budget;
 mod forgo;
 mod insert;
 mod journal;
+mod learned;
 mod place;
 mod plain;
 mod read;
@@ -38,8 +39,8 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use batch::{
     Amount, Batch, BudgetClaim, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow,
-    PLACES, PendingRow, Receipt, RepeatRow, StopScope, StoreError, TaskRow, TaskState, TokenRow,
-    WindowClaim,
+    LearnedRow, PLACES, PendingRow, Receipt, RepeatRow, StopScope, StoreError, TaskRow, TaskState,
+    TokenRow, WindowClaim,
 };
 use journal::{Journal, Taken};
 use place::{FileIdentity, Place};

@@ -12,7 +12,7 @@ use tokio::io::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tollbridge::agent::{AgentError, serve_lines};
-use tollbridge::gateway::Gateway;
+use tollbridge::gateway::{Gateway, new_call_id};
 use tollbridge::store::system_clock;
 
 use super::support::{Act, Answer, Bridge, Draft, Upstream, caller};
@@ -85,7 +85,8 @@ async fn held() -> (Upstream, Bridge) {
 
 /// A task, opened as by a process that then goes away.
 async fn opened(bridge: &Bridge) -> String {
-    let row = bridge.gateway.open_task(&caller("bot"), "list_items", Duration::from_secs(45)).await;
+    let (bot, time) = (caller("bot"), Duration::from_secs(45));
+    let row = bridge.gateway.open_task(&bot, "list_items", &new_call_id(), time).await;
     row.expect("a task").id
 }
 

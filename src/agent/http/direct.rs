@@ -150,7 +150,7 @@ pub(super) async fn answer<B: Backend>(
     let Call { id, name, arguments, beside, client, .. } = *call;
     let handler = handler.clone();
     let carried_out = ToItsEnd::new(async move {
-        let asked = Asked { tool: name, arguments, beside, client: Some(client) };
+        let asked = Asked { tool: name, arguments, beside, client: Some(client), id: None };
         handler.carry_out(caller, asked, cancel, None).await
     });
     match carried_out.await {

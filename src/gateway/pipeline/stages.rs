@@ -11,7 +11,7 @@ use super::{RECEIVED, Run, ending, pages, pending, repeats};
 use crate::audit::{Event, Reservation, Time, Verdict};
 use crate::bridge::{self, Handle, Prepared, Report, Within};
 use crate::gateway::operate::scope_text;
-use crate::gateway::record::{Attempts, Steps};
+use crate::gateway::record::{Attempts, Keeping, Steps};
 use crate::gateway::reply::{ErrorCode, Failure};
 use crate::gateway::request::CallRequest;
 use crate::gateway::toolbox::{Exposed, ReadsWhenDown};
@@ -306,12 +306,15 @@ impl Run<'_> {
     ) -> Carried {
         let rule = exposed.tool.pages();
         let reading = rule.map(|rule| Reading::new(rule, cleared.get().arguments.clone()));
+        let row = self.to_keep(exposed);
+        let keeping = row.map(|row| Keeping { row, kept: &mut self.earlier });
         let mut log = Attempts {
             record: &mut self.record,
             store: self.ground.store,
             guard: exposed.rules.guard(&self.caller.identity),
             steps,
             metrics: self.ground.metrics,
+            keeping,
         };
         let deadline = self.started + exposed.timeout;
         let upstream = &exposed.upstream;
