@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use http::Method;
 use tokio::time::{Instant, timeout_at};
 use tollbridge_operation::{Call, Payload};
 
@@ -128,6 +129,12 @@ impl<L: AttemptLog> Course<'_, L> {
         };
         let result = said.location.filter(|location| *location != reference);
         let result = result.and_then(|location| from.url.join(&location).ok());
+        // What a PUT or PATCH makes is where it was sent to, and a monitor that comes without a
+        // `Location` is Azure's way to say so.
+        let made = said.monitor.is_some()
+            && rule.result.is_none()
+            && [Method::PUT, Method::PATCH].contains(&from.method);
+        let result = result.or_else(|| made.then(|| from.url.clone()));
         let result = result.and_then(|url| poll::kept(upstream, &url));
         let asking = Asking { target, kept, monitor, result, word };
         self.taken(&asking).await;
