@@ -68,7 +68,7 @@ fn main() {
 
 fn caller() -> Caller {
     let identity = Identity::new("local").unwrap();
-    Caller { identity, groups: Vec::new(), transport: Transport::Http }
+    Caller::new(identity, Transport::Http)
 }
 
 fn exposed(tool: &str) -> &'static Exposed {
@@ -127,6 +127,7 @@ fn received(tool: &str) -> Event {
         traceparent: None,
         tools: TOOLBOX.config.clone(),
         config: TOOLBOX.config.clone(),
+        by: None,
         spec: Some(TOOLBOX.config.clone()),
     }
 }
@@ -176,7 +177,17 @@ fn decision(bencher: Bencher, tool: &str) {
     let store = RUNTIME.block_on(Store::open("sqlite::memory:", Durability::Process)).unwrap();
     let groups = BTreeSet::new();
     bencher.with_inputs(|| call(tool)).bench_values(|call| {
-        let approval = Approval { named: None, shown: "", target: "", price: None, now: 0 };
+        let approval = Approval {
+            named: None,
+            shown: "",
+            given: "",
+            shown_target: "",
+            target: "",
+            claimed: "",
+            price: None,
+            now: 0,
+            edited: None,
+        };
         let decided = safety::decide(call, &groups, &exposed.rules, &[], approval, &store);
         futures::executor::block_on(decided).unwrap()
     });
@@ -221,6 +232,7 @@ fn result_building(bencher: Bencher) {
             status: Some(200),
             upstream_ms: 3,
             served_by: Some("http://127.0.0.1:9/orders/ord_1001".into()),
+            edited: None,
         },
         result: Ok(Success {
             payload: Payload::Value(value()),

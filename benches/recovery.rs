@@ -230,8 +230,7 @@ fn arguments() -> Map<String, Value> {
 }
 
 fn caller() -> Caller {
-    let identity = Identity::new("local").unwrap();
-    Caller { identity, groups: Vec::new(), transport: Transport::Http }
+    Caller::new(Identity::new("local").unwrap(), Transport::Http)
 }
 
 /// A call that may go on.
@@ -244,7 +243,17 @@ async fn cleared(exposed: &Exposed, store: &Store, receipt: &Receipt) -> Cleared
         arguments: exposed.tool.arguments(&arguments()).unwrap(),
         key: None,
     };
-    let approval = Approval { named: None, shown: "", target: "", price: None, now: 0 };
+    let approval = Approval {
+        named: None,
+        shown: "",
+        given: "",
+        shown_target: "",
+        target: "",
+        claimed: "",
+        price: None,
+        now: 0,
+        edited: None,
+    };
     let groups = std::collections::BTreeSet::new();
     let decided = safety::decide(call, &groups, &exposed.rules, &[], approval, store).await;
     let Decision::Allow { allowed, .. } = decided.unwrap() else { panic!("not allowed") };

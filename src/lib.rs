@@ -25,6 +25,7 @@ pub mod observe;
 pub mod gateway;
 
 pub mod agent;
+pub mod dashboard;
 pub mod demo;
 
 pub mod cli;

@@ -29,6 +29,12 @@ pub trait Backend: Send + Sync + 'static {
         watch: CallWatch,
     ) -> impl Future<Output = Result<Reply, Refused>> + Send;
 
+    /// All scopes that some tool asks of tokens.
+    fn scopes(&self) -> Vec<String>;
+
+    /// The scopes that a tool asks for, where this caller may see it and its token lacks some.
+    fn lacks_scopes(&self, caller: &Caller, tool: &str) -> Option<Vec<String>>;
+
     /// Records a message that was refused before it was a call.
     fn malformed(
         &self,
@@ -55,6 +61,9 @@ pub trait Backend: Send + Sync + 'static {
     /// How long calls of this caller's tool of that name may take, where clients may follow them
     /// as tasks.
     fn runs_long(&self, caller: &Caller, tool: &str) -> Option<Duration>;
+
+    /// Whether the person at the client may be asked to approve this caller's calls of that tool.
+    fn asks_client(&self, caller: &Caller, tool: &str) -> bool;
 
     /// Opens a task of this caller's; `None` where it cannot be kept.
     fn open_task(

@@ -24,7 +24,7 @@ pub(super) fn identity(name: &str) -> Identity {
 }
 
 pub(super) fn caller(transport: Transport) -> Caller {
-    Caller { identity: identity("local"), groups: Vec::new(), transport }
+    Caller::new(identity("local"), transport)
 }
 
 pub(super) fn meta() -> CallMeta {
@@ -34,6 +34,7 @@ pub(super) fn meta() -> CallMeta {
         status: Some(200),
         upstream_ms: 7,
         served_by: Some("https://api.example.com/x".into()),
+        edited: None,
     }
 }
 
@@ -198,8 +199,23 @@ impl Backend for Double {
     }
 
     // It has no long tools.
+    fn scopes(&self) -> Vec<String> {
+        vec!["write".to_owned()]
+    }
+
+    /// The tool `slow` asks for a scope.
+    fn lacks_scopes(&self, caller: &Caller, tool: &str) -> Option<Vec<String>> {
+        let wanted = vec!["write".to_owned()];
+        let lacking = tool == "slow" && !caller.facts.lacking(&wanted).is_empty();
+        lacking.then_some(wanted)
+    }
+
     fn runs_long(&self, _: &Caller, _: &str) -> Option<Duration> {
         None
+    }
+
+    fn asks_client(&self, _: &Caller, _: &str) -> bool {
+        false
     }
 
     async fn open_task(&self, _: &Caller, _: &str, _: &CallId, _: Duration) -> Option<TaskView> {

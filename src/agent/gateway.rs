@@ -8,11 +8,12 @@ use tokio::sync::watch;
 use tollbridge_operation::{CallId, Identity};
 
 use super::backend::{Backend, Hints, TaskEnd, TaskStanding, TaskView, ToolList, ToolView};
-use super::http::{KeyVerifier, VerifyError};
+use super::http::{Presented, Verifier};
 use crate::gateway::{
     CallRequest, CallWatch, Caller, Gateway, Refused, Reply, StoreError, TaskRow, TaskState, Time,
     Transport,
 };
+use crate::identity::NotKnown;
 use crate::tools::Tool;
 
 impl Backend for Gateway {
@@ -81,6 +82,24 @@ impl Backend for Gateway {
         let groups = toolbox.groups_of(caller);
         let exposed = toolbox.find(tool, &caller.identity, &groups)?;
         exposed.long.then_some(exposed.timeout)
+    }
+
+    fn asks_client(&self, caller: &Caller, tool: &str) -> bool {
+        let toolbox = self.toolbox();
+        let groups = toolbox.groups_of(caller);
+        let found = toolbox.find(tool, &caller.identity, &groups);
+        found.and_then(|exposed| exposed.rules.hold.as_ref()).is_some_and(|hold| hold.asks_client)
+    }
+
+    fn scopes(&self) -> Vec<String> {
+        self.toolbox().scopes.clone()
+    }
+
+    fn lacks_scopes(&self, caller: &Caller, tool: &str) -> Option<Vec<String>> {
+        let toolbox = self.toolbox();
+        let exposed = toolbox.find(tool, &caller.identity, &toolbox.groups_of(caller))?;
+        let lacking = !caller.facts.lacking(&exposed.scopes).is_empty();
+        lacking.then(|| exposed.scopes.clone())
     }
 
     async fn open_task(
@@ -162,16 +181,16 @@ pub fn view(tool: &Tool) -> ToolView {
     }
 }
 
-/// Verifies keys against those that the gateway's store has.
-pub fn key_verifier(gateway: &Gateway) -> KeyVerifier {
+/// Verifies callers by the gateway's tokens, and by its store's keys where those count.
+pub fn verifier(gateway: &Gateway, keys: bool) -> Verifier {
     let gateway = gateway.clone();
-    Arc::new(move |presented: String| {
+    Arc::new(move |presented: Presented| {
         let gateway = gateway.clone();
         Box::pin(async move {
-            gateway.key_holder(&presented).await.map_err(|error| {
-                tracing::error!(%error, "keys cannot be verified");
-                VerifyError
-            })
+            match presented.bearer {
+                Some(bearer) => gateway.bearer(&bearer, keys).await,
+                None => Err(NotKnown::Invalid("nothing was brought")),
+            }
         })
     })
 }

@@ -28,8 +28,10 @@ use super::changes::Peers;
 use super::in_flight::InFlight;
 use super::result::{self, Made};
 use super::tasks::Tasks;
-use super::{Backend, ToolList, ToolView};
-use crate::gateway::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
+use super::{Backend, ToolList, ToolView, asking};
+use crate::gateway::{
+    Agent, Answered, Asking, CallRequest, CallWatch, Caller, Progress, Refused, Transport,
+};
 
 /// The revisions that we speak, oldest first.
 pub(super) static VERSIONS: [ProtocolVersion; 3] =
@@ -183,12 +185,19 @@ impl<B: Backend> Handler<B> {
         &self.shared.server
     }
 
-    fn caller(&self, extensions: &rmcp::model::Extensions) -> Result<Caller, ErrorData> {
-        self.shared
+    /// Who calls, and by which program.
+    fn caller(
+        &self,
+        extensions: &rmcp::model::Extensions,
+        client: Option<&Implementation>,
+    ) -> Result<Caller, ErrorData> {
+        let caller = self
+            .shared
             .caller
             .clone()
             .or_else(|| extensions.get::<http::request::Parts>()?.extensions.get().cloned())
-            .ok_or_else(|| ErrorData::internal_error("the request has no caller", None))
+            .ok_or_else(|| ErrorData::internal_error("the request has no caller", None))?;
+        Ok(Caller { agent: client.map(agent), ..caller })
     }
 
     /// Records a request that was a request, but no call that the gateway could take, and
@@ -205,7 +214,7 @@ pub(super) struct Asked {
     pub(super) tool: String,
     pub(super) arguments: JsonObject,
     pub(super) beside: Beside,
-    pub(super) client: Option<Implementation>,
+    pub(super) answered: Option<Answered>,
     /// The name that the call gets, where whoever asks must know it before.
     pub(super) id: Option<CallId>,
 }
@@ -233,13 +242,25 @@ impl From<&RequestMetaObject> for Beside {
 
 impl<B: Backend> Handler<B> {
     /// Carries out a call and makes its result. `cancel` is cancelled when nobody is left to
-    /// read it.
+    /// read it. The client is not asked for anything.
     pub(super) async fn carry_out(
         &self,
         caller: Caller,
         asked: Asked,
         cancel: CancellationToken,
         progress: Option<(&Peer<RoleServer>, ProgressToken)>,
+    ) -> Result<Made, ErrorData> {
+        self.carry_out_asking(caller, asked, cancel, progress, Asking::Never).await
+    }
+
+    /// The same where the person at the client can be asked. Its result may be a question.
+    async fn carry_out_asking(
+        &self,
+        caller: Caller,
+        asked: Asked,
+        cancel: CancellationToken,
+        progress: Option<(&Peer<RoleServer>, ProgressToken)>,
+        asking: Asking,
     ) -> Result<Made, ErrorData> {
         let _ticket = self.shared.in_flight.enter();
         let id = asked.id.clone();
@@ -259,12 +280,12 @@ impl<B: Backend> Handler<B> {
             let cancel = cancel.clone();
             match progress {
                 None => {
-                    let watch = CallWatch { id, cancel, progress: None };
+                    let watch = CallWatch { id, cancel, progress: None, asking };
                     self.shared.backend.call(caller, request, watch).await
                 }
                 Some((peer, token)) => {
                     let (sender, steps) = mpsc::channel(16);
-                    let watch = CallWatch { id, cancel, progress: Some(sender) };
+                    let watch = CallWatch { id, cancel, progress: Some(sender), asking };
                     let call = self.shared.backend.call(caller, request, watch);
                     Box::pin(follow(call, steps, peer, &token)).await
                 }
@@ -302,7 +323,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let caller = self.caller(&context.extensions)?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         // All tools are one page, so no cursor was ever given out.
         if request.and_then(|page| page.cursor).is_some_and(|cursor| !cursor.is_empty()) {
             return Err(ErrorData::invalid_params("unknown cursor", None));
@@ -328,13 +349,13 @@ impl<B: Backend> ServerHandler for Handler<B> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         self.reached(&context.id);
-        let caller = self.caller(&context.extensions)?;
-        let client = context.client_info();
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
+        let answered = asking::answered(&request);
         let asked = Asked {
             tool: request.name.into_owned(),
             arguments: request.arguments.unwrap_or_default(),
             beside: Beside::from(&context.meta),
-            client,
+            answered,
             id: None,
         };
         if context.client_capabilities().is_some_and(|can| can.supports_tasks())
@@ -343,8 +364,17 @@ impl<B: Backend> ServerHandler for Handler<B> {
             return Box::pin(self.call_long(caller, asked, time, context.ct.child_token())).await;
         }
         let progress = context.meta.get_progress_token().map(|token| (&context.peer, token));
-        let result = self.carry_out(caller, asked, context.ct.child_token(), progress).await;
-        Ok(result?.into_library().into())
+        let way = if self.shared.backend.asks_client(&caller, &asked.tool) {
+            asking::way(&context)
+        } else {
+            Asking::Never
+        };
+        let cancel = context.ct.child_token();
+        let made = self.carry_out_asking(caller, asked, cancel, progress, way).await?;
+        Ok(match made.question() {
+            Some(question) => asking::round(question, &self.shared.server).into(),
+            None => made.into_library().into(),
+        })
     }
 
     async fn get_task(
@@ -352,7 +382,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        let caller = self.caller(&context.extensions)?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         self.task(&caller, &request.task_id).await
     }
 
@@ -362,7 +392,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         // Nothing is ever asked of a client in the middle of a task.
-        let caller = self.caller(&context.extensions)?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         self.known(&caller, &request.task_id).await.map(drop)
     }
 
@@ -371,7 +401,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let caller = self.caller(&context.extensions)?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         self.end_early(&caller, &request.task_id).await
     }
 
@@ -390,7 +420,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         }
         let _ticket = self.shared.in_flight.enter();
         self.reached(&context.id);
-        let caller = self.caller(&context.extensions)?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         let reason = match &request.params {
             Some(Value::Object(params)) => match (params.get("name"), params.get("arguments")) {
                 (Some(Value::String(_)), Some(_)) => "`arguments` is no object".to_owned(),
@@ -403,7 +433,8 @@ impl<B: Backend> ServerHandler for Handler<B> {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        if let Ok(caller) = self.caller(&context.extensions) {
+        let client = context.peer.peer_info().map(|peer| peer.client_info.clone());
+        if let Ok(caller) = self.caller(&context.extensions, client.as_ref()) {
             let digest = self.shared.backend.tools(&caller).digest.clone();
             self.shared.peers.add(context.peer, caller, digest);
         }
@@ -420,7 +451,8 @@ impl<B: Backend> ServerHandler for Handler<B> {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let Shared { backend, listeners, closing, .. } = &*self.shared;
-        let caller = self.caller(&context.request_context().extensions)?;
+        let request = context.request_context();
+        let caller = self.caller(&request.extensions, request.client_info().as_ref())?;
         let Ok(_permit) = listeners.try_acquire() else {
             return Err(ErrorData::internal_error("too many open subscriptions", None));
         };
@@ -447,6 +479,7 @@ const MAX_KEY: usize = 256;
 
 /// Takes from a request what the gateway wants to know.
 fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
+    let answered = asked.answered;
     let Beside { approval, idempotency_key, payment, traceparent } = asked.beside;
     let approval = match approval {
         None => None,
@@ -466,9 +499,7 @@ fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
         approval,
         idempotency_key,
         payment,
-        client: asked.client.map(|Implementation { name, version, .. }| {
-            format!("{}/{}", bounded(&name), bounded(&version))
-        }),
+        answered,
         traceparent: traceparent.as_ref().and_then(Value::as_str).map(bounded),
     })
 }
@@ -539,6 +570,11 @@ pub(super) fn tool_with(
     ));
     tool.meta = view.meta.clone().map(MetaObject);
     tool
+}
+
+/// The program that calls, by its own word.
+pub(super) fn agent(client: &Implementation) -> Agent {
+    Agent { name: bounded(&client.name), version: bounded(&client.version) }
 }
 
 /// A client's own words, short and printable.

@@ -9,6 +9,7 @@
 //! handshake and sessions) are served at the same time. This room decides nothing about a
 //! call: who may call what, and what it costs, is the gateway's. It knows no upstream.
 
+mod asking;
 mod backend;
 mod changes;
 mod gateway;
@@ -21,8 +22,8 @@ mod tasks;
 pub mod wire;
 
 pub use backend::{Backend, Hints, TaskEnd, TaskStanding, TaskView, ToolList, ToolView};
-pub use gateway::{key_verifier, view};
-pub use http::{HttpOptions, KeyVerifier, VerifyError, serve_http};
+pub use gateway::{verifier, view};
+pub use http::{Beside, HttpOptions, Presented, Resource, Verifier, serve_http};
 pub use stdio::{serve_lines, serve_stdio};
 
 use std::net::SocketAddr;

@@ -43,6 +43,10 @@ pub enum Event {
         config: String,
         /// A digest of the API's description.
         spec: Option<String>,
+        /// How the caller proved who it is, and what else was known of it then; nothing where it
+        /// is on this machine and proved nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Box<Value>>,
     },
     /// Something came in that is no call. It opens a call and ends it.
     Malformed {
@@ -93,6 +97,15 @@ pub enum Event {
         by: String,
         /// Why, in their words.
         reason: Option<String>,
+    },
+    /// A person changed the arguments of a held call, and said yes to it so.
+    Edited {
+        /// The hold's handle.
+        hold: String,
+        /// Who did.
+        by: String,
+        /// The arguments as they are then.
+        arguments: Value,
     },
     /// A price was named.
     Quoted {
@@ -305,6 +318,7 @@ impl Event {
             Self::Held { .. } => "held",
             Self::Approved { .. } => "approved",
             Self::Rejected { .. } => "rejected",
+            Self::Edited { .. } => "edited",
             Self::Quoted { .. } => "quoted",
             Self::Reserved { .. } => "reserved",
             Self::AttemptStarted { .. } => "attempt_started",

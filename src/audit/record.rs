@@ -182,6 +182,7 @@ impl CallRecord {
             | Event::FilesRead { .. }
             | Event::Held { .. }
             | Event::Approved { .. }
+            | Event::Edited { .. }
             | Event::Rejected { .. }
             | Event::Quoted { .. }
             | Event::Reserved { .. }

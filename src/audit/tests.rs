@@ -23,6 +23,7 @@ fn received(arguments: Value) -> Event {
         tools: "sha256:t".into(),
         config: "sha256:c".into(),
         spec: Some("sha256:s".into()),
+        by: None,
     }
 }
 
@@ -78,6 +79,7 @@ fn all_events() -> Vec<Event> {
         decided(Verdict::Hold),
         Event::Held { hold: "h".into(), expires: Time(5) },
         Event::Approved { hold: "h".into(), by: by(), reason: None, decided: Some(Time(4)) },
+        Event::Edited { hold: "h".into(), by: by(), arguments: json!({"amount": 4}) },
         Event::Rejected { hold: "h".into(), by: by(), reason: Some("no".into()) },
         Event::Quoted { price: "0.01 USDC".into(), terms: json!([1, {"a": 2.5}]) },
         Event::Reserved { windows: vec!["calls".into()], budgets: Vec::new() },
@@ -168,6 +170,7 @@ fn no_text_of_any_event_keeps_a_secret() {
             tools: secret.into(),
             config: secret.into(),
             spec: Some(secret.into()),
+            by: Some(Box::new(json!({ secret: [secret] }))),
         },
         Event::Malformed {
             transport: secret.into(),
@@ -296,15 +299,12 @@ async fn a_held_call_ends_as_denied_once_its_hold_came_to_nothing() {
             digest: "d".into(),
             arguments: "{}".into(),
             rule: "r".into(),
-            price: None,
             placed: 1,
             expires,
             state,
-            decided_by: None,
-            decided: None,
-            reason: None,
+            ..HoldRow::default()
         };
-        let changes = vec![Change::PlaceHold(hold)];
+        let changes = vec![Change::PlaceHold(Box::new(hold))];
         let _ = store.commit(Batch { changes, ..Batch::default() }).await.expect("placed");
         let waits = Event::Held { hold: "h".into(), expires: Time(expires) };
         write(&store, ONE, &[received(json!({})), decided(Verdict::Hold), waits, replied("held")])

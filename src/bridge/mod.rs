@@ -29,6 +29,7 @@
 //! | `prepare` | a call as a request, and its preview |
 //! | `uploads` | the files that arguments name |
 //! | `client`, `tls` | the connection pool; whom it trusts, and who it says we are |
+//! | `courier` | one bounded question of our own |
 //! | `exchange`, `inflate` | one request, one bounded answer |
 //! | `sent` | whether anything of a request can have gone out |
 //! | `breakage` | what broke, in our words |
@@ -59,6 +60,7 @@ mod budget;
 mod cache;
 mod client;
 mod coalesce;
+mod courier;
 mod credential;
 mod digest;
 mod engine;
@@ -98,6 +100,7 @@ mod tests;
 pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
 pub use breaker::BreakerRules;
 pub use client::http_client;
+pub use courier::Courier;
 pub use credential::{ApiKeyAt, Credential, Credentials, Provenance};
 pub use digest::Digest;
 pub use engine::{Instead, Next, Within, execute, execute_instead, execute_pages, execute_polled};

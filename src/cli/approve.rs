@@ -6,10 +6,11 @@ use std::path::Path;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::Exit;
 use super::context::{self, Access};
+use super::{Exit, call};
 use crate::audit::Time;
-use crate::gateway::{self, OperateError};
+use crate::gateway::{self, Approver, OperateError, Secrets, Toolbox};
+use crate::safety::edit::{self, Edit};
 use crate::store::{HoldRow, Store};
 
 /// Arguments of `approve`.
@@ -65,6 +66,23 @@ enum Act {
         #[command(flatten)]
         options: Options,
     },
+    /// Let its repeat through, once, with other arguments.
+    Edit {
+        /// Which one.
+        id: String,
+        /// Changes: `key=value` is read by the tool's schema, `key:=json` is JSON. A key is an
+        /// argument's name, or a JSON pointer: `/body/amount:=5`.
+        #[arg(value_name = "KEY=VALUE")]
+        changes: Vec<String>,
+        /// All arguments as one JSON object, or `-` for standard input.
+        #[arg(long, value_name = "JSON", conflicts_with_all = ["changes", "without"])]
+        args: Option<String>,
+        /// An argument to leave out: its name, or a JSON pointer.
+        #[arg(long, value_name = "KEY")]
+        without: Vec<String>,
+        #[command(flatten)]
+        options: Options,
+    },
 }
 
 pub(super) async fn run(args: Args, config: &Path) -> Exit {
@@ -75,33 +93,53 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
     };
     let (access, options) = match &act {
         Act::Ls(options) | Act::Show { options, .. } => (Access::Read, options.clone()),
-        Act::Yes { options, .. } | Act::No { options, .. } => (Access::Write, options.clone()),
+        Act::Yes { options, .. } | Act::No { options, .. } | Act::Edit { options, .. } => {
+            (Access::Write, options.clone())
+        }
+    };
+    // Changed arguments are judged by the rules as they are now.
+    let toolbox = match &act {
+        Act::Edit { .. } => match context::load(config, Secrets::Verify) {
+            Ok(loaded) => Some(loaded.toolbox),
+            Err(exit) => return exit,
+        },
+        _ => None,
     };
     let store = match context::operators_store(config, options.store.as_deref(), access).await {
         Ok(store) => store,
         Err(exit) => return exit,
     };
-    let done = carry_out(act, &options, &store).await;
+    let done = carry_out(act, &options, &store, toolbox.as_ref()).await;
     store.close().await;
     match done {
         Ok(()) => Exit::Done,
         Err(error) => {
             eprintln!("error: {error}");
             match error {
-                OperateError::NoSuchHold(_) => Exit::Usage,
+                OperateError::NoSuchHold(_) | OperateError::Edit { .. } => Exit::Usage,
+                OperateError::OwnCall { .. } | OperateError::AtTheClient(_) => Exit::Denied,
                 _ => Exit::Failed,
             }
         }
     }
 }
 
-async fn carry_out(act: Act, options: &Options, store: &Store) -> Result<(), OperateError> {
-    let by = options.by.clone().unwrap_or_else(context::operator);
+async fn carry_out(
+    act: Act,
+    options: &Options,
+    store: &Store,
+    toolbox: Option<&Toolbox>,
+) -> Result<(), OperateError> {
+    let user = context::operator();
+    let name = options.by.clone().unwrap_or_else(|| user.clone());
+    let by = Approver::acting(&name, &user);
     match act {
         Act::Ls(_) => {
             let rows = gateway::held(store).await?;
             if options.json {
-                super::print_json(&json!({"holds": rows.iter().map(form).collect::<Vec<_>>()}));
+                super::print_json(
+                    &json!({"holds": rows.iter().map(gateway::hold_json).collect::<Vec<_>>()}),
+                );
             } else if rows.is_empty() {
                 eprintln!("no call waits for approval");
             } else {
@@ -121,13 +159,13 @@ async fn carry_out(act: Act, options: &Options, store: &Store) -> Result<(), Ope
         Act::Show { id, .. } => {
             let row = store.hold(&id).await?.ok_or(OperateError::NoSuchHold(id))?;
             if options.json {
-                super::print_json(&form(&row));
+                super::print_json(&gateway::hold_json(&row));
             } else {
                 super::print(&story(&row));
             }
         }
         Act::Yes { id, .. } => {
-            let row = gateway::approve(store, &id, &by, options.reason.clone()).await?;
+            let row = gateway::approve(store, &id, by, options.reason.clone()).await?;
             tell(options, store, &row).await?;
             eprintln!(
                 "approved {id}: the next identical call of `{}` by `{}` goes on, once",
@@ -135,53 +173,86 @@ async fn carry_out(act: Act, options: &Options, store: &Store) -> Result<(), Ope
             );
         }
         Act::No { id, .. } => {
-            let row = gateway::reject(store, &id, &by, options.reason.clone()).await?;
+            let row = gateway::reject(store, &id, by, options.reason.clone()).await?;
             tell(options, store, &row).await?;
             eprintln!("rejected {id}");
         }
+        Act::Edit { id, changes, args, without, .. } => {
+            let found = store.hold(&id).await?;
+            let row = found.ok_or_else(|| OperateError::NoSuchHold(id.clone()))?;
+            let Some(toolbox) = toolbox else { return Err(OperateError::NoSuchHold(id)) };
+            let wrong = |why| OperateError::Edit { id: id.clone(), why };
+            let edits = edits(&row, toolbox, &changes, args.as_deref(), &without).map_err(wrong)?;
+            let reason = options.reason.clone();
+            let row = gateway::edit(store, toolbox, &id, &edits, by, reason).await?;
+            tell(options, store, &row).await?;
+            eprintln!(
+                "approved {id} with changes: the next identical call of `{}` by `{}` is made with \
+                 them, once, and says so",
+                row.tool, row.identity
+            );
+        }
     }
     Ok(())
+}
+
+/// What the command line changes in a held call's arguments.
+fn edits(
+    row: &HoldRow,
+    toolbox: &Toolbox,
+    changes: &[String],
+    args: Option<&str>,
+    without: &[String],
+) -> Result<Vec<Edit>, String> {
+    if let Some(args) = args {
+        return Ok(edit::between(&gateway::given(row), &call::object_argument(args)?));
+    }
+    let tool = toolbox.exposed().iter().find(|exposed| exposed.tool.name.as_str() == row.tool);
+    let schema = tool.map(|exposed| Value::Object(exposed.tool.input.to_map()));
+    let place = |key: &str| {
+        if key.starts_with('/') {
+            key.to_owned()
+        } else {
+            format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+        }
+    };
+    let set = changes.iter().map(|pair| {
+        let (key, value) = call::argument(pair, schema.as_ref())?;
+        Ok(Edit { at: place(&key), value: Some(value) })
+    });
+    let left_out = without.iter().map(|key| Ok(Edit { at: place(key), value: None }));
+    set.chain(left_out).collect()
 }
 
 async fn tell(options: &Options, store: &Store, row: &HoldRow) -> Result<(), OperateError> {
     if options.json
         && let Some(row) = store.hold(&row.id).await?
     {
-        super::print_json(&form(&row));
+        super::print_json(&gateway::hold_json(&row));
     }
     Ok(())
 }
 
-fn form(row: &HoldRow) -> Value {
-    json!({
-        "id": row.id,
-        "call": row.call,
-        "identity": row.identity,
-        "tool": row.tool,
-        "arguments": serde_json::from_str::<Value>(&row.arguments).unwrap_or(Value::Null),
-        "rule": row.rule,
-        "price": row.price,
-        "placed": Time(row.placed),
-        "expires": Time(row.expires),
-        "state": row.state,
-        "decided_by": row.decided_by,
-        "decided": row.decided.map(Time),
-        "reason": row.reason,
-    })
-}
-
 fn story(row: &HoldRow) -> String {
     let mut text = format!(
-        "{}\n  who        {}\n  tool       {}\n  arguments  {}\n  rule       {}\n  placed     {}\n  expires    {}\n",
+        "{}\n  who        {}\n  tool       {}\n  request    {}\n  arguments  {}\n  rule       {}\n  placed     {}\n  expires    {}\n",
         row.id,
         super::clean(&row.identity, 256),
         row.tool,
+        super::clean(&row.target, 4_000),
         // Whole: a person must not approve what they could not see.
         super::clean(&row.arguments, usize::MAX - 1),
         row.rule,
         Time(row.placed),
         Time(row.expires),
     );
+    if row.given != row.arguments && !row.given.is_empty() {
+        let given = super::clean(&row.given, usize::MAX - 1);
+        let _ = writeln!(text, "  as given   {given}");
+    }
+    if let Some(barred) = &row.barred {
+        let _ = writeln!(text, "  four eyes  not by any of {}", super::clean(barred, 400));
+    }
     if let Some(price) = &row.price {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  price      {price}");
@@ -189,6 +260,9 @@ fn story(row: &HoldRow) -> String {
     if let Some(by) = &row.decided_by {
         let reason = row.reason.as_deref().unwrap_or("no reason given");
         let _ = writeln!(text, "  decided    {} by {by}: {reason}", row.state.as_str());
+    }
+    if let Some(edits) = &row.edits {
+        let _ = writeln!(text, "  changed    {}", super::clean(edits, usize::MAX - 1));
     }
     text
 }

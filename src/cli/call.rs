@@ -4,14 +4,13 @@ use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use tollbridge_operation::Identity;
 
+use super::as_whom::AsWhom;
 use super::{Exit, context};
 use crate::agent::{self, ToolView, wire};
 use crate::config::Config;
 use crate::gateway::{
     CallRequest, CallWatch, Caller, DryRunError, Failure, Gateway, Offer, Refused, Reply, Secrets,
-    Transport,
 };
 
 /// Arguments of `call`.
@@ -32,9 +31,8 @@ pub(super) struct Args {
     /// Print the decision and the request that it would send, and send nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Who calls; by default the configuration's `server.identity`.
-    #[arg(long = "as", value_name = "IDENTITY")]
-    identity: Option<Identity>,
+    #[command(flatten)]
+    whom: AsWhom,
     /// The held call that was approved.
     #[arg(long, value_name = "ID")]
     approval: Option<String>,
@@ -56,11 +54,7 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
 }
 
 async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Exit, Exit> {
-    let caller = Caller {
-        identity: args.identity.clone().unwrap_or_else(|| (*config.server.identity).clone()),
-        groups: Vec::new(),
-        transport: Transport::Cli,
-    };
+    let caller = args.whom.caller(config);
     let offer = gateway.offer(&caller);
     let arguments = arguments(args, &offer).map_err(|message| {
         eprintln!("error: {message}");
@@ -70,7 +64,6 @@ async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Ex
         tool: args.tool.clone(),
         arguments,
         approval: args.approval.clone(),
-        client: Some(format!("tollbridge-cli/{}", env!("CARGO_PKG_VERSION"))),
         ..CallRequest::default()
     };
     let tool = offer
@@ -203,17 +196,7 @@ async fn dry_run(
 
 /// All arguments of the command line as one object.
 fn arguments(args: &Args, offer: &Offer) -> Result<Map<String, Value>, String> {
-    let mut arguments = match args.args.as_deref() {
-        None => Map::new(),
-        Some("-") => {
-            let mut text = String::new();
-            std::io::stdin()
-                .read_to_string(&mut text)
-                .map_err(|error| format!("cannot read standard input: {error}"))?;
-            object(&text)?
-        }
-        Some(text) => object(text)?,
-    };
+    let mut arguments = args.args.as_deref().map_or(Ok(Map::new()), object_argument)?;
     let schema = offer
         .tools
         .iter()
@@ -228,6 +211,18 @@ fn arguments(args: &Args, offer: &Offer) -> Result<Map<String, Value>, String> {
     Ok(arguments)
 }
 
+/// The object that `--args` gives, in words or, for `-`, over standard input.
+pub(super) fn object_argument(args: &str) -> Result<Map<String, Value>, String> {
+    if args != "-" {
+        return object(args);
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| format!("cannot read standard input: {error}"))?;
+    object(&text)
+}
+
 fn object(text: &str) -> Result<Map<String, Value>, String> {
     wire::unambiguous(text).map_err(|reason| format!("--args: {reason}"))?;
     match serde_json::from_str(text) {
@@ -238,7 +233,7 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
 }
 
 /// One `key=value` or `key:=json`.
-fn argument(pair: &str, schema: Option<&Value>) -> Result<(String, Value), String> {
+pub(super) fn argument(pair: &str, schema: Option<&Value>) -> Result<(String, Value), String> {
     let (name, text) = pair
         .split_once('=')
         .ok_or_else(|| format!("`{pair}` is neither key=value nor key:=json"))?;

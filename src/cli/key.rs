@@ -40,6 +40,9 @@ enum Act {
         /// When it ends: `30d`, `12h`.
         #[arg(long)]
         expires: Option<Period>,
+        /// For deciding on held calls at `/approvals`, and for nothing else.
+        #[arg(long)]
+        approver: bool,
         #[command(flatten)]
         options: Options,
     },
@@ -77,12 +80,13 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
 async fn carry_out(act: Act, json: bool, store: &Store) -> Result<(), OperateError> {
     let by = context::operator();
     match act {
-        Act::New { identity, expires, .. } => {
+        Act::New { identity, expires, approver, .. } => {
             let now = store.now();
             let ends = expires.map(|after| {
                 now.saturating_add(i64::try_from(after.0.as_micros()).unwrap_or(i64::MAX))
             });
             let key = NewKey::generate(&identity, ends, now)?;
+            let key = if approver { key.for_approvals() } else { key };
             let (id, text) = (key.row.id.clone(), key.key.expose().to_owned());
             gateway::add_key(store, key.row, &by).await?;
             if json {
@@ -91,6 +95,7 @@ async fn carry_out(act: Act, json: bool, store: &Store) -> Result<(), OperateErr
                     "key": text,
                     "identity": identity.as_str(),
                     "expires": ends.map(Time),
+                    "approver": approver,
                 }));
             } else {
                 super::print(&format!("{text}\n"));
@@ -109,6 +114,7 @@ async fn carry_out(act: Act, json: bool, store: &Store) -> Result<(), OperateErr
                             "created": Time(key.created),
                             "expires": key.expires.map(Time),
                             "revoked": key.revoked.map(Time),
+                            "approver": key.approver,
                         })
                     })
                     .collect();
@@ -123,7 +129,8 @@ async fn carry_out(act: Act, json: bool, store: &Store) -> Result<(), OperateErr
                     (None, Some(at)) => format!("until {}", Time(at)),
                     (None, None) => "without end".to_owned(),
                 };
-                super::print(&format!("{}  {}  {state}\n", key.id, key.identity));
+                let kind = if key.approver { "  approver" } else { "" };
+                super::print(&format!("{}  {}  {state}{kind}\n", key.id, key.identity));
             }
             if keys.is_empty() {
                 eprintln!("no keys; `tollbridge key new IDENTITY` makes one");

@@ -4,6 +4,7 @@
 //! document. Exit codes are those of [`Exit`].
 
 mod approve;
+mod as_whom;
 mod call;
 mod check;
 mod completions;
@@ -116,7 +117,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Check(args) => check::run(&args, &config).await.into(),
         Command::Diff(args) => diff::run(&args, &config).into(),
         Command::Serve(args) => Box::pin(serve::run(args, &config)).await.into(),
-        Command::Tools(args) => tools::run(args, &config).into(),
+        Command::Tools(args) => tools::run(&args, &config).into(),
         Command::Call(args) => call::run(args, &config).await.into(),
         Command::Trace(args) => trace::run(args, &config).await.into(),
         Command::Approve(args) => approve::run(args, &config).await.into(),

@@ -8,8 +8,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, context};
-use crate::agent::{self, AgentError, HttpOptions};
-use crate::config::Config;
+use crate::agent::{self, AgentError, Beside, HttpOptions, Resource};
+use crate::config::{Config, ServerAuth};
+use crate::dashboard::{self, Reached};
 use crate::gateway::{self, Caller, Changes, Gateway, Secrets, Transport};
 use crate::store::Durability;
 
@@ -27,7 +28,7 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
         Err(exit) => return exit,
     };
     if let Some(address) = args.http
-        && !keys(&loaded.config)
+        && !asks(&loaded.config)
         && !address.ip().to_canonical().is_loopback()
     {
         // Known before the store is opened and the address is announced.
@@ -50,18 +51,16 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
     let signals = tokio::spawn(stop_on_signal(shutdown.clone()));
     let served = match args.http {
         None => {
-            let caller = Caller {
-                identity: (*config.server.identity).clone(),
-                groups: Vec::new(),
-                transport: Transport::Stdio,
-            };
+            let caller = Caller::new((*config.server.identity).clone(), Transport::Stdio);
             let backend = Arc::new(gateway.clone());
             Box::pin(agent::serve_stdio(backend, caller, shutdown.clone()))
                 .await
                 .map_err(|error| error.to_string())
         }
         Some(address) => {
-            let auth = keys(&config).then(|| agent::key_verifier(&gateway));
+            let auth = config.server.auth.as_deref().filter(|auth| auth.asks());
+            let resource = auth.and_then(|auth| resource(auth, &config.server.name));
+            let auth = auth.map(|auth| agent::verifier(&gateway, auth.keys));
             let options = HttpOptions {
                 allowed_hosts: Vec::new(),
                 origins: config
@@ -71,12 +70,17 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
                     .map(|origin| origin.as_str().to_owned())
                     .collect(),
                 auth,
+                resource,
                 local_identity: (*config.server.identity).clone(),
+                beside: pages(&config, &gateway),
             };
             match TcpListener::bind(address).await {
                 Ok(listener) => {
                     if let Ok(bound) = listener.local_addr() {
                         eprintln!("serving MCP at http://{bound}/mcp");
+                        if config.approvals.web {
+                            eprintln!("held calls are at http://{bound}{}", dashboard::PATH);
+                        }
                     }
                     let backend = Arc::new(gateway.clone());
                     agent::serve_http(backend, listener, options, shutdown.clone())
@@ -100,9 +104,32 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
     }
 }
 
-/// Whether callers over HTTP must bring a key.
-fn keys(config: &Config) -> bool {
-    config.server.auth.as_ref().is_some_and(|auth| auth.keys)
+/// The pages for approvers, where the configuration wants them.
+fn pages(config: &Config, gateway: &Gateway) -> Option<Beside> {
+    let approvals = &config.approvals;
+    if !approvals.web {
+        return None;
+    }
+    let over_tls = approvals.url.as_ref().is_some_and(|url| url.as_url().scheme() == "https");
+    let reached = if over_tls { Reached::OverTls } else { Reached::Plainly };
+    let router = dashboard::approvals(gateway.clone(), reached);
+    Some(Beside { path: dashboard::PATH, router })
+}
+
+/// Whether callers over HTTP must say who they are.
+fn asks(config: &Config) -> bool {
+    config.server.auth.as_ref().is_some_and(|auth| auth.asks())
+}
+
+/// This server as clients are to find its authorization server (RFC 9728).
+fn resource(auth: &ServerAuth, name: &str) -> Option<Resource> {
+    let (issuer, _) = auth.issuer_and_audience()?;
+    Some(Resource {
+        url: auth.resource()?,
+        issuers: vec![issuer.as_str().to_owned()],
+        scopes: auth.scopes.iter().map(ToString::to_string).collect(),
+        name: name.to_owned(),
+    })
 }
 
 async fn stop_on_signal(shutdown: CancellationToken) {
@@ -138,8 +165,9 @@ pub(super) async fn until_stopped() {
 #[derive(PartialEq, Eq)]
 struct Lasting {
     identity: String,
-    keys: bool,
+    auth: Option<ServerAuth>,
     origins: Vec<String>,
+    web: bool,
     store: String,
     durable: Durability,
 }
@@ -148,13 +176,14 @@ impl Lasting {
     fn of(config: &Config) -> Self {
         Self {
             identity: config.server.identity.to_string(),
-            keys: keys(config),
+            auth: config.server.auth.as_deref().cloned(),
             origins: config
                 .server
                 .origins
                 .iter()
                 .map(|origin| origin.as_str().to_owned())
                 .collect(),
+            web: config.approvals.web,
             store: config.store_url(),
             durable: gateway::durability(config),
         }
@@ -164,8 +193,9 @@ impl Lasting {
     fn changed(&self, new: &Self) -> Option<&'static str> {
         [
             (self.identity == new.identity, "[server] identity"),
-            (self.keys == new.keys, "[server.auth]"),
+            (self.auth == new.auth, "[server.auth]"),
             (self.origins == new.origins, "[server] origins"),
+            (self.web == new.web, "[approvals] web"),
             (self.store == new.store, "[audit] store"),
             (self.durable == new.durable, "[audit] durability"),
         ]

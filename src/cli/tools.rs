@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tollbridge_operation::Identity;
 
+use super::as_whom::AsWhom;
 use super::{Exit, context};
 use crate::gateway::Secrets;
 use crate::tools::TOKENIZER;
@@ -12,23 +12,22 @@ use crate::tools::TOKENIZER;
 /// Arguments of `tools`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// For whom; by default the configuration's `server.identity`.
-    #[arg(long = "as", value_name = "IDENTITY")]
-    identity: Option<Identity>,
+    #[command(flatten)]
+    whom: AsWhom,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
-pub(super) fn run(args: Args, config: &Path) -> Exit {
+pub(super) fn run(args: &Args, config: &Path) -> Exit {
     let loaded = match context::load(config, Secrets::Verify) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let identity = args.identity.unwrap_or_else(|| (*loaded.config.server.identity).clone());
-    let groups = loaded.toolbox.groups.groups_of(&identity, &[]);
+    let caller = args.whom.caller(&loaded.config);
+    let identity = &caller.identity;
     let profile = loaded.config.server.schemas;
-    let offer = loaded.toolbox.offer(&identity, &groups);
+    let offer = loaded.toolbox.offer(identity, &loaded.toolbox.groups_of(&caller));
     if args.json {
         let tools: Vec<Value> = offer
             .tools

@@ -14,12 +14,13 @@ use super::auth::Auth;
 use super::budget::Terms as BudgetTerms;
 use super::codes;
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
+use super::inbound::Wrong;
 use super::load::Config;
 use super::located::Located;
 use super::model::{Api, Settlement, Tls};
 use super::recovery::Fallback;
 use super::signed::SessionAuth;
-use super::tool::{Argument, PageKind, Pages, Tool};
+use super::tool::{Argument, Ask, PageKind, Pages, Tool};
 use super::values::{ArgumentPath, BaseUrl, HeaderText, Literal, Period, Selector};
 use crate::secret::{SecretError, SecretRef};
 
@@ -37,6 +38,16 @@ pub(super) fn check(config: &Config, found: &mut Diagnostics) {
     for tool in &config.tools {
         checks.tool(tool);
     }
+    let loops =
+        config.safety.loops.iter().chain(config.tools.iter().filter_map(|t| t.loops.as_ref()));
+    for rule in loops {
+        checks.nonzero("per", Some(&rule.per));
+    }
+    if let Some(errors) = &config.safety.errors {
+        checks.nonzero("per", Some(&errors.per));
+        checks.nonzero("pause", errors.pause.as_ref());
+    }
+    checks.nonzero("per", config.safety.drift.as_ref().map(|drift| &drift.per));
     for budget in &config.budgets {
         checks.budget(budget.terms(), &budget.span());
         if let Some(api) = budget.api.as_ref().filter(|api| config.apis.get(api).is_none()) {
@@ -73,14 +84,14 @@ impl Checks<'_> {
             let message = "`max_memory` leaves no room for calls";
             self.error(codes::BOUNDS, size.span(), message, "expected at least 1MiB");
         }
-        if let Some(auth) = &self.config.server.auth
-            && !auth.keys
-        {
-            self.warning(
-                auth.span(),
-                "[server.auth] asks callers for nothing",
-                "set `keys = true`, or remove the table",
-            );
+        if let Some(auth) = &self.config.server.auth {
+            if !auth.asks() {
+                let label = "set `keys = true`, `jwt` or `introspection`, or remove the table";
+                self.warning(auth.span(), "[server.auth] asks callers for nothing", label);
+            }
+            for Wrong { span, message, label } in auth.wrong() {
+                self.error(codes::INBOUND, span, message, label);
+            }
         }
     }
 
@@ -433,6 +444,22 @@ impl Checks<'_> {
                 let message = "`hold` holds nobody's calls";
                 self.error(codes::BOUNDS, hold.span(), message, "`identities` is empty");
             }
+            if hold.ask.is_empty() {
+                let message = "nobody is asked, so that nothing is ever approved";
+                self.error(codes::BOUNDS, hold.span(), message, "`ask` is empty");
+            }
+            if let Some(four_eyes) = hold.four_eyes.as_ref().filter(|wanted| ***wanted)
+                && hold.asks(Ask::Client)
+            {
+                let message = "a client answers for its own caller, so it is no second person";
+                let label = "`four_eyes` goes with `ask = [\"operator\"]` only";
+                self.error(codes::BOUNDS, four_eyes.span(), message, label);
+            }
+            if let Some(wait) = hold.wait.as_ref().filter(|wait| wait.0 > hold.expires.0) {
+                let message = "`wait` is longer than the hold";
+                let label = format!("it ends after {}", *hold.expires);
+                self.error(codes::BOUNDS, wait.span(), message, label);
+            }
         }
         for budget in &tool.budget {
             self.budget(budget.terms(), &budget.span());
@@ -568,8 +595,10 @@ impl Checks<'_> {
     }
 
     fn selector(&mut self, selector: &Located<Selector>) {
+        let claimed = self.config.server.auth.as_ref().is_some_and(|auth| auth.groups().is_some());
         if let Selector::Group(name) = &**selector
             && self.config.groups.get(name).is_none()
+            && !claimed
         {
             let message = format!("there is no group `{name}`");
             let mut diagnostic = Diagnostic::error(codes::UNKNOWN_GROUP, self.file, message)

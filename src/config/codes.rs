@@ -28,7 +28,7 @@ codes! {
     LITERAL_SECRET = "TB0106" "A secret stands in the file. Secrets are references: `env:NAME` for an environment variable, `file:PATH` for a file, `cred:NAME` for a systemd credential. The secret is not shown here; since it has been in a file, consider replacing it.";
     DUPLICATE_TOOL = "TB0201" "Two tools have the same name. An agent would not know which it calls; give one of them another `name`.";
     UNKNOWN_API = "TB0202" "A tool names an API that has no table [api.NAME].";
-    UNKNOWN_GROUP = "TB0203" "`group:NAME` is in no table [groups], and no token can claim it, because callers prove who they are by keys only.";
+    UNKNOWN_GROUP = "TB0203" "`group:NAME` is in no table [groups], and no token can claim it, because `groups` of [server.auth] names no claim.";
     TIMEOUTS = "TB0204" "One attempt may take longer than the whole call: the second time limit would never be reached.";
     PRICE = "TB0205" "A price is only charged where [settlement] says how: the asset must be one of `[settlement] assets`.";
     BOUNDS = "TB0206" "The rules of one argument contradict each other, so that no call could pass, or one of them would have no effect.";
@@ -38,6 +38,7 @@ codes! {
     UNPROTECTED = "TB0210" "Something that looks like a mistake, though it can be meant.";
     BUDGET = "TB0212" "A budget names a tool that is none, is about no tool, or adds up an argument that one of its tools does not have or that is no number.";
     TOKEN = "TB0211" "What tokens are got with does not hold together: each grant takes its own members, and a token endpoint is asked over https, but on this machine.";
+    INBOUND = "TB0213" "What callers prove who they are by does not hold together: tokens are verified in one way, for an audience, with keys that come over https or from this machine.";
     UNKNOWN_OPERATION = "TB0301" "A tool names an operation that its API's description does not have.";
     UNKNOWN_ARGUMENT = "TB0302" "A rule names an argument that the operation does not have.";
     DESCRIPTION = "TB0303" "An API's description cannot be read.";

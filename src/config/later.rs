@@ -7,8 +7,7 @@ use toml::de::DeValue;
 
 /// Keys by their table: `*` stands for a key of the user's, `[]` for an element.
 const KEYS: &[(&str, &str, &str)] = &[
-    ("", "safety", "policies would not be enforced"),
-    ("server.auth", "jwt", "tokens would not be verified"),
+    ("safety", "policies", "policies would not be enforced"),
     ("settlement", "buy", "nothing would be bought"),
     ("tool[]", "when", LIMIT),
 ];

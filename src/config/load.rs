@@ -7,11 +7,13 @@ use serde::Deserialize as _;
 use tollbridge_operation::{ApiName, Identity, digest_bytes};
 use toml::de::{DeTable, DeValue};
 
+use super::approvals::Approvals;
 use super::budget::Budget;
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::located::{Keyed, Located};
 use super::model::{Api, Audit, File, Server, Settlement};
 use super::recovery::LimitGroup;
+use super::safety::Safety;
 use super::schema::schema;
 use super::tool::Tool;
 use super::{checks, codes, document, masks};
@@ -39,6 +41,10 @@ pub struct Config {
     pub groups: Keyed<String, Vec<Located<Identity>>>,
     /// `[audit]`.
     pub audit: Audit,
+    /// `[approvals]`.
+    pub approvals: Approvals,
+    /// `[safety]`.
+    pub safety: Safety,
     /// `[settlement]`.
     pub settlement: Option<Located<Settlement>>,
     /// `[limit_group.NAME]`: limits that several have in common.
@@ -133,6 +139,8 @@ pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnos
         server: parsed.server,
         groups: parsed.groups,
         audit: parsed.audit,
+        approvals: parsed.approvals,
+        safety: parsed.safety,
         settlement: parsed.settlement,
         limit_groups: parsed.limit_group,
         budgets: parsed.budget,

@@ -29,7 +29,22 @@ const SENSITIVE: &[&str] = &[
 ];
 
 /// Keys of a credential that are no secret.
-const OPEN: &[&str] = &["kind", "in", "name", "username"];
+const OPEN: &[&str] = &[
+    "kind",
+    "in",
+    "name",
+    "username",
+    "issuer",
+    "audience",
+    "jwks",
+    "resource",
+    "algorithms",
+    "scopes",
+    "groups",
+    "identity",
+    "claims",
+    "cache",
+];
 
 /// The places of a document's values that may be secrets.
 pub(super) fn of_document(document: &DeTable<'_>) -> Vec<Range<usize>> {
@@ -41,7 +56,7 @@ pub(super) fn of_document(document: &DeTable<'_>) -> Vec<Range<usize>> {
 fn of_table(table: &DeTable<'_>, sensitive: bool, masks: &mut Vec<Range<usize>>) {
     for (key, value) in table {
         let name = key.get_ref().to_ascii_lowercase();
-        let leaf = !matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
+        let leaf = !matches!(value.get_ref(), DeValue::Table(_));
         if sensitive && leaf && OPEN.contains(&name.as_str()) {
             continue;
         }

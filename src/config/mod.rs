@@ -9,6 +9,7 @@
 //! through [`Diagnostics`] what they find wrong with the file: [`Config::file`] and the
 //! places that [`Located`] values carry are all it takes.
 
+mod approvals;
 mod auth;
 mod budget;
 mod checks;
@@ -16,6 +17,7 @@ pub mod codes;
 mod decimal;
 mod diagnostic;
 mod document;
+mod inbound;
 mod later;
 mod lenient;
 mod load;
@@ -25,29 +27,33 @@ mod model;
 mod oauth;
 mod poll;
 mod recovery;
+mod safety;
 mod schema;
 mod signed;
 mod tool;
 mod values;
 
+pub use approvals::{Approvals, Webhook};
 pub use auth::Auth;
 pub use budget::{Budget, Currency, Terms as BudgetTerms, ToolBudget};
 pub use codes::explain;
 pub use decimal::{Decimal, NotDecimal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};
+pub use inbound::{Introspection, Issuer, Jwt, JwtAlgorithm, KeySetAt, Scope, ServerAuth};
 pub use lenient::store_url;
 pub use load::{Config, load, parse};
 pub use located::{Keyed, Located};
 pub use model::{
-    Api, Audit, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, ServerAuth,
-    Settlement, Stale, Tls, accepted_copy,
+    Api, Audit, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, Settlement, Stale,
+    Tls, accepted_copy,
 };
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
 pub use poll::Poll;
 pub use recovery::{Breaker, Fallback, LimitGroup, LimitHeaders, Lookup, Sharing};
+pub use safety::{Drift, Errors, Loops, Safety};
 pub use schema::schema;
 pub use signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};
-pub use tool::{Argument, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
+pub use tool::{Argument, Ask, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool};
 pub use values::{
     ArgumentPath, BaseUrl, Digest, HeaderText, HostName, Literal, Malformed, Money, Origin,
     Pattern, Period, Pointer, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,

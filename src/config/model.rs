@@ -13,10 +13,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tollbridge_operation::{ApiName, Identity};
 
+use super::approvals::Approvals;
 use super::auth::Auth;
 use super::budget::Budget;
+use super::inbound::ServerAuth;
 use super::located::{Keyed, Located};
 use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
+use super::safety::Safety;
 use super::tool::Tool;
 use super::values::{
     BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal, Origin, Period, Rate,
@@ -40,8 +43,14 @@ pub(super) struct File {
     /// The audit trail.
     #[serde(default)]
     pub(super) audit: Audit,
+    /// How people decide on held calls.
+    #[serde(default)]
+    pub(super) approvals: Approvals,
     /// How priced calls are paid for.
     pub(super) settlement: Option<Located<Settlement>>,
+    /// What holds for all tools.
+    #[serde(default)]
+    pub(super) safety: Safety,
     /// Limits that several APIs or tools have in common, one table each.
     #[serde(default)]
     pub(super) limit_group: Keyed<String, LimitGroup>,
@@ -136,15 +145,6 @@ impl SchemaProfile {
             Self::Gemini => "gemini",
         }
     }
-}
-
-/// `[server.auth]`: how callers over HTTP prove who they are.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ServerAuth {
-    /// Callers bring a key made by `tollbridge key new`.
-    #[serde(default)]
-    pub keys: bool,
 }
 
 /// `[audit]`: the trail of every call.

@@ -167,10 +167,50 @@ fn all_unknown_keys_are_reported_at_once() {
 #[test]
 fn keys_that_are_not_acted_on_are_refused() {
     insta::assert_snapshot!(refused(
-        "safety = {}\n[server]\ndiscovery = true\n[server.auth]\njwt = {}\n[audit]\nstore = \"postgres://h/db\"\n\
+        "safety = {}\n[server]\ndiscovery = true\n[audit]\nstore = \"postgres://h/db\"\n\
          [api.shop]\nspec = \"a\"\ndiscover = [\"*\"]\nauth = { kind = \"mtls\", username = \"a\", password = \"env:B\" }\n\
          [[tool]]\napi = \"shop\"\noperation = \"a\"\nwhen = {}\n"
     ));
+}
+
+#[test]
+fn callers_who_could_be_anybody_are_refused_with_the_mend() {
+    let jwt = |more: &str| {
+        format!(
+            "jwt = {{ issuer = \"https://id.example.com/\", audience = \"https://b.example/mcp\"{more} }}"
+        )
+    };
+    let asked = "introspection = { url = \"http://id.example.com/ask\", client_id = \"b\", client_secret = \"env:S\", \
+         issuer = \"https://id.example.com\", audience = \"\", cache = \"1h\" }";
+    let opaque = jwt("").replace("https://b.example/mcp", "api://bridge");
+    let all = [
+        "keys = true\nscopes = [\"mcp\"]".to_owned(),
+        "keys = true\nresource = \"https://b.example/mcp\"".to_owned(),
+        format!("{}\n{asked}", jwt("")),
+        jwt(", jwks = \"http://id.example.com/jwks\", algorithms = []"),
+        jwt(", jwks = \"ftp://x\", algorithms = [\"HS256\", \"none\"]"),
+        jwt("").replace("https://id", "http://id"),
+        opaque.clone(),
+        format!("{}\nscopes = [\"a b\"]", jwt("")),
+    ];
+    let shown: Vec<String> =
+        all.iter().map(|auth| refused(&format!("[server.auth]\n{auth}\n"))).collect();
+    insta::assert_snapshot!(shown.join("\n"));
+    for good in [
+        jwt(", jwks = \"file:jwks.json\", groups = \"groups\", typed = true"),
+        jwt("").replace("https://id.example.com/", "http://127.0.0.1:9/"),
+        format!("{opaque}\nresource = \"https://b.example/mcp\"\nscopes = [\"mcp\"]"),
+    ] {
+        loaded(&format!("[server.auth]\n{good}\n"));
+    }
+}
+
+#[test]
+fn a_group_that_tokens_may_claim_needs_no_table() {
+    let text = tool("allow = [\"group:ops\"]\nscopes = [\"items:read\"]");
+    assert!(refused(&text).contains("TB0203"));
+    let jwt = "jwt = { issuer = \"https://id.example.com\", audience = \"https://b.example/mcp\", groups = \"groups\" }";
+    loaded(&format!("[server.auth]\n{jwt}\n{text}"));
 }
 
 #[test]

@@ -10,9 +10,11 @@ use tollbridge_operation::{ApiName, Effect, ToolName};
 
 use super::budget::ToolBudget;
 use super::decimal::Decimal;
+use super::inbound::Scope;
 use super::located::{Keyed, Located};
 use super::poll::{Poll, PollForm};
 use super::recovery::{Fallback, Lookup, Sharing};
+use super::safety::Loops;
 use super::values::{
     ApiNameSchema, ArgumentPath, ArgumentSchema, Literal, Money, Pattern, Period, Pointer,
     PointerSchema, Rate, Selector, Size, ToolNameSchema,
@@ -46,12 +48,17 @@ pub struct Tool {
     /// Who may not, whatever `allow` says.
     #[serde(default)]
     pub deny: Vec<Located<Selector>>,
+    /// What a caller's token must allow. Callers without a token are not asked for scopes.
+    #[serde(default)]
+    pub scopes: Vec<Located<Scope>>,
     /// Whether a person must approve each call.
     #[serde(default, deserialize_with = "hold")]
     #[schemars(with = "Option<HoldForm>")]
     pub hold: Option<Located<Hold>>,
     /// How many calls in a sliding window.
     pub calls: Option<Located<Calls>>,
+    /// How often an identity may make the same call of it, instead of what `[safety]` says.
+    pub loops: Option<Located<Loops>>,
     /// How much of something its calls may use up in a time.
     #[serde(default)]
     pub budget: Vec<Located<ToolBudget>>,
@@ -132,12 +139,55 @@ pub struct Hold {
     /// Until when a held call can be approved and used; by default 10m.
     #[serde(default = "default_expires")]
     pub expires: Located<Period>,
+    /// Who is asked: `operator`, at the command line, on the page or by a webhook; `client`, the
+    /// person at the caller's own client, where that can ask. By default the operator alone.
+    #[serde(default = "default_ask")]
+    pub ask: Vec<Located<Ask>>,
+    /// Whether another person than the caller must decide.
+    #[serde(default)]
+    pub four_eyes: Option<Located<bool>>,
+    /// For how long a call stays open until somebody decides, before it is answered as held. By
+    /// default 50s where the client is asked, else not at all.
+    pub wait: Option<Located<Period>>,
+}
+
+/// Who may decide on a held call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Ask {
+    /// Whoever runs the bridge.
+    Operator,
+    /// The person at the caller's own client.
+    Client,
+}
+
+impl Hold {
+    /// Whether these are asked.
+    pub fn asks(&self, whom: Ask) -> bool {
+        self.ask.iter().any(|ask| **ask == whom)
+    }
+
+    /// Whether another person than the caller must decide.
+    pub fn wants_four_eyes(&self) -> bool {
+        self.four_eyes.as_deref().copied().unwrap_or(false)
+    }
 }
 
 impl Default for Hold {
     fn default() -> Self {
-        Self { identities: everyone(), expires: default_expires() }
+        Self {
+            identities: everyone(),
+            expires: default_expires(),
+            ask: default_ask(),
+            four_eyes: None,
+            wait: None,
+        }
     }
+}
+
+fn default_ask() -> Vec<Located<Ask>> {
+    vec![Located::nowhere(Ask::Operator)]
 }
 
 fn everyone() -> Vec<Located<Selector>> {

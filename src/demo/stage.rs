@@ -136,7 +136,9 @@ impl Stage {
         let options = HttpOptions {
             origins: Vec::new(),
             allowed_hosts: Vec::new(),
-            auth: Some(agent::key_verifier(&gateway)),
+            beside: None,
+            auth: Some(agent::verifier(&gateway, true)),
+            resource: None,
             local_identity,
         };
         let listener = listen().await?;

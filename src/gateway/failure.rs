@@ -6,9 +6,12 @@ use std::time::Duration;
 use serde_json::Value;
 use tollbridge_operation::ToolName;
 
+use super::asking::Question;
 use super::reply::{ErrorCode, Failure, HoldNotice, UpstreamAnswer, Violation};
+use crate::audit::Time;
 use crate::bridge::{Failed, FailureKind};
 use crate::secret::Redactor;
+use crate::store::HoldRow;
 
 /// The longest message that an agent is sent, in characters: clients cut error texts.
 const MAX_MESSAGE: usize = 1_000;
@@ -78,17 +81,37 @@ impl Failure {
         Self::new(ErrorCode::Quarantined, message)
     }
 
-    pub(super) fn held(id: &str, expires: String) -> Self {
+    pub(super) fn held(hold: &HoldRow, question: Option<Question>) -> Self {
+        let id = &hold.id;
+        let next_step = if hold.asks_operator {
+            format!(
+                "Ask a person to approve it (tollbridge approve {id}), then make the same call again; until then go on with something else."
+            )
+        } else {
+            "The person at the client must decide. Make the same call again to have them asked."
+                .to_owned()
+        };
         Self {
             retryable: true,
-            next_step: format!(
-                "Ask a person to approve it (tollbridge approve {id}), then make the same call again; until then go on with something else."
-            ),
-            hold: Some(HoldNotice { id: id.to_owned(), expires }),
+            next_step,
+            hold: Some(HoldNotice {
+                id: id.clone(),
+                expires: Time(hold.expires).to_string(),
+                question: question.map(Box::new),
+            }),
             ..Self::new(
                 ErrorCode::Held,
                 format!("a person must approve this call; it is held as {id}"),
             )
+        }
+    }
+
+    /// An answer to a question that cannot be taken: the call may be made again without it.
+    pub(super) fn no_answer(message: &str) -> Self {
+        Self {
+            retryable: true,
+            next_step: "Nothing was done. Make the same call again without requestState and inputResponses to have a person asked anew.".to_owned(),
+            ..Self::new(ErrorCode::Denied, message)
         }
     }
 
@@ -142,7 +165,7 @@ fn next_step(code: ErrorCode) -> &'static str {
             "Do not repeat this call. Change the arguments so that they keep within the limits in the tool's schema, or ask a person."
         }
         ErrorCode::Stopped => {
-            "An operator has stopped these calls. Do something else, or ask a person."
+            "These calls are stopped until an operator resumes them. Do something else, or ask a person."
         }
         ErrorCode::Quarantined => {
             "Do something else, or ask a person to look at the change (tollbridge diff) and to accept it (tollbridge diff --accept)."

@@ -24,7 +24,18 @@ impl Default for Bounds {
 #[derive(Debug, Default)]
 pub(super) struct Load {
     calls: AtomicUsize,
+    waiting: AtomicUsize,
     memory: Memory,
+}
+
+/// A call that stays open for a person, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Waits<'l>(&'l AtomicUsize);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A call that was taken on, until it is dropped.
@@ -46,6 +57,12 @@ impl Load {
             return Err(NO_ROOM);
         }
         Ok(admitted)
+    }
+
+    /// Lets a call stay open for a person. Half of all may, so that the others are served.
+    pub(super) fn wait(&self, bounds: Bounds) -> Option<Waits<'_>> {
+        let waits = Waits(&self.waiting);
+        (self.waiting.fetch_add(1, Ordering::Relaxed) < bounds.calls / 2).then_some(waits)
     }
 
     /// How many bytes are held.

@@ -9,6 +9,8 @@
 //! The gateway does not know MCP: front ends (`agent`, `cli`) hand it a [`CallRequest`] and
 //! render the [`Reply`].
 
+mod approvals;
+mod asking;
 mod cache;
 mod compared;
 mod compile;
@@ -18,12 +20,15 @@ mod fallback;
 mod kept;
 mod learned;
 mod load;
+mod notices;
 mod operate;
 mod pipeline;
 mod record;
 mod reload;
 mod reply;
 mod request;
+mod state;
+mod storm;
 mod tasks;
 mod toolbox;
 mod vault;
@@ -36,21 +41,25 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tollbridge_operation::Identity;
+use tollbridge_operation::{Identity, ToolName};
 
 pub use crate::audit::{Time, new_call_id};
-pub use crate::store::{StoreError, TaskRow, TaskState};
+pub use crate::identity::KeyHolder;
+pub use crate::identity::{Agent, Claim, Facts, Proof};
+pub use crate::safety::edit::{Edit, between as edits_between};
+pub use crate::store::{HoldRow, StoreError, TaskRow, TaskState};
+pub use approvals::{Approver, approve, edit, given, held, hold_json, reject};
+pub use asking::{Answer, Answered, Asker, Asking, Question};
 pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};
 pub use ending::{Defect, ToItsEnd};
 pub use fallback::{Fallback, Lookup, Mapping, Substitute};
 pub use load::Bounds;
-pub use operate::{
-    OperateError, add_key, approve, held, reject, resume, revoke_key, scope_text, stop, switches,
-};
+pub use notices::Webhook;
+pub use operate::{OperateError, add_key, resume, revoke_key, scope_text, stop, switches};
 pub use reload::{Changes, Loaded, load, watch_files};
 pub use reply::{
-    CallMeta, ErrorCode, Failure, HoldNotice, NextCall, PendingNotice, Reply, Success,
+    CallMeta, EditNotice, ErrorCode, Failure, HoldNotice, NextCall, PendingNotice, Reply, Success,
     UpstreamAnswer, Violation,
 };
 pub use request::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
@@ -58,12 +67,15 @@ pub use toolbox::{Exposed, Offer, Parts, ReadsWhenDown, Toolbox};
 
 use cache::Cache;
 use load::Load;
+use notices::Notices;
 use pipeline::Ground;
+use state::Seal;
 
 use crate::audit::Event;
 use crate::bridge::{Preview, Standing};
-use crate::identity;
+use crate::identity::{self, Known, NotKnown};
 use crate::observe::{ApiStanding, Metrics};
+use crate::safety::Conduct;
 use crate::store::{Batch, CommitError, Store};
 
 /// The bridge between agents and APIs. Cheap to clone.
@@ -78,9 +90,12 @@ struct Inner {
     toolbox: ArcSwap<Toolbox>,
     changed: watch::Sender<u64>,
     load: Load,
+    conduct: Conduct,
     calls: TaskTracker,
     metrics: Arc<Metrics>,
     cache: Cache,
+    seal: ArcSwap<Seal>,
+    notices: Notices,
     learned: tokio::sync::Mutex<learned::Kept>,
 }
 
@@ -124,15 +139,19 @@ impl Gateway {
     /// A gateway on an open store.
     pub fn new(store: Store, toolbox: Toolbox, metrics: Arc<Metrics>) -> Self {
         vault::attach(&store, &toolbox);
+        let seal = ArcSwap::from_pointee(Seal::of(&store, &toolbox));
         Self {
             inner: Arc::new(Inner {
                 store,
                 toolbox: ArcSwap::from_pointee(toolbox),
                 changed: watch::Sender::new(0),
                 load: Load::default(),
+                conduct: Conduct::default(),
                 calls: TaskTracker::new(),
                 metrics,
                 cache: Cache::default(),
+                seal,
+                notices: Notices::default(),
                 learned: tokio::sync::Mutex::default(),
             }),
         }
@@ -155,6 +174,7 @@ impl Gateway {
         let task_id = id.clone();
         let call = self.inner.calls.track_future(async move {
             let toolbox = inner.toolbox.load_full();
+            let seal = inner.seal.load();
             let _counted = inner.metrics.in_flight();
             let admitted = inner.load.admit(toolbox.bounds);
             let ground = Ground {
@@ -162,7 +182,11 @@ impl Gateway {
                 toolbox: &toolbox,
                 metrics: &inner.metrics,
                 cache: &inner.cache,
+                conduct: &inner.conduct,
                 held: admitted.as_ref().ok().map(|admitted| &admitted.held),
+                load: Some(&inner.load),
+                notices: &inner.notices,
+                seal: &seal,
             };
             let called = request.tool.clone();
             let answer = match admitted {
@@ -176,6 +200,15 @@ impl Gateway {
                 Err(Refused::UnknownTool { .. }) => (None, "unknown_tool"),
                 Err(Refused::Unrecorded) => (None, ErrorCode::AuditUnavailable.as_str()),
             };
+            if let Some(rule) = toolbox.storm {
+                storm::watch(&inner.store, &inner.conduct, rule, &caller.identity, &answer).await;
+            }
+            if let Some(rule) = toolbox.drift
+                && let Ok(tool) = ToolName::new(&called)
+            {
+                // Whatever was answered, there is such a tool: others have no answer that drifts.
+                storm::drifted(&inner.store, &inner.conduct, rule, &tool, &answer).await;
+            }
             // Here, because the client may have gone and nobody wait for this.
             inner.metrics.call(tool, outcome, started.elapsed());
             answer
@@ -210,7 +243,14 @@ impl Gateway {
             duration_ms: 0,
         };
         self.record(Some(&id), &event).await;
-        let meta = CallMeta { id, attempts: 0, status: None, upstream_ms: 0, served_by: None };
+        let meta = CallMeta {
+            id,
+            attempts: 0,
+            status: None,
+            upstream_ms: 0,
+            served_by: None,
+            edited: None,
+        };
         Reply { meta, result: Err(failure) }
     }
 
@@ -222,12 +262,17 @@ impl Gateway {
     ) -> Result<DryRun, DryRunError> {
         let toolbox = self.inner.toolbox.load_full();
         let id = new_call_id();
+        let seal = self.inner.seal.load();
         let ground = Ground {
             store: &self.inner.store,
             toolbox: &toolbox,
             metrics: &self.inner.metrics,
             cache: &self.inner.cache,
+            conduct: &self.inner.conduct,
             held: None,
+            load: None,
+            notices: &self.inner.notices,
+            seal: &seal,
         };
         pipeline::rehearse(id, ground, caller, request).await
     }
@@ -269,16 +314,48 @@ impl Gateway {
         self.inner.store.commit(Batch::default()).await.map(drop)
     }
 
-    /// Whom an inbound API key stands for; `None` for one that is unknown, revoked or expired.
-    pub async fn key_holder(&self, presented: &str) -> Result<Option<Identity>, StoreError> {
+    /// Whom a bearer's key or token stands for. `keys`: whether those of ours count.
+    pub async fn bearer(&self, presented: &str, keys: bool) -> Result<Known, NotKnown> {
+        const NO_KEY: NotKnown = NotKnown::Invalid("the key is unknown, expired or revoked");
+        let tokens = self.inner.toolbox.load().tokens.clone();
+        match tokens {
+            Some(tokens) if !keys || !presented.starts_with(identity::KEY_PREFIX) => {
+                tokens.verify(presented, None).await
+            }
+            _ if !keys => Err(NO_KEY),
+            _ => {
+                let store = &self.inner.store;
+                let found = identity::verify(store, presented, store.now()).await;
+                let identity = found.map_err(|error| {
+                    tracing::error!(%error, "keys cannot be verified");
+                    NotKnown::Unavailable
+                })?;
+                let identity = identity.ok_or(NO_KEY)?;
+                let facts = Facts::of_key();
+                Ok(Known { identity, groups: Vec::new(), facts, expires: None })
+            }
+        }
+    }
+
+    /// Whose an approver's key is; `None` for one that is no such key, revoked or expired.
+    pub async fn approver(&self, presented: &str) -> Result<Option<KeyHolder>, StoreError> {
         let store = &self.inner.store;
-        identity::verify(store, presented, store.now()).await
+        identity::verify_approver(store, presented, store.now()).await
+    }
+
+    /// Whether the key with which somebody came is still good.
+    pub async fn approver_still(&self, who: &KeyHolder) -> Result<bool, StoreError> {
+        let store = &self.inner.store;
+        identity::is_still_approver(store, who, store.now()).await
     }
 
     /// Swaps the toolbox. Calls in flight end on the old one.
     pub async fn swap(&self, mut toolbox: Toolbox) {
         toolbox.succeed(&self.inner.toolbox.load());
         vault::attach(&self.inner.store, &toolbox);
+        if let Some(key) = vault::KeyAt::of(&self.inner.store, &toolbox) {
+            self.inner.seal.store(Arc::new(Seal::new(key)));
+        }
         let config = toolbox.config.clone();
         let tools = u32::try_from(toolbox.exposed().len()).unwrap_or(u32::MAX);
         self.inner.toolbox.store(Arc::new(toolbox));
@@ -335,6 +412,7 @@ impl Gateway {
     pub async fn close(self) {
         self.inner.calls.close();
         self.inner.calls.wait().await;
+        self.inner.notices.settle().await;
         // A token that is issued now renews the next one: it must be kept.
         for source in &self.inner.toolbox.load().sources {
             source.quiet().await;

@@ -1,13 +1,9 @@
-//! What operators do: decide on held calls, turn the kill switch, make and revoke keys. Each act and its event go
-//! down in one commit, with or without a server running.
+//! What operators do beside deciding on held calls: turn the kill switch, make and revoke keys. Each
+//! act and its event go down in one commit, with or without a server running.
 
-use tollbridge_operation::CallId;
-
-use crate::audit::{Event, Time};
+use crate::audit::Event;
 use crate::secret::Redactor;
-use crate::store::{
-    Batch, Change, CommitError, HoldRow, HoldState, KeyRow, StopScope, Store, StoreError,
-};
+use crate::store::{Batch, Change, CommitError, KeyRow, StopScope, Store, StoreError};
 
 /// An operator's act that came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +22,25 @@ pub enum OperateError {
         /// What became of it, in words.
         state: String,
     },
+    /// A hold wants another person than the one behind its caller.
+    #[error("`{by}` may not decide on `{id}`: the call is their own, and the hold wants four eyes")]
+    OwnCall {
+        /// Which hold.
+        id: String,
+        /// Who wanted to decide.
+        by: String,
+    },
+    /// Only the person at the client may decide.
+    #[error("`{0}` can only be decided by the person at the client that made the call")]
+    AtTheClient(String),
+    /// Changed arguments would not go through.
+    #[error("the changed arguments of `{id}` would not go through: {why}")]
+    Edit {
+        /// Which hold.
+        id: String,
+        /// Why, in words.
+        why: String,
+    },
     /// No key could be drawn.
     #[error(transparent)]
     Key(#[from] crate::identity::KeyError),
@@ -35,80 +50,6 @@ pub enum OperateError {
     /// The store refused.
     #[error("{0}")]
     Commit(CommitError),
-}
-
-/// The held calls that still wait for a decision, oldest first.
-pub async fn held(store: &Store) -> Result<Vec<HoldRow>, StoreError> {
-    let now = store.now();
-    let mut rows = store.holds(Some(HoldState::Pending)).await?;
-    rows.retain(|row| row.expires > now);
-    Ok(rows)
-}
-
-/// Lets the repeat of a held call through, once.
-pub async fn approve(
-    store: &Store,
-    id: &str,
-    by: &str,
-    reason: Option<String>,
-) -> Result<HoldRow, OperateError> {
-    decide(store, id, HoldState::Approved, by, reason).await
-}
-
-/// Refuses a held call.
-pub async fn reject(
-    store: &Store,
-    id: &str,
-    by: &str,
-    reason: Option<String>,
-) -> Result<HoldRow, OperateError> {
-    decide(store, id, HoldState::Rejected, by, reason).await
-}
-
-async fn decide(
-    store: &Store,
-    id: &str,
-    state: HoldState,
-    by: &str,
-    reason: Option<String>,
-) -> Result<HoldRow, OperateError> {
-    let row = store.hold(id).await?.ok_or_else(|| OperateError::NoSuchHold(id.to_owned()))?;
-    let now = store.now();
-    let event = match state {
-        HoldState::Approved => Event::Approved {
-            hold: row.id.clone(),
-            by: by.to_owned(),
-            reason: reason.clone(),
-            decided: Some(Time(now)),
-        },
-        _ => Event::Rejected { hold: row.id.clone(), by: by.to_owned(), reason: reason.clone() },
-    };
-    let call = CallId::new(row.call.clone());
-    let batch = Batch {
-        changes: vec![Change::DecideHold { id: row.id.clone(), state, by: by.to_owned(), reason }],
-        events: vec![event.row(Some(&call), now, &Redactor::default())].into(),
-        ..Batch::default()
-    };
-    match store.commit(batch).await {
-        Ok(_receipt) => Ok(row),
-        Err(CommitError::HoldSpent) => {
-            let row = store.hold(id).await?.unwrap_or(row);
-            Err(OperateError::Decided { id: row.id.clone(), state: standing(&row, now) })
-        }
-        Err(CommitError::Unavailable(error)) => Err(error.into()),
-        Err(other) => Err(OperateError::Commit(other)),
-    }
-}
-
-fn standing(row: &HoldRow, now: i64) -> String {
-    let by = row.decided_by.as_deref().unwrap_or("somebody");
-    match row.state {
-        HoldState::Spent => "was approved and used".to_owned(),
-        HoldState::Approved => format!("was approved by {by}"),
-        HoldState::Rejected => format!("was rejected by {by}"),
-        HoldState::Pending if row.expires <= now => "has expired".to_owned(),
-        HoldState::Pending => "is being decided".to_owned(),
-    }
 }
 
 /// Turns the kill switch on.

@@ -181,7 +181,10 @@ impl AttemptLog for Attempts<'_> {
 }
 
 fn stopped(scope: &StopScope) -> AttemptRefused {
-    AttemptRefused::Stopped(format!("an operator stopped {}", super::operate::scope_text(scope)))
+    AttemptRefused::Stopped(format!(
+        "the kill switch is on for {}",
+        super::operate::scope_text(scope)
+    ))
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tollbridge_operation::{CallId, Drift, Payload, ToolName};
 
+use super::asking::Question;
+use crate::safety::edit::Edit;
 use crate::tools::answer::Cut;
 use crate::tools::pages::PagesRead;
 
@@ -69,6 +71,23 @@ pub struct CallMeta {
     pub upstream_ms: u64,
     /// The URL that answered, redacted.
     pub served_by: Option<String>,
+    /// What a person changed in its arguments before they approved it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Box<EditNotice>>,
+}
+
+/// What a person changed in a call's arguments: `edited` of `_meta["tollbridge/call"]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EditNotice {
+    /// The approval's handle.
+    pub hold: String,
+    /// Who approved it so.
+    pub by: String,
+    /// Why, in their words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The changes; those without a value left something out.
+    pub changes: Vec<Edit>,
 }
 
 /// A failure that the model can act on: `structuredContent.error`.
@@ -126,12 +145,15 @@ pub struct Violation {
 }
 
 /// A call that waits for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HoldNotice {
     /// The handle.
     pub id: String,
     /// Until when it can be approved and used: RFC 3339.
     pub expires: String,
+    /// What the person at the client is to be asked, where they may be.
+    #[serde(skip)]
+    pub question: Option<Box<Question>>,
 }
 
 /// A call that the API took and is not done with.

@@ -1,9 +1,14 @@
 //! What a front end hands to the gateway.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{CallId, Identity};
+
+use super::asking::{Answered, Asking};
+use crate::identity::{Agent, Facts};
 
 /// Who calls, as the front end established it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +19,17 @@ pub struct Caller {
     pub groups: Vec<String>,
     /// How the call came in.
     pub transport: Transport,
+    /// The program that calls, by its own word.
+    pub agent: Option<Agent>,
+    /// What else was established about it.
+    pub facts: Arc<Facts>,
+}
+
+impl Caller {
+    /// A caller who is on this machine, of whom nothing else is known.
+    pub fn new(identity: Identity, transport: Transport) -> Self {
+        Self { identity, groups: Vec::new(), transport, agent: None, facts: Facts::local() }
+    }
 }
 
 /// How a call came in.
@@ -52,8 +68,8 @@ pub struct CallRequest {
     pub idempotency_key: Option<String>,
     /// `_meta["x402/payment"]`: the payment that it brings.
     pub payment: Option<Value>,
-    /// The client's name and version, for the trail.
-    pub client: Option<String>,
+    /// The answer to the question with which this call ended when it was made before.
+    pub answered: Option<Answered>,
     /// `_meta.traceparent` (W3C Trace Context), for the trail.
     pub traceparent: Option<String>,
 }
@@ -67,6 +83,8 @@ pub struct CallWatch {
     pub cancel: CancellationToken,
     /// Where progress goes, where the client asked for it. Full means that it is not sent.
     pub progress: Option<mpsc::Sender<Progress>>,
+    /// Whether, and how, the person at the client can be asked.
+    pub asking: Asking,
 }
 
 /// How far a call has come. `done` always increases within a call.

@@ -11,10 +11,11 @@ use tollbridge_operation::{Identity, digest_bytes};
 
 use super::fallback::{Fallback, Lookup};
 use super::load::Bounds;
+use super::notices::Webhook;
 use super::request::Caller;
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
-use crate::identity::Groups;
-use crate::safety::{BudgetRule, Rules};
+use crate::identity::{Groups, Tokens};
+use crate::safety::{BudgetRule, DriftRule, LoopRule, Rules, StormRule};
 use crate::secret::{Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
 use crate::tools::{Spending, Tool};
@@ -38,6 +39,8 @@ pub struct Toolbox {
     pub redactor: Arc<Redactor>,
     /// Who settles payments, where anything has a price.
     pub facilitator: Option<Facilitator>,
+    /// Who is told of held calls.
+    pub webhook: Option<Webhook>,
     /// What becomes of reads when the trail cannot be written.
     pub reads_when_down: ReadsWhenDown,
     /// Where tokens for APIs come from.
@@ -46,11 +49,19 @@ pub struct Toolbox {
     pub sessions: Vec<Arc<Session>>,
     /// With what kept tokens are sealed; `None`: a file beside the store.
     pub token_key: Option<Secret>,
+    /// What verifies the tokens of callers over HTTP; `None` where none are taken.
+    pub tokens: Option<Arc<Tokens>>,
     /// What may be taken on at once.
     pub bounds: Bounds,
+    /// How many calls of an identity may fail.
+    pub storm: Option<StormRule>,
+    /// How many answers of a tool may leave their description.
+    pub drift: Option<DriftRule>,
     /// The limits that several tools have in common, by their names.
     pub limits: BTreeMap<String, Arc<Gate>>,
     secrets: [u8; 32],
+    /// All scopes that tools ask for, in the configuration's order.
+    pub scopes: Vec<String>,
     exposed: Vec<Exposed>,
     by_name: HashMap<String, usize>,
     offers: Mutex<Offers>,
@@ -71,6 +82,8 @@ pub struct Exposed {
     pub tool: Arc<Tool>,
     /// Who may call it, and how.
     pub rules: Rules,
+    /// What a caller's token must allow, where it has one.
+    pub scopes: Vec<String>,
     /// What it costs.
     pub terms: Terms,
     /// Where its calls go.
@@ -85,6 +98,8 @@ pub struct Exposed {
     pub fallbacks: Vec<Fallback>,
     /// Which tool tells what became of a call whose outcome nobody knows.
     pub lookup: Option<Lookup>,
+    /// How often an identity may make the same call.
+    pub loops: Option<LoopRule>,
     /// How much of something its calls may use up in a time.
     pub budgets: Vec<Budgeted>,
     /// How a call is asked after that the API took and is not done with.
@@ -171,6 +186,8 @@ pub struct Parts {
     pub redactor: Arc<Redactor>,
     /// See [`Toolbox::facilitator`].
     pub facilitator: Option<Facilitator>,
+    /// See [`Toolbox::webhook`].
+    pub webhook: Option<Webhook>,
     /// A digest of the secrets that it was made with.
     pub secrets: [u8; 32],
     /// See [`Toolbox::sources`].
@@ -179,10 +196,16 @@ pub struct Parts {
     pub sessions: Vec<Arc<Session>>,
     /// See [`Toolbox::token_key`].
     pub token_key: Option<Secret>,
+    /// See [`Toolbox::tokens`].
+    pub tokens: Option<Arc<Tokens>>,
     /// See [`Toolbox::reads_when_down`].
     pub reads_when_down: ReadsWhenDown,
     /// See [`Toolbox::bounds`].
     pub bounds: Bounds,
+    /// See [`Toolbox::storm`].
+    pub storm: Option<StormRule>,
+    /// See [`Toolbox::drift`].
+    pub drift: Option<DriftRule>,
     /// See [`Toolbox::limits`].
     pub limits: BTreeMap<String, Arc<Gate>>,
     /// The tools, in the configuration's order; names are unique.
@@ -198,18 +221,29 @@ impl Toolbox {
             .enumerate()
             .map(|(at, exposed)| (exposed.tool.name.to_string(), at))
             .collect();
+        let mut scopes: Vec<String> = Vec::new();
+        for scope in parts.exposed.iter().flat_map(|exposed| &exposed.scopes) {
+            if !scopes.contains(scope) {
+                scopes.push(scope.clone());
+            }
+        }
         Self {
+            scopes,
             config: parts.config,
             name: parts.name,
             groups: parts.groups,
             redactor: parts.redactor,
             facilitator: parts.facilitator,
+            webhook: parts.webhook,
             secrets: parts.secrets,
             sources: parts.sources,
             sessions: parts.sessions,
             token_key: parts.token_key,
+            tokens: parts.tokens,
             reads_when_down: parts.reads_when_down,
             bounds: parts.bounds,
+            storm: parts.storm,
+            drift: parts.drift,
             limits: parts.limits,
             exposed: parts.exposed,
             by_name,
@@ -220,6 +254,10 @@ impl Toolbox {
     /// Takes the place of an older one: what was learned of the APIs, and who waits for them, is
     /// kept.
     pub fn succeed(&mut self, older: &Self) {
+        // The issuer's keys are known, and it may be down now. Who it is changes with a restart alone.
+        if let (Some(old), Some(Tokens::Jwt { .. })) = (&older.tokens, self.tokens.as_deref()) {
+            self.tokens = Some(Arc::clone(old));
+        }
         for (name, gate) in &mut self.limits {
             let Some(kept) = older.limits.get(name) else { continue };
             kept.go_by(gate);

@@ -36,11 +36,10 @@ const WAY: u8 = 1;
 
 /// Has the toolbox's tokens kept in the store, where that outlasts the process.
 pub(super) fn attach(store: &Store, toolbox: &Toolbox) {
-    let Some(file) = store.file() else { return };
-    let key = match &toolbox.token_key {
-        Some(key) => KeyAt::Configuration(key.clone()),
-        None => KeyAt::File(key_file::beside(file)),
-    };
+    if store.file().is_none() {
+        return;
+    }
+    let Some(key) = KeyAt::of(store, toolbox) else { return };
     let vault = Arc::new(Vault {
         store: store.clone(),
         key,
@@ -66,9 +65,33 @@ struct Vault {
     holder: String,
 }
 
-enum KeyAt {
+/// Where the key is.
+#[derive(Clone)]
+pub(super) enum KeyAt {
+    /// It is this one.
     Configuration(Secret),
+    /// In a file of ours.
     File(PathBuf),
+}
+
+impl KeyAt {
+    /// Where the key to what is kept in the store is; `None` where nothing is kept.
+    pub(super) fn of(store: &Store, toolbox: &Toolbox) -> Option<Self> {
+        match (&toolbox.token_key, store.file()) {
+            (Some(key), _) => Some(Self::Configuration(key.clone())),
+            (None, Some(file)) => Some(Self::File(key_file::beside(file))),
+            (None, None) => None,
+        }
+    }
+
+    /// The key; `None` where it was never used, and this is no use of it.
+    pub(super) fn text(&self, first_use: bool) -> Result<Option<Secret>, String> {
+        match self {
+            Self::Configuration(key) => Ok(Some(key.clone())),
+            Self::File(path) if first_use => key_file::read_or_make(path).map(Some),
+            Self::File(path) => key_file::read(path),
+        }
+    }
 }
 
 /// What is derived of the key.
@@ -92,14 +115,7 @@ impl Vault {
         if let Some(keys) = self.opened.get() {
             return Ok(Some(keys));
         }
-        let text = match &self.key {
-            KeyAt::Configuration(key) => key.clone(),
-            KeyAt::File(path) if first_use => key_file::read_or_make(path)?,
-            KeyAt::File(path) => match key_file::read(path)? {
-                Some(key) => key,
-                None => return Ok(None),
-            },
-        };
+        let Some(text) = self.key.text(first_use)? else { return Ok(None) };
         let keys = Keys::of(&text)?;
         Ok(Some(self.opened.get_or_init(|| keys)))
     }

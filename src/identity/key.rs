@@ -13,6 +13,9 @@ use zeroize::Zeroizing;
 use crate::secret::Secret;
 use crate::store::{KeyRow, Store, StoreError};
 
+/// What every key begins with.
+pub const KEY_PREFIX: &str = "tb_";
+
 /// Longer than any key of ours; longer ones are not worth hashing.
 const MAX_LENGTH: usize = 128;
 
@@ -40,7 +43,7 @@ impl NewKey {
         getrandom::fill(random.as_mut_slice()).map_err(KeyError)?;
         let id = hex::encode(id);
         let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice()));
-        let key = Secret::new(format!("tb_{id}_{}", text.as_str()));
+        let key = Secret::new(format!("{KEY_PREFIX}{id}_{}", text.as_str()));
         let row = KeyRow {
             id,
             hash: hash(key.expose()),
@@ -48,9 +51,29 @@ impl NewKey {
             created: now,
             expires,
             revoked: None,
+            approver: false,
         };
         Ok(Self { row, key })
     }
+}
+
+impl NewKey {
+    /// For deciding on held calls, and for nothing else.
+    #[must_use]
+    pub fn for_approvals(mut self) -> Self {
+        self.row.approver = true;
+        self
+    }
+}
+
+/// Who holds an approver's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyHolder {
+    /// Their name.
+    pub name: String,
+    /// The key's, which is no secret.
+    pub id: String,
+    hash: String,
 }
 
 /// What is kept of a key: SHA-256 in lower-case hex.
@@ -58,14 +81,40 @@ pub fn hash(key: &str) -> String {
     hex::encode(Sha256::digest(key))
 }
 
-/// Whom a key stands for; `None` for one that is unknown, revoked or expired. The time is
-/// microseconds since the Unix epoch.
+/// Whom a key stands for; `None` for one that is unknown, revoked or expired, or an approver's. The
+/// time is microseconds since the Unix epoch.
 pub async fn verify(
     store: &Store,
     presented: &str,
     now: i64,
 ) -> Result<Option<Identity>, StoreError> {
-    if !presented.starts_with("tb_") || presented.len() > MAX_LENGTH {
+    let row = good(store, presented, now).await?.filter(|row| !row.approver);
+    Ok(row.and_then(|row| Identity::new(row.identity).ok()))
+}
+
+/// Whose an approver's key is; `None` for one that is no such key, revoked or expired.
+pub async fn verify_approver(
+    store: &Store,
+    presented: &str,
+    now: i64,
+) -> Result<Option<KeyHolder>, StoreError> {
+    let row = good(store, presented, now).await?.filter(|row| row.approver);
+    Ok(row.map(|row| KeyHolder { name: row.identity, id: row.id, hash: row.hash }))
+}
+
+/// Whether the key that somebody showed before is still good.
+pub async fn is_still_approver(
+    store: &Store,
+    who: &KeyHolder,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let row = store.key_by_hash(&who.hash).await?;
+    Ok(row.is_some_and(|row| row.approver && is_good(&row, now)))
+}
+
+/// The key's row, if the key is good.
+async fn good(store: &Store, presented: &str, now: i64) -> Result<Option<KeyRow>, StoreError> {
+    if !presented.starts_with(KEY_PREFIX) || presented.len() > MAX_LENGTH {
         return Ok(None);
     }
     let hash = hash(presented);
@@ -73,8 +122,11 @@ pub async fn verify(
     // The index compared hashes byte by byte, which tells a guesser about hashes and nothing
     // about keys; the answer hangs on this comparison.
     let same = bool::from(row.hash.as_bytes().ct_eq(hash.as_bytes()));
-    let valid = row.revoked.is_none() && row.expires.is_none_or(|expires| now < expires);
-    Ok((same && valid).then(|| Identity::new(row.identity).ok()).flatten())
+    Ok((same && is_good(&row, now)).then_some(row))
+}
+
+fn is_good(row: &KeyRow, now: i64) -> bool {
+    row.revoked.is_none() && row.expires.is_none_or(|expires| now < expires)
 }
 
 #[cfg(test)]
@@ -121,6 +173,22 @@ mod tests {
             let found = verify(&store, new.key.expose(), now).await.expect("read");
             assert_eq!(found, expected, "at {now}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_approver_s_key_decides_and_calls_nothing_and_others_decide_nothing() {
+        let approver = NewKey::generate(&alice(), Some(100), 1).expect("a key").for_approvals();
+        let store = store_with(approver.row).await;
+        let key = approver.key.expose();
+        assert_eq!(verify(&store, key, 2).await.expect("read"), None);
+        let who = verify_approver(&store, key, 2).await.expect("read").expect("a holder");
+        assert_eq!(who.name, "alice");
+        assert!(is_still_approver(&store, &who, 99).await.expect("read"));
+        assert!(!is_still_approver(&store, &who, 100).await.expect("read"));
+        assert_eq!(verify_approver(&store, key, 100).await.expect("read"), None);
+        let other = NewKey::generate(&alice(), None, 1).expect("a key");
+        let store = store_with(other.row).await;
+        assert_eq!(verify_approver(&store, other.key.expose(), 2).await.expect("read"), None);
     }
 
     #[tokio::test]

@@ -1,11 +1,19 @@
-//! Who is calling: groups, and inbound API keys.
+//! Who is calling: groups, what else is known of a caller, and inbound API keys.
 //!
 //! A caller is known by an [`Identity`](tollbridge_operation::Identity); rules may name it or
 //! a group that it is in. Who a request comes from is established here and nowhere else; what
 //! they may do is none of this room's business.
 
+mod facts;
 mod groups;
 mod key;
+mod token;
 
+pub use facts::{Agent, Claim, Facts, Proof};
 pub use groups::Groups;
-pub use key::{KeyError, NewKey, hash, verify};
+pub use key::{
+    KEY_PREFIX, KeyError, KeyHolder, NewKey, hash, is_still_approver, verify, verify_approver,
+};
+pub use token::{
+    Algorithm, ClaimRules, Fetch, Introspection, Keyring, Known, MAX_TOKEN, NotKnown, Tokens,
+};

@@ -21,12 +21,20 @@ pub struct Approval<'a> {
     /// The arguments as they would be sent, for the person who decides: a JSON object,
     /// redacted.
     pub shown: &'a str,
+    /// The arguments as the agent gave them: a JSON object, redacted.
+    pub given: &'a str,
+    /// Where the call would go, for that person.
+    pub shown_target: &'a str,
     /// Where the call would go, and by which description.
     pub target: &'a str,
+    /// The groups that the caller claims: a JSON list.
+    pub claimed: &'a str,
     /// What the call would cost.
     pub price: Option<&'a str>,
     /// Microseconds since the Unix epoch.
     pub now: i64,
+    /// The approval whose changed arguments these are: it was found by those that were held.
+    pub edited: Option<&'a HoldRow>,
 }
 
 /// Where a call that must be approved stands.
@@ -36,6 +44,15 @@ pub(super) enum Standing {
     Refused(String),
 }
 
+/// What a hold is bound to beside caller and tool: what the call does, and where.
+pub fn hold_digest(call: &Call, target: &str) -> String {
+    digest_value(&json!({
+        "operation": call.operation.id.to_string(),
+        "target": target,
+        "arguments": call.arguments,
+    }))
+}
+
 pub(super) async fn standing(
     call: &Call,
     rule: &HoldRule,
@@ -43,11 +60,10 @@ pub(super) async fn standing(
     request: Approval<'_>,
     store: &Store,
 ) -> Result<Standing, StoreError> {
-    let digest = digest_value(&json!({
-        "operation": call.operation.id.to_string(),
-        "target": request.target,
-        "arguments": call.arguments,
-    }));
+    if let Some(row) = request.edited {
+        return Ok(Standing::Approved(row.clone()));
+    }
+    let digest = hold_digest(call, request.target);
     let identity = call.identity.as_str();
     let tool = call.tool.as_str();
     let found = match request.named {
@@ -99,10 +115,16 @@ pub(super) async fn standing(
                 expires: request
                     .now
                     .saturating_add(i64::try_from(rule.expires.as_micros()).unwrap_or(i64::MAX)),
-                state: HoldState::Pending,
-                decided_by: None,
-                decided: None,
-                reason: None,
+                given: request.given.to_owned(),
+                target: request.shown_target.to_owned(),
+                claimed: request.claimed.to_owned(),
+                asks_operator: rule.asks_operator,
+                asks_client: rule.asks_client,
+                barred: rule
+                    .four_eyes
+                    .as_ref()
+                    .map(|four_eyes| json!(four_eyes.barred(&call.identity)).to_string()),
+                ..HoldRow::default()
             },
             Placed::Now,
         ),

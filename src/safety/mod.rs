@@ -10,12 +10,15 @@
 
 mod approval;
 mod budget;
+mod conduct;
 mod decision;
+pub mod edit;
 mod proof;
 mod rules;
 
-pub use approval::Approval;
+pub use approval::{Approval, hold_digest};
 pub use budget::BudgetRule;
+pub use conduct::{Conduct, DriftRule, LoopRule, StormRule};
 pub use decision::{BrokenLimit, Decision, Placed, decide};
 pub use proof::Allowed;
-pub use rules::{By, HoldRule, Rules, Who, WindowRule};
+pub use rules::{By, FourEyes, HoldRule, Rules, Who, WindowRule};

@@ -1,6 +1,7 @@
 //! The rules of one tool, compiled from the configuration.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tollbridge_operation::{ApiName, Call, Identity, ToolName};
@@ -52,6 +53,38 @@ pub struct HoldRule {
     pub who: Vec<Who>,
     /// How long an approval can be waited for and used.
     pub expires: Duration,
+    /// Whether an operator may decide.
+    pub asks_operator: bool,
+    /// Whether the person at the caller's own client may.
+    pub asks_client: bool,
+    /// For how long a call stays open until somebody decides; `None` where that is not said.
+    pub wait: Option<Duration>,
+    /// Who is the same person as a caller, where a second person must decide.
+    pub four_eyes: Option<Arc<FourEyes>>,
+}
+
+/// Which operators are the person behind an identity, beside one of the same name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FourEyes(BTreeMap<String, BTreeSet<String>>);
+
+impl FourEyes {
+    /// Takes operators with the identities that act for them.
+    pub fn new<'c>(operators: impl IntoIterator<Item = (&'c str, Vec<&'c str>)>) -> Self {
+        let mut of_identity: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (operator, identities) in operators {
+            for identity in identities {
+                let operators = of_identity.entry(identity.to_owned()).or_default();
+                operators.insert(operator.to_owned());
+            }
+        }
+        Self(of_identity)
+    }
+
+    /// The names of those who may not decide on this identity's calls.
+    pub fn barred(&self, identity: &Identity) -> Vec<String> {
+        let own = self.0.get(identity.as_str()).into_iter().flatten();
+        std::iter::once(identity.as_str().to_owned()).chain(own.cloned()).collect()
+    }
 }
 
 /// `calls` of a tool.

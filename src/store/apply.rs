@@ -343,18 +343,19 @@ fn spend(hold: String, now: i64) -> Query {
 
 fn statement(change: Change, now: i64) -> Query {
     match change {
-        Change::PlaceHold(hold) => place_hold(hold, now),
-        Change::DecideHold { id, state, by, reason } => {
+        Change::PlaceHold(hold) => place_hold(*hold, now),
+        Change::DecideHold { id, state, by, reason, edits } => {
             // Placing and spending are no decisions, and match no row.
             let decided = matches!(state, HoldState::Approved | HoldState::Rejected);
             sqlx::query(
-                "UPDATE holds SET state = ?, decided_by = ?, decided = ?, reason = ? \
+                "UPDATE holds SET state = ?, decided_by = ?, decided = ?, reason = ?, edits = ? \
                  WHERE id = ? AND state = 'pending' AND expires > ? AND ?",
             )
             .bind(state.as_str())
             .bind(by)
             .bind(now)
             .bind(reason)
+            .bind(edits)
             .bind(id)
             .bind(now)
             .bind(decided)
@@ -453,8 +454,10 @@ const MAX_PENDING: i64 = 100;
 fn place_hold(hold: HoldRow, now: i64) -> Query {
     sqlx::query(
         "INSERT INTO holds (id, call, identity, tool, digest, arguments, rule, price, placed, \
-         expires, state, decided_by, decided, reason) \
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14 \
+         expires, state, decided_by, decided, reason, given, target, claimed, asks_operator, \
+         asks_client, barred, edits) \
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?17, ?18, ?19, ?20, \
+         ?21, ?22, ?23 \
          WHERE NOT EXISTS (SELECT 1 FROM holds WHERE identity = ?3 AND tool = ?4 AND digest = ?5 \
             AND state <> 'spent' AND expires > ?15) \
          AND (SELECT count(*) FROM holds WHERE identity = ?3 AND state = 'pending' \
@@ -476,12 +479,19 @@ fn place_hold(hold: HoldRow, now: i64) -> Query {
     .bind(hold.reason)
     .bind(now)
     .bind(MAX_PENDING)
+    .bind(hold.given)
+    .bind(hold.target)
+    .bind(hold.claimed)
+    .bind(hold.asks_operator)
+    .bind(hold.asks_client)
+    .bind(hold.barred)
+    .bind(hold.edits)
 }
 
 fn add_key(key: KeyRow) -> Query {
     sqlx::query(
-        "INSERT INTO keys (id, hash, identity, created, expires, revoked) \
-         VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO keys (id, hash, identity, created, expires, revoked, approver) \
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(key.id)
     .bind(key.hash)
@@ -489,6 +499,7 @@ fn add_key(key: KeyRow) -> Query {
     .bind(key.created)
     .bind(key.expires)
     .bind(key.revoked)
+    .bind(key.approver)
 }
 
 /// A change that matched no row was refused.

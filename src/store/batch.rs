@@ -118,7 +118,7 @@ pub enum Change {
     /// Keep a call that a person must decide on; the batch is refused with
     /// [`CommitError::HoldSpent`] where one of the same call is there already, or too many of
     /// this identity wait.
-    PlaceHold(HoldRow),
+    PlaceHold(Box<HoldRow>),
     /// Decide on a held call; the batch is refused with [`CommitError::HoldSpent`] unless
     /// it is pending and unexpired.
     DecideHold {
@@ -130,6 +130,8 @@ pub enum Change {
         by: String,
         /// Why, in their words.
         reason: Option<String>,
+        /// What they changed in its arguments, where they did: JSON.
+        edits: Option<String>,
     },
     /// Turn the kill switch on.
     Stop {
@@ -328,7 +330,7 @@ pub struct RepeatRow {
 }
 
 /// A held call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldRow {
     /// Its handle.
     pub id: String,
@@ -340,8 +342,20 @@ pub struct HoldRow {
     pub tool: String,
     /// A digest of the arguments, by which a repeat is known.
     pub digest: String,
-    /// The arguments for the person who decides: a JSON object, redacted.
+    /// The arguments for the person who decides, as they would be sent: a JSON object, redacted.
     pub arguments: String,
+    /// The arguments as the agent gave them: a JSON object, redacted.
+    pub given: String,
+    /// Where it would go, for the person who decides.
+    pub target: String,
+    /// The groups that its caller claimed beside those of the configuration: a JSON list.
+    pub claimed: String,
+    /// Whether an operator may decide.
+    pub asks_operator: bool,
+    /// Whether the caller's own client may decide.
+    pub asks_client: bool,
+    /// The names of those who may not decide: a JSON list. `None` where anybody may.
+    pub barred: Option<String>,
     /// The rule that holds it.
     pub rule: String,
     /// What it would cost, where it has a price.
@@ -359,13 +373,16 @@ pub struct HoldRow {
     pub decided: Option<i64>,
     /// Why, in their words.
     pub reason: Option<String>,
+    /// What they changed in its arguments, where they did: JSON.
+    pub edits: Option<String>,
 }
 
 /// Where a held call stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HoldState {
     /// Nobody has decided.
+    #[default]
     Pending,
     /// It may go on, once.
     Approved,
@@ -416,6 +433,8 @@ pub struct KeyRow {
     pub expires: Option<i64>,
     /// When it was revoked.
     pub revoked: Option<i64>,
+    /// Whether it is for deciding on held calls, and for nothing else.
+    pub approver: bool,
 }
 
 /// Proof that a batch went down as the store's durability says.

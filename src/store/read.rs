@@ -388,6 +388,13 @@ impl FromRow<'_, SqliteRow> for HoldRow {
             decided_by: row.try_get("decided_by")?,
             decided: row.try_get("decided")?,
             reason: row.try_get("reason")?,
+            given: row.try_get("given")?,
+            target: row.try_get("target")?,
+            claimed: row.try_get("claimed")?,
+            asks_operator: row.try_get("asks_operator")?,
+            asks_client: row.try_get("asks_client")?,
+            barred: row.try_get("barred")?,
+            edits: row.try_get("edits")?,
         })
     }
 }
@@ -401,6 +408,7 @@ impl FromRow<'_, SqliteRow> for KeyRow {
             created: row.try_get("created")?,
             expires: row.try_get("expires")?,
             revoked: row.try_get("revoked")?,
+            approver: row.try_get("approver")?,
         })
     }
 }

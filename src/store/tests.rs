@@ -78,18 +78,15 @@ fn hold(id: &str, expires: i64) -> HoldRow {
         digest: "d".into(),
         arguments: "{}".into(),
         rule: "r".into(),
-        price: None,
         placed: 1,
         expires,
-        state: HoldState::Pending,
-        decided_by: None,
-        decided: None,
-        reason: None,
+        ..HoldRow::default()
     }
 }
 
 fn decide(id: &str, state: HoldState) -> Batch {
-    change(Change::DecideHold { id: id.into(), state, by: "operator:o".into(), reason: None })
+    let (id, by) = (id.into(), "operator:o".into());
+    change(Change::DecideHold { id, state, by, reason: None, edits: None })
 }
 
 fn spend(id: &str) -> Batch {
@@ -219,19 +216,20 @@ async fn a_refused_batch_writes_nothing() {
     let store = open(&folder).await;
     let mut batch = claim("free", 10, MINUTE);
     batch.claims.extend(claim("none", 0, MINUTE).claims);
-    batch.changes = vec![Change::PlaceHold(hold("h", FAR))];
+    batch.changes = vec![Change::PlaceHold(Box::new(hold("h", FAR)))];
     let refused = store.commit(batch).await.expect_err("refused");
     assert!(matches!(refused, CommitError::WindowFull { claim: 1, .. }));
 
     let mut batch = claim("free", 10, MINUTE);
-    batch.changes = vec![Change::PlaceHold(hold("h", FAR))];
+    batch.changes = vec![Change::PlaceHold(Box::new(hold("h", FAR)))];
     batch.spend = Some("absent".into());
     let refused = store.commit(batch).await.expect_err("refused");
     assert!(matches!(refused, CommitError::HoldSpent));
 
     let mut batch = claim("free", 10, MINUTE);
     let other = HoldRow { digest: "other".into(), ..hold("h", FAR) };
-    batch.changes = vec![Change::PlaceHold(hold("h", FAR)), Change::PlaceHold(other)];
+    batch.changes =
+        vec![Change::PlaceHold(Box::new(hold("h", FAR))), Change::PlaceHold(Box::new(other))];
     let refused = store.commit(batch).await.expect_err("refused");
     assert!(matches!(refused, CommitError::Unavailable(_)));
 
@@ -244,7 +242,7 @@ async fn a_refused_batch_writes_nothing() {
 async fn a_call_has_one_hold_until_that_is_spent_or_expired() {
     let folder = folder();
     let store = open(&folder).await;
-    let place = |id: &str, expires| change(Change::PlaceHold(hold(id, expires)));
+    let place = |id: &str, expires| change(Change::PlaceHold(Box::new(hold(id, expires))));
     assert!(store.commit(place("expired", 1)).await.is_ok());
     assert!(store.commit(place("first", FAR)).await.is_ok());
     for state in [HoldState::Pending, HoldState::Approved] {
@@ -311,7 +309,7 @@ async fn a_switch_thrown_by_another_process_holds_from_the_next_batch() {
 async fn an_approved_hold_is_spent_once() {
     let folder = folder();
     let stores = [open(&folder).await, open(&folder).await];
-    let place = Change::PlaceHold(hold("h", FAR));
+    let place = Change::PlaceHold(Box::new(hold("h", FAR)));
     let _ = stores[0].commit(change(place)).await.expect("placed");
     assert!(matches!(stores[0].commit(spend("h")).await, Err(CommitError::HoldSpent)));
     let _ = stores[1].commit(decide("h", HoldState::Approved)).await.expect("approved");
@@ -331,7 +329,7 @@ async fn a_hold_is_decided_once_and_in_time() {
     let store = Store::open_with_clock("sqlite::memory:", Durability::Process, || 100).await;
     let store = store.expect("a store");
     for row in [hold("late", 100), hold("h", 101)] {
-        let _ = store.commit(change(Change::PlaceHold(row))).await.expect("placed");
+        let _ = store.commit(change(Change::PlaceHold(Box::new(row)))).await.expect("placed");
     }
     for (id, state, fits) in [
         ("late", HoldState::Approved, false),
@@ -359,7 +357,7 @@ async fn a_repeat_finds_the_newest_hold_that_can_still_matter() {
         HoldRow { placed: 5, identity: "other".into(), ..hold("other", 50) },
     ];
     for row in rows {
-        let _ = store.commit(change(Change::PlaceHold(row))).await.expect("placed");
+        let _ = store.commit(change(Change::PlaceHold(Box::new(row)))).await.expect("placed");
     }
     let found = store.find_hold("i", "t", "d", 10).await.expect("read").expect("a hold");
     assert_eq!(found.id, "new");
@@ -377,6 +375,7 @@ async fn keys_are_kept_and_revoked() {
         created: 1,
         expires: Some(2),
         revoked: None,
+        approver: true,
     };
     let _ = store.commit(change(Change::AddKey(key.clone()))).await.expect("added");
     assert_eq!(store.keys().await.expect("keys"), std::slice::from_ref(&key));
@@ -412,7 +411,7 @@ async fn a_person_can_query_the_calls() {
     let decided = EventRow { decision: Some("hold".into()), ..event("c", "decided") };
     let replied = EventRow { at: 1_503_000, outcome: Some("held".into()), ..event("c", "replied") };
     let mut batch = events([opening, decided, held, replied]);
-    batch.changes.push(Change::PlaceHold(hold("h", 5)));
+    batch.changes.push(Change::PlaceHold(Box::new(hold("h", 5))));
     let _ = store.commit(batch).await.expect("written");
     let mut connection = raw(&file(&folder)).await;
     let call: (String, String, String, String, i64, String) =
@@ -603,7 +602,7 @@ async fn a_full_disk_fails_the_batch_and_not_the_store() {
     let fail = "CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(FAIL, 'full'); END";
     sqlx::query(fail).execute(&mut other).await.expect("a trigger");
     let mut batch = claim("k", 10, MINUTE);
-    batch.changes.push(Change::PlaceHold(hold("h", FAR)));
+    batch.changes.push(Change::PlaceHold(Box::new(hold("h", FAR))));
     assert!(matches!(store.commit(batch).await, Err(CommitError::Unavailable(_))));
     assert_eq!(store.holds(None).await.expect("holds"), []);
     sqlx::query("DROP TRIGGER full").execute(&mut other).await.expect("no trigger");

@@ -46,6 +46,7 @@ pub use published::Published;
 pub use rule::{ArgumentRule, RuleError};
 pub use spending::Spending;
 pub use suspicion::Suspicion;
+pub use text::visible;
 pub use tokens::TOKENIZER;
 pub use tool::{Annotations, Tool, ToolSpec};
 pub use validate::{ArgumentValidator, OutputValidator, Violation};

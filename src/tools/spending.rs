@@ -49,8 +49,7 @@ impl Spending {
     pub fn of(&self, arguments: &Arguments, places: u8) -> Result<i128, LimitBroken> {
         let arguments = arguments.to_value();
         if let Some((at, wanted)) = &self.currency {
-            let expected =
-                format!("there, and `{}`, which the budget is in", text::cut(wanted, 40));
+            let expected = format!("`{}`: the budget is in it", text::cut(wanted, 40));
             each(&arguments, at.steps(), "", &mut |place, found| match found {
                 Some(Value::String(is)) if is == wanted => Ok(()),
                 _ => Err(refused(place, &expected)),
@@ -60,7 +59,7 @@ impl Spending {
         each(&arguments, self.amount.steps(), "", &mut |place, found| {
             let size = found.and_then(number).filter(|size: &Decimal| !size.is_negative());
             let size = size.ok_or_else(|| {
-                refused(place, "there, and a number that is not negative: a budget adds it up")
+                refused(place, "a number that is not negative: a budget adds it up")
             })?;
             let sum = size.scaled(places).and_then(|size| total.checked_add(size));
             total = sum.ok_or_else(|| {

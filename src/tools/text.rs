@@ -1,6 +1,8 @@
 //! Text from descriptions, made fit to be shown to a model: bounded, and without characters
 //! that a reader does not see.
 
+use std::fmt::Write as _;
+
 /// Text in one line, without control and invisible characters, runs of space as one.
 pub(super) fn clean_line(text: &str) -> String {
     if is_plain(text) && !text.contains("  ") {
@@ -106,6 +108,23 @@ fn end_of_markup(rest: &str, elements: &[&str]) -> Option<(usize, bool)> {
     }
     let breaks = matches!(name, "br" | "hr" | "p" | "li" | "tr" | "div" | "pre" | "ul" | "ol");
     Some((end, breaks || name.starts_with('h')))
+}
+
+/// A stranger's text as a person must see it before they decide by it: what would not show, or
+/// would make other text stand elsewhere, is named in its place. Line breaks stay.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n'
+            && (invisible(c) || matches!(c, '\u{200c}' | '\u{200d}' | '\u{2028}' | '\u{2029}'))
+        {
+            // Writing to a string cannot fail.
+            let _ = write!(shown, "\u{2039}U+{:04X}\u{203a}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// Control characters, and those that hide or reorder text: zero width, bidirectional

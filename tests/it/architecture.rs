@@ -39,7 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("agent", &["gateway", "tools", "identity"]),
-    ("dashboard", &["gateway", "audit", "observe"]),
+    ("dashboard", &["gateway", "audit", "observe", "tools"]),
     // It puts a whole bridge together, as the command line does.
     (
         "demo",
@@ -84,6 +84,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("xml", &[]),
     ("openapi", &["tollbridge-operation", "tollbridge-xml"]),
     ("wsdl", &["tollbridge-operation", "tollbridge-xml"]),
+    ("discovery", &["tollbridge-operation"]),
 ];
 
 /// What would make a pure crate wait, or talk to someone.

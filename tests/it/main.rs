@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod approvals;
 mod architecture;
 mod budgets;
 mod cancel;
 mod clocks;
+mod conduct;
 mod corpus;
 mod credentials;
 mod curation;
@@ -34,4 +36,5 @@ mod tokens;
 mod trail;
 mod uploads;
 mod warehouse;
+mod webhook;
 mod windows;

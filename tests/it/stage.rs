@@ -282,11 +282,7 @@ impl House {
 }
 
 pub(crate) fn caller(who: &str) -> Caller {
-    Caller {
-        identity: Identity::new(who).expect("an identity"),
-        groups: Vec::new(),
-        transport: Transport::Stdio,
-    }
+    Caller::new(Identity::new(who).expect("an identity"), Transport::Stdio)
 }
 
 pub(crate) fn request(tool: &str, arguments: Value) -> CallRequest {

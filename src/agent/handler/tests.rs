@@ -75,10 +75,11 @@ async fn a_call_reaches_the_backend_with_what_the_client_said_of_it() {
     assert_eq!(answer["result"]["structuredContent"], json!({ "amount": 1 }));
     let calls = double.calls.lock().unwrap();
     let (who, request) = &calls[0];
-    assert_eq!(*who, caller(Transport::Stdio));
+    let agent = who.agent.as_ref().map(ToString::to_string);
+    assert_eq!(agent.as_deref(), Some("t/1"));
+    assert_eq!(*who, Caller { agent: who.agent.clone(), ..caller(Transport::Stdio) });
     assert_eq!(request.approval.as_deref(), Some("h1"));
     assert_eq!(request.payment, Some(json!({ "x402Version": 2 })));
-    assert_eq!(request.client.as_deref(), Some("t/1"));
     assert!(request.traceparent.as_ref().unwrap().starts_with("00-0af7"));
 }
 

@@ -5,6 +5,7 @@
 //! need (Fetch standard); nobody else gets any.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -14,64 +15,45 @@ use axum::response::{IntoResponse, Response};
 use tollbridge_operation::Identity;
 use url::{Host, Origin, Url};
 
-use super::{HttpOptions, KeyVerifier};
+use super::challenge::Challenges;
+use super::{HttpOptions, Presented, Verifier};
 use crate::agent::AgentError;
 use crate::gateway::{Caller, Transport};
+use crate::identity::{Known, MAX_TOKEN, NotKnown};
 
 /// Headers by which a proxy says for whom it speaks.
 const FORWARDED: [HeaderName; 2] = [header::FORWARDED, HeaderName::from_static("x-forwarded-for")];
-
-/// The longest key that is looked up.
-const MAX_KEY: usize = 8 * 1024;
 
 /// A request that goes no further.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Denied {
     /// Its peer, `Host`, `Origin` or proxy may not talk to us.
     Forbidden(&'static str),
-    /// It brought no key.
+    /// It brought nothing that says who calls.
     Anonymous,
-    /// It brought a key that is none.
-    BadKey,
-    /// Keys cannot be verified now.
+    /// What it brought proves nothing.
+    Invalid(&'static str),
+    /// Its token lacks some of these scopes.
+    Lacking(Vec<String>),
+    /// It cannot be said now who calls.
     Unverified,
-}
-
-impl IntoResponse for Denied {
-    fn into_response(self) -> Response {
-        let challenge = |value| [(header::WWW_AUTHENTICATE, HeaderValue::from_static(value))];
-        match self {
-            Self::Forbidden(why) => (StatusCode::FORBIDDEN, why).into_response(),
-            // RFC 6750 §3.1: no error code where no authentication was tried.
-            Self::Anonymous => {
-                let what = "This server wants a key: Authorization: Bearer KEY";
-                (StatusCode::UNAUTHORIZED, challenge("Bearer"), what).into_response()
-            }
-            Self::BadKey => {
-                let what = "The key is unknown, expired or revoked.";
-                let challenge = challenge("Bearer error=\"invalid_token\"");
-                (StatusCode::UNAUTHORIZED, challenge, what).into_response()
-            }
-            Self::Unverified => {
-                let later = [(header::RETRY_AFTER, HeaderValue::from_static("5"))];
-                let what = "Keys cannot be verified now.";
-                (StatusCode::SERVICE_UNAVAILABLE, later, what).into_response()
-            }
-        }
-    }
 }
 
 /// The rules of `[server]` about callers.
 pub(super) struct Access {
     origins: Vec<Origin>,
     hosts: Vec<String>,
-    auth: Option<KeyVerifier>,
+    auth: Option<Verifier>,
     local: Identity,
+    pub(super) challenges: Challenges,
+    /// Where pages are that judge origins themselves.
+    beside: Option<&'static str>,
 }
 
 impl Access {
     pub(super) fn new(options: HttpOptions) -> Result<Self, AgentError> {
-        let HttpOptions { origins, auth, local_identity, allowed_hosts } = options;
+        let HttpOptions { origins, auth, resource, local_identity, allowed_hosts, beside: _ } =
+            options;
         let origin = |text: String| match origin(&text) {
             Some(origin) => Ok(origin),
             None => Err(AgentError::Origin(text)),
@@ -81,7 +63,19 @@ impl Access {
             hosts: allowed_hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect(),
             auth,
             local: local_identity,
+            challenges: Challenges::new(resource),
+            beside: None,
         })
+    }
+
+    /// Leaves the origin of what is sent to this path, and below it, to whoever serves it.
+    pub(super) fn with_beside(self, path: Option<&'static str>) -> Self {
+        Self { beside: path, ..self }
+    }
+
+    fn is_beside(&self, request: &Request) -> bool {
+        let below = self.beside.and_then(|path| request.uri().path().strip_prefix(path));
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// Whether the request may be looked at. Gives the origin of the page that sent it.
@@ -104,6 +98,9 @@ impl Access {
         }
         if (self.auth.is_none() || !self.hosts.is_empty()) && !self.knows_host(request) {
             return Err(Denied::Forbidden("The Host header names another server."));
+        }
+        if self.is_beside(request) {
+            return Ok(None);
         }
         let mut origins = headers.get_all(header::ORIGIN).iter();
         match (origins.next(), origins.next()) {
@@ -143,46 +140,60 @@ impl Access {
     }
 
     /// Who is calling.
-    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
-        let identity = match &self.auth {
-            None => self.local.clone(),
-            Some(verify) => {
-                let key = bearer(headers)?;
-                match verify(key).await {
-                    Ok(Some(identity)) => identity,
-                    Ok(None) => return Err(Denied::BadKey),
-                    Err(error) => {
-                        tracing::error!(%error, "a caller was refused");
-                        return Err(Denied::Unverified);
-                    }
-                }
-            }
+    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Admitted, Denied> {
+        let Some(verify) = &self.auth else {
+            return Ok(Admitted {
+                caller: Caller::new(self.local.clone(), Transport::Http),
+                lasting: None,
+            });
         };
-        Ok(Caller { identity, groups: Vec::new(), transport: Transport::Http })
+        let presented = Presented { bearer: bearer(headers)? };
+        if presented.bearer.is_none() {
+            return Err(Denied::Anonymous);
+        }
+        let known = verify(presented.clone()).await.map_err(|error| match error {
+            NotKnown::Invalid(why) => Denied::Invalid(why),
+            NotKnown::Unavailable => Denied::Unverified,
+        })?;
+        let scopes = self.challenges.scopes();
+        if !known.facts.lacking(scopes).is_empty() {
+            return Err(Denied::Lacking(scopes.to_vec()));
+        }
+        let Known { identity, groups, facts, .. } = known;
+        let caller = Caller { groups, facts, ..Caller::new(identity, Transport::Http) };
+        Ok(Admitted { caller, lasting: Some((Arc::clone(verify), presented)) })
     }
+}
+
+/// A caller who is known.
+pub(super) struct Admitted {
+    pub(super) caller: Caller,
+    /// By what it is known, and who says so: for streams that go on. `None` where nothing is asked.
+    pub(super) lasting: Option<(Verifier, Presented)>,
 }
 
 fn is_forwarded(headers: &HeaderMap) -> bool {
     FORWARDED.iter().any(|name| headers.contains_key(name))
 }
 
-/// RFC 6750 §2.1: the only place where a key is looked for, never the query (§2.3).
-fn bearer(headers: &HeaderMap) -> Result<String, Denied> {
+/// RFC 6750 §2.1: the only place where a key or a token is looked for, never the query (§2.3).
+fn bearer(headers: &HeaderMap) -> Result<Option<String>, Denied> {
+    const MALFORMED: Denied = Denied::Invalid("the Authorization header is malformed");
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (sent.next(), sent.next()) {
-        (None, _) => return Err(Denied::Anonymous),
-        (Some(value), None) => value.to_str().map_err(|_| Denied::BadKey)?,
-        _ => return Err(Denied::BadKey),
+        (None, _) => return Ok(None),
+        (Some(value), None) => value.to_str().map_err(|_| MALFORMED)?,
+        _ => return Err(MALFORMED),
     };
-    let Some((scheme, key)) = value.split_once(' ') else { return Err(Denied::BadKey) };
+    let Some((scheme, key)) = value.split_once(' ') else { return Err(MALFORMED) };
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Denied::Anonymous);
+        return Ok(None);
     }
     let key = key.trim_matches(' ');
-    if key.is_empty() || key.len() > MAX_KEY || key.contains(' ') {
-        return Err(Denied::BadKey);
+    if key.is_empty() || key.len() > MAX_TOKEN || key.contains(' ') {
+        return Err(MALFORMED);
     }
-    Ok(key.to_owned())
+    Ok(Some(key.to_owned()))
 }
 
 /// RFC 6454 §6.2: scheme, host and port, and nothing else.

@@ -25,9 +25,9 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::mcp::SESSION;
-use crate::agent::Backend;
-use crate::agent::handler::{Asked, Beside, Handler};
+use crate::agent::handler::{Asked, Beside, Handler, agent};
 use crate::agent::result::Made;
+use crate::agent::{Backend, asking};
 use crate::gateway::{Caller, ToItsEnd};
 
 const METHOD: &str = "tools/call";
@@ -45,6 +45,8 @@ pub(super) struct Call {
     client: Implementation,
     /// Whether its client knows tasks.
     tasks: bool,
+    /// Whether its client can ask its person.
+    forms: bool,
 }
 
 #[derive(Deserialize)]
@@ -92,9 +94,10 @@ fn there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
 }
 
 impl Call {
-    /// Whether it may become a task, which the library's way makes of it.
+    /// Whether it may become a task or a question, which the library's way makes of it.
     pub(super) fn may_last<B: Backend>(&self, backend: &B, caller: &Caller) -> bool {
         self.tasks && backend.runs_long(caller, &self.name).is_some()
+            || self.forms && backend.asks_client(caller, &self.name)
     }
 }
 
@@ -119,9 +122,10 @@ pub(super) fn read(headers: &HeaderMap, message: &[u8]) -> Option<Box<Call>> {
         && meta.version == version.as_str()
         && !meta.progress;
     let tasks = meta.capabilities.supports_tasks();
+    let forms = asking::knows_forms(&meta.capabilities);
     let Meta { client, approval, idempotency_key, payment, traceparent, .. } = meta;
     let beside = Beside { approval, idempotency_key, payment, traceparent };
-    plain.then(|| Box::new(Call { id, name, arguments, beside, client, tasks }))
+    plain.then(|| Box::new(Call { id, name, arguments, beside, client, tasks, forms }))
 }
 
 /// The header's value, where it has one value and that is text.
@@ -150,7 +154,8 @@ pub(super) async fn answer<B: Backend>(
     let Call { id, name, arguments, beside, client, .. } = *call;
     let handler = handler.clone();
     let carried_out = ToItsEnd::new(async move {
-        let asked = Asked { tool: name, arguments, beside, client: Some(client), id: None };
+        let caller = Caller { agent: Some(agent(&client)), ..caller };
+        let asked = Asked { tool: name, arguments, beside, answered: None, id: None };
         handler.carry_out(caller, asked, cancel, None).await
     });
     match carried_out.await {

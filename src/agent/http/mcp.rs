@@ -11,15 +11,17 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rmcp::transport::streamable_http_server::SessionManager;
+use serde::Deserialize;
 use tollbridge_operation::Identity;
 
 use super::App;
-use super::access::Denied;
+use super::access::{Admitted, Denied};
 use super::direct;
+use super::lasting::{Until, outlived};
 use super::listener::Connection;
 use crate::agent::Backend;
 use crate::agent::wire::{self, Code, Envelope, MAX_BYTES, Refusal};
-use crate::gateway::{Caller, Transport};
+use crate::gateway::{CallRequest, CallWatch, Caller, Transport};
 
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -32,9 +34,9 @@ pub(super) async fn serve<B: Backend>(
     ConnectInfo(connection): ConnectInfo<Connection>,
     mut request: Request,
 ) -> Response {
-    let caller = match app.access.caller(request.headers()).await {
-        Ok(caller) => caller,
-        Err(denied) => return denied.into_response(),
+    let Admitted { caller, lasting } = match app.access.caller(request.headers()).await {
+        Ok(admitted) => admitted,
+        Err(denied) => return app.access.challenges.answer(denied),
     };
     connection.trust();
     // Nothing behind this point has a use for the key.
@@ -42,7 +44,7 @@ pub(super) async fn serve<B: Backend>(
 
     let session = match session(request.headers()) {
         Ok(session) => session,
-        Err(denied) => return denied.into_response(),
+        Err(denied) => return app.access.challenges.answer(denied),
     };
     if let Some(session) = &session
         && !app.sessions.belongs(session, &caller.identity)
@@ -51,8 +53,8 @@ pub(super) async fn serve<B: Backend>(
     }
     let method = request.method().clone();
     let ticket = (method == Method::POST).then(|| app.in_flight.enter());
-    let request = match prepare(&app, &caller, request).await {
-        Ok(Way::Library(request)) => *request,
+    let (request, listens) = match prepare(&app, &caller, request).await {
+        Ok(Way::Library(request, listens)) => (*request, listens),
         Ok(Way::Direct(call)) => return direct::answer(&app.handler, caller, call).await,
         Err(response) => return response,
     };
@@ -77,13 +79,17 @@ pub(super) async fn serve<B: Backend>(
         }
         (Method::POST, None) => {
             if let Some(opened) = response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
-                Box::pin(bind(&app, opened.to_owned(), caller.identity)).await;
+                Box::pin(bind(&app, opened.to_owned(), caller.identity.clone())).await;
             }
         }
         _ => {}
     }
     if response.body().size_hint().exact().is_some() {
         return response;
+    }
+    if listens && let Some((verify, presented)) = lasting {
+        let over = Box::pin(outlived(verify, presented, caller.identity));
+        response = response.map(|body| Body::new(Until::new(body, over)));
     }
     // A shutdown waits until a stream has been handed over, not only until it has begun.
     response.map(|body| {
@@ -117,7 +123,8 @@ async fn bind<B: Backend>(app: &App<B>, session: String, identity: Identity) {
 
 /// Where a message goes.
 enum Way {
-    Library(Box<Request>),
+    /// To the library; whether for a stream that only listens.
+    Library(Box<Request>, bool),
     Direct(Box<direct::Call>),
 }
 
@@ -131,7 +138,8 @@ async fn prepare<B: Backend>(
     parts.extensions.insert(caller.clone());
     // What is not said to be JSON is refused by the MCP library, unread.
     if parts.method != Method::POST || !is_json(&parts.headers) {
-        return Ok(Way::Library(Box::new(Request::from_parts(parts, Body::empty()))));
+        let listens = parts.method == Method::GET;
+        return Ok(Way::Library(Box::new(Request::from_parts(parts, Body::empty())), listens));
     }
     let message = match read(&parts.headers, body).await {
         Ok(message) => message,
@@ -143,6 +151,12 @@ async fn prepare<B: Backend>(
     };
     match wire::inspect(&message) {
         Ok(envelope) => {
+            if caller.facts.scopes.is_some()
+                && envelope.method() == Some("tools/call")
+                && let Some(refused) = Box::pin(scoped(app, caller, &message)).await
+            {
+                return Err(refused);
+            }
             if let Some(call) = direct::read(&parts.headers, &message)
                 && !call.may_last(&*app.backend, caller)
             {
@@ -151,9 +165,52 @@ async fn prepare<B: Backend>(
             if let Envelope::Notification { method } = &envelope {
                 say_method(&mut parts.headers, method);
             }
-            Ok(Way::Library(Box::new(Request::from_parts(parts, Body::from(message)))))
+            let listens = envelope.method() == Some("subscriptions/listen");
+            Ok(Way::Library(Box::new(Request::from_parts(parts, Body::from(message))), listens))
         }
         Err(refusal) => Err(Box::pin(refuse(app, caller, refusal)).await),
+    }
+}
+
+/// The refusal of a call whose caller's token allows less than the tool asks for (RFC 6750 §3.1,
+/// `insufficient_scope`). It goes the way of every call first, which refuses it and has it on
+/// record; the client is told by the transport, because that is where it can get more.
+async fn scoped<B: Backend>(
+    app: &Arc<App<B>>,
+    caller: &Caller,
+    message: &[u8],
+) -> Option<Response> {
+    #[derive(Deserialize)]
+    struct Message {
+        params: Params,
+    }
+    #[derive(Deserialize)]
+    struct Params {
+        name: String,
+        #[serde(default)]
+        arguments: serde_json::Map<String, serde_json::Value>,
+    }
+    // What is malformed is refused elsewhere.
+    let Params { name, arguments } = serde_json::from_slice::<Message>(message).ok()?.params;
+    let wanted = app.backend.lacks_scopes(caller, &name)?;
+    let ticket = app.in_flight.enter();
+    let (backend, caller) = (Arc::clone(&app.backend), caller.clone());
+    let request = CallRequest { tool: name, arguments, ..CallRequest::default() };
+    let recording = tokio::spawn(async move {
+        let answered = backend.call(caller, request, CallWatch::default()).await;
+        drop(ticket);
+        answered.is_ok_and(|reply| reply.result.is_err())
+    });
+    match recording.await {
+        Ok(true) => {
+            let mut scopes = app.access.challenges.scopes().to_vec();
+            scopes.extend(
+                wanted.into_iter().filter(|scope| !app.access.challenges.scopes().contains(scope)),
+            );
+            Some(app.access.challenges.answer(Denied::Lacking(scopes)))
+        }
+        // It is not on record, or the configuration was changed meanwhile.
+        Ok(false) | Err(_) => Some(StatusCode::SERVICE_UNAVAILABLE.into_response()),
     }
 }
 

@@ -1,30 +1,34 @@
 //! MCP over streamable HTTP, for both eras on one path, with health and metrics beside it.
 //!
 //! A request passes, in this order: the bound on connections ([`listener`]), who may talk to
-//! this server at all ([`access`]: peer, `Host`, `Origin`), who calls (a bearer key where
-//! `[server.auth]` is set), whose session it names ([`sessions`]), and the wire layer
+//! this server at all ([`access`]: peer, `Host`, `Origin`), who calls (a key or a token where
+//! `[server.auth]` is set; [`challenge`] answers whoever is not known), whose session it names ([`sessions`]), and the wire layer
 //! ([`mcp`]). Only then does the MCP library see it, with the caller in its extensions and
 //! without its credentials; a plain call of the newest revision passes it by ([`direct`]).
-//! Streams in a session survive their connection ([`resume`]).
+//! Streams in a session survive their connection ([`resume`]), and no stream outlives what it was
+//! opened with ([`lasting`]).
 //!
 //! Without authentication the server is for this machine alone: it refuses to start on any
 //! other address, refuses peers from elsewhere, and refuses what a proxy passes on.
 
 mod access;
+mod challenge;
 mod direct;
+mod lasting;
 mod listener;
 mod mcp;
 mod resume;
 mod sessions;
 
 use std::future::IntoFuture;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
@@ -38,6 +42,8 @@ use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Identity;
 
 use self::access::Access;
+pub use self::challenge::Resource;
+use self::challenge::WELL_KNOWN;
 use self::listener::{Bounded, Connection};
 use self::resume::ResumableSessions;
 use self::sessions::Sessions;
@@ -46,6 +52,7 @@ use super::in_flight::InFlight;
 use super::wire::MAX_BYTES;
 use super::{AgentError, Backend, changes};
 use crate::gateway::Transport;
+use crate::identity::{Known, NotKnown};
 
 /// How long calls under way may take to end when the server is told to.
 const GRACE: Duration = Duration::from_secs(10);
@@ -57,24 +64,41 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub struct HttpOptions {
     /// Origins of browsers that may call, besides loopback: `https://app.example.com`.
     pub origins: Vec<String>,
-    /// Who verifies keys; `None` where `[server.auth]` is not set.
-    pub auth: Option<KeyVerifier>,
+    /// What verifies callers; `None` where `[server.auth]` is not set.
+    pub auth: Option<Verifier>,
+    /// This server as a resource of an authorization server's; `None` where no tokens are taken.
+    pub resource: Option<Resource>,
     /// Who calls where there is no authentication.
     pub local_identity: Identity,
     /// `Host` names besides loopback, without port. Without any, and with authentication,
     /// every name is accepted: what a rebound name could borrow is the caller's place on
     /// this machine, and with keys that is worth nothing.
     pub allowed_hosts: Vec<String>,
+    /// Pages of our own, served beside MCP.
+    pub beside: Option<Beside>,
 }
 
-/// Tells whose key it is: `None` for a key that is unknown, revoked or expired.
-pub type KeyVerifier =
-    Arc<dyn Fn(String) -> BoxFuture<'static, Result<Option<Identity>, VerifyError>> + Send + Sync>;
+/// Pages of our own, served beside MCP. Whether a page of another origin may send to them they
+/// judge themselves, by stricter rules; which peer sent a request they find in its extensions, as
+/// a [`SocketAddr`].
+#[derive(Debug)]
+pub struct Beside {
+    /// Where they are.
+    pub path: &'static str,
+    /// What serves them.
+    pub router: Router,
+}
 
-/// The keys cannot be looked up now. Callers are refused until they can.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("keys cannot be verified now")]
-pub struct VerifyError;
+/// What a request brought to say who sent it.
+#[derive(Clone)]
+pub struct Presented {
+    /// What stands behind `Bearer` in its `Authorization` header: a key or a token.
+    pub bearer: Option<String>,
+}
+
+/// Says who it is that brought something.
+pub type Verifier =
+    Arc<dyn Fn(Presented) -> BoxFuture<'static, Result<Known, NotKnown>> + Send + Sync>;
 
 struct App<B: Backend> {
     backend: Arc<B>,
@@ -90,14 +114,15 @@ struct App<B: Backend> {
 pub async fn serve_http<B: Backend>(
     backend: Arc<B>,
     listener: TcpListener,
-    options: HttpOptions,
+    mut options: HttpOptions,
     shutdown: CancellationToken,
 ) -> Result<(), AgentError> {
     let address = listener.local_addr()?;
     if options.auth.is_none() && !address.ip().to_canonical().is_loopback() {
         return Err(AgentError::Open(address));
     }
-    let access = Access::new(options)?;
+    let beside = options.beside.take();
+    let access = Access::new(options)?.with_beside(beside.as_ref().map(|beside| beside.path));
 
     // Two ends: streams that only listen close at once, sessions after the grace.
     let listening = shutdown.child_token();
@@ -139,7 +164,7 @@ pub async fn serve_http<B: Backend>(
         handler,
         in_flight: in_flight_too,
     });
-    let service = router(app).into_make_service_with_connect_info::<Connection>();
+    let service = router(app, beside).into_make_service_with_connect_info::<Connection>();
 
     let accepting = listening.clone();
     let server = axum::serve(Bounded::new(listener), service)
@@ -167,14 +192,20 @@ pub async fn serve_http<B: Backend>(
     Ok(())
 }
 
-fn router<B: Backend>(app: Arc<App<B>>) -> Router {
-    Router::new()
+fn router<B: Backend>(app: Arc<App<B>>, beside: Option<Beside>) -> Router {
+    let own = Router::new()
         .route("/mcp", any(mcp::serve::<B>))
+        .route(WELL_KNOWN, get(resource::<B>))
+        .route(&format!("{WELL_KNOWN}/{{*path}}"), get(resource::<B>))
         .route("/metrics", get(metrics::<B>))
         .route("/-/ready", get(ready::<B>))
         .route("/-/healthy", get(|| async { Json(json!({ "healthy": true })) }))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), admit::<B>))
-        .with_state(app)
+        .with_state(Arc::clone(&app));
+    let all = match beside {
+        Some(beside) => own.merge(beside.router),
+        None => own,
+    };
+    all.layer(middleware::from_fn_with_state(app, admit::<B>))
 }
 
 /// What every path has in front: the connection is busy while it is served, and only whom
@@ -182,12 +213,13 @@ fn router<B: Backend>(app: Arc<App<B>>) -> Router {
 async fn admit<B: Backend>(
     State(app): State<Arc<App<B>>>,
     ConnectInfo(connection): ConnectInfo<Connection>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let _busy = connection.busy();
+    request.extensions_mut().insert::<SocketAddr>(connection.peer());
     let mut response = match app.access.admit(connection.peer(), &request) {
-        Err(refused) => refused.into_response(),
+        Err(refused) => app.access.challenges.answer(refused),
         Ok(None) => next.run(request).await,
         Ok(Some(origin)) => {
             let mut response = match access::preflight(&request) {
@@ -204,6 +236,18 @@ async fn admit<B: Backend>(
     response
 }
 
+/// Protected Resource Metadata (RFC 9728): for everybody, because who needs it has no token yet.
+async fn resource<B: Backend>(State(app): State<Arc<App<B>>>, uri: Uri) -> Response {
+    let path = uri.path().strip_prefix(WELL_KNOWN).unwrap_or_default();
+    match app.access.challenges.metadata(path, app.backend.scopes()) {
+        Some(metadata) => {
+            let kept = [(header::CACHE_CONTROL, HeaderValue::from_static("max-age=300"))];
+            (kept, Json(metadata)).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
 async fn metrics<B: Backend>(
     State(app): State<Arc<App<B>>>,
     ConnectInfo(connection): ConnectInfo<Connection>,
@@ -212,7 +256,7 @@ async fn metrics<B: Backend>(
     // On this machine a scraper needs no key; from elsewhere it does as agents do.
     if !Access::is_local(connection.peer(), request.headers()) {
         if let Err(refused) = app.access.caller(request.headers()).await {
-            return refused.into_response();
+            return app.access.challenges.answer(refused);
         }
         connection.trust();
     }

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::agent::double::{Double, identity, initialize, initialized, legacy, modern};
+use crate::gateway::Facts;
 
 struct Server {
     url: String,
@@ -23,21 +24,25 @@ fn open() -> HttpOptions {
     HttpOptions {
         origins: vec!["https://app.example.com".into()],
         auth: None,
+        resource: None,
         local_identity: identity("local"),
         allowed_hosts: Vec::new(),
+        beside: None,
     }
 }
 
 /// Two keys; `down` is one that cannot be looked up.
 fn keyed() -> HttpOptions {
-    let verify: KeyVerifier = Arc::new(|key| {
+    let verify: Verifier = Arc::new(|presented| {
         Box::pin(async move {
-            match key.as_str() {
-                "alices" => Ok(Some(identity("alice"))),
-                "bobs" => Ok(Some(identity("bob"))),
-                "down" => Err(VerifyError),
-                _ => Ok(None),
-            }
+            let who = match presented.bearer.as_deref() {
+                Some("alices") => "alice",
+                Some("bobs") => "bob",
+                Some("down") => return Err(NotKnown::Unavailable),
+                _ => return Err(NotKnown::Invalid("it is no key")),
+            };
+            let facts = Facts::of_key();
+            Ok(Known { identity: identity(who), groups: Vec::new(), facts, expires: None })
         })
     });
     HttpOptions { auth: Some(verify), ..open() }

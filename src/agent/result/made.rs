@@ -11,7 +11,7 @@ use rmcp::model::{
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::gateway::{CallMeta, ErrorCode, NextCall};
+use crate::gateway::{CallMeta, ErrorCode, NextCall, Question};
 use crate::tools::pages::PagesRead;
 
 /// The result of a call.
@@ -22,6 +22,7 @@ pub(in crate::agent) struct Made {
     pub(super) value: Option<Value>,
     pub(super) is_error: bool,
     pub(super) meta: Meta,
+    pub(super) question: Option<Box<Question>>,
 }
 
 /// What stands beside a result, in this order.
@@ -80,6 +81,11 @@ impl Made {
         let error = self.value.as_ref().filter(|_| self.is_error)?.get("error")?;
         let cancelled = error["code"] == ErrorCode::Cancelled.as_str();
         error["message"].as_str().filter(|_| cancelled)
+    }
+
+    /// What the client is to ask its person before the call is made again.
+    pub(in crate::agent) fn question(&self) -> Option<&Question> {
+        self.question.as_deref()
     }
 
     /// The result as the MCP library has it.

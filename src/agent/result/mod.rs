@@ -18,7 +18,7 @@ use tollbridge_operation::{CallId, Drift, Payload};
 pub(super) use self::made::Made;
 use self::made::Meta;
 use super::ToolView;
-use crate::gateway::{ErrorCode, Failure, NextCall, Reply, Success};
+use crate::gateway::{EditNotice, ErrorCode, Failure, NextCall, Reply, Success};
 use crate::tools::answer::cut::{self, Cut, Unit};
 use crate::tools::pages::PagesRead;
 
@@ -65,10 +65,11 @@ pub(super) fn server_meta(server: &Arc<Implementation>) -> MetaObject {
 pub(super) fn from_reply(reply: Reply, described: bool, server: &Arc<Implementation>) -> Made {
     let Reply { meta: call, result } = reply;
     let meta = Meta::new(server);
-    let made = match result {
+    let mut made = match result {
         Ok(success) => from_success(success, described, &call.id, meta),
         Err(failure) => from_failure(failure, meta),
     };
+    made.content.extend(call.edited.as_deref().map(edit_note).map(ContentBlock::text));
     Made { meta: Meta { call: Some(call), ..made.meta }, ..made }
 }
 
@@ -153,7 +154,7 @@ fn from_payload(
             // structured content: bytes that came instead of the described value say so.
             let value = described.then(|| json!({ "media_type": media_type, "bytes": data.len() }));
             let content = vec![block(&media_type, &data, format!("tollbridge://calls/{id}"))];
-            Made { content, value, is_error: false, meta }
+            Made { content, value, is_error: false, meta, question: None }
         }
     }
 }
@@ -190,6 +191,20 @@ fn next_note(calls: &[NextCall]) -> Option<String> {
     (!shown.is_empty()).then(|| format!("What can be called next: {}.", shown.join("; ")))
 }
 
+/// What a person changed before they approved the call, for a model.
+fn edit_note(edited: &EditNotice) -> String {
+    let reason = edited.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let changes = edited.changes.iter().map(|edit| match &edit.value {
+        Some(value) => format!("{} = {value}", edit.at),
+        None => format!("{} left out", edit.at),
+    });
+    let changes = changes.collect::<Vec<_>>().join(", ");
+    format!(
+        "A person changed the arguments before they approved this call{reason}, and it was made \
+         with what they wrote: {changes}."
+    )
+}
+
 fn drift(places: &[Drift]) -> Value {
     let place = |drift: &Drift| json!({ "pointer": drift.pointer, "message": drift.message });
     places.iter().take(MAX_DRIFT).map(place).collect()
@@ -197,6 +212,7 @@ fn drift(places: &[Drift]) -> Value {
 
 fn from_failure(mut failure: Failure, mut meta: Meta) -> Made {
     let payment = failure.payment_required.take();
+    let question = failure.hold.as_mut().and_then(|hold| hold.question.take());
     let error = serde_json::to_value(&failure).expect("a failure is made of JSON values");
     match payment {
         // x402 over MCP: the challenge stands where the client's payment code looks for it.
@@ -204,7 +220,11 @@ fn from_failure(mut failure: Failure, mut meta: Meta) -> Made {
             meta.error = Some(error);
             structured(payment, Vec::new(), MAX_CHARACTERS, meta, true)
         }
-        None => structured(json!({ "error": error }), Vec::new(), MAX_ERROR_CHARACTERS, meta, true),
+        None => {
+            let error = json!({ "error": error });
+            let made = structured(error, Vec::new(), MAX_ERROR_CHARACTERS, meta, true);
+            Made { question, ..made }
+        }
     }
 }
 
@@ -230,7 +250,7 @@ fn structured(
         content.push(ContentBlock::text(cut::note(&cuts, whole, is_error)));
         meta.cut = Some(cut::meta(&cuts, whole));
     }
-    Made { content, value: Some(value), is_error, meta }
+    Made { content, value: Some(value), is_error, meta, question: None }
 }
 
 /// A value's JSON. `to_string` gives the same text, and takes twice as long for it.

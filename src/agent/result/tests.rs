@@ -130,7 +130,8 @@ fn drift_is_marked_and_withholds_nothing() {
 #[test]
 fn a_failure_says_what_to_do() {
     let mut failure = failure(ErrorCode::Held);
-    failure.hold = Some(HoldNotice { id: "h1".into(), expires: "2026-01-01T00:00:00Z".into() });
+    let expires = "2026-01-01T00:00:00Z".into();
+    failure.hold = Some(HoldNotice { id: "h1".into(), expires, question: None });
     failure.violations =
         vec![Violation { pointer: "/qty".into(), expected: "at most 5".into(), suggestion: None }];
     let upstream = UpstreamAnswer { status: Some(422), body: json!("no"), fault: None };

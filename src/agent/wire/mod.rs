@@ -42,6 +42,16 @@ pub enum Envelope {
     Response,
 }
 
+impl Envelope {
+    /// What it asks for or tells; an answer has no method.
+    pub fn method(&self) -> Option<&str> {
+        match self {
+            Self::Request { method, .. } | Self::Notification { method } => Some(method),
+            Self::Response => None,
+        }
+    }
+}
+
 /// A request's id: a string, or an integer that every JSON reader keeps (MCP allows no other).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Id {

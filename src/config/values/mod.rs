@@ -200,6 +200,8 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Malformed>> {
         "tollbridge-reference" => parses::<ReferenceTo>(text),
         "tollbridge-origin" => parses::<Origin>(text),
         "tollbridge-store" => parses::<StorePath>(text),
+        "tollbridge-jwks" => parses::<super::inbound::KeySetAt>(text),
+        "tollbridge-scope" => parses::<super::inbound::Scope>(text),
         "tollbridge-header" => parses::<HeaderText>(text),
         "tollbridge-digest" => parses::<Digest>(text),
         "tollbridge-pattern" => parses::<Pattern>(text),

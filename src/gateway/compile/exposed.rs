@@ -18,9 +18,9 @@ use super::who;
 use super::{budgets, enclosure};
 use crate::bridge::{Gate, Limits, Poll};
 use crate::catalog::{self, Catalog, NotFound};
-use crate::config::{self, Api, Config, Diagnostics, Located, Stale, codes};
+use crate::config::{self, Api, Ask, Config, Diagnostics, Located, Stale, codes};
 use crate::gateway::toolbox::Exposed;
-use crate::safety::{By, HoldRule, Rules, WindowRule};
+use crate::safety::{By, FourEyes, HoldRule, LoopRule, Rules, WindowRule};
 use crate::settlement::{PayTo, Price, Terms};
 use crate::tools::answer::{AnswerShape, Selector};
 use crate::tools::pages::{PageKind, PageRule};
@@ -152,6 +152,7 @@ impl One<'_> {
         let terms = self.terms()?;
         Some(Exposed {
             rules: self.rules(name),
+            scopes: entry.scopes.iter().map(ToString::to_string).collect(),
             terms,
             upstream,
             gate: self.gate(),
@@ -159,6 +160,7 @@ impl One<'_> {
             manner: self.manner(&tool),
             fallbacks,
             lookup: None,
+            loops: self.loops(),
             budgets: Vec::new(),
             poll,
             long: entry.long.as_deref().copied().unwrap_or(false),
@@ -452,16 +454,25 @@ impl One<'_> {
             api: (*entry.api).clone(),
             allow: entry.allow.as_deref().map(list),
             deny: list(&entry.deny),
-            hold: entry
-                .hold
-                .as_ref()
-                .map(|hold| HoldRule { who: list(&hold.identities), expires: hold.expires.0 }),
+            hold: entry.hold.as_ref().map(|hold| HoldRule {
+                who: list(&hold.identities),
+                expires: hold.expires.0,
+                asks_operator: hold.asks(Ask::Operator),
+                asks_client: hold.asks(Ask::Client),
+                wait: hold.wait.as_ref().map(|wait| wait.0),
+                four_eyes: hold.wants_four_eyes().then(|| four_eyes(self.config)),
+            }),
             window: entry.calls.as_ref().map(|calls| WindowRule {
                 limit: calls.limit.get(),
                 per: calls.per.0,
                 by: by(calls.by),
             }),
         }
+    }
+
+    fn loops(&self) -> Option<LoopRule> {
+        let rule = self.entry.loops.as_ref().or(self.config.safety.loops.as_ref())?;
+        Some(LoopRule { limit: rule.limit.get(), per: rule.per.0 })
     }
 
     /// The limits of the tool's own.
@@ -498,6 +509,14 @@ impl One<'_> {
             }
         }
     }
+}
+
+/// Who is the same person as whom.
+fn four_eyes(config: &Config) -> Arc<FourEyes> {
+    let operators = config.approvals.operators.iter().map(|(operator, identities)| {
+        (operator.as_str(), identities.iter().map(|identity| identity.as_str()).collect())
+    });
+    Arc::new(FourEyes::new(operators))
 }
 
 /// Why an operation is not there any more, in words.

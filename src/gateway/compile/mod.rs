@@ -8,6 +8,7 @@ mod apis;
 mod budgets;
 mod enclosure;
 mod exposed;
+mod inbound;
 mod secrets;
 mod signed;
 mod stale;
@@ -20,12 +21,13 @@ use std::sync::Arc;
 use tollbridge_operation::ApiName;
 
 use super::load::Bounds;
+use super::notices::Webhook;
 use super::toolbox::{Parts, ReadsWhenDown, Toolbox};
 use crate::bridge::{self, Gate};
 use crate::catalog::{self, Catalog};
 use crate::config::{self, Config, Diagnostic, Diagnostics, codes};
 use crate::identity::Groups;
-use crate::safety::Who;
+use crate::safety::{DriftRule, StormRule, Who};
 use crate::secret::Secret;
 use crate::settlement::Facilitator;
 use crate::store::Durability;
@@ -103,7 +105,9 @@ fn compile_within(
     let tokens = upstreams.sources(&mut found);
     let sessions = upstreams.sessions();
     let token_key = token_key(config, &resolved, &mut found);
+    let tokens_of_callers = inbound::tokens(config, &resolved, &mut found);
     let facilitator = facilitator(config, &mut found);
+    let webhook = webhook(config, &resolved, &mut found);
     if found.has_errors() {
         return Err(found);
     }
@@ -120,15 +124,27 @@ fn compile_within(
         groups: Groups::new(&groups),
         redactor,
         facilitator,
+        webhook,
         secrets: resolved.digest(),
         sources: tokens,
         sessions,
         token_key,
+        tokens: tokens_of_callers,
         reads_when_down: match config.audit.reads_when_down {
             config::ReadsWhenDown::Deny => ReadsWhenDown::Deny,
             config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,
         },
         bounds: bounds(config),
+        drift: config
+            .safety
+            .drift
+            .as_ref()
+            .map(|drift| DriftRule { limit: drift.limit.get(), per: drift.per.0 }),
+        storm: config.safety.errors.as_ref().map(|errors| StormRule {
+            limit: errors.limit.get(),
+            per: errors.per.0,
+            pause: errors.pause.as_ref().map(|pause| pause.0),
+        }),
         limits,
         exposed,
     });
@@ -174,6 +190,27 @@ fn facilitator(config: &Config, found: &mut Diagnostics) -> Option<Facilitator> 
                 Diagnostic::error(codes::PRICE, &config.file, error)
                     .at(settlement.facilitator.span()),
             );
+            None
+        }
+    }
+}
+
+/// Who is told of held calls.
+fn webhook(
+    config: &Config,
+    resolved: &secrets::Resolved,
+    found: &mut Diagnostics,
+) -> Option<Webhook> {
+    let webhook = config.approvals.webhook.as_ref()?;
+    let pages = config.approvals.url.as_ref().map(|url| url.as_url().clone());
+    match bridge::http_client() {
+        Ok(client) => {
+            let secret = resolved.get(&webhook.secret);
+            Some(Webhook::new(webhook.url.as_url().clone(), &secret, pages, client))
+        }
+        Err(error) => {
+            let diagnostic = Diagnostic::error(codes::SECRET, &config.file, error);
+            found.push(diagnostic.at(webhook.url.span()));
             None
         }
     }

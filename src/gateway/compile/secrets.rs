@@ -137,7 +137,19 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
     if let Some(key) = &config.server.token_key {
         one(key, key.span());
     }
+    if let Some(webhook) = &config.approvals.webhook {
+        one(&webhook.secret, webhook.secret.span());
+    }
     let mut users = Vec::new();
+    let introspection = config.server.auth.as_ref().and_then(|auth| auth.introspection.as_ref());
+    if let Some(introspection) = introspection {
+        let secret = &introspection.client_secret;
+        one(secret, secret.span());
+        if let HeaderText::Secret(id) = &*introspection.client_id {
+            one(id, introspection.client_id.span());
+        }
+        users.push(((*introspection.client_id).clone(), (**secret).clone()));
+    }
     let mut grows = false;
     for (_, api) in config.apis.iter() {
         for auth in api.auths() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tollbridge_operation::{Drift, Payload};
 
 use super::stages::Carried;
-use super::{RECEIVED, Run, budgets, links};
+use super::{Run, budgets, links};
 use crate::audit::{Event, Time, Verdict};
 use crate::bridge::{KeptFor, Outcome};
 use crate::gateway::operate::scope_text;
@@ -13,15 +13,18 @@ use crate::gateway::record::millis;
 use crate::gateway::reply::{CallMeta, ErrorCode, Failure, Reply, Success};
 use crate::gateway::request::{CallRequest, Caller, Refused};
 use crate::gateway::toolbox::Exposed;
+use crate::safety::Placed;
 use crate::store::{Batch, Change, CommitError, Guard, HoldRow};
 
 /// The end of a call that did not reach the upstream.
 pub(super) struct End {
     failure: Box<Failure>,
+    /// The hold that a person must decide on.
+    pub(super) hold: Option<Box<HoldRow>>,
     /// The hold to place with it.
-    placing: Option<HoldRow>,
+    pub(super) placing: Option<Box<HoldRow>>,
     /// Where the kill switch is on for this, the call ends as stopped instead.
-    guard: Option<Guard>,
+    pub(super) guard: Option<Guard>,
 }
 
 impl End {
@@ -31,9 +34,16 @@ impl End {
         Self { guard: Some(exposed.rules.guard(&caller.identity)), ..Self::from(failure) }
     }
 
-    /// Places a hold with it.
-    pub(super) fn placing(self, hold: HoldRow) -> Self {
-        Self { placing: Some(hold), ..self }
+    /// The call is held as this.
+    pub(super) fn holding(self, hold: HoldRow, placed: Placed) -> Self {
+        let hold = Box::new(hold);
+        let placing = (placed == Placed::Now).then(|| hold.clone());
+        Self { placing, hold: Some(hold), ..self }
+    }
+
+    /// Whether it ends because a person must decide.
+    pub(super) fn holds(&self) -> bool {
+        self.hold.is_some()
     }
 }
 
@@ -45,7 +55,7 @@ impl From<Failure> for End {
 
 impl From<Box<Failure>> for End {
     fn from(failure: Box<Failure>) -> Self {
-        Self { failure, placing: None, guard: None }
+        Self { failure, hold: None, placing: None, guard: None }
     }
 }
 
@@ -82,7 +92,12 @@ impl Run<'_> {
         self.replied(end.failure.code.as_str(), Some(end.failure.message.clone()));
         let placing = end.placing.clone().map(Change::PlaceHold).into_iter().collect();
         let failure = match self.commit(end.guard, placing).await {
-            Ok(()) => end.failure.redacted(&self.ground.toolbox.redactor),
+            Ok(()) => {
+                if let Some(row) = &end.placing {
+                    self.ground.notices.held(self.ground.toolbox.webhook.as_ref(), row);
+                }
+                end.failure.redacted(&self.ground.toolbox.redactor)
+            }
             Err(CommitError::Stopped(scope)) => {
                 let stopped = *self.stopped(&scope_text(&scope)).failure;
                 self.replied(stopped.code.as_str(), Some(stopped.message.clone()));
@@ -94,8 +109,14 @@ impl Run<'_> {
             Err(CommitError::HoldSpent) => Box::pin(self.not_placed(end.placing)).await,
             Err(error) => self.unrecorded(&error),
         };
-        let meta =
-            CallMeta { id: self.id, attempts: 0, status: None, upstream_ms: 0, served_by: None };
+        let meta = CallMeta {
+            id: self.id,
+            attempts: 0,
+            status: None,
+            upstream_ms: 0,
+            served_by: None,
+            edited: self.edited,
+        };
         Reply { meta, result: Err(failure) }
     }
 
@@ -119,6 +140,7 @@ impl Run<'_> {
             status: report.status,
             upstream_ms: millis(report.upstream_time),
             served_by: report.served_by,
+            edited: self.edited.take(),
         };
         let mut left = None;
         let result = match report.outcome {
@@ -242,8 +264,8 @@ impl Run<'_> {
 
     /// Answers a call whose hold could not be placed: another call placed one for the same
     /// arguments at the same time, or too many of this caller's calls wait already.
-    async fn not_placed(&mut self, wanted: Option<HoldRow>) -> Failure {
-        self.record.rewind(RECEIVED);
+    async fn not_placed(&mut self, wanted: Option<Box<HoldRow>>) -> Failure {
+        self.record.rewind(self.received);
         let store = self.ground.store;
         let there = match &wanted {
             Some(hold) => {
@@ -258,7 +280,7 @@ impl Run<'_> {
                 self.decided(Verdict::Hold, vec![rule], None);
                 let expires = Time(hold.expires);
                 self.record.push(&Event::Held { hold: hold.id.clone(), expires });
-                Failure::held(&hold.id, expires.to_string())
+                Failure::held(&hold, None)
             }
             Ok(None) => {
                 let message = "too many of your calls wait for a person already";
@@ -309,7 +331,7 @@ impl Run<'_> {
 }
 
 /// Where an answer came from without what was asked for: path and query hold arguments.
-fn origin_of(served_by: &str) -> &str {
+pub(super) fn origin_of(served_by: &str) -> &str {
     let Some(scheme) = served_by.find("://") else { return served_by };
     let host = scheme + "://".len();
     let end = served_by[host..].find(['/', '?']).map_or(served_by.len(), |end| host + end);

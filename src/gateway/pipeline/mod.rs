@@ -7,6 +7,7 @@
 //! record cannot be written is answered with `audit_unavailable`, whatever it would have
 //! been.
 
+mod asked;
 mod budgets;
 mod ending;
 mod fallbacks;
@@ -22,32 +23,33 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 use tollbridge_operation::CallId;
 
 use super::cache::Cache;
-use super::load::NO_ROOM;
+use super::load::{Load, NO_ROOM};
+use super::notices::Notices;
 use super::record::{Record, Steps};
-use super::reply::{ErrorCode, Failure, Reply};
+use super::reply::{EditNotice, ErrorCode, Failure, Reply};
 use super::request::{CallRequest, CallWatch, Caller, Refused};
+use super::state::Seal;
 use super::toolbox::{Exposed, Toolbox};
 use crate::audit::{Event, FileRow, Verdict};
-use crate::bridge::{FileRead, Held};
+use crate::bridge::{FileRead, Held, Prepared};
+use crate::identity::{Facts, Proof};
 use crate::observe::Metrics;
+use crate::safety::Conduct;
 use crate::store::{PendingRow, RepeatRow, Store};
 use ending::End;
 use repeats::Known;
-use stages::{Carried, Intent, Takes};
+use stages::{Carried, Intent, Subject, Takes};
 
 pub(super) use rehearsal::rehearse;
 
-/// How often a call is decided anew because its approval was spent in between.
-const MAX_DECISIONS: usize = 2;
-
-/// How many events say no more than that the call came in: what was pushed after them may
-/// turn out not to hold.
-const RECEIVED: usize = 1;
+/// How often a call is decided on: anew where a person decided meanwhile, or where its approval was
+/// spent in between.
+const MAX_DECISIONS: usize = 3;
 
 /// What every call stands on.
 #[derive(Clone, Copy)]
@@ -56,8 +58,15 @@ pub(super) struct Ground<'a> {
     pub(super) toolbox: &'a Toolbox,
     pub(super) metrics: &'a Metrics,
     pub(super) cache: &'a Cache,
+    pub(super) conduct: &'a Conduct,
     /// What the call holds; `None` where it holds nothing.
     pub(super) held: Option<&'a Held<'a>>,
+    /// What the bridge takes upon itself; `None` where nothing is done.
+    pub(super) load: Option<&'a Load>,
+    /// Tells others of held calls.
+    pub(super) notices: &'a Notices,
+    /// What seals questions.
+    pub(super) seal: &'a Seal,
 }
 
 /// A call on its way.
@@ -74,6 +83,13 @@ struct Run<'a> {
     earlier: Option<PendingRow>,
     /// A digest of the arguments, where the same call may go on with this one.
     digest: Option<String>,
+    /// How many of the events that are not on record say no more than that the call came in: what
+    /// was pushed after them may turn out not to hold.
+    received: usize,
+    /// How long it was left open for a person; `None` where it was not.
+    waited: Option<Duration>,
+    /// What a person changed in its arguments.
+    edited: Option<Box<EditNotice>>,
 }
 
 /// Takes one call through every layer.
@@ -125,6 +141,28 @@ fn file_row(file: FileRead) -> FileRow {
     FileRow { path: file.path, size: file.size, digest: file.digest }
 }
 
+/// What was known of a caller, for the trail. Not its scopes: which of them it lacked is told by the
+/// rule that refused it.
+fn by(caller: &Caller) -> Option<Box<Value>> {
+    let Facts { proof, client_id, claims, .. } = &*caller.facts;
+    let nothing = *proof == Proof::Local && claims.is_empty() && caller.groups.is_empty();
+    if nothing {
+        return None;
+    }
+    let mut by = json!({ "proof": proof.as_str() });
+    if let Some(client_id) = client_id {
+        by["client_id"] = client_id.as_str().into();
+    }
+    if !caller.groups.is_empty() {
+        by["groups"] = caller.groups.clone().into();
+    }
+    if !claims.is_empty() {
+        let values = claims.iter().map(|(name, claim)| (name.clone(), claim.into()));
+        by["claims"] = Value::Object(values.collect());
+    }
+    Some(Box::new(by))
+}
+
 impl<'a> Run<'a> {
     fn new(id: CallId, ground: Ground<'a>, caller: &'a Caller) -> Self {
         Self {
@@ -137,7 +175,15 @@ impl<'a> Run<'a> {
             named: None,
             earlier: None,
             digest: None,
+            received: 1,
+            waited: None,
+            edited: None,
         }
+    }
+
+    /// When its time is over. What a person took to decide does not count.
+    fn deadline(&self, time: Duration) -> Instant {
+        self.started + self.waited.unwrap_or_default() + time
     }
 
     /// Notes that the call came in; its tool, if this caller may see one of that name.
@@ -152,11 +198,12 @@ impl<'a> Run<'a> {
             operation: operation.map(|id| id.key.to_string()),
             arguments: Value::Object(request.arguments.clone()),
             transport: self.caller.transport.as_str().to_owned(),
-            client: request.client.clone(),
+            client: self.caller.agent.as_ref().map(ToString::to_string),
             traceparent: request.traceparent.clone(),
             tools: toolbox.offer(&self.caller.identity, &self.groups).digest.clone(),
             config: toolbox.config.clone(),
             spec: exposed.map(|exposed| exposed.spec.clone()),
+            by: by(self.caller),
         });
         exposed
     }
@@ -169,9 +216,19 @@ impl<'a> Run<'a> {
         watch: CallWatch,
     ) -> Result<Carried, End> {
         let mut steps = Steps::new(watch.progress);
+        let mut asking = watch.asking;
+        let mut answered = request.answered.as_ref();
+        if self.ground.toolbox.storm.is_some()
+            && let Some(left) = self.ground.conduct.paused(&self.caller.identity)
+        {
+            return Err(self.paused(left));
+        }
         for _ in 0..MAX_DECISIONS {
             if exposed.quarantined {
                 return Err(self.quarantined(exposed));
+            }
+            if let Some(end) = self.scoped(exposed) {
+                return Err(end);
             }
             let mut ready = ready::ready(&self.id, self.caller, exposed, request)?;
             let mut earlier = None;
@@ -179,13 +236,9 @@ impl<'a> Run<'a> {
                 earlier = Box::pin(self.take_up(exposed, &mut ready)).await?;
             }
             steps.say(|| "arguments checked".to_owned());
-            if self.ground.held.is_some_and(|held| !held.more(ready.prepared.bytes())) {
-                return Err(no_room(NO_ROOM).into());
-            }
-            if !ready.files.is_empty() {
-                self.record.push(&Event::FilesRead {
-                    files: ready.files.into_iter().map(file_row).collect(),
-                });
+            self.taken_on(&ready.prepared, ready.files)?;
+            if let Some(answered) = answered.take() {
+                Box::pin(self.take_round(exposed, &ready.call, answered, &mut asking)).await?;
             }
             // What an earlier call took up is reserved since then.
             let mut reserving = Vec::new();
@@ -194,7 +247,32 @@ impl<'a> Run<'a> {
                 reserving = takes;
                 ready.broken.extend(unreckoned);
             }
-            let permit = self.decide(exposed, request, ready.call, &ready.broken).await?;
+            let subject = Subject { exposed, request, prepared: &ready.prepared, edited: None };
+            let permit = match self.decide(subject, ready.call, &ready.broken, &asking).await {
+                Ok(permit) => permit,
+                Err(end) if end.holds() => {
+                    let waiting = self.wait_for(exposed, &watch.cancel, &asking, end, &mut steps);
+                    Box::pin(waiting).await?;
+                    continue;
+                }
+                Err(end) => return Err(end),
+            };
+            let permit = match permit.approval {
+                Some(ref hold) if hold.edits.is_some() => {
+                    let changed = Box::pin(self.edited(exposed, request, hold.clone())).await?;
+                    ready.prepared = changed.prepared;
+                    reserving = changed.reserving;
+                    changed.permit
+                }
+                _ => permit,
+            };
+            // A repeat that asks after what is under way, or whether a person has decided, is no
+            // loop: what counts is what may go out.
+            if let Some(rule) = exposed.loops.filter(|_| earlier.is_none())
+                && let Err(wait) = self.ground.conduct.made(permit.allowed.get(), rule)
+            {
+                return Err(self.looped(exposed, rule, wait));
+            }
             let quoted = self.quote(exposed, request, permit.allowed).await?;
             if watch.cancel.is_cancelled() {
                 let message = "cancelled before anything was sent";
@@ -216,11 +294,23 @@ impl<'a> Run<'a> {
                 }
                 // Another call used the approval up between our reading and our commit: it
                 // is decided anew on what stands now.
-                Intent::ApprovalSpent => self.record.rewind(RECEIVED),
+                Intent::ApprovalSpent => self.record.rewind(self.received),
             }
         }
         let message = "the approval of this call was used by another one at the same time";
         Err(Failure::new(ErrorCode::Denied, message).into())
+    }
+
+    /// Counts what the call holds, and notes which files it sends.
+    fn taken_on(&mut self, prepared: &Prepared, files: Vec<FileRead>) -> Result<(), End> {
+        if self.ground.held.is_some_and(|held| !held.more(prepared.bytes())) {
+            return Err(no_room(NO_ROOM).into());
+        }
+        if !files.is_empty() {
+            let files = files.into_iter().map(file_row).collect();
+            self.record.push(&Event::FilesRead { files });
+        }
+        Ok(())
     }
 
     fn decided(&mut self, effect: Verdict, rules: Vec<String>, reason: Option<&str>) {

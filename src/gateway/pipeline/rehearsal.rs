@@ -3,6 +3,7 @@
 use tollbridge_operation::CallId;
 
 use super::ready::{Ready, ready};
+use super::stages::lacking;
 use super::{Ground, budgets};
 use crate::gateway::operate::scope_text;
 use crate::gateway::reply::Failure;
@@ -36,15 +37,21 @@ pub(in crate::gateway) async fn rehearse(
     let approval = Approval {
         named: request.approval.as_deref(),
         shown: "{}",
+        given: "{}",
+        shown_target: "",
         target: &exposed.target(),
+        claimed: "[]",
         price: exposed.price(),
         now: ground.store.now(),
+        edited: None,
     };
     let stopped = ground.store.stopped(&exposed.rules.guard(&caller.identity)).await?;
     let decision =
         safety::decide(call, &groups, &exposed.rules, &broken, approval, ground.store).await?;
+    let scoped = lacking(caller, exposed);
     let (effect, rules, reason) = match (stopped, decision) {
         (Some(scope), _) => ("deny", vec![format!("stop:{}", scope_text(&scope))], None),
+        (None, _) if let Some((rule, reason)) = scoped => ("deny", vec![rule], Some(reason)),
         (None, Decision::Allow { rules, claims, .. }) => match full(&claims, ground.store).await? {
             Some(reason) => ("deny", vec![exposed.rules.window_rule()], Some(reason)),
             None => match budgets::full(exposed, &reserving, ground.store).await? {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tollbridge_operation::{Effect, digest_value};
 
 use super::ending::End;
-use super::{RECEIVED, Run, ending};
+use super::{Run, ending};
 use crate::audit::Event;
 use crate::gateway::kept::{self, Kept};
 use crate::gateway::operate::scope_text;
@@ -97,12 +97,13 @@ impl Run<'_> {
                 return Known::Refused(Box::new(self.stopped(&scope_text(&scope))));
             }
             Err(error) => {
-                self.record.rewind(RECEIVED);
+                self.record.rewind(self.received);
                 return refused(ending::audit_unavailable(&error.to_string()));
             }
         }
         let id = self.id.clone();
-        let meta = CallMeta { id, attempts: 0, status: None, upstream_ms: 0, served_by };
+        let meta =
+            CallMeta { id, attempts: 0, status: None, upstream_ms: 0, served_by, edited: None };
         Known::Ended(Box::new(Reply { meta, result }))
     }
 

@@ -1,5 +1,7 @@
 //! The stages between right arguments and the upstream's answer.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Call, Effect, Payload};
@@ -7,15 +9,17 @@ use tollbridge_operation::{Call, Effect, Payload};
 use super::budgets::{Reserving, exceeded};
 use super::ending::End;
 use super::fallbacks::Fallen;
-use super::{RECEIVED, Run, ending, pages, pending, repeats};
+use super::{Run, asked, ending, pages, pending, repeats};
 use crate::audit::{Event, Reservation, Time, Verdict};
 use crate::bridge::{self, Handle, Prepared, Report, Within};
+use crate::gateway::asking::Asking;
 use crate::gateway::operate::scope_text;
 use crate::gateway::record::{Attempts, Keeping, Steps};
 use crate::gateway::reply::{ErrorCode, Failure};
-use crate::gateway::request::CallRequest;
+use crate::gateway::request::{CallRequest, Caller};
 use crate::gateway::toolbox::{Exposed, ReadsWhenDown};
-use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision, Placed};
+use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision, LoopRule};
+use crate::secret::Redactor;
 use crate::settlement::{self, Clearance, Cleared, Quoted};
 use crate::store::{Batch, Change, CommitError, HoldRow, Receipt, WindowClaim};
 use crate::tools::pages::{PagesRead, Reading};
@@ -25,6 +29,42 @@ pub(super) struct Permit {
     pub(super) allowed: Allowed<Call>,
     pub(super) claims: Vec<WindowClaim>,
     pub(super) approval: Option<HoldRow>,
+}
+
+/// What is decided on.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'s> {
+    pub(super) exposed: &'s Exposed,
+    pub(super) request: &'s CallRequest,
+    pub(super) prepared: &'s Prepared,
+    /// The approval whose changed arguments these are.
+    pub(super) edited: Option<&'s HoldRow>,
+}
+
+/// What a person is shown of a call, and what an approval is bound to.
+#[derive(Default)]
+struct Shown {
+    arguments: String,
+    given: String,
+    place: String,
+    target: String,
+    claimed: String,
+}
+
+impl Subject<'_> {
+    fn shown(&self, call: &Call, caller: &Caller, redactor: &Redactor) -> Shown {
+        let clean = |mut value: Value| {
+            redactor.value(&mut value);
+            value.to_string()
+        };
+        Shown {
+            arguments: clean(call.arguments.to_value()),
+            given: clean(Value::Object(self.request.arguments.clone())),
+            place: format!("{} {}", self.prepared.method(), self.prepared.url()),
+            target: self.exposed.target(),
+            claimed: serde_json::json!(caller.groups).to_string(),
+        }
+    }
 }
 
 /// What a call takes up in the commit of its intent.
@@ -56,31 +96,42 @@ pub(super) struct Carried {
     pub(super) undone: bool,
 }
 
+/// The rule, and in words why, by which a token that lacks scopes is refused.
+pub(super) fn lacking(caller: &Caller, exposed: &Exposed) -> Option<(String, String)> {
+    let lacking = caller.facts.lacking(&exposed.scopes);
+    let tool = &exposed.rules.tool;
+    (!lacking.is_empty()).then(|| {
+        let scopes = lacking.join(" ");
+        (format!("{tool}.scopes"), format!("`{tool}` needs a token with the scope `{scopes}`"))
+    })
+}
+
 impl Run<'_> {
     /// Policy, limits and approval.
     pub(super) async fn decide(
         &mut self,
-        exposed: &Exposed,
-        request: &CallRequest,
+        subject: Subject<'_>,
         call: Call,
         broken: &[BrokenLimit],
+        asking: &Asking,
     ) -> Result<Permit, End> {
+        let Subject { exposed, request, .. } = subject;
         // What a person decides on: made only for tools whose calls may be held.
-        let (shown, target) = match &exposed.rules.hold {
-            Some(_) => {
-                let mut shown = call.arguments.to_value();
-                self.ground.toolbox.redactor.value(&mut shown);
-                (shown.to_string(), exposed.target())
-            }
-            None => (String::new(), String::new()),
+        let shown = match &exposed.rules.hold {
+            Some(_) => subject.shown(&call, self.caller, &self.ground.toolbox.redactor),
+            None => Shown::default(),
         };
         let store = self.ground.store;
         let approval = Approval {
             named: request.approval.as_deref(),
-            shown: &shown,
-            target: &target,
+            shown: &shown.arguments,
+            given: &shown.given,
+            shown_target: &shown.place,
+            target: &shown.target,
+            claimed: &shown.claimed,
             price: exposed.price(),
             now: store.now(),
+            edited: subject.edited,
         };
         let decided = match &self.earlier {
             None => {
@@ -98,18 +149,19 @@ impl Run<'_> {
                 Err(Failure::new(ErrorCode::Denied, reason).into())
             }
             Ok(Decision::Hold { rules, hold, placed }) => {
+                if let Some(reason) = asked::nobody(&hold, asking) {
+                    self.decided(Verdict::Deny, rules, Some(reason));
+                    return Err(Failure::no_answer(reason).into());
+                }
                 self.decided(Verdict::Hold, rules, None);
                 let expires = Time(hold.expires);
                 self.record.push(&Event::Held { hold: hold.id.clone(), expires });
-                let failure = Failure::held(&hold.id, expires.to_string());
-                let end = End::guarded(failure, exposed, self.caller);
-                Err(match placed {
-                    Placed::Now => end.placing(hold),
-                    Placed::Earlier => end,
-                })
+                let failure = Failure::held(&hold, self.question(exposed, &hold, asking)?);
+                Err(End::guarded(failure, exposed, self.caller).holding(hold, placed))
             }
             Ok(Decision::Allow { allowed, rules, claims, approval }) => {
-                if let Some(hold) = &approval {
+                // Where it waited itself the approval is on record with it.
+                if let Some(hold) = approval.as_ref().filter(|hold| hold.call != self.id.as_str()) {
                     self.record.push(&Event::Approved {
                         hold: hold.id.clone(),
                         by: hold.decided_by.clone().unwrap_or_default(),
@@ -218,13 +270,13 @@ impl Run<'_> {
                 Err(ending::audit_unavailable(&error.to_string()).into())
             }
             CommitError::KeyTaken => {
-                self.record.rewind(RECEIVED);
+                self.record.rewind(self.received);
                 self.named = None;
                 Err(repeats::under_way(None).into())
             }
             CommitError::Stopped(scope) => Err(self.stopped(&scope_text(&scope))),
             CommitError::WindowFull { claim, retry_after } => {
-                self.record.rewind(RECEIVED);
+                self.record.rewind(self.received);
                 self.decided(Verdict::Deny, vec![exposed.rules.window_rule()], None);
                 let message = match claims.get(claim) {
                     Some(full) => format!(
@@ -238,7 +290,7 @@ impl Run<'_> {
                 Err(Failure::new(ErrorCode::RateLimited, message).retry_after(retry_after).into())
             }
             CommitError::BudgetSpent { claim, left, retry_after } => {
-                self.record.rewind(RECEIVED);
+                self.record.rewind(self.received);
                 let (rule, failure) = exceeded(exposed, budgets, claim, left, retry_after);
                 self.decided(Verdict::Deny, vec![rule], Some(&failure.message));
                 Err(failure.into())
@@ -264,11 +316,44 @@ impl Run<'_> {
         End::guarded(failure, exposed, self.caller)
     }
 
+    /// The caller's token allows less than the tool asks for. Its arguments are not looked at.
+    pub(super) fn scoped(&mut self, exposed: &Exposed) -> Option<End> {
+        let (rule, reason) = lacking(self.caller, exposed)?;
+        self.decided(Verdict::Deny, vec![rule], Some(&reason));
+        Some(End::guarded(Failure::new(ErrorCode::Denied, reason), exposed, self.caller))
+    }
+
+    /// The caller made the same call as often as it may.
+    pub(super) fn looped(&mut self, exposed: &Exposed, rule: LoopRule, wait: Duration) -> End {
+        self.record.rewind(self.received);
+        let message = format!(
+            "the same call with the same arguments was made {} times in {} s",
+            rule.limit,
+            rule.per.as_secs_f64()
+        );
+        self.decided(Verdict::Deny, vec![format!("{}.loops", exposed.rules.tool)], Some(&message));
+        let next_step = "Use the answer that you have, or do something else: doing the same again \
+                         has not helped so far.";
+        let failure = Failure::new(ErrorCode::RateLimited, message).retry_after(wait);
+        Failure { next_step: next_step.to_owned(), ..failure }.into()
+    }
+
+    /// So many of the caller's calls failed that nothing more is taken of it for a while.
+    pub(super) fn paused(&mut self, left: Duration) -> End {
+        self.record.rewind(self.received);
+        let message = "too many of your calls failed in a short time; none is taken for a while";
+        self.decided(Verdict::Deny, vec!["safety.errors".to_owned()], Some(message));
+        let next_step = "Wait for retry_after_s, and find out why the calls failed before you make \
+                         more of them; or tell a person.";
+        let failure = Failure::new(ErrorCode::RateLimited, message).retry_after(left);
+        Failure { next_step: next_step.to_owned(), ..failure }.into()
+    }
+
     /// The kill switch is on: that is the decision, whatever else was decided.
     pub(super) fn stopped(&mut self, scope: &str) -> End {
-        self.record.rewind(RECEIVED);
+        self.record.rewind(self.received);
         self.decided(Verdict::Deny, vec![format!("stop:{scope}")], None);
-        Failure::new(ErrorCode::Stopped, format!("an operator stopped {scope}")).into()
+        Failure::new(ErrorCode::Stopped, format!("the kill switch is on for {scope}")).into()
     }
 
     /// `reads_when_down = "allow"`: a read goes on though it cannot be recorded, unless it
@@ -304,6 +389,8 @@ impl Run<'_> {
         cancel: &CancellationToken,
         steps: &mut Steps,
     ) -> Carried {
+        let deadline = self.deadline(exposed.timeout);
+        let first_deadline = self.deadline(exposed.first_time());
         let rule = exposed.tool.pages();
         let reading = rule.map(|rule| Reading::new(rule, cleared.get().arguments.clone()));
         let row = self.to_keep(exposed);
@@ -316,7 +403,6 @@ impl Run<'_> {
             metrics: self.ground.metrics,
             keeping,
         };
-        let deadline = self.started + exposed.timeout;
         let upstream = &exposed.upstream;
         let manner = exposed.manner;
         let within = Within {
@@ -327,7 +413,7 @@ impl Run<'_> {
             manner,
             held: self.ground.held,
         };
-        let first = Within { deadline: self.started + exposed.first_time(), ..within };
+        let first = Within { deadline: first_deadline, ..within };
         let (report, pages) = match reading {
             None if let Some(rule) = &exposed.poll => {
                 let earlier = earlier.as_ref();

@@ -64,6 +64,12 @@ impl House {
         self.write("tools.toml", &text);
     }
 
+    /// Adds to the configuration.
+    pub(super) fn configure_more(&self, text: &str) {
+        let old = fs::read_to_string(self.path("tools.toml")).expect("it was written");
+        self.write("tools.toml", &format!("{old}\n{text}"));
+    }
+
     /// Writes a file as an editor that saves safely does: in one step.
     pub(super) fn write(&self, name: &str, text: &str) {
         let new = self.path(&format!("{name}.new"));

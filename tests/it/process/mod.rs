@@ -4,6 +4,7 @@
 //! Each test has a folder, an API and processes of its own, and everything that it waits for
 //! is bounded in time.
 
+mod callers;
 mod clients;
 mod commands;
 mod configuration;
@@ -11,6 +12,7 @@ mod durability;
 mod faults;
 mod house;
 mod http;
+mod issuer;
 mod mcp;
 mod operators;
 mod reload;

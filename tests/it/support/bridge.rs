@@ -209,11 +209,7 @@ impl Bridge {
 }
 
 pub(crate) fn caller(identity: &str) -> Caller {
-    Caller {
-        identity: Identity::new(identity).expect("an identity"),
-        groups: Vec::new(),
-        transport: Transport::Http,
-    }
+    Caller::new(Identity::new(identity).expect("an identity"), Transport::Http)
 }
 
 /// A call as a front end hands it on. The arguments are text, so that digits are as written.

@@ -10,6 +10,7 @@ os.environ["FASTMCP_CHECK_FOR_UPDATES"] = "off"
 
 from fastmcp import Client  # noqa: E402
 from fastmcp.client.transports import StdioTransport, StreamableHttpTransport  # noqa: E402
+from fastmcp.client.elicitation import ElicitResult  # noqa: E402
 from mcp.client.subscriptions import listen  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
@@ -32,11 +33,21 @@ def transport(place):
 
 class FastMcp:
     @contextlib.asynccontextmanager
-    async def connect(self, place, heard):
+    async def connect(self, place, heard, person):
         async def handler(message):
             heard(getattr(message, "method", repr(message)))
 
-        client = Client(transport(place), mode=MODES[place.era], timeout=60, message_handler=handler)
+        async def asked(message, response_type, params, context):
+            action, content = await person(message)
+            return ElicitResult(action=action, content=content)
+
+        client = Client(
+            transport(place),
+            mode=MODES[place.era],
+            timeout=60,
+            message_handler=handler,
+            elicitation_handler=asked,
+        )
         async with client:
 
             async def call(name, arguments, progress=None, meta=None):

@@ -87,8 +87,8 @@ class Staged:
     def approve(self, hold):
         return self.control("approve", {"id": hold})
 
-    def tools(self, without):
-        self.control("tools", {"without": without})
+    def tools(self, without, more=""):
+        self.control("tools", {"without": without, "more": more})
 
     def trail(self, tool=None, limit=100):
         """Calls on record, oldest first; of one tool, where it is named."""

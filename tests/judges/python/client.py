@@ -6,6 +6,7 @@ import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.types import ElicitResult
 
 import play
 from connection import VERSIONS, Connection
@@ -28,13 +29,23 @@ async def transport(place):
 
 class Official:
     @contextlib.asynccontextmanager
-    async def connect(self, place, heard):
+    async def connect(self, place, heard, person):
         async def handler(message):
             heard(getattr(message, "method", repr(message)))
 
+        async def asked(context, params):
+            action, content = await person(params.message)
+            return ElicitResult(action=action, content=content)
+
         async with transport(place) as server:
             mode = MODES[place.era]
-            client = Client(server, mode=mode, read_timeout_seconds=60, message_handler=handler)
+            client = Client(
+                server,
+                mode=mode,
+                read_timeout_seconds=60,
+                message_handler=handler,
+                elicitation_callback=asked,
+            )
             async with client:
 
                 async def tools():

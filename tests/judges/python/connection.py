@@ -49,6 +49,21 @@ class Connection:
     always_asks: bool = False
 
 
+class Person:
+    """Who sits at a client, and what they say when they are asked."""
+
+    def __init__(self):
+        self.asked = []
+        # An action of MCP's, or None for somebody who never answers.
+        self.answer = "cancel"
+
+    async def __call__(self, message):
+        self.asked.append(message)
+        if self.answer is None:
+            await anyio.sleep(60)
+        return self.answer, {"approve": True} if self.answer == "accept" else None
+
+
 class Run:
     """One client, in one era, over one transport, on one stage."""
 
@@ -56,6 +71,7 @@ class Run:
         self.tally, self.client, self.stage = tally, client, stage
         self.transport, self.era = transport, era
         self.heard = []
+        self.person = Person()
         self.place = Place(
             transport,
             era,
@@ -73,7 +89,7 @@ class Run:
         self.tally.cannot(f"{self.transport} {self.era}: {what}", reason)
 
     def connect(self):
-        return self.client.connect(self.place, self.heard.append)
+        return self.client.connect(self.place, self.heard.append, self.person)
 
 
 async def until(holds, seconds=10.0):

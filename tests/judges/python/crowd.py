@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import anyio
 
-from connection import BOOK, TOOLS, Place, attempt, causes, error_of, until
+from connection import BOOK, TOOLS, Person, Place, attempt, causes, error_of, until
 
 
 async def many_calls(run, connection, count):
@@ -122,7 +122,7 @@ VANISHING_MS = 5000
 
 async def vanishing(client, place):
     """The worker that `vanishes` kills."""
-    async with client.connect(Place(**place), lambda _: None) as connection:
+    async with client.connect(Place(**place), lambda _: None, Person()) as connection:
         await connection.call("slow_book", {"id": "b1", "ms": VANISHING_MS})
 
 

@@ -19,12 +19,12 @@ import anyio
 from connection import VERSIONS, Run, attempt, connected
 from crowd import many_calls, many_connections, stops, vanishes, vanishing
 from judge import Staged, Tally, status_of
-from scenarios import calls, cancels, changes, errors, holds, lists, progresses
+from scenarios import asks, calls, cancels, changes, errors, holds, lists, progresses
 
 
 def play(run, smoke):
     """All scenarios, each over a connection of its own. A crowd of pinned clients is none of its own."""
-    for scenario in [lists, calls, errors, cancels, progresses, holds, changes]:
+    for scenario in [lists, calls, errors, cancels, progresses, holds, changes, asks]:
         attempt(run, scenario.__name__, connected(run, scenario), 120)
     if run.era == "pinned":
         return

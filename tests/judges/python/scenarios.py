@@ -157,6 +157,53 @@ async def holds(run, connection):
     run.check("the upstream saw what was approved", len(dropped()) == 2, dropped())
 
 
+ASKED = """
+[[tool]]
+api = "shelf"
+operation = "dropBook"
+name = "ask_book"
+hold = { ask = ["client"], wait = "2s" }
+"""
+
+
+async def asks(run, connection):
+    """The person at the client is asked, in the way of the era, and what they say is done."""
+
+    def dropped():
+        return [request["path"] for request in run.stage.seen() if request["method"] == "DELETE"]
+
+    async def ask(answer):
+        run.person.answer = answer
+        run.person.asked.clear()
+        result = await connection.call("ask_book", {"id": f"asked-{answer}"})
+        return result, error_of(result)
+
+    async def listed():
+        return "ask_book" in [tool.name for tool in await connection.tools()]
+
+    run.stage.tools([], ASKED)
+    try:
+        with anyio.move_on_after(10):
+            while not await listed():
+                await anyio.sleep(0.1)
+        result, _ = await ask("accept")
+        run.check("asked, a person says yes and the call is made", not result.is_error, result)
+        shown = run.person.asked[0] if run.person.asked else ""
+        whole = len(run.person.asked) == 1 and "ask_book" in shown and "asked-accept" in shown
+        run.check("they are asked once, and shown what it is about", whole, run.person.asked)
+        for answer in ["decline", "cancel"]:
+            _, error = await ask(answer)
+            run.check(f"asked, a person says {answer} and nothing is done", error.get("code") == "denied", error)
+        if run.era == "legacy":
+            began = time.monotonic()
+            _, error = await ask(None)
+            took = time.monotonic() - began
+            run.check("a client that never answers holds no call", error.get("code") == "denied" and took < 15, (took, error))
+        run.check("only the yes went out", [path.rpartition("/")[2] for path in dropped()] == ["asked-accept"], dropped())
+    finally:
+        run.stage.tools([])
+
+
 async def changes(run, connection):
     """The list changes under a connected client: it is told, and what it lists is new."""
 

@@ -6,7 +6,7 @@ use tollbridge_operation::{ApiKeyPlace, Effect, Operation, SchemeUse, SecuritySc
 
 use super::One;
 use crate::catalog::NotFound;
-use crate::config::{Diagnostic, Severity, codes};
+use crate::config::{Budget, Diagnostic, Located, Severity, codes};
 use crate::tools::{self, ArgumentRule, RuleError, Tool};
 
 impl One<'_> {
@@ -97,14 +97,19 @@ impl One<'_> {
 
     /// A write that nothing bounds is probably not meant.
     pub(super) fn advise(&mut self, name: &ToolName, tool: &Tool) {
-        let bounded = self.entry.hold.is_some() || self.entry.calls.is_some();
-        if tool.operation.effect != Effect::Read && !bounded {
+        let (entry, effect) = (self.entry, tool.operation.effect);
+        let covers = |budget: &Located<Budget>| budget.covers(name, &entry.api, effect);
+        let bounded = entry.hold.is_some()
+            || entry.calls.is_some()
+            || !entry.budget.is_empty()
+            || self.config.budgets.iter().any(covers);
+        if effect != Effect::Read && !bounded {
             self.found.push(
                 Diagnostic::warning(
                     codes::UNPROTECTED,
                     &self.config.file,
                     format!(
-                        "`{name}` is a {} that neither a hold nor a limit on calls bounds",
+                        "`{name}` is a {} that neither a hold nor a limit on calls nor a budget bounds",
                         match tool.operation.effect {
                             Effect::Destructive => "destructive operation",
                             _ => "write",

@@ -1,0 +1,283 @@
+//! Deciding on held calls: yes, no, or yes with other arguments. A decision and its event go down in
+//! one commit, with or without a server running; the call itself is run by its repeat.
+//!
+//! Who decides is a name, as sure as the way that it came: `operator:USER` is whoever may write the
+//! store, `operator:NAME` with an approver's key is whoever has the key, `client:IDENTITY` is the
+//! person at the caller's own client. Where a hold wants four eyes, none of these may be the
+//! caller's own.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+use tollbridge_operation::{CallId, Identity};
+
+use super::operate::OperateError;
+use super::request::{CallRequest, Caller, Transport};
+use super::toolbox::Toolbox;
+use crate::audit::{Event, Time};
+use crate::safety::edit::{self, Edit};
+use crate::secret::{REDACTED, Redactor};
+use crate::store::{Batch, Change, CommitError, HoldRow, HoldState, Store, StoreError};
+
+/// Who decides.
+#[derive(Debug, Clone, Copy)]
+pub struct Approver<'a> {
+    /// The name that the trail keeps.
+    name: &'a str,
+    /// Who else it is, as far as is known: the user that runs a command in another one's name.
+    user: Option<&'a str>,
+    at_the_client: bool,
+}
+
+impl<'a> Approver<'a> {
+    /// Somebody of this name, where `user` acts for them.
+    pub fn acting(name: &'a str, user: &'a str) -> Self {
+        Self { name, user: Some(user), at_the_client: false }
+    }
+
+    /// The person at the caller's own client.
+    pub(super) fn at_the_client(name: &'a str) -> Self {
+        Self { name, user: None, at_the_client: true }
+    }
+
+    /// Which of the names is the caller's own.
+    fn own<'n>(&'n self, barred: &BTreeSet<String>) -> Option<&'n str> {
+        let bare = |name: &'n str| name.strip_prefix("operator:").unwrap_or(name);
+        let names = std::iter::once(self.name).chain(self.user);
+        names.into_iter().find(|name| barred.contains(bare(name)))
+    }
+}
+
+impl<'a> From<&'a str> for Approver<'a> {
+    fn from(name: &'a str) -> Self {
+        Self { name, user: None, at_the_client: false }
+    }
+}
+
+impl<'a> From<&'a String> for Approver<'a> {
+    fn from(name: &'a String) -> Self {
+        Self::from(name.as_str())
+    }
+}
+
+/// The held calls that still wait for a decision, oldest first.
+pub async fn held(store: &Store) -> Result<Vec<HoldRow>, StoreError> {
+    let now = store.now();
+    let mut rows = store.holds(Some(HoldState::Pending)).await?;
+    rows.retain(|row| row.expires > now);
+    Ok(rows)
+}
+
+/// Lets the repeat of a held call through, once.
+pub async fn approve<'a>(
+    store: &Store,
+    id: &str,
+    by: impl Into<Approver<'a>>,
+    reason: Option<String>,
+) -> Result<HoldRow, OperateError> {
+    decide(store, id, HoldState::Approved, by.into(), reason).await
+}
+
+/// Refuses a held call.
+pub async fn reject<'a>(
+    store: &Store,
+    id: &str,
+    by: impl Into<Approver<'a>>,
+    reason: Option<String>,
+) -> Result<HoldRow, OperateError> {
+    decide(store, id, HoldState::Rejected, by.into(), reason).await
+}
+
+/// Lets the repeat of a held call through, once, with other arguments: the repeat is decided on
+/// with these, and says so to its agent. They are checked here as far as what is seen of the
+/// arguments allows; the repeat, which brings them whole, is checked again.
+pub async fn edit<'a>(
+    store: &Store,
+    toolbox: &Toolbox,
+    id: &str,
+    edits: &[Edit],
+    by: impl Into<Approver<'a>>,
+    reason: Option<String>,
+) -> Result<HoldRow, OperateError> {
+    let row = store.hold(id).await?.ok_or_else(|| OperateError::NoSuchHold(id.to_owned()))?;
+    let refused = |why: String| OperateError::Edit { id: id.to_owned(), why };
+    if edits.is_empty() {
+        return Err(refused("nothing is changed; approve it as it is".to_owned()));
+    }
+    if edits.iter().filter_map(|edit| edit.value.as_ref()).any(is_masked) {
+        let why = format!("a value has {REDACTED:?} in it, which stands for what is not shown");
+        return Err(refused(why));
+    }
+    check(toolbox, &row, edits).map_err(refused)?;
+    let mut shown = given(&row);
+    edit::apply(&mut shown, edits).map_err(refused)?;
+    let text = serde_json::to_string(edits).expect("edits are JSON");
+    let decision = Decision { state: HoldState::Approved, reason, edited: Some((text, shown)) };
+    settle(store, row, by.into(), decision).await
+}
+
+/// The arguments as the agent gave them, as far as they are seen.
+pub fn given(row: &HoldRow) -> Map<String, Value> {
+    match serde_json::from_str(&row.given) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
+}
+
+/// A held call as JSON, for programs. Nothing secret is in it.
+pub fn hold_json(row: &HoldRow) -> Value {
+    json!({
+        "id": row.id,
+        "call": row.call,
+        "identity": row.identity,
+        "tool": row.tool,
+        "target": row.target,
+        "arguments": json_of(&row.arguments),
+        "given": json_of(&row.given),
+        "rule": row.rule,
+        "four_eyes": row.barred.is_some(),
+        "price": row.price,
+        "placed": Time(row.placed),
+        "expires": Time(row.expires),
+        "state": row.state,
+        "decided_by": row.decided_by,
+        "decided": row.decided.map(Time),
+        "reason": row.reason,
+        "edits": row.edits.as_deref().map(json_of),
+    })
+}
+
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or(Value::Null)
+}
+
+/// Whether something that is not shown stands in a value.
+fn is_masked(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(REDACTED),
+        Value::Array(items) => items.iter().any(is_masked),
+        Value::Object(members) => members.values().any(is_masked),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Says why changed arguments would not go through now.
+fn check(toolbox: &Toolbox, row: &HoldRow, edits: &[Edit]) -> Result<(), String> {
+    let identity = Identity::new(row.identity.clone()).map_err(|error| error.to_string())?;
+    let groups = serde_json::from_str(&row.claimed).unwrap_or_default();
+    let caller = Caller { groups, ..Caller::new(identity, Transport::Cli) };
+    let groups = toolbox.groups_of(&caller);
+    let gone = || format!("`{}` may not call `{}` any more", row.identity, row.tool);
+    let exposed = toolbox.find(&row.tool, &caller.identity, &groups).ok_or_else(gone)?;
+    let mut arguments = given(row);
+    let hidden = is_masked(&Value::Object(arguments.clone()));
+    edit::apply(&mut arguments, edits)?;
+    // What is not shown cannot be judged: the repeat brings it.
+    let ours = |pointer: &str| {
+        let touches = |edit: &Edit| within(pointer, &edit.at) || within(&edit.at, pointer);
+        !hidden || edits.iter().any(touches)
+    };
+    let request = CallRequest { arguments, ..CallRequest::default() };
+    let arguments = match exposed.tool.arguments(&request.arguments) {
+        Ok(arguments) => arguments,
+        Err(found) => {
+            return match found.into_iter().find(|found| ours(&found.pointer)) {
+                Some(first) => Err(format!("{}: expected {}", first.pointer, first.expected)),
+                None => Ok(()),
+            };
+        }
+    };
+    match exposed.tool.check_limits(&arguments).into_iter().find(|limit| ours(&limit.pointer)) {
+        Some(broken) => Err(format!("{} must be {}", broken.pointer, broken.message)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a place is another one, or in it.
+fn within(place: &str, of: &str) -> bool {
+    place.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What was decided.
+struct Decision {
+    state: HoldState,
+    reason: Option<String>,
+    /// The changes as JSON, and what the arguments then are as far as they are seen.
+    edited: Option<(String, Map<String, Value>)>,
+}
+
+pub(super) async fn decide(
+    store: &Store,
+    id: &str,
+    state: HoldState,
+    by: Approver<'_>,
+    reason: Option<String>,
+) -> Result<HoldRow, OperateError> {
+    let row = store.hold(id).await?.ok_or_else(|| OperateError::NoSuchHold(id.to_owned()))?;
+    settle(store, row, by, Decision { state, reason, edited: None }).await
+}
+
+async fn settle(
+    store: &Store,
+    row: HoldRow,
+    by: Approver<'_>,
+    decision: Decision,
+) -> Result<HoldRow, OperateError> {
+    let Decision { state, reason, edited } = decision;
+    let allowed = if by.at_the_client { row.asks_client } else { row.asks_operator };
+    if !allowed {
+        return Err(OperateError::AtTheClient(row.id));
+    }
+    let name = by.name.to_owned();
+    // Anybody may say no to their own call.
+    if let Some(barred) = row.barred.as_deref().filter(|_| state == HoldState::Approved) {
+        // A list that cannot be read bars everybody.
+        let own = match serde_json::from_str(barred) {
+            Ok(barred) => by.own(&barred),
+            Err(_) => Some(by.name),
+        };
+        if let Some(own) = own {
+            return Err(OperateError::OwnCall { id: row.id, by: own.to_owned() });
+        }
+    }
+    let now = store.now();
+    let call = CallId::new(row.call.clone());
+    let hold = row.id.clone();
+    let mut events = Vec::new();
+    let (edits, shown) = edited.unzip();
+    if let Some(shown) = shown {
+        let arguments = Value::Object(shown);
+        events.push(Event::Edited { hold: hold.clone(), by: name.clone(), arguments });
+    }
+    let why = reason.clone();
+    events.push(match state {
+        HoldState::Approved => {
+            Event::Approved { hold, by: name.clone(), reason: why, decided: Some(Time(now)) }
+        }
+        _ => Event::Rejected { hold, by: name.clone(), reason: why },
+    });
+    let redactor = Redactor::default();
+    let rows: Vec<_> = events.iter().map(|event| event.row(Some(&call), now, &redactor)).collect();
+    let change = Change::DecideHold { id: row.id.clone(), state, by: name, reason, edits };
+    let batch = Batch { changes: vec![change], events: rows.into(), ..Batch::default() };
+    match store.commit(batch).await {
+        Ok(_receipt) => Ok(row),
+        Err(CommitError::HoldSpent) => {
+            let row = store.hold(&row.id).await?.unwrap_or(row);
+            Err(OperateError::Decided { id: row.id.clone(), state: standing(&row, now) })
+        }
+        Err(CommitError::Unavailable(error)) => Err(error.into()),
+        Err(other) => Err(OperateError::Commit(other)),
+    }
+}
+
+fn standing(row: &HoldRow, now: i64) -> String {
+    let by = row.decided_by.as_deref().unwrap_or("somebody");
+    match row.state {
+        HoldState::Spent => "was approved and used".to_owned(),
+        HoldState::Approved => format!("was approved by {by}"),
+        HoldState::Rejected => format!("was rejected by {by}"),
+        HoldState::Pending if row.expires <= now => "has expired".to_owned(),
+        HoldState::Pending => "is being decided".to_owned(),
+    }
+}
