@@ -32,6 +32,10 @@ use tollbridge::settlement::{self, Clearance, Cleared};
 use tollbridge::store::{Batch, Durability, Receipt, Store};
 use tollbridge_operation::{Call, Identity};
 
+/// The binary's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The whole stack may add this to a call, in microseconds.
 const AIM: f64 = 30.0;
 

@@ -159,7 +159,7 @@ impl AttemptLog for Attempts<'_> {
         let Ok(handle) = serde_json::to_string(handle) else { return };
         let row = PendingRow { handle, ..keeping.row.clone() };
         let (events, changes) = (self.record.rows(), vec![Change::KeepPending(row.clone())]);
-        match self.store.commit(Batch { events, changes, ..Batch::default() }).await {
+        match self.store.commit(Batch { changes, events, ..Batch::default() }).await {
             Ok(_receipt) => {
                 self.record.written();
                 *keeping.kept = Some(row);
