@@ -81,7 +81,7 @@ fallback        = [{ operation = "getOrder", map = { order_id = "order_id" } }, 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     // `cargo bench` hands options of its own harness on.
-    let rounds = std::env::args().filter_map(|given| given.parse().ok()).next().unwrap_or(60);
+    let rounds = std::env::args().find_map(|given| given.parse().ok()).unwrap_or(60);
     let base = serve().await;
     let bare = Bare::new(&base);
     let store = Store::open("sqlite::memory:", Durability::Process).await.unwrap();
