@@ -35,7 +35,7 @@ mod vault;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -71,7 +71,7 @@ use notices::Notices;
 use pipeline::Ground;
 use state::Seal;
 
-use crate::audit::Event;
+use crate::audit::{self, Event, Keeper};
 use crate::bridge::{Preview, Standing};
 use crate::identity::{self, Known, NotKnown};
 use crate::observe::{ApiStanding, Metrics};
@@ -94,6 +94,7 @@ struct Inner {
     calls: TaskTracker,
     metrics: Arc<Metrics>,
     cache: Cache,
+    keeper: Mutex<Option<Keeper>>,
     seal: ArcSwap<Seal>,
     notices: Notices,
     learned: tokio::sync::Mutex<learned::Kept>,
@@ -150,11 +151,21 @@ impl Gateway {
                 calls: TaskTracker::new(),
                 metrics,
                 cache: Cache::default(),
+                keeper: Mutex::new(None),
                 seal,
                 notices: Notices::default(),
                 learned: tokio::sync::Mutex::default(),
             }),
         }
+    }
+
+    /// Has the trail kept until the gateway is closed.
+    pub fn keep_trail(&self, keeper: Keeper) {
+        *self.keeper() = Some(keeper);
+    }
+
+    fn keeper(&self) -> MutexGuard<'_, Option<Keeper>> {
+        self.inner.keeper.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes one call through every layer. Where the future is dropped the call is cancelled, and
@@ -418,6 +429,10 @@ impl Gateway {
             source.quiet().await;
         }
         learned::keep(&self.inner).await;
+        let keeper = self.keeper().take();
+        if let Some(keeper) = keeper {
+            keeper.stop().await;
+        }
         self.inner.store.clone().close().await;
     }
 }

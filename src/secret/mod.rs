@@ -9,6 +9,7 @@
 
 mod command;
 mod decode;
+pub mod key_file;
 mod keyring;
 mod mask;
 mod redact;
