@@ -71,7 +71,7 @@ use notices::Notices;
 use pipeline::Ground;
 use state::Seal;
 
-use crate::audit::{self, Event, Keeper};
+use crate::audit::{Event, Keeper};
 use crate::bridge::{Preview, Standing};
 use crate::identity::{self, Known, NotKnown};
 use crate::observe::{ApiStanding, Metrics};
