@@ -65,6 +65,10 @@ chaos *OPTIONS:
 bench *OPTIONS:
     benches/end-to-end/run.py {{ OPTIONS }}
 
+# What recovery costs a call that needs none of it
+bench-recovery *ROUNDS:
+    cargo bench --locked --bench recovery -- {{ ROUNDS }}
+
 # The pieces of a call's way, one by one
 bench-pieces *FILTER:
     cargo bench --locked --bench hot_path -- {{ FILTER }}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
-use tollbridge_operation::Identity;
+use tollbridge_operation::{CallId, Identity};
 
 use crate::gateway::{CallRequest, CallWatch, Caller, Refused, Reply, StoreError, Transport};
 use crate::tools::Published;
@@ -70,6 +70,7 @@ pub trait Backend: Send + Sync + 'static {
         &self,
         caller: &Caller,
         tool: &str,
+        call: &CallId,
         time: Duration,
     ) -> impl Future<Output = Option<TaskView>> + Send;
 
@@ -85,6 +86,14 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Has the process that works on the task end it.
     fn cancel_task(&self, id: &str) -> impl Future<Output = ()> + Send;
+
+    /// Ends a task whose process is gone, and its call in the trail.
+    fn lose_task(
+        &self,
+        caller: &Caller,
+        id: &str,
+        result: String,
+    ) -> impl Future<Output = ()> + Send;
 
     /// Keeps how a task ended, once.
     fn end_task(&self, id: &str, end: TaskEnd) -> impl Future<Output = ()> + Send;

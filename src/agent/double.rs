@@ -218,7 +218,7 @@ impl Backend for Double {
         false
     }
 
-    async fn open_task(&self, _: &Caller, _: &str, _: Duration) -> Option<TaskView> {
+    async fn open_task(&self, _: &Caller, _: &str, _: &CallId, _: Duration) -> Option<TaskView> {
         None
     }
 
@@ -231,6 +231,8 @@ impl Backend for Double {
     }
 
     async fn cancel_task(&self, _: &str) {}
+
+    async fn lose_task(&self, _: &Caller, _: &str, _: String) {}
 
     async fn end_task(&self, _: &str, _: TaskEnd) {}
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tollbridge_operation::Identity;
+use tollbridge_operation::{CallId, Identity};
 
 use super::backend::{Backend, Hints, TaskEnd, TaskStanding, TaskView, ToolList, ToolView};
 use super::http::{Presented, Verifier};
@@ -99,8 +99,14 @@ impl Backend for Gateway {
         lacking.then(|| exposed.scopes.clone())
     }
 
-    async fn open_task(&self, caller: &Caller, tool: &str, time: Duration) -> Option<TaskView> {
-        match Gateway::open_task(self, caller, tool, time).await {
+    async fn open_task(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        call: &CallId,
+        time: Duration,
+    ) -> Option<TaskView> {
+        match Gateway::open_task(self, caller, tool, call, time).await {
             Ok(row) => Some(task_view(row, false)),
             Err(error) => {
                 tracing::warn!(%error, "a call could not become a task");
@@ -120,6 +126,10 @@ impl Backend for Gateway {
 
     async fn cancel_task(&self, id: &str) {
         Gateway::cancel_task(self, id).await;
+    }
+
+    async fn lose_task(&self, caller: &Caller, id: &str, result: String) {
+        Gateway::lose_task(self, caller, id, result).await;
     }
 
     async fn end_task(&self, id: &str, end: TaskEnd) {

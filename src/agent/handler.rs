@@ -22,7 +22,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tollbridge_operation::Identity;
+use tollbridge_operation::{CallId, Identity};
 
 use super::changes::Peers;
 use super::in_flight::InFlight;
@@ -215,6 +215,8 @@ pub(super) struct Asked {
     pub(super) arguments: JsonObject,
     pub(super) beside: Beside,
     pub(super) answered: Option<Answered>,
+    /// The name that the call gets, where whoever asks must know it before.
+    pub(super) id: Option<CallId>,
 }
 
 /// What we look at in a request's `_meta`. What is null is not there.
@@ -261,6 +263,7 @@ impl<B: Backend> Handler<B> {
         asking: Asking,
     ) -> Result<Made, ErrorData> {
         let _ticket = self.shared.in_flight.enter();
+        let id = asked.id.clone();
         let request = match call_request(asked) {
             Ok(request) => request,
             Err(reason) => {
@@ -277,12 +280,12 @@ impl<B: Backend> Handler<B> {
             let cancel = cancel.clone();
             match progress {
                 None => {
-                    let watch = CallWatch { cancel, progress: None, asking };
+                    let watch = CallWatch { id, cancel, progress: None, asking };
                     self.shared.backend.call(caller, request, watch).await
                 }
                 Some((peer, token)) => {
                     let (sender, steps) = mpsc::channel(16);
-                    let watch = CallWatch { cancel, progress: Some(sender), asking };
+                    let watch = CallWatch { id, cancel, progress: Some(sender), asking };
                     let call = self.shared.backend.call(caller, request, watch);
                     Box::pin(follow(call, steps, peer, &token)).await
                 }
@@ -353,6 +356,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
             arguments: request.arguments.unwrap_or_default(),
             beside: Beside::from(&context.meta),
             answered,
+            id: None,
         };
         if context.client_capabilities().is_some_and(|can| can.supports_tasks())
             && let Some(time) = self.shared.backend.runs_long(&caller, &asked.tool)

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::handler::{Asked, Handler};
 use super::result::{self, Made};
 use super::{Backend, TaskEnd, TaskStanding, TaskView};
-use crate::gateway::Caller;
+use crate::gateway::{Caller, new_call_id};
 
 /// How long a client waits for an answer before it is given a task instead.
 const EARLY: Duration = Duration::from_millis(500);
@@ -59,11 +59,12 @@ impl<B: Backend> Handler<B> {
     pub(super) async fn call_long(
         &self,
         caller: Caller,
-        asked: Asked,
+        mut asked: Asked,
         time: Duration,
         gone: CancellationToken,
     ) -> Result<CallToolResponse, ErrorData> {
         let cancel = CancellationToken::new();
+        let call = asked.id.get_or_insert_with(new_call_id).clone();
         let (tool, whose) = (asked.tool.clone(), caller.clone());
         // It may be ended by more than who asks for that: by the server, for one.
         let (handler, token) = (self.clone(), cancel.child_token());
@@ -81,7 +82,7 @@ impl<B: Backend> Handler<B> {
         if let Some(ended) = early {
             return Ok(made(ended)?.into_library().into());
         }
-        let Some(view) = self.backend().open_task(&whose, &tool, time).await else {
+        let Some(view) = self.backend().open_task(&whose, &tool, &call, time).await else {
             // It cannot be kept, so the client must wait.
             let ended = tokio::select! {
                 ended = &mut carried => ended,
@@ -132,7 +133,7 @@ impl<B: Backend> Handler<B> {
         let mut view = self.known(caller, id).await?;
         if view.lost && self.tasks().cancel_of(id).is_none() {
             let lost = result::lost(self.server()).into_library();
-            self.backend().end_task(id, TaskEnd::Completed(json(&lost))).await;
+            self.backend().lose_task(caller, id, json(&lost)).await;
             view = self.known(caller, id).await?;
         }
         let mut task = seed(&view);

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use super::poll::Handle;
+
 /// A request that is about to go out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptStart {
@@ -68,6 +70,10 @@ pub trait AttemptLog: Send {
     /// A request is over. The call's answer waits for this, so what takes long must be
     /// bounded by whoever implements it.
     fn finished(&mut self, end: AttemptEnd) -> impl Future<Output = ()> + Send;
+
+    /// The API took the call, and with this it is asked after from now on. Called before anything is
+    /// waited for, so that the call can be gone on with whatever becomes of this process.
+    fn taken(&mut self, handle: &Handle) -> impl Future<Output = ()> + Send;
 
     /// Request `n` will go out after a wait.
     fn waiting(&mut self, n: u32, wait: Duration, why: &str);

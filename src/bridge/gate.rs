@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::limiter::{At, Entry, Heard, Limiter, Limits, Refusal};
+use super::limiter::{At, Entry, Heard, Limiter, Limits, LimitsLearned, Refusal};
 
 /// The limiter of an API or a tool, with those who wait for it.
 #[derive(Debug)]
@@ -125,6 +125,20 @@ impl Gate {
             learned: inner.limiter.learned(),
             left: left.map(|(left, _)| left),
         }
+    }
+
+    /// What answers taught of its limits, to be kept for a time after this process; `None` where
+    /// that is nothing.
+    pub fn learned(&self) -> Option<LimitsLearned> {
+        self.lock().limiter.kept(self.now())
+    }
+
+    /// Takes up what was learned of its limits before, as far as it has not learned anew.
+    pub fn recall(&self, learned: &LimitsLearned) {
+        let now = self.now();
+        let mut inner = self.lock();
+        inner.limiter.recall(now, learned);
+        inner.give_turns(now);
     }
 
     fn ended(&self, started: At, cost: u32, heard: Option<&Heard>) {

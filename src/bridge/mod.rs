@@ -106,7 +106,7 @@ pub use digest::Digest;
 pub use engine::{Instead, Next, Within, execute, execute_instead, execute_pages, execute_polled};
 pub use gate::{Gate, Standing};
 pub use limiter::headers::{LimitHeaders, LimitsRead};
-pub use limiter::{Limits, Rate};
+pub use limiter::{Limits, LimitsLearned, Rate};
 pub use manner::{Manner, Sharing};
 pub use memory::{Held, Memory};
 pub use oauth::{

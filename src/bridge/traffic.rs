@@ -4,10 +4,12 @@
 //! It outlives a reload of the configuration: what was learned of an API is not forgotten
 //! because a tool's title changed.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tollbridge_operation::Identity;
 use url::Url;
 
 use super::breaker::{Breaker, BreakerRules, Health, Pass};
@@ -15,7 +17,10 @@ use super::budget::Budget;
 use super::cache::{self, HttpCache};
 use super::coalesce::Flights;
 use super::gate::{Gate, Standing};
-use super::limiter::{At, Limits};
+use super::limiter::{At, Limits, LimitsLearned};
+
+/// For how many credentials it is followed what the API says of their limits.
+const CREDENTIALS: usize = 1_024;
 
 /// What all calls of one API have in common.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub struct Traffic {
     pub(super) cache: HttpCache,
     /// Its reads that are under way.
     pub(super) flights: Flights,
+    /// What the API says of the limits of each identity, where each has a credential of its own.
+    credentials: Mutex<HashMap<Identity, Arc<Gate>>>,
     begun: Instant,
     shared: Mutex<Shared>,
 }
@@ -53,6 +60,7 @@ impl Traffic {
             gate: Gate::new(limits),
             cache: HttpCache::new(cache::USUAL),
             flights: Flights::default(),
+            credentials: Mutex::default(),
             begun: Instant::now(),
             shared: Mutex::default(),
         }
@@ -121,9 +129,60 @@ impl Traffic {
         shared.hosts[host].1.open_for(now)
     }
 
-    /// How its limiter stands.
+    /// The limits of an identity's own credential; `None` where too many are followed already,
+    /// and what is said of it counts for the API.
+    pub(super) fn of_credential(&self, identity: &Identity) -> Option<Arc<Gate>> {
+        let mut known = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = known.get(identity) {
+            return Some(Arc::clone(gate));
+        }
+        if known.len() >= CREDENTIALS {
+            known.retain(|_, gate| Arc::strong_count(gate) > 1 || gate.learned().is_some());
+        }
+        (known.len() < CREDENTIALS).then(|| {
+            let gate = Arc::new(Gate::new(Limits::default()));
+            known.insert(identity.clone(), Arc::clone(&gate));
+            gate
+        })
+    }
+
+    /// How its limiter stands. Of the limits of single credentials the tightest is told.
     pub fn standing(&self) -> Standing {
-        self.gate.standing()
+        let mut standing = self.gate.standing();
+        for own in self.known().iter().map(|(_, gate)| gate.standing()) {
+            standing.waiting += own.waiting;
+            standing.learned = least(standing.learned, own.learned, f64::min);
+            standing.left = least(standing.left, own.left, u64::min);
+        }
+        standing
+    }
+
+    /// What answers taught of its limits, each with whose credential's it is, where it is not for
+    /// all.
+    pub fn learned(&self) -> Vec<(Option<Identity>, LimitsLearned)> {
+        let of_all = self.gate.learned().map(|learned| (None, learned));
+        let own = self
+            .known()
+            .into_iter()
+            .filter_map(|(identity, gate)| gate.learned().map(|learned| (Some(identity), learned)));
+        of_all.into_iter().chain(own).collect()
+    }
+
+    /// Takes up what was learned before.
+    pub fn recall(&self, whose: Option<&Identity>, learned: &LimitsLearned) {
+        match whose {
+            None => self.gate.recall(learned),
+            Some(identity) => {
+                if let Some(gate) = self.of_credential(identity) {
+                    gate.recall(learned);
+                }
+            }
+        }
+    }
+
+    fn known(&self) -> Vec<(Identity, Arc<Gate>)> {
+        let known = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().map(|(identity, gate)| (identity.clone(), Arc::clone(gate))).collect()
     }
 
     /// Its hosts, each with the state of its circuit: `closed`, `open` or `half_open`.
@@ -138,6 +197,14 @@ impl Traffic {
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The lesser of what there is.
+fn least<T>(one: Option<T>, other: Option<T>, lesser: impl Fn(T, T) -> T) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(lesser(one, other)),
+        (one, other) => one.or(other),
     }
 }
 

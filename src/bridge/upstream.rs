@@ -11,7 +11,7 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
-use tollbridge_operation::{ApiName, Enclosure, Operation, SecurityScheme};
+use tollbridge_operation::{ApiName, Enclosure, Identity, Operation, SecurityScheme};
 use url::Url;
 
 use arc_swap::ArcSwap;
@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 use super::address::{self, Hosts};
 use super::client;
 use super::credential::{self, Credentials, Given, Provenance};
+use super::gate::Gate;
 use super::limiter::headers::LimitsRead;
 use super::recovery::{ErrorRule, Recovery};
 use super::resolve::Guard;
@@ -168,6 +169,13 @@ pub struct Upstream {
     pub(super) random: fn() -> Option<[u8; 32]>,
 }
 
+/// What a call has in common with others of its API.
+pub(super) struct InCommon {
+    pub(super) traffic: Arc<Traffic>,
+    /// The limits of the credential, where it is the caller's own.
+    pub(super) own: Option<Arc<Gate>>,
+}
+
 /// A base URL.
 #[derive(Debug, Clone)]
 pub(super) struct Base {
@@ -272,9 +280,21 @@ impl Upstream {
         self.bases[0].url.as_str()
     }
 
+    /// Scheme, host and port of that.
+    pub fn origin(&self) -> &str {
+        &self.bases[0].origin
+    }
+
     /// What its calls and those of other upstreams of the same API have in common.
     pub fn traffic(&self) -> Arc<Traffic> {
         self.traffic.load_full()
+    }
+
+    /// What a call of that identity has in common with others.
+    pub(super) fn in_common(&self, identity: &Identity) -> InCommon {
+        let traffic = self.traffic();
+        let own = if self.by_identity { traffic.of_credential(identity) } else { None };
+        InCommon { traffic, own }
     }
 
     /// Takes the place of an older upstream of the same API: what was learned of the API, and

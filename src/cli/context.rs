@@ -56,6 +56,7 @@ pub(super) async fn gateway(loaded: Loaded) -> Result<(Gateway, Config), Exit> {
     if let Some(keeper) = keeper {
         gateway.keep_trail(keeper);
     }
+    gateway.remember().await;
     Ok((gateway, loaded.config))
 }
 

@@ -58,8 +58,8 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
     };
     let exit = match chosen(&args, &gateway.toolbox().sources) {
         Ok((source, login)) => match carry_out(&args, &source, login).await {
-            Ok(scopes) => {
-                report(&args, scopes.as_deref());
+            Ok(ended) => {
+                report(&args, &ended);
                 Exit::Done
             }
             Err(error) => {
@@ -105,21 +105,27 @@ fn chosen(args: &Args, sources: &[Arc<TokenSource>]) -> Result<(Arc<TokenSource>
     }
 }
 
-async fn carry_out(
-    args: &Args,
-    source: &TokenSource,
-    login: Login,
-) -> Result<Option<String>, LoginError> {
+/// How a login or its end came out.
+enum Ended {
+    /// Somebody is logged in, with these scopes where the server says.
+    In(Option<String>),
+    /// The login is forgotten; whether the server took it back.
+    Out(bool),
+}
+
+async fn carry_out(args: &Args, source: &TokenSource, login: Login) -> Result<Ended, LoginError> {
     let whose = args.identity.as_ref();
     source.may_log_in(whose)?;
     let limit = args.timeout.0;
     if args.forget {
-        return source.log_out(whose).await.map(|()| None);
+        return source.log_out(whose).await.map(Ended::Out);
     }
-    if args.device || login.device {
-        return on_device(source, whose, limit).await;
-    }
-    in_browser(args, source, whose, limit).await
+    let scopes = if args.device || login.device {
+        on_device(source, whose, limit).await
+    } else {
+        in_browser(args, source, whose, limit).await
+    };
+    scopes.map(Ended::In)
 }
 
 async fn in_browser(
@@ -155,7 +161,11 @@ async fn on_device(
     ended.map_err(|_| LoginError::TooLate)?
 }
 
-fn report(args: &Args, scopes: Option<&str>) {
+fn report(args: &Args, ended: &Ended) {
+    let (scopes, revoked) = match ended {
+        Ended::In(scopes) => (scopes.as_deref(), None),
+        Ended::Out(revoked) => (None, Some(*revoked)),
+    };
     let whose = args.identity.as_ref().map(Identity::as_str);
     if args.json {
         super::print_json(&json!({
@@ -163,14 +173,19 @@ fn report(args: &Args, scopes: Option<&str>) {
             "scheme": args.scheme,
             "identity": whose,
             "logged_in": !args.forget,
+            "revoked": revoked,
             "scopes": scopes.map(|scopes| scopes.split(' ').collect::<Vec<_>>()),
         }));
         return;
     }
     let whose = whose.map(|whose| format!(" as `{whose}`")).unwrap_or_default();
-    if args.forget {
-        eprintln!("the login at `{}`{whose} is forgotten here; the server is not told", args.api);
-    } else {
-        eprintln!("logged in at `{}`{whose}", args.api);
+    match revoked {
+        Some(true) => eprintln!("the login at `{}`{whose} is forgotten, and ended there", args.api),
+        Some(false) => eprintln!(
+            "the login at `{}`{whose} is forgotten here; the server did not end it: it says of no way \
+             to, or gave no answer that counts",
+            args.api
+        ),
+        None => eprintln!("logged in at `{}`{whose}", args.api),
     }
 }

@@ -89,13 +89,26 @@ impl Inner {
 fn size(answer: &CachedAnswer) -> usize {
     let payload = match &answer.payload {
         Payload::Empty => 0,
-        Payload::Value(value) => value.to_string().len(),
+        Payload::Value(value) => written(value),
         Payload::Bytes { data, .. } => data.len(),
         Payload::Parts { value, attached } => {
-            value.to_string().len() + attached.iter().map(|one| one.data.len()).sum::<usize>()
+            written(value) + attached.iter().map(|one| one.data.len()).sum::<usize>()
         }
     };
     payload + 512
+}
+
+/// About how long a value is as JSON.
+fn written(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(number) => number.as_str().len(),
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| written(item) + 1).sum::<usize>() + 2,
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| name.len() + 4 + written(value)).sum::<usize>() + 2
+        }
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod failure;
 mod fallback;
 mod judge;
 mod kept;
+mod learned;
 mod load;
 mod notices;
 mod operate;
@@ -44,7 +45,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tollbridge_operation::{Identity, ToolName};
 
-pub use crate::audit::{ConsideredRow, Time};
+pub use crate::audit::{ConsideredRow, Time, new_call_id};
 pub use crate::identity::KeyHolder;
 pub use crate::identity::{Agent, Claim, Facts, Proof};
 pub use crate::safety::edit::{Edit, between as edits_between};
@@ -74,7 +75,7 @@ use notices::Notices;
 use pipeline::Ground;
 use state::Seal;
 
-use crate::audit::{self, Event, Keeper};
+use crate::audit::{Event, Keeper};
 use crate::bridge::{Preview, Standing};
 use crate::identity::{self, Known, NotKnown};
 use crate::observe::{ApiStanding, Metrics};
@@ -100,6 +101,7 @@ struct Inner {
     keeper: Mutex<Option<Keeper>>,
     seal: ArcSwap<Seal>,
     notices: Notices,
+    learned: tokio::sync::Mutex<learned::Kept>,
 }
 
 /// What a call would do.
@@ -159,6 +161,7 @@ impl Gateway {
                 keeper: Mutex::new(None),
                 seal,
                 notices: Notices::default(),
+                learned: tokio::sync::Mutex::default(),
             }),
         }
     }
@@ -181,7 +184,7 @@ impl Gateway {
         watch: CallWatch,
     ) -> Result<Reply, Refused> {
         let started = Instant::now();
-        let id = audit::new_call_id();
+        let id = watch.id.clone().unwrap_or_else(new_call_id);
         let cancel = watch.cancel.child_token();
         let _cancel_on_drop = cancel.clone().drop_guard();
         let watch = CallWatch { cancel, ..watch };
@@ -276,7 +279,7 @@ impl Gateway {
         request: &CallRequest,
     ) -> Result<DryRun, DryRunError> {
         let toolbox = self.inner.toolbox.load_full();
-        let id = audit::new_call_id();
+        let id = new_call_id();
         let seal = self.inner.seal.load();
         let ground = Ground {
             store: &self.inner.store,
@@ -306,7 +309,7 @@ impl Gateway {
         reason: String,
     ) {
         self.inner.metrics.malformed(transport.as_str());
-        let id = audit::new_call_id();
+        let id = new_call_id();
         let event = Event::Malformed {
             transport: transport.as_str().to_owned(),
             identity: identity.map(|identity| identity.to_string()),
@@ -432,6 +435,7 @@ impl Gateway {
         for source in &self.inner.toolbox.load().sources {
             source.quiet().await;
         }
+        learned::keep(&self.inner).await;
         let keeper = self.keeper().take();
         if let Some(keeper) = keeper {
             keeper.stop().await;

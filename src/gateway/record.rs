@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use tollbridge_operation::CallId;
 
 use crate::audit::Event;
-use crate::bridge::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
+use crate::bridge::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart, Handle};
 use crate::gateway::request::Progress;
 use crate::observe::Metrics;
 use crate::secret::Redactor;
-use crate::store::{Batch, CommitError, EventRow, Guard, StopScope, Store, system_clock};
+use crate::store::{
+    Batch, Change, CommitError, EventRow, Guard, PendingRow, StopScope, Store, system_clock,
+};
 
 /// One call's events that are not on record yet.
 pub(super) struct Record {
@@ -63,6 +65,16 @@ pub(super) struct Attempts<'a> {
     pub(super) guard: Guard,
     pub(super) steps: &'a mut Steps,
     pub(super) metrics: &'a Metrics,
+    /// What is kept of the call where the API may take it and not be done; `None` where nothing is.
+    pub(super) keeping: Option<Keeping<'a>>,
+}
+
+/// How a call is kept that an API took and is not done with.
+pub(super) struct Keeping<'a> {
+    /// It, as it would be kept.
+    pub(super) row: PendingRow,
+    /// It, as it is kept.
+    pub(super) kept: &'a mut Option<PendingRow>,
 }
 
 /// How long is waited before more of a stream is told of.
@@ -140,6 +152,20 @@ impl AttemptLog for Attempts<'_> {
             duration_ms: millis(end.duration),
             bytes: end.bytes,
         });
+    }
+
+    async fn taken(&mut self, handle: &Handle) {
+        let Some(keeping) = &mut self.keeping else { return };
+        let Ok(handle) = serde_json::to_string(handle) else { return };
+        let row = PendingRow { handle, ..keeping.row.clone() };
+        let (events, changes) = (self.record.rows(), vec![Change::KeepPending(row.clone())]);
+        match self.store.commit(Batch { changes, events, ..Batch::default() }).await {
+            Ok(_receipt) => {
+                self.record.written();
+                *keeping.kept = Some(row);
+            }
+            Err(error) => tracing::error!(%error, "what an API took could not be kept"),
+        }
     }
 
     fn waiting(&mut self, n: u32, wait: Duration, why: &str) {

@@ -77,6 +77,8 @@ pub struct CallRequest {
 /// How a front end follows a call, and ends it early.
 #[derive(Debug, Clone, Default)]
 pub struct CallWatch {
+    /// The name that it gets in the trail; a new one where there is none.
+    pub id: Option<CallId>,
     /// Cancelled when the client no longer wants the answer.
     pub cancel: CancellationToken,
     /// Where progress goes, where the client asked for it. Full means that it is not sent.

@@ -6,10 +6,12 @@
 
 use std::time::Duration;
 
+use tollbridge_operation::CallId;
 use ulid::Ulid;
 
-use super::{Caller, Gateway};
-use crate::store::{Batch, Change, CommitError, StoreError, TaskRow, TaskState};
+use super::{Caller, ErrorCode, Gateway};
+use crate::audit::Event;
+use crate::store::{Batch, Change, CommitError, EventRow, StoreError, TaskRow, TaskState};
 
 /// For how long a result is kept beyond the time that the call may take.
 const KEPT: Duration = Duration::from_hours(1);
@@ -23,6 +25,7 @@ impl Gateway {
         &self,
         caller: &Caller,
         tool: &str,
+        call: &CallId,
         time: Duration,
     ) -> Result<TaskRow, CommitError> {
         let now = self.store().now();
@@ -32,6 +35,7 @@ impl Gateway {
             id,
             identity: caller.identity.to_string(),
             tool: tool.to_owned(),
+            call: Some(call.to_string()),
             created: now,
             updated: now,
             alive: now,
@@ -82,6 +86,53 @@ impl Gateway {
             Ok(()) | Err(CommitError::NoTask) => {}
             Err(error) => tracing::error!(%error, task = id, "a task's end could not be kept"),
         }
+    }
+
+    /// Ends a task whose process is gone, and its call in the trail, where that has no end: whether it
+    /// had its effect nobody knows.
+    pub async fn lose_task(&self, caller: &Caller, id: &str, result: String) {
+        let store = self.store();
+        let call = match store.task(caller.identity.as_str(), id).await {
+            Ok(task) => task.and_then(|task| task.call),
+            Err(error) => {
+                tracing::error!(%error, task = id, "a task whose process is gone cannot be read");
+                return;
+            }
+        };
+        let events = match call {
+            Some(call) if self.is_open(&call).await => vec![self.lost(&call)],
+            _ => Vec::new(),
+        };
+        let end = Change::EndTask { id: id.to_owned(), state: TaskState::Completed, result };
+        let batch = Batch { events: events.into(), changes: vec![end], ..Batch::default() };
+        match store.commit(batch).await {
+            Ok(_) | Err(CommitError::NoTask) => {}
+            Err(error) => tracing::error!(%error, task = id, "a task's end could not be kept"),
+        }
+    }
+
+    /// Whether a call has begun and not ended, as far as the trail tells.
+    async fn is_open(&self, call: &str) -> bool {
+        let events = self.store().events_of(call).await;
+        events.is_ok_and(|events| {
+            !events.is_empty() && events.iter().all(|event| event.kind != "replied")
+        })
+    }
+
+    /// The end of a call whose process was killed.
+    fn lost(&self, call: &str) -> EventRow {
+        let event = Event::Replied {
+            outcome: ErrorCode::OutcomeUnknown.as_str().to_owned(),
+            message: Some("its process ended in the middle of it".to_owned()),
+            attempts: 0,
+            status: None,
+            served_by: None,
+            upstream_ms: 0,
+            bytes: 0,
+            cost: None,
+            duration_ms: 0,
+        };
+        event.row(Some(&CallId::new(call)), self.store().now(), &self.toolbox().redactor)
     }
 
     async fn change(&self, change: Change) -> Result<(), CommitError> {

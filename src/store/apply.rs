@@ -17,7 +17,7 @@ use super::{
     Batch, BudgetClaim, Change, CheckpointRow, CommitError, EventRow, Guard, HoldRow, HoldState,
     KeyRow, PendingRow, RepeatRow, StopScope, WindowClaim, token,
 };
-use super::{budget, tasks, upkeep};
+use super::{budget, learned, tasks, upkeep};
 
 pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
@@ -287,6 +287,7 @@ pub(super) async fn forget_expired(
         "DELETE FROM token_leases WHERE until <= ?",
         "DELETE FROM pendings WHERE expires <= ?",
         "DELETE FROM tasks WHERE expires <= ?",
+        "DELETE FROM learned_limits WHERE expires <= ?",
     ] {
         sqlx::query(statement).bind(now).execute(&mut *transaction).await?;
     }
@@ -406,6 +407,7 @@ fn statement(change: Change, now: i64) -> Query {
         .bind(row.key)
         .bind(row.call),
         Change::KeepPending(row) => keep_pending(row),
+        Change::KeepLearned(row) => learned::keep(row),
         Change::OpenTask(_)
         | Change::KeepTasks { .. }
         | Change::CancelTask { .. }

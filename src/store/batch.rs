@@ -205,6 +205,8 @@ pub enum Change {
     KeepPending(PendingRow),
     /// Forget that: it is done.
     DropPending(PendingRow),
+    /// Keep what was learned of an API's limits.
+    KeepLearned(LearnedRow),
     /// Open a task; the batch is refused with [`CommitError::NoTask`] where too many of its
     /// identity's work.
     OpenTask(TaskRow),
@@ -229,6 +231,23 @@ pub enum Change {
     },
 }
 
+/// What was learned of an API's limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LearnedRow {
+    /// The API.
+    pub api: String,
+    /// Whose credential it is about; `None` where it is about all of the API.
+    pub identity: Option<String>,
+    /// Where the API was.
+    pub origin: String,
+    /// What was learned: JSON.
+    pub learned: String,
+    /// When that was so: microseconds since the Unix epoch, as all times here.
+    pub at: i64,
+    /// When nothing of it counts any more.
+    pub expires: i64,
+}
+
 /// A call that a client follows as a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskRow {
@@ -238,6 +257,8 @@ pub struct TaskRow {
     pub identity: String,
     /// The tool.
     pub tool: String,
+    /// The call; `None` in rows of an earlier version.
+    pub call: Option<String>,
     /// When it was opened: microseconds since the Unix epoch, as all times here.
     pub created: i64,
     /// When it last changed.

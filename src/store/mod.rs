@@ -22,6 +22,7 @@ mod chain;
 mod forgo;
 mod insert;
 mod journal;
+mod learned;
 mod live;
 mod place;
 mod plain;
@@ -45,8 +46,8 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use batch::{
     Amount, Batch, BudgetClaim, Change, CheckpointRow, CommitError, EventRow, Guard, HoldRow,
-    HoldState, KeyRow, PLACES, PendingRow, Receipt, RepeatRow, StopScope, StoreError, TaskRow,
-    TaskState, TokenRow, WindowClaim,
+    HoldState, KeyRow, LearnedRow, PLACES, PendingRow, Receipt, RepeatRow, StopScope, StoreError,
+    TaskRow, TaskState, TokenRow, WindowClaim,
 };
 pub use chain::{Digest, genesis, payload_digest};
 use journal::{Journal, Taken};

@@ -41,8 +41,8 @@ pub(super) fn statement(change: Change, now: i64) -> Query {
 
 fn open(task: TaskRow) -> Query {
     sqlx::query(
-        "INSERT INTO tasks (id, identity, tool, created, updated, alive, expires, state) \
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 \
+        "INSERT INTO tasks (id, identity, tool, created, updated, alive, expires, state, call) \
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10 \
          WHERE (SELECT count(*) FROM tasks WHERE identity = ?2 \
             AND state IN ('working', 'cancelling') AND expires > ?4) < ?9",
     )
@@ -55,6 +55,7 @@ fn open(task: TaskRow) -> Query {
     .bind(task.expires)
     .bind(task.state.as_str())
     .bind(MOST)
+    .bind(task.call)
 }
 
 impl Store {
@@ -104,6 +105,7 @@ impl FromRow<'_, SqliteRow> for TaskRow {
             id: row.try_get("id")?,
             identity: row.try_get("identity")?,
             tool: row.try_get("tool")?,
+            call: row.try_get("call")?,
             created: row.try_get("created")?,
             updated: row.try_get("updated")?,
             alive: row.try_get("alive")?,

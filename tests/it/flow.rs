@@ -4,7 +4,7 @@
 use serde_json::json;
 use tollbridge::gateway::{CallRequest, CallWatch, ErrorCode, Reply};
 
-use super::support::{Act, Answer, Bridge, Draft, Upstream, code, failure, request, value};
+use super::support::{Act, Answer, Bridge, Draft, Upstream, caller, code, failure, request, value};
 
 const FIVE: &str = r#"{"body": {"amount": 5}}"#;
 
@@ -308,6 +308,32 @@ async fn limits_and_circuits_outlive_a_reload() {
     bridge.reload(Draft::to(&upstream.url()).tool("listItems", "title = \"All\"")).await;
     let reply = bridge.call("list_items", "{}").await;
     assert_eq!((code(&reply), upstream.count()), ("circuit_open", 8));
+}
+
+#[tokio::test]
+async fn what_was_learned_of_limits_outlives_the_process() {
+    let used_up = Answer::json(429, "{}").header("retry-after", "200");
+    let upstream = Upstream::new([used_up]).await;
+    let bridge = Bridge::offering(&upstream, &["listItems"]).await;
+    bridge.gateway.remember().await;
+    assert_eq!(code(&bridge.call("list_items", "{}").await), "rate_limited");
+    let beside = bridge.beside().await;
+    let Bridge { gateway, folder } = bridge;
+    gateway.close().await;
+
+    // The process that comes next does not ask.
+    beside.remember().await;
+    let again = Bridge { gateway: beside, folder };
+    let reply = again.call("list_items", "{}").await;
+    assert_eq!((code(&reply), upstream.count()), ("rate_limited", 1));
+    assert!(failure(&reply).retry_after_s.is_some_and(|after| after > 190), "{reply:?}");
+    // What is known of one address says nothing of another.
+    again.sql("UPDATE learned_limits SET origin = 'http://127.0.0.1:1'").await;
+    let moved = again.beside().await;
+    moved.remember().await;
+    let (caller, request) = (caller("bot"), request("list_items", "{}"));
+    let _ = moved.call(caller, request, CallWatch::default()).await.expect("a reply");
+    assert_eq!(upstream.count(), 2);
 }
 
 #[tokio::test]

@@ -124,7 +124,10 @@ async fn a_person_logs_in_with_a_browser_and_out_again() {
     let checked = house.run(&["check"]).await;
     assert!(!checked.text.contains("TB0325"), "{}", checked.text);
 
-    assert_eq!(house.run(&["login", "shop", "--forget"]).await.code, 0);
+    assert_eq!(server.renewable(), 1);
+    let forgotten = house.run(&["login", "shop", "--forget"]).await;
+    assert_eq!((forgotten.code, server.renewable()), (0, 0), "{}", forgotten.text);
+    assert!(forgotten.text.contains("is forgotten, and ended there"), "{}", forgotten.text);
     assert_eq!(house.run(&["call", "list_items"]).await.code, 4);
     assert_eq!(server.grants(), ["authorization_code"]);
 }

@@ -75,6 +75,31 @@ async fn the_same_call_made_again_goes_on_with_the_first_one() {
 }
 
 #[tokio::test]
+async fn what_the_api_took_is_gone_on_with_though_its_process_was_killed_while_it_waited() {
+    let done = Answer::json(200, r#"{"id": 1}"#);
+    let upstream = Upstream::new([accepted("30").into(), Act::from(done)]).await;
+    let bridge = bridge(&upstream, "").await;
+    let (gateway, killed) = (bridge.gateway.clone(), CallWatch::default());
+    let request = || super::support::request("create_refund", FIVE);
+    let first = tokio::spawn(async move {
+        gateway.call(super::support::caller("bot"), request(), killed).await
+    });
+    // It waits for half a minute now, and this process does not live that long.
+    let store = bridge.other_store().await;
+    while store.last_seq().await.expect("the trail") < 4 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let beside = bridge.beside().await;
+    let caller = super::support::caller("bot");
+    let again = beside.call(caller, request(), CallWatch::default()).await.expect("a reply");
+    assert_eq!(value(&again), &json!({"id": 1}));
+    let lines: Vec<String> = upstream.seen().into_iter().map(|seen| seen.line).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(lines[1], "GET /jobs/1");
+    first.abort();
+}
+
+#[tokio::test]
 async fn going_on_needs_no_second_approval_and_no_stop_lets_it_through() {
     let upstream = Upstream::new([accepted("60"), Answer::json(200, r#"{"id": 1}"#)]).await;
     let bridge = bridge(&upstream, "hold = true").await;

@@ -12,10 +12,10 @@ use tokio::io::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tollbridge::agent::{AgentError, serve_lines};
-use tollbridge::gateway::Gateway;
+use tollbridge::gateway::{CallWatch, Gateway, new_call_id};
 use tollbridge::store::system_clock;
 
-use super::support::{Act, Answer, Bridge, Draft, Upstream, caller};
+use super::support::{Act, Answer, Bridge, Draft, Upstream, caller, request};
 
 /// A client that speaks lines to a server of its own on a gateway.
 struct Client {
@@ -85,7 +85,8 @@ async fn held() -> (Upstream, Bridge) {
 
 /// A task, opened as by a process that then goes away.
 async fn opened(bridge: &Bridge) -> String {
-    let row = bridge.gateway.open_task(&caller("bot"), "list_items", Duration::from_secs(45)).await;
+    let (bot, time) = (caller("bot"), Duration::from_secs(45));
+    let row = bridge.gateway.open_task(&bot, "list_items", &new_call_id(), time).await;
     row.expect("a task").id
 }
 
@@ -188,9 +189,19 @@ async fn a_task_whose_process_is_gone_ends_as_of_unknown_outcome() {
     fn clock() -> i64 {
         system_clock() + LATER.load(Ordering::Relaxed) * 1_000_000
     }
-    let upstream = Upstream::willing().await;
+    let upstream = Upstream::new([Act::Hang]).await;
     let bridge = draft(&upstream).open_at(clock).await;
-    let id = opened(&bridge).await;
+    // Its process began the call, opened the task, and was killed.
+    let call = new_call_id();
+    let watch = CallWatch { id: Some(call.clone()), ..CallWatch::default() };
+    let gateway = bridge.gateway.clone();
+    let killed = tokio::spawn(async move {
+        let _ = gateway.call(caller("bot"), request("list_items", "{}"), watch).await;
+    });
+    upstream.until_seen(1).await;
+    let (bot, time) = (caller("bot"), Duration::from_secs(45));
+    let row = bridge.gateway.open_task(&bot, "list_items", &call, time).await;
+    let id = row.expect("a task").id;
     let mut client = Client::new(&bridge.gateway, "bot");
     assert_eq!(client.get(&id).await["result"]["status"], "working");
     LATER.store(31, Ordering::Relaxed);
@@ -201,9 +212,60 @@ async fn a_task_whose_process_is_gone_ends_as_of_unknown_outcome() {
     let task = client.ended(&id).await;
     assert_eq!(task["result"]["structuredContent"]["error"]["code"], "outcome_unknown");
     assert_eq!(client.ended(&id).await, task);
+    // And so does its call in the trail, once.
+    assert_eq!(bridge.outcomes().await, ["outcome_unknown"]);
+    let events = bridge.record_of(call.as_str()).await.events;
+    assert_eq!(events.iter().filter(|event| event.body["kind"] == "replied").count(), 1);
     // And is forgotten when its time is over.
     LATER.store(4_000, Ordering::Relaxed);
     assert_eq!(client.get(&id).await["error"]["code"], -32602);
+    killed.abort();
+}
+
+#[tokio::test]
+async fn a_call_that_ended_before_its_process_did_keeps_its_end() {
+    let upstream = Upstream::willing().await;
+    let bridge = draft(&upstream).open().await;
+    let reply = bridge.call("list_items", "{}").await;
+    let (bot, time) = (caller("bot"), Duration::from_secs(45));
+    let row = bridge.gateway.open_task(&bot, "list_items", &reply.meta.id, time).await;
+    bridge.gateway.lose_task(&bot, &row.expect("a task").id, "{}".to_owned()).await;
+    assert_eq!(bridge.outcomes().await, ["succeeded"]);
+}
+
+#[tokio::test]
+async fn a_hundred_tasks_of_one_identity_may_work_and_further_calls_are_waited_for() {
+    let (upstream, bridge) = held().await;
+    for _ in 0..100 {
+        opened(&bridge).await;
+    }
+    let mut client = Client::new(&bridge.gateway, "bot");
+    let (answer, ()) = tokio::join!(client.call(), async {
+        upstream.until_seen(1).await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        upstream.release(1);
+    });
+    assert_eq!(answer["result"]["structuredContent"].to_string(), r#"{"a":1.50}"#);
+    // Another one's are not counted with them.
+    let (eve, call, time) = (caller("eve"), new_call_id(), Duration::from_secs(45));
+    assert!(bridge.gateway.open_task(&eve, "list_items", &call, time).await.is_ok());
+}
+
+#[tokio::test]
+async fn where_a_task_cannot_be_kept_the_client_waits_for_the_answer() {
+    let (upstream, bridge) = held().await;
+    bridge
+        .sql("CREATE TRIGGER full BEFORE INSERT ON tasks BEGIN SELECT RAISE(ABORT, 'full'); END")
+        .await;
+    let mut client = Client::new(&bridge.gateway, "bot");
+    let (answer, ()) = tokio::join!(client.call(), async {
+        upstream.until_seen(1).await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        upstream.release(1);
+    });
+    assert_eq!(answer["result"]["resultType"], "complete");
+    assert_eq!(answer["result"]["structuredContent"].to_string(), r#"{"a":1.50}"#);
+    assert_eq!(bridge.outcomes().await, ["succeeded"]);
 }
 
 #[tokio::test]

@@ -155,7 +155,7 @@ pub(super) async fn answer<B: Backend>(
     let handler = handler.clone();
     let carried_out = ToItsEnd::new(async move {
         let caller = Caller { agent: Some(agent(&client)), ..caller };
-        let asked = Asked { tool: name, arguments, beside, answered: None };
+        let asked = Asked { tool: name, arguments, beside, answered: None, id: None };
         handler.carry_out(caller, asked, cancel, None).await
     });
     match carried_out.await {

@@ -25,10 +25,10 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{
-    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, LAST_MODIFIED, SET_COOKIE, TRANSFER_ENCODING,
+    AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, SET_COOKIE, TRANSFER_ENCODING,
 };
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_cache_semantics::{AfterResponse, BeforeRequest, CacheOptions, CachePolicy};
 use tokio::time::Instant;
 
@@ -155,6 +155,17 @@ impl HttpCache {
         let answered = Answered { headers, ..kept.answer() };
         let age = self.put(wanted, &answered, now).unwrap_or_default();
         Some((answered, age))
+    }
+
+    /// Whether there is nothing to do with an answer with these headers: it forbids being kept
+    /// (RFC 9111 §5.2.2.5), and no other is to make room for it.
+    pub(super) fn passes_over(&self, headers: &HeaderMap) -> bool {
+        let forbids = |value: &HeaderValue| {
+            let word = |one: &[u8]| one.trim_ascii().eq_ignore_ascii_case(b"no-store");
+            value.as_bytes().split(|byte| *byte == b',').any(word)
+        };
+        self.count.load(Ordering::Relaxed) == 0
+            && headers.get_all(CACHE_CONTROL).iter().any(forbids)
     }
 
     /// Keeps an answer, where that is allowed and of use, instead of the one before.

@@ -24,6 +24,8 @@ pub(super) struct Out<'a> {
     pub(super) tools: Option<Place<'a>>,
     /// Its places among those that have a limit in common.
     pub(super) groups: Vec<Place<'a>>,
+    /// Its place among those with the same credential, where the caller has its own.
+    pub(super) own: Option<Place<'a>>,
     /// Its place among those of its API.
     pub(super) place: Place<'a>,
     pub(super) asked: Asked<'a>,
@@ -173,12 +175,9 @@ impl<L: AttemptLog> Course<'_, L> {
             },
             Some(Pass::Session(_)) | None => None,
         };
-        let tools = match self.gate {
-            None => None,
-            Some(gate) => match self.turn(gate).await {
-                Ok(place) => Some(place),
-                Err(withheld) => return Err(self.not_sent(withheld, entered).await),
-            },
+        let tools = match self.turn_of(self.gate).await {
+            Ok(place) => place,
+            Err(withheld) => return Err(self.not_sent(withheld, entered).await),
         };
         let mut groups = Vec::new();
         for gate in self.groups {
@@ -187,6 +186,10 @@ impl<L: AttemptLog> Course<'_, L> {
                 Err(withheld) => return Err(self.not_sent(withheld, entered).await),
             }
         }
+        let own = match self.turn_of(self.own).await {
+            Ok(place) => place,
+            Err(withheld) => return Err(self.not_sent(withheld, entered).await),
+        };
         let place = match self.turn(&traffic.gate).await {
             Ok(place) => place,
             Err(withheld) => return Err(self.not_sent(withheld, entered).await),
@@ -194,19 +197,19 @@ impl<L: AttemptLog> Course<'_, L> {
         if entered.elapsed() >= STANDS
             && let Err(withheld) = Box::pin(self.still_may()).await
         {
-            drop((tools, place));
+            drop((tools, groups, own, place));
             return Err(self.not_sent(withheld, entered).await);
         }
         let asked = match traffic.ask(&upstream.bases[target.at].origin) {
             Ok(asked) => asked,
             Err(after) => {
-                drop((tools, groups, place));
+                drop((tools, groups, own, place));
                 return Err(self.not_sent(Withheld::Open(after), entered).await);
             }
         };
         let begun = Instant::now();
         let limit = exchange::limit(begun, upstream.attempt_timeout, self.deadline);
-        let out = Out { n: self.n, tools, groups, place, asked, entered, begun, limit };
+        let out = Out { n: self.n, tools, groups, own, place, asked, entered, begun, limit };
         self.report.attempts = self.n;
         let authorized;
         let sent = match &target.pass {
@@ -239,19 +242,25 @@ impl<L: AttemptLog> Course<'_, L> {
         ended: &Ended,
         words: Option<&str>,
     ) {
-        let Out { n, tools, groups, place, asked, entered, begun, limit } = out;
+        let Out { n, tools, groups, own, place, asked, entered, begun, limit } = out;
         let duration = begun.elapsed();
         let (given, upstream) = (limit - begun, self.judge.upstream);
         let times = (given, upstream.attempt_timeout);
         asked.told(health(ended, duration, times, upstream.slow));
         match self.heard(ended) {
+            // An answer does not say which of the limits it means. Taken for all that have the
+            // same credential it slows down whoever may have reached it.
             Some(heard) => {
-                place.ended(&heard);
-                for own in tools.into_iter().chain(groups) {
-                    own.ended(&Heard::default());
+                let (learns, others) = match own {
+                    Some(own) => (own, Some(place)),
+                    None => (place, None),
+                };
+                learns.ended(&heard);
+                for place in tools.into_iter().chain(groups).chain(others) {
+                    place.ended(&Heard::default());
                 }
             }
-            None => drop((tools, groups, place)),
+            None => drop((tools, groups, own, place)),
         }
         if let Some(status) = ended.status() {
             self.report.status = Some(status.as_u16());

@@ -27,12 +27,14 @@ use crate::bridge::redirect;
 use crate::bridge::report::{Failed, FailureKind, Outcome, Report};
 use crate::bridge::retry::Nature;
 use crate::bridge::traffic::Traffic;
-use crate::bridge::upstream::Upstream;
+use crate::bridge::upstream::{InCommon, Upstream};
 
 /// A call on its way.
 pub(super) struct Course<'a, L> {
     pub(super) judge: Judge<'a>,
     pub(super) traffic: &'a Traffic,
+    /// The limits of the caller's own credential.
+    pub(super) own: Option<&'a Gate>,
     pub(super) deadline: Instant,
     pub(super) cancel: &'a CancellationToken,
     pub(super) gate: Option<&'a Gate>,
@@ -82,16 +84,17 @@ impl<'a, L: AttemptLog> Course<'a, L> {
         call: &'a Call,
         prepared: &Prepared,
         upstream: &'a Upstream,
-        traffic: &'a Traffic,
+        common: &'a InCommon,
         within: Within<'a>,
         log: &'a mut L,
     ) -> Self {
         let nature = Nature::of(&call.operation, prepared.key());
         let judge = Judge { upstream, call, nature, polled: false };
-        traffic.call();
+        common.traffic.call();
         Self {
             judge,
-            traffic,
+            traffic: &common.traffic,
+            own: common.own.as_deref(),
             deadline: within.deadline,
             cancel: within.cancel,
             gate: within.gate,

@@ -15,7 +15,7 @@ use super::course::Course;
 use crate::bridge::attempt::{AttemptLog, AttemptStart};
 use crate::bridge::breakage::seconds;
 use crate::bridge::exchange::{self, Content, Ended};
-use crate::bridge::gate::Entered;
+use crate::bridge::gate::{Entered, Gate};
 use crate::bridge::prepare::Target;
 
 type Sending<'s> = Pin<Box<dyn Future<Output = Ended> + Send + 's>>;
@@ -143,11 +143,12 @@ impl<'a, L: AttemptLog> Course<'a, L> {
         let now = Instant::now();
         let (who, cost) = (self.judge.call.identity.as_str(), self.manner.cost);
         let upstream = self.judge.upstream;
-        let tools = match self.gate.map(|gate| gate.enter(who, now, cost)) {
-            None => None,
-            Some(Entered::Now(place)) => Some(place),
-            Some(Entered::Waits(_) | Entered::Refused(_)) => return None,
+        let at_once = |gate: Option<&'a Gate>| match gate.map(|gate| gate.enter(who, now, cost)) {
+            None => Some(None),
+            Some(Entered::Now(place)) => Some(Some(place)),
+            Some(Entered::Waits(_) | Entered::Refused(_)) => None,
         };
+        let (tools, own) = (at_once(self.gate)?, at_once(self.own)?);
         let mut groups = Vec::new();
         for gate in self.groups {
             let Entered::Now(place) = gate.enter(who, now, cost) else { return None };
@@ -157,7 +158,17 @@ impl<'a, L: AttemptLog> Course<'a, L> {
         let asked = self.traffic.ask(&upstream.bases[target.at].origin).ok()?;
         self.traffic.repeat().ok()?;
         let limit = exchange::limit(now, upstream.attempt_timeout, self.deadline);
-        Some(Out { n: self.n + 1, tools, groups, place, asked, entered: now, begun: now, limit })
+        Some(Out {
+            n: self.n + 1,
+            tools,
+            groups,
+            own,
+            place,
+            asked,
+            entered: now,
+            begun: now,
+            limit,
+        })
     }
 }
 

@@ -84,6 +84,7 @@ impl<L: AttemptLog> Course<'_, L> {
         match ended {
             Ended::Answered(answered)
                 if hops == 0
+                    && !self.traffic.cache.passes_over(&answered.headers)
                     && target.at == 0
                     && matches!(answered.body, Content::Whole(_))
                     && wanted.is_of(target) =>

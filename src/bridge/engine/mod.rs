@@ -89,8 +89,8 @@ pub async fn execute_instead(
 ) -> Report {
     let Instead { call, prepared, upstream, before } = instead;
     let begun = Instant::now();
-    let traffic = upstream.traffic();
-    let mut course = Course::new(call, prepared, upstream, &traffic, within, log);
+    let common = upstream.in_common(&call.identity);
+    let mut course = Course::new(call, prepared, upstream, &common, within, log);
     course.n = before.attempts.max(1);
     course.report.attempts = course.n;
     let outcome = if cleared.get().id == call.id && cleared.get().tool == call.tool {
@@ -137,8 +137,8 @@ pub async fn execute_pages(
 ) -> Report {
     let call = cleared.get();
     let begun = Instant::now();
-    let traffic = upstream.traffic();
-    let mut course = Course::new(call, &prepared, upstream, &traffic, within, log);
+    let common = upstream.in_common(&call.identity);
+    let mut course = Course::new(call, &prepared, upstream, &common, within, log);
     let mut prepared = prepared;
     let mut page = 1_u32;
     let outcome = loop {
@@ -182,8 +182,8 @@ pub(super) async fn run(
     log: &mut impl AttemptLog,
 ) -> Report {
     let begun = Instant::now();
-    let traffic = upstream.traffic();
-    let mut course = Course::new(call, prepared, upstream, &traffic, within, log);
+    let common = upstream.in_common(&call.identity);
+    let mut course = Course::new(call, prepared, upstream, &common, within, log);
     let outcome = course.run(prepared).await;
     let mut report = course.report;
     report.outcome = outcome;

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use http::Method;
+use tokio::time::{Instant, timeout_at};
 use tollbridge_operation::{Call, Payload};
 
 use super::Within;
@@ -46,11 +47,11 @@ pub(in crate::bridge) async fn run(
     log: &mut impl AttemptLog,
 ) -> Report {
     let begun = Instant::now();
-    let traffic = upstream.traffic();
+    let common = upstream.in_common(&call.identity);
     // How it stands is asked for, and never what was kept of it.
     let within =
         Within { manner: Manner { cost: within.manner.cost, ..Manner::default() }, ..within };
-    let mut course = Course::new(call, prepared, upstream, &traffic, within, log);
+    let mut course = Course::new(call, prepared, upstream, &common, within, log);
     course.judge.polled = true;
     let is_read = course.judge.nature == Nature::Read;
     let outcome = match earlier {
@@ -70,7 +71,7 @@ pub(in crate::bridge) async fn run(
         }
     };
     if !is_read {
-        traffic.changed(&prepared.target.url);
+        common.traffic.changed(&prepared.target.url);
     }
     let mut report = course.report;
     report.outcome = outcome;
@@ -88,13 +89,14 @@ struct Asking {
 }
 
 impl Asking {
+    /// What it can be asked after with later.
+    fn handle(&self) -> Option<Handle> {
+        let (monitor, result) = (self.monitor, self.result.clone());
+        self.kept.clone().map(|url| Handle { url, monitor, result })
+    }
+
     fn pending(&self) -> Pending {
-        let handle = self.kept.clone().map(|url| Handle {
-            url,
-            monitor: self.monitor,
-            result: self.result.clone(),
-        });
-        Pending { handle, url: self.target.shown.clone(), state: self.word.clone() }
+        Pending { handle: self.handle(), url: self.target.shown.clone(), state: self.word.clone() }
     }
 }
 
@@ -127,8 +129,15 @@ impl<L: AttemptLog> Course<'_, L> {
         };
         let result = said.location.filter(|location| *location != reference);
         let result = result.and_then(|location| from.url.join(&location).ok());
+        // What a PUT or PATCH makes is where it was sent to, and a monitor that comes without a
+        // `Location` is Azure's way to say so.
+        let made = said.monitor.is_some()
+            && rule.result.is_none()
+            && [Method::PUT, Method::PATCH].contains(&from.method);
+        let result = result.or_else(|| made.then(|| from.url.clone()));
         let result = result.and_then(|url| poll::kept(upstream, &url));
         let asking = Asking { target, kept, monitor, result, word };
+        self.taken(&asking).await;
         let wait = wait(rule, said.asked);
         self.ask_after(rule, prepared, asking, Some(wait)).await
     }
@@ -176,7 +185,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     if !asking.monitor
                         && let Some(location) = said.location
                     {
-                        self.moved_to(&mut asking, &from, &location);
+                        self.moved_to(&mut asking, &from, &location).await;
                     }
                 }
                 // Whoever asks about a call that is under way can ask again.
@@ -194,12 +203,24 @@ impl<L: AttemptLog> Course<'_, L> {
     }
 
     /// An answer may say that the next question goes elsewhere.
-    fn moved_to(&self, asking: &mut Asking, from: &Target, location: &str) {
+    async fn moved_to(&mut self, asking: &mut Asking, from: &Target, location: &str) {
         let upstream = self.judge.upstream;
         if let Ok(target) = poll::target(upstream, from, location) {
             let url = from.url.join(location).ok();
+            let before = asking.kept.take();
             asking.kept = url.and_then(|url| poll::kept(upstream, &url));
             asking.target = target;
+            if asking.kept != before {
+                self.taken(asking).await;
+            }
+        }
+    }
+
+    /// Has it kept where the call is asked after.
+    async fn taken(&mut self, asking: &Asking) {
+        if let Some(handle) = asking.handle() {
+            // What takes too long is kept at the end of the call.
+            let _ = timeout_at(self.deadline, self.log.taken(&handle)).await;
         }
     }
 

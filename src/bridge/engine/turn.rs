@@ -31,6 +31,17 @@ impl<L: AttemptLog> Course<'_, L> {
         }
     }
 
+    /// The same, where there is such a limit.
+    pub(super) async fn turn_of<'g>(
+        &self,
+        gate: Option<&'g Gate>,
+    ) -> Result<Option<Place<'g>>, Withheld> {
+        match gate {
+            None => Ok(None),
+            Some(gate) => self.turn(gate).await.map(Some),
+        }
+    }
+
     /// What an answer tells of limits.
     pub(super) fn heard(&self, ended: &Ended) -> Option<Heard> {
         let Ended::Answered(answered) = ended else { return None };

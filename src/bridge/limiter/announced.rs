@@ -7,6 +7,8 @@
 use std::time::Duration;
 
 use super::At;
+use super::kept::KeptQuota;
+use crate::bridge::retry_after::LONGEST;
 
 /// One limit as one answer announces it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +92,30 @@ impl Quotas {
                     quota.left = quota.left.min(told.remaining);
                     quota.reset = Some(reset);
                 }
+            }
+        }
+    }
+
+    /// What outlives the process: those that are not full again.
+    pub(super) fn kept(&self, now: At) -> Vec<KeptQuota> {
+        let kept = self.0.iter().filter_map(|quota| {
+            let reset = quota.reset?.checked_sub(now).filter(|left| !left.is_zero())?;
+            Some(KeptQuota {
+                name: quota.name.clone(),
+                limit: quota.limit,
+                left: quota.left,
+                reset,
+            })
+        });
+        kept.collect()
+    }
+
+    /// Takes up what was announced before, but for what has been announced since.
+    pub(super) fn recall(&mut self, now: At, kept: &[KeptQuota]) {
+        for KeptQuota { name, limit, left, reset } in kept {
+            if self.0.len() < MOST && self.0.iter().all(|quota| quota.name != *name) {
+                let reset = Some(now + (*reset).min(LONGEST));
+                self.0.push(Quota { name: name.clone(), limit: *limit, left: *left, reset });
             }
         }
     }

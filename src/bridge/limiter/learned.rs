@@ -13,6 +13,7 @@
 use std::time::Duration;
 
 use super::At;
+use super::kept::KeptRate;
 
 /// The first pause after a refusal that does not say how long.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -174,6 +175,31 @@ impl Learned {
     /// What starts may take a second.
     pub(super) fn rate(&self) -> Option<f64> {
         self.rate
+    }
+}
+
+impl Learned {
+    /// What outlives the process: the rate while it is not forgotten, and what is left of the pause.
+    pub(super) fn kept(&self, now: At) -> (Option<KeptRate>, Duration) {
+        let forgotten = self.forgotten.saturating_sub(now);
+        let rate = self.rate.filter(|_| !forgotten.is_zero());
+        let (ceiling, best) = (self.ceiling, self.best);
+        let rate = rate.map(|rate| KeptRate { rate, ceiling, best, forgotten });
+        (rate, self.until.saturating_sub(now))
+    }
+
+    /// Takes up what was learned before, unless it has learned something itself.
+    pub(super) fn recall(&mut self, now: At, kept: Option<&KeptRate>, pause: Duration) {
+        self.until = self.until.max(now + pause.min(LONGEST));
+        if let Some(kept) = kept
+            && self.rate.is_none()
+            && self.paused.is_none()
+        {
+            self.rate = Some(kept.rate.max(LOWEST));
+            (self.ceiling, self.best) = (kept.ceiling, kept.best);
+            self.forgotten = now + kept.forgotten.min(FORGOTTEN);
+            self.next = now;
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod announced;
 pub(super) mod headers;
+mod kept;
 mod learned;
 mod queue;
 mod window;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub(crate) use announced::Announced;
 use announced::Quotas;
+pub use kept::LimitsLearned;
 use learned::Learned;
 use queue::{Ahead, Queue, Waiter};
 pub use window::Rate;
@@ -184,6 +186,19 @@ impl Limiter {
     /// The least that answers say is left, and in which time it is full again.
     pub(super) fn left(&self, now: At) -> Option<(u64, Option<At>)> {
         self.quotas.tightest(now)
+    }
+
+    /// What it learned, for a time after this process; `None` where that is nothing.
+    pub(super) fn kept(&self, now: At) -> Option<LimitsLearned> {
+        let (rate, pause) = self.learned.kept(now);
+        let kept = LimitsLearned { rate, pause, quotas: self.quotas.kept(now) };
+        (!kept.is_empty()).then_some(kept)
+    }
+
+    /// Takes up what was learned before it began. What it has learned itself since goes before that.
+    pub(super) fn recall(&mut self, now: At, kept: &LimitsLearned) {
+        self.learned.recall(now, kept.rate.as_ref(), kept.pause);
+        self.quotas.recall(now, &kept.quotas);
     }
 
     fn start(&mut self, now: At, cost: u32) {

@@ -417,8 +417,17 @@ impl Limit for Moody {
 
 /// Fifty callers that always want to; refused and passed among the last `of` answers.
 fn hammer(limit: &mut dyn Limit, answers: usize, of: usize) -> (usize, usize, At) {
-    let latency = ms(40);
     let mut limiter = Limiter::new(Limits::default());
+    hammer_with(&mut limiter, limit, answers, of)
+}
+
+fn hammer_with(
+    limiter: &mut Limiter,
+    limit: &mut dyn Limit,
+    answers: usize,
+    of: usize,
+) -> (usize, usize, At) {
+    let latency = ms(40);
     let mut now = ms(0);
     let mut ends: VecDeque<(At, At, Heard)> = VecDeque::new();
     let mut all = Vec::new();
@@ -464,6 +473,55 @@ fn a_limit_that_is_announced_is_never_run_into() {
         let rate = f64::from(u32::try_from(passed).expect("few")) / time.as_secs_f64();
         assert!(rate > most * 0.45, "{rate} of {most} a second");
     }
+}
+
+#[test]
+fn what_was_learned_holds_from_the_first_call_of_the_next_process_on() {
+    let mut first = Limiter::new(Limits::default());
+    let mut bucket = Bucket { burst: 20.0, per_second: 10.0, tokens: 20.0, at: ms(0) };
+    hammer_with(&mut first, &mut bucket, 4_000, 4_000);
+    let kept = first.kept(bucket.at).expect("a rate");
+    let text = serde_json::to_string(&kept).expect("JSON");
+    let read: LimitsLearned = serde_json::from_str(&text).expect("what was written");
+    assert_eq!(read, kept);
+    let mut next = Limiter::new(Limits::default());
+    next.recall(ms(0), &read.after(SECOND));
+    assert_eq!(next.learned(), first.learned());
+    let mut bucket = Bucket { burst: 20.0, per_second: 10.0, tokens: 20.0, at: ms(0) };
+    let (refused, _, time) = hammer_with(&mut next, &mut bucket, 1_000, 1_000);
+    assert!(refused <= 10, "{refused} of 1000 in {time:?}");
+}
+
+#[test]
+fn what_was_learned_is_forgotten_in_its_time() {
+    let mut limiter = Limiter::new(Limits::default());
+    assert_eq!(limiter.kept(ms(0)), None);
+    for n in 0..20 {
+        limiter.enter(ms(n), "a", FAR, 1);
+        limiter.ended(ms(n), ms(n), 1, Some(&left(1_000 - n, 60_000, 1_000)));
+    }
+    limiter.enter(ms(30), "a", FAR, 1);
+    limiter.ended(ms(40), ms(30), 1, Some(&refused(Some(10_000))));
+    limiter.enter(ms(10_040), "a", FAR, 1);
+    limiter.ended(ms(10_050), ms(10_040), 1, Some(&ok()));
+    let kept = limiter.kept(ms(10_050)).expect("what was learned");
+    let minutes = |minutes| kept.after(Duration::from_mins(minutes));
+    let recalled = |kept: &LimitsLearned| {
+        let mut next = Limiter::new(Limits::default());
+        next.recall(ms(0), kept);
+        (next.learned().is_some(), next.left(ms(0)).is_some())
+    };
+    assert_eq!(recalled(&kept), (true, true));
+    assert_eq!(recalled(&minutes(2)), (true, false), "the announced limit is full again");
+    assert_eq!(recalled(&minutes(61)), (false, false), "limits are raised, too");
+    assert!(minutes(61).is_empty() && kept.good_for() < Duration::from_mins(61));
+    assert!(kept.says(&kept) && !kept.says(&minutes(2)));
+    // What was changed by hand is no rate.
+    let broken = serde_json::to_string(&kept)
+        .expect("JSON")
+        .replace("\"rate\":{\"rate\":", "\"rate\":{\"rate\":-");
+    let broken: LimitsLearned = serde_json::from_str(&broken).expect("numbers");
+    assert_eq!(recalled(&broken.after(ms(1))), (false, true));
 }
 
 #[test]

@@ -177,6 +177,21 @@ impl OAuth {
         Ok((headers, form.finish()))
     }
 
+    /// The headers and the body of a request that gives a token back (RFC 7009 §2.1).
+    pub(super) fn revocation(
+        &self,
+        token: &Secret,
+        kind: &str,
+        server: &Found,
+        now: SystemTime,
+    ) -> Result<(HeaderMap, String), NoToken> {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("token", token.expose());
+        form.append_pair("token_type_hint", kind);
+        let headers = self.prove(&mut form, server, now)?;
+        Ok((headers, form.finish()))
+    }
+
     /// Adds what proves who we are, and gives the headers of such a request.
     pub(super) fn prove(
         &self,

@@ -231,10 +231,10 @@ impl TokenSource {
         }
     }
 
-    /// Forgets a login.
-    pub async fn log_out(&self, whose: Option<&Identity>) -> Result<(), LoginError> {
-        self.slot_for(whose)?.log_out().await;
-        Ok(())
+    /// Forgets a login, and gives what renews its tokens back to the server (RFC 7009), where that
+    /// says that it can be. Whether the server took it.
+    pub async fn log_out(&self, whose: Option<&Identity>) -> Result<bool, LoginError> {
+        Ok(self.slot_for(whose)?.log_out().await)
     }
 
     async fn redeem(&self, slot: &Slot, asked: Asked<'_>) -> Result<Option<String>, LoginError> {

@@ -52,6 +52,8 @@ pub struct SourceConfig<'a> {
     pub tls: &'a Tls,
     /// Who is asked for the server's addresses instead of the system.
     pub resolver: Option<SocketAddr>,
+    /// The proxy that requests to the server go through.
+    pub proxy: Option<&'a url::Url>,
     /// Hosts that may be contacted beside those of the endpoints.
     pub hosts: &'a [String],
 }
@@ -77,8 +79,8 @@ impl TokenSource {
     /// A source that has asked for nothing yet. What it gets, `redactor` learns: it must be a
     /// [growing](Redactor::growing) one. The error says what is wrong with the connection.
     pub fn new(config: SourceConfig<'_>, redactor: Redactor) -> Result<Self, String> {
-        let SourceConfig { api, scheme, oauth, tls, resolver, hosts } = config;
-        let server = AuthServer::new(oauth.endpoints.clone(), hosts, tls, resolver)?;
+        let SourceConfig { api, scheme, oauth, tls, resolver, proxy, hosts } = config;
+        let server = AuthServer::new(oauth.endpoints.clone(), hosts, tls, resolver, proxy)?;
         let shared = Shared {
             api,
             scheme,

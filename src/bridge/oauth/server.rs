@@ -51,6 +51,8 @@ pub(super) struct Found {
     pub(super) token: Url,
     pub(super) authorization: Option<Url>,
     pub(super) device: Option<Url>,
+    /// Where tokens are given back (RFC 7009).
+    pub(super) revocation: Option<Url>,
     /// Whether it says in its redirects who it is (RFC 9207).
     pub(super) names_itself: bool,
     /// Whether tokens that can be renewed are asked for by a scope.
@@ -65,6 +67,7 @@ impl Found {
             token,
             authorization: None,
             device: None,
+            revocation: None,
             names_itself: false,
             offline_access: false,
         }
@@ -92,11 +95,12 @@ impl AuthServer {
         hosts: &[String],
         tls: &Tls,
         resolver: Option<SocketAddr>,
+        proxy: Option<&Url>,
     ) -> Result<Self, String> {
         let Endpoints { issuer, token, authorization, device } = &endpoints;
         let named = [issuer, token, authorization, device].into_iter().flatten();
         let hosts = Hosts::new(named, hosts).map_err(|host| format!("`{host}` is no host"))?;
-        let client = client::build(EXCHANGE, tls.config()?, Guard::new(resolver)?, None)?;
+        let client = client::build(EXCHANGE, tls.config()?, Guard::new(resolver)?, proxy)?;
         Ok(Self { endpoints, hosts, client, found: Mutex::default() })
     }
 
@@ -143,6 +147,7 @@ impl AuthServer {
                 optional(&metadata.authorization_endpoint, "authorization_endpoint")?;
             found.device =
                 optional(&metadata.device_authorization_endpoint, "device_authorization_endpoint")?;
+            found.revocation = optional(&metadata.revocation_endpoint, "revocation_endpoint")?;
             found.names_itself = metadata.authorization_response_iss_parameter_supported;
             let scopes = metadata.scopes_supported.unwrap_or_default();
             found.offline_access = scopes.iter().any(|scope| scope == "offline_access");
@@ -250,13 +255,14 @@ async fn answered(request: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u
     Ok((answer.status(), bytes))
 }
 
-/// What of the metadata is used (RFC 8414 §2, RFC 8628 §4, RFC 9207 §3).
+/// What of the metadata is used (RFC 8414 §2, RFC 7009, RFC 8628 §4, RFC 9207 §3).
 #[derive(Deserialize)]
 struct Metadata {
     issuer: String,
     token_endpoint: Option<String>,
     authorization_endpoint: Option<String>,
     device_authorization_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
     scopes_supported: Option<Vec<String>>,

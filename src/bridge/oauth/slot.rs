@@ -185,14 +185,38 @@ impl Slot {
         Ok(scopes)
     }
 
-    /// Forgets a person's login.
-    pub(super) async fn log_out(&self) {
+    /// Forgets a person's login. What it was renewed with is given back to the server, where that
+    /// takes it; whether it did.
+    pub(super) async fn log_out(&self) -> bool {
         let mut asking = self.asking.lock().await;
+        let kept = match self.shared.keeper() {
+            Some(keeper) => keeper.load(&self.name()).await.ok().flatten(),
+            None => None,
+        };
+        let revoked = match kept {
+            Some(kept) => self.revoke(&kept).await,
+            None => false,
+        };
         *asking = Asking { number: asking.number, ..Asking::default() };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = None;
         if let Some(keeper) = self.shared.keeper() {
             keeper.forget(&self.name()).await;
         }
+        revoked
+    }
+
+    /// Gives back what renews tokens, which ends those that it gave (RFC 7009 §2.1), else the token.
+    async fn revoke(&self, kept: &KeptToken) -> bool {
+        let (token, kind) = match &kept.refresh {
+            Some(refresh) => (refresh, "refresh_token"),
+            None => (&kept.token, "access_token"),
+        };
+        let Ok(server) = self.shared.server.found().await else { return false };
+        let Some(url) = server.revocation.clone() else { return false };
+        let asked = self.shared.oauth.revocation(token, kind, &server, SystemTime::now());
+        let Ok((headers, body)) = asked else { return false };
+        let answer = self.shared.server.post(url, headers, body).await;
+        answer.is_ok_and(|(status, _)| status.is_success())
     }
 
     pub(super) fn name(&self) -> TokenName {

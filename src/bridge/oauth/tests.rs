@@ -34,6 +34,7 @@ fn source(oauth: OAuth) -> TokenSource {
         oauth,
         tls: &Tls::default(),
         resolver: None,
+        proxy: None,
         hosts: &[],
     };
     TokenSource::new(config, Redactor::growing([], [])).expect("a source")
@@ -101,7 +102,8 @@ async fn metadata_counts_for_its_own_issuer_and_known_hosts_only() {
         let issuer = Url::parse(&format!("{url}/tenant")).expect("a URL");
         let endpoints = Endpoints { issuer: Some(issuer), ..Endpoints::default() };
         let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
-        let asked = AuthServer::new(endpoints, &hosts, &Tls::default(), None).expect("a server");
+        let asked =
+            AuthServer::new(endpoints, &hosts, &Tls::default(), None, None).expect("a server");
         let found = asked.found().await.map(|found| found.token.to_string());
         assert_eq!(found, expected);
         let again = asked.found().await;

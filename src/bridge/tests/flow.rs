@@ -257,6 +257,31 @@ async fn a_limit_that_is_used_up_says_when_though_retry_after_does_not() {
 }
 
 #[tokio::test]
+async fn what_is_said_of_one_credential_holds_for_its_caller_alone() {
+    let used_up = answer(429, "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 60\r\n", b"");
+    let server = Hostile::new([used_up, json(200, "{}")]).await;
+    let mut config = config(&server.url());
+    config.credentials = Credentials::ByIdentity {
+        own: ["tester", "other"]
+            .map(|name| (name.to_owned(), Credential::Bearer { token: Secret::new(SECRET) }))
+            .into(),
+        others: None,
+    };
+    let upstream = upstream(config);
+    let mine = call(request(Method::GET));
+    let theirs = Call { identity: Identity::new("other").expect("a name"), ..mine.clone() };
+    assert_eq!(failed(&go(&upstream, &mine).await.0).kind, FailureKind::RateLimited);
+    assert!(matches!(go(&upstream, &theirs).await.0.outcome, Outcome::Done { .. }));
+    let (again, _) = go(&upstream, &mine).await;
+    assert_eq!((failed(&again).kind, server.seen().len()), (FailureKind::RateLimited, 2));
+    let traffic = upstream.traffic();
+    assert_eq!(traffic.standing().left, Some(0), "the tightest is told");
+    let learned = traffic.learned();
+    let whose: Vec<_> = learned.iter().map(|(whose, _)| whose.as_ref()).collect();
+    assert_eq!(whose, [Some(&mine.identity)]);
+}
+
+#[tokio::test]
 async fn an_upstream_that_takes_the_place_of_another_keeps_what_was_learned() {
     let server = Hostile::new([json(503, "{}")]).await;
     let older = at(&[&server], |_| {});

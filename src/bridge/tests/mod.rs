@@ -173,6 +173,7 @@ pub(super) struct Log {
     pub(super) started: Vec<AttemptStart>,
     pub(super) finished: Vec<AttemptEnd>,
     pub(super) waits: Vec<(u32, Duration)>,
+    pub(super) taken: Vec<Handle>,
     pub(super) refuse: Option<AttemptRefused>,
     pub(super) slow: Duration,
 }
@@ -190,6 +191,10 @@ impl AttemptLog for Log {
 
     async fn finished(&mut self, end: AttemptEnd) {
         self.finished.push(end);
+    }
+
+    async fn taken(&mut self, handle: &Handle) {
+        self.taken.push(handle.clone());
     }
 
     fn waiting(&mut self, n: u32, wait: Duration, _why: &str) {

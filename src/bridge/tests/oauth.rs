@@ -31,6 +31,8 @@ fn oauth(server: &Hostile) -> OAuth {
 }
 
 fn with_tokens(api: &Hostile, oauth: OAuth, change: impl FnOnce(&mut UpstreamConfig)) -> Upstream {
+    let mut config = config(&api.url());
+    change(&mut config);
     let redactor = Redactor::growing([&Secret::new(CLIENT)], []);
     let source = SourceConfig {
         api: ApiName::new("shop").expect("a name"),
@@ -38,12 +40,11 @@ fn with_tokens(api: &Hostile, oauth: OAuth, change: impl FnOnce(&mut UpstreamCon
         oauth,
         tls: &Tls::default(),
         resolver: None,
+        proxy: config.proxy.as_ref(),
         hosts: &[],
     };
     let source = TokenSource::new(source, redactor.clone()).expect("a source");
-    let mut config = config(&api.url());
     config.credentials = Credentials::ForAll(Credential::OAuth(Arc::new(source)));
-    change(&mut config);
     let mut upstream = Upstream::new(config, Arc::new(redactor)).expect("an upstream");
     upstream.jitter = |max| max / 20;
     upstream
@@ -62,6 +63,24 @@ fn tokens(server: &Hostile) -> Vec<Option<String>> {
 /// What [`tokens`] gives where each request carried one.
 fn sent(tokens: &[&str]) -> Vec<Option<String>> {
     tokens.iter().map(|token| Some((*token).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn a_token_is_got_through_the_api_s_proxy() {
+    let proxy = Hostile::new([issued("t1", ""), ok()]).await;
+    let api = Hostile::new([Act::Hang]).await;
+    let mut oauth = oauth(&api);
+    let endpoint = Url::parse("http://only-the-proxy-knows.invalid/token").expect("a URL");
+    oauth.endpoints.token = Some(endpoint);
+    let upstream = with_tokens(&api, oauth, |config| {
+        config.proxy = Some(Url::parse(&proxy.url()).expect("a URL"));
+    });
+    let (report, _) = go(&upstream, &call(request(Method::GET))).await;
+    assert_eq!(value(&report)["ok"].as_bool(), Some(true));
+    let lines = proxy.lines();
+    assert_eq!(lines[0], "POST http://only-the-proxy-knows.invalid/token HTTP/1.1");
+    assert_eq!(lines[1], format!("GET {}/x HTTP/1.1", api.url()));
+    assert!(api.seen().is_empty());
 }
 
 #[tokio::test]

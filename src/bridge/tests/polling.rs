@@ -127,6 +127,46 @@ async fn a_monitor_says_how_far_it_is_and_the_result_is_read_where_it_will_be() 
 }
 
 #[tokio::test]
+async fn what_a_put_makes_is_read_where_it_was_put_once_its_monitor_says_so() {
+    for (method, more, last) in [
+        (Method::PUT, "", Some("GET /x HTTP/1.1")),
+        (Method::PATCH, "", Some("GET /x HTTP/1.1")),
+        (Method::PUT, "Location: /result\r\n", Some("GET /result HTTP/1.1")),
+        (Method::POST, "", None),
+    ] {
+        let server = Hostile::new([
+            accepted(&format!("Azure-AsyncOperation: /monitor\r\n{more}"), "{}"),
+            json(200, "{\"status\":\"Succeeded\"}"),
+            json(200, "{\"made\":7}"),
+        ])
+        .await;
+        let upstream = upstream(config(&server.url()));
+        let (report, log) = poll(&upstream, &call(request(method)), &rule(|_| {}), LONG).await;
+        assert_eq!(server.lines().get(2).map(String::as_str), last);
+        assert_eq!(value(&report)["made"].as_i64(), last.map(|_| 7));
+        // Whoever goes on with it after a restart reads it there too.
+        let result = last.map(|line| line.replace("GET ", &server.url()).replace(" HTTP/1.1", ""));
+        assert_eq!((log.taken.len(), &log.taken[0].result), (1, &result));
+    }
+}
+
+#[tokio::test]
+async fn where_it_is_asked_after_is_kept_before_anything_is_waited_for() {
+    let server = Hostile::new([
+        accepted("Location: /jobs/1\r\n", "{}"),
+        accepted("Location: /jobs/1\r\n", "{}"),
+        accepted("Location: /jobs/2\r\nRetry-After: 100\r\n", "{}"),
+    ])
+    .await;
+    let upstream = upstream(config(&server.url()));
+    let (report, log) = poll(&upstream, &call(request(Method::POST)), &rule(|_| {}), LONG).await;
+    let urls: Vec<_> = log.taken.iter().map(|handle| handle.url.as_str()).collect();
+    assert_eq!(urls, [format!("{}/jobs/1", server.url()), format!("{}/jobs/2", server.url())]);
+    let left = failed(&report).pending.as_ref().expect("what is pending");
+    assert_eq!(left.handle.as_ref(), log.taken.last());
+}
+
+#[tokio::test]
 async fn a_rule_says_where_answers_have_state_url_and_result() {
     let job = |state: &str, more: &str| {
         json(200, &format!("{{\"job\":{{\"state\":\"{state}\",\"self\":\"/jobs/9\"}}{more}}}"))

@@ -94,6 +94,51 @@ async fn a_server_whose_authority_is_trusted_is_talked_to() {
     assert!(got.starts_with("POST /x HTTP/1.1\r\n"), "{got}");
 }
 
+/// A proxy that makes one tunnel to that address, whatever it is asked for. Says the first line that
+/// came.
+async fn tunnel(to: SocketAddr) -> (Url, tokio::task::JoinHandle<String>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let proxy = tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.expect("a connection");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.read_u8().await.expect("a head"));
+        }
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.expect("it reads");
+        let mut server = tokio::net::TcpStream::connect(to).await.expect("a server");
+        let _ = copy_bidirectional(&mut client, &mut server).await;
+        String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned()
+    });
+    (Url::parse(&url).expect("a URL"), proxy)
+}
+
+#[tokio::test]
+async fn through_a_proxy_s_tunnel_the_server_is_verified_and_talked_to() {
+    for trusted in [true, false] {
+        let (address, server) = serve_one();
+        let (proxy, tunnelled) = tunnel(address).await;
+        let mut config = config(&format!("https://{address}"));
+        config.proxy = Some(proxy);
+        if trusted {
+            config.tls.authorities = Some(pem("CERTIFICATE", AUTHORITY));
+        }
+        let upstream = upstream(config);
+        let (report, _) = go(&upstream, &call(request(Method::POST))).await;
+        drop(upstream);
+        assert_eq!(tunnelled.await.expect("a tunnel"), format!("CONNECT {address} HTTP/1.1"));
+        let got = server.join().expect("the server");
+        if trusted {
+            assert_eq!(value(&report), "ok");
+            assert!(got.is_some_and(|got| got.starts_with("POST /x HTTP/1.1\r\n")));
+        } else {
+            assert_eq!(failed(&report).kind, FailureKind::UpstreamUnavailable);
+            assert!(failed(&report).untouched && got.is_none());
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_is_not_trusted_gets_nothing_and_is_asked_once() {
     let (address, server) = serve_one();
@@ -221,6 +266,7 @@ async fn an_authorization_server_knows_a_client_by_its_certificate() {
             },
             tls: &tls,
             resolver: None,
+            proxy: None,
             hosts: &[],
         };
         let source = TokenSource::new(source, Redactor::growing([], [])).expect("a source");

@@ -52,6 +52,7 @@ impl<'a> Tokens<'a> {
             oauth: self.oauth(oauth)?,
             tls: &api.tls.as_ref().map(|tls| self.secrets.tls(tls)).unwrap_or_default(),
             resolver: api.resolver.as_ref().and_then(|resolver| resolver.server()),
+            proxy: api.proxy.as_ref().map(|proxy| proxy.as_url()),
             hosts: &hosts,
         };
         let made = Arc::new(TokenSource::new(config, self.redactor.clone())?);

@@ -206,7 +206,7 @@ impl Run<'_> {
         };
         let mut result = result;
         let kept = match exposed.poll {
-            Some(_) => self.kept(request, left, result.as_mut().err()),
+            Some(_) => self.kept(exposed, left, result.as_mut().err()),
             None => None,
         };
         let give_back = nothing_done && !exposed.budgets.is_empty();

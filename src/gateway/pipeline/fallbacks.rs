@@ -174,6 +174,7 @@ impl Run<'_> {
             guard,
             steps,
             metrics: self.ground.metrics,
+            keeping: None,
         };
         let instead = Instead { call, prepared, upstream: &substitute.upstream, before };
         // What is said of the tool's own operation says nothing of this one.

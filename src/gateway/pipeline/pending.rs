@@ -14,7 +14,6 @@ use super::{Run, ending};
 use crate::audit::Time;
 use crate::bridge::{Handle, Pending};
 use crate::gateway::reply::{ErrorCode, Failure, PendingNotice};
-use crate::gateway::request::CallRequest;
 use crate::gateway::toolbox::Exposed;
 use crate::store::{Change, PendingRow};
 
@@ -58,37 +57,40 @@ impl Run<'_> {
         Ok(Some(handle))
     }
 
+    /// The call as it would be kept, but for where it is asked after; `None` where it cannot be gone
+    /// on with.
+    pub(super) fn to_keep(&self, exposed: &Exposed) -> Option<PendingRow> {
+        let kept = i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX);
+        let expires = self.ground.store.now().saturating_add(kept);
+        if let Some(earlier) = &self.earlier {
+            return Some(PendingRow { expires, ..earlier.clone() });
+        }
+        Some(PendingRow {
+            identity: self.caller.identity.to_string(),
+            tool: exposed.tool.name.to_string(),
+            digest: self.digest.clone()?,
+            call: self.id.to_string(),
+            handle: String::new(),
+            expires,
+        })
+    }
+
     /// What is kept of a call of a tool that may be gone on with, and what its failure says of it.
     pub(super) fn kept(
         &mut self,
-        request: &CallRequest,
+        exposed: &Exposed,
         left: Option<Box<Pending>>,
         failure: Option<&mut Failure>,
     ) -> Option<Change> {
-        let earlier = self.earlier.take();
         let (Some(left), Some(failure)) = (left, failure) else {
-            return earlier.map(Change::DropPending);
+            return self.earlier.take().map(Change::DropPending);
         };
-        let now = self.ground.store.now();
-        let kept = i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX);
-        let expires = now.saturating_add(kept);
         let handle = left.handle.and_then(|handle| serde_json::to_string(&handle).ok());
-        let row = match (handle, earlier, &self.digest) {
-            (Some(handle), Some(earlier), _) => Some(PendingRow { handle, expires, ..earlier }),
-            (Some(handle), None, Some(digest)) => Some(PendingRow {
-                identity: self.caller.identity.to_string(),
-                tool: request.tool.clone(),
-                digest: digest.clone(),
-                call: self.id.to_string(),
-                handle,
-                expires,
-            }),
-            _ => None,
-        };
+        let row = handle.and_then(|handle| Some(PendingRow { handle, ..self.to_keep(exposed)? }));
         failure.pending = Some(PendingNotice {
             url: left.url,
             state: left.state,
-            expires: row.as_ref().map(|_| Time(expires).to_string()),
+            expires: row.as_ref().map(|row| Time(row.expires).to_string()),
         });
         failure.next_step = match (&row, failure.retryable) {
             (Some(_), true) => {

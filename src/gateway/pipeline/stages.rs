@@ -14,7 +14,7 @@ use crate::audit::{Event, Reservation, Time, Verdict};
 use crate::bridge::{self, Handle, Prepared, Report, Within};
 use crate::gateway::asking::Asking;
 use crate::gateway::operate::scope_text;
-use crate::gateway::record::{Attempts, Steps};
+use crate::gateway::record::{Attempts, Keeping, Steps};
 use crate::gateway::reply::{ErrorCode, Failure};
 use crate::gateway::request::{CallRequest, Caller};
 use crate::gateway::toolbox::{Exposed, ReadsWhenDown};
@@ -392,12 +392,15 @@ impl Run<'_> {
         let first_deadline = self.deadline(exposed.first_time());
         let rule = exposed.tool.pages();
         let reading = rule.map(|rule| Reading::new(rule, cleared.get().arguments.clone()));
+        let row = self.to_keep(exposed);
+        let keeping = row.map(|row| Keeping { row, kept: &mut self.earlier });
         let mut log = Attempts {
             record: &mut self.record,
             store: self.ground.store,
             guard: exposed.rules.guard(&self.caller.identity),
             steps,
             metrics: self.ground.metrics,
+            keeping,
         };
         let upstream = &exposed.upstream;
         let manner = exposed.manner;

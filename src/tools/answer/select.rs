@@ -34,6 +34,8 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 pub struct Selector {
     text: String,
     ast: Ast,
+    /// Which members of an answer it looks at; `None`: all of it.
+    members: Option<Vec<String>>,
 }
 
 /// A text that is no JMESPath expression.
@@ -64,7 +66,11 @@ impl Selector {
         mend(&mut ast, &mut unknown);
         match unknown {
             Some(name) => Err(InvalidSelector(format!("JMESPath has no function `{name}`"))),
-            None => Ok(Self { text: text.to_owned(), ast }),
+            None => {
+                let mut members = Vec::new();
+                let members = looks_at(&ast, &mut members).then_some(members);
+                Ok(Self { text: text.to_owned(), ast, members })
+            }
         }
     }
 
@@ -92,8 +98,51 @@ impl Selector {
     /// What the expression selects; null where that is nothing.
     pub(super) fn apply(&self, value: &Value) -> Result<Value, String> {
         let mut context = Context::new(&self.text, &RUNTIME);
-        let found = interpret(&Arc::new(variable(value)), &self.ast, &mut context);
+        let value = match (value, &self.members) {
+            // The rest of it is not worth a copy.
+            (Value::Object(all), Some(members)) => {
+                let looked_at = members.iter().filter_map(|name| {
+                    all.get(name).map(|value| (name.clone(), Arc::new(variable(value))))
+                });
+                Variable::Object(looked_at.collect())
+            }
+            _ => variable(value),
+        };
+        let found = interpret(&Arc::new(value), &self.ast, &mut context);
         found.map(|found| of_variable(&found)).map_err(|error| words(&error))
+    }
+}
+
+/// Gathers the members of a value that an expression looks at; `false` where it may look at others
+/// too, or at the value itself.
+fn looks_at(ast: &Ast, members: &mut Vec<String>) -> bool {
+    match ast {
+        Ast::Field { name, .. } => {
+            if !members.contains(name) {
+                members.push(name.clone());
+            }
+            true
+        }
+        Ast::Literal { .. } => true,
+        // What follows looks at what was found.
+        Ast::Subexpr { lhs: node, .. }
+        | Ast::Projection { lhs: node, .. }
+        | Ast::ObjectValues { node, .. }
+        | Ast::Flatten { node, .. }
+        | Ast::Not { node, .. } => looks_at(node, members),
+        Ast::Comparison { lhs, rhs, .. } | Ast::And { lhs, rhs, .. } | Ast::Or { lhs, rhs, .. } => {
+            looks_at(lhs, members) && looks_at(rhs, members)
+        }
+        Ast::Function { args, .. } => args.iter().all(|arg| looks_at(arg, members)),
+        Ast::MultiList { elements, .. } => elements.iter().all(|node| looks_at(node, members)),
+        Ast::MultiHash { elements, .. } => {
+            elements.iter().all(|pair| looks_at(&pair.value, members))
+        }
+        Ast::Condition { .. }
+        | Ast::Identity { .. }
+        | Ast::Expref { .. }
+        | Ast::Index { .. }
+        | Ast::Slice { .. } => false,
     }
 }
 

@@ -134,3 +134,34 @@ fn a_schema_that_refers_to_its_root_is_left_open() {
     let full = Schema::new(json!({"type": "object", "properties": {"next": {"$ref": "#"}}}));
     assert_eq!(shape("next").schema(&full).into_value(), json!({}));
 }
+
+#[test]
+fn what_an_expression_does_not_look_at_makes_no_difference() {
+    let answer = json!({
+        "status": "error", "n": 1.50, "list": [{"a": 1}, {"a": 2, "b": [3]}], "of": {"x": {"y": 7}},
+        "rest": {"status": "fine"},
+    });
+    for text in [
+        "status",
+        "status == 'error'",
+        "status == 'error' && n > `1`",
+        "!missing || rest.status",
+        "of.x.y",
+        "of.*.y",
+        "list[].a",
+        "list[?a > `1`].b[]",
+        "list[*].rest",
+        "[status, length(list), keys(of)]",
+        "{s: status, all: @.n}",
+        "sort_by(list, &a)[0]",
+        "length(@)",
+        "keys(@)",
+        "@",
+        "*.y",
+        "[0]",
+    ] {
+        let looked_at = Selector::parse(text).expect(text).apply(&answer);
+        let whole = Selector::parse(&format!("@ | {text}")).expect(text).apply(&answer);
+        assert_eq!(looked_at, whole, "{text}");
+    }
+}

@@ -101,6 +101,7 @@ impl Authority {
             .route("/authorize", get(authorize))
             .route("/device", post(device))
             .route("/token", post(token))
+            .route("/revoke", post(revoke))
             .with_state(Arc::clone(&inner));
         let mut server = JoinSet::new();
         server.spawn(async move {
@@ -126,6 +127,11 @@ impl Authority {
     pub(crate) fn grants(&self) -> Vec<String> {
         let grant = |form: Form| form.get("grant_type").cloned().unwrap_or_default();
         self.asked().into_iter().map(grant).collect()
+    }
+
+    /// How many refresh tokens are good.
+    pub(crate) fn renewable(&self) -> usize {
+        self.inner.told().refresh.len()
     }
 
     /// Has this refresh token good, as if it had been given before.
@@ -210,6 +216,7 @@ async fn metadata(State(inner): State<Arc<Inner>>) -> Json<Value> {
         "token_endpoint": at("/token"),
         "authorization_endpoint": at("/authorize"),
         "device_authorization_endpoint": at("/device"),
+        "revocation_endpoint": at("/revoke"),
         "authorization_response_iss_parameter_supported": true,
         "scopes_supported": ["read", "offline_access"],
     }))
@@ -254,6 +261,16 @@ async fn device(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Strin
         "interval": 0,
     }))
     .into_response()
+}
+
+/// RFC 7009 §2.2: what is not known is as good as given back.
+async fn revoke(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: String) -> Response {
+    let form = members(&body);
+    if !inner.is_client(&headers, &form) {
+        return refused("invalid_client");
+    }
+    inner.told().refresh.remove(form.get("token").map(String::as_str).unwrap_or_default());
+    StatusCode::OK.into_response()
 }
 
 async fn token(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: String) -> Response {
