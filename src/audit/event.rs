@@ -155,6 +155,11 @@ pub enum Event {
         /// How many bytes of body were read.
         bytes: u64,
     },
+    /// An answer speaks to a model. Nothing follows from it.
+    SuspiciousContent {
+        /// Where, and what it says: at most a few.
+        places: Vec<Place>,
+    },
     /// Something stands in for the tool's operation, which could not answer.
     FellBack {
         /// What: an operation, `cache`, or `the declared answer`.
@@ -264,6 +269,15 @@ pub struct Reservation {
     pub amount: String,
 }
 
+/// A place in an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// A JSON pointer into it.
+    pub pointer: String,
+    /// What is there, in words.
+    pub message: String,
+}
+
 /// A file that a call sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRow {
@@ -323,6 +337,7 @@ impl Event {
             Self::Reserved { .. } => "reserved",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::AttemptFinished { .. } => "attempt_finished",
+            Self::SuspiciousContent { .. } => "suspicious_content",
             Self::FellBack { .. } => "fell_back",
             Self::Released { .. } => "released",
             Self::Replied { .. } => "replied",

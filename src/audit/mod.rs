@@ -15,7 +15,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Event, FileRow, Reservation, Verdict};
+pub use event::{Event, FileRow, Place, Reservation, Verdict};
 pub use query::{AuditError, Filter, call, calls, follow};
 pub use record::{AttemptRecord, CallRecord, DecisionRecord, EventRecord};
 pub use time::Time;

@@ -9,6 +9,7 @@
 
 mod command;
 mod decode;
+mod detect;
 mod keyring;
 mod mask;
 mod redact;
@@ -18,7 +19,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use detect::Detectors;
 pub use mask::mask_keys;
-pub use redact::{REDACTED, Redactor};
+pub use redact::{Instead, REDACTED, Redactor, Rules};
 pub use reference::{SecretError, SecretRef};
 pub use value::Secret;
