@@ -44,11 +44,17 @@ bench-soap *OPTIONS:
 demo:
     cargo run --locked -- demo
 
-# The debug binary before every judge that is not ours, a table of what they say, and the soak
+# The debug binary before every judge that is not ours, a table of what they say, the soak, and the kills
 evidence:
     cargo build --workspace --locked
     tests/judges/run target/debug/tollbridge
     tests/chaos/run target/debug/tollbridge
+    tests/crash/run target/debug/tollbridge
+
+# The server killed 500 times under load, and what its trail says after each
+crash *OPTIONS:
+    cargo build --workspace --locked
+    tests/crash/run {{ OPTIONS }} target/debug/tollbridge
 
 # Ten minutes of work in front of PowerDNS, with mitmproxy breaking things in between
 chaos *OPTIONS:

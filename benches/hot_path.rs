@@ -129,6 +129,7 @@ fn received(tool: &str) -> Event {
         config: TOOLBOX.config.clone(),
         by: None,
         spec: Some(TOOLBOX.config.clone()),
+        process: None,
     }
 }
 

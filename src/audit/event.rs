@@ -7,7 +7,7 @@ use tollbridge_operation::CallId;
 
 use super::Time;
 use crate::secret::Redactor;
-use crate::store::{EventRow, StopScope};
+use crate::store::{EventRow, StopScope, StoredEvent};
 
 /// Arguments are kept whole up to this size; of larger ones size and digest are.
 const MAX_ARGUMENTS: usize = 1024 * 1024;
@@ -16,7 +16,11 @@ const MAX_ARGUMENTS: usize = 1024 * 1024;
 const MAX_TEXT: usize = 16 * 1024;
 
 /// Something that happened. Its JSON form, with `kind`, is what the trail holds.
+///
+/// What may hold personal data or texts of strangers stands apart in the trail, so that it can be
+/// erased: it is not serialized here but by [`Personal`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "one is made at a time, and is no longer kept")]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {
     /// A call came in. It opens a call.
@@ -30,6 +34,7 @@ pub enum Event {
         /// The operation's key in its API.
         operation: Option<String>,
         /// The arguments as the agent sent them.
+        #[serde(default, skip_serializing)]
         arguments: Value,
         /// How it came in: `stdio`, `http` or `cli`.
         transport: String,
@@ -43,9 +48,12 @@ pub enum Event {
         config: String,
         /// A digest of the API's description.
         spec: Option<String>,
+        /// The process that took it in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        process: Option<String>,
         /// How the caller proved who it is, and what else was known of it then; nothing where it
         /// is on this machine and proved nothing.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing)]
         by: Option<Box<Value>>,
     },
     /// Something came in that is no call. It opens a call and ends it.
@@ -55,11 +63,13 @@ pub enum Event {
         /// Who sent it, where that is known.
         identity: Option<String>,
         /// What is wrong with it.
+        #[serde(default, skip_serializing)]
         reason: String,
     },
     /// Files were read that the arguments name, to be sent.
     FilesRead {
         /// Which.
+        #[serde(default, skip_serializing)]
         files: Vec<FileRow>,
     },
     /// A decision fell.
@@ -69,6 +79,7 @@ pub enum Event {
         /// The rules that said so.
         rules: Vec<String>,
         /// Why, in words.
+        #[serde(default, skip_serializing)]
         reason: Option<String>,
     },
     /// A person must decide.
@@ -85,6 +96,7 @@ pub enum Event {
         /// Who decided.
         by: String,
         /// Why, in their words.
+        #[serde(default, skip_serializing)]
         reason: Option<String>,
         /// When they did, where that was before this.
         decided: Option<Time>,
@@ -96,6 +108,7 @@ pub enum Event {
         /// Who decided.
         by: String,
         /// Why, in their words.
+        #[serde(default, skip_serializing)]
         reason: Option<String>,
     },
     /// A person changed the arguments of a held call, and said yes to it so.
@@ -105,6 +118,7 @@ pub enum Event {
         /// Who did.
         by: String,
         /// The arguments as they are then.
+        #[serde(default, skip_serializing)]
         arguments: Value,
     },
     /// A price was named.
@@ -112,7 +126,7 @@ pub enum Event {
         /// The price: `0.01 USDC`.
         price: String,
         /// The payment requirements that the caller was sent.
-        #[serde(default, skip_serializing_if = "Value::is_null")]
+        #[serde(default, skip_serializing)]
         terms: Value,
     },
     /// The call was counted in windows, and took its part of budgets.
@@ -128,12 +142,14 @@ pub enum Event {
         /// Counted from 1.
         n: u32,
         /// Where to.
+        #[serde(default, skip_serializing)]
         url: String,
         /// The method.
         method: String,
         /// How long was waited before it.
         wait_ms: u64,
         /// Why it is not the first one.
+        #[serde(default, skip_serializing)]
         why: Option<String>,
         /// The key by which the API tells repetitions of the call.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,6 +162,7 @@ pub enum Event {
         /// The status of the answer.
         status: Option<u16>,
         /// What failed.
+        #[serde(default, skip_serializing)]
         error: Option<String>,
         /// How long it waited for its turn before it was sent.
         #[serde(default, skip_serializing_if = "is_zero")]
@@ -165,6 +182,7 @@ pub enum Event {
         /// What: an operation, `cache`, or `the declared answer`.
         to: String,
         /// What failed.
+        #[serde(default, skip_serializing)]
         why: String,
     },
     /// What was reserved was given back.
@@ -179,12 +197,14 @@ pub enum Event {
         /// `succeeded`, an error code, or `unknown_tool`.
         outcome: String,
         /// The error's message.
+        #[serde(default, skip_serializing)]
         message: Option<String>,
         /// How many requests went out.
         attempts: u32,
         /// The last answer's status.
         status: Option<u16>,
         /// The URL that answered, an operation, or `cache`.
+        #[serde(default, skip_serializing)]
         served_by: Option<String>,
         /// How long the upstream took, waits among it.
         upstream_ms: u64,
@@ -251,6 +271,26 @@ pub enum Event {
         /// Whom it stood for, where each identity has its own.
         identity: Option<String>,
     },
+    /// Payloads of events are removed. It comes before that, and allows it.
+    PayloadsErased {
+        /// Of which: runs of places in the trail, each from its first to its last.
+        events: Vec<(i64, i64)>,
+        /// `asked for` or `age`.
+        why: String,
+        /// Who asked, or `retention`.
+        by: String,
+    },
+    /// The trail's oldest events are removed. It comes before that, and allows it.
+    RecordsPruned {
+        /// Up to which place.
+        upto: i64,
+        /// The hash of the event there, in hex: the chain goes on from it.
+        hash: String,
+        /// `age` or `size`.
+        why: String,
+        /// Who asked, or `retention`.
+        by: String,
+    },
     /// A configuration took effect.
     ConfigLoaded {
         /// Its digest.
@@ -287,6 +327,44 @@ pub struct FileRow {
     pub size: u64,
     /// The digest of its content.
     pub digest: String,
+}
+
+/// What of an event may hold personal data, under the names that it has in the event.
+#[derive(Debug, Default, Serialize)]
+struct Personal<'e> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments: Option<&'e Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'e Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<&'e [FileRow]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terms: Option<&'e Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    served_by: Option<&'e str>,
+}
+
+impl Personal<'_> {
+    fn is_empty(&self) -> bool {
+        let Self { arguments, reason, by, files, terms, url, why, error, message, served_by } =
+            self;
+        let texts = [reason, url, why, error, message, served_by];
+        arguments.is_none()
+            && by.is_none()
+            && files.is_none()
+            && terms.is_none()
+            && texts.iter().all(|text| text.is_none())
+    }
 }
 
 /// What was decided on a call.
@@ -347,6 +425,8 @@ impl Event {
             Self::KeyRevoked { .. } => "key_revoked",
             Self::TokenIssued { .. } => "token_issued",
             Self::TokenForgotten { .. } => "token_forgotten",
+            Self::PayloadsErased { .. } => "payloads_erased",
+            Self::RecordsPruned { .. } => "records_pruned",
             Self::ConfigLoaded { .. } => "config_loaded",
         }
     }
@@ -356,23 +436,38 @@ impl Event {
     pub fn row(&self, call: Option<&CallId>, at: i64, redactor: &Redactor) -> EventRow {
         let call = call.map(|call| call.as_str().to_owned());
         let opening = self.opening();
-        match serde_json::to_string(self) {
+        let personal = self.personal();
+        let payload = (!personal.is_empty()).then(|| serde_json::to_string(&personal)).transpose();
+        let is_clean = |text: &str| text.len() <= MAX_TEXT && redactor.leaves_json(text);
+        match (serde_json::to_string(self), payload) {
             // Nearly always: nothing in it is long, and nothing in it is secret.
-            Ok(body) if body.len() <= MAX_TEXT && redactor.leaves_json(&body) => EventRow {
-                identity: opening.identity.map(str::to_owned),
-                tool: opening.tool.map(str::to_owned),
-                api: opening.api.map(str::to_owned),
-                operation: opening.operation.map(str::to_owned),
-                ..self.bare_row(call, at, body)
-            },
+            (Ok(body), Ok(payload))
+                if is_clean(&body) && payload.as_deref().is_none_or(is_clean) =>
+            {
+                EventRow {
+                    identity: opening.identity.map(str::to_owned),
+                    tool: opening.tool.map(str::to_owned),
+                    api: opening.api.map(str::to_owned),
+                    operation: opening.operation.map(str::to_owned),
+                    ..self.bare_row(call, at, body, payload)
+                }
+            }
             _ => self.clean_row(call, at, redactor),
         }
     }
 
     /// The row of an event that must be cleaned member by member.
     pub(super) fn clean_row(&self, call: Option<String>, at: i64, redactor: &Redactor) -> EventRow {
-        let mut body = self.members();
-        for (name, value) in &mut body {
+        let mut body = match serde_json::to_value(self) {
+            Ok(Value::Object(members)) => members,
+            // An event has only names and values that JSON has.
+            _ => Map::from_iter([("kind".to_owned(), self.kind().into())]),
+        };
+        let mut payload = match serde_json::to_value(self.personal()) {
+            Ok(Value::Object(members)) => members,
+            _ => Map::new(),
+        };
+        for (name, value) in body.iter_mut().chain(&mut payload) {
             clean(name, value, redactor);
         }
         let opens = matches!(self, Self::Received { .. } | Self::Malformed { .. });
@@ -383,11 +478,57 @@ impl Event {
         let (identity, tool) = (of_call("identity"), of_call("tool"));
         let (api, operation) = (of_call("api"), of_call("operation"));
         let body = Value::Object(body).to_string();
-        EventRow { identity, tool, api, operation, ..self.bare_row(call, at, body) }
+        let payload = (!payload.is_empty()).then(|| Value::Object(payload).to_string());
+        EventRow { identity, tool, api, operation, ..self.bare_row(call, at, body, payload) }
+    }
+
+    /// What of it may hold personal data.
+    fn personal(&self) -> Personal<'_> {
+        let none = Personal::default();
+        match self {
+            Self::Received { arguments, by, .. } => {
+                Personal { arguments: Some(arguments), by: by.as_deref(), ..none }
+            }
+            Self::Edited { arguments, .. } => Personal { arguments: Some(arguments), ..none },
+            Self::Malformed { reason, .. } => Personal { reason: Some(reason), ..none },
+            Self::FilesRead { files } => Personal { files: Some(files), ..none },
+            Self::Decided { reason, .. }
+            | Self::Approved { reason, .. }
+            | Self::Rejected { reason, .. } => Personal { reason: reason.as_deref(), ..none },
+            Self::Quoted { terms, .. } => {
+                Personal { terms: (!terms.is_null()).then_some(terms), ..none }
+            }
+            Self::AttemptStarted { url, why, .. } => {
+                Personal { url: Some(url), why: why.as_deref(), ..none }
+            }
+            Self::AttemptFinished { error, .. } => Personal { error: error.as_deref(), ..none },
+            Self::FellBack { why, .. } => Personal { why: Some(why), ..none },
+            Self::Replied { message, served_by, .. } => {
+                Personal { message: message.as_deref(), served_by: served_by.as_deref(), ..none }
+            }
+            Self::Held { .. }
+            | Self::Reserved { .. }
+            | Self::Released { .. }
+            | Self::SwitchStopped { .. }
+            | Self::SwitchResumed { .. }
+            | Self::KeyCreated { .. }
+            | Self::KeyRevoked { .. }
+            | Self::TokenIssued { .. }
+            | Self::TokenForgotten { .. }
+            | Self::PayloadsErased { .. }
+            | Self::RecordsPruned { .. }
+            | Self::ConfigLoaded { .. } => none,
+        }
     }
 
     /// A row without the columns that open a call.
-    fn bare_row(&self, call: Option<String>, at: i64, body: String) -> EventRow {
+    fn bare_row(
+        &self,
+        call: Option<String>,
+        at: i64,
+        body: String,
+        payload: Option<String>,
+    ) -> EventRow {
         let outcome = match self {
             Self::Malformed { .. } => Some("malformed".to_owned()),
             // A word of a closed list, and so nothing that is cleaned.
@@ -409,6 +550,7 @@ impl Event {
             decision,
             outcome,
             body,
+            payload,
         }
     }
 
@@ -428,21 +570,34 @@ impl Event {
         }
     }
 
-    fn members(&self) -> Map<String, Value> {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(members)) => members,
-            // An event has only names and values that JSON has.
-            _ => Map::from_iter([("kind".to_owned(), self.kind().into())]),
-        }
-    }
-
-    /// Reads an event back. `None` for what this version does not know.
-    pub(super) fn parse(body: &str) -> Option<Self> {
+    /// Reads an event back: what it says, with what stands apart from it. `None` for what this
+    /// version does not know.
+    pub(super) fn read(event: &StoredEvent) -> Option<Self> {
         // By way of a value: read from text into a tagged enum, serde takes a number of
         // arbitrary precision for a map.
-        let value: Value = serde_json::from_str(body).ok()?;
-        serde_json::from_value(value).ok()
+        serde_json::from_value(Value::Object(members(event)?)).ok()
     }
+}
+
+/// Stands for what was erased.
+const ERASED: &str = "(erased)";
+
+/// An event's members, with what stands apart from it. `None` where they cannot be read.
+pub(super) fn members(event: &StoredEvent) -> Option<Map<String, Value>> {
+    let mut members: Map<String, Value> = serde_json::from_str(&event.body).ok()?;
+    if let Some(payload) = &event.payload {
+        members.extend(serde_json::from_str::<Map<String, Value>>(payload).ok()?);
+    } else if event.erased {
+        let instead = match &*event.kind {
+            "received" => Some(("arguments", json!({ "tollbridge/erased": true }))),
+            "malformed" => Some(("reason", ERASED.into())),
+            "attempt_started" => Some(("url", ERASED.into())),
+            _ => None,
+        };
+        members.extend(instead.map(|(name, value)| (name.to_owned(), value)));
+        members.insert("erased".to_owned(), true.into());
+    }
+    Some(members)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

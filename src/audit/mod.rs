@@ -5,20 +5,37 @@
 //! to be trusted with that. A call is put together again from its events as a
 //! [`CallRecord`], the form that `trace --json` prints.
 //!
+//! Events are chained by their hashes. [`checkpoint`] signs the chain as it grows, and [`verify`]
+//! tells whether it is what was written.
+//!
 //! The trail tells what happened. It must not decide anything.
 
+mod anchor;
+mod checkpoint;
 mod event;
+mod export;
+mod keeper;
+mod orphans;
 mod query;
 mod record;
+mod retain;
 mod time;
+mod verify;
 
 #[cfg(test)]
 mod tests;
 
+pub use anchor::{Anchor, Signer, read_anchors};
+pub use checkpoint::{CheckpointError, Signed, checkpoint};
 pub use event::{Event, FileRow, Place, Reservation, Verdict};
+pub use export::{Format, export};
+pub use keeper::{AnchorSink, CHECKPOINT_EVERY, Keeper, Keeping};
+pub use orphans::close_orphans;
 pub use query::{AuditError, Filter, call, calls, follow};
 pub use record::{AttemptRecord, CallRecord, DecisionRecord, EventRecord};
+pub use retain::{Keep, Removed, erase, retain};
 pub use time::Time;
+pub use verify::{Against, Broken, Verified, verify};
 
 use tollbridge_operation::CallId;
 

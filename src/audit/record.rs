@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::event::members;
 use super::{Event, Time, Verdict};
 use crate::store::{CallRow, HoldRow, HoldState, StoredEvent};
 
@@ -97,7 +98,7 @@ impl CallRecord {
         let mut record = Self::new(row.id.clone(), row.events.first().map_or(0, |first| first.at));
         for event in &row.events {
             // What a newer version wrote is left to that version.
-            if let Some(event) = Event::parse(&event.body) {
+            if let Some(event) = Event::read(event) {
                 record.take(event);
             }
         }
@@ -194,6 +195,8 @@ impl CallRecord {
             | Event::KeyRevoked { .. }
             | Event::TokenIssued { .. }
             | Event::TokenForgotten { .. }
+            | Event::PayloadsErased { .. }
+            | Event::RecordsPruned { .. }
             | Event::ConfigLoaded { .. } => {}
         }
     }
@@ -210,14 +213,13 @@ fn came_to_nothing(hold: &HoldRow, now: i64) -> bool {
 
 impl EventRecord {
     pub(super) fn from_row(row: &StoredEvent) -> Self {
-        let body = match serde_json::from_str(&row.body) {
-            Ok(Value::Object(body)) => body,
-            // Nothing but ours writes here; shown as it is, it can be looked into.
-            _ => Map::from_iter([
+        // Nothing but ours writes here; shown as it is, it can be looked into.
+        let body = members(row).unwrap_or_else(|| {
+            Map::from_iter([
                 ("kind".to_owned(), row.kind.clone().into()),
                 ("unreadable".to_owned(), row.body.clone().into()),
-            ]),
-        };
+            ])
+        });
         Self { seq: row.seq, time: Time(row.at), body }
     }
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Exit;
+use super::{Exit, keeping};
 use crate::config::{self, Config, Diagnostics, Style};
 use crate::gateway::{self, Gateway, Loaded, Secrets};
 use crate::observe::Metrics;
@@ -39,7 +39,24 @@ pub(super) async fn open_store(config: &Config) -> Result<Store, Exit> {
 /// A gateway on the configuration's store.
 pub(super) async fn gateway(loaded: Loaded) -> Result<(Gateway, Config), Exit> {
     let store = open_store(&loaded.config).await?;
-    Ok((Gateway::new(store, loaded.toolbox, Arc::new(Metrics::new())), loaded.config))
+    if let Err(error) = crate::audit::close_orphans(&store).await {
+        store.close().await;
+        eprintln!("error: {error}");
+        return Err(Exit::Failed);
+    }
+    let keeper = match keeping::keeper(&loaded.config, &store) {
+        Ok(keeper) => keeper,
+        Err(error) => {
+            store.close().await;
+            eprintln!("error: {error}");
+            return Err(Exit::Failed);
+        }
+    };
+    let gateway = Gateway::new(store, loaded.toolbox, Arc::new(Metrics::new()));
+    if let Some(keeper) = keeper {
+        gateway.keep_trail(keeper);
+    }
+    Ok((gateway, loaded.config))
 }
 
 /// The store for operators' commands. They must work while the rest of the configuration

@@ -21,6 +21,8 @@ pub enum Exit {
     Held,
     /// 6: a budget or settlement refused it.
     Settlement,
+    /// 7: the audit trail does not verify.
+    Broken,
 }
 
 impl From<Exit> for ExitCode {
@@ -33,6 +35,7 @@ impl From<Exit> for ExitCode {
             Exit::Upstream => 4,
             Exit::Held => 5,
             Exit::Settlement => 6,
+            Exit::Broken => 7,
         })
     }
 }

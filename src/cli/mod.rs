@@ -9,12 +9,14 @@ mod call;
 mod check;
 mod completions;
 mod context;
+mod db;
 mod demo;
 mod diff;
 mod exit;
 mod explain;
 mod fault_upstream;
 mod import;
+mod keeping;
 mod key;
 mod login;
 mod schema;
@@ -67,6 +69,8 @@ enum Command {
     Call(call::Args),
     /// Read the audit trail.
     Trace(trace::Args),
+    /// Back the store up, and look at it.
+    Db(db::Args),
     /// Decide on held calls.
     Approve(approve::Args),
     /// Stop calls: all, or those of an API, a tool or an identity.
@@ -120,6 +124,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Tools(args) => tools::run(&args, &config).into(),
         Command::Call(args) => call::run(args, &config).await.into(),
         Command::Trace(args) => trace::run(args, &config).await.into(),
+        Command::Db(args) => db::run(args, &config).await.into(),
         Command::Approve(args) => approve::run(args, &config).await.into(),
         Command::Stop(args) => switch::stop(args, &config).await.into(),
         Command::Resume(args) => switch::resume(args, &config).await.into(),

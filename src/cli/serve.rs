@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Exit, context};
 use crate::agent::{self, AgentError, Beside, HttpOptions, Resource};
-use crate::config::{Config, ServerAuth};
+use crate::config::{Config, Keep, ServerAuth};
 use crate::dashboard::{self, Reached};
 use crate::gateway::{self, Caller, Changes, Gateway, Secrets, Transport};
 use crate::store::Durability;
@@ -170,6 +170,8 @@ struct Lasting {
     web: bool,
     store: String,
     durable: Durability,
+    signing: (Option<String>, Option<String>),
+    keep: Option<Keep>,
 }
 
 impl Lasting {
@@ -186,6 +188,11 @@ impl Lasting {
             web: config.approvals.web,
             store: config.store_url(),
             durable: gateway::durability(config),
+            signing: (
+                config.audit.signing_key.as_ref().map(ToString::to_string),
+                config.audit.anchor.as_ref().map(|to| (**to).clone()),
+            ),
+            keep: config.audit.keep.as_ref().map(|keep| **keep),
         }
     }
 
@@ -198,6 +205,8 @@ impl Lasting {
             (self.web == new.web, "[approvals] web"),
             (self.store == new.store, "[audit] store"),
             (self.durable == new.durable, "[audit] durability"),
+            (self.signing == new.signing, "[audit] signing_key or anchor"),
+            (self.keep == new.keep, "[audit] keep"),
         ]
         .into_iter()
         .find_map(|(same, key)| (!same).then_some(key))

@@ -1,5 +1,9 @@
 //! `tollbridge trace`: the audit trail for people and scripts.
 
+mod erase;
+mod export;
+mod verify;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -62,20 +66,37 @@ enum Act {
         #[command(flatten)]
         options: Options,
     },
+    /// Verify that the trail is what was written; exit code 7 where it is not.
+    Verify(verify::Verify),
+    /// Sign the trail as it is now, and write that to a file that is kept elsewhere.
+    Anchor(verify::Anchoring),
+    /// Erase what may hold personal data of a call, or of an identity's calls; that it was
+    /// erased stays on record.
+    Erase(erase::Erase),
+    /// Write every event for other programs: as JSON Lines, as a table, or as OpenTelemetry logs.
+    Export(export::Export),
 }
 
 pub(super) async fn run(args: Args, config: &Path) -> Exit {
-    let options = match &args.act {
-        Some(Act::Show { options, .. }) => options,
-        None => &args.options,
+    let (named, access) = match &args.act {
+        Some(Act::Show { options, .. } | Act::Verify(verify::Verify { options, .. })) => {
+            (&options.store, Access::Read)
+        }
+        Some(Act::Anchor(anchoring)) => (&anchoring.options.store, Access::Write),
+        Some(Act::Erase(erase)) => (&erase.options.store, Access::Write),
+        Some(Act::Export(export)) => (&export.store, Access::Read),
+        None => (&args.options.store, Access::Read),
     };
-    let store = match context::operators_store(config, options.store.as_deref(), Access::Read).await
-    {
+    let store = match context::operators_store(config, named.as_deref(), access).await {
         Ok(store) => store,
         Err(exit) => return exit,
     };
     let done = match &args.act {
         Some(Act::Show { id, options }) => show(&store, id, options.json).await,
+        Some(Act::Verify(args)) => verify::verify(&store, args, config).await,
+        Some(Act::Anchor(args)) => verify::anchor(&store, args, config).await,
+        Some(Act::Erase(args)) => erase::erase(&store, args, config).await,
+        Some(Act::Export(args)) => export::export(&store, args).await,
         None if args.follow => follow(&store, &args).await,
         None => list(&store, &args).await,
     };

@@ -30,6 +30,7 @@ pub(super) fn check(config: &Config, found: &mut Diagnostics) {
     let mut checks = Checks { config, file: &config.file, found };
     checks.server();
     checks.redact();
+    checks.audit();
     if let Some(settlement) = &config.settlement {
         checks.settlement(settlement);
     }
@@ -110,6 +111,36 @@ impl Checks<'_> {
                 self.warning(key.span(), "`key` of [redact] is not used", "set how = \"hash\"");
             }
             _ => {}
+        }
+    }
+
+    fn audit(&mut self) {
+        if let Some(keep) = &self.config.audit.keep {
+            let least = Duration::from_hours(1);
+            let short = |period: Option<Period>| period.is_some_and(|period| period.0 < least);
+            if short(keep.payloads) || short(keep.calls) {
+                let message = "`keep` is shorter than an hour";
+                self.error(codes::EXPIRY, keep.span(), message, "calls must be told of first");
+            }
+            if keep.size.is_some_and(|size| size.0 < 1 << 20) {
+                let message = "`keep` leaves no room";
+                self.error(codes::BOUNDS, keep.span(), message, "expected a MiB at least");
+            }
+        }
+        let Some(anchor) = &self.config.audit.anchor else { return };
+        if !anchor.contains("://") {
+            return;
+        }
+        let url = url::Url::parse(anchor).ok();
+        let fine = |url: &url::Url| match url.scheme() {
+            "https" => url.host().is_some(),
+            "http" => is_loopback(url),
+            _ => false,
+        };
+        if !url.as_ref().is_some_and(fine) {
+            let message = "`anchor` is neither a file nor an https URL";
+            let label = "expected a path, or a URL such as \"https://anchors.example.com/acme\"";
+            self.error(codes::MALFORMED, anchor.span(), message, label);
         }
     }
 

@@ -41,12 +41,12 @@ pub use codes::explain;
 pub use decimal::{Decimal, NotDecimal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};
 pub use inbound::{Introspection, Issuer, Jwt, JwtAlgorithm, KeySetAt, Scope, ServerAuth};
-pub use lenient::store_url;
+pub use lenient::{signing_key, store_url};
 pub use load::{Config, load, parse};
 pub use located::{Keyed, Located};
 pub use model::{
-    Api, Audit, Durability, ReadsWhenDown, Redirects, SchemaProfile, Server, Settlement, Stale,
-    Tls, accepted_copy,
+    Api, Audit, Durability, Keep, ReadsWhenDown, Redirects, SchemaProfile, Server, Settlement,
+    Stale, Tls, accepted_copy,
 };
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
 pub use poll::Poll;

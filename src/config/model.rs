@@ -164,6 +164,27 @@ pub struct Audit {
     /// What becomes of reads while the trail cannot be written.
     #[serde(default)]
     pub reads_when_down: ReadsWhenDown,
+    /// With what the trail is signed: 32 bytes in base64, the seed of an Ed25519 key. By default a
+    /// file beside the store, made when it is first needed.
+    pub signing_key: Option<Located<SecretRef>>,
+    /// Where what was signed is kept besides: a file that it is appended to, relative to this one,
+    /// or a URL that it is posted to.
+    pub anchor: Option<Located<String>>,
+    /// How long what is in it is kept. By default for ever.
+    pub keep: Option<Located<Keep>>,
+}
+
+/// How long what is in the trail is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Keep {
+    /// What may hold personal data: arguments, URLs, messages.
+    pub payloads: Option<Period>,
+    /// Whole calls.
+    pub calls: Option<Period>,
+    /// How large the store may be; the oldest calls go first.
+    pub size: Option<Size>,
 }
 
 impl Default for Audit {
@@ -172,6 +193,9 @@ impl Default for Audit {
             store: default_store(),
             durability: Durability::default(),
             reads_when_down: ReadsWhenDown::default(),
+            signing_key: None,
+            anchor: None,
+            keep: None,
         }
     }
 }

@@ -34,7 +34,7 @@ mod vault;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -70,7 +70,7 @@ use notices::Notices;
 use pipeline::Ground;
 use state::Seal;
 
-use crate::audit::{self, Event};
+use crate::audit::{self, Event, Keeper};
 use crate::bridge::{Preview, Standing};
 use crate::identity::{self, Known, NotKnown};
 use crate::observe::{ApiStanding, Metrics};
@@ -93,6 +93,7 @@ struct Inner {
     calls: TaskTracker,
     metrics: Arc<Metrics>,
     cache: Cache,
+    keeper: Mutex<Option<Keeper>>,
     seal: ArcSwap<Seal>,
     notices: Notices,
 }
@@ -148,10 +149,20 @@ impl Gateway {
                 calls: TaskTracker::new(),
                 metrics,
                 cache: Cache::default(),
+                keeper: Mutex::new(None),
                 seal,
                 notices: Notices::default(),
             }),
         }
+    }
+
+    /// Has the trail kept until the gateway is closed.
+    pub fn keep_trail(&self, keeper: Keeper) {
+        *self.keeper() = Some(keeper);
+    }
+
+    fn keeper(&self) -> MutexGuard<'_, Option<Keeper>> {
+        self.inner.keeper.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes one call through every layer. Where the future is dropped the call is cancelled, and
@@ -414,6 +425,10 @@ impl Gateway {
         // A token that is issued now renews the next one: it must be kept.
         for source in &self.inner.toolbox.load().sources {
             source.quiet().await;
+        }
+        let keeper = self.keeper().take();
+        if let Some(keeper) = keeper {
+            keeper.stop().await;
         }
         self.inner.store.clone().close().await;
     }

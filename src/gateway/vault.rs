@@ -8,8 +8,6 @@
 //!
 //! Each renewal goes on record in the same commit, without the token.
 
-mod key_file;
-
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -25,7 +23,7 @@ use zeroize::Zeroizing;
 use super::toolbox::Toolbox;
 use crate::audit::{Event, Time};
 use crate::bridge::{KeptToken, TokenKeeper, TokenName};
-use crate::secret::{Redactor, Secret};
+use crate::secret::{Redactor, Secret, key_file};
 use crate::store::{Batch, Change, CommitError, Store, TokenRow};
 
 /// For how long what ends at no known time is kept after it was last renewed.
@@ -79,7 +77,7 @@ impl KeyAt {
     pub(super) fn of(store: &Store, toolbox: &Toolbox) -> Option<Self> {
         match (&toolbox.token_key, store.file()) {
             (Some(key), _) => Some(Self::Configuration(key.clone())),
-            (None, Some(file)) => Some(Self::File(key_file::beside(file))),
+            (None, Some(file)) => Some(Self::File(key_file::beside(file, "key"))),
             (None, None) => None,
         }
     }

@@ -374,6 +374,38 @@ mod tests {
     }
 
     #[test]
+    fn the_dashboard_asks_for_metrics_that_there_are() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/production/grafana.json");
+        let text = std::fs::read_to_string(path).expect("the dashboard");
+        let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        // What was never counted is not told of.
+        let metrics = Metrics::new();
+        metrics.call(None, "unknown_tool", Duration::ZERO);
+        metrics.attempt("orders", None);
+        metrics.malformed("http");
+        metrics.reload(true);
+        metrics.drifted("orders");
+        let standing = ApiStanding { in_flight: 2, waiting: 3, learned: Some(1.5), left: Some(7) };
+        metrics.api("orders", standing, &[("http://h".to_owned(), "open")]);
+        let known = metrics.encode();
+        let mut asked = 0;
+        for panel in dashboard["panels"].as_array().expect("panels") {
+            for target in panel["targets"].as_array().expect("targets") {
+                let expression = target["expr"].as_str().expect("an expression");
+                let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                for name in words.filter(|word| word.starts_with("tollbridge_")) {
+                    let ends = ["_total", "_bucket", "_sum", "_count"];
+                    let family = ends.iter().find_map(|end| name.strip_suffix(end));
+                    let family = format!("# TYPE {} ", family.unwrap_or(name));
+                    assert!(known.contains(&family), "{name} of {expression}\n{known}");
+                    asked += 1;
+                }
+            }
+        }
+        assert!(asked > 10, "{asked}");
+    }
+
+    #[test]
     fn attempts_are_counted_by_class_of_status() {
         let metrics = Metrics::new();
         metrics.attempt("orders", Some(204));

@@ -10,6 +10,7 @@
 mod command;
 mod decode;
 mod detect;
+pub mod key_file;
 mod keyring;
 mod mask;
 mod redact;

@@ -11,12 +11,13 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteQueryResult};
 use sqlx::{AssertSqlSafe, Connection, Sqlite};
 
+use super::chain::Head;
 use super::insert::{Row, Statements, chunks, insert_events, statements};
 use super::{
-    Batch, BudgetClaim, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow,
-    PendingRow, RepeatRow, StopScope, WindowClaim, token,
+    Batch, BudgetClaim, Change, CheckpointRow, CommitError, EventRow, Guard, HoldRow, HoldState,
+    KeyRow, PendingRow, RepeatRow, StopScope, WindowClaim, token,
 };
-use super::{budget, tasks};
+use super::{budget, tasks, upkeep};
 
 pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
@@ -210,12 +211,12 @@ impl<'t> Group<'t> {
     }
 
     /// Writes what was gathered.
-    pub(super) async fn write(self) -> Result<(), sqlx::Error> {
+    pub(super) async fn write(self, head: &mut Head) -> Result<(), sqlx::Error> {
         static USES: LazyLock<Statements> = LazyLock::new(|| {
             statements("INSERT INTO window_uses (key, at, n, until) VALUES ", "(?, ?, ?, ?)")
         });
         let events = self.events.iter().flat_map(|events| events.iter());
-        insert_events(self.transaction, events.map(Row::from)).await?;
+        insert_events(self.transaction, head, events.map(Row::from)).await?;
         for (statement, uses) in chunks(&USES, &self.uses) {
             let query: Query = sqlx::query(AssertSqlSafe(statement));
             let query = uses.iter().fold(query, |query, used| {
@@ -374,6 +375,10 @@ fn statement(change: Change, now: i64) -> Query {
                 .bind(scope)
                 .bind(name.to_owned())
         }
+        Change::KeepCheckpoint(row) => keep_checkpoint(row),
+        Change::Mark(..) | Change::ErasePayloads(_) | Change::EraseHolds(_) | Change::Prune { .. } => {
+            upkeep::statement(change, now)
+        }
         Change::AddKey(key) => add_key(key),
         Change::RevokeKey { id } => {
             sqlx::query("UPDATE keys SET revoked = ? WHERE id = ? AND revoked IS NULL")
@@ -484,6 +489,18 @@ fn place_hold(hold: HoldRow, now: i64) -> Query {
     .bind(hold.asks_client)
     .bind(hold.barred)
     .bind(hold.edits)
+}
+
+fn keep_checkpoint(row: CheckpointRow) -> Query {
+    sqlx::query(
+        "INSERT INTO checkpoints (seq, hash, at, key, signature) VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(row.seq)
+    .bind(row.hash.to_vec())
+    .bind(row.at)
+    .bind(row.key)
+    .bind(row.signature)
 }
 
 fn add_key(key: KeyRow) -> Query {

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::chain::Digest;
+use super::upkeep::Whose;
+
 /// What one step of a call leaves behind. It is committed whole or not at all.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -108,8 +111,10 @@ pub struct EventRow {
     pub decision: Option<Cow<'static, str>>,
     /// How the call ended; on its last event only.
     pub outcome: Option<String>,
-    /// The event whole, as a JSON object.
+    /// The event as a JSON object, without what may hold personal data.
     pub body: String,
+    /// That, as a JSON object: it can be removed without breaking the chain.
+    pub payload: Option<String>,
 }
 
 /// A row that is no event.
@@ -144,6 +149,19 @@ pub enum Change {
     Resume {
         /// For what.
         scope: StopScope,
+    },
+    /// Keep what was signed of the chain; where that is on record already, nothing.
+    KeepCheckpoint(CheckpointRow),
+    /// Note how far something is known of the trail: under a name, up to which event.
+    Mark(&'static str, i64),
+    /// Put digests in the place of payloads. An event must have said so.
+    ErasePayloads(Vec<(i64, Digest)>),
+    /// Forget the arguments of held calls that were decided or ran out.
+    EraseHolds(Whose),
+    /// Remove all events up to one. An event must have said so.
+    Prune {
+        /// Up to which.
+        through: i64,
     },
     /// Keep a new API key.
     AddKey(KeyRow),
@@ -247,6 +265,21 @@ pub enum TaskState {
     Failed,
     /// Its call was cancelled.
     Cancelled,
+}
+
+/// What was signed of the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointRow {
+    /// Up to which event.
+    pub seq: i64,
+    /// The hash of that event.
+    pub hash: Digest,
+    /// When: microseconds since the Unix epoch.
+    pub at: i64,
+    /// The public key.
+    pub key: String,
+    /// The signature.
+    pub signature: Vec<u8>,
 }
 
 /// A token for an API, sealed: the store cannot tell what is in it.

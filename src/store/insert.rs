@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments, AssertSqlSafe, Sqlite};
 
 use super::EventRow;
+use super::chain::{Head, Link, Salts};
 
 /// Rows go down in statements of these sizes: few statements, and few to prepare.
 const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
@@ -19,13 +20,16 @@ const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 /// The statements for each of them.
 pub(super) type Statements = [String; CHUNKS.len()];
 
-pub(super) const EVENT_COLUMNS: &str =
-    "INSERT INTO events (at, call, kind, identity, tool, api, operation, decision, outcome, body)";
+pub(super) const EVENT_COLUMNS: &str = "INSERT INTO events (seq, salt, hash, at, call, kind, \
+    identity, tool, api, operation, decision, outcome, body, payload)";
 
-pub(super) const EVENT_VALUES: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+pub(super) const EVENT_VALUES: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// How many values that is.
+const VALUES: usize = 4 + TEXTS;
 
 /// How many texts an event has beside its time.
-pub(super) const TEXTS: usize = 9;
+pub(super) const TEXTS: usize = 10;
 
 /// An event's columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,24 +51,31 @@ impl<'e> From<&'e EventRow> for Row<'e> {
             event.decision.as_deref(),
             event.outcome.as_deref(),
             Some(&*event.body),
+            event.payload.as_deref(),
         ];
         Self { at: event.at, texts }
     }
 }
 
-/// Appends events to the trail, in order.
+/// Appends events to the trail, in order, behind the chain's end.
 pub(super) async fn insert_events(
     transaction: &mut SqliteConnection,
+    head: &mut Head,
     events: impl IntoIterator<Item = Row<'_>>,
 ) -> Result<(), sqlx::Error> {
     static EVENTS: LazyLock<Statements> =
         LazyLock::new(|| statements(&format!("{EVENT_COLUMNS} VALUES "), EVENT_VALUES));
     let events: Vec<Row<'_>> = events.into_iter().collect();
+    if events.is_empty() {
+        return Ok(());
+    }
+    let salts = Salts::new()?;
     let mut texts = Texts::default();
     for (statement, chunk) in chunks(&EVENTS, &events) {
         let mut arguments = arguments(chunk.len());
         for event in chunk {
-            texts.bind(&mut arguments, event).map_err(sqlx::Error::Encode)?;
+            let link = head.next(event, &salts);
+            texts.bind(&mut arguments, &link, event).map_err(sqlx::Error::Encode)?;
         }
         execute(statement, arguments, &mut *transaction).await?;
     }
@@ -89,7 +100,7 @@ pub(super) fn chunks<'r, T>(
 /// Room for what so many events bind.
 pub(super) fn arguments(events: usize) -> SqliteArguments {
     let mut arguments = SqliteArguments::default();
-    arguments.reserve(events * (TEXTS + 1), 0);
+    arguments.reserve(events * VALUES, 0);
     arguments
 }
 
@@ -121,15 +132,20 @@ impl<'e> Texts<'e> {
     pub(super) fn bind(
         &mut self,
         arguments: &mut SqliteArguments,
+        link: &Link,
         event: &Row<'e>,
     ) -> Result<(), BoxDynError> {
-        let [call, names @ .., body] = event.texts;
+        let [call, names @ .., body, payload] = event.texts;
+        arguments.add(link.seq)?;
+        arguments.add(link.salt.map(|salt| salt.to_vec()))?;
+        arguments.add(link.hash.to_vec())?;
         arguments.add(event.at)?;
         arguments.add(call.map(|call| self.call(call)))?;
         for name in names {
             arguments.add(name.map(|name| self.known(name)))?;
         }
-        arguments.add(body.map(Arc::<str>::from))
+        arguments.add(body.map(Arc::<str>::from))?;
+        arguments.add(payload.map(Arc::<str>::from))
     }
 
     fn call(&mut self, call: &'e str) -> Arc<str> {

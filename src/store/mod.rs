@@ -9,20 +9,27 @@
 //! Several processes may use one file: a server, and commands beside it. Whatever a batch
 //! is refused for is read inside its transaction, so it holds across processes.
 //!
+//! Events are chained by their hashes as they go into the database ([`chain`]).
+//!
 //! The store keeps rows; it must not know what an event, a policy or a price means. The
-//! one exception is which kinds of event open a call, because calls are listed by them.
+//! exceptions are which kinds of event open a call, because calls are listed by them, and which
+//! allow others to be removed.
 
 mod apply;
 mod batch;
 mod budget;
+mod chain;
 mod forgo;
 mod insert;
 mod journal;
+mod live;
 mod place;
 mod plain;
 mod read;
 mod tasks;
 mod token;
+mod upkeep;
+mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -37,13 +44,18 @@ use sqlx::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
 pub use batch::{
-    Amount, Batch, BudgetClaim, Change, CommitError, EventRow, Guard, HoldRow, HoldState, KeyRow,
-    PLACES, PendingRow, Receipt, RepeatRow, StopScope, StoreError, TaskRow, TaskState, TokenRow,
-    WindowClaim,
+    Amount, Batch, BudgetClaim, Change, CheckpointRow, CommitError, EventRow, Guard, HoldRow,
+    HoldState, KeyRow, PLACES, PendingRow, Receipt, RepeatRow, StopScope, StoreError, TaskRow,
+    TaskState, TokenRow, WindowClaim,
 };
+pub use chain::{Digest, genesis, payload_digest};
 use journal::{Journal, Taken};
+use live::Live;
+pub use live::Processes;
 use place::{FileIdentity, Place};
-pub use read::{CallFilter, CallRow, StopRow, StoredEvent};
+pub use read::{CallFilter, CallRow, OpenCall, StopRow, StoredEvent};
+pub use upkeep::{DatabaseInfo, PayloadRow, Whose};
+pub use verify::{ChainRow, ChainStart, TrailReader};
 use writer::{Request, Writer};
 
 /// How many batches may wait for the writer. More than that wait to wait.
@@ -107,6 +119,8 @@ struct Inner {
     writer: Option<mpsc::Sender<Request>>,
     /// `None` while there is none, or no use for one.
     journal: Arc<ArcSwapOption<Journal>>,
+    /// `None` where the store was opened for reading, or is in memory.
+    live: Option<Live>,
     readers: RwLock<(FileIdentity, SqlitePool)>,
     read_only: bool,
 }
@@ -130,6 +144,10 @@ impl Store {
     async fn open_with(url: &str, settings: Settings) -> Result<Self, StoreError> {
         let place = Place::new(url, settings.durability, settings.busy)?;
         place.create()?;
+        let live = place.path().map(Live::begin).transpose();
+        let live = live.map_err(|error| {
+            place.error(format!("its folder cannot be written: {error}; check who owns it"))
+        })?;
         let mut connection = place.set_up().await?;
         journal::orphan::take_over(&place, &mut connection).await?;
         let readers = place.readers(false);
@@ -146,6 +164,7 @@ impl Store {
             settings,
             writer: Some(sender),
             journal,
+            live,
             readers,
             read_only: false,
         })))
@@ -168,6 +187,7 @@ impl Store {
             settings,
             writer: None,
             journal: Arc::default(),
+            live: None,
             readers,
             read_only: true,
         })))
@@ -259,6 +279,9 @@ impl Store {
         }
         let readers = self.0.readers.read().unwrap_or_else(PoisonError::into_inner).1.clone();
         readers.close().await;
+        if let Some(live) = &self.0.live {
+            live.end();
+        }
     }
 
     /// The database's file; `None` for one in memory.

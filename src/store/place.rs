@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
 };
 
-use super::{Durability, StoreError};
+use super::{Durability, StoreError, chain};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
 
@@ -76,11 +76,24 @@ impl Place {
     pub(super) async fn writer(&self) -> Result<SqliteConnection, StoreError> {
         self.file()?;
         let options = match self.path {
-            Some(_) => self.options.clone().journal_mode(SqliteJournalMode::Wal),
+            // What is removed gives its pages back in small steps; heeded by a new file only.
+            Some(_) => self
+                .options
+                .clone()
+                // What was erased is overwritten.
+                .pragma("secure_delete", "ON")
+                .auto_vacuum(SqliteAutoVacuum::Incremental)
+                .journal_mode(SqliteJournalMode::Wal),
             None => self.options.clone(),
         };
         let options = options.statement_cache_capacity(super::plain::STATEMENTS);
         options.connect().await.map_err(|error| self.describe(&error))
+    }
+
+    /// A connection that writes nothing here, and may write a copy elsewhere.
+    pub(super) async fn reader(&self) -> Result<SqliteConnection, StoreError> {
+        self.file()?;
+        self.options.clone().connect().await.map_err(|error| self.describe(&error))
     }
 
     /// Connections for reading.
@@ -139,7 +152,11 @@ impl Place {
     async fn try_set_up(&self) -> Result<SqliteConnection, StoreError> {
         let mut connection = self.writer().await?;
         match MIGRATIONS.run_direct(None, &mut connection, false).await {
-            Ok(()) => Ok(connection),
+            Ok(()) => {
+                let begun = chain::begin(&mut connection, super::system_clock()).await;
+                begun.map_err(|error| self.describe(&error))?;
+                Ok(connection)
+            }
             Err(MigrateError::VersionMissing(_)) => Err(self.error(NEWER.into())),
             Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
                 Err(self.describe(&error))

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use sqlx::sqlite::SqliteConnection;
 
 use super::Batch;
+use super::chain::{Head, Salts};
 use super::insert::{EVENT_COLUMNS, EVENT_VALUES, Row, Texts, arguments, execute};
 use super::journal::is_plain;
 
@@ -25,14 +26,16 @@ pub(super) const STATEMENTS: usize = 2 * ROWS + 32;
 pub(super) enum Plain {
     /// All of it is down.
     Written,
-    /// Nothing of it is: it is not plain, or something is stopped. It must be judged batch by
-    /// batch.
+    /// Nothing of it is: it is not plain, something is stopped, or another process appended to
+    /// the trail. It must be judged batch by batch.
     No,
 }
 
-/// Writes a group, if that can be done in one statement.
+/// Writes a group behind the chain's end as it was last seen, if that can be done in one
+/// statement. Where it is elsewhere by now, the place of the first event is taken.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
+    head: &mut Head,
     batches: &[Batch],
 ) -> Result<Plain, sqlx::Error> {
     static FREE: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -53,14 +56,27 @@ pub(super) async fn write(
     }
     let statements =
         if batches.iter().any(|batch| batch.guard.is_some()) { &GUARDED } else { &FREE };
+    let (salts, mut end) = (Salts::new()?, *head);
     let (mut texts, mut arguments) = (Texts::default(), arguments(rows));
     for event in batches.iter().flat_map(|batch| batch.events.iter()) {
-        texts.bind(&mut arguments, &Row::from(event)).map_err(sqlx::Error::Encode)?;
+        let row = Row::from(event);
+        let link = end.next(&row, &salts);
+        texts.bind(&mut arguments, &link, &row).map_err(sqlx::Error::Encode)?;
     }
-    match execute(statements[rows].as_str(), arguments, connection).await? {
-        0 => Ok(Plain::No),
-        _ => Ok(Plain::Written),
+    match execute(statements[rows].as_str(), arguments, connection).await {
+        Ok(0) => Ok(Plain::No),
+        Ok(_) => {
+            *head = end;
+            Ok(Plain::Written)
+        }
+        Err(error) if is_taken(&error) => Ok(Plain::No),
+        Err(error) => Err(error),
     }
+}
+
+/// Whether a place in the trail was taken already.
+fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
 fn values(rows: usize) -> String {

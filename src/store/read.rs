@@ -9,6 +9,10 @@ use super::{HoldRow, HoldState, KeyRow, PendingRow, RepeatRow, StopScope, Store,
 /// No more calls, or events after one, are read at once.
 const MOST: u32 = 10_000;
 
+/// By how much events may stand in another order than that of their times: what waited in a
+/// journal comes behind what did not.
+const SLACK: i64 = 60_000_000;
+
 /// The kill switch, where it is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopRow {
@@ -31,8 +35,12 @@ pub struct StoredEvent {
     pub at: i64,
     /// Its name.
     pub kind: String,
-    /// The event whole, as a JSON object.
+    /// The event as a JSON object, without what may hold personal data.
     pub body: String,
+    /// That, as a JSON object.
+    pub payload: Option<String>,
+    /// Whether there was such a thing, and it was erased.
+    pub erased: bool,
 }
 
 /// A call: its events, and how the last hold that it named stands.
@@ -44,6 +52,21 @@ pub struct CallRow {
     pub events: Vec<StoredEvent>,
     /// The hold.
     pub hold: Option<HoldRow>,
+}
+
+/// A call without an end.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct OpenCall {
+    /// The place of its first event.
+    pub seq: i64,
+    /// Its name.
+    pub id: String,
+    /// The process that it came in by, where that is known.
+    pub process: Option<String>,
+    /// How many requests were about to go out.
+    pub started: u32,
+    /// How many came to an end.
+    pub finished: u32,
 }
 
 /// Which calls.
@@ -183,6 +206,34 @@ impl Store {
         self.typed(&self.all(query.build()).await?)
     }
 
+    /// Calls that came in between two places of the trail, the second among them, and have no
+    /// end; in order, at most so many.
+    pub async fn open_calls(
+        &self,
+        after: i64,
+        upto: i64,
+        most: u32,
+    ) -> Result<Vec<OpenCall>, StoreError> {
+        let query = sqlx::query(
+            "SELECT opening.seq, opening.call AS id, \
+                json_extract(opening.body, '$.process') AS process, \
+                (SELECT count(*) FROM events \
+                    WHERE call = opening.call AND kind = 'attempt_started') AS started, \
+                (SELECT count(*) FROM events \
+                    WHERE call = opening.call AND kind = 'attempt_finished') AS finished \
+             FROM events AS opening \
+             WHERE opening.kind IN ('received', 'malformed') \
+                AND opening.seq > ? AND opening.seq <= ? \
+                AND NOT EXISTS (SELECT 1 FROM events \
+                    WHERE call = opening.call AND outcome IS NOT NULL) \
+             ORDER BY opening.seq LIMIT ?",
+        )
+        .bind(after)
+        .bind(upto)
+        .bind(most);
+        self.typed(&self.all(query).await?)
+    }
+
     /// The place of the newest event; 0 where there is none.
     pub async fn last_seq(&self) -> Result<i64, StoreError> {
         self.settle().await?;
@@ -212,6 +263,10 @@ impl Store {
         }
         if let Some(since) = filter.since {
             query.push(" AND opening.at >= ").push_bind(since);
+            // Nearly all that is older stands before this place, and is not looked at.
+            if let Some((_, before)) = self.places_before(since.saturating_sub(SLACK)).await? {
+                query.push(" AND opening.seq > ").push_bind(before);
+            }
         }
         if let Some(id) = &filter.id {
             // Names that start with it are those from it up to it with the last character
@@ -269,7 +324,10 @@ impl Store {
 
 /// The query for events, up to the condition.
 fn events_where() -> QueryBuilder<Sqlite> {
-    QueryBuilder::new("SELECT seq, call, at, kind, body FROM events WHERE ")
+    QueryBuilder::new(
+        "SELECT seq, call, at, kind, body, payload, payload_digest IS NOT NULL AS erased \
+         FROM events WHERE ",
+    )
 }
 
 /// What is stopped, as a transaction sees it.

@@ -45,6 +45,7 @@ pub(super) fn event(call: &str, kind: &'static str) -> EventRow {
         decision: None,
         outcome: None,
         body: "{}".into(),
+        payload: None,
     }
 }
 

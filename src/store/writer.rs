@@ -10,6 +10,7 @@ use sqlx::{Connection, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::{Group, Refusal, forget_expired, note_applied};
+use super::chain::{self, Head};
 use super::insert::insert_events;
 use super::journal::{Ahead, Journal, LEASE, is_plain, orphan};
 use super::place::{FileIdentity, Place};
@@ -51,6 +52,8 @@ pub(super) struct Writer {
     requests: mpsc::Receiver<Request>,
     /// `None` after an error: the next group opens the file again.
     connection: Option<SqliteConnection>,
+    /// The chain's end as this process left it. Another one may have gone on since.
+    head: Option<Head>,
     file: FileIdentity,
     groups: u32,
     /// Whether anything was stopped when last looked: then groups are not tried as plain ones.
@@ -88,6 +91,7 @@ impl Writer {
             settings,
             requests,
             connection: Some(connection),
+            head: None,
             file,
             groups: 0,
             stopped: false,
@@ -202,6 +206,7 @@ impl Writer {
             return Ok(Vec::new());
         }
         let mut connection = self.connect().await?;
+        let head = self.head.take();
         if let Some(journal) = &journal {
             if self.in_doubt {
                 let resolved = self.resolve(&mut connection, journal.name()).await;
@@ -214,10 +219,15 @@ impl Writer {
         // Before anything is read: what is read is not older than this.
         let asked = Instant::now();
         let plain = batches.iter().all(is_plain);
-        if plain && self.ahead.events.is_empty() && !forget && !self.stopped {
-            let written = plain::write(&mut connection, &batches).await;
+        if let Some(mut head) = head
+            && plain
+            && self.ahead.events.is_empty()
+            && !forget
+            && !self.stopped
+        {
+            let written = plain::write(&mut connection, &mut head, &batches).await;
             if written.map_err(|error| self.place.describe(&error))? == Plain::Written {
-                self.connection = Some(connection);
+                (self.connection, self.head) = (Some(connection), Some(head));
                 self.until_journal = self.until_journal.saturating_sub(1);
                 let guarded = batches.iter().any(|batch| batch.guard.is_some());
                 self.succeeded(guarded.then_some((asked, &[])));
@@ -233,8 +243,9 @@ impl Writer {
         self.in_doubt = ahead.is_some();
         let now = (self.settings.clock)();
         let written = write_group(transaction, ahead, batches, now, forget, &self.place).await;
-        let (results, stops) = written.map_err(|error| self.place.describe(&error))?;
-        self.connection = Some(connection);
+        let Written { results, stops, head } =
+            written.map_err(|error| self.place.describe(&error))?;
+        (self.connection, self.head) = (Some(connection), Some(head));
         self.stopped = !stops.is_empty();
         self.until_journal = self.until_journal.saturating_sub(u32::from(plain));
         if let Some(journal) = &journal {
@@ -342,7 +353,16 @@ struct Pending<'a> {
     ahead: &'a Ahead,
 }
 
-/// What became of each batch, and what is stopped.
+/// What a transaction left.
+struct Written {
+    /// What became of each batch.
+    results: Vec<Result<(), CommitError>>,
+    /// What is stopped.
+    stops: Vec<StopScope>,
+    /// The chain's end.
+    head: Head,
+}
+
 async fn write_group(
     transaction: Transaction<'_, sqlx::Sqlite>,
     pending: Option<Pending<'_>>,
@@ -350,10 +370,11 @@ async fn write_group(
     now: i64,
     forget: bool,
     place: &Place,
-) -> Result<(Vec<Result<(), CommitError>>, Vec<StopScope>), sqlx::Error> {
+) -> Result<Written, sqlx::Error> {
     let mut transaction = transaction;
+    let mut head = chain::head(&mut transaction).await?;
     if let Some(Pending { name, ahead }) = pending {
-        insert_events(&mut transaction, ahead.events.rows()).await?;
+        insert_events(&mut transaction, &mut head, ahead.events.rows()).await?;
         note_applied(&mut transaction, name, ahead.newest).await?;
     }
     if forget {
@@ -370,7 +391,7 @@ async fn write_group(
         });
     }
     let stops = group.stops().await?.to_vec();
-    group.write().await?;
+    group.write(&mut head).await?;
     transaction.commit().await?;
-    Ok((results, stops))
+    Ok(Written { results, stops, head })
 }

@@ -30,7 +30,7 @@ async fn a_read_is_repeated_after_a_503_and_the_trail_has_both_attempts() {
         .events
         .iter()
         .filter(|event| event.body["kind"] == "attempt_started")
-        .filter_map(|event| event.body["why"].as_str())
+        .filter_map(|event| event.body.get("why")?.as_str())
         .collect::<Vec<_>>();
     assert_eq!(why, ["answered 503 Service Unavailable"]);
 }

@@ -13,8 +13,18 @@
 //!
 //! This crate must not know MCP, configuration, policy or who is asking.
 
+mod describe;
+#[cfg(test)]
+mod describe_tests;
+mod example;
+mod line;
+mod notation;
 mod search;
 #[cfg(test)]
 mod testing;
 
+pub use describe::{describe, types};
+pub use example::example;
+pub use line::{LONGEST_LINE, line};
+pub use notation::{NotationError, constraints, parse, write};
 pub use search::{ApiShown, Corpus, Filter, Found, Hit, Index, MAX_QUERY};

@@ -134,7 +134,7 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
             }
         }
     };
-    if let Some(key) = &config.server.token_key {
+    for key in [&config.server.token_key, &config.audit.signing_key].into_iter().flatten() {
         one(key, key.span());
     }
     if let Some(key) = &config.redact.key {

@@ -212,6 +212,7 @@ impl<'a> Run<'a> {
             tools: toolbox.offer(&self.caller.identity, &self.groups).digest.clone(),
             config: toolbox.config.clone(),
             spec: exposed.map(|exposed| exposed.spec.clone()),
+            process: self.ground.store.process().map(str::to_owned),
             by: by(self.caller),
         });
         exposed

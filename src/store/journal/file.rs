@@ -289,6 +289,7 @@ mod tests {
             decision: None,
             outcome: None,
             body: "b".repeat(bytes),
+            payload: None,
         };
         let mut buffer = Vec::new();
         assert!(record::write(&mut buffer, number, &[event]));

@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteExecutor, SqlitePool};
 use super::file::{self, Found, Orphan};
 use crate::store::StoreError;
 use crate::store::apply::note_applied;
+use crate::store::chain;
 use crate::store::insert::insert_events;
 use crate::store::place::Place;
 
@@ -57,8 +58,9 @@ async fn take_over_one(
     let records = orphan.after(done).map_err(|error| unreadable(place, path, &error))?;
     if let Some(newest) = records.last().map(|record| record.number) {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let mut head = chain::head(&mut transaction).await.map_err(failed)?;
         let events = records.iter().flat_map(|record| record.events.rows());
-        insert_events(&mut transaction, events).await.map_err(failed)?;
+        insert_events(&mut transaction, &mut head, events).await.map_err(failed)?;
         note_applied(&mut transaction, &name, newest).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         tracing::info!(journal = name, "took over what a process that was killed left");

@@ -5,7 +5,7 @@
 //! number (`u64`), one more than that of the record before. So a record that was not written to
 //! its end is none, and neither is an older one that a newer run did not reach.
 //!
-//! An event is its time (`i64`) and its nine texts, each a length (`u32`) and UTF-8; the length
+//! An event is its time (`i64`) and its ten texts, each a length (`u32`) and UTF-8; the length
 //! [`NONE`] is that of a text that is not there. This file knows bytes and no file.
 
 use crate::store::EventRow;
@@ -126,7 +126,7 @@ fn event<'b>(reader: &mut Reader<'b>) -> Result<Row<'b>, Torn> {
         *text = reader.text()?;
     }
     // An event is of some kind, and has a body.
-    if texts[1].is_none() || texts[TEXTS - 1].is_none() { Err(Torn) } else { Ok(Row { at, texts }) }
+    if texts[1].is_none() || texts[TEXTS - 2].is_none() { Err(Torn) } else { Ok(Row { at, texts }) }
 }
 
 /// The rest of what is being read.
@@ -177,12 +177,14 @@ mod tests {
             at in any::<i64>(),
             kind in any::<String>(),
             body in any::<String>(),
-            texts in prop::array::uniform7(any::<Option<String>>()),
+            texts in prop::array::uniform8(any::<Option<String>>()),
         ) -> EventRow {
-            let [call, identity, tool, api, operation, decision, outcome] = texts;
+            let [call, identity, tool, api, operation, decision, outcome, payload] = texts;
             let decision = decision.map(Into::into);
             let kind = kind.into();
-            EventRow { call, at, kind, identity, tool, api, operation, decision, outcome, body }
+            EventRow {
+                call, at, kind, identity, tool, api, operation, decision, outcome, body, payload,
+            }
         }
     }
 

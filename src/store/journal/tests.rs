@@ -139,7 +139,8 @@ async fn who_has_taken_half_of_it_over_when_it_is_killed_takes_it_over_once() {
     let mut transaction = locked(&mut connection).await;
     let records = record::run(&bytes);
     let rows = records.iter().flat_map(|record| record.events.rows());
-    crate::store::insert::insert_events(&mut transaction, rows).await.unwrap();
+    let mut head = crate::store::chain::head(&mut transaction).await.unwrap();
+    crate::store::insert::insert_events(&mut transaction, &mut head, rows).await.unwrap();
     let name = file::name_of(&journal);
     crate::store::apply::note_applied(&mut transaction, &name, 1).await.unwrap();
     transaction.commit().await.unwrap();

@@ -30,6 +30,31 @@ fn a_call_whose_process_was_killed_is_on_record_with_its_attempt() {
 }
 
 #[test]
+fn the_next_process_closes_what_a_killed_one_left_open() {
+    let house = House::new();
+    let mut session = Session::legacy(&house);
+    session.request(1, "tools/call", &json!({"name": "get_item", "arguments": {"id": "hold"}}));
+    house.upstream.reached(1);
+    let mut beside = Session::legacy(&house);
+    beside.call(1, "get_item", &json!({"id": "a1"}));
+    assert_eq!(house.calls()[0]["outcome"], Value::Null, "its process lives");
+    session.kill();
+    house.run(&["call", "get_item", "id=a1"]).exits(0);
+    let outcomes: Vec<_> = house.calls().iter().map(|call| call["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["outcome_unknown", "succeeded", "succeeded"]);
+    beside.kill();
+    house.run(&["call", "get_item", "id=a1"]).exits(0);
+    let ends = |call: &Value| {
+        let id = call["id"].as_str().expect("an id");
+        let shown = house.run(&["trace", "show", id, "--json"]).exits(0).json();
+        let events = shown["events"].as_array().expect("events").clone();
+        events.iter().filter(|event| event["kind"] == "replied").count()
+    };
+    assert!(house.calls().iter().all(|call| ends(call) == 1), "each ends once");
+    house.run(&["trace", "verify"]).exits(0);
+}
+
+#[test]
 fn whatever_reached_the_upstream_is_on_record_whenever_the_process_was_killed() {
     let house = House::new();
     for round in 0..10_u64 {

@@ -180,3 +180,53 @@ fn the_scripted_day_ends_well_and_can_be_read_by_scripts() {
     let told = house.run(&["demo"]).exits(0).stdout;
     assert!(told.contains("All of it really happened"), "{told}");
 }
+
+#[test]
+fn a_trail_that_was_changed_does_not_verify_and_names_where() {
+    let house = House::new();
+    for id in ["a1", "a2", "a3"] {
+        house.run(&["call", "get_item", &format!("id={id}")]).exits(0);
+    }
+    let anchor = house.path("anchors.jsonl");
+    let anchor = anchor.to_str().expect("a path");
+    house.run(&["trace", "anchor", "--out", anchor]).exits(0);
+    house.run(&["call", "get_item", "id=a4"]).exits(0);
+    let report = house.run(&["trace", "verify", "--anchor", anchor, "--json"]).exits(0).json();
+    assert_eq!(report["ok"], true);
+    assert_eq!(report["trail"]["events"], 20);
+    assert_eq!(report["trail"]["signed_to"], 20, "a call signs when it ends: {report}");
+    // Past the store, as an intruder would: the text of one event, of the same length.
+    let file = house.path("tollbridge.db");
+    let bytes = std::fs::read(&file).expect("the store");
+    let (from, to) = (b"\"id\":\"a2\"", b"\"id\":\"a9\"");
+    let found: Vec<usize> =
+        (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from)).collect();
+    assert!(!found.is_empty());
+    let mut changed = bytes.clone();
+    for at in found {
+        changed[at..at + to.len()].copy_from_slice(to);
+    }
+    std::fs::write(&file, changed).expect("written");
+    let report = house.run(&["trace", "verify", "--json"]).exits(7).json();
+    assert_eq!(report["broken"]["what"], "changed");
+    assert_eq!(report["broken"]["seq"], 6, "the second call's first event: {report}");
+    assert!(house.run(&["trace", "verify"]).exits(7).stderr.contains("event 6"));
+}
+
+#[test]
+fn an_anchor_that_cannot_be_taken_holds_no_call_up() {
+    let house = House::new();
+    let keep_at = |to: &str| {
+        house.configure(|text| format!("{text}\n[audit]\nanchor = \"{to}\"\n"));
+    };
+    keep_at("http://127.0.0.1:9/anchors");
+    let done = house.run(&["call", "get_item", "id=a1"]).exits(0);
+    assert!(done.stderr.contains("the trail cannot be signed"), "{}", done.stderr);
+    house.run(&["trace", "verify"]).exits(0);
+    keep_at("anchors.jsonl");
+    house.run(&["call", "get_item", "id=a1"]).exits(0);
+    let anchors = house.path("anchors.jsonl");
+    house.run(&["trace", "verify", "--anchor", anchors.to_str().expect("a path")]).exits(0);
+    keep_at("http://example.com/anchors");
+    house.run(&["check"]).exits(2);
+}

@@ -1,4 +1,4 @@
-//! The key beside the store, for whoever configures none.
+//! A key beside the store, for whoever configures none.
 //!
 //! A file and not a row: a copy of the store, such as a backup, opens nothing without it. It is
 //! made whole or not at all, and of two processes that make it at once one wins. A file that
@@ -12,17 +12,18 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
-use crate::secret::Secret;
+use super::Secret;
 
-/// Where the key of a store is.
-pub(super) fn beside(store: &Path) -> PathBuf {
+/// Where a key of a store is: the store's name with an ending of the key's own.
+pub fn beside(store: &Path, ending: &str) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
-    name.push(".key");
+    name.push(".");
+    name.push(ending);
     PathBuf::from(name)
 }
 
-/// The key; `None` where there is none yet. The error says in words what is wrong.
-pub(super) fn read(path: &Path) -> Result<Option<Secret>, String> {
+/// The key, 32 bytes in base64; `None` where there is none yet. The error says in words what is wrong.
+pub fn read(path: &Path) -> Result<Option<Secret>, String> {
     let unreadable = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -43,7 +44,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Secret>, String> {
 }
 
 /// The key, made where there is none.
-pub(super) fn read_or_make(path: &Path) -> Result<Secret, String> {
+pub fn read_or_make(path: &Path) -> Result<Secret, String> {
     if let Some(key) = read(path)? {
         return Ok(key);
     }
@@ -94,7 +95,7 @@ mod tests {
     #[test]
     fn a_key_is_made_once_and_for_its_owner_alone() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = beside(&folder.path().join("a.db"));
+        let path = beside(&folder.path().join("a.db"), "key");
         assert!(read(&path).expect("nothing is wrong").is_none());
         let all: Vec<String> = std::thread::scope(|scope| {
             let one = || read_or_make(&path).expect("a key").expose().to_owned();
@@ -110,7 +111,7 @@ mod tests {
     fn a_key_that_others_may_read_is_refused() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().expect("a folder");
-        let path = beside(&folder.path().join("a.db"));
+        let path = beside(&folder.path().join("a.db"), "key");
         read_or_make(&path).expect("a key");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("a mode");
         let error = read(&path).expect_err("refused");

@@ -1,0 +1,279 @@
+//! The trail for other programs: each event as a line of JSON, a row of a table, or a log record
+//! of OpenTelemetry.
+//!
+//! What is written can be read by others without us: JSON Lines; CSV (RFC 4180) in which no cell is a
+//! formula to a spreadsheet; the JSON form of OTLP, a request a line, as collectors read it from files.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+use super::Time;
+use super::event::members;
+use crate::store::{ChainRow, Store, StoreError};
+
+/// How many events are read at once, and are one request of OTLP.
+const PAGE: u32 = 500;
+
+/// No more traces are remembered than this: they are of calls that run.
+const MAX_TRACES: usize = 100_000;
+
+/// The form of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// An object a line.
+    JsonLines,
+    /// A table, with a head.
+    Csv,
+    /// OpenTelemetry logs: an `ExportLogsServiceRequest` a line.
+    Otlp,
+}
+
+/// The columns of a table.
+const COLUMNS: [&str; 14] = [
+    "seq",
+    "time",
+    "call",
+    "kind",
+    "identity",
+    "tool",
+    "api",
+    "operation",
+    "decision",
+    "outcome",
+    "event",
+    "payload",
+    "erased",
+    "hash",
+];
+
+/// Exports the events since a time, piece by piece, each to be written as it is. `false` from who
+/// takes a piece ends it.
+pub async fn export(
+    store: &Store,
+    format: Format,
+    since: Option<Time>,
+    mut take: impl FnMut(String) -> bool,
+) -> Result<(), StoreError> {
+    let before = match since {
+        Some(Time(time)) => store.places_before(time).await?.map(|(_, last)| last),
+        None => None,
+    };
+    let mut trail = store.trail().await?;
+    let mut after = before.unwrap_or(i64::MIN);
+    let mut traces = HashMap::new();
+    if format == Format::Csv && !take(format!("{}\r\n", COLUMNS.join(","))) {
+        return trail.close().await;
+    }
+    loop {
+        let rows = trail.after(after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.seq;
+        let piece = match format {
+            Format::JsonLines => rows.iter().map(line).collect(),
+            Format::Csv => rows.iter().map(cells).collect(),
+            Format::Otlp => request(&rows, &mut traces),
+        };
+        if !take(piece) {
+            break;
+        }
+    }
+    trail.close().await
+}
+
+/// An event's column.
+fn column<'r>(row: &'r ChainRow, name: &str) -> Option<&'r str> {
+    let names = ["call", "kind", "identity", "tool", "api", "operation", "decision", "outcome"];
+    row.texts[names.iter().position(|known| *known == name)?].as_deref()
+}
+
+fn object(row: &ChainRow) -> Map<String, Value> {
+    let mut event = Map::new();
+    event.insert("seq".to_owned(), row.seq.into());
+    event.insert("time".to_owned(), json!(Time(row.at)));
+    event.insert("call".to_owned(), json!(column(row, "call")));
+    event.extend(members(&row.event()).unwrap_or_else(|| {
+        Map::from_iter([
+            ("kind".to_owned(), row.kind().into()),
+            ("unreadable".to_owned(), row.body().into()),
+        ])
+    }));
+    event.insert("hash".to_owned(), json!(row.hash.as_ref().map(hex::encode)));
+    event
+}
+
+fn line(row: &ChainRow) -> String {
+    format!("{}\n", Value::Object(object(row)))
+}
+
+fn cells(row: &ChainRow) -> String {
+    let of = |name| column(row, name).unwrap_or_default().to_owned();
+    let cells = [
+        row.seq.to_string(),
+        Time(row.at).to_string(),
+        of("call"),
+        of("kind"),
+        of("identity"),
+        of("tool"),
+        of("api"),
+        of("operation"),
+        of("decision"),
+        of("outcome"),
+        row.body().to_owned(),
+        row.payload.clone().unwrap_or_default(),
+        row.payload_digest.is_some().to_string(),
+        row.hash.as_ref().map(hex::encode).unwrap_or_default(),
+    ];
+    let mut text = cells.map(|text| cell(&text)).join(",");
+    text.push_str("\r\n");
+    text
+}
+
+/// A cell (RFC 4180 §2). One that a spreadsheet would take for a formula begins with an apostrophe.
+fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains(['"', ',', '\r', '\n', '\'']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
+}
+
+/// A request of OTLP (opentelemetry-proto, logs service, in its JSON mapping): numbers of 64 bits are
+/// texts, ids are in hex.
+fn request(rows: &[ChainRow], traces: &mut HashMap<String, (String, String)>) -> String {
+    let records: Vec<Value> = rows.iter().map(|row| record(row, traces)).collect();
+    let request = json!({"resourceLogs": [{
+        "resource": {"attributes": [text("service.name", "tollbridge")]},
+        "scopeLogs": [{
+            "scope": {"name": "tollbridge.audit", "version": env!("CARGO_PKG_VERSION")},
+            "logRecords": records,
+        }],
+    }]});
+    format!("{request}\n")
+}
+
+fn record(row: &ChainRow, traces: &mut HashMap<String, (String, String)>) -> Value {
+    let event = object(row);
+    let call = column(row, "call").unwrap_or_default();
+    if let Some(ids) = event.get("traceparent").and_then(Value::as_str).and_then(ids)
+        && traces.len() < MAX_TRACES
+    {
+        traces.insert(call.to_owned(), ids);
+    }
+    let nanos = (i128::from(row.at) * 1_000).to_string();
+    let denied = column(row, "decision") == Some("deny");
+    let failed = column(row, "outcome").is_some_and(|outcome| outcome != "succeeded");
+    let (number, severity) = if denied || failed { (13, "WARN") } else { (9, "INFO") };
+    let mut attributes = vec![json!({
+        "key": "tollbridge.seq", "value": {"intValue": row.seq.to_string()},
+    })];
+    for (key, name) in [
+        ("tollbridge.call", "call"),
+        ("user.id", "identity"),
+        ("gen_ai.tool.name", "tool"),
+        ("tollbridge.api", "api"),
+        ("tollbridge.decision", "decision"),
+        ("tollbridge.outcome", "outcome"),
+    ] {
+        attributes.extend(column(row, name).map(|value| text(key, value)));
+    }
+    let mut record = json!({
+        "timeUnixNano": nanos,
+        "observedTimeUnixNano": nanos,
+        "severityNumber": number,
+        "severityText": severity,
+        "eventName": format!("tollbridge.{}", row.kind()),
+        "body": {"stringValue": Value::Object(event).to_string()},
+        "attributes": attributes,
+    });
+    let known = if column(row, "outcome").is_some() {
+        traces.remove(call)
+    } else {
+        traces.get(call).cloned()
+    };
+    if let Some((trace, span)) = known {
+        record["traceId"] = trace.into();
+        record["spanId"] = span.into();
+    }
+    record
+}
+
+fn text(key: &str, value: &str) -> Value {
+    json!({"key": key, "value": {"stringValue": value}})
+}
+
+/// Trace and span of a `traceparent` (W3C Trace Context §3.2).
+fn ids(traceparent: &str) -> Option<(String, String)> {
+    let mut parts = traceparent.split('-').skip(1);
+    let (trace, span) = (parts.next()?, parts.next()?);
+    let is = |text: &str, length: usize| {
+        text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    (is(trace, 32) && is(span, 16)).then(|| (trace.to_owned(), span.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::verify::tests::House;
+
+    async fn exported(house: &House, format: Format) -> String {
+        let store = House::store(&house.folder).await;
+        let mut whole = String::new();
+        let taken = export(&store, format, None, |piece| {
+            whole.push_str(&piece);
+            true
+        });
+        taken.await.expect("read");
+        store.close().await;
+        whole
+    }
+
+    #[test]
+    fn no_cell_is_a_formula_and_none_leaves_its_place() {
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("", ""),
+            ("=1+1", "\"'=1+1\""),
+            ("+1", "\"'+1\""),
+            ("-1", "\"'-1\""),
+            ("@a", "\"'@a\""),
+            ("\tx", "\"'\tx\""),
+            ("a,b", "\"a,b\""),
+            ("a\"b", "\"a\"\"b\""),
+            ("a\r\nb", "\"a\r\nb\""),
+        ] {
+            assert_eq!(cell(text), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn every_event_is_in_every_form() {
+        let house = House::new().await;
+        let lines = exported(&house, Format::JsonLines).await;
+        let events: Vec<Value> =
+            lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(events.len(), 10);
+        assert_eq!(events[3]["arguments"]["of"], "c3");
+        assert_eq!(events[3]["hash"].as_str().map(str::len), Some(64));
+        let table = exported(&house, Format::Csv).await;
+        assert_eq!(table.split("\r\n").filter(|row| !row.is_empty()).count(), 11);
+        let request = exported(&house, Format::Otlp).await;
+        let request: Value = serde_json::from_str(&request).expect("one request");
+        let records = &request["resourceLogs"][0]["scopeLogs"][0]["logRecords"];
+        assert_eq!(records.as_array().map(Vec::len), Some(10));
+        assert_eq!(records[0]["timeUnixNano"], "1000");
+        assert_eq!(records[0]["eventName"], "tollbridge.received");
+    }
+
+    #[test]
+    fn a_trace_is_read_of_its_header() {
+        let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let expected = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+        assert_eq!(ids(header), Some((expected.0.to_owned(), expected.1.to_owned())));
+        assert_eq!(ids("00-short-00f067aa0ba902b7-01"), None);
+        assert_eq!(ids(""), None);
+    }
+}
