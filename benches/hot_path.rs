@@ -241,6 +241,7 @@ fn result_building(bencher: Bencher) {
             upstream_ms: 3,
             served_by: Some("http://127.0.0.1:9/orders/ord_1001".into()),
             edited: None,
+            suspicious: Vec::new(),
         },
         result: Ok(Success {
             payload: Payload::Value(value()),

@@ -35,6 +35,7 @@ pub(super) fn meta() -> CallMeta {
         upstream_ms: 7,
         served_by: Some("https://api.example.com/x".into()),
         edited: None,
+        suspicious: Vec::new(),
     }
 }
 

@@ -179,6 +179,12 @@ pub enum Event {
         /// How many bytes of body were read.
         bytes: u64,
     },
+    /// An answer speaks to a model. Nothing follows from it.
+    SuspiciousContent {
+        /// Where, and what it says: at most a few.
+        #[serde(default, skip_serializing)]
+        places: Vec<Place>,
+    },
     /// Something stands in for the tool's operation, which could not answer.
     FellBack {
         /// What: an operation, `cache`, or `the declared answer`.
@@ -311,6 +317,15 @@ pub struct Reservation {
     pub amount: String,
 }
 
+/// A place in an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// A JSON pointer into it.
+    pub pointer: String,
+    /// What is there, in words.
+    pub message: String,
+}
+
 /// A file that a call sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRow {
@@ -364,6 +379,8 @@ struct Personal<'e> {
     served_by: Option<&'e str>,
     #[serde(skip_serializing_if = "no_rows")]
     considered: &'e [ConsideredRow],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    places: Option<&'e [Place]>,
 }
 
 fn no_rows(rows: &&[ConsideredRow]) -> bool {
@@ -384,6 +401,7 @@ impl Personal<'_> {
             message,
             served_by,
             considered,
+            places,
         } = self;
         let texts = [reason, url, why, error, message, served_by];
         arguments.is_none()
@@ -391,6 +409,7 @@ impl Personal<'_> {
             && files.is_none()
             && terms.is_none()
             && considered.is_empty()
+            && places.is_none()
             && texts.iter().all(|text| text.is_none())
     }
 }
@@ -443,6 +462,7 @@ impl Event {
             Self::Reserved { .. } => "reserved",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::AttemptFinished { .. } => "attempt_finished",
+            Self::SuspiciousContent { .. } => "suspicious_content",
             Self::FellBack { .. } => "fell_back",
             Self::Released { .. } => "released",
             Self::Replied { .. } => "replied",
@@ -532,6 +552,7 @@ impl Event {
                 Personal { url: Some(url), why: why.as_deref(), ..none }
             }
             Self::AttemptFinished { error, .. } => Personal { error: error.as_deref(), ..none },
+            Self::SuspiciousContent { places } => Personal { places: Some(places), ..none },
             Self::FellBack { why, .. } => Personal { why: Some(why), ..none },
             Self::Replied { message, served_by, .. } => {
                 Personal { message: message.as_deref(), served_by: served_by.as_deref(), ..none }

@@ -27,7 +27,7 @@ mod tests;
 
 pub use anchor::{Anchor, Signer, read_anchors};
 pub use checkpoint::{CheckpointError, Signed, checkpoint};
-pub use event::{ConsideredRow, Event, FileRow, Reservation, Verdict};
+pub use event::{ConsideredRow, Event, FileRow, Place, Reservation, Verdict};
 pub use export::{Format, export};
 pub use keeper::{AnchorSink, CHECKPOINT_EVERY, Keeper, Keeping};
 pub use orphans::close_orphans;

@@ -207,6 +207,7 @@ impl CallRecord {
                 self.duration_ms = Some(duration_ms);
             }
             Event::FellBack { .. }
+            | Event::SuspiciousContent { .. }
             | Event::FilesRead { .. }
             | Event::Held { .. }
             | Event::Approved { .. }

@@ -94,6 +94,9 @@ fn all_events() -> Vec<Event> {
         Event::Reserved { windows: vec!["calls".into()], budgets: Vec::new() },
         started(2),
         finished(2, 503),
+        Event::SuspiciousContent {
+            places: vec![Place { pointer: "/note".into(), message: "words".into() }],
+        },
         Event::Released { reservations: vec!["calls".into()], reason: "nothing sent".into() },
         replied("succeeded"),
         Event::SwitchStopped { scope: StopScope::All, by: by() },

@@ -90,13 +90,16 @@ async fn carry_out(act: Act, json: bool, store: &Store) -> Result<(), OperateErr
             let (id, text) = (key.row.id.clone(), key.key.expose().to_owned());
             gateway::add_key(store, key.row, &by).await?;
             if json {
-                super::print_json(&json!({
+                let mut made = json!({
                     "id": id,
                     "key": text,
                     "identity": identity.as_str(),
                     "expires": ends.map(Time),
-                    "approver": approver,
-                }));
+                });
+                if approver {
+                    made["approver"] = true.into();
+                }
+                super::print_json(&made);
             } else {
                 super::print(&format!("{text}\n"));
                 eprintln!("key {id} for `{identity}`; it is not shown again");

@@ -19,6 +19,7 @@ use super::load::Config;
 use super::located::Located;
 use super::model::{Api, Settlement, Tls};
 use super::recovery::Fallback;
+use super::redact::How;
 use super::signed::SessionAuth;
 use super::tool::{Argument, Ask, PageKind, Pages, Tool};
 use super::values::{ArgumentPath, BaseUrl, HeaderText, Literal, Period, Selector};
@@ -28,6 +29,7 @@ use crate::secret::{SecretError, SecretRef};
 pub(super) fn check(config: &Config, found: &mut Diagnostics) {
     let mut checks = Checks { config, file: &config.file, found };
     checks.server();
+    checks.redact();
     checks.audit();
     if let Some(settlement) = &config.settlement {
         checks.settlement(settlement);
@@ -93,6 +95,22 @@ impl Checks<'_> {
             for Wrong { span, message, label } in auth.wrong() {
                 self.error(codes::INBOUND, span, message, label);
             }
+        }
+    }
+
+    fn redact(&mut self) {
+        let redact = &self.config.redact;
+        match (redact.how, &redact.key) {
+            (How::Hash, None) => {
+                let span = redact.fields.first().map_or(0..0, Located::span);
+                let message = "`how = \"hash\"` of [redact] needs a `key`";
+                let label = "a hash without a key can be guessed: key = \"env:…\"";
+                self.error(codes::BOUNDS, span, message, label);
+            }
+            (How::Mask, Some(key)) => {
+                self.warning(key.span(), "`key` of [redact] is not used", "set how = \"hash\"");
+            }
+            _ => {}
         }
     }
 

@@ -13,6 +13,7 @@ use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::located::{Keyed, Located};
 use super::model::{Api, Audit, File, Server, Settlement};
 use super::recovery::LimitGroup;
+use super::redact::Redact;
 use super::safety::Safety;
 use super::schema::schema;
 use super::tool::Tool;
@@ -41,6 +42,8 @@ pub struct Config {
     pub groups: Keyed<String, Vec<Located<Identity>>>,
     /// `[audit]`.
     pub audit: Audit,
+    /// `[redact]`.
+    pub redact: Redact,
     /// `[approvals]`.
     pub approvals: Approvals,
     /// `[safety]`.
@@ -139,6 +142,7 @@ pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnos
         server: parsed.server,
         groups: parsed.groups,
         audit: parsed.audit,
+        redact: parsed.redact,
         approvals: parsed.approvals,
         safety: parsed.safety,
         settlement: parsed.settlement,

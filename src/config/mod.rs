@@ -27,6 +27,7 @@ mod model;
 mod oauth;
 mod poll;
 mod recovery;
+mod redact;
 mod safety;
 mod schema;
 mod signed;
@@ -50,6 +51,7 @@ pub use model::{
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
 pub use poll::Poll;
 pub use recovery::{Breaker, Fallback, LimitGroup, LimitHeaders, Lookup, Sharing};
+pub use redact::{Detect, How, Redact};
 pub use safety::{Drift, Errors, Loops, Safety};
 pub use schema::schema;
 pub use signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};

@@ -19,11 +19,12 @@ use super::budget::Budget;
 use super::inbound::ServerAuth;
 use super::located::{Keyed, Located};
 use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
+use super::redact::Redact;
 use super::safety::Safety;
 use super::tool::Tool;
 use super::values::{
-    BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal, Origin, Period, Rate,
-    ReferenceTo, ResolverAt, Selector, Size, StorePath,
+    ArgumentPath, ArgumentSchema, BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal,
+    Origin, Period, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,
 };
 use crate::secret::SecretRef;
 
@@ -43,6 +44,9 @@ pub(super) struct File {
     /// The audit trail.
     #[serde(default)]
     pub(super) audit: Audit,
+    /// What is kept out of the trail.
+    #[serde(default)]
+    pub(super) redact: Redact,
     /// How people decide on held calls.
     #[serde(default)]
     pub(super) approvals: Approvals,
@@ -339,6 +343,10 @@ pub struct Api {
     /// Whether answers to reads are kept as far as HTTP allows (RFC 9111): for the identity that
     /// got them, or for all where the answer says that it may be.
     pub cache: Option<Located<Sharing>>,
+    /// Arguments of its tools that are kept out of the trail, as `fields` of `[redact]`.
+    #[serde(default)]
+    #[schemars(with = "Vec<ArgumentSchema>")]
+    pub redact: Vec<Located<ArgumentPath>>,
     /// How many bytes of answers are kept. By default 16MiB.
     pub cache_size: Option<Located<Size>>,
     /// Whether identical reads that are under way at the same time are one request: those of one

@@ -93,6 +93,10 @@ pub struct Tool {
     pub lookup: Option<Located<Lookup>>,
     /// How answers come in pages, which one call then reads together.
     pub pages: Option<Located<Pages>>,
+    /// Arguments that are kept out of the trail, as `fields` of `[redact]`.
+    #[serde(default)]
+    #[schemars(with = "Vec<ArgumentSchema>")]
+    pub redact: Vec<Located<ArgumentPath>>,
     /// Whether clients that know tasks may follow its calls as such.
     pub long: Option<Located<bool>>,
     /// Whether, and how, a call that the API took and is not done with is asked after until it is.

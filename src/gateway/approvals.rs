@@ -154,7 +154,7 @@ fn json_of(text: &str) -> Value {
 /// Whether something that is not shown stands in a value.
 fn is_masked(value: &Value) -> bool {
     match value {
-        Value::String(text) => text.contains(REDACTED),
+        Value::String(text) => text.contains(REDACTED) || text.contains("[hash:"),
         Value::Array(items) => items.iter().any(is_masked),
         Value::Object(members) => members.values().any(is_masked),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,

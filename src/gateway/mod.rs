@@ -45,7 +45,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tollbridge_operation::{Identity, ToolName};
 
-pub use crate::audit::{ConsideredRow, Time, new_call_id};
+pub use crate::audit::{ConsideredRow, Place, Time, new_call_id};
 pub use crate::identity::KeyHolder;
 pub use crate::identity::{Agent, Claim, Facts, Proof};
 pub use crate::safety::edit::{Edit, between as edits_between};
@@ -268,6 +268,7 @@ impl Gateway {
             upstream_ms: 0,
             served_by: None,
             edited: None,
+            suspicious: Vec::new(),
         };
         Reply { meta, result: Err(failure) }
     }
@@ -319,7 +320,7 @@ impl Gateway {
     }
 
     async fn record(&self, call: Option<&tollbridge_operation::CallId>, event: &Event) {
-        let redactor = Arc::clone(&self.inner.toolbox.load().redactor);
+        let redactor = Arc::clone(&self.inner.toolbox.load().trail);
         let events = vec![event.row(call, self.inner.store.now(), &redactor)].into();
         if let Err(error) = self.inner.store.commit(Batch { events, ..Batch::default() }).await {
             tracing::error!(%error, "an event could not be recorded");

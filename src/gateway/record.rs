@@ -10,7 +10,7 @@ use crate::audit::Event;
 use crate::bridge::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart, Handle};
 use crate::gateway::request::Progress;
 use crate::observe::Metrics;
-use crate::secret::Redactor;
+use crate::secret::{Redactor, Secret};
 use crate::store::{
     Batch, Change, CommitError, EventRow, Guard, PendingRow, StopScope, Store, system_clock,
 };
@@ -30,6 +30,17 @@ impl Record {
     pub(super) fn push(&mut self, event: &Event) {
         let row = event.row(Some(&self.id), system_clock(), &self.redactor);
         Arc::make_mut(&mut self.rows).push(row);
+    }
+
+    /// Takes these texts out of all that is pushed from now on, too.
+    pub(super) fn keep_out(&mut self, texts: &[Secret]) {
+        let first = Arc::new(Redactor::new(texts));
+        self.redactor = Arc::new(self.redactor.after(first));
+    }
+
+    /// What is taken out of what is pushed.
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// How many events wait: a mark to [`rewind`](Self::rewind) to.

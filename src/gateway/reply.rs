@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use tollbridge_operation::{CallId, Drift, Payload, ToolName};
 
 use super::asking::Question;
+use crate::audit::Place;
 use crate::safety::edit::Edit;
 use crate::tools::answer::Cut;
 use crate::tools::pages::PagesRead;
@@ -74,6 +75,9 @@ pub struct CallMeta {
     /// What a person changed in its arguments before they approved it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edited: Option<Box<EditNotice>>,
+    /// Where the answer speaks to a model: `_meta["tollbridge/suspicious-content"]`.
+    #[serde(skip)]
+    pub suspicious: Vec<Place>,
 }
 
 /// What a person changed in a call's arguments: `edited` of `_meta["tollbridge/call"]`.

@@ -9,6 +9,7 @@
 
 mod command;
 mod decode;
+mod detect;
 pub mod key_file;
 mod keyring;
 mod mask;
@@ -19,7 +20,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use detect::Detectors;
 pub use mask::mask_keys;
-pub use redact::{REDACTED, Redactor};
+pub use redact::{Instead, REDACTED, Redactor, Rules};
 pub use reference::{SecretError, SecretRef};
 pub use value::Secret;

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use aho_corasick::{AhoCorasick, BuildError};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use ring::hmac;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::decode::Escapes;
-use super::{Secret, mask_keys};
+use super::{Detectors, Secret, mask_keys};
 
 /// What stands where a secret was.
 pub const REDACTED: &str = "[redacted]";
@@ -32,7 +33,57 @@ const LAYERS: u8 = 2;
 /// wherever it stands in what was encoded, all three also broken into lines. Inbound API keys
 /// are found by their shape. The default knows no secret. Clones share what they know.
 #[derive(Clone, Default)]
-pub struct Redactor(Knowledge);
+pub struct Redactor {
+    knowledge: Knowledge,
+    rules: Option<Arc<Rules>>,
+    /// What else is taken out before.
+    first: Option<Arc<Redactor>>,
+}
+
+/// What is taken out by its form, beside secrets that are known.
+#[derive(Clone)]
+pub struct Rules {
+    /// What is looked for.
+    pub detectors: Detectors,
+    /// What stands where it was.
+    pub instead: Instead,
+}
+
+/// What stands where something was taken out.
+#[derive(Clone)]
+pub enum Instead {
+    /// The same for everything.
+    Mask,
+    /// A keyed digest: equal values can be matched without being seen.
+    Hash(hmac::Key),
+}
+
+impl fmt::Debug for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mask => "Mask",
+            Self::Hash(_) => "Hash(…)",
+        })
+    }
+}
+
+impl Instead {
+    /// A digest with this key.
+    pub fn hash(key: &Secret) -> Self {
+        Self::Hash(hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes()))
+    }
+
+    /// What stands where this was.
+    pub fn of(&self, text: &str) -> String {
+        match self {
+            Self::Mask => REDACTED.to_owned(),
+            Self::Hash(key) => {
+                let digest = hmac::sign(key, text.as_bytes());
+                format!("[hash:{}]", hex::encode(&digest.as_ref()[..8]))
+            }
+        }
+    }
+}
 
 #[derive(Clone, Default)]
 enum Knowledge {
@@ -93,7 +144,7 @@ struct Needle {
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match self.knowledge {
             Knowledge::Nothing => "Redactor(none)",
             Knowledge::Fixed(_) | Knowledge::Growing(_) => "Redactor(…)",
         })
@@ -114,7 +165,7 @@ impl Redactor {
     ) -> Self {
         match Known::of(&words(secrets, pairs)) {
             None => Self::default(),
-            Some(known) => Self(Knowledge::Fixed(Arc::new(known))),
+            Some(known) => Self::knowing(Knowledge::Fixed(Arc::new(known))),
         }
     }
 
@@ -126,7 +177,11 @@ impl Redactor {
     ) -> Self {
         let base = words(secrets, pairs);
         let known = RwLock::new(Known::of(&base).map(Arc::new));
-        Self(Knowledge::Growing(Arc::new(Growing { base, learned: Mutex::default(), known })))
+        Self::knowing(Knowledge::Growing(Arc::new(Growing {
+            base,
+            learned: Mutex::default(),
+            known,
+        })))
     }
 
     /// Takes in a secret that was just issued, or is about to be used, before anything is done with
@@ -134,7 +189,7 @@ impl Redactor {
     /// that was made [`growing`](Self::growing) can: false where it cannot.
     #[must_use]
     pub fn learn(&self, secret: &Secret) -> bool {
-        let Knowledge::Growing(growing) = &self.0 else { return false };
+        let Knowledge::Growing(growing) = &self.knowledge else { return false };
         let word = Zeroizing::new(secret.expose().to_owned());
         let mut learned = growing.learned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = learned.iter().position(|known| *known == word) {
@@ -157,7 +212,7 @@ impl Redactor {
     }
 
     fn known(&self) -> Option<Arc<Known>> {
-        match &self.0 {
+        match &self.knowledge {
             Knowledge::Nothing => None,
             Knowledge::Fixed(known) => Some(Arc::clone(known)),
             Knowledge::Growing(growing) => {
@@ -166,8 +221,40 @@ impl Redactor {
         }
     }
 
+    fn knowing(knowledge: Knowledge) -> Self {
+        Self { knowledge, ..Self::default() }
+    }
+
+    /// The same, which also takes out what these rules name.
+    #[must_use]
+    pub fn with_rules(&self, rules: Rules) -> Self {
+        let rules = (!rules.detectors.is_empty()).then(|| Arc::new(rules));
+        Self { rules, ..self.clone() }
+    }
+
+    /// The same after another one.
+    #[must_use]
+    pub fn after(&self, first: Arc<Self>) -> Self {
+        Self { first: Some(first), ..self.clone() }
+    }
+
     /// The text without secrets.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let clean = match &self.first {
+            None => self.own_text(text),
+            Some(first) => match first.text(text) {
+                Cow::Borrowed(text) => self.own_text(text),
+                Cow::Owned(clean) => Cow::Owned(self.own_text(&clean).into_owned()),
+            },
+        };
+        let Some(rules) = &self.rules else { return clean };
+        match rules.text(&clean) {
+            None => clean,
+            Some(cleaner) => Cow::Owned(cleaner),
+        }
+    }
+
+    fn own_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let Some(known) = self.known() else { return mask_keys(text) };
         match known.mask_secrets(text) {
             None => mask_keys(text),
@@ -181,10 +268,18 @@ impl Redactor {
         match value {
             Value::Null | Value::Bool(_) => {}
             Value::Number(number) => {
+                let number = number.to_string();
+                if let Some(first) = &self.first {
+                    first.value(value);
+                }
                 if let Some(known) = self.known()
-                    && known.is_in_number(&number.to_string())
+                    && known.is_in_number(&number)
                 {
                     *value = Value::String(known.mask.to_owned());
+                } else if let Some(rules) = &self.rules
+                    && let Some(clean) = rules.text(&number)
+                {
+                    *value = Value::String(clean);
                 }
             }
             Value::String(text) => {
@@ -226,7 +321,10 @@ impl Redactor {
                 Err(_) => return false,
             },
         };
-        if self.bytes_contain(plain.as_bytes()) {
+        if self.bytes_contain(plain.as_bytes())
+            || self.rules.as_ref().is_some_and(|rules| !rules.detectors.find(plain).is_empty())
+            || self.first.as_ref().is_some_and(|first| !first.leaves_json(text))
+        {
             return false;
         }
         let has_no_key = |text| matches!(mask_keys(text), Cow::Borrowed(_));
@@ -239,6 +337,25 @@ impl Redactor {
             None => true,
             Some(automata) => known.holds(automata, bytes, LAYERS),
         })
+    }
+}
+
+impl Rules {
+    /// The text without what they name; `None` where there is nothing.
+    fn text(&self, text: &str) -> Option<String> {
+        let found = self.detectors.find(text);
+        if found.is_empty() {
+            return None;
+        }
+        let mut clean = String::with_capacity(text.len());
+        let mut kept = 0;
+        for range in found {
+            clean.push_str(&text[kept..range.start]);
+            clean.push_str(&self.instead.of(&text[range.clone()]));
+            kept = range.end;
+        }
+        clean.push_str(&text[kept..]);
+        Some(clean)
     }
 }
 

@@ -9,6 +9,7 @@ pub mod answer;
 pub mod change;
 mod circle;
 mod gemini;
+mod instructed;
 mod judge;
 mod known;
 pub mod limits;
@@ -35,6 +36,7 @@ pub mod validate;
 
 pub use answer::AnswerShape;
 pub use change::{Change, Impact, changes};
+pub use instructed::instructions_in;
 pub use known::Known;
 pub use limits::{LimitBroken, Limits};
 pub use lint::{LintFinding, Severity, lint, lint_count};

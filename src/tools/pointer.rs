@@ -51,6 +51,11 @@ impl ArgumentPointer {
         Ok(Self(steps))
     }
 
+    /// Does this to every value that there is at the place. A whole list or object is one value.
+    pub fn each(&self, value: &mut Value, act: &mut impl FnMut(&mut Value)) {
+        each(value, &self.0, act);
+    }
+
     /// The steps, from the arguments' root.
     pub fn steps(&self) -> &[Step] {
         &self.0
@@ -83,6 +88,31 @@ impl fmt::Display for ArgumentPointer {
             [Step::Name(name)] if !name.is_empty() && !name.starts_with('/') => f.write_str(name),
             steps => f.write_str(&written(steps)),
         }
+    }
+}
+
+fn each(value: &mut Value, steps: &[Step], act: &mut impl FnMut(&mut Value)) {
+    let Some((step, rest)) = steps.split_first() else { return act(value) };
+    match (value, step) {
+        (Value::Object(members), Step::Name(name)) => {
+            if let Some(member) = members.get_mut(name) {
+                each(member, rest, act);
+            }
+        }
+        (Value::Object(members), Step::Items) => {
+            members.values_mut().for_each(|member| each(member, rest, act));
+        }
+        (Value::Array(items), Step::Items) => {
+            for item in items {
+                each(item, rest, act);
+            }
+        }
+        (Value::Array(items), Step::Name(index)) => {
+            if let Some(item) = index.parse().ok().and_then(|at: usize| items.get_mut(at)) {
+                each(item, rest, act);
+            }
+        }
+        _ => {}
     }
 }
 

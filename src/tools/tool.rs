@@ -15,7 +15,7 @@ use super::limits::{LimitBroken, Limits};
 use super::lint::{self, LintFinding};
 use super::output;
 use super::pages::PageRule;
-use super::pointer::ArgumentPointer;
+use super::pointer::{ArgumentPointer, Step};
 use super::portable::LONGEST_DESCRIPTION;
 use super::profile::{Profile, publish};
 use super::published::Published;
@@ -305,6 +305,14 @@ impl Tool {
             return Err(found);
         }
         self.shape.apply(given.clone()).map(Arguments).map_err(|violation| vec![violation])
+    }
+
+    /// Whether an argument of that name is what the pointer leads into.
+    pub fn has_argument(&self, pointer: &ArgumentPointer) -> bool {
+        let Some(Step::Name(name)) = pointer.steps().first() else { return true };
+        let input = self.input.to_map();
+        let properties = input.get("properties").and_then(Value::as_object);
+        properties.is_some_and(|properties| properties.contains_key(name))
     }
 
     /// Whether the operation has arguments that an agent does not see.

@@ -9,7 +9,7 @@ use tollbridge::tools::{Profile, Severity, Tool, ToolSpec};
 use tollbridge_openapi::{ReadOptions, read};
 use tollbridge_operation::{ApiName, Operation, ToolName};
 
-fn documents() -> Vec<PathBuf> {
+pub(crate) fn documents() -> Vec<PathBuf> {
     let named = std::env::var_os("TOLLBRIDGE_CORPUS").map(PathBuf::from);
     let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/openapi");
     let Ok(folder) = std::fs::read_dir(named.unwrap_or(usual)) else {

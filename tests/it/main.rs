@@ -22,6 +22,7 @@ mod money;
 mod order;
 mod polling;
 mod process;
+mod protection;
 mod recovery;
 mod reuse;
 mod secrets;

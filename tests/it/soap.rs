@@ -10,7 +10,7 @@ use tollbridge::bridge::{
 use tollbridge::gateway::{Exposed, Parts, ReadsWhenDown, Toolbox};
 use tollbridge::identity::Groups;
 use tollbridge::safety::Rules;
-use tollbridge::secret::{Redactor, Secret};
+use tollbridge::secret::{Instead, Redactor, Secret};
 use tollbridge::settlement::Terms;
 use tollbridge::store::{Durability, Store};
 use tollbridge::tools::{ArgumentPointer, ArgumentRule, Profile, Tool, ToolSpec};
@@ -85,6 +85,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         manner: tollbridge::bridge::Manner::default(),
         fallbacks: Vec::new(),
         lookup: None,
+        redact: Vec::new(),
         loops: None,
         budgets: Vec::new(),
         poll: None,
@@ -97,6 +98,9 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         config: "sha256:config".to_owned(),
         name: "warehouse".to_owned(),
         groups: Groups::default(),
+        trail: Arc::clone(&redactor),
+        answers: None,
+        instead: Instead::Mask,
         redactor,
         facilitator: None,
         webhook: None,

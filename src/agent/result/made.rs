@@ -11,7 +11,7 @@ use rmcp::model::{
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::gateway::{CallMeta, ErrorCode, NextCall, Question};
+use crate::gateway::{CallMeta, ErrorCode, NextCall, Place, Question};
 use crate::tools::pages::PagesRead;
 
 /// The result of a call.
@@ -35,6 +35,8 @@ pub(super) struct Meta {
     pub(super) call: Option<CallMeta>,
     #[serde(rename = "tollbridge/drift", skip_serializing_if = "Option::is_none")]
     pub(super) drift: Option<Value>,
+    #[serde(rename = "tollbridge/suspicious-content", skip_serializing_if = "Vec::is_empty")]
+    pub(super) suspicious: Vec<Place>,
     #[serde(rename = "tollbridge/headers", skip_serializing_if = "Map::is_empty")]
     pub(super) headers: Map<String, Value>,
     #[serde(rename = "tollbridge/pages", skip_serializing_if = "Option::is_none")]
@@ -58,6 +60,7 @@ impl Meta {
             server: Arc::clone(server),
             call: None,
             drift: None,
+            suspicious: Vec::new(),
             headers: Map::new(),
             pages: None,
             links: Vec::new(),

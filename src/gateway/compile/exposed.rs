@@ -149,6 +149,7 @@ impl One<'_> {
         self.advise(&name, &tool);
         let fallbacks = self.fallbacks(&tool, catalog, standings, upstreams);
         let poll = self.poll(&tool);
+        let redact = self.redact(&tool);
         let terms = self.terms()?;
         Some(Exposed {
             rules: self.rules(name),
@@ -160,6 +161,7 @@ impl One<'_> {
             manner: self.manner(&tool),
             fallbacks,
             lookup: None,
+            redact,
             loops: self.loops(),
             budgets: Vec::new(),
             poll,
@@ -486,6 +488,30 @@ impl One<'_> {
             hours: hours.unwrap_or(Hours { from: 0, to: 24 * 60 }),
             zone: zone.0.clone(),
         })
+    }
+
+    /// The arguments that are kept out of the trail. Those that the tool itself names it must have.
+    fn redact(&mut self, tool: &Tool) -> Vec<ArgumentPointer> {
+        let entry = self.entry;
+        let own = entry.redact.iter().map(|path| (path, true));
+        let of_others = self.config.redact.fields.iter().chain(&self.api.redact);
+        let mut pointers = Vec::new();
+        for (path, is_own) in own.chain(of_others.map(|path| (path, false))) {
+            let pointer = match pointer(path) {
+                Ok(pointer) => pointer,
+                Err(message) => {
+                    self.error(codes::ARGUMENT_RULE, path.span(), message, None);
+                    continue;
+                }
+            };
+            if is_own && !tool.has_argument(&pointer) {
+                let message = format!("`{}` has no argument `{}`", tool.name, **path);
+                let help = "name an argument that `tollbridge tools` shows".to_owned();
+                self.error(codes::ARGUMENT_RULE, path.span(), message, Some(help));
+            }
+            pointers.push(pointer);
+        }
+        pointers
     }
 
     /// The limits of the tool's own.

@@ -26,10 +26,10 @@ use super::notices::Webhook;
 use super::toolbox::{Parts, ReadsWhenDown, Toolbox};
 use crate::bridge::{self, Gate};
 use crate::catalog::{self, Catalog};
-use crate::config::{self, Config, Diagnostic, Diagnostics, codes};
+use crate::config::{self, Config, Detect, Diagnostic, Diagnostics, How, codes};
 use crate::identity::Groups;
 use crate::safety::{DriftRule, StormRule, Who};
-use crate::secret::Secret;
+use crate::secret::{Detectors, Instead, Redactor, Rules, Secret};
 use crate::settlement::Facilitator;
 use crate::store::Durability;
 
@@ -115,6 +115,10 @@ fn compile_within(
     let tokens_of_callers = inbound::tokens(config, &resolved, &mut found);
     let facilitator = facilitator(config, &mut found);
     let webhook = webhook(config, &resolved, &mut found);
+    let rules = redaction(config, &resolved);
+    let trail = Arc::new(redactor.with_rules(rules.clone()));
+    let answers =
+        config.redact.answers.then(|| Arc::new(Redactor::default().with_rules(rules.clone())));
     if found.has_errors() {
         return Err(found);
     }
@@ -130,6 +134,9 @@ fn compile_within(
         name: config.server.name.clone(),
         groups: Groups::new(&groups),
         redactor,
+        trail,
+        answers,
+        instead: rules.instead,
         facilitator,
         webhook,
         secrets: resolved.digest(),
@@ -201,6 +208,22 @@ fn facilitator(config: &Config, found: &mut Diagnostics) -> Option<Facilitator> 
             None
         }
     }
+}
+
+/// What is taken out by its form, and what stands there.
+fn redaction(config: &Config, resolved: &secrets::Resolved) -> Rules {
+    let redact = &config.redact;
+    let detectors = Detectors {
+        secrets: redact.detects(Detect::Secrets),
+        cards: redact.detects(Detect::Cards),
+        ibans: redact.detects(Detect::Ibans),
+        emails: redact.detects(Detect::Emails),
+    };
+    let instead = match (redact.how, &redact.key) {
+        (How::Hash, Some(key)) => Instead::hash(&resolved.get(key)),
+        _ => Instead::Mask,
+    };
+    Rules { detectors, instead }
 }
 
 /// Who is told of held calls.

@@ -137,6 +137,9 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
     for key in [&config.server.token_key, &config.audit.signing_key].into_iter().flatten() {
         one(key, key.span());
     }
+    if let Some(key) = &config.redact.key {
+        one(key, key.span());
+    }
     if let Some(webhook) = &config.approvals.webhook {
         one(&webhook.secret, webhook.secret.span());
     }

@@ -286,9 +286,9 @@ impl Run<'_> {
             let message = format!("what a person changed does not fit the arguments: {reason}");
             return Err(Failure::new(ErrorCode::Denied, message).into());
         }
-        let mut shown = Value::Object(changed.arguments.clone());
+        let shown = Value::Object(changed.arguments.clone());
+        let shown = self.without_fields(exposed, shown, true);
         let redactor = &self.ground.toolbox.redactor;
-        redactor.value(&mut shown);
         let by = hold.decided_by.clone().unwrap_or_default();
         self.record.push(&Event::Edited {
             hold: hold.id.clone(),

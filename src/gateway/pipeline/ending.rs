@@ -1,12 +1,13 @@
 //! The ways out of the pipeline. All of them are recorded.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tollbridge_operation::{Drift, Payload};
 
 use super::stages::Carried;
 use super::{Run, budgets, links};
-use crate::audit::{Event, Time, Verdict};
+use crate::audit::{Event, Place, Time, Verdict};
 use crate::bridge::{KeptFor, Outcome};
 use crate::gateway::operate::scope_text;
 use crate::gateway::record::millis;
@@ -14,7 +15,9 @@ use crate::gateway::reply::{CallMeta, ErrorCode, Failure, Reply, Success};
 use crate::gateway::request::{CallRequest, Caller, Refused};
 use crate::gateway::toolbox::Exposed;
 use crate::safety::Placed;
+use crate::secret::Redactor;
 use crate::store::{Batch, Change, CommitError, Guard, HoldRow};
+use crate::tools;
 
 /// The end of a call that did not reach the upstream.
 pub(super) struct End {
@@ -116,6 +119,7 @@ impl Run<'_> {
             upstream_ms: 0,
             served_by: None,
             edited: self.edited,
+            suspicious: Vec::new(),
         };
         Reply { meta, result: Err(failure) }
     }
@@ -141,6 +145,7 @@ impl Run<'_> {
             upstream_ms: millis(report.upstream_time),
             served_by: report.served_by,
             edited: self.edited.take(),
+            suspicious: Vec::new(),
         };
         let mut left = None;
         let result = match report.outcome {
@@ -205,6 +210,13 @@ impl Run<'_> {
             }
         };
         let mut result = result;
+        if let Some(redactor) = &self.ground.toolbox.answers {
+            protected(&mut result, redactor);
+        }
+        meta.suspicious = suspicious(&result);
+        if !meta.suspicious.is_empty() {
+            self.record.push(&Event::SuspiciousContent { places: meta.suspicious.clone() });
+        }
         let kept = match exposed.poll {
             Some(_) => self.kept(exposed, left, result.as_mut().err()),
             None => None,
@@ -328,6 +340,39 @@ impl Run<'_> {
         self.record.written();
         Ok(())
     }
+}
+
+/// Takes out of an answer what the configuration keeps from agents.
+fn protected(result: &mut Result<Success, Failure>, redactor: &Redactor) {
+    let answer = match result {
+        Ok(Success { payload: Payload::Value(value) | Payload::Parts { value, .. }, .. }) => value,
+        Ok(_) => return,
+        Err(failure) => {
+            if let Cow::Owned(clean) = redactor.text(&failure.message) {
+                failure.message = clean;
+            }
+            let Some(upstream) = &mut failure.upstream else { return };
+            if let Some(fault) = &mut upstream.fault {
+                redactor.value(fault);
+            }
+            &mut upstream.body
+        }
+    };
+    redactor.value(answer);
+}
+
+/// Where an answer speaks to a model. What is made of bytes is not looked into.
+fn suspicious(result: &Result<Success, Failure>) -> Vec<Place> {
+    let answer = match result {
+        Ok(Success { payload: Payload::Value(value) | Payload::Parts { value, .. }, .. }) => value,
+        Ok(_) => return Vec::new(),
+        Err(failure) => match &failure.upstream {
+            Some(upstream) => upstream.fault.as_ref().unwrap_or(&upstream.body),
+            None => return Vec::new(),
+        },
+    };
+    let found = tools::instructions_in(answer).into_iter();
+    found.map(|found| Place { pointer: found.pointer, message: found.message }).collect()
 }
 
 /// Where an answer came from without what was asked for: path and query hold arguments.

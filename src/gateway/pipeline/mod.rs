@@ -43,6 +43,7 @@ use crate::identity::{Facts, Proof};
 use crate::observe::Metrics;
 use crate::safety::Conduct;
 use crate::safety::Considered;
+use crate::secret::Secret;
 use crate::store::{PendingRow, RepeatRow, Store};
 use ending::End;
 use repeats::Known;
@@ -54,6 +55,9 @@ pub(super) use rehearsal::rehearse;
 /// How often a call is decided on: anew where a person decided meanwhile, or where its approval was
 /// spent in between.
 const MAX_DECISIONS: usize = 3;
+
+/// The shortest text of an argument that is looked for elsewhere: shorter ones are in any text.
+const LEAST_SAID: usize = 4;
 
 /// What every call stands on.
 #[derive(Clone, Copy)]
@@ -177,7 +181,7 @@ impl<'a> Run<'a> {
             caller,
             groups: seen.groups.clone(),
             seen,
-            record: Record::new(id.clone(), Arc::clone(&ground.toolbox.redactor)),
+            record: Record::new(id.clone(), Arc::clone(&ground.toolbox.trail)),
             id,
             started: Instant::now(),
             named: None,
@@ -199,12 +203,17 @@ impl<'a> Run<'a> {
         let toolbox = self.ground.toolbox;
         let exposed = toolbox.find_for(&self.seen, &request.tool);
         let operation = exposed.map(|exposed| &exposed.tool.operation.id);
+        let arguments = Value::Object(request.arguments.clone());
+        let arguments = match exposed.filter(|exposed| !exposed.redact.is_empty()) {
+            Some(exposed) => self.without_fields(exposed, arguments, true),
+            None => arguments,
+        };
         self.record.push(&Event::Received {
             identity: self.caller.identity.to_string(),
             tool: request.tool.chars().take(128).collect(),
             api: operation.map(|id| id.api.to_string()),
             operation: operation.map(|id| id.key.to_string()),
-            arguments: Value::Object(request.arguments.clone()),
+            arguments,
             transport: self.caller.transport.as_str().to_owned(),
             client: self.caller.agent.as_ref().map(ToString::to_string),
             traceparent: request.traceparent.clone(),
@@ -216,6 +225,29 @@ impl<'a> Run<'a> {
             by: by(self.caller),
         });
         exposed
+    }
+
+    /// Arguments without those that are kept out of the trail. What they say is kept out of the
+    /// call's other events as well, where it is long enough to be told from other words.
+    fn without_fields(&mut self, exposed: &Exposed, mut arguments: Value, learn: bool) -> Value {
+        let instead = &self.ground.toolbox.instead;
+        let mut said = Vec::new();
+        for pointer in &exposed.redact {
+            pointer.each(&mut arguments, &mut |value| {
+                let text = match &*value {
+                    Value::String(text) => text.clone(),
+                    value => value.to_string(),
+                };
+                *value = Value::String(instead.of(&text));
+                if text.len() >= LEAST_SAID {
+                    said.push(Secret::new(text));
+                }
+            });
+        }
+        if learn && !said.is_empty() {
+            self.record.keep_out(&said);
+        }
+        arguments
     }
 
     /// The contract's order of a call.

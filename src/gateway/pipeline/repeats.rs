@@ -102,8 +102,15 @@ impl Run<'_> {
             }
         }
         let id = self.id.clone();
-        let meta =
-            CallMeta { id, attempts: 0, status: None, upstream_ms: 0, served_by, edited: None };
+        let meta = CallMeta {
+            id,
+            attempts: 0,
+            status: None,
+            upstream_ms: 0,
+            served_by,
+            edited: None,
+            suspicious: Vec::new(),
+        };
         Known::Ended(Box::new(Reply { meta, result }))
     }
 

@@ -52,15 +52,15 @@ struct Shown {
 }
 
 impl Subject<'_> {
-    fn shown(&self, call: &Call, caller: &Caller, redactor: &Redactor) -> Shown {
+    fn shown(&self, call: &Call, given: Value, caller: &Caller, redactor: &Redactor) -> Shown {
         let clean = |mut value: Value| {
             redactor.value(&mut value);
             value.to_string()
         };
         Shown {
             arguments: clean(call.arguments.to_value()),
-            given: clean(Value::Object(self.request.arguments.clone())),
-            place: format!("{} {}", self.prepared.method(), self.prepared.url()),
+            given: clean(given),
+            place: format!("{} {}", self.prepared.method(), redactor.text(self.prepared.url())),
             target: self.exposed.target(),
             claimed: serde_json::json!(caller.groups).to_string(),
         }
@@ -119,7 +119,9 @@ impl Run<'_> {
         // What a person decides on: made only for tools whose calls may be held.
         let toolbox = self.ground.toolbox;
         let shown = if toolbox.policies.may_hold(toolbox.place(exposed)) {
-            subject.shown(&call, self.caller, &toolbox.redactor)
+            let given = Value::Object(request.arguments.clone());
+            let given = self.without_fields(exposed, given, false);
+            subject.shown(&call, given, self.caller, self.record.redactor())
         } else {
             Shown::default()
         };

@@ -178,14 +178,15 @@ async def asks(run, connection):
         result = await connection.call("ask_book", {"id": f"asked-{answer}"})
         return result, error_of(result)
 
-    async def listed():
-        return "ask_book" in [tool.name for tool in await connection.tools()]
+    async def is_listed(wanted):
+        with anyio.move_on_after(10):
+            while ("ask_book" in [tool.name for tool in await connection.tools()]) != wanted:
+                await anyio.sleep(0.1)
 
     run.stage.tools([], ASKED)
     try:
-        with anyio.move_on_after(10):
-            while not await listed():
-                await anyio.sleep(0.1)
+        await is_listed(True)
+        await connection.call("add_book", {"body": {**BOOK, "id": "asked-accept"}})
         result, _ = await ask("accept")
         run.check("asked, a person says yes and the call is made", not result.is_error, result)
         shown = run.person.asked[0] if run.person.asked else ""
@@ -202,6 +203,7 @@ async def asks(run, connection):
         run.check("only the yes went out", [path.rpartition("/")[2] for path in dropped()] == ["asked-accept"], dropped())
     finally:
         run.stage.tools([])
+        await is_listed(False)
 
 
 async def changes(run, connection):

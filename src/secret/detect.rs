@@ -1,0 +1,440 @@
+//! Values that are sensitive by their form: secrets of known shapes, card numbers, bank accounts,
+//! e-mail addresses.
+//!
+//! A form is told by what is characteristic of it and then checked as far as it can be: a card
+//! number by its issuer's first digit and its check digit (ISO/IEC 7812-1, Luhn), an account by its
+//! country's length and its check digits (ISO 13616). What is found is no proof of anything: it
+//! is what should not be kept or shown without a reason.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
+/// What is looked for.
+#[expect(clippy::struct_excessive_bools, reason = "each is looked for or not, for itself")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Detectors {
+    /// Keys and tokens of well-known services, JSON Web Tokens, private keys.
+    pub secrets: bool,
+    /// Card numbers.
+    pub cards: bool,
+    /// Bank accounts (IBAN).
+    pub ibans: bool,
+    /// E-mail addresses.
+    pub emails: bool,
+}
+
+impl Detectors {
+    /// Whether nothing is looked for.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Where something is: in order, without overlaps.
+    pub fn find(self, text: &str) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        if self.secrets {
+            secrets(text, &mut found);
+        }
+        let bytes = text.as_bytes();
+        if self.cards && bytes.iter().filter(|byte| byte.is_ascii_digit()).take(13).count() == 13 {
+            cards(bytes, &mut found);
+        }
+        if self.ibans && bytes.len() >= 15 {
+            ibans(bytes, &mut found);
+        }
+        if self.emails && memchr::memchr(b'@', bytes).is_some() {
+            emails(bytes, &mut found);
+        }
+        if found.len() > 1 {
+            found.sort_unstable_by_key(|range| (range.start, range.end));
+            found.dedup_by(|next, last| {
+                let overlaps = next.start < last.end;
+                if overlaps {
+                    last.end = last.end.max(next.end);
+                }
+                overlaps
+            });
+        }
+        found
+    }
+}
+
+/// A secret by its beginning: how many characters of which kind follow at least.
+struct Shape {
+    begins: &'static str,
+    least: usize,
+    of: fn(u8) -> bool,
+}
+
+fn word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn token(byte: u8) -> bool {
+    word(byte) || byte == b'-'
+}
+
+fn upper(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit()
+}
+
+fn dotted(byte: u8) -> bool {
+    token(byte) || byte == b'.'
+}
+
+/// As their issuers describe them.
+const SHAPES: [Shape; 30] = [
+    Shape { begins: "AKIA", least: 16, of: upper },
+    Shape { begins: "ASIA", least: 16, of: upper },
+    Shape { begins: "ghp_", least: 36, of: word },
+    Shape { begins: "gho_", least: 36, of: word },
+    Shape { begins: "ghu_", least: 36, of: word },
+    Shape { begins: "ghs_", least: 36, of: word },
+    Shape { begins: "ghr_", least: 36, of: word },
+    Shape { begins: "github_pat_", least: 22, of: word },
+    Shape { begins: "glpat-", least: 20, of: token },
+    Shape { begins: "xoxb-", least: 20, of: token },
+    Shape { begins: "xoxp-", least: 20, of: token },
+    Shape { begins: "xoxa-", least: 20, of: token },
+    Shape { begins: "xapp-", least: 20, of: token },
+    Shape { begins: "sk_live_", least: 16, of: word },
+    Shape { begins: "sk_test_", least: 16, of: word },
+    Shape { begins: "rk_live_", least: 16, of: word },
+    Shape {
+        begins: "whsec_",
+        least: 24,
+        of: |byte| word(byte) || matches!(byte, b'+' | b'/' | b'='),
+    },
+    Shape { begins: "AIza", least: 35, of: token },
+    Shape { begins: "ya29.", least: 20, of: dotted },
+    Shape { begins: "sk-ant-", least: 32, of: token },
+    Shape { begins: "sk-proj-", least: 32, of: token },
+    Shape { begins: "npm_", least: 36, of: word },
+    Shape { begins: "pypi-", least: 50, of: token },
+    Shape { begins: "hf_", least: 30, of: word },
+    Shape { begins: "SG.", least: 40, of: dotted },
+    Shape { begins: "dop_v1_", least: 64, of: word },
+    Shape { begins: "shpat_", least: 32, of: word },
+    Shape { begins: "AGE-SECRET-KEY-1", least: 50, of: upper },
+    // A JSON Web Token: a header of JSON in base64url, and two dots.
+    Shape { begins: "eyJ", least: 24, of: dotted },
+    Shape { begins: "-----BEGIN ", least: 16, of: |_| true },
+];
+
+static BEGINS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    AhoCorasick::new(SHAPES.iter().map(|shape| shape.begins)).expect("a few plain words")
+});
+
+fn secrets(text: &str, found: &mut Vec<Range<usize>>) {
+    let bytes = text.as_bytes();
+    let mut kept = 0;
+    for begin in BEGINS.find_iter(text) {
+        let shape = &SHAPES[begin.pattern().as_usize()];
+        let (start, rest) = (begin.start(), begin.end());
+        if start < kept || start > 0 && word(bytes[start - 1]) {
+            continue;
+        }
+        let length = match shape.begins {
+            "-----BEGIN " => private_key(&text[rest..]),
+            _ => bytes[rest..].iter().take_while(|byte| (shape.of)(**byte)).count(),
+        };
+        let said = &text[rest..rest + length];
+        if length >= shape.least && (shape.begins != "eyJ" || said.matches('.').count() == 2) {
+            kept = rest + length;
+            found.push(start..kept);
+        }
+    }
+}
+
+/// How long a private key in PEM (RFC 7468) is from behind `BEGIN` on; 0 for anything else.
+fn private_key(rest: &str) -> usize {
+    let label = rest.split("-----").next().unwrap_or_default();
+    if !label.ends_with("PRIVATE KEY") && !label.ends_with("PRIVATE KEY BLOCK") || label.len() > 40
+    {
+        return 0;
+    }
+    let end = format!("-----END {label}-----");
+    rest.find(&end).map_or(rest.len(), |at| at + end.len())
+}
+
+/// Digits, single spaces or hyphens between them, that are no part of a longer word.
+fn cards(bytes: &[u8], found: &mut Vec<Range<usize>>) {
+    let mut at = 0;
+    while at < bytes.len() {
+        if !matches!(bytes[at], b'2'..=b'6') || at > 0 && joins(bytes[at - 1]) {
+            at += 1;
+            continue;
+        }
+        let mut digits = [0_u8; 19];
+        let (mut count, mut end, mut next) = (0, at, at);
+        while next < bytes.len() {
+            match bytes[next] {
+                digit if digit.is_ascii_digit() => {
+                    if count == digits.len() {
+                        count += 1;
+                        break;
+                    }
+                    digits[count] = digit - b'0';
+                    count += 1;
+                    end = next + 1;
+                }
+                b' ' | b'-' if end == next => {}
+                _ => break,
+            }
+            next += 1;
+        }
+        // A dot behind it may end a sentence.
+        let whole = match bytes.get(end) {
+            Some(b'.') => !bytes.get(end + 1).is_some_and(u8::is_ascii_digit),
+            next => next.is_none_or(|byte| !word(*byte)),
+        };
+        if (13..=19).contains(&count) && whole && luhn(&digits[..count]) {
+            found.push(at..end);
+            at = end;
+        } else {
+            at += bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count().max(1);
+        }
+    }
+}
+
+/// What makes of digits a part of something else: a decimal, a hash, a word.
+fn joins(byte: u8) -> bool {
+    word(byte) || byte == b'.'
+}
+
+/// ISO/IEC 7812-1, Annex B.
+fn luhn(digits: &[u8]) -> bool {
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(place, digit)| match (place % 2, u32::from(*digit)) {
+            (0, digit) => digit,
+            (_, digit) if digit > 4 => digit * 2 - 9,
+            (_, digit) => digit * 2,
+        })
+        .sum();
+    sum.is_multiple_of(10) && digits.iter().any(|digit| *digit != digits[0])
+}
+
+/// How long the accounts of a country are (SWIFT, IBAN registry).
+const LENGTHS: [(&[u8; 2], usize); 79] = [
+    (b"AD", 24),
+    (b"AE", 23),
+    (b"AL", 28),
+    (b"AT", 20),
+    (b"AZ", 28),
+    (b"BA", 20),
+    (b"BE", 16),
+    (b"BG", 22),
+    (b"BH", 22),
+    (b"BR", 29),
+    (b"BY", 28),
+    (b"CH", 21),
+    (b"CR", 22),
+    (b"CY", 28),
+    (b"CZ", 24),
+    (b"DE", 22),
+    (b"DK", 18),
+    (b"DO", 28),
+    (b"EE", 20),
+    (b"EG", 29),
+    (b"ES", 24),
+    (b"FI", 18),
+    (b"FO", 18),
+    (b"FR", 27),
+    (b"GB", 22),
+    (b"GE", 22),
+    (b"GI", 23),
+    (b"GL", 18),
+    (b"GR", 27),
+    (b"GT", 28),
+    (b"HR", 21),
+    (b"HU", 28),
+    (b"IE", 22),
+    (b"IL", 23),
+    (b"IQ", 23),
+    (b"IS", 26),
+    (b"IT", 27),
+    (b"JO", 30),
+    (b"KW", 30),
+    (b"KZ", 20),
+    (b"LB", 28),
+    (b"LC", 32),
+    (b"LI", 21),
+    (b"LT", 20),
+    (b"LU", 20),
+    (b"LV", 21),
+    (b"LY", 25),
+    (b"MC", 27),
+    (b"MD", 24),
+    (b"ME", 22),
+    (b"MK", 19),
+    (b"MR", 27),
+    (b"MT", 31),
+    (b"MU", 30),
+    (b"NL", 18),
+    (b"NO", 15),
+    (b"PK", 24),
+    (b"PL", 28),
+    (b"PS", 29),
+    (b"PT", 25),
+    (b"QA", 29),
+    (b"RO", 24),
+    (b"RS", 22),
+    (b"SA", 24),
+    (b"SC", 31),
+    (b"SD", 18),
+    (b"SE", 24),
+    (b"SI", 19),
+    (b"SK", 24),
+    (b"SM", 27),
+    (b"ST", 25),
+    (b"SV", 28),
+    (b"TL", 23),
+    (b"TN", 24),
+    (b"TR", 26),
+    (b"UA", 29),
+    (b"VA", 22),
+    (b"VG", 24),
+    (b"XK", 20),
+];
+
+fn ibans(bytes: &[u8], found: &mut Vec<Range<usize>>) {
+    for at in 0..bytes.len().saturating_sub(14) {
+        let [first, second, third, fourth] =
+            [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+        let begins = first.is_ascii_uppercase()
+            && second.is_ascii_uppercase()
+            && third.is_ascii_digit()
+            && fourth.is_ascii_digit()
+            && (at == 0 || !word(bytes[at - 1]));
+        if !begins {
+            continue;
+        }
+        let country = [first, second];
+        let Some((_, length)) = LENGTHS.iter().find(|(name, _)| **name == country) else {
+            continue;
+        };
+        if let Some(end) = iban(&bytes[at..], *length) {
+            found.push(at..at + end);
+        }
+    }
+}
+
+/// Where an account of that length ends, if its check digits hold. It may stand in groups of four.
+fn iban(bytes: &[u8], length: usize) -> Option<usize> {
+    let mut account = Vec::with_capacity(length);
+    let mut end = 0;
+    for (place, byte) in bytes.iter().enumerate() {
+        match byte {
+            b' ' if end == place && account.len().is_multiple_of(4) => {}
+            byte if upper(*byte) => {
+                account.push(*byte);
+                end = place + 1;
+                if account.len() == length {
+                    break;
+                }
+            }
+            _ => break,
+        }
+    }
+    let whole = account.len() == length && bytes.get(end).is_none_or(|byte| !word(*byte));
+    let moved = account.iter().skip(4).chain(account.iter().take(4));
+    let rest = moved.fold(0_u32, |rest, byte| match byte {
+        digit if digit.is_ascii_digit() => (rest * 10 + u32::from(digit - b'0')) % 97,
+        letter => (rest * 100 + u32::from(letter - b'A') + 10) % 97,
+    });
+    (whole && rest == 1).then_some(end)
+}
+
+/// `local@domain.tld`, as people write them (RFC 5321 allows more).
+fn emails(bytes: &[u8], found: &mut Vec<Range<usize>>) {
+    let local = |byte: u8| {
+        byte.is_ascii_alphanumeric() || byte >= 0x80 || b"!#$%&'*+/=?^_`{|}~.-".contains(&byte)
+    };
+    let domain = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80 || b".-".contains(&byte);
+    for at in memchr::memchr_iter(b'@', bytes) {
+        let before = bytes[..at].iter().rev().take(64).take_while(|byte| local(**byte)).count();
+        let mut after = bytes[at + 1..].iter().take(255).take_while(|byte| domain(**byte)).count();
+        while after > 0 && matches!(bytes[at + after], b'.' | b'-') {
+            after -= 1;
+        }
+        let name = &bytes[at + 1..=at + after];
+        let top = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+        let has_top = top.len() >= 2 && top.len() < name.len() && !top[0].is_ascii_digit();
+        if before > 0 && has_top {
+            found.push(at - before..at + 1 + after);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Detectors = Detectors { secrets: true, cards: true, ibans: true, emails: true };
+
+    fn found(text: &str) -> Vec<&str> {
+        ALL.find(text).into_iter().map(|range| &text[range]).collect()
+    }
+
+    #[test]
+    fn what_is_sensitive_is_found_where_it_stands() {
+        // Made up here, of parts, so that no scanner takes this file for a leak.
+        let github = format!("ghp{}{}", "_", "a1".repeat(18));
+        let amazon = format!("AKIA{}", "IOSFODNN7EXAMPLE");
+        let jwt = format!("eyJ{}.eyJ{}.{}", "hbGciOiJIUzI1NiJ9", "zdWIiOiIxIn0", "c2lnbmF0dXJl");
+        let pem = format!("-----BEGIN {0}-----\nMIIB\n-----END {0}-----", "PRIVATE KEY");
+        for (text, expected) in [
+            (format!("token {github}, thanks"), github.as_str()),
+            (format!("key={amazon}"), amazon.as_str()),
+            (format!("Bearer {jwt}"), jwt.as_str()),
+            (format!("a\n{pem}\nb"), pem.as_str()),
+            ("pay 4111 1111 1111 1111 now".to_owned(), "4111 1111 1111 1111"),
+            ("pay 5500-0000-0000-0004.".to_owned(), "5500-0000-0000-0004"),
+            ("378282246310005".to_owned(), "378282246310005"),
+            ("to DE89 3704 0044 0532 0130 00.".to_owned(), "DE89 3704 0044 0532 0130 00"),
+            ("GB82WEST12345698765432".to_owned(), "GB82WEST12345698765432"),
+            ("mail ann.lee+x@shop.example.co.uk.".to_owned(), "ann.lee+x@shop.example.co.uk"),
+            ("<jörg@müller.example>".to_owned(), "jörg@müller.example"),
+        ] {
+            assert_eq!(found(&text), [expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_it_is_left() {
+        for text in [
+            "4111 1111 1111 1112",
+            "4111  1111 1111 1111",
+            "0000 0000 0000 0000",
+            "x4111111111111111",
+            "4111111111111111a",
+            "0.4111111111111111",
+            "41111111111111111111111",
+            "1764366000000000",
+            "DE88 3704 0044 0532 0130 00",
+            "ADE89370400440532013000",
+            "a@b",
+            "@home.example",
+            "x@1.2",
+            "ghp_short",
+            "eyJhbGciOiJIUzI1NiJ9.only-two-parts-in-here-and-no-more",
+            "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+            "Order 2026-11-28 of 450 pieces at 19.99, see #4111-22",
+        ] {
+            assert!(found(text).is_empty(), "{text}: {:?}", found(text));
+        }
+    }
+
+    #[test]
+    fn many_in_one_text_are_all_found_and_nothing_overlaps() {
+        let text = "a@b.example,c@d.example 4111111111111111 DE89370400440532013000 e@f.example";
+        assert_eq!(found(text).len(), 5, "{:?}", found(text));
+        let none = Detectors::default();
+        assert!(none.is_empty() && none.find(text).is_empty());
+    }
+}
