@@ -1,10 +1,11 @@
 //! An issuer's keys over time: fetched when they are first needed, and again from time to time.
 //!
 //! An issuer that rotates its keys is noticed by a token of a key that is not there: then the set
-//! is fetched anew, at most once in a while however many such tokens come, because anybody can
-//! make one. While the issuer is down the keys that are there go on, until they are so old that a
+//! is fetched anew, a few times in a while and no more however many such tokens come, because
+//! anybody can make one. While the issuer is down the keys that are there go on, until they are so old that a
 //! key which was withdrawn may be among them: then nobody is known.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,8 +24,12 @@ const FRESH: Duration = Duration::from_mins(10);
 /// For how long it counts when it cannot be.
 const GOOD: Duration = Duration::from_hours(24);
 
-/// How much time is between two fetches at least, whatever asks for them.
-const PAUSE: Duration = Duration::from_secs(5);
+/// How many fetches there are in [`WHILE`] at most, whatever asks for them. More than one, so that a
+/// key that is new right after a fetch is found.
+const FETCHES: usize = 3;
+
+/// See [`FETCHES`].
+const WHILE: Duration = Duration::from_secs(15);
 
 /// The keys of one issuer.
 pub struct Keyring {
@@ -37,8 +42,8 @@ pub struct Keyring {
 #[derive(Default)]
 struct State {
     set: Option<(Instant, Arc<KeySet>)>,
-    /// When it was last tried to get it.
-    tried: Option<Instant>,
+    /// When it was tried to get it lately, oldest first.
+    tried: VecDeque<Instant>,
     /// Whether that came to nothing.
     failed: bool,
 }
@@ -91,10 +96,11 @@ impl Keyring {
         };
         {
             let mut state = self.state();
-            if state.tried.is_some_and(|when| when.elapsed() < PAUSE) {
+            state.tried.retain(|when| when.elapsed() < WHILE);
+            if state.tried.len() >= FETCHES {
                 return;
             }
-            state.tried = Some(Instant::now());
+            state.tried.push_back(Instant::now());
         }
         let fetched = match (self.fetch)(()).await {
             Ok(bytes) => KeySet::parse(&bytes).map_err(str::to_owned),
