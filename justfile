@@ -65,6 +65,10 @@ chaos *OPTIONS:
 bench *OPTIONS:
     benches/end-to-end/run.py {{ OPTIONS }}
 
+# The search over ten thousand operations: indexing, searching, memory.
+bench-search:
+    cargo bench -p tollbridge-discovery --bench scale --locked
+
 # What recovery costs a call that needs none of it
 bench-recovery *ROUNDS:
     cargo bench --locked --bench recovery -- {{ ROUNDS }}
