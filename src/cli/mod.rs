@@ -126,7 +126,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Diff(args) => diff::run(&args, &config).into(),
         Command::Serve(args) => Box::pin(serve::run(args, &config)).await.into(),
         Command::Tools(args) => tools::run(&args, &config).into(),
-        Command::Call(args) => call::run(args, &config).await.into(),
+        Command::Call(args) => Box::pin(call::run(args, &config)).await.into(),
         Command::Test(args) => test::run(args, &config).await.into(),
         Command::Trace(args) => trace::run(args, &config).await.into(),
         Command::Db(args) => db::run(args, &config).await.into(),
