@@ -27,7 +27,7 @@ use tollbridge::gateway::{
     CallRequest, CallWatch, Caller, Exposed, Gateway, Secrets, Toolbox, Transport, load,
 };
 use tollbridge::observe::Metrics;
-use tollbridge::safety::{self, Approval, Decision};
+use tollbridge::safety::{self, Approval, Asked, Decision, Pursuit};
 use tollbridge::settlement::{self, Clearance, Cleared};
 use tollbridge::store::{Batch, Durability, Receipt, Store};
 use tollbridge_operation::{Call, Identity};
@@ -238,7 +238,12 @@ fn caller() -> Caller {
 }
 
 /// A call that may go on.
-async fn cleared(exposed: &Exposed, store: &Store, receipt: &Receipt) -> Cleared<Call> {
+async fn cleared(toolbox: &Toolbox, store: &Store, receipt: &Receipt) -> Cleared<Call> {
+    let exposed = &toolbox.exposed()[0];
+    let seen = toolbox.seen(&caller());
+    let nothing = Map::new();
+    let asked = Asked { arguments: &nothing, client: None, channel: "http", now: 0 };
+    let policed = safety::police(&seen.policies, 0, &asked, Pursuit::New);
     let call = Call {
         id: new_call_id(),
         identity: caller().identity,
@@ -259,7 +264,8 @@ async fn cleared(exposed: &Exposed, store: &Store, receipt: &Receipt) -> Cleared
         edited: None,
     };
     let groups = std::collections::BTreeSet::new();
-    let decided = safety::decide(call, &groups, &exposed.rules, &[], approval, store).await;
+    let decided =
+        safety::decide(call, &groups, &exposed.rules, policed, &[], approval, store).await;
     let Decision::Allow { allowed, .. } = decided.unwrap() else { panic!("not allowed") };
     match settlement::quote(allowed, &exposed.terms, None, None, "").await {
         Clearance::Free(quoted) => quoted.clear(receipt),
@@ -272,7 +278,7 @@ async fn bridge_run(toolbox: &Toolbox, store: &Store, receipt: &Receipt) -> f64 
     let exposed = &toolbox.exposed()[0];
     let mut calls = Vec::with_capacity(CALLS);
     for _ in 0..CALLS {
-        calls.push(cleared(exposed, store, receipt).await);
+        calls.push(cleared(toolbox, store, receipt).await);
     }
     let cancel = CancellationToken::new();
     let begun = Instant::now();

@@ -13,7 +13,12 @@ const MAIL: &str = "ann@shop.example";
 /// Everything that the store has of calls, as text.
 async fn on_record(bridge: &Bridge) -> String {
     let events = bridge.gateway.store().events_after(0).await.unwrap();
-    events.into_iter().map(|event| event.body).collect::<Vec<_>>().join("\n")
+    events
+        .into_iter()
+        .flat_map(|event| [Some(event.body), event.payload])
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn refund(note: &str) -> String {
