@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tollbridge::audit::new_call_id;
 use tollbridge::bridge::{self, AttemptEnd, AttemptLog, AttemptRefused, AttemptStart, Within};
 use tollbridge::gateway::{
-    CallRequest, CallWatch, Caller, Exposed, Gateway, Secrets, Toolbox, Transport, load,
+    CallRequest, CallWatch, Caller, Gateway, Secrets, Toolbox, Transport, load,
 };
 use tollbridge::observe::Metrics;
 use tollbridge::safety::{self, Approval, Asked, Decision, Pursuit};
