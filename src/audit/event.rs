@@ -18,7 +18,7 @@ const MAX_TEXT: usize = 16 * 1024;
 /// Something that happened. Its JSON form, with `kind`, is what the trail holds.
 ///
 /// What may hold personal data or texts of strangers stands apart in the trail, so that it can be
-/// erased: it is not serialized here but by [`Personal`].
+/// erased: it is not serialized here but by `Personal`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(clippy::large_enum_variant, reason = "one is made at a time, and is no longer kept")]
 #[serde(tag = "kind", rename_all = "snake_case")]

@@ -2,8 +2,8 @@
 //!
 //! Everything that is shown comes from strangers: agents' arguments, APIs' names. So nothing on a
 //! page is a script, nothing is loaded from elsewhere, and a content security policy says so to
-//! the browser ([`guard`]). Who decides has logged in with an approver's key ([`login`]); a form is
-//! taken only with the token of its session. The same is there as JSON for programs ([`api`]).
+//! the browser (`guard`). Who decides has logged in with an approver's key (`login`); a form is
+//! taken only with the token of its session. The same is there as JSON for programs (`api`).
 //!
 //! This room decides nothing: it calls what `tollbridge approve` calls.
 

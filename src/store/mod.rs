@@ -9,7 +9,7 @@
 //! Several processes may use one file: a server, and commands beside it. Whatever a batch
 //! is refused for is read inside its transaction, so it holds across processes.
 //!
-//! Events are chained by their hashes as they go into the database ([`chain`]).
+//! Events are chained by their hashes as they go into the database (`chain`).
 //!
 //! The store keeps rows; it must not know what an event, a policy or a price means. The
 //! exceptions are which kinds of event open a call, because calls are listed by them, and which
