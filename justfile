@@ -69,6 +69,10 @@ bench *OPTIONS:
 bench-search:
     cargo bench -p tollbridge-discovery --bench scale --locked
 
+# A decision among a hundred policies, beside Cedar's authorizer alone.
+bench-policies:
+    cargo bench -p tollbridge-policy --bench decide --locked
+
 # What recovery costs a call that needs none of it
 bench-recovery *ROUNDS:
     cargo bench --locked --bench recovery -- {{ ROUNDS }}

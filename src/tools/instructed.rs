@@ -7,7 +7,6 @@
 //! compared without case, in one line, and without characters that do not show.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
@@ -141,57 +140,56 @@ static PHRASE: LazyLock<AhoCorasick> = LazyLock::new(|| {
 /// Where an answer speaks to a model. Names of members are looked at as texts are.
 pub fn instructions_in(value: &Value) -> Vec<Suspicion> {
     let mut found = Vec::new();
-    look(&mut found, &mut String::new(), value);
+    look(&mut found, At::Root, value);
     found
 }
 
-fn look(found: &mut Vec<Suspicion>, at: &mut String, value: &Value) {
+/// A place in the answer. It is put in words where something is found there, which is rare.
+#[derive(Clone, Copy)]
+enum At<'a> {
+    Root,
+    Member(&'a At<'a>, &'a str),
+    Item(&'a At<'a>, usize),
+}
+
+impl At<'_> {
+    /// The JSON Pointer (RFC 6901).
+    fn pointer(&self) -> String {
+        match self {
+            Self::Root => String::new(),
+            Self::Member(of, name) => format!("{}/{}", of.pointer(), escape(name)),
+            Self::Item(of, index) => format!("{}/{index}", of.pointer()),
+        }
+    }
+}
+
+fn look(found: &mut Vec<Suspicion>, at: At<'_>, value: &Value) {
     if found.len() >= REPORTED {
         return;
     }
-    let length = at.len();
     match value {
         Value::String(said) => add(found, at, said),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                if is_worth_it(item) {
-                    let _ = write!(at, "/{index}");
-                    look(found, at, item);
-                    at.truncate(length);
-                }
+                look(found, At::Item(&at, index), item);
             }
         }
         Value::Object(members) => {
             for (name, member) in members {
-                let named = name.len() >= SHORTEST;
-                if named || is_worth_it(member) {
-                    at.push('/');
-                    at.push_str(&escape(name));
-                    if named {
-                        add(found, at, name);
-                    }
-                    look(found, at, member);
-                    at.truncate(length);
-                }
+                let at = At::Member(&at, name);
+                add(found, at, name);
+                look(found, at, member);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-fn is_worth_it(value: &Value) -> bool {
-    match value {
-        Value::String(said) => said.len() >= SHORTEST,
-        Value::Array(_) | Value::Object(_) => true,
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-fn add(found: &mut Vec<Suspicion>, at: &str, said: &str) {
+fn add(found: &mut Vec<Suspicion>, at: At<'_>, said: &str) {
     if found.len() < REPORTED
         && let Some(message) = in_text(said)
     {
-        found.push(Suspicion { pointer: at.to_owned(), message });
+        found.push(Suspicion { pointer: at.pointer(), message });
     }
 }
 
