@@ -89,28 +89,31 @@ pub(super) fn link(
     texts: [Option<&str>; TEXTS - 1],
     payload: Option<&Digest>,
 ) -> Digest {
-    let mut hash = Sha256::new_with_prefix("tollbridge event\n");
-    hash.update(before);
-    hash.update(seq.to_be_bytes());
-    hash.update(at.to_be_bytes());
+    // In one piece: a digest takes many short pieces more slowly.
+    let said = texts.iter().flatten().map(|text| text.len()).sum::<usize>();
+    let mut form = Vec::with_capacity(192 + said);
+    form.extend_from_slice(b"tollbridge event\n");
+    form.extend_from_slice(before);
+    form.extend_from_slice(&seq.to_be_bytes());
+    form.extend_from_slice(&at.to_be_bytes());
     for text in texts {
         match text {
             Some(text) => {
-                hash.update([1]);
-                hash.update((text.len() as u64).to_be_bytes());
-                hash.update(text);
+                form.push(1);
+                form.extend_from_slice(&(text.len() as u64).to_be_bytes());
+                form.extend_from_slice(text.as_bytes());
             }
-            None => hash.update([0]),
+            None => form.push(0),
         }
     }
     match payload {
         Some(digest) => {
-            hash.update([1]);
-            hash.update(digest);
+            form.push(1);
+            form.extend_from_slice(digest);
         }
-        None => hash.update([0]),
+        None => form.push(0),
     }
-    hash.finalize().into()
+    Sha256::digest(&form).into()
 }
 
 /// The hash before the first event.

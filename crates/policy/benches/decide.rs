@@ -19,6 +19,10 @@ use serde_json::{Map, Value, json};
 use tollbridge_operation::{Effect, Identity};
 use tollbridge_policy::{Asked, Caller, Claims, Engine, Source, ToolDef, ToolRules, Verdict};
 
+/// The binary's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const POLICIES: usize = 100;
 const ROUNDS: usize = 5;
 const CALLS: u32 = 2_000;
