@@ -29,6 +29,7 @@ use crate::secret::{SecretError, SecretRef};
 pub(super) fn check(config: &Config, found: &mut Diagnostics) {
     let mut checks = Checks { config, file: &config.file, found };
     checks.server();
+    checks.server_tls();
     checks.redact();
     checks.audit();
     if let Some(settlement) = &config.settlement {
@@ -95,6 +96,14 @@ impl Checks<'_> {
             for Wrong { span, message, label } in auth.wrong() {
                 self.error(codes::INBOUND, span, message, label);
             }
+        }
+    }
+
+    fn server_tls(&mut self) {
+        let Some(tls) = &self.config.server.tls else { return };
+        let auth_asks = self.config.server.auth.as_ref().is_some_and(|auth| auth.asks());
+        for Wrong { span, message, label } in tls.wrong(auth_asks) {
+            self.error(codes::INBOUND, span, message, label);
         }
     }
 

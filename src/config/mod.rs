@@ -20,6 +20,7 @@ mod document;
 mod inbound;
 mod later;
 mod lenient;
+mod listening;
 mod load;
 mod located;
 mod masks;
@@ -42,6 +43,7 @@ pub use decimal::{Decimal, NotDecimal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};
 pub use inbound::{Introspection, Issuer, Jwt, JwtAlgorithm, KeySetAt, Scope, ServerAuth};
 pub use lenient::{signing_key, store_url};
+pub use listening::{ClientCertificate, ClientIdentity, ServerTls};
 pub use load::{Config, load, parse};
 pub use located::{Keyed, Located};
 pub use model::{

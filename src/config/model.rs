@@ -17,6 +17,7 @@ use super::approvals::Approvals;
 use super::auth::Auth;
 use super::budget::Budget;
 use super::inbound::ServerAuth;
+use super::listening::ServerTls;
 use super::located::{Keyed, Located};
 use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
 use super::redact::Redact;
@@ -97,6 +98,8 @@ pub struct Server {
     pub max_memory: Option<Located<Size>>,
     /// Who calls over HTTP; without it only loopback may.
     pub auth: Option<Located<ServerAuth>>,
+    /// TLS of the server itself; without it HTTP is in the open.
+    pub tls: Option<Located<ServerTls>>,
     /// With what the tokens that are kept in the store are sealed: at least 32 characters that
     /// nobody can guess. By default a file beside the store, made when it is first needed.
     pub token_key: Option<Located<SecretRef>>,
@@ -113,6 +116,7 @@ impl Default for Server {
             max_calls: None,
             max_memory: None,
             auth: None,
+            tls: None,
             token_key: None,
         }
     }

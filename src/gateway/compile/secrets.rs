@@ -69,6 +69,11 @@ impl Resolved {
         }
     }
 
+    /// A certificate or key; what could not be read was reported.
+    pub(super) fn pem(&self, reference: &SecretRef) -> Option<&Secret> {
+        self.pems.get(reference)
+    }
+
     /// The files that hold secrets.
     pub(super) fn files(&self, config: &Config) -> Vec<PathBuf> {
         let references = self.by_reference.keys().chain(self.pems.keys());
@@ -245,7 +250,10 @@ fn references(value: &Value, told: &mut impl FnMut(&SecretRef)) {
 fn pems(config: &Config, how: Secrets, found: &mut Diagnostics) -> HashMap<SecretRef, Secret> {
     let mut pems = HashMap::new();
     let tls = config.apis.iter().filter_map(|(_, api)| api.tls.as_deref());
-    for reference in tls.flat_map(|tls| [&tls.ca, &tls.cert, &tls.key]).flatten() {
+    let of_apis = tls.flat_map(|tls| [&tls.ca, &tls.cert, &tls.key]).flatten();
+    let own = config.server.tls.iter();
+    let own = own.flat_map(|tls| [Some(&tls.cert), Some(&tls.key), tls.client_ca.as_ref()]);
+    for reference in of_apis.chain(own.flatten()) {
         match reference.resolve(&config.dir) {
             Ok(pem) => {
                 pems.insert((**reference).clone(), pem);
