@@ -45,8 +45,8 @@ pub use lenient::{signing_key, store_url};
 pub use load::{Config, load, parse};
 pub use located::{Keyed, Located};
 pub use model::{
-    Api, Audit, Durability, Keep, ReadsWhenDown, Redirects, SchemaProfile, Server, Settlement,
-    Stale, Tls, accepted_copy,
+    Api, Audit, Durability, Keep, ProxyAuth, ReadsWhenDown, Redirects, SchemaProfile, Server,
+    Settlement, Stale, Tls, accepted_copy,
 };
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
 pub use poll::Poll;

@@ -24,7 +24,7 @@ use super::safety::Safety;
 use super::tool::Tool;
 use super::values::{
     ArgumentPath, ArgumentSchema, BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal,
-    Origin, Period, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,
+    Origin, Period, ProxyUrl, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,
 };
 use crate::secret::SecretRef;
 
@@ -309,8 +309,10 @@ pub struct Api {
     pub max_response: Option<Located<Size>>,
     /// Who is asked for the addresses of the API's hosts: `system`, or a name server.
     pub resolver: Option<Located<ResolverAt>>,
-    /// The HTTP proxy that requests to the API go through.
-    pub proxy: Option<Located<BaseUrl>>,
+    /// The HTTP or SOCKS proxy that requests to the API go through.
+    pub proxy: Option<Located<ProxyUrl>>,
+    /// Who the proxy is told we are.
+    pub proxy_auth: Option<Located<ProxyAuth>>,
     /// Whom connections to the API trust, and who they say we are.
     pub tls: Option<Located<Tls>>,
     /// A folder, relative to this file, whose files agents may send by their paths in it.
@@ -417,6 +419,17 @@ pub enum Redirects {
     Refuse,
     /// They are followed, each hop guarded like the first.
     Follow,
+}
+
+/// `proxy_auth` of an API.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct ProxyAuth {
+    /// The user, in the open or as a reference.
+    pub username: Located<HeaderText>,
+    /// The password.
+    pub password: Located<SecretRef>,
 }
 
 /// `tls` of an API: certificates and a key in PEM, and where they are to be found.
