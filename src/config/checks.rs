@@ -17,7 +17,8 @@ use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::inbound::Wrong;
 use super::load::Config;
 use super::located::Located;
-use super::model::{Api, ProxyAuth, Settlement, Tls};
+use super::model::{Api, Settlement, Tls};
+use super::proxy::ProxyAuth;
 use super::recovery::Fallback;
 use super::redact::How;
 use super::signed::SessionAuth;
@@ -189,17 +190,6 @@ impl Checks<'_> {
         }
     }
 
-    fn proxy(&mut self, api: &Api, auth: &Located<ProxyAuth>) {
-        if api.proxy.is_none() {
-            let message = "`proxy_auth` is for a proxy, and there is none";
-            self.error(codes::MISSING_KEY, auth.span(), message, "needs `proxy`");
-        }
-        if matches!(&*auth.username, HeaderText::Fixed(user) if user.contains(':')) {
-            let message = "a user name cannot have a colon (RFC 7617 §2)";
-            self.error(codes::MALFORMED, auth.username.span(), message, "remove the colon");
-        }
-    }
-
     fn api(&mut self, name: &Located<ApiName>, api: &Api) {
         if let (Some(auth), false) = (&api.auth, api.credentials.is_empty()) {
             self.error(
@@ -265,8 +255,8 @@ impl Checks<'_> {
         {
             self.error(codes::EXPIRY, size.span(), "`max_upload` is zero", "no file fits");
         }
-        if let Some(auth) = &api.proxy_auth {
-            self.proxy(api, auth);
+        for Wrong { span, message, label } in ProxyAuth::wrong(api) {
+            self.error(codes::MALFORMED, span, message, label);
         }
         if let Some(tls) = &api.tls {
             self.tls(api, tls);

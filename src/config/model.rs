@@ -18,6 +18,7 @@ use super::auth::Auth;
 use super::budget::Budget;
 use super::inbound::ServerAuth;
 use super::located::{Keyed, Located};
+use super::proxy::ProxyAuth;
 use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
 use super::redact::Redact;
 use super::safety::Safety;
@@ -419,17 +420,6 @@ pub enum Redirects {
     Refuse,
     /// They are followed, each hop guarded like the first.
     Follow,
-}
-
-/// `proxy_auth` of an API.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub struct ProxyAuth {
-    /// The user, in the open or as a reference.
-    pub username: Located<HeaderText>,
-    /// The password.
-    pub password: Located<SecretRef>,
 }
 
 /// `tls` of an API: certificates and a key in PEM, and where they are to be found.
