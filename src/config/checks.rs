@@ -18,6 +18,7 @@ use super::inbound::Wrong;
 use super::load::Config;
 use super::located::Located;
 use super::model::{Api, Settlement, Tls};
+use super::proxy::ProxyAuth;
 use super::recovery::Fallback;
 use super::redact::How;
 use super::signed::SessionAuth;
@@ -262,6 +263,9 @@ impl Checks<'_> {
             && size.0 == 0
         {
             self.error(codes::EXPIRY, size.span(), "`max_upload` is zero", "no file fits");
+        }
+        for Wrong { span, message, label } in ProxyAuth::wrong(api) {
+            self.error(codes::MALFORMED, span, message, label);
         }
         if let Some(tls) = &api.tls {
             self.tls(api, tls);

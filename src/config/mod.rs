@@ -27,6 +27,7 @@ mod masks;
 mod model;
 mod oauth;
 mod poll;
+mod proxy;
 mod recovery;
 mod redact;
 mod safety;
@@ -52,6 +53,7 @@ pub use model::{
 };
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
 pub use poll::Poll;
+pub use proxy::ProxyAuth;
 pub use recovery::{Breaker, Fallback, LimitGroup, LimitHeaders, Lookup, Sharing};
 pub use redact::{Detect, How, Redact};
 pub use safety::{Drift, Errors, Loops, Safety};
@@ -60,8 +62,8 @@ pub use signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};
 pub use tool::{Argument, Ask, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool, When};
 pub use values::{
     ArgumentPath, BaseUrl, DayHours, Digest, HeaderText, HostName, Literal, Malformed, Money,
-    Origin, Pattern, Period, Pointer, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,
-    WeekDays, Zone,
+    Origin, Pattern, Period, Pointer, ProxyUrl, Rate, ReferenceTo, ResolverAt, Selector, Size,
+    StorePath, WeekDays, Zone,
 };
 
 #[cfg(test)]

@@ -19,13 +19,14 @@ use super::budget::Budget;
 use super::inbound::ServerAuth;
 use super::listening::ServerTls;
 use super::located::{Keyed, Located};
+use super::proxy::ProxyAuth;
 use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
 use super::redact::Redact;
 use super::safety::Safety;
 use super::tool::Tool;
 use super::values::{
     ArgumentPath, ArgumentSchema, BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal,
-    Origin, Period, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,
+    Origin, Period, ProxyUrl, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,
 };
 use crate::secret::SecretRef;
 
@@ -313,8 +314,10 @@ pub struct Api {
     pub max_response: Option<Located<Size>>,
     /// Who is asked for the addresses of the API's hosts: `system`, or a name server.
     pub resolver: Option<Located<ResolverAt>>,
-    /// The HTTP proxy that requests to the API go through.
-    pub proxy: Option<Located<BaseUrl>>,
+    /// The HTTP or SOCKS proxy that requests to the API go through.
+    pub proxy: Option<Located<ProxyUrl>>,
+    /// Who the proxy is told we are.
+    pub proxy_auth: Option<Located<ProxyAuth>>,
     /// Whom connections to the API trust, and who they say we are.
     pub tls: Option<Located<Tls>>,
     /// A folder, relative to this file, whose files agents may send by their paths in it.

@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::bridge;
 use crate::config::{
-    Auth, Config, Diagnostic, Diagnostics, HeaderText, Located, Severity, Tls, codes,
+    Api, Auth, Config, Diagnostic, Diagnostics, HeaderText, Located, ProxyAuth, Severity, Tls,
+    codes,
 };
 use crate::secret::{Redactor, Secret, SecretRef};
 
@@ -53,6 +54,13 @@ impl Resolved {
             HeaderText::Fixed(text) => text.clone(),
             HeaderText::Secret(reference) => self.get(reference).expose().to_owned(),
         }
+    }
+
+    /// The proxy of an API, if it has one.
+    pub(super) fn proxy(&self, api: &Api) -> Option<bridge::Proxy> {
+        let login = api.proxy_auth.as_ref();
+        let login = login.map(|login| (self.text(&login.username), self.get(&login.password)));
+        api.proxy.as_ref().map(|proxy| bridge::Proxy { url: proxy.as_url().clone(), login })
     }
 
     /// What an API's connections trust and present; what could not be read was reported.
@@ -215,6 +223,13 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
                     users.push(((**username).clone(), (**password).clone()));
                 }
             }
+        }
+        if let Some(ProxyAuth { username, password }) = api.proxy_auth.as_deref() {
+            one(password, password.span());
+            if let HeaderText::Secret(user) = &**username {
+                one(user, username.span());
+            }
+            users.push(((**username).clone(), (**password).clone()));
         }
         for (_, block) in api.soap_headers.iter() {
             references(&block.0, &mut |reference| one(reference, block.span()));
