@@ -1,7 +1,7 @@
 //! The gateway as the agent interface sees it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ use crate::gateway::{
     CallRequest, CallWatch, Caller, Gateway, Refused, Reply, StoreError, TaskRow, TaskState, Time,
     Transport,
 };
-use crate::identity::NotKnown;
+use crate::identity::{NamedBy, NotKnown};
 use crate::tools::Tool;
 
 impl Backend for Gateway {
@@ -182,16 +182,40 @@ pub fn view(tool: &Tool) -> ToolView {
     }
 }
 
-/// Verifies callers by the gateway's tokens, and by its store's keys where those count.
-pub fn verifier(gateway: &Gateway, keys: bool) -> Verifier {
+/// By what callers may prove who they are, besides the gateway's tokens.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Proofs {
+    /// Whether the store's keys count.
+    pub keys: bool,
+    /// By which of its names a client's certificate does; `None` where it does not.
+    pub certificates: Option<NamedBy>,
+}
+
+/// Verifies callers by the gateway's tokens, and by what else counts. What is said in a request
+/// counts before the connection that it came over.
+pub fn verifier(gateway: &Gateway, proofs: Proofs) -> Verifier {
     let gateway = gateway.clone();
     Arc::new(move |presented: Presented| {
         let gateway = gateway.clone();
         Box::pin(async move {
-            match presented.bearer {
-                Some(bearer) => gateway.bearer(&bearer, keys).await,
-                None => Err(NotKnown::Invalid("nothing was brought")),
+            let Presented { bearer, certificate } = presented;
+            if certificate.as_ref().is_some_and(|one| !one.is_good(seconds())) {
+                return Err(NotKnown::Invalid("the certificate has expired"));
+            }
+            match (bearer, certificate, proofs.certificates) {
+                (Some(bearer), certificate, _) => {
+                    let thumbprint = certificate.as_ref().map(|one| one.thumbprint());
+                    gateway.bearer(&bearer, proofs.keys, thumbprint).await
+                }
+                (None, Some(certificate), Some(by)) => certificate.known(by),
+                (None, _, _) => Err(NotKnown::Nothing),
             }
         })
     })
+}
+
+/// Seconds since the Unix epoch.
+fn seconds() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

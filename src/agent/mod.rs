@@ -22,8 +22,8 @@ mod tasks;
 pub mod wire;
 
 pub use backend::{Backend, Hints, TaskEnd, TaskStanding, TaskView, ToolList, ToolView};
-pub use gateway::{verifier, view};
-pub use http::{Beside, HttpOptions, Presented, Resource, Verifier, serve_http};
+pub use gateway::{Proofs, verifier, view};
+pub use http::{Beside, HttpOptions, Presented, Resource, TlsNow, Verifier, serve_http};
 pub use stdio::{serve_lines, serve_stdio};
 
 use std::net::SocketAddr;

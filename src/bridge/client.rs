@@ -10,8 +10,8 @@ use http::header::ACCEPT_ENCODING;
 use http::{HeaderMap, HeaderValue};
 use reqwest::redirect;
 use rustls::ClientConfig;
-use url::Url;
 
+use super::proxy::Proxy;
 use super::resolve::Guard;
 use super::tls;
 
@@ -31,14 +31,13 @@ pub(super) fn build(
     attempt_timeout: Duration,
     tls: ClientConfig,
     guard: Guard,
-    proxy: Option<&Url>,
+    proxy: Option<&Proxy>,
 ) -> Result<reqwest::Client, String> {
     // Less than an attempt, so that a time-out of the attempt means that there was a connection.
     let connect = CONNECT.min(attempt_timeout.mul_f64(0.75));
     let mut builder = reqwest::Client::builder();
     if let Some(proxy) = proxy {
-        let words = |error: reqwest::Error| error.without_url().to_string();
-        builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(words)?);
+        builder = builder.proxy(proxy.build()?);
     } else {
         builder = builder.no_proxy();
     }

@@ -78,6 +78,7 @@ mod oauth;
 mod pass;
 mod poll;
 mod prepare;
+mod proxy;
 mod range;
 mod recovery;
 mod redirect;
@@ -115,6 +116,7 @@ pub use oauth::{
 };
 pub use poll::{Handle, Pending, Poll};
 pub use prepare::{PrepareError, Prepared, Preview, prepare};
+pub use proxy::Proxy;
 pub use recovery::{ErrorRule, Recovery};
 pub use report::{Failed, FailureKind, KeptFor, Outcome, Report, UpstreamReply};
 pub use session::{Session, SessionLogin, SessionToken, session_prefix};

@@ -128,6 +128,8 @@ pub(super) fn wait(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// `again`, `elsewhere`, `open` as letters, or dots.
@@ -188,5 +190,53 @@ mod tests {
     #[test]
     fn jitter_cannot_lengthen_a_wait() {
         assert_eq!(wait(1, None, |_| Duration::from_mins(1)), BASE);
+    }
+
+    fn failing() -> impl Strategy<Value = Failing> {
+        let status = (100_u16..1_000)
+            .prop_map(|code| Failing::Status(StatusCode::from_u16(code).expect("a status")));
+        let other = [Failing::NotSent, Failing::NotTrusted, Failing::NoAnswer, Failing::Final];
+        prop_oneof![status, prop::sample::select(other.to_vec())]
+    }
+
+    fn nature() -> impl Strategy<Value = Nature> {
+        use Nature::{Idempotent, Keyed, Once, Read};
+        prop::sample::select(vec![Read, Idempotent, Keyed, Once])
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_fails_nothing_is_done_twice(
+            nature in nature(),
+            failing in failing(),
+            one_state in any::<bool>(),
+        ) {
+            let after = after(nature, failing, one_state);
+            let goes_again = after.again || after.elsewhere;
+            prop_assert!(nature != Nature::Once || !goes_again || after.untouched);
+            prop_assert!(
+                nature != Nature::Idempotent || one_state || !after.elsewhere || after.untouched
+            );
+            prop_assert!(!(after.untouched && after.open));
+            prop_assert!(nature != Nature::Read || !after.open);
+            // An answer is told as it is: nobody has to guess what became of the request.
+            prop_assert!(!matches!(failing, Failing::Status(_)) || !after.open);
+            // To know of more can only allow more.
+            let wider = super::after(nature, failing, true);
+            prop_assert!(wider.elsewhere || !after.elsewhere);
+            prop_assert_eq!(After { elsewhere: after.elsewhere, ..wider }, after);
+        }
+
+        #[test]
+        fn a_wait_is_between_what_the_server_asks_and_the_cap(
+            repetition in any::<u32>(),
+            asked in prop::option::of(0_u64..100_000),
+            drawn in any::<u64>(),
+        ) {
+            let asked = asked.map(Duration::from_millis);
+            let found = wait(repetition, asked, |_| Duration::from_millis(drawn));
+            prop_assert!(found >= asked.unwrap_or_default());
+            prop_assert!(found <= asked.unwrap_or_default().max(CAP));
+        }
     }
 }

@@ -21,6 +21,7 @@ use super::client;
 use super::credential::{self, Credentials, Given, Provenance};
 use super::gate::Gate;
 use super::limiter::headers::LimitsRead;
+use super::proxy::Proxy;
 use super::recovery::{ErrorRule, Recovery};
 use super::resolve::Guard;
 use super::tls::{self, Tls};
@@ -57,7 +58,7 @@ pub struct UpstreamConfig {
     /// The name server that is asked for addresses, instead of the system.
     pub resolver: Option<SocketAddr>,
     /// The proxy that its requests go through.
-    pub proxy: Option<Url>,
+    pub proxy: Option<Proxy>,
     /// Where files are that arguments may name.
     pub uploads: Option<Uploads>,
     /// What is done where it fails.

@@ -8,10 +8,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, context};
-use crate::agent::{self, AgentError, Beside, HttpOptions, Resource};
-use crate::config::{Config, Keep, ServerAuth};
+use crate::agent::{self, AgentError, Beside, HttpOptions, Proofs, Resource, TlsNow};
+use crate::config::{ClientIdentity, Config, Keep, ServerAuth, ServerTls};
 use crate::dashboard::{self, Reached};
 use crate::gateway::{self, Caller, Changes, Gateway, Secrets, Transport};
+use crate::identity::NamedBy;
 use crate::store::Durability;
 
 /// Arguments of `serve`.
@@ -60,7 +61,11 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
         Some(address) => {
             let auth = config.server.auth.as_deref().filter(|auth| auth.asks());
             let resource = auth.and_then(|auth| resource(auth, &config.server.name));
-            let auth = auth.map(|auth| agent::verifier(&gateway, auth.keys));
+            let proofs = Proofs {
+                keys: auth.is_some_and(|auth| auth.keys),
+                certificates: named_by(&config),
+            };
+            let auth = asks(&config).then(|| agent::verifier(&gateway, proofs));
             let options = HttpOptions {
                 allowed_hosts: Vec::new(),
                 origins: config
@@ -73,13 +78,15 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
                 resource,
                 local_identity: (*config.server.identity).clone(),
                 beside: pages(&config, &gateway),
+                tls: tls(&gateway),
             };
             match TcpListener::bind(address).await {
                 Ok(listener) => {
                     if let Ok(bound) = listener.local_addr() {
-                        eprintln!("serving MCP at http://{bound}/mcp");
+                        let scheme = if config.server.tls.is_some() { "https" } else { "http" };
+                        eprintln!("serving MCP at {scheme}://{bound}/mcp");
                         if config.approvals.web {
-                            eprintln!("held calls are at http://{bound}{}", dashboard::PATH);
+                            eprintln!("held calls are at {scheme}://{bound}{}", dashboard::PATH);
                         }
                     }
                     let backend = Arc::new(gateway.clone());
@@ -110,7 +117,8 @@ fn pages(config: &Config, gateway: &Gateway) -> Option<Beside> {
     if !approvals.web {
         return None;
     }
-    let over_tls = approvals.url.as_ref().is_some_and(|url| url.as_url().scheme() == "https");
+    let over_tls = config.server.tls.is_some()
+        || approvals.url.as_ref().is_some_and(|url| url.as_url().scheme() == "https");
     let reached = if over_tls { Reached::OverTls } else { Reached::Plainly };
     let router = dashboard::approvals(gateway.clone(), reached);
     Some(Beside { path: dashboard::PATH, router })
@@ -118,7 +126,26 @@ fn pages(config: &Config, gateway: &Gateway) -> Option<Beside> {
 
 /// Whether callers over HTTP must say who they are.
 fn asks(config: &Config) -> bool {
-    config.server.auth.as_ref().is_some_and(|auth| auth.asks())
+    config.server.auth.as_ref().is_some_and(|auth| auth.asks()) || named_by(config).is_some()
+}
+
+/// Which name of a client's certificate is the caller.
+fn named_by(config: &Config) -> Option<NamedBy> {
+    let named = config.server.tls.as_ref()?.client_identity.as_ref()?;
+    Some(match **named {
+        ClientIdentity::Uri => NamedBy::Uri,
+        ClientIdentity::Dns => NamedBy::Dns,
+        ClientIdentity::Email => NamedBy::Email,
+        ClientIdentity::CommonName => NamedBy::CommonName,
+    })
+}
+
+/// The TLS of connections as the configuration has it when they begin.
+fn tls(gateway: &Gateway) -> Option<TlsNow> {
+    // Whether there is any changes with a restart alone.
+    let first = gateway.toolbox().tls.clone()?;
+    let gateway = gateway.clone();
+    Some(Arc::new(move || gateway.toolbox().tls.clone().unwrap_or_else(|| Arc::clone(&first))))
 }
 
 /// This server as clients are to find its authorization server (RFC 9728).
@@ -166,6 +193,7 @@ pub(super) async fn until_stopped() {
 struct Lasting {
     identity: String,
     auth: Option<ServerAuth>,
+    tls: Option<ServerTls>,
     origins: Vec<String>,
     web: bool,
     store: String,
@@ -179,6 +207,7 @@ impl Lasting {
         Self {
             identity: config.server.identity.to_string(),
             auth: config.server.auth.as_deref().cloned(),
+            tls: config.server.tls.as_deref().cloned(),
             origins: config
                 .server
                 .origins
@@ -201,6 +230,7 @@ impl Lasting {
         [
             (self.identity == new.identity, "[server] identity"),
             (self.auth == new.auth, "[server.auth]"),
+            (self.tls == new.tls, "[server.tls]"),
             (self.origins == new.origins, "[server] origins"),
             (self.web == new.web, "[approvals] web"),
             (self.store == new.store, "[audit] store"),

@@ -18,6 +18,7 @@ use super::inbound::Wrong;
 use super::load::Config;
 use super::located::Located;
 use super::model::{Api, Settlement, Tls};
+use super::proxy::ProxyAuth;
 use super::recovery::Fallback;
 use super::redact::How;
 use super::signed::SessionAuth;
@@ -29,6 +30,7 @@ use crate::secret::{SecretError, SecretRef};
 pub(super) fn check(config: &Config, found: &mut Diagnostics) {
     let mut checks = Checks { config, file: &config.file, found };
     checks.server();
+    checks.server_tls();
     checks.redact();
     checks.audit();
     if let Some(settlement) = &config.settlement {
@@ -95,6 +97,14 @@ impl Checks<'_> {
             for Wrong { span, message, label } in auth.wrong() {
                 self.error(codes::INBOUND, span, message, label);
             }
+        }
+    }
+
+    fn server_tls(&mut self) {
+        let Some(tls) = &self.config.server.tls else { return };
+        let auth_asks = self.config.server.auth.as_ref().is_some_and(|auth| auth.asks());
+        for Wrong { span, message, label } in tls.wrong(auth_asks) {
+            self.error(codes::INBOUND, span, message, label);
         }
     }
 
@@ -253,6 +263,9 @@ impl Checks<'_> {
             && size.0 == 0
         {
             self.error(codes::EXPIRY, size.span(), "`max_upload` is zero", "no file fits");
+        }
+        for Wrong { span, message, label } in ProxyAuth::wrong(api) {
+            self.error(codes::MALFORMED, span, message, label);
         }
         if let Some(tls) = &api.tls {
             self.tls(api, tls);

@@ -38,7 +38,7 @@ codes! {
     UNPROTECTED = "TB0210" "Something that looks like a mistake, though it can be meant.";
     BUDGET = "TB0212" "A budget names a tool that is none, is about no tool, or adds up an argument that one of its tools does not have or that is no number.";
     TOKEN = "TB0211" "What tokens are got with does not hold together: each grant takes its own members, and a token endpoint is asked over https, but on this machine.";
-    INBOUND = "TB0213" "What callers prove who they are by does not hold together: tokens are verified in one way, for an audience, with keys that come over https or from this machine.";
+    INBOUND = "TB0213" "What callers prove who they are by does not hold together: tokens are verified in one way, for an audience, with keys that come over https or from this machine; certificates of authorities that `client_ca` names, and something says who callers are.";
     UNKNOWN_OPERATION = "TB0301" "A tool names an operation that its API's description does not have.";
     UNKNOWN_ARGUMENT = "TB0302" "A rule names an argument that the operation does not have.";
     DESCRIPTION = "TB0303" "An API's description cannot be read.";

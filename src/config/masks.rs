@@ -11,6 +11,7 @@ use crate::secret::SecretRef;
 /// Keys under which credentials are written, rightly or in the wrong table.
 const SENSITIVE: &[&str] = &[
     "auth",
+    "proxy_auth",
     "credentials",
     "headers",
     "soap_headers",

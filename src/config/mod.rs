@@ -20,12 +20,14 @@ mod document;
 mod inbound;
 mod later;
 mod lenient;
+mod listening;
 mod load;
 mod located;
 mod masks;
 mod model;
 mod oauth;
 mod poll;
+mod proxy;
 mod recovery;
 mod redact;
 mod safety;
@@ -42,6 +44,7 @@ pub use decimal::{Decimal, NotDecimal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};
 pub use inbound::{Introspection, Issuer, Jwt, JwtAlgorithm, KeySetAt, Scope, ServerAuth};
 pub use lenient::{signing_key, store_url};
+pub use listening::{ClientCertificate, ClientIdentity, ServerTls};
 pub use load::{Config, load, parse};
 pub use located::{Keyed, Located};
 pub use model::{
@@ -50,6 +53,7 @@ pub use model::{
 };
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
 pub use poll::Poll;
+pub use proxy::ProxyAuth;
 pub use recovery::{Breaker, Fallback, LimitGroup, LimitHeaders, Lookup, Sharing};
 pub use redact::{Detect, How, Redact};
 pub use safety::{Drift, Errors, Loops, Safety};
@@ -58,8 +62,8 @@ pub use signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};
 pub use tool::{Argument, Ask, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool, When};
 pub use values::{
     ArgumentPath, BaseUrl, DayHours, Digest, HeaderText, HostName, Literal, Malformed, Money,
-    Origin, Pattern, Period, Pointer, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,
-    WeekDays, Zone,
+    Origin, Pattern, Period, Pointer, ProxyUrl, Rate, ReferenceTo, ResolverAt, Selector, Size,
+    StorePath, WeekDays, Zone,
 };
 
 #[cfg(test)]

@@ -17,14 +17,16 @@ use super::approvals::Approvals;
 use super::auth::Auth;
 use super::budget::Budget;
 use super::inbound::ServerAuth;
+use super::listening::ServerTls;
 use super::located::{Keyed, Located};
+use super::proxy::ProxyAuth;
 use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
 use super::redact::Redact;
 use super::safety::Safety;
 use super::tool::Tool;
 use super::values::{
     ArgumentPath, ArgumentSchema, BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal,
-    Origin, Period, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,
+    Origin, Period, ProxyUrl, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,
 };
 use crate::secret::SecretRef;
 
@@ -97,6 +99,8 @@ pub struct Server {
     pub max_memory: Option<Located<Size>>,
     /// Who calls over HTTP; without it only loopback may.
     pub auth: Option<Located<ServerAuth>>,
+    /// TLS of the server itself; without it HTTP is in the open.
+    pub tls: Option<Located<ServerTls>>,
     /// With what the tokens that are kept in the store are sealed: at least 32 characters that
     /// nobody can guess. By default a file beside the store, made when it is first needed.
     pub token_key: Option<Located<SecretRef>>,
@@ -113,6 +117,7 @@ impl Default for Server {
             max_calls: None,
             max_memory: None,
             auth: None,
+            tls: None,
             token_key: None,
         }
     }
@@ -309,8 +314,10 @@ pub struct Api {
     pub max_response: Option<Located<Size>>,
     /// Who is asked for the addresses of the API's hosts: `system`, or a name server.
     pub resolver: Option<Located<ResolverAt>>,
-    /// The HTTP proxy that requests to the API go through.
-    pub proxy: Option<Located<BaseUrl>>,
+    /// The HTTP or SOCKS proxy that requests to the API go through.
+    pub proxy: Option<Located<ProxyUrl>>,
+    /// Who the proxy is told we are.
+    pub proxy_auth: Option<Located<ProxyAuth>>,
     /// Whom connections to the API trust, and who they say we are.
     pub tls: Option<Located<Tls>>,
     /// A folder, relative to this file, whose files agents may send by their paths in it.

@@ -289,6 +289,10 @@ fn what_connections_present_and_send_is_whole() {
         ("tls = { key = \"file:a.pem\" }", "needs `cert`"),
         ("base_url = \"http://shop.example\"\ntls = { ca = \"file:a.pem\" }", "use https"),
         ("tls = { ca = \"-----BEGIN CERTIFICATE-----\" }", "a literal secret is refused"),
+        ("proxy = \"ftp://proxy.example\"", "socks5h"),
+        ("proxy = \"socks5://proxy.example\"", "a port"),
+        ("proxy = \"http://u:p@proxy.example\"", "`proxy_auth`"),
+        ("proxy_auth = { username = \"u\", password = \"env:P\" }", "needs `proxy`"),
         ("max_upload = \"0B\"", "no file fits"),
         ("auth = { kind = \"digest\", username = \"u\" }", "`password`"),
         (&oauth("http://id.example", SECRET), "use https"),
@@ -317,6 +321,7 @@ fn what_connections_present_and_send_is_whole() {
     let config = loaded(&with_api(
         "base_url = \"https://shop.example\"\nfiles = \"uploads\"\n\
          auth = { kind = \"digest\", username = \"u\", password = \"env:P\" }\n\
+         proxy = \"socks5h://[::1]:1080\"\nproxy_auth = { username = \"u\", password = \"env:P\" }\n\
          tls = { ca = \"file:ca.pem\", cert = \"file:a.pem\", key = \"cred:key\" }",
     ));
     let (_, api) = config.apis.iter().next().unwrap();

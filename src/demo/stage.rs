@@ -14,7 +14,7 @@ use super::client::{Agent, AgentError};
 use super::facilitator;
 use super::orders::OrdersUpstream;
 use super::warehouse::WarehouseUpstream;
-use crate::agent::{self, HttpOptions};
+use crate::agent::{self, HttpOptions, Proofs};
 use crate::bridge;
 use crate::config::Style;
 use crate::gateway::{self, Gateway, OperateError, Secrets};
@@ -137,7 +137,8 @@ impl Stage {
             origins: Vec::new(),
             allowed_hosts: Vec::new(),
             beside: None,
-            auth: Some(agent::verifier(&gateway, true)),
+            tls: None,
+            auth: Some(agent::verifier(&gateway, Proofs { keys: true, ..Proofs::default() })),
             resource: None,
             local_identity,
         };

@@ -333,13 +333,20 @@ impl Gateway {
         self.inner.store.commit(Batch::default()).await.map(drop)
     }
 
-    /// Whom a bearer's key or token stands for. `keys`: whether those of ours count.
-    pub async fn bearer(&self, presented: &str, keys: bool) -> Result<Known, NotKnown> {
+    /// Whom a bearer's key or token stands for. `keys`: whether those of ours count. `certificate`
+    /// is the SHA-256 of the certificate that the connection proved, to which a token may be bound
+    /// (RFC 8705 §3.1).
+    pub async fn bearer(
+        &self,
+        presented: &str,
+        keys: bool,
+        certificate: Option<&str>,
+    ) -> Result<Known, NotKnown> {
         const NO_KEY: NotKnown = NotKnown::Invalid("the key is unknown, expired or revoked");
         let tokens = self.inner.toolbox.load().tokens.clone();
         match tokens {
             Some(tokens) if !keys || !presented.starts_with(identity::KEY_PREFIX) => {
-                tokens.verify(presented, None).await
+                tokens.verify(presented, certificate).await
             }
             _ if !keys => Err(NO_KEY),
             _ => {

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
+
 use super::compile;
 use super::fallback::{Fallback, Lookup};
 use super::load::Bounds;
@@ -51,6 +53,8 @@ pub struct Toolbox {
     pub token_key: Option<Secret>,
     /// What verifies the tokens of callers over HTTP; `None` where none are taken.
     pub tokens: Option<Arc<Tokens>>,
+    /// The TLS of connections that begin now; `None` where they have none.
+    pub tls: Option<Arc<ServerConfig>>,
     /// What may be taken on at once.
     pub bounds: Bounds,
     /// How many calls of an identity may fail.
@@ -200,6 +204,8 @@ pub struct Parts {
     pub token_key: Option<Secret>,
     /// See [`Toolbox::tokens`].
     pub tokens: Option<Arc<Tokens>>,
+    /// See [`Toolbox::tls`].
+    pub tls: Option<Arc<ServerConfig>>,
     /// See [`Toolbox::reads_when_down`].
     pub reads_when_down: ReadsWhenDown,
     /// See [`Toolbox::bounds`].
@@ -252,6 +258,7 @@ impl Toolbox {
             sessions: parts.sessions,
             token_key: parts.token_key,
             tokens: parts.tokens,
+            tls: parts.tls,
             reads_when_down: parts.reads_when_down,
             bounds: parts.bounds,
             storm: parts.storm,

@@ -52,6 +52,13 @@ impl Facts {
         Arc::clone(&KEY)
     }
 
+    /// Of a caller who is known by a certificate.
+    pub fn of_certificate() -> Arc<Self> {
+        static CERTIFICATE: LazyLock<Arc<Facts>> =
+            LazyLock::new(|| Arc::new(Facts { proof: Proof::Certificate, ..Facts::default() }));
+        Arc::clone(&CERTIFICATE)
+    }
+
     /// The scopes of `wanted` that its token lacks. Without a token none is lacking.
     pub fn lacking<'w>(&self, wanted: &'w [String]) -> Vec<&'w str> {
         let Some(scopes) = &self.scopes else { return Vec::new() };

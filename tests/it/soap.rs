@@ -109,6 +109,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         sessions: Vec::new(),
         token_key: None,
         tokens: None,
+        tls: None,
         reads_when_down: ReadsWhenDown::Deny,
         storm: None,
         drift: None,

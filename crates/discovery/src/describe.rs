@@ -101,7 +101,7 @@ fn head(operation: &Operation) -> String {
 
 /// An operation's id, `api/key`. A key that is not plain is a JSON string, and one that is longer
 /// than any honest one is cut, so that nothing can be called by it.
-pub(crate) fn id(operation: &Operation) -> String {
+pub fn id(operation: &Operation) -> String {
     let key = operation.id.key.as_str();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:{}~@+$".contains(c);
     if key.len() > LONGEST_NAME {

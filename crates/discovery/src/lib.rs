@@ -18,13 +18,17 @@ mod describe;
 mod describe_tests;
 mod example;
 mod line;
+mod listing;
+#[cfg(test)]
+mod listing_tests;
 mod notation;
 mod search;
 #[cfg(test)]
 mod testing;
 
-pub use describe::{describe, types};
+pub use describe::{describe, id, types};
 pub use example::example;
-pub use line::{LONGEST_LINE, line};
+pub use line::{LONGEST_LINE, line, line_with};
+pub use listing::{apis, results};
 pub use notation::{NotationError, constraints, parse, write};
 pub use search::{ApiShown, Corpus, Filter, Found, Hit, Index, MAX_QUERY};

@@ -15,6 +15,9 @@ pub const LONGEST_LINE: usize = 170;
 /// How much of it may be arguments.
 const LONGEST_ARGUMENTS: usize = 80;
 
+/// The most characters of a note.
+const LONGEST_NOTE: usize = 40;
+
 /// Writes an operation in one line: its id, its arguments with the types of those that are
 /// required, its effect, and as much of its summary as fits.
 ///
@@ -22,6 +25,12 @@ const LONGEST_ARGUMENTS: usize = 80;
 /// shop/listRefunds(order_id: string, limit?, +2) read: Refunds of an order
 /// ```
 pub fn line(operation: &Operation) -> String {
+    line_with(operation, "")
+}
+
+/// The same with a note behind the effect, such as `held` or a price: words of whoever serves the
+/// list, not of a description. The summary leaves it its room.
+pub fn line_with(operation: &Operation, note: &str) -> String {
     let mut line = id(operation);
     line.push('(');
     let start = line.len();
@@ -50,6 +59,10 @@ pub fn line(operation: &Operation) -> String {
     line.push_str(operation.effect.as_str());
     if operation.deprecated {
         line.push_str(" deprecated");
+    }
+    let note = one_line(note, LONGEST_NOTE);
+    if !note.is_empty() {
+        let _ = write!(line, " [{note}]");
     }
     let text = operation.summary.as_deref().filter(|text| !text.trim().is_empty());
     let text = text.or(operation.description.as_deref()).unwrap_or_default();

@@ -19,7 +19,7 @@ use super::challenge::Challenges;
 use super::{HttpOptions, Presented, Verifier};
 use crate::agent::AgentError;
 use crate::gateway::{Caller, Transport};
-use crate::identity::{Known, MAX_TOKEN, NotKnown};
+use crate::identity::{Certificate, Known, MAX_TOKEN, NotKnown};
 
 /// Headers by which a proxy says for whom it speaks.
 const FORWARDED: [HeaderName; 2] = [header::FORWARDED, HeaderName::from_static("x-forwarded-for")];
@@ -52,8 +52,7 @@ pub(super) struct Access {
 
 impl Access {
     pub(super) fn new(options: HttpOptions) -> Result<Self, AgentError> {
-        let HttpOptions { origins, auth, resource, local_identity, allowed_hosts, beside: _ } =
-            options;
+        let HttpOptions { origins, auth, resource, local_identity, allowed_hosts, .. } = options;
         let origin = |text: String| match origin(&text) {
             Some(origin) => Ok(origin),
             None => Err(AgentError::Origin(text)),
@@ -140,19 +139,27 @@ impl Access {
     }
 
     /// Who is calling.
-    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Admitted, Denied> {
+    pub(super) async fn caller(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<Arc<Certificate>>,
+    ) -> Result<Admitted, Denied> {
         let Some(verify) = &self.auth else {
             return Ok(Admitted {
                 caller: Caller::new(self.local.clone(), Transport::Http),
                 lasting: None,
             });
         };
-        let presented = Presented { bearer: bearer(headers)? };
-        if presented.bearer.is_none() {
+        let presented = Presented { bearer: bearer(headers)?, certificate };
+        let has_bearer = presented.bearer.is_some();
+        if !has_bearer && presented.certificate.is_none() {
             return Err(Denied::Anonymous);
         }
         let known = verify(presented.clone()).await.map_err(|error| match error {
-            NotKnown::Invalid(why) => Denied::Invalid(why),
+            NotKnown::Nothing => Denied::Anonymous,
+            NotKnown::Invalid(why) if has_bearer => Denied::Invalid(why),
+            // No other header would help.
+            NotKnown::Invalid(why) => Denied::Forbidden(why),
             NotKnown::Unavailable => Denied::Unverified,
         })?;
         let scopes = self.challenges.scopes();

@@ -1,7 +1,7 @@
 //! Connections: how many, and how long one may stay without a request.
 //!
 //! Every place is limited, so nobody may keep one for nothing: not by silence, not by sending
-//! a request's head byte by byte (10 s for a whole head), not by leaving an answer unread,
+//! a request's head byte by byte (10 s for a whole head, a TLS handshake included), not by leaving an answer unread,
 //! and not by asking again and again for what needs no key. How long a body may take is up to
 //! who reads it.
 
@@ -15,9 +15,15 @@ use std::time::Duration;
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
+#[cfg(test)]
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
+
+use super::TlsNow;
+use super::tls::{Proved, Socket};
+use crate::identity::Certificate;
 
 /// How many connections are served at once; the next ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
@@ -44,15 +50,16 @@ pub(super) struct Bounded {
     listener: TcpListener,
     permits: Arc<Semaphore>,
     limits: Limits,
+    tls: Option<TlsNow>,
 }
 
 impl Bounded {
-    pub(super) fn new(listener: TcpListener) -> Self {
-        Self::with_limits(listener, LIMITS)
+    pub(super) fn new(listener: TcpListener, tls: Option<TlsNow>) -> Self {
+        Self::with_limits(listener, LIMITS, tls)
     }
 
-    fn with_limits(listener: TcpListener, limits: Limits) -> Self {
-        Self { listener, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)), limits }
+    fn with_limits(listener: TcpListener, limits: Limits, tls: Option<TlsNow>) -> Self {
+        Self { listener, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)), limits, tls }
     }
 }
 
@@ -68,10 +75,17 @@ impl Listener for Bounded {
         // Answers are whole messages: nothing is gained by waiting for more.
         let _ = socket.set_nodelay(true);
         let limits = self.limits;
+        let proved = Proved::default();
+        // The handshake is the connection's own work: nobody else waits for it.
+        let socket = match &self.tls {
+            Some(tls) => Socket::secured(socket, tls(), Arc::clone(&proved)),
+            None => Socket::Plain(socket),
+        };
         let connection = Connection {
             peer,
             strange_until: Instant::now() + limits.stranger,
             usage: Arc::default(),
+            proved,
         };
         let idle = Box::pin(tokio::time::sleep(limits.idle));
         let head =
@@ -90,6 +104,7 @@ pub(super) struct Connection {
     peer: SocketAddr,
     strange_until: Instant,
     usage: Arc<Usage>,
+    proved: Proved,
 }
 
 /// What has come over a connection.
@@ -107,6 +122,11 @@ impl Connection {
     /// Who is at the other end.
     pub(super) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// The certificate that the client proved to hold.
+    pub(super) fn certificate(&self) -> Option<Arc<Certificate>> {
+        self.proved.get().cloned()
     }
 
     /// Marks the connection as in use until the guard is dropped.
@@ -144,7 +164,7 @@ impl Connected<IncomingStream<'_, Bounded>> for Connection {
 
 /// A connection that ends by itself when it is silent, or short of a request, for too long.
 pub(super) struct Guarded {
-    socket: TcpStream,
+    socket: Socket,
     connection: Connection,
     limits: Limits,
     idle: Pin<Box<Sleep>>,
@@ -262,14 +282,16 @@ impl AsyncWrite for Guarded {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+        let flushed = Pin::new(&mut self.socket).poll_flush(context);
+        self.check_written(context, flushed)
     }
 
     fn poll_shutdown(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        let closed = Pin::new(&mut self.socket).poll_shutdown(context);
+        self.check_written(context, closed)
     }
 }
 
@@ -284,7 +306,7 @@ mod tests {
     async fn pair(limits: Limits) -> (TcpStream, Guarded) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (server, _) = Bounded::with_limits(listener, limits).accept().await;
+        let (server, _) = Bounded::with_limits(listener, limits, None).accept().await;
         (client, server)
     }
 
@@ -321,6 +343,30 @@ mod tests {
     async fn who_sends_nothing_at_first_is_cut() {
         let (_client, mut server) = pair(limits(50)).await;
         assert_eq!(read_to_the_end(&mut server).await, std::io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_go_on_with_a_handshake_is_cut() {
+        let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![key.cert.der().clone()],
+                key.signing_key.serialize_der().try_into().unwrap(),
+            )
+            .unwrap();
+        let tls = Arc::new(tls);
+        let tls: TlsNow = Arc::new(move || Arc::clone(&tls));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut server, _) = Bounded::with_limits(listener, limits(50), Some(tls)).accept().await;
+        // The head of a record, and no more.
+        client.write_all(&[0x16, 0x03, 0x01, 0x02]).await.unwrap();
+        assert_eq!(read_to_the_end(&mut server).await, std::io::ErrorKind::TimedOut);
+        assert!(server.shutdown().await.is_ok());
     }
 
     #[tokio::test]

@@ -34,7 +34,8 @@ pub(super) async fn serve<B: Backend>(
     ConnectInfo(connection): ConnectInfo<Connection>,
     mut request: Request,
 ) -> Response {
-    let Admitted { caller, lasting } = match app.access.caller(request.headers()).await {
+    let admitted = app.access.caller(request.headers(), connection.certificate()).await;
+    let Admitted { caller, lasting } = match admitted {
         Ok(admitted) => admitted,
         Err(denied) => return app.access.challenges.answer(denied),
     };

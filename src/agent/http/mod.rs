@@ -1,8 +1,8 @@
 //! MCP over streamable HTTP, for both eras on one path, with health and metrics beside it.
 //!
 //! A request passes, in this order: the bound on connections ([`listener`]), who may talk to
-//! this server at all ([`access`]: peer, `Host`, `Origin`), who calls (a key or a token where
-//! `[server.auth]` is set; [`challenge`] answers whoever is not known), whose session it names ([`sessions`]), and the wire layer
+//! this server at all ([`access`]: peer, `Host`, `Origin`), who calls (a key, a token or, with [`tls`],
+//! a certificate; [`challenge`] answers whoever is not known), whose session it names ([`sessions`]), and the wire layer
 //! ([`mcp`]). Only then does the MCP library see it, with the caller in its extensions and
 //! without its credentials; a plain call of the newest revision passes it by ([`direct`]).
 //! Streams in a session survive their connection ([`resume`]), and no stream outlives what it was
@@ -19,6 +19,7 @@ mod listener;
 mod mcp;
 mod resume;
 mod sessions;
+mod tls;
 
 use std::future::IntoFuture;
 use std::net::SocketAddr;
@@ -52,7 +53,7 @@ use super::in_flight::InFlight;
 use super::wire::MAX_BYTES;
 use super::{AgentError, Backend, changes};
 use crate::gateway::Transport;
-use crate::identity::{Known, NotKnown};
+use crate::identity::{Certificate, Known, NotKnown};
 
 /// How long calls under way may take to end when the server is told to.
 const GRACE: Duration = Duration::from_secs(10);
@@ -76,6 +77,8 @@ pub struct HttpOptions {
     pub allowed_hosts: Vec<String>,
     /// Pages of our own, served beside MCP.
     pub beside: Option<Beside>,
+    /// The TLS of connections that begin now; `None` where they have none.
+    pub tls: Option<TlsNow>,
 }
 
 /// Pages of our own, served beside MCP. Whether a page of another origin may send to them they
@@ -94,7 +97,12 @@ pub struct Beside {
 pub struct Presented {
     /// What stands behind `Bearer` in its `Authorization` header: a key or a token.
     pub bearer: Option<String>,
+    /// The certificate that its connection proved.
+    pub certificate: Option<Arc<Certificate>>,
 }
+
+/// Gives the TLS of a connection that begins: certificates are renewed while the server runs.
+pub type TlsNow = Arc<dyn Fn() -> Arc<rustls::ServerConfig> + Send + Sync>;
 
 /// Says who it is that brought something.
 pub type Verifier =
@@ -122,6 +130,7 @@ pub async fn serve_http<B: Backend>(
         return Err(AgentError::Open(address));
     }
     let beside = options.beside.take();
+    let tls = options.tls.take();
     let access = Access::new(options)?.with_beside(beside.as_ref().map(|beside| beside.path));
 
     // Two ends: streams that only listen close at once, sessions after the grace.
@@ -167,7 +176,7 @@ pub async fn serve_http<B: Backend>(
     let service = router(app, beside).into_make_service_with_connect_info::<Connection>();
 
     let accepting = listening.clone();
-    let server = axum::serve(Bounded::new(listener), service)
+    let server = axum::serve(Bounded::new(listener, tls), service)
         .with_graceful_shutdown(async move { accepting.cancelled().await })
         .into_future();
     let mut serving = JoinSet::new();
@@ -255,7 +264,8 @@ async fn metrics<B: Backend>(
 ) -> Response {
     // On this machine a scraper needs no key; from elsewhere it does as agents do.
     if !Access::is_local(connection.peer(), request.headers()) {
-        if let Err(refused) = app.access.caller(request.headers()).await {
+        let certificate = connection.certificate();
+        if let Err(refused) = app.access.caller(request.headers(), certificate).await {
             return app.access.challenges.answer(refused);
         }
         connection.trust();

@@ -28,6 +28,7 @@ fn open() -> HttpOptions {
         local_identity: identity("local"),
         allowed_hosts: Vec::new(),
         beside: None,
+        tls: None,
     }
 }
 

@@ -53,7 +53,7 @@ pub struct SourceConfig<'a> {
     /// Who is asked for the server's addresses instead of the system.
     pub resolver: Option<SocketAddr>,
     /// The proxy that requests to the server go through.
-    pub proxy: Option<&'a url::Url>,
+    pub proxy: Option<&'a super::Proxy>,
     /// Hosts that may be contacted beside those of the endpoints.
     pub hosts: &'a [String],
 }

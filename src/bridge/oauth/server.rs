@@ -18,6 +18,7 @@ use url::Url;
 use super::answer::NoToken;
 use crate::bridge::address::{self, Hosts};
 use crate::bridge::client;
+use crate::bridge::proxy::Proxy;
 use crate::bridge::resolve::Guard;
 use crate::bridge::tls::Tls;
 
@@ -95,7 +96,7 @@ impl AuthServer {
         hosts: &[String],
         tls: &Tls,
         resolver: Option<SocketAddr>,
-        proxy: Option<&Url>,
+        proxy: Option<&Proxy>,
     ) -> Result<Self, String> {
         let Endpoints { issuer, token, authorization, device } = &endpoints;
         let named = [issuer, token, authorization, device].into_iter().flatten();

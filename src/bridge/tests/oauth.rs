@@ -73,7 +73,8 @@ async fn a_token_is_got_through_the_api_s_proxy() {
     let endpoint = Url::parse("http://only-the-proxy-knows.invalid/token").expect("a URL");
     oauth.endpoints.token = Some(endpoint);
     let upstream = with_tokens(&api, oauth, |config| {
-        config.proxy = Some(Url::parse(&proxy.url()).expect("a URL"));
+        let url = Url::parse(&proxy.url()).expect("a URL");
+        config.proxy = Some(Proxy { url, login: None });
     });
     let (report, _) = go(&upstream, &call(request(Method::GET))).await;
     assert_eq!(value(&report)["ok"].as_bool(), Some(true));

@@ -120,7 +120,7 @@ async fn through_a_proxy_s_tunnel_the_server_is_verified_and_talked_to() {
         let (address, server) = serve_one();
         let (proxy, tunnelled) = tunnel(address).await;
         let mut config = config(&format!("https://{address}"));
-        config.proxy = Some(proxy);
+        config.proxy = Some(Proxy { url: proxy, login: None });
         if trusted {
             config.tls.authorities = Some(pem("CERTIFICATE", AUTHORITY));
         }

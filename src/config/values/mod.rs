@@ -60,7 +60,7 @@ mod times;
 
 pub use amounts::{Money, Period, Rate, Size};
 pub use arguments::{ArgumentPath, Literal, Pattern, Pointer};
-pub use places::{BaseUrl, HostName, Origin, ReferenceTo, ResolverAt, StorePath};
+pub use places::{BaseUrl, HostName, Origin, ProxyUrl, ReferenceTo, ResolverAt, StorePath};
 pub use times::{DayHours, WeekDays, Zone};
 
 /// Whom `allow`, `deny` and `hold` mean: `"*"`, `"group:ops"`, or an identity.
@@ -200,6 +200,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Malformed>> {
         "tollbridge-money" => parses::<Money>(text),
         "tollbridge-selector" => parses::<Selector>(text),
         "tollbridge-url" => parses::<BaseUrl>(text),
+        "tollbridge-proxy" => parses::<ProxyUrl>(text),
         "tollbridge-host" => parses::<HostName>(text),
         "tollbridge-resolver" => parses::<ResolverAt>(text),
         "tollbridge-reference" => parses::<ReferenceTo>(text),

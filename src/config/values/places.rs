@@ -59,6 +59,49 @@ text_value!(
     "An absolute http or https URL without credentials."
 );
 
+/// The URL of a proxy: `http`, `https`, `socks5` or `socks5h`, without credentials and path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyUrl(Url);
+
+impl ProxyUrl {
+    /// The URL.
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl FromStr for ProxyUrl {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let url = Url::parse(text)
+            .map_err(|_| expected("a proxy's URL such as \"http://proxy.example.com:3128\""))?;
+        let is_socks = matches!(url.scheme(), "socks5" | "socks5h");
+        if !is_socks && !matches!(url.scheme(), "http" | "https") {
+            return Err(expected("an http, https, socks5 or socks5h URL"));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(expected("a URL with a host"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(expected("a URL without credentials: they belong in `proxy_auth`"));
+        }
+        if url.query().is_some() || url.fragment().is_some() || url.path().len() > 1 {
+            return Err(expected("a proxy's URL without path, query and fragment"));
+        }
+        if is_socks && url.port().is_none() {
+            return Err(expected("a port, such as \"socks5://proxy.example.com:1080\""));
+        }
+        Ok(Self(url))
+    }
+}
+
+text_value!(
+    ProxyUrl,
+    "ProxyUrl",
+    "tollbridge-proxy",
+    "An http, https, socks5 or socks5h URL without credentials."
+);
+
 /// What a description may refer to: a file or a folder, or a URL with what is below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReferenceTo {

@@ -428,7 +428,7 @@ impl<'a> Upstreams<'a> {
             },
             max_response: api.max_response(),
             resolver: api.resolver.as_ref().and_then(|resolver| resolver.server()),
-            proxy: api.proxy.as_ref().map(|proxy| proxy.as_url().clone()),
+            proxy: self.secrets.proxy(api),
             uploads: api.files.as_ref().map(|files| Uploads {
                 folder: self.config.dir.join(&**files),
                 max: api.max_upload(),

@@ -9,6 +9,7 @@ mod budgets;
 mod enclosure;
 mod exposed;
 mod inbound;
+mod listening;
 pub(super) mod policies;
 mod secrets;
 mod signed;
@@ -113,6 +114,7 @@ fn compile_within(
     let sessions = upstreams.sessions();
     let token_key = token_key(config, &resolved, &mut found);
     let tokens_of_callers = inbound::tokens(config, &resolved, &mut found);
+    let tls = listening::tls(config, &resolved, &mut found);
     let facilitator = facilitator(config, &mut found);
     let webhook = webhook(config, &resolved, &mut found);
     let rules = redaction(config, &resolved);
@@ -144,6 +146,7 @@ fn compile_within(
         sessions,
         token_key,
         tokens: tokens_of_callers,
+        tls,
         reads_when_down: match config.audit.reads_when_down {
             config::ReadsWhenDown::Deny => ReadsWhenDown::Deny,
             config::ReadsWhenDown::Allow => ReadsWhenDown::Allow,

@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::bridge;
 use crate::config::{
-    Auth, Config, Diagnostic, Diagnostics, HeaderText, Located, Severity, Tls, codes,
+    Api, Auth, Config, Diagnostic, Diagnostics, HeaderText, Located, ProxyAuth, Severity, Tls,
+    codes,
 };
 use crate::secret::{Redactor, Secret, SecretRef};
 
@@ -55,6 +56,13 @@ impl Resolved {
         }
     }
 
+    /// The proxy of an API, if it has one.
+    pub(super) fn proxy(&self, api: &Api) -> Option<bridge::Proxy> {
+        let login = api.proxy_auth.as_ref();
+        let login = login.map(|login| (self.text(&login.username), self.get(&login.password)));
+        api.proxy.as_ref().map(|proxy| bridge::Proxy { url: proxy.as_url().clone(), login })
+    }
+
     /// What an API's connections trust and present; what could not be read was reported.
     pub(super) fn tls(&self, tls: &Tls) -> bridge::Tls {
         let pem = |reference: &Located<SecretRef>| self.pems.get(&**reference).cloned();
@@ -67,6 +75,11 @@ impl Resolved {
                 key,
             }),
         }
+    }
+
+    /// A certificate or key; what could not be read was reported.
+    pub(super) fn pem(&self, reference: &SecretRef) -> Option<&Secret> {
+        self.pems.get(reference)
     }
 
     /// The files that hold secrets.
@@ -211,6 +224,13 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
                 }
             }
         }
+        if let Some(ProxyAuth { username, password }) = api.proxy_auth.as_deref() {
+            one(password, password.span());
+            if let HeaderText::Secret(user) = &**username {
+                one(user, username.span());
+            }
+            users.push(((**username).clone(), (**password).clone()));
+        }
         for (_, block) in api.soap_headers.iter() {
             references(&block.0, &mut |reference| one(reference, block.span()));
         }
@@ -245,7 +265,10 @@ fn references(value: &Value, told: &mut impl FnMut(&SecretRef)) {
 fn pems(config: &Config, how: Secrets, found: &mut Diagnostics) -> HashMap<SecretRef, Secret> {
     let mut pems = HashMap::new();
     let tls = config.apis.iter().filter_map(|(_, api)| api.tls.as_deref());
-    for reference in tls.flat_map(|tls| [&tls.ca, &tls.cert, &tls.key]).flatten() {
+    let of_apis = tls.flat_map(|tls| [&tls.ca, &tls.cert, &tls.key]).flatten();
+    let own = config.server.tls.iter();
+    let own = own.flat_map(|tls| [Some(&tls.cert), Some(&tls.key), tls.client_ca.as_ref()]);
+    for reference in of_apis.chain(own.flatten()) {
         match reference.resolve(&config.dir) {
             Ok(pem) => {
                 pems.insert((**reference).clone(), pem);

@@ -46,13 +46,14 @@ impl<'a> Tokens<'a> {
             return Ok(Arc::clone(made));
         }
         let hosts: Vec<String> = api.hosts.iter().map(ToString::to_string).collect();
+        let proxy = self.secrets.proxy(api);
         let config = SourceConfig {
             api: name.clone(),
             scheme: scheme.map(str::to_owned),
             oauth: self.oauth(oauth)?,
             tls: &api.tls.as_ref().map(|tls| self.secrets.tls(tls)).unwrap_or_default(),
             resolver: api.resolver.as_ref().and_then(|resolver| resolver.server()),
-            proxy: api.proxy.as_ref().map(|proxy| proxy.as_url()),
+            proxy: proxy.as_ref(),
             hosts: &hosts,
         };
         let made = Arc::new(TokenSource::new(config, self.redactor.clone())?);

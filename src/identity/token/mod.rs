@@ -56,6 +56,9 @@ pub enum NotKnown {
     /// What was brought proves nothing. The words may be shown to whoever brought it.
     #[error("{0}")]
     Invalid(&'static str),
+    /// Nothing was brought that could.
+    #[error("nothing was brought that says who calls")]
+    Nothing,
     /// It cannot be said now.
     #[error("callers cannot be verified now")]
     Unavailable,

@@ -122,6 +122,7 @@ async fn why(tokens: &Tokens, token: &str) -> &'static str {
     match tokens.verify(token, None).await {
         Ok(known) => panic!("it stands for {known:?}"),
         Err(NotKnown::Invalid(why)) => why,
+        Err(NotKnown::Nothing) => "nothing",
         Err(NotKnown::Unavailable) => "unavailable",
     }
 }

@@ -5,6 +5,7 @@
 //! is bounded in time.
 
 mod callers;
+mod certificates;
 mod clients;
 mod commands;
 mod configuration;

@@ -32,7 +32,8 @@ impl Server {
         let stderr = thread::spawn(move || {
             let mut all = String::new();
             for line in stderr.lines().map_while(Result::ok) {
-                if let Some(rest) = line.strip_prefix("serving MCP at http://") {
+                let url = line.strip_prefix("serving MCP at ");
+                if let Some((_, rest)) = url.and_then(|url| url.split_once("://")) {
                     let _ = sender.send(rest.trim_end_matches("/mcp").to_owned());
                 }
                 all.push_str(&line);

@@ -273,11 +273,16 @@ class Upstream(ThreadingHTTPServer):
 
 
 class Stage:
-    """All of it, as a context manager."""
+    """All of it, as a context manager.
 
-    def __init__(self, binary, http=False, keys=False):
+    `auth` makes the table `[server.auth]` of the URL of `/mcp`, and `more` has further lines for
+    a tool's table, by its name.
+    """
+
+    def __init__(self, binary, http=False, keys=False, auth=None, more=None):
         self.binary = str(pathlib.Path(binary).resolve())
-        self.with_http, self.keys = http, keys
+        self.with_http, self.keys, self.auth, self.more = http, keys, auth, more or {}
+        self.address = f"127.0.0.1:{free_port()}" if http else None
         self.state = State()
         self.http = self.key = self.process = None
 
@@ -323,11 +328,13 @@ class Stage:
 
     def write_config(self, without, more=""):
         tools = "".join(
-            f'\n[[tool]]\napi = "shelf"\noperation = "{named}"\nname = "{name}"\n{rest}'
+            f'\n[[tool]]\napi = "shelf"\noperation = "{named}"\nname = "{name}"\n{rest}{self.more.get(name, "")}'
             for name, named, rest in TOOLS
             if name not in without
         )
         auth = "[server.auth]\nkeys = true\n\n" if self.keys else ""
+        if self.auth:
+            auth = f"[server.auth]\n{self.auth(f'http://{self.address}/mcp')}\n\n"
         # A whole file at once: a server that watches it never reads a half.
         new = self.folder / "tools.toml.new"
         new.write_text(
@@ -358,22 +365,24 @@ auth = {{ kind = "api_key", in = "header", name = "X-API-Key", value = "env:SHEL
 
     def serve(self):
         """`tollbridge serve --http`, ready."""
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-        address = f"127.0.0.1:{port}"
-        command = [self.binary, "serve", "--config", str(self.config), "--http", address]
+        command = [self.binary, "serve", "--config", str(self.config), "--http", self.address]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 command, env=os.environ | ENV, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self.closing.callback(end, self.process)
-        self.http = f"http://{address}"
+        self.http = f"http://{self.address}"
         until = time.monotonic() + 30
         while not ready(self.http):
             if self.process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"the server is not ready:\n{self.log.read_text()}")
             time.sleep(0.05)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def ready(base):

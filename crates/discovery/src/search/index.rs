@@ -37,6 +37,8 @@ pub struct Index {
     /// For each document, those that find what it asks for.
     pub(super) finders: Vec<Box<[u32]>>,
     titles: BTreeMap<ApiName, (Arc<str>, usize)>,
+    /// The documents by their operations' ids.
+    by_id: Box<[u32]>,
 }
 
 /// What a word counts in a document, from 0 to `SATURATION + 1`, its rarity aside.
@@ -109,7 +111,10 @@ impl Index {
                 synonyms.entry(*one).or_default().extend(others.map(|other| (*other, *weight)));
             }
         }
+        let mut by_id: Box<[u32]> = (0..number_of(documents.len())).collect();
+        by_id.sort_by_key(|at| parts(&documents[*at as usize]));
         let mut index = Self {
+            by_id,
             letters: words.iter().map(|word| letters(word)).collect(),
             finders: finders(&documents),
             documents,
@@ -171,11 +176,20 @@ impl Index {
         })
     }
 
-    /// The operation of an id, `api/key`, if it can be seen.
+    /// The operation of an id, if it can be seen: `api/key`, or the id as [`id`](crate::id) shows
+    /// it, which no other operation's key can take the place of. One that is hidden is looked for
+    /// as long as one that does not exist.
     pub fn operation(&self, id: &str) -> Option<&Arc<Operation>> {
         let (api, key) = id.split_once('/')?;
-        let mut all = self.documents.iter().map(|document| &document.operation);
-        all.find(|one| one.id.api.as_str() == api && one.id.key.as_str() == key)
+        let shown = key.starts_with('"').then(|| serde_json::from_str::<String>(key).ok());
+        let shown = shown.flatten().and_then(|key| self.at(api, &key));
+        shown.or_else(|| self.at(api, key))
+    }
+
+    fn at(&self, api: &str, key: &str) -> Option<&Arc<Operation>> {
+        let of = |at: &u32| &self.documents[*at as usize];
+        let at = self.by_id.binary_search_by(|at| parts(of(at)).cmp(&(api, key))).ok()?;
+        Some(&of(&self.by_id[at]).operation)
     }
 
     /// How many operations are in it.
@@ -192,7 +206,7 @@ impl Index {
     pub fn size(&self) -> usize {
         self.postings.len() * size_of::<Posting>()
             + self.words.len() * (16 + 8 + 4 + 32)
-            + self.documents.len() * (8 + 16)
+            + self.documents.len() * (8 + 16 + 4)
             + self.finders.iter().map(|one| one.len() * 4).sum::<usize>()
     }
 
@@ -237,6 +251,12 @@ fn finders(documents: &[Arc<Document>]) -> Vec<Box<[u32]>> {
         found.map(|(_, at)| *at).collect()
     };
     documents.iter().map(find).collect()
+}
+
+/// An id in its parts.
+fn parts(document: &Document) -> (&str, &str) {
+    let id = &document.operation.id;
+    (id.api.as_str(), id.key.as_str())
 }
 
 fn number_of(at: usize) -> u32 {
