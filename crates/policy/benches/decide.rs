@@ -136,7 +136,7 @@ fn ours(tools: usize, text: &str) -> Result<impl Fn(), Box<dyn Error>> {
 /// Cedar's own decision, of the policies as they stand.
 fn theirs(text: &str) -> Result<impl Fn(), Box<dyn Error>> {
     let set: PolicySet = text.parse()?;
-    let uid = |text: &str| text.parse::<EntityUid>();
+    let uid = |text: &str| text.parse::<EntityUid>().map_err(Box::new);
     let entities = json!([
         { "uid": { "type": "Identity", "id": "alice" }, "attrs": { "name": "alice" },
           "parents": [{ "type": "Group", "id": "ops" }, { "type": "Group", "id": "day" }] },
