@@ -6,7 +6,7 @@ use sqlx::{FromRow, QueryBuilder, Row, Sqlite};
 
 use super::{HoldRow, HoldState, KeyRow, PendingRow, RepeatRow, StopScope, Store, StoreError};
 
-/// No more calls, or events after one, are read at once.
+/// So many calls are read where nobody says how many, and so many events after one.
 const MOST: u32 = 10_000;
 
 /// By how much events may stand in another order than that of their times: what waited in a
@@ -82,7 +82,7 @@ pub struct CallFilter {
     pub since: Option<i64>,
     /// Whose name starts with this.
     pub id: Option<String>,
-    /// How many, counted from the newest; at most 10,000, which is the default.
+    /// How many, counted from the newest; 10,000 where it is not said.
     pub limit: Option<u32>,
 }
 
@@ -274,7 +274,7 @@ impl Store {
             query.push(" AND opening.call >= ").push_bind(id.clone());
             query.push(" AND opening.call < ").push_bind(format!("{id}{}", char::MAX));
         }
-        let limit = filter.limit.unwrap_or(MOST).min(MOST);
+        let limit = filter.limit.unwrap_or(MOST);
         query.push(" ORDER BY opening.seq DESC LIMIT ").push_bind(limit);
         query.push(") ORDER BY seq");
         let events: Vec<StoredEvent> = self.typed(&self.all(query.build()).await?)?;

@@ -460,6 +460,20 @@ async fn calls_are_the_newest_that_the_filter_lets_through() {
 }
 
 #[tokio::test]
+async fn as_many_calls_are_read_as_are_asked_for() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let calls = (0..10_050).map(|i| event(&format!("c{i}"), "received"));
+    let _ = store.commit(events(calls.collect::<Vec<_>>())).await.expect("written");
+    let count = async |limit| {
+        let filter = CallFilter { limit, ..CallFilter::default() };
+        store.calls(&filter).await.expect("calls").len()
+    };
+    assert_eq!(count(Some(1_000_000)).await, 10_050);
+    assert_eq!(count(None).await, 10_000);
+}
+
+#[tokio::test]
 async fn a_place_that_cannot_be_a_store_is_refused_with_the_mend() {
     let folder = folder();
     std::fs::write(folder.path().join("text"), "not a database, and long enough to look at")
