@@ -82,9 +82,6 @@ impl Place {
                 .clone()
                 // What was erased is overwritten.
                 .pragma("secure_delete", "ON")
-                // Pages of indexes are written again and again: a longer log moves each of them
-                // into the database once, where 1,000 pages (SQLite's default) move it four times.
-                .pragma("wal_autocheckpoint", "4000")
                 .auto_vacuum(SqliteAutoVacuum::Incremental)
                 .journal_mode(SqliteJournalMode::Wal),
             None => self.options.clone(),
