@@ -1,5 +1,5 @@
-//! What was learned of APIs' limits, over restarts: read when a process begins, and kept now and
-//! then, away from calls.
+//! What was learned of APIs' limits, over restarts: read when a process begins or a reload adds an
+//! API, and kept now and then, away from calls.
 //!
 //! A process that is killed loses what it learned in the last seconds. What is kept ends by itself:
 //! a limit that was announced with its reset, a rate an hour after the last refusal.
@@ -11,8 +11,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tollbridge_operation::{ApiName, Identity};
 
+use super::toolbox::Toolbox;
 use super::{Gateway, Inner};
-use crate::bridge::LimitsLearned;
+use crate::bridge::{LimitsLearned, Upstream};
 use crate::store::{Batch, Change, LearnedRow};
 
 /// How often what was learned is kept.
@@ -21,16 +22,29 @@ const EVERY: Duration = Duration::from_secs(5);
 /// The longest that is kept of one limiter, in bytes.
 const LONGEST: usize = 8 * 1024;
 
+/// APIs, each with where it is.
+pub(super) type Known = BTreeSet<(ApiName, String)>;
+
+/// The APIs of a toolbox.
+pub(super) fn known(toolbox: &Toolbox) -> Known {
+    toolbox.upstreams().map(name).collect()
+}
+
+fn name(upstream: &Upstream) -> (ApiName, String) {
+    (upstream.api().clone(), upstream.origin().to_owned())
+}
+
 impl Gateway {
     /// Takes up what earlier processes learned of APIs' limits, and keeps what this one learns as long
     /// as it lives. What cannot be read is learned anew.
     pub async fn remember(&self) {
-        self.recall().await;
+        self.recall(&Known::new()).await;
         let inner = Arc::downgrade(&self.inner);
         tokio::spawn(keep_on(inner));
     }
 
-    async fn recall(&self) {
+    /// Takes up what is kept of those APIs that are not known yet.
+    pub(super) async fn recall(&self, known: &Known) {
         let store = self.store();
         let mut kept = self.inner.learned.lock().await;
         let rows = match store.learned_limits().await {
@@ -44,7 +58,7 @@ impl Gateway {
         let toolbox = self.toolbox();
         let mut told = BTreeSet::new();
         for upstream in toolbox.upstreams() {
-            if !told.insert(upstream.api()) {
+            if !told.insert(upstream.api()) || known.contains(&name(upstream)) {
                 continue;
             }
             let own = |row: &&LearnedRow| {

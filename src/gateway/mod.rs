@@ -384,7 +384,9 @@ impl Gateway {
         }
         let config = toolbox.config.clone();
         let tools = u32::try_from(toolbox.exposed().len()).unwrap_or(u32::MAX);
+        let known = learned::known(&self.inner.toolbox.load());
         self.inner.toolbox.store(Arc::new(toolbox));
+        self.recall(&known).await;
         self.record(None, &Event::ConfigLoaded { config, tools }).await;
         self.inner.changed.send_modify(|times| *times += 1);
     }

@@ -337,6 +337,26 @@ async fn what_was_learned_of_limits_outlives_the_process() {
 }
 
 #[tokio::test]
+async fn what_was_learned_of_limits_is_known_of_an_api_that_a_reload_adds() {
+    let used_up = Answer::json(429, "{}").header("retry-after", "200");
+    let upstream = Upstream::new([used_up]).await;
+    let elsewhere = Upstream::willing().await;
+    let bridge = Bridge::offering(&upstream, &["listItems"]).await;
+    bridge.gateway.remember().await;
+    assert_eq!(code(&bridge.call("list_items", "{}").await), "rate_limited");
+    let beside = bridge.beside().await;
+    let Bridge { gateway, folder } = bridge;
+    gateway.close().await;
+
+    let again = Bridge { gateway: beside, folder };
+    again.reload(Draft::to(&elsewhere.url()).tool("listItems", "")).await;
+    assert_eq!(code(&again.call("list_items", "{}").await), "succeeded");
+    again.reload(Draft::to(&upstream.url()).tool("listItems", "")).await;
+    let reply = again.call("list_items", "{}").await;
+    assert_eq!((code(&reply), upstream.count()), ("rate_limited", 1));
+}
+
+#[tokio::test]
 async fn the_limits_of_a_tool_are_its_own() {
     let upstream = Upstream::willing().await;
     let bridge = Draft::to(&upstream.url())
