@@ -163,6 +163,18 @@ def tollbridge(*words, ok=(0,)):
     return done
 
 
+def after():
+    """Calls, so that the next process cleans up. Where the disk was too slow for it, that is told, and
+    it calls again: what counts is what the trail says in the end."""
+    for left in reversed(range(4)):
+        try:
+            return tollbridge("call", "get_entry", "name=after")
+        except RuntimeError as error:
+            if left == 0 or "took longer than" not in str(error):
+                raise
+            print(f"the disk was slow: {error}", flush=True)
+
+
 def serve():
     """Starts a server; the process, and its port."""
     command = [BINARY, "serve", "--http", "127.0.0.1:0", "--config", str(CONFIG)]
@@ -237,7 +249,7 @@ def main():
         # What the API was asked just before may still be on its way through it.
         time.sleep(0.1)
         # The next process: it takes the journal over and closes what was left open.
-        tollbridge("call", "get_entry", "name=after")
+        after()
         verified = tollbridge("trace", "verify", ok=(0, 7))
         wrong, calls, sent, place = look(place)
         with effects_lock:
