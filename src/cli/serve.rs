@@ -36,7 +36,7 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
         eprintln!("error: {}", AgentError::Open(address));
         return Exit::Usage;
     }
-    let changes = gateway::watch_files(&loaded.sources);
+    let changes = gateway::watch(&loaded);
     let (gateway, config) = match context::gateway(loaded).await {
         Ok(opened) => opened,
         Err(exit) => return exit,
@@ -290,7 +290,7 @@ async fn reload(
                     continue;
                 }
                 context::report(&loaded.warnings);
-                changes.follow(&loaded.sources);
+                changes.follow(&loaded);
                 let digest = loaded.config.digest.clone();
                 gateway.swap(loaded.toolbox).await;
                 gateway.metrics().reload(true);

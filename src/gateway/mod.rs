@@ -60,7 +60,7 @@ pub use judge::{Judged, Supposed, judge};
 pub use load::Bounds;
 pub use notices::Webhook;
 pub use operate::{OperateError, add_key, resume, revoke_key, scope_text, stop, switches};
-pub use reload::{Changes, Loaded, load, watch_files};
+pub use reload::{Changes, Loaded, load, watch};
 pub use reply::{
     CallMeta, EditNotice, ErrorCode, Failure, HoldNotice, NextCall, PendingNotice, Reply, Success,
     UpstreamAnswer, Violation,

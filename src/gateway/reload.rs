@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::compile::{Compiled, Secrets, compile_exposed};
 use super::toolbox::Toolbox;
@@ -19,6 +19,9 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How long the files must be quiet: an editor writes in several steps.
 const SETTLE: Duration = Duration::from_millis(150);
 
+/// How coarse a file system's times are at worst (FAT).
+const COARSE: Duration = Duration::from_secs(2);
+
 /// A configuration with its toolbox.
 #[derive(Debug)]
 pub struct Loaded {
@@ -29,15 +32,18 @@ pub struct Loaded {
     /// What is not wrong but should be looked at.
     pub warnings: Diagnostics,
     /// The files that it was made of.
-    pub sources: Vec<PathBuf>,
+    sources: Vec<PathBuf>,
+    /// When the first of them was about to be read.
+    began: SystemTime,
 }
 
 /// Reads, checks and compiles a configuration.
 pub fn load(path: &Path, secrets: Secrets) -> Result<Loaded, Diagnostics> {
+    let began = SystemTime::now();
     let (config, mut warnings) = config::load(path)?;
     let Compiled { toolbox, warnings: more, sources, .. } = compile_exposed(&config, secrets)?;
     warnings.extend(more);
-    Ok(Loaded { config, toolbox, warnings, sources })
+    Ok(Loaded { config, toolbox, warnings, sources, began })
 }
 
 /// Changes of a configuration's files.
@@ -46,7 +52,8 @@ pub struct Changes {
     seen: Seen,
 }
 
-/// The files as they were when last looked at.
+/// The files as they were when last looked at; `None` for one that was not there, or of which it is
+/// not known how it was when it was read.
 type Seen = HashMap<PathBuf, Option<Look>>;
 
 /// What tells a file from what it was: when and how it was written, and which one it is. A link
@@ -58,20 +65,29 @@ struct Look {
     identity: (u64, u64, i64, i64),
 }
 
-/// Watches these files from now on.
-pub fn watch_files(files: &[PathBuf]) -> Changes {
-    Changes { seen: look(files.iter().cloned()) }
+/// Watches the files that a configuration was made of. What changed since they were read is a change.
+pub fn watch(loaded: &Loaded) -> Changes {
+    let mut changes = Changes { seen: Seen::new() };
+    changes.follow(loaded);
+    changes
 }
 
 impl Changes {
-    /// Follows these files from now on. Of those that were followed already no change is missed.
-    pub fn follow(&mut self, files: &[PathBuf]) {
+    /// Follows a configuration's files from now on. No change is missed: neither of those that were
+    /// followed already, nor, while it was being read, of those that are new.
+    pub fn follow(&mut self, loaded: &Loaded) {
+        self.follow_since(&loaded.sources, loaded.began);
+    }
+
+    fn follow_since(&mut self, files: &[PathBuf], began: SystemTime) {
         let mut before = std::mem::take(&mut self.seen);
-        let fresh = look(files.iter().cloned());
-        self.seen = fresh
+        // A file that was written since may have been read before: that it changed is found at the
+        // next look. One that was written a little earlier is read once more for nothing.
+        let was = |now: Look| (!now.may_be_since(began)).then_some(now);
+        self.seen = look(files.iter().cloned())
             .into_iter()
             .map(|(file, now)| {
-                let then = before.remove(&file).unwrap_or(now);
+                let then = before.remove(&file).unwrap_or_else(|| now.and_then(was));
                 (file, then)
             })
             .collect();
@@ -115,6 +131,17 @@ impl Look {
             identity: identity_of(metadata),
         }
     }
+
+    /// Whether it may have come to be what it is since that time.
+    fn may_be_since(&self, time: SystemTime) -> bool {
+        let since = time.checked_sub(COARSE).unwrap_or(UNIX_EPOCH);
+        let (.., seconds, nanos) = self.identity;
+        let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+        let nanos = Duration::from_nanos(u64::try_from(nanos).unwrap_or_default());
+        // A file that takes another one's place keeps the time at which it was written.
+        let placed = UNIX_EPOCH + seconds + nanos;
+        self.written.is_none_or(|written| written.max(placed) >= since)
+    }
 }
 
 #[cfg(unix)]
@@ -126,4 +153,34 @@ fn identity_of(metadata: &Metadata) -> (u64, u64, i64, i64) {
 #[cfg(not(unix))]
 fn identity_of(_: &Metadata) -> (u64, u64, i64, i64) {
     (0, 0, 0, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Whether a change is told, of a file that was written now.
+    async fn is_told(began: SystemTime, followed: bool) -> bool {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("tools.toml");
+        std::fs::write(&file, "a").expect("written");
+        let mut changes = Changes { seen: Seen::new() };
+        if followed {
+            changes.seen = look([file.clone()]);
+        }
+        changes.follow_since(&[file], began);
+        timeout(Duration::from_mins(1), changes.next()).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_written_while_it_was_read_is_a_change() {
+        let minute = Duration::from_mins(1);
+        assert!(is_told(SystemTime::now() - minute, false).await);
+        assert!(is_told(SystemTime::now(), false).await);
+        assert!(!is_told(SystemTime::now() + minute, false).await);
+        // It is known how it was.
+        assert!(!is_told(SystemTime::now() - minute, true).await);
+    }
 }

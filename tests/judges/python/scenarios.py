@@ -179,7 +179,7 @@ async def asks(run, connection):
         return result, error_of(result)
 
     async def is_listed(wanted):
-        with anyio.move_on_after(30):
+        with anyio.move_on_after(10):
             while ("ask_book" in [tool.name for tool in await connection.tools()]) != wanted:
                 await anyio.sleep(0.1)
 
