@@ -45,6 +45,9 @@ impl Gateway {
 
     /// Takes up what is kept of those APIs that are not known yet.
     pub(super) async fn recall(&self, known: &Known) {
+        if self.toolbox().upstreams().all(|upstream| known.contains(&name(upstream))) {
+            return;
+        }
         let store = self.store();
         let mut kept = self.inner.learned.lock().await;
         let rows = match store.learned_limits().await {
