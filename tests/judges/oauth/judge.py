@@ -9,6 +9,8 @@ scopes when a call needs them. Then keys are rotated, tokens revoked, the server
 comes mcp-authlab with its own list.
 """
 
+import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -17,19 +19,18 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
 
+from browser import BACK, follow  # noqa: E402
 from judge import Tally, status_of  # noqa: E402
 from stage import ENV, Stage  # noqa: E402
 
 OPAQUE, FOREIGN = "http://127.0.0.1:9/opaque", "http://127.0.0.1:9/foreign"
 SECRET = "bridge s3cret/+"
-BACK = "http://127.0.0.1:9/callback"
 LIST = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
     "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "j", "version": "1"}}}).encode()
 
@@ -97,46 +98,21 @@ class Authority(Talk):
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)["client_id"]
 
-    def token(self, client, resource, scope, browser):
+    def token(self, client, resource, scope):
         """A token by a login, as a client would get it."""
         verifier = secrets.token_urlsafe(48)
+        digest = hashlib.sha256(verifier.encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         query = {
             "response_type": "code", "client_id": client, "redirect_uri": BACK, "scope": scope,
-            "resource": resource, "code_challenge": verifier, "code_challenge_method": "S256",
+            "resource": resource, "code_challenge": challenge, "code_challenge_method": "S256",
         }
-        import base64
-        import hashlib
-        digest = hashlib.sha256(verifier.encode()).digest()
-        query["code_challenge"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        back = browser(f"{self.issuer}/auth?{urllib.parse.urlencode(query)}")
+        back = follow(f"{self.issuer}/auth?{urllib.parse.urlencode(query)}")
         form = {
             "grant_type": "authorization_code", "code": back["code"], "redirect_uri": BACK,
             "client_id": client, "code_verifier": verifier, "resource": resource,
         }
         return self.post("/token", form)["access_token"]
-
-
-def browser(url):
-    """Follows redirects with cookies until one leads back: its query."""
-    from http.cookiejar import CookieJar
-
-    class Stay(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, *_):
-            return None
-
-    opener = urllib.request.build_opener(Stay, urllib.request.HTTPCookieProcessor(CookieJar()))
-    for _ in range(20):
-        try:
-            answer = opener.open(url, timeout=10)
-        except urllib.error.HTTPError as error:
-            answer = error
-        location = answer.headers.get("location")
-        if location is None:
-            raise RuntimeError(f"{answer.status} at {url}: {answer.read().decode()}")
-        url = urllib.parse.urljoin(url, location)
-        if url.startswith(BACK):
-            return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))
-    raise RuntimeError("too many redirects")
 
 
 def status(stage, token, headers=None):
@@ -240,8 +216,8 @@ def groups(stage, token, tally):
 def attacks(stage, authority, token, tally):
     header, payload, signature = token.split(".")
     client = authority.register()
-    foreign = authority.token(client, FOREIGN, "mcp", browser)
-    scarce = authority.token(client, f"{stage.http}/mcp", "books:write", browser)
+    foreign = authority.token(client, FOREIGN, "mcp")
+    scarce = authority.token(client, f"{stage.http}/mcp", "books:write")
     for what, sent, wanted in [
         ("nothing", None, 401),
         ("a token for another resource of the same server's", foreign, 401),
@@ -253,7 +229,6 @@ def attacks(stage, authority, token, tally):
         got = status(stage, sent)
         tally.check(f"{what} is answered {wanted}", got == wanted, got)
     before = authority.control("seen")["jwks"]
-    import base64
     for number in range(50):
         forged = base64.urlsafe_b64encode(
             json.dumps({"alg": "RS256", "kid": f"x{number}", "typ": "at+jwt"}).encode()
@@ -267,8 +242,8 @@ def lab(stage, authority, authlab, tally):
     """mcp-authlab's list. Over plain http some of it cannot hold, and is not counted."""
     resource = f"{stage.http}/mcp"
     client = authority.register()
-    good = authority.token(client, resource, "mcp", browser)
-    foreign = authority.token(client, FOREIGN, "mcp", browser)
+    good = authority.token(client, resource, "mcp")
+    foreign = authority.token(client, FOREIGN, "mcp")
     with tempfile.TemporaryDirectory() as home:
         done = subprocess.run(
             [authlab, "scan", "--no-login", "--token", good, "--foreign-token", foreign, "--tool", "add_book",
@@ -301,7 +276,7 @@ def rotation(stage, authority, token, tally, smoke):
     authority.control("rotate")
     authority.control("withdraw")
     client = authority.register()
-    fresh = authority.token(client, f"{stage.http}/mcp", "mcp", browser)
+    fresh = authority.token(client, f"{stage.http}/mcp", "mcp")
     tally.check("a token of the next key is good", until(200, lambda: status(stage, fresh), 15))
     tally.check("one of a key that was withdrawn is not", status(stage, token) == 401)
 
@@ -323,8 +298,8 @@ def opaque(binary, node, project, tally):
         ENV["ASK"] = SECRET
         with stage:
             client = authority.register()
-            token = authority.token(client, OPAQUE, "mcp", browser)
-            foreign = authority.token(client, FOREIGN, "mcp", browser)
+            token = authority.token(client, OPAQUE, "mcp")
+            foreign = authority.token(client, FOREIGN, "mcp")
             tally.check("an opaque token is good", status(stage, token) == 200, status(stage, token))
             tally.check("one that nobody issued is not", status(stage, "no-such-token") == 401)
             # It is a JWT, about which oidc-provider answers no question (400): the bridge then
