@@ -58,6 +58,10 @@ pub(super) struct Course<'a, L> {
     pub(super) round: u64,
     /// The next page that the last success named.
     pub(super) link: Option<String>,
+    /// Whether its answer comes in pages.
+    pub(super) paged: bool,
+    /// The request that the last success answers, where a page may follow from it.
+    pub(super) page: Option<Box<Target>>,
     /// What the last success says of how far the call is, and the request that it answers.
     pub(super) answered: Option<Box<(Said, Target)>>,
     /// Whether it asks after a call that the API took.
@@ -110,6 +114,8 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             last: None,
             round: 0,
             link: None,
+            paged: false,
+            page: None,
             answered: None,
             polling: false,
             led: false,
@@ -245,6 +251,7 @@ impl<L: AttemptLog> Course<'_, L> {
                         Verdict::Done { payload, drift, headers, link, said } => {
                             self.keep(to_keep);
                             self.link = link;
+                            self.page = self.paged.then(|| Box::new(target.clone().into_owned()));
                             self.answered = said.map(|said| Box::new((*said, target.into_owned())));
                             return Outcome::Done { payload, drift, headers };
                         }
