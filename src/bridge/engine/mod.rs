@@ -30,7 +30,7 @@ use super::prepare::{Prepared, prepare};
 use super::report::{FailureKind, Outcome, Report};
 use super::upstream::Upstream;
 use crate::settlement::Cleared;
-use course::{Again, Course};
+use course::{Again, Course, Pages};
 pub use polling::execute_polled;
 
 /// Within what a call is carried out.
@@ -150,7 +150,7 @@ pub(super) async fn run_pages(
     let begun = Instant::now();
     let common = upstream.in_common(&call.identity);
     let mut course = Course::new(call, &prepared, upstream, &common, within, log);
-    course.paged = true;
+    course.pages = Pages::Many(None);
     let mut prepared = prepared;
     let mut page = 1_u32;
     let outcome = loop {
@@ -165,8 +165,8 @@ pub(super) async fn run_pages(
                 .map_err(|error| error.to_string()),
             // It is relative to what was asked last, which need not be what was asked first.
             Next::Url(url) => {
-                let page = course.page.take();
-                link::follow(upstream, &prepared, page.as_deref().unwrap_or(&prepared.target), &url)
+                let from = course.pages.last().unwrap_or(&prepared.target);
+                link::follow(upstream, &prepared, from, &url)
             }
         };
         prepared = match following {
