@@ -54,7 +54,9 @@ impl Session {
         let stderr = thread::spawn(move || {
             for line in BufReader::new(stderr).lines() {
                 let Ok(line) = line else { return };
-                *heard.lock().expect("a lock") += &format!("{line}\n");
+                let mut heard = heard.lock().expect("a lock");
+                heard.push_str(&line);
+                heard.push('\n');
             }
         });
         let input = child.stdin.take();
