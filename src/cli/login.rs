@@ -4,6 +4,7 @@
 //! login (RFC 8252 §7.3). On another device a person types a code. No token is printed; what is
 //! kept is kept sealed, as all tokens are.
 
+mod browser;
 mod listener;
 
 use std::path::Path;
@@ -33,6 +34,9 @@ pub(super) struct Args {
     /// Consent on another device: for a machine without a browser.
     #[arg(long)]
     device: bool,
+    /// Open no browser: show the URL alone.
+    #[arg(long, conflicts_with = "device")]
+    no_browser: bool,
     /// The port on 127.0.0.1 that the browser is sent to, for servers that want to know it before.
     #[arg(long, default_value_t = 0, conflicts_with = "device")]
     port: u16,
@@ -40,7 +44,7 @@ pub(super) struct Args {
     #[arg(long, default_value = "5m")]
     timeout: Period,
     /// Forget the login instead.
-    #[arg(long, conflicts_with_all = ["device", "port"])]
+    #[arg(long, conflicts_with_all = ["device", "port", "no_browser"])]
     forget: bool,
     /// Print JSON.
     #[arg(long)]
@@ -138,7 +142,12 @@ async fn in_browser(
         |error: std::io::Error| LoginError::Server(format!("cannot listen on 127.0.0.1: {error}"));
     let listener = listener::Listener::bind(args.port).await.map_err(failed)?;
     let browser = Arc::new(source.begin_in_browser(&listener.redirect).await?);
-    eprintln!("open this in a browser on this machine, and log in:\n\n  {}\n", browser.url);
+    let shown = if !args.no_browser && browser::is_at_hand() && browser::open(&browser.url) {
+        "a browser is opened; log in there. If none comes, open this on this machine:"
+    } else {
+        "open this in a browser on this machine, and log in:"
+    };
+    eprintln!("{shown}\n\n  {}\n", browser.url);
     let came = timeout(limit, listener.query(Arc::clone(&browser))).await;
     let query = came.map_err(|_| LoginError::TooLate)?.ok_or(LoginError::TooLate)?;
     source.end_in_browser(&browser, &query, whose).await
