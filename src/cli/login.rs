@@ -31,15 +31,8 @@ pub(super) struct Args {
     /// Whose login it is, where each identity has its own.
     #[arg(long = "as", value_name = "IDENTITY")]
     identity: Option<Identity>,
-    /// Consent on another device: for a machine without a browser.
-    #[arg(long)]
-    device: bool,
-    /// Open no browser: show the URL alone.
-    #[arg(long, conflicts_with = "device")]
-    no_browser: bool,
-    /// The port on 127.0.0.1 that the browser is sent to, for servers that want to know it before.
-    #[arg(long, default_value_t = 0, conflicts_with = "device")]
-    port: u16,
+    #[command(flatten)]
+    way: Way,
     /// How long to wait for the consent.
     #[arg(long, default_value = "5m")]
     timeout: Period,
@@ -49,6 +42,20 @@ pub(super) struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// How the person consents.
+#[derive(Debug, clap::Args)]
+struct Way {
+    /// Consent on another device: for a machine without a browser.
+    #[arg(long)]
+    device: bool,
+    /// Open no browser: show the URL alone.
+    #[arg(long, conflicts_with = "device")]
+    no_browser: bool,
+    /// The port on 127.0.0.1 that the browser is sent to, for servers that want to know it before.
+    #[arg(long, default_value_t = 0, conflicts_with = "device")]
+    port: u16,
 }
 
 pub(super) async fn run(args: Args, config: &Path) -> Exit {
@@ -124,7 +131,7 @@ async fn carry_out(args: &Args, source: &TokenSource, login: Login) -> Result<En
     if args.forget {
         return source.log_out(whose).await.map(Ended::Out);
     }
-    let scopes = if args.device || login.device {
+    let scopes = if args.way.device || login.device {
         on_device(source, whose, limit).await
     } else {
         in_browser(args, source, whose, limit).await
@@ -140,9 +147,9 @@ async fn in_browser(
 ) -> Result<Option<String>, LoginError> {
     let failed =
         |error: std::io::Error| LoginError::Server(format!("cannot listen on 127.0.0.1: {error}"));
-    let listener = listener::Listener::bind(args.port).await.map_err(failed)?;
+    let listener = listener::Listener::bind(args.way.port).await.map_err(failed)?;
     let browser = Arc::new(source.begin_in_browser(&listener.redirect).await?);
-    let shown = if !args.no_browser && browser::is_at_hand() && browser::open(&browser.url) {
+    let shown = if !args.way.no_browser && browser::is_at_hand() && browser::open(&browser.url) {
         "a browser is opened; log in there. If none comes, open this on this machine:"
     } else {
         "open this in a browser on this machine, and log in:"
