@@ -9,7 +9,6 @@ use crate::gateway::reply::{ErrorCode, Failure, Violation};
 use crate::gateway::request::{CallRequest, Caller};
 use crate::gateway::toolbox::Exposed;
 use crate::safety::BrokenLimit;
-use crate::tools;
 
 /// A call whose arguments are right and whose request is built. Nothing was decided yet.
 pub(super) struct Ready {
@@ -32,7 +31,7 @@ pub(super) fn ready(
     let invalid = |violations| Box::new(Failure::invalid(violations));
     let mut arguments = tool
         .arguments(&request.arguments)
-        .map_err(|found| invalid(found.into_iter().map(violation).collect()))?;
+        .map_err(|found| invalid(found.into_iter().map(Violation::from).collect()))?;
     let broken = tool
         .check_limits(&arguments)
         .into_iter()
@@ -65,13 +64,5 @@ pub(super) fn ready(
             Err(Box::new(Failure::new(ErrorCode::Denied, error.to_string())))
         }
         Err(error) => Err(Box::new(Failure::new(ErrorCode::Internal, error.to_string()))),
-    }
-}
-
-fn violation(violation: tools::Violation) -> Violation {
-    Violation {
-        pointer: violation.pointer,
-        expected: violation.expected,
-        suggestion: violation.suggestion,
     }
 }
