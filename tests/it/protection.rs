@@ -85,7 +85,7 @@ async fn an_argument_that_is_kept_out_is_so_where_a_policy_read_it() {
     folder.write(
         "shop.cedar",
         "@id(\"small\") forbid(principal, action == Action::\"refund\", resource)\n\
-         when { context.arguments.body.amount > 90 };",
+         when { context.arguments.body.amount.greaterThan(decimal(\"90.0\")) };",
     );
     let bridge = Draft::to(&upstream.url())
         .audit("\n[safety]\npolicies = [\"shop.cedar\"]")
