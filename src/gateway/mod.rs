@@ -223,7 +223,7 @@ impl Gateway {
                 }
                 Ok(_) => pipeline::run(task_id, ground, &caller, request, watch).await,
                 Err(why) => {
-                    Box::pin(pipeline::overloaded(task_id, ground, &caller, &request, why)).await
+                    Box::pin(pipeline::overloaded(task_id, ground, &caller, request, why)).await
                 }
             };
             let (tool, outcome) = match &answer {

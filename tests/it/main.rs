@@ -24,6 +24,7 @@ mod order;
 mod polling;
 mod process;
 mod protection;
+mod reasons;
 mod recovery;
 mod reuse;
 mod secrets;

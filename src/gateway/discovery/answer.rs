@@ -20,7 +20,7 @@ pub(in crate::gateway) async fn answer(
     id: CallId,
     ground: Ground<'_>,
     caller: &Caller,
-    request: CallRequest,
+    mut request: CallRequest,
     watch: CallWatch,
     (which, view): (Meta, View<'_>),
 ) -> Answered {
@@ -31,7 +31,7 @@ pub(in crate::gateway) async fn answer(
         Err(violations) => {
             let violations = violations.into_iter().map(Violation::from).collect();
             let failure = Failure::invalid(violations);
-            let answer = pipeline::show(id, ground, caller, &request, Err(failure)).await;
+            let answer = pipeline::show(id, ground, caller, &mut request, Err(failure)).await;
             return Answered { answer, called };
         }
     };
@@ -39,8 +39,8 @@ pub(in crate::gateway) async fn answer(
         Meta::Invoke => {
             let (operation, arguments) = meta::invoked(arguments);
             let Some(name) = view.called_by(&operation).map(str::to_owned) else {
-                let request = CallRequest { tool: operation, arguments, ..request };
-                let answer = Box::pin(pipeline::unknown(id, ground, caller, &request)).await;
+                let mut request = CallRequest { tool: operation, arguments, ..request };
+                let answer = Box::pin(pipeline::unknown(id, ground, caller, &mut request)).await;
                 return Answered { answer: answer.or_else(unknown), called: None };
             };
             let request = CallRequest { tool: name.clone(), arguments, ..request };
@@ -67,7 +67,7 @@ pub(in crate::gateway) async fn answer(
             Shown { value: json!({ "operations": texts.join("\n\n") }), operations, matched }
         }
     };
-    let answer = pipeline::show(id, ground, caller, &request, Ok(shown)).await;
+    let answer = pipeline::show(id, ground, caller, &mut request, Ok(shown)).await;
     Answered { answer, called }
 }
 

@@ -65,6 +65,7 @@ impl Meta {
             idempotent: None,
             rules: &[],
             examples: &[],
+            reason: None,
             profile: Profile::Portable,
             operation: Arc::new(self.operation().map_err(|error| words(&error))?),
         };

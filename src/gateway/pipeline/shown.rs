@@ -27,7 +27,7 @@ pub(in crate::gateway) async fn show(
     id: CallId,
     ground: Ground<'_>,
     caller: &Caller,
-    request: &CallRequest,
+    request: &mut CallRequest,
     shown: Result<Shown, Failure>,
 ) -> Result<Reply, Refused> {
     let mut run = Run::new(id, ground, caller);
@@ -71,7 +71,7 @@ pub(in crate::gateway) async fn unknown(
     id: CallId,
     ground: Ground<'_>,
     caller: &Caller,
-    request: &CallRequest,
+    request: &mut CallRequest,
 ) -> Result<Reply, Refused> {
     let mut run = Run::new(id, ground, caller);
     run.note(None, request);
