@@ -39,7 +39,8 @@ fn engine(text: &str) -> Arc<Engine> {
 
 fn told(text: &str) -> String {
     let (_, problems) = compiled(text);
-    problems.into_iter().map(|problem| format!("{} {:?}", problem.message, problem.help)).collect()
+    let words = problems.iter().map(|problem| format!("{} {:?}", problem.message, problem.help));
+    words.collect::<Vec<_>>().join("\n")
 }
 
 /// What each of the three operations comes to.
