@@ -207,7 +207,7 @@ fn edits(
     if let Some(args) = args {
         return Ok(edit::between(&gateway::given(row), &call::object_argument(args)?));
     }
-    let tool = toolbox.exposed().iter().find(|exposed| exposed.tool.name.as_str() == row.tool);
+    let tool = toolbox.all().iter().find(|exposed| exposed.tool.name.as_str() == row.tool);
     let schema = tool.map(|exposed| Value::Object(exposed.tool.input.to_map()));
     let place = |key: &str| {
         if key.starts_with('/') {
@@ -249,6 +249,9 @@ fn story(row: &HoldRow) -> String {
     if row.given != row.arguments && !row.given.is_empty() {
         let given = super::clean(&row.given, usize::MAX - 1);
         let _ = writeln!(text, "  as given   {given}");
+    }
+    if let Some(stated) = &row.stated {
+        let _ = writeln!(text, "  why        {}", super::clean(stated, 4_000));
     }
     if let Some(barred) = &row.barred {
         let _ = writeln!(text, "  four eyes  not by any of {}", super::clean(barred, 400));

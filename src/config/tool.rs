@@ -97,6 +97,8 @@ pub struct Tool {
     #[serde(default)]
     #[schemars(with = "Vec<ArgumentSchema>")]
     pub redact: Vec<Located<ArgumentPath>>,
+    /// Whether agents say why they call it, in an argument that goes on record and not to the API.
+    pub reason: Option<Located<Reason>>,
     /// Whether clients that know tasks may follow its calls as such.
     pub long: Option<Located<bool>>,
     /// Whether, and how, a call that the API took and is not done with is asked after until it is.
@@ -108,6 +110,48 @@ pub struct Tool {
     /// Rules on arguments: by name, or by JSON pointer with `*` for every element.
     #[serde(default)]
     pub args: Keyed<ArgumentPath, Argument>,
+}
+
+impl Tool {
+    /// An operation with no entry in the file, as if it had one that says nothing.
+    pub fn unwritten(api: ApiName, operation: String, name: ToolName) -> Self {
+        Self {
+            api: Located::nowhere(api),
+            operation: Located::nowhere(operation),
+            name: Some(Located::nowhere(name)),
+            title: None,
+            description: None,
+            examples: Vec::new(),
+            effect: None,
+            allow: None,
+            deny: Vec::new(),
+            scopes: Vec::new(),
+            hold: None,
+            when: None,
+            calls: None,
+            loops: None,
+            budget: Vec::new(),
+            price: None,
+            timeout: None,
+            idempotent: None,
+            rate_limit: None,
+            max_concurrency: None,
+            cache: None,
+            coalesce: None,
+            hedge: None,
+            limit_group: None,
+            cost: None,
+            fallback: Vec::new(),
+            lookup: None,
+            pages: None,
+            redact: Vec::new(),
+            long: None,
+            poll: None,
+            shape: None,
+            reason: None,
+            args: Keyed::default(),
+        }
+    }
 }
 
 /// The JSON Schema of [`Effect`].
@@ -242,6 +286,17 @@ fn hold<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Located<Hol
         HoldForm::Flag(true) => Some(Located::new(span, Hold::default())),
         HoldForm::Table(hold) => Some(Located::new(span, hold)),
     })
+}
+
+/// Whether agents say why they call a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Reason {
+    /// They may.
+    Optional,
+    /// They must.
+    Required,
 }
 
 /// How many calls in a sliding window.

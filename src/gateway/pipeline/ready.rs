@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tollbridge_operation::{Call, CallId, EncodeError};
 
 use crate::bridge::{self, FileRead, PrepareError, Prepared};
@@ -9,7 +10,6 @@ use crate::gateway::reply::{ErrorCode, Failure, Violation};
 use crate::gateway::request::{CallRequest, Caller};
 use crate::gateway::toolbox::Exposed;
 use crate::safety::BrokenLimit;
-use crate::tools;
 
 /// A call whose arguments are right and whose request is built. Nothing was decided yet.
 pub(super) struct Ready {
@@ -21,18 +21,26 @@ pub(super) struct Ready {
     pub(super) files: Vec<FileRead>,
 }
 
-/// Checks the arguments and builds the request.
+/// Checks the arguments, and what was said beside them, and builds the request.
 pub(super) fn ready(
     id: &CallId,
     caller: &Caller,
     exposed: &Exposed,
     request: &CallRequest,
+    reason: Option<&Value>,
 ) -> Result<Ready, Box<Failure>> {
     let tool = &exposed.tool;
     let invalid = |violations| Box::new(Failure::invalid(violations));
-    let mut arguments = tool
-        .arguments(&request.arguments)
-        .map_err(|found| invalid(found.into_iter().map(violation).collect()))?;
+    let unreasoned = tool.reason().and_then(|rule| rule.check(reason));
+    let mut arguments = match (tool.arguments(&request.arguments), unreasoned) {
+        (Ok(arguments), None) => arguments,
+        (judged, unreasoned) => {
+            let found = judged.err().into_iter().flatten();
+            return Err(invalid(
+                unreasoned.into_iter().chain(found).map(Violation::from).collect(),
+            ));
+        }
+    };
     let broken = tool
         .check_limits(&arguments)
         .into_iter()
@@ -65,13 +73,5 @@ pub(super) fn ready(
             Err(Box::new(Failure::new(ErrorCode::Denied, error.to_string())))
         }
         Err(error) => Err(Box::new(Failure::new(ErrorCode::Internal, error.to_string()))),
-    }
-}
-
-fn violation(violation: tools::Violation) -> Violation {
-    Violation {
-        pointer: violation.pointer,
-        expected: violation.expected,
-        suggestion: violation.suggestion,
     }
 }
