@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tollbridge_operation::{CallId, Identity};
 
+use super::resources::{Place, PlaceKind};
 use crate::gateway::{CallRequest, CallWatch, Caller, Refused, Reply, StoreError, Transport};
 use crate::tools::Published;
 
@@ -57,6 +58,27 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Ticks when the tool list was swapped.
     fn changes(&self) -> watch::Receiver<u64>;
+
+    /// Whether there is anything to discover for somebody.
+    fn discovers(&self) -> bool;
+
+    /// The APIs of which this caller may discover something: their names and titles.
+    fn apis(&self, caller: &Caller) -> Vec<(String, String)>;
+
+    /// What is to be read at a place; `None` where this caller may not, or nothing is there.
+    fn read(
+        &self,
+        caller: &Caller,
+        place: &Place,
+    ) -> impl Future<Output = Result<Option<String>, StoreError>> + Send;
+
+    /// The names of what this caller may read that begin so.
+    fn begin_so(
+        &self,
+        caller: &Caller,
+        kind: PlaceKind,
+        beginning: &str,
+    ) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
     /// How long calls of this caller's tool of that name may take, where clients may follow them
     /// as tasks.

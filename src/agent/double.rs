@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{CallId, Identity, Payload};
 
+use super::resources::{Place, PlaceKind};
 use super::{AgentError, Backend, Hints, TaskEnd, TaskView, ToolList, ToolView, serve_lines};
 use crate::gateway::{
     CallMeta, CallRequest, CallWatch, Caller, ErrorCode, Failure, Progress, Refused, Reply,
@@ -80,10 +81,21 @@ pub(super) struct Double {
     /// How many calls of `slow` have begun, and how many were cancelled.
     pub(super) slow: watch::Sender<(u32, u32)>,
     pub(super) ready: Mutex<Result<Value, Value>>,
+    /// Whether there is something to read beside tools.
+    discovers: bool,
 }
 
 impl Double {
     pub(super) fn new() -> Arc<Self> {
+        Self::that(false)
+    }
+
+    /// One with resources and prompts.
+    pub(super) fn discovering() -> Arc<Self> {
+        Self::that(true)
+    }
+
+    fn that(discovers: bool) -> Arc<Self> {
         let double = Self {
             tools: Mutex::default(),
             changes: watch::Sender::new(0),
@@ -91,6 +103,7 @@ impl Double {
             malformed: Mutex::default(),
             slow: watch::Sender::new((0, 0)),
             ready: Mutex::new(Ok(json!({ "ready": true }))),
+            discovers,
         };
         double.list(&["echo", "slow", "steps", "unrecorded"]);
         Arc::new(double)
@@ -209,6 +222,31 @@ impl Backend for Double {
         let wanted = vec!["write".to_owned()];
         let lacking = tool == "slow" && !caller.facts.lacking(&wanted).is_empty();
         lacking.then_some(wanted)
+    }
+
+    fn discovers(&self) -> bool {
+        self.discovers
+    }
+
+    fn apis(&self, _: &Caller) -> Vec<(String, String)> {
+        vec![("shop".to_owned(), "The Shop".to_owned())]
+    }
+
+    async fn read(&self, _: &Caller, place: &Place) -> Result<Option<String>, StoreError> {
+        Ok(match place {
+            Place::Operation(id) if id == "shop/get item" => Some("getItem(id)".to_owned()),
+            _ => None,
+        })
+    }
+
+    async fn begin_so(
+        &self,
+        _: &Caller,
+        kind: PlaceKind,
+        beginning: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        let all = (0..150).map(|n| format!("{kind:?}-{n:03}"));
+        Ok(all.filter(|name| name.starts_with(beginning)).collect())
     }
 
     fn runs_long(&self, _: &Caller, _: &str) -> Option<Duration> {

@@ -4,34 +4,39 @@
 //! checks what each era requires of a request, and takes fields away that an older peer does
 //! not know. No argument is looked at here: the gateway checks them.
 
+mod asked;
+mod follow;
+mod reading;
+
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CustomRequest,
-    CustomResult, ErrorCode, GetTaskParams, GetTaskResult, Implementation, JsonObject,
-    ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam, ProgressToken,
-    ProtocolVersion, RequestId, RequestMetaObject, ServerCapabilities, ServerConfig,
-    SubscriptionFilter, Tool, ToolAnnotations, UpdateTaskParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams,
+    GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, JsonObject, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
+    PaginatedRequestParams, ProgressToken, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, RequestId, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+    ToolAnnotations, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tollbridge_operation::{CallId, Identity};
+use tollbridge_operation::Identity;
 
 use super::changes::Peers;
 use super::in_flight::InFlight;
 use super::result::{self, Made};
 use super::tasks::Tasks;
 use super::{Backend, ToolList, ToolView, asking};
-use crate::gateway::{
-    Agent, Answered, Asking, CallRequest, CallWatch, Caller, Progress, Refused, Transport,
-};
+use crate::gateway::{Agent, Asking, CallWatch, Caller, Refused, Transport};
+use asked::call_request;
+pub(super) use asked::{Asked, Beside};
+use follow::follow;
 
 /// The revisions that we speak, oldest first.
 pub(super) static VERSIONS: [ProtocolVersion; 3] =
@@ -45,12 +50,6 @@ const LIST_TTL_MS: u64 = 0;
 /// How many `subscriptions/listen` streams are held open at once.
 const MAX_LISTENERS: usize = 1024;
 
-/// How long a progress notification under way may delay the answer.
-const PROGRESS_PATIENCE: Duration = Duration::from_secs(1);
-
-/// After how long of silence a client that follows a call is told that it goes on.
-const SILENCE: Duration = Duration::from_secs(4);
-
 /// What of a client's name, version and trace context is kept.
 const MAX_CLIENT: usize = 128;
 
@@ -58,10 +57,16 @@ const MAX_CLIENT: usize = 128;
 /// parameters reaches [`ServerHandler::on_custom_request`]. `initialize` is not among them:
 /// what opens a legacy session does not come this way, and the newest revision has no such
 /// method.
-const METHODS: [&str; 7] = [
+const METHODS: [&str; 13] = [
     "server/discover",
     "tools/list",
     "tools/call",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "prompts/list",
+    "prompts/get",
+    "completion/complete",
     "subscriptions/listen",
     "tasks/get",
     "tasks/update",
@@ -115,11 +120,21 @@ impl<B: Backend> Handler<B> {
         gone: CancellationToken,
     ) -> Self {
         let server = result::server(&backend.server_name());
-        let capabilities = ServerCapabilities::builder()
+        let mut capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_tool_list_changed()
             .enable_tasks()
             .build();
+        if backend.discovers() {
+            let more = ServerCapabilities::builder()
+                .enable_resources()
+                .enable_prompts()
+                .enable_completions()
+                .build();
+            capabilities.resources = more.resources;
+            capabilities.prompts = more.prompts;
+            capabilities.completions = more.completions;
+        }
         let mut config = ServerConfig::default();
         config.protocol_version = ProtocolVersion::V_2025_11_25;
         config.capabilities = capabilities;
@@ -181,6 +196,10 @@ impl<B: Backend> Handler<B> {
         &self.shared.tasks
     }
 
+    fn config(&self) -> &ServerConfig {
+        &self.shared.config
+    }
+
     pub(super) fn server(&self) -> &Arc<Implementation> {
         &self.shared.server
     }
@@ -206,37 +225,6 @@ impl<B: Backend> Handler<B> {
         let Shared { backend, transport, .. } = &*self.shared;
         backend.malformed(*transport, identity, reason.to_owned()).await;
         ErrorData::invalid_params(reason.to_owned(), None)
-    }
-}
-
-/// A call as its request asks for it.
-pub(super) struct Asked {
-    pub(super) tool: String,
-    pub(super) arguments: JsonObject,
-    pub(super) beside: Beside,
-    pub(super) answered: Option<Answered>,
-    /// The name that the call gets, where whoever asks must know it before.
-    pub(super) id: Option<CallId>,
-}
-
-/// What we look at in a request's `_meta`. What is null is not there.
-#[derive(Debug, Default)]
-pub(super) struct Beside {
-    pub(super) approval: Option<Value>,
-    pub(super) idempotency_key: Option<Value>,
-    pub(super) payment: Option<Value>,
-    pub(super) traceparent: Option<Value>,
-}
-
-impl From<&RequestMetaObject> for Beside {
-    fn from(meta: &RequestMetaObject) -> Self {
-        let get = |name| meta.get(name).filter(|value| !value.is_null()).cloned();
-        Self {
-            approval: get("tollbridge/approval"),
-            idempotency_key: get("tollbridge/idempotency-key"),
-            payment: get("x402/payment"),
-            traceparent: get("traceparent"),
-        }
     }
 }
 
@@ -324,10 +312,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
-        // All tools are one page, so no cursor was ever given out.
-        if request.and_then(|page| page.cursor).is_some_and(|cursor| !cursor.is_empty()) {
-            return Err(ErrorData::invalid_params("unknown cursor", None));
-        }
+        one_page(request)?;
         let list = self.shared.backend.tools(&caller);
         let tools = match &self.shared.listed {
             Some(listed) => {
@@ -375,6 +360,65 @@ impl<B: Backend> ServerHandler for Handler<B> {
             Some(question) => asking::round(question, &self.shared.server).into(),
             None => made.into_library().into(),
         })
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        one_page(request)?;
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
+        self.readable("resources/list").map(|()| self.resources(&caller))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        one_page(request)?;
+        self.readable("resources/templates/list").map(|()| self.templates())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        self.readable("resources/read")?;
+        let _ticket = self.shared.in_flight.enter();
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
+        self.read(&caller, request).await.map(Into::into)
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        one_page(request)?;
+        self.readable("prompts/list").map(|()| self.prompts())
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        self.readable("prompts/get")?;
+        self.prompt(&request).map(Into::into)
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        self.readable("completion/complete")?;
+        let _ticket = self.shared.in_flight.enter();
+        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
+        self.completed(&caller, &request).await
     }
 
     async fn get_task(
@@ -474,73 +518,13 @@ impl<B: Backend> ServerHandler for Handler<B> {
     }
 }
 
-/// The longest key by which a client names a call.
-const MAX_KEY: usize = 256;
-
-/// Takes from a request what the gateway wants to know.
-fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
-    let answered = asked.answered;
-    let Beside { approval, idempotency_key, payment, traceparent } = asked.beside;
-    let approval = match approval {
-        None => None,
-        Some(Value::String(id)) => Some(id),
-        Some(_) => return Err("`_meta[\"tollbridge/approval\"]` is no string"),
-    };
-    let idempotency_key = match idempotency_key {
-        None => None,
-        Some(Value::String(key)) if (1..=MAX_KEY).contains(&key.len()) => Some(key),
-        Some(_) => {
-            return Err("`_meta[\"tollbridge/idempotency-key\"]` is no string of 1 to 256 bytes");
+/// All of a list is one page, so no cursor was ever given out.
+fn one_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match request.and_then(|page| page.cursor) {
+        Some(cursor) if !cursor.is_empty() => {
+            Err(ErrorData::invalid_params("unknown cursor", None))
         }
-    };
-    Ok(CallRequest {
-        tool: asked.tool,
-        arguments: asked.arguments,
-        approval,
-        idempotency_key,
-        payment,
-        answered,
-        traceparent: traceparent.as_ref().and_then(Value::as_str).map(bounded),
-    })
-}
-
-/// Carries out a call and passes its progress on until it ends, never after.
-async fn follow<T>(
-    call: impl Future<Output = T>,
-    mut progress: mpsc::Receiver<Progress>,
-    peer: &Peer<RoleServer>,
-    token: &ProgressToken,
-) -> T {
-    let mut call = std::pin::pin!(call);
-    let begun = Instant::now();
-    let mut last = None;
-    // MCP wants it to increase with each notification, and these are more than there are steps.
-    let mut notifications = 0_u32;
-    loop {
-        let message = tokio::select! {
-            biased;
-            reply = &mut call => return reply,
-            Some(step) = progress.recv() => {
-                if last.is_some_and(|last| step.done <= last) {
-                    continue;
-                }
-                last = Some(step.done);
-                step.message
-            }
-            () = sleep(SILENCE) => format!("under way for {} s", begun.elapsed().as_secs()),
-        };
-        notifications += 1;
-        let told = ProgressNotificationParam::new(token.clone(), f64::from(notifications))
-            .with_message(message);
-        let mut told = std::pin::pin!(peer.notify_progress(told));
-        tokio::select! {
-            _ = &mut told => {}
-            reply = &mut call => {
-                // It is on its way: the answer goes behind it.
-                let _ = tokio::time::timeout(PROGRESS_PATIENCE, told).await;
-                return reply;
-            }
-        }
+        _ => Ok(()),
     }
 }
 

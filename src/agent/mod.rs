@@ -16,6 +16,8 @@ mod gateway;
 mod handler;
 mod http;
 mod in_flight;
+mod prompts;
+mod resources;
 pub mod result;
 mod stdio;
 mod tasks;
@@ -24,6 +26,7 @@ pub mod wire;
 pub use backend::{Backend, Hints, TaskEnd, TaskStanding, TaskView, ToolList, ToolView};
 pub use gateway::{Proofs, verifier, view};
 pub use http::{Beside, HttpOptions, Presented, Resource, TlsNow, Verifier, serve_http};
+pub use resources::{Place, PlaceKind};
 pub use stdio::{serve_lines, serve_stdio};
 
 use std::net::SocketAddr;

@@ -1,0 +1,69 @@
+//! What a request for a call asks for, beside its tool and its arguments too.
+
+use rmcp::model::{JsonObject, RequestMetaObject};
+use serde_json::Value;
+use tollbridge_operation::CallId;
+
+use super::bounded;
+use crate::gateway::{Answered, CallRequest};
+
+/// A call as its request asks for it.
+pub(in crate::agent) struct Asked {
+    pub(in crate::agent) tool: String,
+    pub(in crate::agent) arguments: JsonObject,
+    pub(in crate::agent) beside: Beside,
+    pub(in crate::agent) answered: Option<Answered>,
+    /// The name that the call gets, where whoever asks must know it before.
+    pub(in crate::agent) id: Option<CallId>,
+}
+
+/// What we look at in a request's `_meta`. What is null is not there.
+#[derive(Debug, Default)]
+pub(in crate::agent) struct Beside {
+    pub(in crate::agent) approval: Option<Value>,
+    pub(in crate::agent) idempotency_key: Option<Value>,
+    pub(in crate::agent) payment: Option<Value>,
+    pub(in crate::agent) traceparent: Option<Value>,
+}
+
+impl From<&RequestMetaObject> for Beside {
+    fn from(meta: &RequestMetaObject) -> Self {
+        let get = |name| meta.get(name).filter(|value| !value.is_null()).cloned();
+        Self {
+            approval: get("tollbridge/approval"),
+            idempotency_key: get("tollbridge/idempotency-key"),
+            payment: get("x402/payment"),
+            traceparent: get("traceparent"),
+        }
+    }
+}
+
+/// The longest key by which a client names a call.
+const MAX_KEY: usize = 256;
+
+/// Takes from a request what the gateway wants to know.
+pub(super) fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
+    let answered = asked.answered;
+    let Beside { approval, idempotency_key, payment, traceparent } = asked.beside;
+    let approval = match approval {
+        None => None,
+        Some(Value::String(id)) => Some(id),
+        Some(_) => return Err("`_meta[\"tollbridge/approval\"]` is no string"),
+    };
+    let idempotency_key = match idempotency_key {
+        None => None,
+        Some(Value::String(key)) if (1..=MAX_KEY).contains(&key.len()) => Some(key),
+        Some(_) => {
+            return Err("`_meta[\"tollbridge/idempotency-key\"]` is no string of 1 to 256 bytes");
+        }
+    };
+    Ok(CallRequest {
+        tool: asked.tool,
+        arguments: asked.arguments,
+        approval,
+        idempotency_key,
+        payment,
+        answered,
+        traceparent: traceparent.as_ref().and_then(Value::as_str).map(bounded),
+    })
+}
