@@ -63,7 +63,7 @@ pub trait Backend: Send + Sync + 'static {
     fn discovers(&self) -> bool;
 
     /// The APIs of which this caller may discover something: their names and titles.
-    fn apis(&self, caller: &Caller) -> Vec<(String, String)>;
+    fn apis(&self, caller: &Caller) -> impl Future<Output = Vec<(String, String)>> + Send;
 
     /// What is to be read at a place; `None` where this caller may not, or nothing is there.
     fn read(

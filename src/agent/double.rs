@@ -228,7 +228,7 @@ impl Backend for Double {
         self.discovers
     }
 
-    fn apis(&self, _: &Caller) -> Vec<(String, String)> {
+    async fn apis(&self, _: &Caller) -> Vec<(String, String)> {
         vec![("shop".to_owned(), "The Shop".to_owned())]
     }
 

@@ -9,6 +9,7 @@ use tollbridge_operation::{CallId, Identity};
 
 use super::backend::{Backend, Hints, TaskEnd, TaskStanding, TaskView, ToolList, ToolView};
 use super::http::{Presented, Verifier};
+use super::resources::{Place, PlaceKind};
 use crate::gateway::{
     CallRequest, CallWatch, Caller, Exposed, Gateway, Refused, Reply, StoreError, TaskRow,
     TaskState, Time, Transport,
@@ -78,6 +79,49 @@ impl Backend for Gateway {
 
     fn changes(&self) -> watch::Receiver<u64> {
         Gateway::changes(self)
+    }
+
+    fn discovers(&self) -> bool {
+        self.toolbox().has_discovery()
+    }
+
+    async fn apis(&self, caller: &Caller) -> Vec<(String, String)> {
+        let toolbox = self.viewed(caller).await;
+        let Some(view) = toolbox.view(caller) else { return Vec::new() };
+        view.all_apis().map(|api| (api.name.to_string(), api.title.to_string())).collect()
+    }
+
+    async fn read(&self, caller: &Caller, place: &Place) -> Result<Option<String>, StoreError> {
+        if let Place::Call(id) = place {
+            let call = self.own_call(caller, id).await?;
+            return Ok(call.and_then(|call| serde_json::to_string_pretty(&call).ok()));
+        }
+        let toolbox = self.viewed(caller).await;
+        let view = toolbox.view(caller);
+        Ok(view.and_then(|view| match place {
+            Place::Operation(id) => view.describe(id),
+            Place::Api(name) => view.api(name),
+            Place::Call(_) => None,
+        }))
+    }
+
+    async fn begin_so(
+        &self,
+        caller: &Caller,
+        kind: PlaceKind,
+        beginning: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        match kind {
+            PlaceKind::Call => self.own_calls(caller, beginning).await,
+            PlaceKind::Operation => {
+                let toolbox = self.viewed(caller).await;
+                Ok(toolbox.view(caller).map(|view| view.ids(beginning)).unwrap_or_default())
+            }
+            PlaceKind::Api => {
+                let names = self.apis(caller).await.into_iter().map(|(name, _)| name);
+                Ok(names.filter(|name| name.starts_with(beginning)).collect())
+            }
+        }
     }
 
     fn runs_long(&self, caller: &Caller, tool: &str) -> Option<Duration> {

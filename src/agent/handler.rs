@@ -369,7 +369,9 @@ impl<B: Backend> ServerHandler for Handler<B> {
     ) -> Result<ListResourcesResult, ErrorData> {
         one_page(request)?;
         let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
-        self.readable("resources/list").map(|()| self.resources(&caller))
+        self.readable("resources/list")?;
+        let _ticket = self.shared.in_flight.enter();
+        Ok(self.resources(&caller).await)
     }
 
     async fn list_resource_templates(

@@ -24,6 +24,7 @@ mod learned;
 mod load;
 mod notices;
 mod operate;
+mod own;
 mod pipeline;
 mod record;
 mod reload;
@@ -62,6 +63,7 @@ pub use judge::{Judged, Supposed, judge};
 pub use load::Bounds;
 pub use notices::Webhook;
 pub use operate::{OperateError, add_key, resume, revoke_key, scope_text, stop, switches};
+pub use own::{OwnAttempt, OwnCall};
 pub use reload::{Changes, Loaded, load, watch};
 pub use reply::{
     CallMeta, EditNotice, ErrorCode, Failure, HoldNotice, NextCall, PendingNotice, Reply, Success,
@@ -403,6 +405,13 @@ impl Gateway {
     /// The toolbox as it is now.
     pub fn toolbox(&self) -> Arc<Toolbox> {
         self.inner.toolbox.load_full()
+    }
+
+    /// The toolbox, once what the caller may find has its index.
+    pub async fn viewed(&self, caller: &Caller) -> Arc<Toolbox> {
+        let toolbox = self.toolbox();
+        look_ahead(&toolbox, caller).await;
+        toolbox
     }
 
     /// What is counted and measured, as text: how APIs are is looked at now.

@@ -29,6 +29,6 @@ mod testing;
 pub use describe::{describe, id, types};
 pub use example::example;
 pub use line::{LONGEST_LINE, line, line_with};
-pub use listing::{apis, results};
+pub use listing::{api, apis, results};
 pub use notation::{NotationError, constraints, parse, write};
 pub use search::{ApiShown, Corpus, Filter, Found, Hit, Index, MAX_QUERY};

@@ -22,8 +22,8 @@ impl<B: Backend> Handler<B> {
         }
     }
 
-    pub(super) fn resources(&self, caller: &Caller) -> ListResourcesResult {
-        let apis = self.backend().apis(caller);
+    pub(super) async fn resources(&self, caller: &Caller) -> ListResourcesResult {
+        let apis = self.backend().apis(caller).await;
         let all = apis.iter().map(|(name, title)| resources::of_api(name, title)).collect();
         let mut page = ListResourcesResult::with_all_items(all)
             .with_ttl_ms(LIST_TTL_MS)

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rmcp::model::CallToolRequestParams;
 use rmcp::service::RoleClient;

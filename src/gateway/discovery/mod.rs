@@ -188,6 +188,11 @@ impl Toolbox {
         Some(View { toolbox: self, discovery, seen, index })
     }
 
+    /// Whether there is anything to find for somebody.
+    pub fn has_discovery(&self) -> bool {
+        self.discovery.is_some()
+    }
+
     /// Whether that is a tool of discovery's own, and the caller has it.
     pub fn has_meta(&self, tool: &str, caller: &Caller) -> bool {
         self.discovery.as_ref().is_some_and(|discovery| {
@@ -236,6 +241,17 @@ impl View<'_> {
     /// The APIs of which the caller may find something, by name.
     pub fn all_apis(&self) -> impl Iterator<Item = ApiShown> + '_ {
         self.index.apis()
+    }
+
+    /// An API, and which of its operations the caller may find; `None` where there is nothing.
+    pub fn api(&self, name: &str) -> Option<String> {
+        discovery::api(&self.index, name, |operation| self.note(operation))
+    }
+
+    /// The ids that begin so, in their order.
+    pub fn ids(&self, beginning: &str) -> Vec<String> {
+        let ids = self.index.operations().map(|operation| discovery::id(operation));
+        ids.filter(|id| id.starts_with(beginning)).collect()
     }
 
     /// All that one needs to call an operation; `None` where there is none of that id.

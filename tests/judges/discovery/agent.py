@@ -3,9 +3,10 @@
     agent.py TOLLBRIDGE CONFIG NODE TOKENS_MJS PROJECT
 
 It has no model: what it does with a task is written down here, and it is what a model would do at
-its most literal. It searches for the task's own words, takes the operation that it wants where that is
-among the ten results (else it has failed), has it described, and invokes it with the arguments of
-the task. A call that is held is approved by a person, at the command line, and made again.
+its most literal. It searches for the task's own words, and where what it wants is not among the ten
+results once more in other words (where it is not then either, it has failed); has it described, and
+invokes it with the arguments of the task. A call that is held is approved by a person, at the command
+line, and made again.
 """
 
 import asyncio
@@ -28,9 +29,9 @@ ZONE = LOCAL | {"zone_id": "found.test."}
 
 
 
-# What is wanted in words, the operation that does it, its arguments, and what the answer must say.
+# What is wanted in words, and in other words; the operation that does it, its arguments, and what the answer must say.
 ORDERS = [
-    ("see all orders of customer cus_2001", "listOrders", {"customer_id": "cus_2001"}, "ord_1002"),
+    ("see all orders of customer cus_2001|list orders", "listOrders", {"customer_id": "cus_2001"}, "ord_1002"),
     ("look up the details of an order", "getOrder", {"order_id": "ord_1001"}, "delivered"),
     ("which articles are in this order", "listOrderLines", {"order_id": "ord_1004"}, "BWL-300"),
     ("refund part of the money for an order", "createRefund",
@@ -42,7 +43,7 @@ ORDERS = [
     ("how many pieces of an article are in stock", "getStock", {"sku": "KNI-110"}, "leeds"),
     ("how much of an article will be sold in the next weeks", "getDemandForecast",
      {"sku": "PAN-024", "weeks": 6}, "PAN-024"),
-    ("where is the parcel now", "getShipment", {"shipment_id": "shp_3002"}, "in_transit"),
+    ("where is the parcel now|track a shipment", "getShipment", {"shipment_id": "shp_3002"}, "in_transit"),
 ]
 POWERDNS = [
     ("create a new DNS zone", "createZone",
@@ -81,6 +82,11 @@ def text_of(result):
     return "\n".join(block.text for block in result.content if getattr(block, "text", None) is not None)
 
 
+def told(result, name):
+    """What a search or a description says."""
+    return (result.structured_content or {}).get(name) or text_of(result)
+
+
 async def do(client, api, words, operation, arguments, said):
     """One task: what it took, and why it failed, where it did."""
     wanted, calls, read = f"{api}/{operation}", 0, {"search": [], "describe": [], "invoke": []}
@@ -92,15 +98,20 @@ async def do(client, api, words, operation, arguments, said):
         read[kind] += [json.dumps(given), text_of(result)]
         return result
 
+    words, *others = words.split("|")
     row = {"task": words, "operation": wanted, "rank": None, "calls": 0, "failure": ""}
-    found = await call("search", META[0], {"query": words, "limit": 10})
-    ids = [line.split("(", 1)[0].lstrip("- ") for line in text_of(found).splitlines()]
-    row["rank"] = ids.index(wanted) + 1 if wanted in ids else None
+    for query in [words, *others]:
+        found = await call("search", META[0], {"query": query, "limit": 10})
+        ids = [line.split("(", 1)[0] for line in told(found, "results").splitlines()[1:]]
+        row["rank"] = ids.index(wanted) + 1 if wanted in ids else None
+        row["searches"] = row.get("searches", 0) + 1
+        if row["rank"]:
+            break
     if row["rank"] is None:
         row["failure"] = "not among the ten results"
     else:
         described = await call("describe", META[1], {"ids": [wanted]})
-        if described.is_error or any(name not in text_of(described) for name in arguments):
+        if described.is_error or any(name not in told(described, "operations") for name in arguments):
             row["failure"] = "its description does not name its arguments"
         invocation = {"id": wanted, "arguments": arguments}
         result = await call("invoke", META[2], invocation)
@@ -148,19 +159,19 @@ def table(meta):
     tally.check("they cost fewer than 1,200 tokens", sum(counted) < 1_200, counted)
     kinds = ["search", "describe", "invoke"]
     flat = tokens([row["texts"][kind] for row in rows for kind in kinds])
-    print(f"\n{'task':55} {'operation':30} rank calls  search describe invoke  failure")
+    print(f"\n{'task':55} {'operation':30} rank searches calls  search describe invoke  failure")
     for n, row in enumerate(rows):
         row["tokens"] = dict(zip(kinds, flat[3 * n : 3 * n + 3]))
         held = " held" if row.get("held") else ""
         print(
-            f"{row['task'][:55]:55} {row['operation'][:30]:30} {row['rank'] or '-':>4} {row['calls']:5}"
+            f"{row['task'][:55]:55} {row['operation'][:30]:30} {row['rank'] or '-':>4} {row['searches']:8} {row['calls']:5}"
             f" {row['tokens']['search']:7} {row['tokens']['describe']:8} {row['tokens']['invoke']:6}"
             f"  {row['failure'][:60] or 'none'}{held}"
         )
     done = [row for row in rows if not row["failure"]]
     total = sum(sum(row["tokens"].values()) for row in rows)
     print(f"\n{len(done)} of {len(rows)} tasks done, {sum(row['calls'] for row in rows)} calls, {total} tokens")
-    longest = max(row["tokens"]["search"] for row in rows)
+    longest = max(row["tokens"]["search"] // row["searches"] for row in rows)
     tally.check("a search of ten costs fewer than 600 tokens, the question included", longest < 600, longest)
 
 
@@ -170,11 +181,12 @@ def trail():
     calls = json.loads(done.stdout)["calls"]
     tools = [call["tool"] for call in calls]
     invoked = [row for row in rows if row["rank"]]
-    expected = sum(row["calls"] - 2 for row in invoked)
+    expected = sum(row["calls"] - row["searches"] - 1 for row in invoked)
     own = [tool for tool in tools if tool not in META]
     tally.check("what was invoked is on record under its own name", len(own) >= expected, (len(own), expected))
     tally.check("and never under the tool's that invoked it", META[2] not in tools, tools)
-    tally.check("searches are on record", tools.count(META[0]) == len(rows) + 1, tools.count(META[0]))
+    searches = 1 + sum(row["searches"] for row in rows)
+    tally.check("searches are on record", tools.count(META[0]) == searches, (tools.count(META[0]), searches))
     verified = tollbridge("trace", "verify")
     tally.check("the trail verifies", verified.returncode == 0, verified.stderr)
 

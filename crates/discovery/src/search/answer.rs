@@ -101,20 +101,17 @@ fn variants(index: &Index, word: &Word, corrected: &mut Vec<(String, String)>) -
         if let Some((nearest, _)) = found.first() {
             corrected.push((word.typed.clone(), index.words[*nearest as usize].to_string()));
         }
-        let rarity = |number: u32| index.rarity(index.list(number).len());
-        return found
-            .into_iter()
-            .map(|(number, weight)| (number, weight * rarity(number)))
-            .collect();
+        let counts = |(number, weight)| (number, weight * index.rarity(number));
+        return found.into_iter().map(counts).collect();
     };
-    let own = index.list(number).len();
-    let rarity = index.rarity(own);
+    let is_absent = index.list(number).is_empty();
+    let rarity = index.rarity(number);
     let weight = if word.is_whole { WHOLE } else { 1.0 };
     let mut all = vec![(number, weight * rarity)];
     for (other, weight) in index.synonyms_of(number) {
         // A rare synonym tells no more than the word that was asked for.
-        let theirs = index.rarity(index.list(*other).len());
-        let rarity = if own == 0 { theirs } else { rarity.min(theirs) };
+        let theirs = index.rarity(*other);
+        let rarity = if is_absent { theirs } else { rarity.min(theirs) };
         all.push((*other, weight * rarity));
     }
     all

@@ -11,7 +11,7 @@ use tollbridge_operation::{ApiName, Operation};
 
 use super::answer::{self, Found};
 use super::corpus::{ApiShown, Corpus};
-use super::document::{Document, FIELDS, WEIGHTS};
+use super::document::{Document, Entry, FIELDS, Field, WEIGHTS};
 use super::near::letters;
 use super::query::{self, Filter};
 
@@ -32,6 +32,8 @@ pub struct Index {
     /// Where each word's postings begin; one more than there are words.
     starts: Vec<u32>,
     postings: Vec<Posting>,
+    /// In how many operations each word tells what they are.
+    told: Vec<u32>,
     /// Words that mean the same, with what they count for each other.
     synonyms: HashMap<u32, Vec<(u32, f32)>>,
     /// For each document, those that find what it asks for.
@@ -65,6 +67,7 @@ impl Index {
         let mut local = vec![u32::MAX; corpus.words.len()];
         let mut words: Vec<Arc<str>> = Vec::new();
         let mut lists: Vec<Vec<Posting>> = Vec::new();
+        let mut told: Vec<u32> = Vec::new();
         for (at, document) in documents.iter().enumerate() {
             for entries in document.entries.chunk_by(|a, b| a.word == b.word) {
                 let mut weight = 0.0;
@@ -80,7 +83,9 @@ impl Index {
                     *number = number_of(words.len());
                     words.push(Arc::clone(&corpus.words[entries[0].word as usize]));
                     lists.push(Vec::new());
+                    told.push(0);
                 }
+                told[*number as usize] += u32::from(entries.iter().any(tells));
                 lists[*number as usize].push(Posting {
                     document: number_of(at),
                     weight: weight * (SATURATION + 1.0) / (weight + SATURATION),
@@ -122,6 +127,7 @@ impl Index {
             numbers,
             starts,
             postings,
+            told,
             synonyms,
             titles,
         };
@@ -151,6 +157,7 @@ impl Index {
                 self.letters.push(u64::MAX);
                 self.numbers.insert(word, number);
                 self.starts.push(number_of(self.postings.len()));
+                self.told.push(0);
                 self.synonyms.insert(number, present.clone());
             }
         }
@@ -174,6 +181,11 @@ impl Index {
             title: Arc::clone(title),
             operations: *operations,
         })
+    }
+
+    /// The operations, by their APIs and ids.
+    pub fn operations(&self) -> impl Iterator<Item = &Arc<Operation>> {
+        self.by_id.iter().map(|at| &self.documents[*at as usize].operation)
     }
 
     /// The operation of an id, if it can be seen: `api/key`, or the id as [`id`](crate::id) shows
@@ -223,12 +235,20 @@ impl Index {
         self.synonyms.get(&word).map_or(&[], Vec::as_slice)
     }
 
-    /// How much a word tells that is in so many documents: BM25's inverse document frequency,
-    /// in the form that is never negative.
-    pub(super) fn rarity(&self, documents: usize) -> f32 {
-        let (all, with) = (as_float(self.documents.len()), as_float(documents));
+    /// How much a word tells: BM25's inverse document frequency, in the form that is never
+    /// negative.
+    pub(super) fn rarity(&self, word: u32) -> f32 {
+        let with = self.told[word as usize] as usize;
+        let (all, with) = (as_float(self.documents.len()), as_float(with));
         (1.0 + (all - with + 0.5) / (with + 0.5)).ln()
     }
+}
+
+/// Whether a word stands where it tells what the operation is. What the API is called stands in all
+/// of them, and what is passed and answered in those that are about something else: an orders API
+/// would find that `order` tells nothing.
+fn tells(entry: &Entry) -> bool {
+    !matches!(entry.field, Field::Api | Field::Parameters | Field::Said | Field::Answer)
 }
 
 /// For each document those that find what it asks for, the best first.
