@@ -1,10 +1,13 @@
 //! Discovery, from the three tools to the upstream and the trail.
 
+mod hidden;
+mod tokens;
+
 use serde_json::{Value, json};
 use tollbridge::audit::CallRecord;
 use tollbridge::gateway::{CallWatch, Refused, Reply};
 
-use super::support::{Answer, Bridge, Draft, Upstream, caller, code, failure, request, value};
+use crate::support::{Answer, Bridge, Draft, Upstream, caller, code, failure, request, value};
 
 const META: [&str; 3] = ["search_operations", "describe_operations", "invoke_operation"];
 
@@ -206,7 +209,7 @@ async fn policies_say_who_finds_what_and_lift_the_hold_of_what_they_speak_of() {
             resource == Tool::"shop/setStock");
         @id("never") forbid(principal, action in Action::"call", resource in Api::"shop")
             when { resource.effect == "destructive" };"#;
-    let folder = super::support::Folder::new();
+    let folder = crate::support::Folder::new();
     folder.write("shop.cedar", policies);
     let top = "[server]\ndiscovery = true\n[safety]\npolicies = [\"shop.cedar\"]\n\
                [audit]\ndurability = \"process\"\n";
