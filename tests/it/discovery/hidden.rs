@@ -10,12 +10,13 @@ use tollbridge::gateway::{self, Secrets, Toolbox};
 
 use crate::support::{Folder, caller};
 
-/// Operations of an API: what they are called, how, and what is said of them.
+/// Operations of an API: what they are called, how, and what is said of them. Those of one path are
+/// side by side, so that the description has them in this order whichever are left out.
 const OPERATIONS: [(&str, &str, &str, &str); 7] = [
     ("listOrders", "get", "/orders", "Lists the orders"),
     ("getOrder", "get", "/orders/{id}", "Reads one order"),
-    ("cancelOrder", "post", "/orders/{id}/cancel", "Cancels an order"),
     ("deleteOrder", "delete", "/orders/{id}", "Removes an order for ever"),
+    ("cancelOrder", "post", "/orders/{id}/cancel", "Cancels an order"),
     ("listRefunds", "get", "/refunds", "Lists refunds of orders"),
     ("createRefund", "post", "/refunds", "Pays money back for an order"),
     ("rareZebra", "get", "/zebras", "Counts the zebras of the warehouse"),
