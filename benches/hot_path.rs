@@ -117,6 +117,7 @@ fn answer() -> Response {
 
 fn received(tool: &str) -> Event {
     Event::Received {
+        reason: None,
         identity: "local".into(),
         tool: tool.into(),
         api: Some("orders".into()),
@@ -187,6 +188,7 @@ fn decision(bencher: Bencher, tool: &str) {
         let approval = Approval {
             named: None,
             shown: "",
+            stated: None,
             given: "",
             shown_target: "",
             target: "",

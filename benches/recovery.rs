@@ -255,6 +255,7 @@ async fn cleared(toolbox: &Toolbox, store: &Store, receipt: &Receipt) -> Cleared
     let approval = Approval {
         named: None,
         shown: "",
+        stated: None,
         given: "",
         shown_target: "",
         target: "",

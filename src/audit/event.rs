@@ -36,11 +36,15 @@ pub enum Event {
         /// The arguments as the agent sent them.
         #[serde(default, skip_serializing)]
         arguments: Value,
+        /// Why it is made, as the agent said it, where the tool takes that.
+        #[serde(default, skip_serializing)]
+        reason: Option<String>,
         /// How it came in: `stdio`, `http` or `cli`.
         transport: String,
         /// The client's name and version.
         client: Option<String>,
-        /// W3C Trace Context.
+        /// W3C Trace Context, as the agent sent it; nothing where the call began a trace of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         traceparent: Option<String>,
         /// A digest of the tool list that this caller is offered.
         tools: String,
@@ -533,9 +537,12 @@ impl Event {
     fn personal(&self) -> Personal<'_> {
         let none = Personal::default();
         match self {
-            Self::Received { arguments, by, .. } => {
-                Personal { arguments: Some(arguments), by: by.as_deref(), ..none }
-            }
+            Self::Received { arguments, reason, by, .. } => Personal {
+                arguments: Some(arguments),
+                reason: reason.as_deref(),
+                by: by.as_deref(),
+                ..none
+            },
             Self::Edited { arguments, .. } => Personal { arguments: Some(arguments), ..none },
             Self::Malformed { reason, .. } => Personal { reason: Some(reason), ..none },
             Self::FilesRead { files } => Personal { files: Some(files), ..none },

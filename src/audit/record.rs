@@ -25,6 +25,9 @@ pub struct CallRecord {
     pub operation: Option<String>,
     /// The arguments, redacted.
     pub arguments: Option<Value>,
+    /// Why it was made, as the agent said it, redacted; `None` where its tool does not take that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The last decision; `None` where none was reached.
     pub decision: Option<DecisionRecord>,
     /// Each request that went out, or was about to.
@@ -128,6 +131,7 @@ impl CallRecord {
             api: None,
             operation: None,
             arguments: None,
+            reason: None,
             decision: None,
             attempts: Vec::new(),
             outcome: None,
@@ -152,6 +156,7 @@ impl CallRecord {
                 api,
                 operation,
                 arguments,
+                reason,
                 transport,
                 client,
                 by,
@@ -164,6 +169,7 @@ impl CallRecord {
                 self.api = api;
                 self.operation = operation;
                 self.arguments = Some(arguments);
+                self.reason = reason;
                 self.transport = Some(transport);
                 self.client = client;
                 self.by = by;

@@ -14,6 +14,7 @@ const TWO: &str = "01J00000000000000000000002";
 
 fn received(arguments: Value) -> Event {
     Event::Received {
+        reason: None,
         identity: "alice".into(),
         tool: "get_order".into(),
         api: Some("orders".into()),
@@ -186,6 +187,7 @@ fn no_text_of_any_event_keeps_a_secret() {
     let encoded = "hunter2%2F%C3%B6";
     let texts = [
         Event::Received {
+            reason: None,
             identity: secret.into(),
             tool: secret.into(),
             api: Some(secret.into()),

@@ -1,7 +1,8 @@
 //! The next page that an answer's `Link` header names (RFC 8288), and the request for it.
 
-use http::header::LINK;
+use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH, LINK};
 use http::{HeaderMap, Method};
+use url::Url;
 
 use super::address;
 use super::prepare::{Prepared, Target};
@@ -61,36 +62,57 @@ fn parameters(mut text: &str) -> impl Iterator<Item = (&str, &str)> {
     all.into_iter()
 }
 
-/// The request for the page at a URL that the upstream names. The URL is input from a
-/// stranger: it must be at the upstream's own address, since the credentials go with it.
+/// The request for the page at a URL that the answer to the request `from` names, which was sent
+/// for `prepared`. The reference is relative to where that was (RFC 3986 §5.1.3): at another of
+/// the API's addresses, perhaps, or where a redirect led.
+///
+/// The URL is input from a stranger, and the credentials go with it: so it must be below one of
+/// the API's base URLs. There the page is asked for as anything else is, at the others too if
+/// that one fails. Where a redirect led, without credentials, it stays at that origin.
 pub(super) fn follow(
     upstream: &Upstream,
-    from: &Prepared,
+    prepared: &Prepared,
+    from: &Target,
     reference: &str,
 ) -> Result<Prepared, String> {
-    if !matches!(from.target.method, Method::GET | Method::HEAD) {
+    if !matches!(from.method, Method::GET | Method::HEAD) {
         return Err("only a GET can be asked for by a URL".to_owned());
     }
     let mut url = from
-        .target
         .url
         .join(reference)
         .map_err(|_| "the URL of the next page cannot be read".to_owned())?;
     url.set_fragment(None);
-    let same_origin = url.origin() == from.target.url.origin() && upstream.hosts.allow(&url);
-    let base = upstream.bases[from.target.at].url.path().trim_end_matches('/');
-    let below =
-        url.path().strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if !same_origin || !below || !url.username().is_empty() || url.password().is_some() {
+    let bases = &upstream.bases;
+    let is_home = bases.iter().any(|base| base.url.origin() == from.url.origin());
+    let below = |at: &usize| is_below(&url, &bases[*at].url);
+    let base = Some(from.at).filter(below).or_else(|| (0..bases.len()).find(below));
+    let led = url.origin() == from.url.origin() && upstream.hosts.allow(&url);
+    let may = if is_home { base.is_some() } else { led };
+    if !may || !url.username().is_empty() || url.password().is_some() {
         let to = address::origin(&url).to_owned();
         return Err(format!("the next page is at {to}, and not below the API's base URL"));
     }
-    let shown = upstream.redactor.text(url.as_str()).into_owned();
-    // It is at this address and no other.
-    let target = Target { url, shown, part: None, ..from.target.clone() };
-    let redactor = from.redactor.clone();
-    let (call, key) = (from.call.clone(), from.key.clone());
+    let mut target = match base.filter(|_| is_home) {
+        Some(at) => from.below(upstream, at, url),
+        None => from.nowhere_else(upstream, url),
+    };
+    // What was asked about the page before does not hold for this one (RFC 9110 §13.1).
+    for conditional in [IF_NONE_MATCH, IF_MODIFIED_SINCE] {
+        target.headers.remove(conditional);
+    }
+    let redactor = prepared.redactor.clone();
+    let (call, key) = (prepared.call.clone(), prepared.key.clone());
     Ok(Prepared { call, target, redactor, shown: None, key })
+}
+
+fn is_below(url: &Url, base: &Url) -> bool {
+    let path = base.path().trim_end_matches('/');
+    url.origin() == base.origin()
+        && url
+            .path()
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]

@@ -213,6 +213,31 @@ impl Target {
         Some(Self { url, shown, at, ..self.clone() })
     }
 
+    /// The same request for a URL that is below that base URL, and so at any of them.
+    pub(super) fn below(&self, upstream: &Upstream, at: usize, url: Url) -> Self {
+        let base = &upstream.bases[at].url;
+        let path = url.path().strip_prefix(base.path().trim_end_matches('/'));
+        // A query of the base URL's own would be there twice.
+        let Some(path) = path.filter(|_| base.query().is_none()) else {
+            return Self { at, ..self.nowhere_else(upstream, url) };
+        };
+        let credentials = self.part.as_ref().map_or_else(Vec::new, |part| part.credentials.clone());
+        let query = url.query().map(|query| free(query.split('&'), &credentials).join("&"));
+        let query = query.filter(|query| !query.is_empty());
+        let part = Part { path: path.to_owned(), query, credentials };
+        match part.address(upstream, at) {
+            Ok((url, shown)) => Self { url, shown, at, part: Some(Arc::new(part)), ..self.clone() },
+            Err(_) => Self { at, ..self.nowhere_else(upstream, url) },
+        }
+    }
+
+    /// The same request for a URL that is at one address only.
+    pub(super) fn nowhere_else(&self, upstream: &Upstream, url: Url) -> Self {
+        let mut target = self.clone();
+        target.address(upstream, url);
+        Self { part: None, ..target }
+    }
+
     /// Goes to another URL of the same origin, with the credentials that this one has in its query.
     pub(super) fn address(&mut self, upstream: &Upstream, mut url: Url) {
         let part = self.part.clone();
@@ -237,6 +262,11 @@ impl Part {
         let own = request.query.as_deref().map(|query| free(query.split('&'), &credentials.query));
         let own = own.map(|pairs| pairs.join("&")).filter(|query| !query.is_empty());
         Self { path: request.path.clone(), query: own, credentials: credentials.query.clone() }
+    }
+
+    /// The same without the query that proves who we are.
+    pub(super) fn without_credentials(&self) -> Self {
+        Self { path: self.path.clone(), query: self.query.clone(), credentials: Vec::new() }
     }
 
     /// The URL, and the URL as it may be seen. The latter is built without the credentials, so

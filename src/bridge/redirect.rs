@@ -3,6 +3,8 @@
 //! The target is input from a stranger: its host must be one that the configuration names,
 //! and nothing that proves who we are goes to another origin.
 
+use std::sync::Arc;
+
 use http::header::{AUTHORIZATION, COOKIE, LOCATION};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use url::Url;
@@ -81,6 +83,7 @@ pub(super) fn for_another_origin(next: &mut Target) {
     next.digest = None;
     next.pass = None;
     next.signer = None;
+    next.part = next.part.as_deref().map(|part| Arc::new(part.without_credentials()));
 }
 
 fn location(target: &Target, headers: &HeaderMap) -> Option<Url> {

@@ -250,6 +250,9 @@ fn story(row: &HoldRow) -> String {
         let given = super::clean(&row.given, usize::MAX - 1);
         let _ = writeln!(text, "  as given   {given}");
     }
+    if let Some(stated) = &row.stated {
+        let _ = writeln!(text, "  why        {}", super::clean(stated, 4_000));
+    }
     if let Some(barred) = &row.barred {
         let _ = writeln!(text, "  four eyes  not by any of {}", super::clean(barred, 400));
     }

@@ -299,6 +299,7 @@ async fn reload(
             Err(diagnostics) => {
                 gateway.metrics().reload(false);
                 context::report(&diagnostics);
+                changes.follow_too(&config);
                 eprintln!("the configuration as it was stays in force");
             }
         }

@@ -224,6 +224,9 @@ fn story(call: &CallRecord) -> String {
         row("operation", &super::clean(&format!("{api}/{operation}"), 256));
     }
     row("arguments", &super::clean(&arguments(call), 4_000));
+    if let Some(reason) = &call.reason {
+        row("reason", &super::clean(reason, 4_000));
+    }
     if let Some(decision) = &call.decision {
         row("decision", &format!("{} by {}", decision.effect.as_str(), decision.rules.join(", ")));
     }

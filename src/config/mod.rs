@@ -59,7 +59,7 @@ pub use redact::{Detect, How, Redact};
 pub use safety::{Drift, Errors, Loops, Safety};
 pub use schema::schema;
 pub use signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};
-pub use tool::{Argument, Ask, Calls, CountedBy, Hold, PageKind, Pages, Shape, Tool, When};
+pub use tool::{Argument, Ask, Calls, CountedBy, Hold, PageKind, Pages, Reason, Shape, Tool, When};
 pub use values::{
     ArgumentPath, BaseUrl, DayHours, Digest, HeaderText, HostName, Literal, Malformed, Money,
     Origin, Pattern, Period, Pointer, ProxyUrl, Rate, ReferenceTo, ResolverAt, Selector, Size,

@@ -97,6 +97,8 @@ pub struct Tool {
     #[serde(default)]
     #[schemars(with = "Vec<ArgumentSchema>")]
     pub redact: Vec<Located<ArgumentPath>>,
+    /// Whether agents say why they call it, in an argument that goes on record and not to the API.
+    pub reason: Option<Located<Reason>>,
     /// Whether clients that know tasks may follow its calls as such.
     pub long: Option<Located<bool>>,
     /// Whether, and how, a call that the API took and is not done with is asked after until it is.
@@ -242,6 +244,17 @@ fn hold<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Located<Hol
         HoldForm::Flag(true) => Some(Located::new(span, Hold::default())),
         HoldForm::Table(hold) => Some(Located::new(span, hold)),
     })
+}
+
+/// Whether agents say why they call a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Reason {
+    /// They may.
+    Optional,
+    /// They must.
+    Required,
 }
 
 /// How many calls in a sliding window.

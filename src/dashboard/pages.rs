@@ -202,6 +202,9 @@ fn story(row: &HoldRow, open: bool) -> String {
     line("Who", &row.identity);
     line("Tool", &row.tool);
     line("Request", &row.target);
+    if let Some(stated) = &row.stated {
+        line("Why, says the agent", stated);
+    }
     line("Rule", &row.rule);
     if let Some(price) = &row.price {
         line("Price", price);

@@ -134,6 +134,7 @@ pub fn hold_json(row: &HoldRow) -> Value {
         "target": row.target,
         "arguments": json_of(&row.arguments),
         "given": json_of(&row.given),
+        "stated": row.stated,
         "rule": row.rule,
         "four_eyes": row.barred.is_some(),
         "price": row.price,

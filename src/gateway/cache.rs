@@ -15,11 +15,13 @@ const MOST: usize = 32 << 20;
 /// Longer answers are not kept.
 const LONGEST: usize = 1 << 20;
 
-/// What an answer is to: identity, tool and arguments.
+/// What an answer is to: whose call of which tool, what that came to, and with which arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct CacheKey {
     pub(super) identity: String,
     pub(super) tool: String,
+    pub(super) operation: String,
+    pub(super) base: String,
     pub(super) digest: String,
 }
 
@@ -118,7 +120,8 @@ mod tests {
     use super::*;
 
     fn key(identity: &str) -> CacheKey {
-        CacheKey { identity: identity.to_owned(), tool: "t".to_owned(), digest: "d".to_owned() }
+        let [tool, operation, base, digest] = ["t", "o", "b", "d"].map(str::to_owned);
+        CacheKey { identity: identity.to_owned(), tool, operation, base, digest }
     }
 
     fn answer(bytes: usize) -> CachedAnswer {

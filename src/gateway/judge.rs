@@ -18,6 +18,8 @@ pub struct Supposed {
     pub tool: String,
     /// The arguments, as an agent would give them.
     pub arguments: Map<String, Value>,
+    /// Why, where that is known apart from them.
+    pub reason: Option<String>,
     /// Microseconds since the Unix epoch.
     pub now: i64,
 }
@@ -56,7 +58,16 @@ pub fn judge(toolbox: &Toolbox, question: &Supposed) -> Judged {
     let exposed = &toolbox.exposed()[place];
     let seen = toolbox.seen(&question.caller);
     let listed = seen.policies.may_see(place);
-    let arguments = match exposed.tool.arguments(&question.arguments) {
+    let mut given = question.arguments.clone();
+    let unreasoned = exposed.tool.reason().and_then(|rule| {
+        let said = rule.take(&mut given).or_else(|| question.reason.clone().map(Value::String));
+        rule.check(said.as_ref())
+    });
+    let judged = match unreasoned {
+        Some(unreasoned) => Err(vec![unreasoned]),
+        None => exposed.tool.arguments(&given),
+    };
+    let arguments = match judged {
         Ok(arguments) => arguments,
         Err(violations) => {
             let each = violations.iter().map(|v| format!("{} must be {}", v.pointer, v.expected));

@@ -210,7 +210,7 @@ impl Gateway {
             let answer = match admitted {
                 Ok(_) => pipeline::run(task_id, ground, &caller, request, watch).await,
                 Err(why) => {
-                    Box::pin(pipeline::overloaded(task_id, ground, &caller, &request, why)).await
+                    Box::pin(pipeline::overloaded(task_id, ground, &caller, request, why)).await
                 }
             };
             let (tool, outcome) = match &answer {

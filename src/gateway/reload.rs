@@ -9,7 +9,7 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::compile::{Compiled, Secrets, compile_exposed};
+use super::compile::{self, Compiled, Secrets, compile_exposed};
 use super::toolbox::Toolbox;
 use crate::config::{self, Config, Diagnostics};
 
@@ -77,6 +77,16 @@ impl Changes {
     /// followed already, nor, while it was being read, of those that are new.
     pub fn follow(&mut self, loaded: &Loaded) {
         self.follow_since(&loaded.sources, loaded.began);
+    }
+
+    /// Follows the descriptions of a configuration that does not load beside those that are followed
+    /// already: to mend one of them may be all that it wants.
+    pub fn follow_too(&mut self, path: &Path) {
+        let Ok((config, _)) = config::load(path) else { return };
+        let origins = config.apis.iter().map(|(_, api)| compile::origin(&config, api));
+        let files = origins.flat_map(|origin| origin.overlays.into_iter().chain([origin.file]));
+        let new: Vec<_> = files.filter(|file| !self.seen.contains_key(file)).collect();
+        self.seen.extend(look(new));
     }
 
     fn follow_since(&mut self, files: &[PathBuf], began: SystemTime) {

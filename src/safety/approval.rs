@@ -23,6 +23,8 @@ pub struct Approval<'a> {
     pub shown: &'a str,
     /// The arguments as the agent gave them: a JSON object, redacted.
     pub given: &'a str,
+    /// Why the call is made, as the agent said it, redacted.
+    pub stated: Option<&'a str>,
     /// Where the call would go, for that person.
     pub shown_target: &'a str,
     /// Where the call would go, and by which description.
@@ -116,6 +118,7 @@ pub(super) async fn standing(
                     .now
                     .saturating_add(i64::try_from(rule.expires.as_micros()).unwrap_or(i64::MAX)),
                 given: request.given.to_owned(),
+                stated: request.stated.map(str::to_owned),
                 target: request.shown_target.to_owned(),
                 claimed: request.claimed.to_owned(),
                 asks_operator: rule.asks_operator,

@@ -460,9 +460,9 @@ fn place_hold(hold: HoldRow, now: i64) -> Query {
     sqlx::query(
         "INSERT INTO holds (id, call, identity, tool, digest, arguments, rule, price, placed, \
          expires, state, decided_by, decided, reason, given, target, claimed, asks_operator, \
-         asks_client, barred, edits) \
+         asks_client, barred, edits, stated) \
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?17, ?18, ?19, ?20, \
-         ?21, ?22, ?23 \
+         ?21, ?22, ?23, ?24 \
          WHERE NOT EXISTS (SELECT 1 FROM holds WHERE identity = ?3 AND tool = ?4 AND digest = ?5 \
             AND state <> 'spent' AND expires > ?15) \
          AND (SELECT count(*) FROM holds WHERE identity = ?3 AND state = 'pending' \
@@ -491,6 +491,7 @@ fn place_hold(hold: HoldRow, now: i64) -> Query {
     .bind(hold.asks_client)
     .bind(hold.barred)
     .bind(hold.edits)
+    .bind(hold.stated)
 }
 
 fn keep_checkpoint(row: CheckpointRow) -> Query {

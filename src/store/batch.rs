@@ -379,6 +379,8 @@ pub struct HoldRow {
     pub arguments: String,
     /// The arguments as the agent gave them: a JSON object, redacted.
     pub given: String,
+    /// Why it is made, as the agent said it, redacted.
+    pub stated: Option<String>,
     /// Where it would go, for the person who decides.
     pub target: String,
     /// The groups that its caller claimed beside those of the configuration: a JSON list.

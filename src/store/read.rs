@@ -453,6 +453,7 @@ impl FromRow<'_, SqliteRow> for HoldRow {
             asks_client: row.try_get("asks_client")?,
             barred: row.try_get("barred")?,
             edits: row.try_get("edits")?,
+            stated: row.try_get("stated")?,
         })
     }
 }

@@ -76,7 +76,8 @@ pub(super) fn statement(change: Change, now: i64) -> Query {
                 Whose::Upto(_) => (None, None),
             };
             sqlx::query(
-                "UPDATE holds SET arguments = '{}', given = '', claimed = '[]', edits = NULL \
+                "UPDATE holds SET arguments = '{}', given = '', claimed = '[]', edits = NULL, \
+                 stated = NULL \
                  WHERE (call = ? OR identity = ?) \
                  AND (state IN ('rejected', 'spent') OR expires <= ?)",
             )

@@ -56,6 +56,31 @@ impl ArgumentPointer {
         each(value, &self.0, act);
     }
 
+    /// The same in a part of the arguments: in what stands at `path`, names joined by dots, and the
+    /// whole of it where the place is above. Where names have dots of their own, or a `*` stands above,
+    /// it may be done to more than the place.
+    pub fn each_below(&self, path: &str, value: &mut Value, act: &mut impl FnMut(&mut Value)) {
+        let mut above = String::new();
+        for (at, step) in self.0.iter().enumerate() {
+            if above == path {
+                return each(value, &self.0[at..], act);
+            }
+            let Step::Name(name) = step else {
+                if is_below(path, &above) {
+                    act(value);
+                }
+                return;
+            };
+            if at > 0 {
+                above.push('.');
+            }
+            above.push_str(name);
+        }
+        if path == above || is_below(path, &above) {
+            act(value);
+        }
+    }
+
     /// The steps, from the arguments' root.
     pub fn steps(&self) -> &[Step] {
         &self.0
@@ -89,6 +114,11 @@ impl fmt::Display for ArgumentPointer {
             steps => f.write_str(&written(steps)),
         }
     }
+}
+
+/// Whether a path of names joined by dots leads on from another one.
+fn is_below(path: &str, above: &str) -> bool {
+    above.is_empty() || path.strip_prefix(above).is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn each(value: &mut Value, steps: &[Step], act: &mut impl FnMut(&mut Value)) {
@@ -205,6 +235,29 @@ mod tests {
         assert_eq!(ArgumentPointer::parse(""), Err(InvalidPointer::Empty));
         assert_eq!(ArgumentPointer::parse("/a~2"), Err(InvalidPointer::Escape));
         assert_eq!(ArgumentPointer::parse(&"/a".repeat(33)), Err(InvalidPointer::TooDeep));
+    }
+
+    #[test]
+    fn in_a_part_of_the_arguments_a_place_is_found_by_where_the_part_stands() {
+        let masked = |pointer: &str, path: &str, mut value: Value| {
+            let pointer = ArgumentPointer::parse(pointer).expect("a pointer");
+            pointer.each_below(path, &mut value, &mut |found| *found = json!("-"));
+            value
+        };
+        for (pointer, path, value, expected) in [
+            ("note", "note", json!(5), json!("-")),
+            ("note", "notes", json!(5), json!(5)),
+            ("/body/note", "body.note", json!(5), json!("-")),
+            ("/body/note", "body", json!({"note": 5, "n": 1}), json!({"note": "-", "n": 1})),
+            ("/body/note", "", json!({"body": {"note": 5}}), json!({"body": {"note": "-"}})),
+            ("/body", "body.note.text", json!(5), json!("-")),
+            ("/body/*/p", "body", json!([{"p": 1}, {"q": 2}]), json!([{"p": "-"}, {"q": 2}])),
+            ("/body/*/p", "body.x", json!(5), json!("-")),
+            ("/body/*/p", "other", json!(5), json!(5)),
+            ("/a.b/c", "a.b.c", json!(5), json!("-")),
+        ] {
+            assert_eq!(masked(pointer, path, value), expected, "{pointer} in {path}");
+        }
     }
 
     #[test]

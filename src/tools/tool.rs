@@ -19,6 +19,7 @@ use super::pointer::{ArgumentPointer, Step};
 use super::portable::LONGEST_DESCRIPTION;
 use super::profile::{Profile, publish};
 use super::published::Published;
+use super::reason::{Reason, ReasonRule};
 use super::rule::{ArgumentRule, RuleError};
 use super::shape::{self, Shape};
 use super::spending::Spending;
@@ -46,6 +47,8 @@ pub struct ToolSpec<'a> {
     pub rules: &'a [ArgumentRule],
     /// Arguments of example calls, under the agent's names.
     pub examples: &'a [Map<String, Value>],
+    /// Whether agents say why they call it; `None` where they are not asked.
+    pub reason: Option<ReasonRule>,
     /// What the clients make of its schema.
     pub profile: Profile,
     /// What it does.
@@ -92,6 +95,7 @@ pub struct Tool {
     input_findings: Vec<LintFinding>,
     answer: AnswerShape,
     pages: Option<PageRule>,
+    reason: Option<Reason>,
 }
 
 impl Tool {
@@ -130,6 +134,10 @@ impl Tool {
             warnings.extend(found);
             output_validator.get_or_init(|| made);
         }
+        let reason = spec.reason.map(|rule| Reason::beside(&shown, rule));
+        if let Some(reason) = &reason {
+            shown = reason.added_to(&shown);
+        }
         let (input, input_findings) = publish(&shown, spec.examples, spec.profile, known);
         let output = operation.output.as_ref().map(|full| known.answer(full));
         let annotations = Annotations {
@@ -152,6 +160,7 @@ impl Tool {
             input_findings,
             answer: AnswerShape::default(),
             pages: None,
+            reason,
             name: spec.name,
             operation,
         };
@@ -222,6 +231,12 @@ impl Tool {
         Spending::compile(&self.operation.input.to_value(), amount, currency)
     }
 
+    /// The argument in which agents say why they call it, where it has one. It is none of the
+    /// operation's: [`Tool::arguments`] knows nothing of it.
+    pub fn reason(&self) -> Option<&Reason> {
+        self.reason.as_ref()
+    }
+
     /// How its answers come in pages, where they do.
     pub fn pages(&self) -> Option<&PageRule> {
         self.pages.as_ref()
@@ -251,9 +266,17 @@ impl Tool {
     fn check_examples(&self, examples: &[Map<String, Value>]) -> Result<(), Vec<RuleError>> {
         let mut errors = Vec::new();
         for (index, example) in examples.iter().enumerate() {
-            let found = match self.arguments(example) {
-                Err(violations) => violations.into_iter().map(|v| (v.pointer, v.expected)).next(),
-                Ok(arguments) => {
+            let mut given = example.clone();
+            let unreasoned = self.reason.as_ref().and_then(|reason| {
+                let said = reason.take(&mut given);
+                reason.check(said.as_ref())
+            });
+            let found = match (self.arguments(&given), unreasoned) {
+                (Err(violations), _) => {
+                    violations.into_iter().map(|v| (v.pointer, v.expected)).next()
+                }
+                (Ok(_), Some(unreasoned)) => Some((unreasoned.pointer, unreasoned.expected)),
+                (Ok(arguments), None) => {
                     let broken = self.check_limits(&arguments);
                     broken.into_iter().map(|b| (b.pointer, b.message)).next()
                 }

@@ -83,6 +83,7 @@ fn spec(operation: Operation, rules: &[ArgumentRule]) -> ToolSpec<'_> {
         idempotent: None,
         rules,
         examples: &[],
+        reason: None,
         profile: Profile::Portable,
         operation: Arc::new(operation),
     }

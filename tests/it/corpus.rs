@@ -30,6 +30,7 @@ fn tool(operation: &Arc<Operation>, profile: Profile) -> Tool {
         idempotent: None,
         rules: &[],
         examples: &[],
+        reason: None,
         profile,
         operation: Arc::clone(operation),
     };

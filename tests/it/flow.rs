@@ -206,6 +206,18 @@ async fn the_last_good_answer_stands_in_for_who_got_it_and_then_the_declared_one
 }
 
 #[tokio::test]
+async fn the_last_good_answer_of_one_address_does_not_stand_in_for_another_one() {
+    let cached = "fallback = [{ cached = \"5m\" }]";
+    let before = Upstream::new([Answer::json(200, r#"{"id": "1"}"#)]).await;
+    let after = Upstream::new([Answer::json(500, "{}")]).await;
+    let bridge = Draft::to(&before.url()).tool("getItem", cached).open().await;
+    assert_eq!(code(&bridge.call("get_item", r#"{"id": "1"}"#).await), "succeeded");
+    bridge.reload(Draft::to(&after.url()).tool("getItem", cached)).await;
+    let reply = bridge.call("get_item", r#"{"id": "1"}"#).await;
+    assert_eq!(code(&reply), "upstream_error", "{reply:?}");
+}
+
+#[tokio::test]
 async fn nothing_stands_in_for_a_write_that_may_have_been_done() {
     let fallback = "fallback = [{ answer = { queued = true } }]";
     for (act, expected) in [
@@ -321,6 +333,11 @@ async fn what_was_learned_of_limits_outlives_the_process() {
     let Bridge { gateway, folder } = bridge;
     gateway.close().await;
 
+    // Whoever reads with SQL sees it.
+    let known = folder
+        .rows("SELECT concat_ws(' ', api, coalesce(identity, 'null'), origin) FROM limits")
+        .await;
+    assert_eq!(known, [format!("shop null {}", upstream.url())]);
     // The process that comes next does not ask.
     beside.remember().await;
     let again = Bridge { gateway: beside, folder };

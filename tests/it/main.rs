@@ -23,6 +23,7 @@ mod order;
 mod polling;
 mod process;
 mod protection;
+mod reasons;
 mod recovery;
 mod reuse;
 mod secrets;

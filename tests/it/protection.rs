@@ -79,6 +79,28 @@ async fn an_argument_that_is_kept_out_is_so_wherever_the_call_says_it() {
 }
 
 #[tokio::test]
+async fn an_argument_that_is_kept_out_is_so_where_a_policy_read_it() {
+    let upstream = Upstream::willing().await;
+    let folder = Folder::new();
+    folder.write(
+        "shop.cedar",
+        "@id(\"small\") forbid(principal, action == Action::\"refund\", resource)\n\
+         when { context.arguments.body.amount.greaterThan(decimal(\"90.0\")) };",
+    );
+    let bridge = Draft::to(&upstream.url())
+        .audit("\n[safety]\npolicies = [\"shop.cedar\"]")
+        .tool("createRefund", "name = \"refund\"\nredact = [\"/body/amount\"]")
+        .open_in(folder)
+        .await;
+    // Too short to be looked for as a text.
+    let reply = bridge.call("refund", r#"{"body": {"amount": 93}}"#).await;
+    assert_eq!(code(&reply), "denied");
+    let decided = &bridge.record(&reply).await.events[1].body["considered"][0];
+    assert_eq!(decided["rule"], "small");
+    assert_eq!(decided["values"], json!({"context.arguments.body.amount": "\"[redacted]\""}));
+}
+
+#[tokio::test]
 async fn equal_values_have_equal_hashes_and_a_hash_needs_its_key() {
     let upstream = Upstream::willing().await;
     let hashes = async |key: &str| {

@@ -42,6 +42,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         idempotent: None,
         rules: &[rule],
         examples: &[],
+        reason: None,
         profile: Profile::Portable,
         operation: Arc::new(operation),
     };

@@ -58,6 +58,8 @@ pub(super) struct Course<'a, L> {
     pub(super) round: u64,
     /// The next page that the last success named.
     pub(super) link: Option<String>,
+    /// Whether a page may follow the last success.
+    pub(super) pages: Pages,
     /// What the last success says of how far the call is, and the request that it answers.
     pub(super) answered: Option<Box<(Said, Target)>>,
     /// Whether it asks after a call that the API took.
@@ -69,6 +71,28 @@ pub(super) struct Course<'a, L> {
     /// What a server that is asked with digest authentication keeps in cookies.
     pub(super) session: Option<Session>,
     pub(super) report: Report,
+}
+
+/// In how many pages an answer comes.
+pub(super) enum Pages {
+    One,
+    /// In several: the request that the last one answers.
+    Many(Option<Box<Target>>),
+}
+
+impl Pages {
+    pub(super) fn answered(&mut self, target: &Target) {
+        if let Self::Many(last) = self {
+            *last = Some(Box::new(target.clone()));
+        }
+    }
+
+    pub(super) fn last(&self) -> Option<&Target> {
+        match self {
+            Self::One => None,
+            Self::Many(last) => last.as_deref(),
+        }
+    }
 }
 
 /// When there is another request, and why.
@@ -110,6 +134,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
             last: None,
             round: 0,
             link: None,
+            pages: Pages::One,
             answered: None,
             polling: false,
             led: false,
@@ -245,6 +270,7 @@ impl<L: AttemptLog> Course<'_, L> {
                         Verdict::Done { payload, drift, headers, link, said } => {
                             self.keep(to_keep);
                             self.link = link;
+                            self.pages.answered(&target);
                             self.answered = said.map(|said| Box::new((*said, target.into_owned())));
                             return Outcome::Done { payload, drift, headers };
                         }

@@ -54,6 +54,7 @@ impl<L: AttemptLog> Course<'_, L> {
                 let words = format!("not sent: its answer is kept, {} s old", age.as_secs());
                 self.record_not_sent(words, Duration::ZERO).await;
                 self.link = link;
+                self.pages.answered(target);
                 self.report.status = Some(status);
                 self.report.served_by = Some(target.shown.clone());
                 self.report.kept = Some(KeptFor { age, confirmed: false });

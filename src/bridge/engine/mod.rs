@@ -30,7 +30,7 @@ use super::prepare::{Prepared, prepare};
 use super::report::{FailureKind, Outcome, Report};
 use super::upstream::Upstream;
 use crate::settlement::Cleared;
-use course::{Again, Course};
+use course::{Again, Course, Pages};
 pub use polling::execute_polled;
 
 /// Within what a call is carried out.
@@ -133,12 +133,24 @@ pub async fn execute_pages(
     upstream: &Upstream,
     within: Within<'_>,
     log: &mut impl AttemptLog,
+    turn: impl FnMut(&Payload, Option<&str>, u64) -> Option<Next> + Send,
+) -> Report {
+    run_pages(cleared.get(), prepared, upstream, within, log, turn).await
+}
+
+/// The same without the proof, for this room's tests.
+pub(super) async fn run_pages(
+    call: &Call,
+    prepared: Prepared,
+    upstream: &Upstream,
+    within: Within<'_>,
+    log: &mut impl AttemptLog,
     mut turn: impl FnMut(&Payload, Option<&str>, u64) -> Option<Next> + Send,
 ) -> Report {
-    let call = cleared.get();
     let begun = Instant::now();
     let common = upstream.in_common(&call.identity);
     let mut course = Course::new(call, &prepared, upstream, &common, within, log);
+    course.pages = Pages::Many(None);
     let mut prepared = prepared;
     let mut page = 1_u32;
     let outcome = loop {
@@ -151,7 +163,11 @@ pub async fn execute_pages(
         let following = match next {
             Next::Arguments(arguments) => prepare(upstream, &Call { arguments, ..call.clone() })
                 .map_err(|error| error.to_string()),
-            Next::Url(url) => link::follow(upstream, &prepared, &url),
+            // It is relative to what was asked last, which need not be what was asked first.
+            Next::Url(url) => {
+                let from = course.pages.last().unwrap_or(&prepared.target);
+                link::follow(upstream, &prepared, from, &url)
+            }
         };
         prepared = match following {
             Ok(following) => following,

@@ -5,6 +5,7 @@ mod digest;
 mod flow;
 pub(super) mod hostile;
 mod oauth;
+mod paging;
 mod polling;
 mod proxy;
 mod recovery;

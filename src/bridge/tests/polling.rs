@@ -364,6 +364,28 @@ async fn a_credential_in_the_query_goes_along_and_is_kept_nowhere() {
 }
 
 #[tokio::test]
+async fn a_credential_in_the_query_stays_behind_where_a_redirect_leads_elsewhere() {
+    let other = Hostile::new([
+        accepted("Location: /j?page=1\r\nRetry-After: 0\r\n", "{}"),
+        json(200, "{\"ok\":true}"),
+    ])
+    .await;
+    let to_other = format!("Location: {}/x\r\n", other.url());
+    let server = Hostile::new([answer(307, &to_other, b"")]).await;
+    let mut config = config(&server.url());
+    config.redirects = Redirects::Follow;
+    config.hosts = vec![other.address.to_string()];
+    config.credentials = Credentials::ForAll(Credential::ApiKey {
+        at: Some(ApiKeyAt { place: ApiKeyPlace::Query, name: "key".to_owned() }),
+        value: Secret::new("plain-key"),
+    });
+    let (report, _) =
+        poll(&upstream(config), &call(request(Method::POST)), &rule(|_| {}), LONG).await;
+    assert_eq!(value(&report)["ok"], true);
+    assert_eq!(other.lines(), ["POST /x HTTP/1.1", "GET /j?page=1 HTTP/1.1"]);
+}
+
+#[tokio::test]
 async fn a_202_whose_body_breaks_off_was_read_all_the_same() {
     let bytes = b"HTTP/1.1 202 X\r\nLocation: /j\r\nContent-Length: 10\r\n\r\n{".to_vec();
     let server = Hostile::new([Act::AnswerAndClose(bytes), json(200, "{\"made\":7}")]).await;

@@ -10,6 +10,9 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
+use serde_json::json as value_of;
+
+use super::hostile::{Hostile, json};
 use super::*;
 
 /// An authority of these tests, until 2120.
@@ -45,11 +48,20 @@ fn der(text: &str) -> Vec<u8> {
 
 /// Serves one connection, one request. Says what came, `None` where no request did.
 fn serve_one() -> (SocketAddr, JoinHandle<Option<String>>) {
-    serve(false)
+    serve(false, "\"ok\"")
 }
 
-/// The same, and where `wants_client` only for a client with a certificate of the authority.
-fn serve(wants_client: bool) -> (SocketAddr, JoinHandle<Option<String>>) {
+/// Whether a request is there with its body.
+fn is_whole(request: &str) -> bool {
+    let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().filter_map(|line| line.split_once(": "));
+    let length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    body.len() >= length.filter_map(|(_, value)| value.parse().ok()).max().unwrap_or(0)
+}
+
+/// The same with that answer, and where `wants_client` only for a client with a certificate of the
+/// authority.
+fn serve(wants_client: bool, answer: &'static str) -> (SocketAddr, JoinHandle<Option<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -73,11 +85,16 @@ fn serve(wants_client: bool) -> (SocketAddr, JoinHandle<Option<String>>) {
         let (stream, _) = listener.accept().ok()?;
         let connection = ServerConnection::new(Arc::new(config)).ok()?;
         let mut stream = StreamOwned::new(connection, stream);
-        let mut request = [0; 4096];
-        let read = stream.read(&mut request).ok()?;
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-        stream.write_all(answer).ok()?;
-        Some(String::from_utf8_lossy(&request[..read]).into_owned())
+        let mut request = String::new();
+        while !is_whole(&request) {
+            let mut piece = [0; 4096];
+            let read = stream.read(&mut piece).ok().filter(|read| *read > 0)?;
+            request += &String::from_utf8_lossy(&piece[..read]);
+        }
+        let length = answer.len();
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+        write!(stream, "{head}Content-Length: {length}\r\n\r\n{answer}").ok()?;
+        Some(request)
     });
     (address, server)
 }
@@ -195,7 +212,7 @@ fn a_credential_for_all_operations_stands_for_no_certificate() {
 
 #[tokio::test]
 async fn a_server_that_wants_a_certificate_gets_the_configured_one() {
-    let (address, server) = serve(true);
+    let (address, server) = serve(true, "\"ok\"");
     let mut config = config(&format!("https://{address}"));
     config.tls =
         Tls { authorities: Some(pem("CERTIFICATE", AUTHORITY)), identity: Some(identity()) };
@@ -212,7 +229,7 @@ async fn a_server_that_wants_a_certificate_gets_the_configured_one() {
 
 #[tokio::test]
 async fn without_a_certificate_that_server_answers_nothing() {
-    let (address, server) = serve(true);
+    let (address, server) = serve(true, "\"ok\"");
     let mut config = config(&format!("https://{address}"));
     config.tls.authorities = Some(pem("CERTIFICATE", AUTHORITY));
     let (report, _) = go(&upstream(config), &call(request(Method::POST))).await;
@@ -241,7 +258,9 @@ fn what_is_no_certificate_is_refused_without_showing_it() {
 #[tokio::test]
 async fn an_authorization_server_knows_a_client_by_its_certificate() {
     for has_certificate in [true, false] {
-        let (address, server) = serve(true);
+        let issued = r#"{"access_token": "t1", "token_type": "Bearer", "expires_in": 3600}"#;
+        let (address, server) = serve(true, issued);
+        let api = Hostile::new([json(200, "{}")]).await;
         let identity = ClientIdentity {
             certificate: pem("CERTIFICATE", CERTIFICATE),
             key: Secret::new(pem("PRIVATE KEY", KEY)),
@@ -270,14 +289,23 @@ async fn an_authorization_server_knows_a_client_by_its_certificate() {
             hosts: &[],
         };
         let source = TokenSource::new(source, Redactor::growing([], [])).expect("a source");
-        let mut config = config("http://127.0.0.1:1");
+        let mut config = config(&api.url());
         config.credentials = Credentials::ForAll(Credential::OAuth(Arc::new(source)));
         let upstream = upstream(config);
         let within = Duration::from_millis(900);
         let (report, _) = go_within(&upstream, &call(request(Method::GET)), within).await;
-        assert_eq!(failed(&report).kind, FailureKind::UpstreamUnavailable);
         let got = server.join().expect("the server");
-        let is_asked = got.is_some_and(|got| got.starts_with("POST /token HTTP/1.1\r\n"));
-        assert_eq!(is_asked, has_certificate);
+        if has_certificate {
+            assert_eq!(value(&report), &value_of!({}));
+            // It says who it is (RFC 8705 §2), and nothing else proves it.
+            let got = got.expect("a request");
+            assert!(got.starts_with("POST /token HTTP/1.1\r\n"), "{got}");
+            assert!(got.contains("client_id=bridge"), "{got}");
+            assert!(!got.contains("authorization:") && !got.contains("client_secret"), "{got}");
+            assert!(api.seen()[0].contains("authorization: Bearer t1\r\n"), "{:?}", api.seen());
+        } else {
+            assert_eq!(failed(&report).kind, FailureKind::UpstreamUnavailable);
+            assert_eq!((got, api.connections()), (None, 0));
+        }
     }
 }

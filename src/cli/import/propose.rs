@@ -477,6 +477,7 @@ fn tokens_of(operation: &Operation, name: &ToolName) -> Option<u32> {
         rules: &[],
         examples: &[],
         operation: Arc::new(operation.clone()),
+        reason: None,
         profile: Profile::default(),
     };
     Tool::compile(spec).ok().map(|(tool, _)| tool.tokens())

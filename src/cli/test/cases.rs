@@ -185,7 +185,7 @@ fn question(case: &Case, defaults: &Call, config: &Config) -> Result<Supposed, S
         facts: Arc::new(facts),
         ..Caller::new(identity, transport)
     };
-    Ok(Supposed { caller, tool, arguments: arguments(&case.args)?, now })
+    Ok(Supposed { caller, tool, arguments: arguments(&case.args)?, reason: None, now })
 }
 
 /// A client by its name and version.

@@ -122,7 +122,8 @@ fn recorded(call: &CallRecord) -> Option<(&'static str, Supposed)> {
         ..Caller::new(identity, transport)
     };
     let (tool, arguments) = (call.tool.clone()?, arguments.clone());
-    Some((was, Supposed { caller, tool, arguments, now: call.started.0 }))
+    let reason = call.reason.clone();
+    Some((was, Supposed { caller, tool, arguments, reason, now: call.started.0 }))
 }
 
 fn counts(changed: &[Changed<'_>]) -> BTreeMap<String, usize> {

@@ -242,6 +242,10 @@ impl One<'_> {
             idempotent: entry.idempotent.as_deref().copied(),
             examples: &parts.examples,
             rules: &rules,
+            reason: entry.reason.as_deref().map(|reason| match reason {
+                config::Reason::Optional => tools::ReasonRule::Optional,
+                config::Reason::Required => tools::ReasonRule::Required,
+            }),
             profile: match self.config.server.schemas {
                 config::SchemaProfile::Portable => tools::Profile::Portable,
                 config::SchemaProfile::Full => tools::Profile::Full,

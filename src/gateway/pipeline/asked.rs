@@ -306,7 +306,7 @@ impl Run<'_> {
             changes: changes.into_iter().map(clean).collect(),
         }));
         let Ready { call, prepared, mut broken, files } =
-            ready(&self.id, self.caller, exposed, &changed)?;
+            ready(&self.id, self.caller, exposed, &changed, self.reason.as_ref())?;
         self.taken_on(&prepared, files)?;
         let (reserving, unreckoned) = budgets::reckon(exposed, &call, &self.groups);
         broken.extend(unreckoned);

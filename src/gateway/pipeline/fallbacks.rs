@@ -8,7 +8,9 @@ use tollbridge_operation::{Call, Effect, Payload, digest_value};
 
 use super::Run;
 use crate::audit::Event;
-use crate::bridge::{self, Failed, FailureKind, Instead, Manner, Outcome, Report, Within};
+use crate::bridge::{
+    self, Failed, FailureKind, Instead, Manner, Outcome, Report, Upstream, Within,
+};
 use crate::gateway::cache::{CacheKey, CachedAnswer};
 use crate::gateway::fallback::{Fallback, Substitute};
 use crate::gateway::record::{Attempts, Steps};
@@ -67,7 +69,7 @@ impl Run<'_> {
                 if exposed.fallbacks.iter().any(|one| matches!(one, Fallback::Cached { .. })) {
                     let answer =
                         CachedAnswer { payload: payload.clone(), headers: headers.clone() };
-                    self.ground.cache.keep(cache_key(call), answer);
+                    self.ground.cache.keep(cache_key(call, &exposed.upstream), answer);
                 }
                 return Fallen::not(report);
             }
@@ -110,8 +112,8 @@ impl Run<'_> {
                     }
                 }
                 Fallback::Cached { max_age } => {
-                    let Some((answer, age)) = self.ground.cache.find(&cache_key(call), *max_age)
-                    else {
+                    let key = cache_key(call, &exposed.upstream);
+                    let Some((answer, age)) = self.ground.cache.find(&key, *max_age) else {
                         continue;
                     };
                     let age = age.as_secs();
@@ -190,10 +192,14 @@ impl Run<'_> {
     }
 }
 
-fn cache_key(call: &Call) -> CacheKey {
+/// What is kept outlives a reload, which may put another operation or another address behind a
+/// tool's name.
+fn cache_key(call: &Call, upstream: &Upstream) -> CacheKey {
     CacheKey {
         identity: call.identity.to_string(),
         tool: call.tool.to_string(),
+        operation: call.operation.id.to_string(),
+        base: upstream.base().to_owned(),
         digest: digest_value(&call.arguments.to_value()),
     }
 }

@@ -45,6 +45,7 @@ use crate::safety::Conduct;
 use crate::safety::Considered;
 use crate::secret::Secret;
 use crate::store::{PendingRow, RepeatRow, Store};
+use crate::tools::reason::said;
 use ending::End;
 use repeats::Known;
 use stages::{Carried, Intent, Subject, Takes};
@@ -100,6 +101,10 @@ struct Run<'a> {
     waited: Option<Duration>,
     /// What a person changed in its arguments.
     edited: Option<Box<EditNotice>>,
+    /// Why it is made, as the agent gave it, where its tool takes that.
+    reason: Option<Value>,
+    /// The same as it is put on record.
+    stated: Option<String>,
 }
 
 /// Takes one call through every layer.
@@ -107,11 +112,11 @@ pub(super) async fn run(
     id: CallId,
     ground: Ground<'_>,
     caller: &Caller,
-    request: CallRequest,
+    mut request: CallRequest,
     watch: CallWatch,
 ) -> Result<Reply, Refused> {
     let mut run = Run::new(id, ground, caller);
-    let Some(exposed) = run.received(&request) else {
+    let Some(exposed) = run.received(&mut request) else {
         return Box::pin(run.unknown_tool(&request.tool)).await;
     };
     if request.idempotency_key.is_some() {
@@ -133,11 +138,11 @@ pub(super) async fn overloaded(
     id: CallId,
     ground: Ground<'_>,
     caller: &Caller,
-    request: &CallRequest,
+    mut request: CallRequest,
     why: &str,
 ) -> Result<Reply, Refused> {
     let mut run = Run::new(id, ground, caller);
-    if run.received(request).is_none() {
+    if run.received(&mut request).is_none() {
         return run.unknown_tool(&request.tool).await;
     }
     Ok(run.end(no_room(why).into()).await)
@@ -190,6 +195,8 @@ impl<'a> Run<'a> {
             received: 1,
             waited: None,
             edited: None,
+            reason: None,
+            stated: None,
         }
     }
 
@@ -198,22 +205,28 @@ impl<'a> Run<'a> {
         self.started + self.waited.unwrap_or_default() + time
     }
 
-    /// Notes that the call came in; its tool, if this caller may see one of that name.
-    fn received(&mut self, request: &CallRequest) -> Option<&'a Exposed> {
+    /// Notes that the call came in; its tool, if this caller may see one of that name. Why it is made
+    /// is no argument from here on.
+    fn received(&mut self, request: &mut CallRequest) -> Option<&'a Exposed> {
         let toolbox = self.ground.toolbox;
         let exposed = toolbox.find_for(&self.seen, &request.tool);
         let operation = exposed.map(|exposed| &exposed.tool.operation.id);
         let arguments = Value::Object(request.arguments.clone());
-        let arguments = match exposed.filter(|exposed| !exposed.redact.is_empty()) {
+        let mut arguments = match exposed.filter(|exposed| !exposed.redact.is_empty()) {
             Some(exposed) => self.without_fields(exposed, arguments, true),
             None => arguments,
         };
+        if let Some(rule) = exposed.and_then(|exposed| exposed.tool.reason()) {
+            self.reason = rule.take(&mut request.arguments);
+            self.stated = arguments.as_object_mut().and_then(|kept| rule.take(kept)).map(said);
+        }
         self.record.push(&Event::Received {
             identity: self.caller.identity.to_string(),
             tool: request.tool.chars().take(128).collect(),
             api: operation.map(|id| id.api.to_string()),
             operation: operation.map(|id| id.key.to_string()),
             arguments,
+            reason: self.stated.clone(),
             transport: self.caller.transport.as_str().to_owned(),
             client: self.caller.agent.as_ref().map(ToString::to_string),
             traceparent: request.traceparent.clone(),
@@ -272,7 +285,8 @@ impl<'a> Run<'a> {
             if let Some(end) = self.scoped(exposed) {
                 return Err(end);
             }
-            let mut ready = ready::ready(&self.id, self.caller, exposed, request)?;
+            let mut ready =
+                ready::ready(&self.id, self.caller, exposed, request, self.reason.as_ref())?;
             let mut earlier = None;
             if exposed.poll.is_some() {
                 earlier = Box::pin(self.take_up(exposed, &mut ready)).await?;

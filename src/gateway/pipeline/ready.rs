@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tollbridge_operation::{Call, CallId, EncodeError};
 
 use crate::bridge::{self, FileRead, PrepareError, Prepared};
@@ -21,18 +22,24 @@ pub(super) struct Ready {
     pub(super) files: Vec<FileRead>,
 }
 
-/// Checks the arguments and builds the request.
+/// Checks the arguments, and what was said beside them, and builds the request.
 pub(super) fn ready(
     id: &CallId,
     caller: &Caller,
     exposed: &Exposed,
     request: &CallRequest,
+    reason: Option<&Value>,
 ) -> Result<Ready, Box<Failure>> {
     let tool = &exposed.tool;
     let invalid = |violations| Box::new(Failure::invalid(violations));
-    let mut arguments = tool
-        .arguments(&request.arguments)
-        .map_err(|found| invalid(found.into_iter().map(violation).collect()))?;
+    let unreasoned = tool.reason().and_then(|rule| rule.check(reason));
+    let mut arguments = match (tool.arguments(&request.arguments), unreasoned) {
+        (Ok(arguments), None) => arguments,
+        (judged, unreasoned) => {
+            let found = judged.err().into_iter().flatten();
+            return Err(invalid(unreasoned.into_iter().chain(found).map(violation).collect()));
+        }
+    };
     let broken = tool
         .check_limits(&arguments)
         .into_iter()

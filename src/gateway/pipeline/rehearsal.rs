@@ -29,8 +29,10 @@ pub(in crate::gateway) async fn rehearse(
     if exposed.quarantined {
         return Err(DryRunError::Failed(Box::new(Failure::quarantined(&exposed.rules.tool))));
     }
+    let mut request = request.clone();
+    let reason = exposed.tool.reason().and_then(|rule| rule.take(&mut request.arguments));
     let Ready { call, prepared, mut broken, .. } =
-        ready(&id, caller, exposed, request).map_err(|failure| {
+        ready(&id, caller, exposed, &request, reason.as_ref()).map_err(|failure| {
             DryRunError::Failed(Box::new(failure.redacted(&ground.toolbox.redactor)))
         })?;
     let (reserving, unreckoned) = budgets::reckon(exposed, &call, &groups);
@@ -39,6 +41,7 @@ pub(in crate::gateway) async fn rehearse(
         named: request.approval.as_deref(),
         shown: "{}",
         given: "{}",
+        stated: None,
         shown_target: "",
         target: &exposed.target(),
         claimed: "[]",

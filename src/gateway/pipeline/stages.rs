@@ -46,13 +46,21 @@ pub(super) struct Subject<'s> {
 struct Shown {
     arguments: String,
     given: String,
+    stated: Option<String>,
     place: String,
     target: String,
     claimed: String,
 }
 
 impl Subject<'_> {
-    fn shown(&self, call: &Call, given: Value, caller: &Caller, redactor: &Redactor) -> Shown {
+    fn shown(
+        &self,
+        call: &Call,
+        given: Value,
+        stated: Option<&str>,
+        caller: &Caller,
+        redactor: &Redactor,
+    ) -> Shown {
         let clean = |mut value: Value| {
             redactor.value(&mut value);
             value.to_string()
@@ -60,6 +68,7 @@ impl Subject<'_> {
         Shown {
             arguments: clean(call.arguments.to_value()),
             given: clean(given),
+            stated: stated.map(|text| redactor.text(text).into_owned()),
             place: format!("{} {}", self.prepared.method(), redactor.text(self.prepared.url())),
             target: self.exposed.target(),
             claimed: serde_json::json!(caller.groups).to_string(),
@@ -121,7 +130,8 @@ impl Run<'_> {
         let shown = if toolbox.policies.may_hold(toolbox.place(exposed)) {
             let given = Value::Object(request.arguments.clone());
             let given = self.without_fields(exposed, given, false);
-            subject.shown(&call, given, self.caller, self.record.redactor())
+            let (stated, redactor) = (self.stated.as_deref(), self.record.redactor());
+            subject.shown(&call, given, stated, self.caller, redactor)
         } else {
             Shown::default()
         };
@@ -130,6 +140,7 @@ impl Run<'_> {
             named: request.approval.as_deref(),
             shown: &shown.arguments,
             given: &shown.given,
+            stated: shown.stated.as_deref(),
             shown_target: &shown.place,
             target: &shown.target,
             claimed: &shown.claimed,
@@ -140,7 +151,8 @@ impl Run<'_> {
         let pursuit = if self.earlier.is_some() { Pursuit::UnderWay } else { Pursuit::New };
         let at = (approval.now, pursuit);
         let policed = policies::ask(toolbox, &self.seen, exposed, self.caller, &call, at);
-        let considered = policed.considered().to_vec();
+        let mut considered = policed.considered().to_vec();
+        policies::keep_out(&mut considered, &exposed.redact, &toolbox.instead);
         let (groups, rules) = (&self.groups, &exposed.rules);
         let decided = safety::decide(call, groups, rules, policed, broken, approval, store).await;
         match decided {

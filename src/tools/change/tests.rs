@@ -33,6 +33,7 @@ fn tool(operation: &Value, rules: &[ArgumentRule]) -> Tool {
         idempotent: None,
         rules,
         examples: &[],
+        reason: None,
         profile: crate::tools::Profile::Portable,
         operation: Arc::new(operation),
     };

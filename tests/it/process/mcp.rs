@@ -1,9 +1,11 @@
 //! An MCP client at the level of lines, and what a session over them must hold to.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -15,7 +17,8 @@ pub(super) struct Session {
     pub(super) child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
-    stderr: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<()>>,
+    said: Arc<Mutex<String>>,
     /// Every line that came, for what must hold of all of them.
     pub(super) heard: Vec<String>,
 }
@@ -36,7 +39,7 @@ impl Session {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        let mut stderr = child.stderr.take().expect("it is piped");
+        let stderr = child.stderr.take().expect("it is piped");
         let (sender, lines) = channel();
         thread::spawn(move || {
             for line in stdout.lines() {
@@ -46,13 +49,18 @@ impl Session {
                 }
             }
         });
+        let said = Arc::new(Mutex::new(String::new()));
+        let heard = Arc::clone(&said);
         let stderr = thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let _ = stderr.read_to_end(&mut bytes);
-            String::from_utf8_lossy(&bytes).into_owned()
+            for line in BufReader::new(stderr).lines() {
+                let Ok(line) = line else { return };
+                let mut heard = heard.lock().expect("a lock");
+                heard.push_str(&line);
+                heard.push('\n');
+            }
         });
         let input = child.stdin.take();
-        Self { child, input, lines, stderr: Some(stderr), heard: Vec::new() }
+        Self { child, input, lines, stderr: Some(stderr), said, heard: Vec::new() }
     }
 
     /// A session of the revision 2025-11-25, shaken hands on.
@@ -90,6 +98,16 @@ impl Session {
         let message = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
         self.heard.push(line);
         message
+    }
+
+    /// Waits until it says that on standard error.
+    #[track_caller]
+    pub(super) fn says(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.said.lock().expect("a lock").contains(text) {
+            assert!(begun.elapsed() < PATIENCE, "it does not say: {text}");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     pub(super) fn request(&mut self, id: u32, method: &str, params: &Value) {
@@ -147,7 +165,9 @@ impl Session {
             assert_eq!(message["jsonrpc"], "2.0", "{line}");
         }
         let stderr = self.stderr.take().expect("it ends once");
-        (code, stderr.join().expect("it only reads"))
+        stderr.join().expect("it only reads");
+        let said = std::mem::take(&mut *self.said.lock().expect("a lock"));
+        (code, said)
     }
 
     /// Ends the process as a crash would.

@@ -64,6 +64,25 @@ fn a_broken_file_leaves_the_old_list_and_is_reported() {
 }
 
 #[test]
+fn a_description_that_is_mended_makes_good_the_configuration_that_named_it() {
+    let house = House::new();
+    let mut session = Session::legacy(&house);
+    session.tools(1);
+    let spec = fs::read_to_string(house.path("items.yaml")).expect("it is there");
+    house.write("more.yaml", "openapi: [");
+    let more = format!(
+        "\n[api.more]\nspec = \"more.yaml\"\nbase_url = \"{}\"\n{}",
+        house.upstream.url,
+        MORE.replace("api = \"items\"", "api = \"more\"")
+    );
+    house.configure(|text| text + &more);
+    session.says("stays in force");
+    house.write("more.yaml", &spec);
+    assert_eq!(session.hear()["method"], "notifications/tools/list_changed");
+    assert!(session.tools(2).contains(&"one_more".to_owned()));
+}
+
+#[test]
 fn a_call_under_way_survives_a_reload() {
     let house = House::new();
     let mut session = Session::legacy(&house);

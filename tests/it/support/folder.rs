@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
 /// A shop in OpenAPI: reads, writes, one that may be done twice, and a destructive one.
@@ -42,6 +43,15 @@ impl Folder {
     /// The URL of the store beside the configuration.
     pub(crate) fn store_url(&self) -> String {
         format!("sqlite:{}", self.file("tollbridge.db").display())
+    }
+
+    /// What a query says of the store beside the configuration, one text a row.
+    pub(crate) async fn rows(&self, query: &'static str) -> Vec<String> {
+        let mut connection =
+            SqliteConnection::connect(&self.store_url()).await.expect("a connection");
+        let rows = sqlx::query_scalar(query).fetch_all(&mut connection).await.expect("rows");
+        connection.close().await.expect("an end");
+        rows
     }
 
     /// Every byte of the store, what is not checkpointed yet among it.

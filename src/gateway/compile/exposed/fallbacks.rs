@@ -125,6 +125,7 @@ impl One<'_> {
                 idempotent: None,
                 rules: &[],
                 examples: &[],
+                reason: None,
                 profile: Profile::Full,
                 operation: enclosure::without_fixed(api, operation),
             })
