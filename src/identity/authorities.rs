@@ -92,9 +92,9 @@ mod tests {
 
     use super::*;
 
-    /// 2030-01-01 and a day later.
-    const THEN: Duration = Duration::from_secs(1_893_456_000);
-    const LATER: Duration = Duration::from_secs(1_893_542_400);
+    /// 2030-01-01, and a day later.
+    const THEN: Duration = Duration::from_hours(525_960);
+    const LATER: Duration = Duration::from_hours(525_984);
 
     type Issuer = CertifiedIssuer<'static, KeyPair>;
 

@@ -80,7 +80,7 @@ fn made<'t>(
     let others: Vec<_> = chain.iter().skip(1).cloned().collect();
     let mut config = builder
         .with_single_cert(chain, key.clone_key())
-        .map_err(|error| wrong_pair(tls, others, key, &error))?;
+        .map_err(|error| wrong_pair(tls, others, &key, &error))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Listening { config: Arc::new(config), authorities: verifier.map(Authorities::new) })
 }
@@ -132,7 +132,7 @@ fn private(pem: &Secret) -> Result<PrivateKeyDer<'static>, String> {
 fn wrong_pair<'t>(
     tls: &'t ServerTls,
     others: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    key: &PrivateKeyDer<'static>,
     error: &rustls::Error,
 ) -> Wrong<'t> {
     let provider = rustls::crypto::ring::default_provider();
