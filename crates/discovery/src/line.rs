@@ -114,7 +114,9 @@ fn kind(schema: &Value) -> String {
     match of(schema).as_str() {
         "array" => format!("{}[]", schema.get("items").map_or("any".to_owned(), of)),
         "object" => "{…}".to_owned(),
-        "any" if schema.get("$ref").is_some() => "{…}".to_owned(),
+        "any" if ["$ref", "properties", "allOf"].iter().any(|one| schema.get(one).is_some()) => {
+            "{…}".to_owned()
+        }
         one => one.to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 //! configuration, everything that is shown is the same.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -73,19 +74,24 @@ fn toolbox(said: &[Said], only_shown: bool) -> (Folder, Toolbox) {
             Said::Nothing => {}
             Said::ToolOfAnn | Said::ToolOfEve => {
                 let who = if said[at] == Said::ToolOfAnn { "ann" } else { "eve" };
-                text += &format!(
+                write!(
+                    text,
                     "[[tool]]\napi = \"shop\"\noperation = \"{id}\"\nallow = [\"{who}\"]\n"
-                );
+                )
+                .expect("a string takes it");
             }
             Said::Forbidden => {
-                policies += &format!(
+                write!(
+                    policies,
                     "forbid({ann}, action == Action::\"discover\", resource == Operation::\"shop/{id}\");\n"
-                );
+                ).expect("a string takes it");
             }
             Said::Uncallable => {
-                policies += &format!(
+                write!(
+                    policies,
                     "forbid({ann}, action in Action::\"call\", resource == Tool::\"shop/{id}\");\n"
-                );
+                )
+                .expect("a string takes it");
             }
         }
     }

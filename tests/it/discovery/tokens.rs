@@ -1,5 +1,7 @@
 //! What discovery costs a model, in tokens, on real documents where a folder of them is at hand.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 use tollbridge::config::Style;
 use tollbridge::gateway::{self, Meta, Secrets};
@@ -32,10 +34,12 @@ fn three_tools_and_ten_results_cost_little_however_many_operations_there_are() {
         return;
     }
     for (at, document) in documents.iter().enumerate() {
-        text += &format!(
+        write!(
+            text,
             "[api.api{at}]\nspec = {:?}\nbase_url = \"http://127.0.0.1:9\"\ndiscover = [\"*\"]\n",
             document.display().to_string()
-        );
+        )
+        .expect("a string takes it");
     }
     let folder = Folder::new();
     let file = folder.write("tools.toml", &text);
