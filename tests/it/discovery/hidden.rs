@@ -81,15 +81,15 @@ fn toolbox(said: &[Said], only_shown: bool) -> (Folder, Toolbox) {
                 .expect("a string takes it");
             }
             Said::Forbidden => {
-                write!(
+                writeln!(
                     policies,
-                    "forbid({ann}, action == Action::\"discover\", resource == Operation::\"shop/{id}\");\n"
+                    "forbid({ann}, action == Action::\"discover\", resource == Operation::\"shop/{id}\");"
                 ).expect("a string takes it");
             }
             Said::Uncallable => {
-                write!(
+                writeln!(
                     policies,
-                    "forbid({ann}, action in Action::\"call\", resource == Tool::\"shop/{id}\");\n"
+                    "forbid({ann}, action in Action::\"call\", resource == Tool::\"shop/{id}\");"
                 )
                 .expect("a string takes it");
             }
