@@ -1,7 +1,7 @@
 //! The gateway as the agent interface sees it.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -247,8 +247,10 @@ pub fn verifier(gateway: &Gateway, proofs: Proofs) -> Verifier {
         let gateway = gateway.clone();
         Box::pin(async move {
             let Presented { bearer, certificate } = presented;
-            if certificate.as_ref().is_some_and(|one| !one.is_good(seconds())) {
-                return Err(NotKnown::Invalid("the certificate has expired"));
+            if let Some(certificate) = &certificate
+                && let Some(tls) = &gateway.toolbox().tls
+            {
+                tls.still_takes(certificate).map_err(NotKnown::Invalid)?;
             }
             match (bearer, certificate, proofs.certificates) {
                 (Some(bearer), certificate, _) => {
@@ -260,10 +262,4 @@ pub fn verifier(gateway: &Gateway, proofs: Proofs) -> Verifier {
             }
         })
     })
-}
-
-/// Seconds since the Unix epoch.
-fn seconds() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

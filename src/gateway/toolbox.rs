@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use tollbridge_operation::ToolName;
 
 use super::compile;
@@ -18,7 +17,7 @@ use super::notices::Webhook;
 use super::request::Caller;
 use super::seen::{Callers, Seen};
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
-use crate::identity::{Groups, Tokens};
+use crate::identity::{Groups, Listening, Tokens};
 use crate::safety::{BudgetRule, DriftRule, Engine, LoopRule, Rules, StormRule};
 use crate::secret::{Instead, Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
@@ -56,7 +55,7 @@ pub struct Toolbox {
     /// What verifies the tokens of callers over HTTP; `None` where none are taken.
     pub tokens: Option<Arc<Tokens>>,
     /// The TLS of connections that begin now; `None` where they have none.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Arc<Listening>>,
     /// What may be taken on at once.
     pub bounds: Bounds,
     /// How many calls of an identity may fail.
@@ -210,7 +209,7 @@ pub struct Parts {
     /// See [`Toolbox::tokens`].
     pub tokens: Option<Arc<Tokens>>,
     /// See [`Toolbox::tls`].
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Arc<Listening>>,
     /// See [`Toolbox::reads_when_down`].
     pub reads_when_down: ReadsWhenDown,
     /// See [`Toolbox::bounds`].
