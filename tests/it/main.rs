@@ -26,6 +26,7 @@ mod process;
 mod protection;
 mod reasons;
 mod recovery;
+mod resources;
 mod reuse;
 mod secrets;
 mod signed;
