@@ -35,6 +35,7 @@ mod support;
 mod switch;
 mod tasks;
 mod tokens;
+mod traces;
 mod trail;
 mod uploads;
 mod warehouse;
