@@ -1,7 +1,7 @@
 //! The gateway as the agent interface sees it.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -10,8 +10,8 @@ use tollbridge_operation::{CallId, Identity};
 use super::backend::{Backend, Hints, TaskEnd, TaskStanding, TaskView, ToolList, ToolView};
 use super::http::{Presented, Verifier};
 use crate::gateway::{
-    CallRequest, CallWatch, Caller, Gateway, Refused, Reply, StoreError, TaskRow, TaskState, Time,
-    Transport,
+    CallRequest, CallWatch, Caller, Exposed, Gateway, Refused, Reply, StoreError, TaskRow,
+    TaskState, Time, Transport,
 };
 use crate::identity::{NamedBy, NotKnown};
 use crate::tools::Tool;
@@ -28,7 +28,7 @@ impl Backend for Gateway {
     fn describes(&self, caller: &Caller, tool: &str) -> bool {
         let toolbox = self.toolbox();
         let found = toolbox.find(tool, caller);
-        found.is_some_and(|exposed| exposed.tool.output.is_some())
+        found.is_some_and(|exposed| exposed.tool.output.is_some()) || toolbox.has_meta(tool, caller)
     }
 
     async fn call(
@@ -88,8 +88,12 @@ impl Backend for Gateway {
 
     fn asks_client(&self, caller: &Caller, tool: &str) -> bool {
         let toolbox = self.toolbox();
-        let found = toolbox.find(tool, caller);
-        found.and_then(|exposed| exposed.rules.hold.as_ref()).is_some_and(|hold| hold.asks_client)
+        let asks = |exposed: &Exposed| exposed.rules.hold.as_ref().is_some_and(|h| h.asks_client);
+        if toolbox.has_meta(tool, caller) {
+            // Which operation it invokes stands in its arguments: it may be one of these.
+            return toolbox.exposed().iter().any(asks);
+        }
+        toolbox.find(tool, caller).is_some_and(asks)
     }
 
     fn scopes(&self) -> Vec<String> {
@@ -199,8 +203,10 @@ pub fn verifier(gateway: &Gateway, proofs: Proofs) -> Verifier {
         let gateway = gateway.clone();
         Box::pin(async move {
             let Presented { bearer, certificate } = presented;
-            if certificate.as_ref().is_some_and(|one| !one.is_good(seconds())) {
-                return Err(NotKnown::Invalid("the certificate has expired"));
+            if let Some(certificate) = &certificate
+                && let Some(tls) = &gateway.toolbox().tls
+            {
+                tls.still_takes(certificate).map_err(NotKnown::Invalid)?;
             }
             match (bearer, certificate, proofs.certificates) {
                 (Some(bearer), certificate, _) => {
@@ -212,10 +218,4 @@ pub fn verifier(gateway: &Gateway, proofs: Proofs) -> Verifier {
             }
         })
     })
-}
-
-/// Seconds since the Unix epoch.
-fn seconds() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

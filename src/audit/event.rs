@@ -200,6 +200,13 @@ pub enum Event {
         #[serde(default, skip_serializing)]
         places: Vec<Place>,
     },
+    /// Operations were found, or described: what the caller was shown.
+    Found {
+        /// Their ids, the best first.
+        operations: Vec<String>,
+        /// How many fitted, shown or not.
+        matched: u64,
+    },
     /// Something stands in for the tool's operation, which could not answer.
     FellBack {
         /// What: an operation, `cache`, or `the declared answer`.
@@ -485,6 +492,7 @@ impl Event {
             Self::AttemptStarted { .. } => "attempt_started",
             Self::AttemptFinished { .. } => "attempt_finished",
             Self::SuspiciousContent { .. } => "suspicious_content",
+            Self::Found { .. } => "found",
             Self::FellBack { .. } => "fell_back",
             Self::Released { .. } => "released",
             Self::Replied { .. } => "replied",
@@ -588,6 +596,7 @@ impl Event {
                 Personal { message: message.as_deref(), served_by: served_by.as_deref(), ..none }
             }
             Self::Held { .. }
+            | Self::Found { .. }
             | Self::Reserved { .. }
             | Self::Released { .. }
             | Self::SwitchStopped { .. }

@@ -232,7 +232,8 @@ impl CallRecord {
                 self.cost = cost;
                 self.duration_ms = Some(duration_ms);
             }
-            Event::FellBack { .. }
+            Event::Found { .. }
+            | Event::FellBack { .. }
             | Event::SuspiciousContent { .. }
             | Event::FilesRead { .. }
             | Event::Held { .. }

@@ -7,6 +7,8 @@ use http::HeaderMap;
 use http::header::LOCATION;
 use url::Url;
 
+use crate::secret::Redactor;
+
 /// Headers that are noted as they are. RFC 9110 §10.2.3, RFC 9111 §5.1, RFC 9745, RFC 8594, RFC 9211;
 /// draft-ietf-httpapi-idempotency-key-header in Stripe's form; and the names that requests have with
 /// common gateways and clouds.
@@ -37,9 +39,9 @@ const FAMILIES: [&str; 3] = ["ratelimit", "x-rate-limit", "x-ratelimit"];
 const MOST: usize = 24;
 const LONGEST: usize = 200;
 
-/// What is noted of an answer, by the headers' names. Of a `Location` the host is: the rest of it may
+/// What is noted of an answer, by the headers' names, redacted. Of a `Location` the host is: the rest of it may
 /// say more than the trail should.
-pub(super) fn noted(headers: &HeaderMap) -> BTreeMap<String, String> {
+pub(super) fn noted(headers: &HeaderMap, redactor: &Redactor) -> BTreeMap<String, String> {
     let mut noted = BTreeMap::new();
     for (name, value) in headers {
         let name = name.as_str();
@@ -51,7 +53,12 @@ pub(super) fn noted(headers: &HeaderMap) -> BTreeMap<String, String> {
             continue;
         };
         let Some(value) = value else { continue };
-        let value: String = value.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+        // Whole, since a piece of a secret is not recognised; a name could hold one, too.
+        if redactor.text(name) != name {
+            continue;
+        }
+        let value: String =
+            redactor.text(&value).chars().filter(|c| !c.is_control()).take(LONGEST).collect();
         let is_new = !noted.contains_key(name);
         if is_new && noted.len() < MOST {
             noted.insert(name.to_owned(), value);
@@ -72,12 +79,13 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
+    use crate::secret::Secret;
 
     fn of(headers: &[(&'static str, &str)]) -> BTreeMap<String, String> {
         let headers = headers.iter().map(|(name, value)| {
             (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"))
         });
-        noted(&headers.collect())
+        noted(&headers.collect(), &Redactor::default())
     }
 
     #[test]
@@ -105,19 +113,33 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_an_answer_echoes_is_not_noted_whole_or_in_part() {
+        let secret = Secret::new("s3cr3t-k3y");
+        let redactor = Redactor::new([&secret]);
+        let mut echo = HeaderMap::new();
+        let value = format!("{}{}", "v".repeat(LONGEST - 5), secret.expose());
+        echo.append("x-request-id", HeaderValue::from_str(&value).expect("a value"));
+        let name = HeaderName::try_from("x-ratelimit-s3cr3t-k3y").expect("a name");
+        echo.append(name, HeaderValue::from_static("1"));
+        let noted = noted(&echo, &redactor);
+        assert_eq!(noted.len(), 1, "{noted:?}");
+        assert!(!noted["x-request-id"].contains("s3c"), "{noted:?}");
+    }
+
+    #[test]
     fn a_header_that_comes_twice_is_noted_as_one_list_and_none_without_bounds() {
         assert_eq!(of(&[("ratelimit", "a;r=1")])["ratelimit"], "a;r=1");
         let mut twice = HeaderMap::new();
         for value in ["a;r=1", "b;r=2"] {
             twice.append("ratelimit", HeaderValue::from_static(value));
         }
-        assert_eq!(noted(&twice)["ratelimit"], "a;r=1, b;r=2");
+        assert_eq!(noted(&twice, &Redactor::default())["ratelimit"], "a;r=1, b;r=2");
         let mut many = HeaderMap::new();
         for n in 0..100 {
             let name = HeaderName::try_from(format!("x-ratelimit-{n}")).expect("a name");
             many.append(name, HeaderValue::from_str(&"v".repeat(9_000)).expect("a value"));
         }
-        let noted = noted(&many);
+        let noted = noted(&many, &Redactor::default());
         assert_eq!(noted.len(), MOST);
         assert!(noted.values().all(|value| value.len() <= LONGEST));
     }

@@ -207,7 +207,7 @@ fn edits(
     if let Some(args) = args {
         return Ok(edit::between(&gateway::given(row), &call::object_argument(args)?));
     }
-    let tool = toolbox.exposed().iter().find(|exposed| exposed.tool.name.as_str() == row.tool);
+    let tool = toolbox.all().iter().find(|exposed| exposed.tool.name.as_str() == row.tool);
     let schema = tool.map(|exposed| Value::Object(exposed.tool.input.to_map()));
     let place = |key: &str| {
         if key.starts_with('/') {

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -13,11 +14,12 @@ use crate::gateway::{
     CallRequest, CallWatch, Caller, DryDecision, DryRunError, Failure, Gateway, Offer, Refused,
     Reply, Secrets,
 };
+use crate::tools::Tool;
 
 /// Arguments of `call`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The tool.
+    /// The tool, or the id of an operation that `search` finds.
     tool: String,
     /// Arguments: `key=value` is read by the tool's schema, `key:=json` is JSON.
     #[arg(value_name = "KEY=VALUE")]
@@ -60,21 +62,23 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
 async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Exit, Exit> {
     let caller = args.whom.caller(config);
     let offer = gateway.offer(&caller);
-    let arguments = arguments(args, &offer).map_err(|message| {
+    let toolbox = gateway.toolbox();
+    let id = args.tool.contains('/').then(|| toolbox.view(&caller)).flatten();
+    let name = id.as_ref().and_then(|view| view.called_by(&args.tool)).unwrap_or(&args.tool);
+    let listed = offer.tools.iter().find(|tool| tool.name.as_str() == name);
+    let found = toolbox.find(name, &caller).map(|exposed| &exposed.tool);
+    let tool = listed.or(found);
+    let arguments = arguments(args, tool).map_err(|message| {
         eprintln!("error: {message}");
         Exit::Usage
     })?;
     let request = CallRequest {
-        tool: args.tool.clone(),
+        tool: name.to_owned(),
         arguments,
         approval: args.approval.clone(),
         ..CallRequest::default()
     };
-    let tool = offer
-        .tools
-        .iter()
-        .find(|tool| tool.name.as_str() == args.tool)
-        .map(|tool| agent::view(tool));
+    let tool = tool.map(|tool| agent::view(tool));
     if args.dry_run {
         return dry_run(args, &caller, &request, gateway, &offer).await;
     }
@@ -216,13 +220,9 @@ fn told(decision: &DryDecision) -> String {
 }
 
 /// All arguments of the command line as one object.
-fn arguments(args: &Args, offer: &Offer) -> Result<Map<String, Value>, String> {
+fn arguments(args: &Args, tool: Option<&Arc<Tool>>) -> Result<Map<String, Value>, String> {
     let mut arguments = args.args.as_deref().map_or(Ok(Map::new()), object_argument)?;
-    let schema = offer
-        .tools
-        .iter()
-        .find(|tool| tool.name.as_str() == args.tool)
-        .map(|tool| Value::Object(tool.input.to_map()));
+    let schema = tool.map(|tool| Value::Object(tool.input.to_map()));
     for pair in &args.arguments {
         let (name, value) = argument(pair, schema.as_ref())?;
         if arguments.insert(name.clone(), value).is_some() {

@@ -4,6 +4,7 @@
 //! login (RFC 8252 §7.3). On another device a person types a code. No token is printed; what is
 //! kept is kept sealed, as all tokens are.
 
+mod browser;
 mod listener;
 
 use std::path::Path;
@@ -30,21 +31,31 @@ pub(super) struct Args {
     /// Whose login it is, where each identity has its own.
     #[arg(long = "as", value_name = "IDENTITY")]
     identity: Option<Identity>,
-    /// Consent on another device: for a machine without a browser.
-    #[arg(long)]
-    device: bool,
-    /// The port on 127.0.0.1 that the browser is sent to, for servers that want to know it before.
-    #[arg(long, default_value_t = 0, conflicts_with = "device")]
-    port: u16,
+    #[command(flatten)]
+    way: Way,
     /// How long to wait for the consent.
     #[arg(long, default_value = "5m")]
     timeout: Period,
     /// Forget the login instead.
-    #[arg(long, conflicts_with_all = ["device", "port"])]
+    #[arg(long, conflicts_with_all = ["device", "port", "no_browser"])]
     forget: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// How the person consents.
+#[derive(Debug, clap::Args)]
+struct Way {
+    /// Consent on another device: for a machine without a browser.
+    #[arg(long)]
+    device: bool,
+    /// Open no browser: show the URL alone.
+    #[arg(long, conflicts_with = "device")]
+    no_browser: bool,
+    /// The port on 127.0.0.1 that the browser is sent to, for servers that want to know it before.
+    #[arg(long, default_value_t = 0, conflicts_with = "device")]
+    port: u16,
 }
 
 pub(super) async fn run(args: Args, config: &Path) -> Exit {
@@ -120,7 +131,7 @@ async fn carry_out(args: &Args, source: &TokenSource, login: Login) -> Result<En
     if args.forget {
         return source.log_out(whose).await.map(Ended::Out);
     }
-    let scopes = if args.device || login.device {
+    let scopes = if args.way.device || login.device {
         on_device(source, whose, limit).await
     } else {
         in_browser(args, source, whose, limit).await
@@ -136,9 +147,14 @@ async fn in_browser(
 ) -> Result<Option<String>, LoginError> {
     let failed =
         |error: std::io::Error| LoginError::Server(format!("cannot listen on 127.0.0.1: {error}"));
-    let listener = listener::Listener::bind(args.port).await.map_err(failed)?;
+    let listener = listener::Listener::bind(args.way.port).await.map_err(failed)?;
     let browser = Arc::new(source.begin_in_browser(&listener.redirect).await?);
-    eprintln!("open this in a browser on this machine, and log in:\n\n  {}\n", browser.url);
+    let shown = if !args.way.no_browser && browser::is_at_hand() && browser::open(&browser.url) {
+        "a browser is opened; log in there. If none comes, open this on this machine:"
+    } else {
+        "open this in a browser on this machine, and log in:"
+    };
+    eprintln!("{shown}\n\n  {}\n", browser.url);
     let came = timeout(limit, listener.query(Arc::clone(&browser))).await;
     let query = came.map_err(|_| LoginError::TooLate)?.ok_or(LoginError::TooLate)?;
     source.end_in_browser(&browser, &query, whose).await

@@ -20,6 +20,7 @@ mod keeping;
 mod key;
 mod login;
 mod schema;
+mod search;
 mod serve;
 mod switch;
 mod test;
@@ -67,6 +68,10 @@ enum Command {
     Serve(serve::Args),
     /// List the tools that an agent sees.
     Tools(tools::Args),
+    /// Find operations as an agent does: by words, or which APIs there are.
+    Search(search::SearchArgs),
+    /// Describe operations as an agent is told of them.
+    Describe(search::DescribeArgs),
     /// Make one call through every layer, as an agent's call would go.
     Call(call::Args),
     /// Try out what policies decide, on cases of a file or on recorded calls.
@@ -126,6 +131,8 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Diff(args) => diff::run(&args, &config).into(),
         Command::Serve(args) => Box::pin(serve::run(args, &config)).await.into(),
         Command::Tools(args) => tools::run(&args, &config).into(),
+        Command::Search(args) => search::search(&args, &config).into(),
+        Command::Describe(args) => search::describe(&args, &config).into(),
         Command::Call(args) => Box::pin(call::run(args, &config)).await.into(),
         Command::Test(args) => test::run(args, &config).await.into(),
         Command::Trace(args) => trace::run(args, &config).await.into(),

@@ -87,7 +87,7 @@ fn unknown(scope: &StopScope, path: &Path) -> Option<String> {
         }
         StopScope::Tool(name) => {
             let loaded = gateway::load(path, Secrets::Verify).ok()?;
-            let tools = loaded.toolbox.exposed();
+            let tools = loaded.toolbox.all();
             tools
                 .iter()
                 .all(|exposed| exposed.tool.name.as_str() != name)

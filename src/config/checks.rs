@@ -39,6 +39,7 @@ pub(super) fn check(config: &Config, found: &mut Diagnostics) {
     for (name, api) in config.apis.iter() {
         checks.api(name, api);
     }
+    checks.discovery();
     checks.tool_names();
     for tool in &config.tools {
         checks.tool(tool);
@@ -69,6 +70,24 @@ struct Checks<'a> {
 }
 
 impl Checks<'_> {
+    /// Who may find what, and whether anybody can.
+    fn discovery(&mut self) {
+        let config = self.config;
+        let lists: Vec<_> = config.apis.iter().map(|(_, api)| &api.discover).collect();
+        for selector in lists.iter().copied().flatten() {
+            self.selector(selector);
+        }
+        let first = lists.into_iter().flatten().next();
+        if let Some(first) = first.filter(|_| !config.server.discovery) {
+            let message = "`discover` has no effect while discovery is off";
+            self.found.push(
+                Diagnostic::warning(codes::DISCOVERY, self.file, message)
+                    .at(first.span())
+                    .help("set discovery = true in [server]"),
+            );
+        }
+    }
+
     fn error(
         &mut self,
         code: &'static str,

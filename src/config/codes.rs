@@ -59,5 +59,6 @@ codes! {
     SCOPE = "TB0319" "A token is asked for that allows more than the tools need. Whoever gets hold of it can do more than it has to.";
     LOGIN = "TB0325" "An API is called for a person who has not logged in, or whose login allows more or less than the tools need. `tollbridge login API` logs in, in a browser or with a code on another device.";
     POLICY = "TB0326" "A policy that is no Cedar, that names a tool, an argument or an attribute that is not there, or compares what is of different types; or a policy file that cannot be read. Policies are checked against the input schemas of the tools, so that none of them is there and does nothing. docs/policies.md says what a policy can read.";
+    DISCOVERY = "TB0327" "Operations that `discover` opens and that cannot be found: they cannot be called as the API is configured, or discovery is off. `[server] discovery = true` turns it on; docs/discovery.md says what may be found.";
     SUSPICIOUS = "TB0317" "A description says something that is not for the people who read it: it holds characters that do not show, names that look like others, HTML that acts or hides, or words that are meant to steer a model. What agents see is cleaned of what does not show; read the rest, and set `description` where you do not trust it.";
 }

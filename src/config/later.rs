@@ -17,12 +17,6 @@ pub(super) fn key(table: &str, key: &str) -> Option<&'static str> {
 /// Why a value is refused, where the format has it: what it says it is, and the reason.
 pub(super) fn value(path: &str, value: &DeValue<'_>) -> Option<(String, &'static str)> {
     match (path, value) {
-        ("server.discovery", DeValue::Boolean(true)) => {
-            Some(("`discovery = true`".to_owned(), "agents would find no discovery tools"))
-        }
-        ("api.*.discover", DeValue::Array(who)) if !who.is_empty() => {
-            Some(("`discover`".to_owned(), "agents would find no discovery tools"))
-        }
         ("audit.store", DeValue::String(store))
             if store.starts_with("postgres:") || store.starts_with("postgresql:") =>
         {

@@ -82,8 +82,8 @@ pub struct Server {
     #[serde(default = "default_identity")]
     #[schemars(with = "IdentitySchema")]
     pub identity: Located<Identity>,
-    /// Whether agents may search for operations that are no tools. Not in this version:
-    /// it must be false.
+    /// Whether agents have tools to find and call operations: those that `discover` of an API
+    /// opens for them.
     #[serde(default)]
     pub discovery: bool,
     /// Which schemas of arguments clients are shown. Calls are always judged by the full ones.
@@ -271,7 +271,8 @@ pub struct Api {
     /// Other hosts that the description names and that may be contacted.
     #[serde(default)]
     pub hosts: Vec<Located<HostName>>,
-    /// Who may find and call what is no tool. Not in this version: it must be empty.
+    /// Who may find and call the operations that are no tools. By default nobody. Calls that do
+    /// more than read are held, unless a policy speaks of them.
     #[serde(default)]
     pub discover: Vec<Located<Selector>>,
     /// The digest of the description that was accepted, written by `tollbridge import` and

@@ -167,8 +167,8 @@ fn all_unknown_keys_are_reported_at_once() {
 #[test]
 fn keys_that_are_not_acted_on_are_refused() {
     insta::assert_snapshot!(refused(
-        "safety = {}\n[server]\ndiscovery = true\n[audit]\nstore = \"postgres://h/db\"\n\
-         [api.shop]\nspec = \"a\"\ndiscover = [\"*\"]\nauth = { kind = \"mtls\", username = \"a\", password = \"env:B\" }\n\
+        "safety = {}\n[audit]\nstore = \"postgres://h/db\"\n\
+         [api.shop]\nspec = \"a\"\nauth = { kind = \"mtls\", username = \"a\", password = \"env:B\" }\n\
          [[tool]]\napi = \"shop\"\noperation = \"a\"\n"
     ));
 }

@@ -112,6 +112,48 @@ pub struct Tool {
     pub args: Keyed<ArgumentPath, Argument>,
 }
 
+impl Tool {
+    /// An operation with no entry in the file, as if it had one that says nothing.
+    pub fn unwritten(api: ApiName, operation: String, name: ToolName) -> Self {
+        Self {
+            api: Located::nowhere(api),
+            operation: Located::nowhere(operation),
+            name: Some(Located::nowhere(name)),
+            title: None,
+            description: None,
+            examples: Vec::new(),
+            effect: None,
+            allow: None,
+            deny: Vec::new(),
+            scopes: Vec::new(),
+            hold: None,
+            when: None,
+            calls: None,
+            loops: None,
+            budget: Vec::new(),
+            price: None,
+            timeout: None,
+            idempotent: None,
+            rate_limit: None,
+            max_concurrency: None,
+            cache: None,
+            coalesce: None,
+            hedge: None,
+            limit_group: None,
+            cost: None,
+            fallback: Vec::new(),
+            lookup: None,
+            pages: None,
+            redact: Vec::new(),
+            long: None,
+            poll: None,
+            shape: None,
+            reason: None,
+            args: Keyed::default(),
+        }
+    }
+}
+
 /// The JSON Schema of [`Effect`].
 #[derive(JsonSchema)]
 #[schemars(rename_all = "lowercase", inline)]

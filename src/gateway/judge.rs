@@ -50,12 +50,12 @@ impl Judged {
 
 /// Judges a call by the toolbox's policies and its tool's limits.
 pub fn judge(toolbox: &Toolbox, question: &Supposed) -> Judged {
-    let named = |name: &str| toolbox.exposed().iter().position(|e| e.tool.name.as_str() == name);
+    let named = |name: &str| toolbox.all().iter().position(|e| e.tool.name.as_str() == name);
     let Some(place) = named(&question.tool) else {
         let reason = format!("there is no tool `{}`", question.tool);
         return Judged::without_rules("unknown", false, reason);
     };
-    let exposed = &toolbox.exposed()[place];
+    let exposed = &toolbox.all()[place];
     let seen = toolbox.seen(&question.caller);
     let listed = seen.policies.may_see(place);
     let mut given = question.arguments.clone();

@@ -14,6 +14,7 @@ mod asking;
 mod cache;
 mod compared;
 mod compile;
+mod discovery;
 mod ending;
 mod failure;
 mod fallback;
@@ -43,7 +44,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tollbridge_operation::{Identity, ToolName};
+use tollbridge_operation::Identity;
 
 pub use crate::audit::{ConsideredRow, Place, Time, new_call_id};
 pub use crate::identity::KeyHolder;
@@ -54,6 +55,7 @@ pub use approvals::{Approver, approve, edit, given, held, hold_json, reject};
 pub use asking::{Answer, Answered, Asker, Asking, Question};
 pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};
+pub use discovery::{Discovery, Hit, Meta, Results, View};
 pub use ending::{Defect, ToItsEnd};
 pub use fallback::{Fallback, Lookup, Mapping, Substitute};
 pub use judge::{Judged, Supposed, judge};
@@ -192,6 +194,9 @@ impl Gateway {
         let task_id = id.clone();
         let call = self.inner.calls.track_future(async move {
             let toolbox = inner.toolbox.load_full();
+            if toolbox.discovery.is_some() && Meta::named(&request.tool).is_some() {
+                look_ahead(&toolbox, &caller).await;
+            }
             let seal = inner.seal.load();
             let _counted = inner.metrics.in_flight();
             let admitted = inner.load.admit(toolbox.bounds);
@@ -206,15 +211,23 @@ impl Gateway {
                 notices: &inner.notices,
                 seal: &seal,
             };
-            let called = request.tool.clone();
+            let mut called = Some(request.tool.clone());
             let answer = match admitted {
+                Ok(_) if let Some((meta, tool)) = toolbox.discovers(&request.tool, &caller) => {
+                    let asked = (meta, tool);
+                    let answered =
+                        discovery::answer(task_id, ground, &caller, request, watch, asked);
+                    let discovery::Answered { answer, called: by } = Box::pin(answered).await;
+                    called = by;
+                    answer
+                }
                 Ok(_) => pipeline::run(task_id, ground, &caller, request, watch).await,
                 Err(why) => {
                     Box::pin(pipeline::overloaded(task_id, ground, &caller, request, why)).await
                 }
             };
             let (tool, outcome) = match &answer {
-                Ok(reply) => (Some(called.as_str()), reply.outcome()),
+                Ok(reply) => (called.as_deref(), reply.outcome()),
                 Err(Refused::UnknownTool { .. }) => (None, "unknown_tool"),
                 Err(Refused::Unrecorded) => (None, ErrorCode::AuditUnavailable.as_str()),
             };
@@ -222,10 +235,10 @@ impl Gateway {
                 storm::watch(&inner.store, &inner.conduct, rule, &caller.identity, &answer).await;
             }
             if let Some(rule) = toolbox.drift
-                && let Ok(tool) = ToolName::new(&called)
+                && let Some(tool) = called.as_deref().and_then(|name| toolbox.name(name))
             {
                 // Whatever was answered, there is such a tool: others have no answer that drifts.
-                storm::drifted(&inner.store, &inner.conduct, rule, &tool, &answer).await;
+                storm::drifted(&inner.store, &inner.conduct, rule, tool, &answer).await;
             }
             // Here, because the client may have gone and nobody wait for this.
             inner.metrics.call(tool, outcome, started.elapsed());
@@ -261,16 +274,7 @@ impl Gateway {
             duration_ms: 0,
         };
         self.record(Some(&id), &event).await;
-        let meta = CallMeta {
-            id,
-            attempts: 0,
-            status: None,
-            upstream_ms: 0,
-            served_by: None,
-            edited: None,
-            suspicious: Vec::new(),
-        };
-        Reply { meta, result: Err(failure) }
+        Reply { meta: CallMeta::unsent(id), result: Err(failure) }
     }
 
     /// What a call would do: the decision and the request, with nothing sent or recorded.
@@ -451,6 +455,19 @@ impl Gateway {
             keeper.stop().await;
         }
         self.inner.store.clone().close().await;
+    }
+}
+
+/// Makes the index of what the caller may find, where there is none yet: apart from what serves
+/// other calls, since it takes a while.
+async fn look_ahead(toolbox: &Arc<Toolbox>, caller: &Caller) {
+    let seen = toolbox.seen(caller);
+    if !toolbox.has_view(&seen) {
+        let toolbox = Arc::clone(toolbox);
+        let made = tokio::task::spawn_blocking(move || drop(toolbox.view_for(seen))).await;
+        if let Err(error) = made {
+            tracing::error!(%error, "the index of what may be found could not be made");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use tollbridge_operation::{CallId, Drift, Payload, ToolName};
 use super::asking::Question;
 use crate::audit::Place;
 use crate::safety::edit::Edit;
+use crate::tools;
 use crate::tools::answer::Cut;
 use crate::tools::pages::PagesRead;
 
@@ -45,6 +46,21 @@ pub struct Success {
     pub next: Vec<NextCall>,
 }
 
+impl Success {
+    /// An answer of which there is nothing more to say.
+    pub(super) fn of(payload: Payload) -> Self {
+        Self {
+            payload,
+            drift: Vec::new(),
+            headers: Map::new(),
+            cuts: Vec::new(),
+            pages: None,
+            note: None,
+            next: Vec::new(),
+        }
+    }
+}
+
 /// A call that can follow an answer: an element of `_meta["tollbridge/links"]`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NextCall {
@@ -78,6 +94,21 @@ pub struct CallMeta {
     /// Where the answer speaks to a model: `_meta["tollbridge/suspicious-content"]`.
     #[serde(skip)]
     pub suspicious: Vec<Place>,
+}
+
+impl CallMeta {
+    /// What is said of a call for which nothing went out.
+    pub(super) fn unsent(id: CallId) -> Self {
+        Self {
+            id,
+            attempts: 0,
+            status: None,
+            upstream_ms: 0,
+            served_by: None,
+            edited: None,
+            suspicious: Vec::new(),
+        }
+    }
 }
 
 /// What a person changed in a call's arguments: `edited` of `_meta["tollbridge/call"]`.
@@ -146,6 +177,13 @@ pub struct Violation {
     /// What to write instead, where that can be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
+}
+
+impl From<tools::Violation> for Violation {
+    fn from(found: tools::Violation) -> Self {
+        let tools::Violation { pointer, expected, suggestion } = found;
+        Self { pointer, expected, suggestion }
+    }
 }
 
 /// A call that waits for a person.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tollbridge_operation::{Identity, digest_bytes};
 
+use super::discovery::Discovery;
 use super::request::Caller;
 use super::toolbox::{Exposed, Offer};
 use crate::identity::{Claim, Facts, Groups};
@@ -24,6 +25,8 @@ pub struct Seen {
     pub groups: BTreeSet<String>,
     /// What policies say of it.
     pub policies: Policies,
+    /// The places of what it may find, and calls that by; found out when it is first asked for.
+    pub(super) finds: OnceLock<Arc<[usize]>>,
     offer: OnceLock<Arc<Offer>>,
 }
 
@@ -71,7 +74,8 @@ impl Callers {
         }
         let groups = groups.groups_of(&caller.identity, &caller.groups);
         let policies = engine.caller(&caller.identity, &groups, claims(&caller.facts));
-        let seen = Arc::new(Seen { groups, policies, offer: OnceLock::new() });
+        let seen =
+            Arc::new(Seen { groups, policies, finds: OnceLock::new(), offer: OnceLock::new() });
         if let Ok(mut known) = self.by_identity.lock()
             && (known.len() < MAX_CALLERS || known.contains_key(&caller.identity))
         {
@@ -83,18 +87,31 @@ impl Callers {
     }
 
     /// The tools of these that the caller may see.
-    pub(super) fn offer(&self, seen: &Seen, exposed: &[Exposed]) -> Arc<Offer> {
-        Arc::clone(seen.offer.get_or_init(|| self.offer_of(seen, exposed)))
+    /// Who may find anything has the tools of discovery besides.
+    pub(super) fn offer(
+        &self,
+        seen: &Seen,
+        exposed: &[Exposed],
+        discovery: Option<&Discovery>,
+    ) -> Arc<Offer> {
+        Arc::clone(seen.offer.get_or_init(|| self.offer_of(seen, exposed, discovery)))
     }
 
-    fn offer_of(&self, seen: &Seen, exposed: &[Exposed]) -> Arc<Offer> {
-        let visible: Vec<usize> =
-            (0..exposed.len()).filter(|at| seen.policies.may_see(*at)).collect();
+    fn offer_of(
+        &self,
+        seen: &Seen,
+        exposed: &[Exposed],
+        discovery: Option<&Discovery>,
+    ) -> Arc<Offer> {
+        let tools = (0..exposed.len()).filter(|at| seen.policies.may_see(*at));
+        let visible: Vec<usize> = tools.chain(discovery.map(|_| usize::MAX)).collect();
         let offers = self.offers.lock().ok();
         if let Some(offer) = offers.and_then(|offers| offers.get(&visible).cloned()) {
             return offer;
         }
-        let tools: Vec<_> = visible.iter().map(|at| exposed[*at].tool.clone()).collect();
+        let tools = visible.iter().filter_map(|at| exposed.get(*at)).map(|one| &one.tool);
+        let own = discovery.map(Discovery::tools).unwrap_or_default();
+        let tools: Vec<_> = tools.chain(own).cloned().collect();
         let digests: Vec<String> = tools.iter().map(|tool| tool.digest()).collect();
         let digest = digest_bytes(digests.join("\n").as_bytes());
         let offer = Arc::new(Offer { digest, tools });

@@ -3,20 +3,21 @@
 //! A toolbox never changes. A reload makes a new one and swaps it whole; calls in flight
 //! end on the one that they began with.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
+use tollbridge_operation::ToolName;
 
 use super::compile;
+use super::discovery::Discovery;
 use super::fallback::{Fallback, Lookup};
 use super::load::Bounds;
 use super::notices::Webhook;
 use super::request::Caller;
 use super::seen::{Callers, Seen};
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
-use crate::identity::{Groups, Tokens};
+use crate::identity::{Groups, Listening, Tokens};
 use crate::safety::{BudgetRule, DriftRule, Engine, LoopRule, Rules, StormRule};
 use crate::secret::{Instead, Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
@@ -54,7 +55,7 @@ pub struct Toolbox {
     /// What verifies the tokens of callers over HTTP; `None` where none are taken.
     pub tokens: Option<Arc<Tokens>>,
     /// The TLS of connections that begin now; `None` where they have none.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Arc<Listening>>,
     /// What may be taken on at once.
     pub bounds: Bounds,
     /// How many calls of an identity may fail.
@@ -69,6 +70,9 @@ pub struct Toolbox {
     /// All scopes that tools ask for, in the configuration's order.
     pub scopes: Vec<String>,
     exposed: Vec<Exposed>,
+    listed: usize,
+    /// By what agents find operations; `None` where discovery is off.
+    pub(super) discovery: Option<Discovery>,
     by_name: HashMap<String, usize>,
     callers: Callers,
 }
@@ -205,7 +209,7 @@ pub struct Parts {
     /// See [`Toolbox::tokens`].
     pub tokens: Option<Arc<Tokens>>,
     /// See [`Toolbox::tls`].
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Arc<Listening>>,
     /// See [`Toolbox::reads_when_down`].
     pub reads_when_down: ReadsWhenDown,
     /// See [`Toolbox::bounds`].
@@ -219,8 +223,13 @@ pub struct Parts {
     /// The policies of the tools, in their order; `None` where there are none but the tools' own
     /// rules.
     pub policies: Option<Arc<Engine>>,
-    /// The tools, in the configuration's order; names are unique.
+    /// The tools, in the configuration's order, and behind them the operations that may be found
+    /// and are none; names are unique.
     pub exposed: Vec<Exposed>,
+    /// How many of these are tools.
+    pub listed: usize,
+    /// See [`Discovery`].
+    pub discovery: Option<Discovery>,
 }
 
 impl Toolbox {
@@ -233,7 +242,7 @@ impl Toolbox {
             .map(|(at, exposed)| (exposed.tool.name.to_string(), at))
             .collect();
         let policies = parts.policies.unwrap_or_else(|| {
-            let (engine, _) = compile::policies::engine(&parts.exposed, &[], None);
+            let engine = compile::policies::without_files(&parts.exposed);
             Arc::new(engine.expect("a tool's own rules are policies"))
         });
         let mut scopes: Vec<String> = Vec::new();
@@ -265,6 +274,8 @@ impl Toolbox {
             drift: parts.drift,
             limits: parts.limits,
             exposed: parts.exposed,
+            listed: parts.listed,
+            discovery: parts.discovery,
             by_name,
             callers: Callers::default(),
             policies,
@@ -285,8 +296,13 @@ impl Toolbox {
             of_group.filter(|own| Arc::ptr_eq(own, gate)).for_each(|own| *own = Arc::clone(kept));
             *gate = Arc::clone(kept);
         }
+        let mut done = HashSet::new();
         for exposed in &mut self.exposed {
             for upstream in exposed.upstreams() {
+                // Operations of one API share what they call through.
+                if !done.insert(std::ptr::from_ref(upstream).addr()) {
+                    continue;
+                }
                 if let Some(old) = older.upstreams().find(|old| old.api() == upstream.api()) {
                     upstream.succeed(old);
                 }
@@ -338,6 +354,11 @@ impl Toolbox {
         seen.policies.may_see(at).then(|| &self.exposed[at])
     }
 
+    /// The name of a tool that there is, whoever may see it.
+    pub(super) fn name(&self, tool: &str) -> Option<&ToolName> {
+        self.by_name.get(tool).map(|at| &self.exposed[*at].tool.name)
+    }
+
     /// A tool's place among the tools.
     pub(super) fn place(&self, exposed: &Exposed) -> usize {
         self.by_name.get(exposed.tool.name.as_str()).copied().unwrap_or(usize::MAX)
@@ -345,6 +366,11 @@ impl Toolbox {
 
     /// All tools, in the configuration's order.
     pub fn exposed(&self) -> &[Exposed] {
+        &self.exposed[..self.listed]
+    }
+
+    /// The same, and behind them the operations that may be found and are no tools.
+    pub fn all(&self) -> &[Exposed] {
         &self.exposed
     }
 
@@ -355,6 +381,7 @@ impl Toolbox {
 
     /// The same for a caller that is known.
     pub(super) fn offer_for(&self, seen: &Seen) -> Arc<Offer> {
-        self.callers.offer(seen, &self.exposed)
+        let discovery = self.discovery.as_ref().filter(|one| one.finds_any(seen));
+        self.callers.offer(seen, self.exposed(), discovery)
     }
 }

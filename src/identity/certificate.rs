@@ -5,8 +5,11 @@
 //! the configured kind. A certificate with two of them stands for nobody, since which one would be
 //! meant is not for us to guess.
 
+use std::sync::Mutex;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls::pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 use tollbridge_operation::Identity;
 use x509_cert::attr::AttributeValue;
@@ -15,6 +18,7 @@ use x509_cert::der::{Decode as _, Tag, Tagged as _};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
+use super::authorities::Authorities;
 use super::{Facts, Known, NotKnown};
 
 /// `id-at-commonName` (RFC 5280, appendix A.1).
@@ -34,17 +38,22 @@ pub enum NamedBy {
 }
 
 /// A client's certificate that a connection proved.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Certificate {
     thumbprint: String,
     names: Vec<(NamedBy, String)>,
     /// The last second in which it is good, since the Unix epoch.
     until: i64,
+    /// It, and what was brought with it.
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    /// Who found it good last, and when.
+    pub(super) taken: Mutex<Option<(Authorities, u64)>>,
 }
 
 impl Certificate {
-    /// Reads a certificate in DER (RFC 5280 §4.1); `None` for what is none.
-    pub fn read(der: &[u8]) -> Option<Self> {
+    /// Reads the first of these certificates (RFC 5280 §4.1); `None` for what is none.
+    pub fn read(chain: &[CertificateDer<'_>]) -> Option<Self> {
+        let der = chain.first()?;
         let certificate = x509_cert::Certificate::from_der(der).ok()?.tbs_certificate;
         let mut names = Vec::new();
         if let Some((_, SubjectAltName(all))) = certificate.get::<SubjectAltName>().ok()? {
@@ -68,6 +77,8 @@ impl Certificate {
             thumbprint: URL_SAFE_NO_PAD.encode(Sha256::digest(der)),
             names,
             until: i64::try_from(until).unwrap_or(i64::MAX),
+            chain: chain.iter().map(|one| one.clone().into_owned()).collect(),
+            taken: Mutex::default(),
         })
     }
 
@@ -76,9 +87,8 @@ impl Certificate {
         &self.thumbprint
     }
 
-    /// Whether it is good still, at that time in seconds since the Unix epoch. TLS asks only when
-    /// a connection begins.
-    pub fn is_good(&self, now: i64) -> bool {
+    /// Whether it has not expired, at that time in seconds since the Unix epoch.
+    pub(super) fn is_good(&self, now: i64) -> bool {
         now <= self.until
     }
 
@@ -131,7 +141,7 @@ mod tests {
         params.distinguished_name.push(DnType::CommonName, common);
         params.subject_alt_names = names;
         let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-        Certificate::read(made.der()).unwrap()
+        Certificate::read(&[made.der().clone()]).unwrap()
     }
 
     fn who(certificate: &Certificate, by: NamedBy) -> Result<String, NotKnown> {
@@ -174,7 +184,9 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate_is_none() {
-        assert_eq!(Certificate::read(b""), None);
-        assert_eq!(Certificate::read(&[0x30; 4096]), None);
+        assert!(Certificate::read(&[]).is_none());
+        for bytes in [vec![], vec![0x30; 4096]] {
+            assert!(Certificate::read(&[bytes.into()]).is_none());
+        }
     }
 }

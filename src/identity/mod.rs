@@ -5,12 +5,14 @@
 //! a group that it is in. Who a request comes from is established here and nowhere else; what
 //! they may do is none of this room's business.
 
+mod authorities;
 mod certificate;
 mod facts;
 mod groups;
 mod key;
 mod token;
 
+pub use authorities::{Authorities, Listening};
 pub use certificate::{Certificate, NamedBy};
 pub use facts::{Agent, Claim, Facts, Proof};
 pub use groups::Groups;

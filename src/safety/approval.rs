@@ -1,17 +1,20 @@
 //! Held calls: where one stands when its call is made again, and a person's decision.
 //!
 //! A hold is bound to identity, tool and a digest of the arguments and of what they would be
-//! sent to: an approval does not outlive a change of what the tool does. Approving it runs
-//! nothing: the agent's repeat does, once, in the commit that spends the hold. Its time
-//! running out is a denial.
+//! sent to: an approval does not outlive a change of what the tool does, nor one of who may give
+//! it. Approving it runs nothing: the agent's repeat does, once, in the commit that spends the
+//! hold. Its time running out is a denial.
 
 use serde_json::json;
-use tollbridge_operation::{Call, digest_value};
+use tollbridge_operation::{Call, Identity, digest_value};
 use ulid::Ulid;
 
 use super::HoldRule;
 use super::decision::Placed;
 use crate::store::{HoldRow, HoldState, Store, StoreError};
+
+/// What the names of those begin with who decided at the caller's own client.
+pub const CLIENT_PREFIX: &str = "client:";
 
 /// What a caller and its gateway say about approval.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +66,7 @@ pub(super) async fn standing(
     store: &Store,
 ) -> Result<Standing, StoreError> {
     if let Some(row) = request.edited {
-        return Ok(Standing::Approved(row.clone()));
+        return Ok(approved(row.clone(), rule, &call.identity));
     }
     let digest = hold_digest(call, request.target);
     let identity = call.identity.as_str();
@@ -96,7 +99,7 @@ pub(super) async fn standing(
     };
     Ok(match found {
         Some(row) => match row.state {
-            HoldState::Approved => Standing::Approved(row),
+            HoldState::Approved => approved(row, rule, &call.identity),
             HoldState::Pending => Standing::Waiting(row, Placed::Earlier),
             HoldState::Rejected | HoldState::Spent => Standing::Refused(match &row.reason {
                 Some(reason) => format!("a person rejected this call: {reason}"),
@@ -132,4 +135,21 @@ pub(super) async fn standing(
             Placed::Now,
         ),
     })
+}
+
+/// Where an approval stands by the terms on which the call is held now: the rules may have become
+/// stricter since it was given, and arguments that a person changed may fall under others.
+fn approved(row: HoldRow, rule: &HoldRule, caller: &Identity) -> Standing {
+    let by = row.decided_by.as_deref().unwrap_or_default();
+    let may = if by.starts_with(CLIENT_PREFIX) { rule.asks_client } else { rule.asks_operator };
+    let name = by.strip_prefix("operator:").unwrap_or(by);
+    let barred = rule.four_eyes.as_ref().map(|four_eyes| four_eyes.barred(caller));
+    if may && !barred.is_some_and(|barred| barred.iter().any(|one| one == name)) {
+        return Standing::Approved(row);
+    }
+    Standing::Refused(format!(
+        "whoever approved `{}` may not approve this call by the rules as they are now; once its time \
+         has run out, call again without naming it to ask anew",
+        row.id
+    ))
 }

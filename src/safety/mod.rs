@@ -20,7 +20,7 @@ mod policy;
 mod proof;
 mod rules;
 
-pub use approval::{Approval, hold_digest};
+pub use approval::{Approval, CLIENT_PREFIX, hold_digest};
 pub use budget::BudgetRule;
 pub use conduct::{Conduct, DriftRule, LoopRule, StormRule};
 pub use decision::{BrokenLimit, Decision, Placed, decide};

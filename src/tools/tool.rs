@@ -88,6 +88,8 @@ pub struct Tool {
     pub annotations: Annotations,
     /// The limits on its arguments.
     pub limits: Limits,
+    /// Whether its title and description are the operation's.
+    is_plain: bool,
     rules: Box<[ArgumentRule]>,
     validator: OnceLock<Result<ArgumentValidator, String>>,
     output_validator: OnceLock<Option<OutputValidator>>,
@@ -153,6 +155,7 @@ impl Tool {
             output,
             annotations,
             limits,
+            is_plain: spec.title.is_none() && spec.description.is_none(),
             rules: spec.rules.into(),
             validator,
             output_validator,
@@ -336,6 +339,13 @@ impl Tool {
         let input = self.input.to_map();
         let properties = input.get("properties").and_then(Value::as_object);
         properties.is_some_and(|properties| properties.contains_key(name))
+    }
+
+    /// Whether it is the operation as its description has it: nothing of its texts, arguments or
+    /// answers is the configuration's.
+    pub fn is_unchanged(&self) -> bool {
+        let own = self.is_plain && self.rules.is_empty() && !self.selects();
+        own && self.reason.is_none()
     }
 
     /// Whether the operation has arguments that an agent does not see.

@@ -11,6 +11,7 @@ mod conduct;
 mod corpus;
 mod credentials;
 mod curation;
+mod discovery;
 mod faults;
 mod flow;
 mod holds;

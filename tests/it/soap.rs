@@ -119,6 +119,8 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         limits: std::collections::BTreeMap::new(),
         policies: None,
         exposed: vec![exposed],
+        listed: 1,
+        discovery: None,
     });
     let folder = Folder::new();
     let store = Store::open(&folder.store_url(), Durability::Process).await.expect("a store");

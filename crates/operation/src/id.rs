@@ -39,6 +39,9 @@ pub struct OperationKey(String);
 ///
 /// One to 40 of `a-z`, `0-9` and `_`: clients prefix names and refuse, or silently drop,
 /// what is then longer than 60 to 64 characters or outside this alphabet.
+///
+/// An operation that is found and called by its id, and is no tool of the configuration's own, has
+/// that id in the place of a name: see [`ToolName::found`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct ToolName(String);
@@ -126,6 +129,25 @@ name!(Identity, "identity", "1 to 256 characters without control characters", |n
     !name.is_empty() && name.chars().count() <= 256 && !name.chars().any(char::is_control)
 });
 
+/// The longest id in the place of a tool's name, in bytes.
+const LONGEST_ID: usize = 300;
+
+impl ToolName {
+    /// The id `api/key` of an operation that is found, in the place of a tool's name. It has a
+    /// slash, which no tool's name has: the two cannot be taken for each other.
+    pub fn found(id: impl Into<String>) -> Result<Self, InvalidName> {
+        const RULE: &str = "`api/key`, at most 300 bytes, without control characters";
+        let id = id.into();
+        let parts = id.split_once('/');
+        let has_both = parts.is_some_and(|(api, key)| !key.is_empty() && ApiName::new(api).is_ok());
+        if has_both && id.len() <= LONGEST_ID && !id.chars().any(char::is_control) {
+            Ok(Self(id))
+        } else {
+            Err(InvalidName::new(&id, "operation's id", RULE))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +160,18 @@ mod tests {
         for bad in ["", "Get", "get-stock", "a.b", "a b", "ä", &"x".repeat(41)] {
             assert!(ToolName::new(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_id_in_a_names_place_is_no_name() {
+        for good in ["shop/getOrder", "a/b/c", "shop/GET /orders/{id}"] {
+            assert!(ToolName::found(good).is_ok(), "{good}");
+            assert!(ToolName::new(good).is_err(), "{good}");
+        }
+        for bad in ["", "shop", "/getOrder", "shop/", "Shop/x", "shop/a\nb"] {
+            assert!(ToolName::found(bad).is_err(), "{bad:?}");
+        }
+        assert!(ToolName::found(format!("a/{}", "x".repeat(300))).is_err());
     }
 
     #[test]

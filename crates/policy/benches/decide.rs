@@ -163,6 +163,7 @@ fn tool(n: usize) -> ToolDef {
         idempotent: false,
         tags: vec!["orders".to_owned()],
         rules: ToolRules { allow: Some(Vec::new()), ..ToolRules::default() },
+        found: None,
     }
 }
 

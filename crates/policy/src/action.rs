@@ -19,6 +19,7 @@ pub(crate) enum Type {
     Identity,
     Group,
     Tool,
+    Operation,
     Api,
     Action,
 }
@@ -29,6 +30,7 @@ impl Type {
             Self::Identity => "Identity",
             Self::Group => "Group",
             Self::Tool => "Tool",
+            Self::Operation => "Operation",
             Self::Api => "Api",
             Self::Action => "Action",
         }

@@ -12,9 +12,11 @@ use tollbridge_operation::Identity;
 
 use crate::action::Type;
 use crate::decide::{Asked, Considered, Decided, Effect, Found, HoldTerms, Outcome, Verdict};
-use crate::engine::{Engine, Ruled, Slice};
+use crate::engine::{Engine, Ruled, Slice, Way};
+use crate::found::{NOBODY, speaks};
 use crate::pointers::pointer;
 use crate::reads::Var2;
+use crate::rules::Who;
 
 /// What is claimed of a caller, by name: the values as text.
 pub type Claims = BTreeMap<String, BTreeSet<String>>;
@@ -28,12 +30,27 @@ pub struct Caller {
     claims: Claims,
     uid: EntityUid,
     entity: Option<Entity>,
-    standings: Vec<OnceLock<Standing>>,
+    /// Whether it is on each of the lists of who may find operations.
+    listed: Vec<bool>,
+    standings: Vec<OnceLock<Box<Standing>>>,
+}
+
+/// Whether a person decides on a caller's calls of a tool, as far as that is known before one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// No call can be allowed or held.
+    Refused,
+    /// No call is held.
+    Free,
+    /// Every call that is not refused is.
+    Held,
+    /// It depends on the call.
+    Depends,
 }
 
 /// What an identity could do with a tool.
 #[derive(Debug)]
-pub enum Standing {
+enum Standing {
     /// No call could be allowed or held.
     Hidden(Decided),
     /// What is decided does not depend on the call.
@@ -44,7 +61,7 @@ pub enum Standing {
 
 /// What is known of a caller before a call that decides.
 #[derive(Debug)]
-pub struct Open {
+struct Open {
     entities: Entities,
     found: Found,
 }
@@ -67,6 +84,8 @@ impl Engine {
         });
         let tags: Vec<_> = tags.collect();
         let entity = Entity::new_with_tags(uid.clone(), attributes, parents, tags).ok();
+        let is_on = |who: &Who| who.matches(identity, groups);
+        let listed = self.lists.iter().map(|list| list.who.iter().any(is_on)).collect();
         Caller {
             engine: Arc::clone(self),
             identity: identity.clone(),
@@ -74,37 +93,81 @@ impl Engine {
             claims,
             uid,
             entity,
+            listed,
             standings: self.slices.iter().map(|_| OnceLock::new()).collect(),
         }
     }
 }
 
 impl Caller {
-    /// Whether some call of the tool could be allowed or held.
+    /// Whether some call of the tool could be allowed or held. An operation that is no tool of the
+    /// configuration's own must be found as well.
     pub fn may_see(&self, tool: usize) -> bool {
-        !matches!(self.standing(tool), None | Some(Standing::Hidden(_)))
+        let Some(way) = self.engine.calls.get(tool) else { return false };
+        self.may(*way) && self.finds_tool(tool)
     }
 
-    /// What the caller could do with the tool; `None` where there is none.
-    pub fn standing(&self, tool: usize) -> Option<&Standing> {
-        let slice = self.engine.slices.get(tool)?;
-        Some(self.standings.get(tool)?.get_or_init(|| self.find_standing(slice)))
+    /// Whether the operation of that place may be found.
+    pub fn may_find(&self, operation: usize) -> bool {
+        self.engine.finds.get(operation).is_some_and(|way| self.may(*way))
+    }
+
+    /// Whether calls of the tool are held, as far as that is known before one.
+    pub fn outlook(&self, tool: usize) -> Outlook {
+        let Some(way) = self.engine.calls.get(tool).filter(|_| self.may_see(tool)) else {
+            return Outlook::Refused;
+        };
+        match way {
+            Way::Listed { holds: true, .. } => Outlook::Held,
+            Way::Listed { holds: false, .. } => Outlook::Free,
+            Way::Slice(at) => match self.standing(*at) {
+                Standing::Hidden(_) => Outlook::Refused,
+                Standing::Settled(Decided { verdict: Verdict::Hold { .. }, .. }) => Outlook::Held,
+                Standing::Open(_) if self.engine.may_hold(tool) => Outlook::Depends,
+                Standing::Settled(_) | Standing::Open(_) => Outlook::Free,
+            },
+        }
     }
 
     /// Decides on a call of the tool.
     pub fn decide(&self, tool: usize, asked: &Asked<'_>) -> Decided {
-        let Some((slice, standing)) = self.engine.slices.get(tool).zip(self.standing(tool)) else {
+        let Some(way) = self.engine.calls.get(tool) else {
             return refused(String::new(), "there is no such tool".to_owned());
         };
-        match standing {
-            Standing::Hidden(decided) | Standing::Settled(decided) => decided.clone(),
-            Standing::Open(open) => self.decide_open(slice, open, asked),
+        if !self.finds_tool(tool) {
+            return refused(String::new(), NOBODY.to_owned());
         }
+        match way {
+            Way::Listed { list, holds } => {
+                self.engine.lists[*list].decide(self.listed[*list], *holds)
+            }
+            Way::Slice(at) => match self.standing(*at) {
+                Standing::Hidden(decided) | Standing::Settled(decided) => decided.clone(),
+                Standing::Open(open) => self.decide_open(&self.engine.slices[*at], open, asked),
+            },
+        }
+    }
+
+    fn finds_tool(&self, tool: usize) -> bool {
+        let found = self.engine.found.get(tool).copied().flatten();
+        found.is_none_or(|found| self.may_find(found))
+    }
+
+    fn may(&self, way: Way) -> bool {
+        match way {
+            Way::Listed { list, .. } => self.listed.get(list).is_some_and(|is_on| *is_on),
+            Way::Slice(at) => !matches!(self.standing(at), Standing::Hidden(_)),
+        }
+    }
+
+    fn standing(&self, at: usize) -> &Standing {
+        let slice = &self.engine.slices[at];
+        self.standings[at].get_or_init(|| Box::new(self.find_standing(slice)))
     }
 
     fn find_standing(&self, slice: &Slice) -> Standing {
         if slice.trivial {
-            let verdict = Verdict::Allow { rules: vec![format!("{}.allow", slice.name)] };
+            let verdict = Verdict::Allow { rules: vec![slice.own.clone()] };
             return Standing::Settled(Decided { verdict, considered: Vec::new() });
         }
         let mut found = Found::default();
@@ -112,7 +175,7 @@ impl Caller {
         let (Some(entities), Some(request)) = (entities, slice.bare_request(&self.uid)) else {
             // A defect of ours.
             let reason = "the policies cannot be evaluated".to_owned();
-            return Standing::Hidden(refused(format!("{}.allow", slice.name), reason));
+            return Standing::Hidden(refused(slice.own.clone(), reason));
         };
         slice.fixed.evaluate(&request, &entities, &mut found);
         let known = |found: &Found| self.verdict(slice, found, None);
@@ -138,7 +201,7 @@ impl Caller {
             let verdict = match known(&found) {
                 deny @ Verdict::Deny { .. } => deny,
                 _ => Verdict::Deny {
-                    rules: vec![format!("{}.allow", slice.name)],
+                    rules: vec![slice.own.clone()],
                     reason: format!("`{}` may not call `{}`", self.identity, slice.name),
                 },
             };
@@ -200,7 +263,7 @@ impl Caller {
         let request = context.and_then(|context: Context| slice.request(&self.uid, context));
         let Some(request) = request else {
             let reason = "the policies cannot be evaluated on this call".to_owned();
-            return refused(format!("{}.allow", slice.name), reason);
+            return refused(slice.own.clone(), reason);
         };
         slice.open.evaluate(&request, &open.entities, &mut found);
         for lost in &lost {
@@ -239,16 +302,18 @@ impl Caller {
             slice.all().filter(|rule| rule.effect == Effect::Permit).filter(satisfied).collect();
         if permits.is_empty() {
             return Verdict::Deny {
-                rules: vec![format!("{}.allow", slice.name)],
+                rules: vec![slice.own.clone()],
                 reason: format!(
                     "no policy lets `{}` make this call of `{}`",
                     self.identity, slice.name
                 ),
             };
         }
+        let spoken_of = permits.iter().any(|rule| speaks(rule));
         let holds: Vec<&Ruled> = slice
             .all()
             .filter(|rule| matches!(rule.effect, Effect::Hold(_)))
+            .filter(|rule| !(rule.is_unspoken && spoken_of))
             .filter(satisfied)
             .collect();
         if holds.is_empty() {

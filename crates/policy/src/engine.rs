@@ -13,6 +13,7 @@ use tollbridge_operation::{Effect as OperationEffect, digest_bytes};
 
 use crate::action::action_of;
 use crate::decide::Effect;
+use crate::found::{Finding, List};
 use crate::kind::{Kind, LeftOut};
 use crate::reads::{Reads, reads};
 use crate::rules::ToolRules;
@@ -37,6 +38,9 @@ pub struct ToolDef {
     pub tags: Vec<String>,
     /// What its own entry says.
     pub rules: ToolRules,
+    /// Its place among the operations that may be found, where it is one of them and no tool of
+    /// the configuration: what holds for it then is its API's list.
+    pub found: Option<usize>,
 }
 
 /// How bad a problem is.
@@ -99,6 +103,8 @@ pub(crate) struct Ruled {
     pub(crate) site: Option<Site>,
     /// Whether it is a tool's time window.
     pub(crate) is_window: bool,
+    /// Whether it holds writes that no policy speaks of.
+    pub(crate) is_unspoken: bool,
 }
 
 impl Ruled {
@@ -109,7 +115,7 @@ impl Ruled {
         site: Option<Site>,
     ) -> Option<Self> {
         let reads = reads(&policy)?;
-        Some(Self { policy, effect, reason, reads, site, is_window: false })
+        Some(Self { policy, effect, reason, reads, site, is_window: false, is_unspoken: false })
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -123,8 +129,24 @@ pub struct Engine {
     /// A digest of the policy files; none where there are none.
     pub digest: Option<String>,
     pub(crate) slices: Vec<Slice>,
+    /// By what calls of each tool are decided.
+    pub(crate) calls: Vec<Way>,
+    /// By what is decided who may find each operation.
+    pub(crate) finds: Vec<Way>,
+    /// Which operation each tool is, where it is one that may be found.
+    pub(crate) found: Vec<Option<usize>>,
+    pub(crate) lists: Vec<List>,
     /// There where a policy reads the call.
     pub(crate) schema: Option<Schema>,
+}
+
+/// By what is decided.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way {
+    /// By policies: the slice of that place.
+    Slice(usize),
+    /// By the API's list alone; no policy of a file is about it.
+    Listed { list: usize, holds: bool },
 }
 
 impl Engine {
@@ -139,12 +161,25 @@ impl Engine {
         sources: &[Source],
         zone: Option<&TimeZone>,
     ) -> (Option<Self>, Vec<Problem>) {
+        Self::compile_finding(tools, Finding::default(), input, sources, zone)
+    }
+
+    /// The same where operations may be found. Those that are no tools of the configuration are
+    /// among `tools` too, with their places among them.
+    pub fn compile_finding(
+        tools: &[ToolDef],
+        finding: Finding<'_>,
+        input: &dyn Fn(usize) -> Value,
+        sources: &[Source],
+        zone: Option<&TimeZone>,
+    ) -> (Option<Self>, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut written: Vec<Arc<Ruled>> = Vec::new();
         for (index, source) in sources.iter().enumerate() {
             written.extend(source::read(index, source, &mut problems).into_iter().map(Arc::new));
         }
-        checks::names(&written, tools, &mut problems);
+        checks::names(&written, tools, finding, &mut problems);
+        checks::finds(&written, &mut problems);
         let about: Vec<Vec<Arc<Ruled>>> = tools
             .iter()
             .map(|tool| written.iter().filter(|p| checks::applies(p, tool)).cloned().collect())
@@ -163,12 +198,35 @@ impl Engine {
                 }
             })
             .unzip();
-        let slices: Vec<Slice> = tools
-            .iter()
-            .zip(about)
-            .zip(&kinds)
-            .map(|((tool, policies), kind)| Slice::new(tool, policies, kind.clone(), zone))
-            .collect();
+        let lists: Vec<List> = finding.lists.iter().map(List::new).collect();
+        let list_of = |found: usize| finding.operations.get(found).map(|one| one.list);
+        let mut slices: Vec<Slice> = Vec::new();
+        let mut calls = Vec::with_capacity(tools.len());
+        for ((tool, policies), kind) in tools.iter().zip(about).zip(&kinds) {
+            let list = tool.found.and_then(list_of);
+            let holds = tool.effect != OperationEffect::Read;
+            calls.push(match list {
+                Some(list) if policies.is_empty() => Way::Listed { list, holds },
+                _ => {
+                    let list = list.and_then(|at| lists.get(at));
+                    slices.push(Slice::new(tool, list, policies, kind.clone(), zone));
+                    Way::Slice(slices.len() - 1)
+                }
+            });
+        }
+        let mut finds = Vec::with_capacity(finding.operations.len());
+        for one in finding.operations {
+            let policies = written.iter().filter(|p| checks::finds_it(p, &one.operation));
+            let policies: Vec<_> = policies.cloned().collect();
+            finds.push(match lists.get(one.list) {
+                Some(list) if !policies.is_empty() => {
+                    slices.push(Slice::finding(&one.operation, list, policies, zone));
+                    Way::Slice(slices.len() - 1)
+                }
+                _ => Way::Listed { list: one.list, holds: false },
+            });
+        }
+        let found = tools.iter().map(|tool| tool.found).collect();
         let needs = !written.is_empty() || slices.iter().any(|slice| !slice.open.is_empty());
         let schema = needs.then(|| {
             let each = tools.iter().zip(&kinds).map(|(tool, arguments)| ToolSchema {
@@ -189,7 +247,7 @@ impl Engine {
         if let Some(schema) = &schema {
             checks::types(&written, schema, tools, &left_out, zone.is_some(), &mut problems);
         }
-        checks::about_nothing(&written, tools, &mut problems);
+        checks::about_nothing(&written, tools, finding, &mut problems);
         if problems.iter().any(|problem| problem.severity == Severity::Error) {
             return (None, problems);
         }
@@ -197,28 +255,48 @@ impl Engine {
             let texts = sources.iter().map(|source| format!("{}\0{}\0", source.path, source.text));
             digest_bytes(texts.collect::<String>().as_bytes())
         });
-        (Some(Self { digest, slices, schema }), problems)
+        (Some(Self { digest, slices, calls, finds, found, lists, schema }), problems)
     }
 
     /// The names of the policies that a tool is decided by.
     pub fn rules_of(&self, tool: usize) -> Vec<&str> {
-        self.slices.get(tool).map(|slice| slice.all().map(Ruled::id).collect()).unwrap_or_default()
+        match self.calls.get(tool) {
+            None => Vec::new(),
+            Some(Way::Slice(at)) => self.slices[*at].all().map(Ruled::id).collect(),
+            Some(Way::Listed { list, holds }) => {
+                let list = &self.lists[*list];
+                let hold = holds.then_some(list.hold.as_str());
+                std::iter::once(list.rule.as_str()).chain(hold).collect()
+            }
+        }
     }
 
     /// Whether a call of the tool may be held.
     pub fn may_hold(&self, tool: usize) -> bool {
         let is_hold = |policy: &Ruled| matches!(policy.effect, Effect::Hold(_));
-        self.slices.get(tool).is_some_and(|slice| slice.all().any(is_hold))
+        match self.calls.get(tool) {
+            None => false,
+            Some(Way::Slice(at)) => self.slices[*at].all().any(is_hold),
+            Some(Way::Listed { holds, .. }) => *holds,
+        }
     }
 
     /// Whether a policy on the tool reads an argument.
     pub fn reads_arguments(&self, tool: usize) -> bool {
-        self.slices.get(tool).is_some_and(|slice| slice.reads_arguments)
+        self.slice(tool).is_some_and(|slice| slice.reads_arguments)
     }
 
     /// Whether nothing is to be decided on for the tool.
     pub fn is_open(&self, tool: usize) -> bool {
-        self.slices.get(tool).is_some_and(|slice| slice.trivial)
+        self.slice(tool).is_some_and(|slice| slice.trivial)
+    }
+
+    /// The policies on a tool, where there are any beside its API's list.
+    fn slice(&self, tool: usize) -> Option<&Slice> {
+        match self.calls.get(tool)? {
+            Way::Slice(at) => self.slices.get(*at),
+            Way::Listed { .. } => None,
+        }
     }
 }
 

@@ -77,7 +77,7 @@ impl ToolRules {
 }
 
 /// The condition that the caller is one of these; none where it is everyone.
-fn about(list: &[Who]) -> Option<Value> {
+pub(crate) fn about(list: &[Who]) -> Option<Value> {
     if list.contains(&Who::Everyone) {
         return None;
     }

@@ -78,7 +78,7 @@ impl Listener for Bounded {
         let proved = Proved::default();
         // The handshake is the connection's own work: nobody else waits for it.
         let socket = match &self.tls {
-            Some(tls) => Socket::secured(socket, tls(), Arc::clone(&proved)),
+            Some(tls) => Socket::secured(socket, Arc::clone(&tls().config), Arc::clone(&proved)),
             None => Socket::Plain(socket),
         };
         let connection = Connection {
@@ -90,7 +90,8 @@ impl Listener for Bounded {
         let idle = Box::pin(tokio::time::sleep(limits.idle));
         let head =
             Head { is_due: true, seen: 0, deadline: Box::pin(tokio::time::sleep(limits.head)) };
-        (Guarded { socket, connection, limits, idle, head, _permit: permit }, peer)
+        let is_sending = false;
+        (Guarded { socket, connection, limits, idle, is_sending, head, _permit: permit }, peer)
     }
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
@@ -168,6 +169,8 @@ pub(super) struct Guarded {
     connection: Connection,
     limits: Limits,
     idle: Pin<Box<Sleep>>,
+    /// Whether something was written of which it is not known that it went out.
+    is_sending: bool,
     head: Head,
     _permit: OwnedSemaphorePermit,
 }
@@ -221,12 +224,16 @@ impl Guarded {
         }
     }
 
+    /// To write, or to send what was written. To have nothing to send is no sign of life: it is
+    /// so as often as anybody asks, and any byte on the wire has somebody ask.
     fn check_written<T>(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<std::io::Result<T>>,
+        sends: bool,
     ) -> Poll<std::io::Result<T>> {
-        let written = self.touch(written);
+        let written = if self.is_sending || !sends { self.touch(written) } else { written };
+        self.is_sending = !sends || written.is_pending();
         if written.is_pending() && self.is_idle(context) {
             return Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()));
         }
@@ -262,7 +269,7 @@ impl AsyncWrite for Guarded {
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.check_written(context, written)
+        self.check_written(context, written, false)
     }
 
     fn poll_write_vectored(
@@ -271,7 +278,7 @@ impl AsyncWrite for Guarded {
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
-        self.check_written(context, written)
+        self.check_written(context, written, false)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -283,7 +290,7 @@ impl AsyncWrite for Guarded {
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         let flushed = Pin::new(&mut self.socket).poll_flush(context);
-        self.check_written(context, flushed)
+        self.check_written(context, flushed, true)
     }
 
     fn poll_shutdown(
@@ -291,7 +298,7 @@ impl AsyncWrite for Guarded {
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         let closed = Pin::new(&mut self.socket).poll_shutdown(context);
-        self.check_written(context, closed)
+        self.check_written(context, closed, true)
     }
 }
 
@@ -299,9 +306,12 @@ impl AsyncWrite for Guarded {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::future::IntoFuture as _;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::identity::Listening;
 
     async fn pair(limits: Limits) -> (TcpStream, Guarded) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -345,11 +355,11 @@ mod tests {
         assert_eq!(read_to_the_end(&mut server).await, std::io::ErrorKind::TimedOut);
     }
 
-    #[tokio::test]
-    async fn who_does_not_go_on_with_a_handshake_is_cut() {
+    /// TLS of our own, and how a client takes it.
+    fn secured() -> (TlsNow, Arc<rustls::ClientConfig>) {
         let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ServerConfig::builder_with_provider(provider)
+        let tls = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
@@ -358,8 +368,20 @@ mod tests {
                 key.signing_key.serialize_der().try_into().unwrap(),
             )
             .unwrap();
-        let tls = Arc::new(tls);
-        let tls: TlsNow = Arc::new(move || Arc::clone(&tls));
+        let listening = Arc::new(Listening { config: Arc::new(tls), authorities: None });
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(key.cert.der().clone()).unwrap();
+        let client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        (Arc::new(move || Arc::clone(&listening)), Arc::new(client))
+    }
+
+    #[tokio::test]
+    async fn who_does_not_go_on_with_a_handshake_is_cut() {
+        let (tls, _) = secured();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut server, _) = Bounded::with_limits(listener, limits(50), Some(tls)).accept().await;
@@ -367,6 +389,40 @@ mod tests {
         client.write_all(&[0x16, 0x03, 0x01, 0x02]).await.unwrap();
         assert_eq!(read_to_the_end(&mut server).await, std::io::ErrorKind::TimedOut);
         assert!(server.shutdown().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_drips_a_record_that_never_becomes_a_request_is_cut() {
+        let (tls, client) = secured();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let idle = Duration::from_millis(200);
+        let bounded = Bounded::with_limits(listener, Limits { idle, ..limits(10_000) }, Some(tls));
+        let answer = |axum::extract::ConnectInfo(connection): axum::extract::ConnectInfo<
+            Connection,
+        >| async move {
+            drop(connection.busy());
+            "here"
+        };
+        let service = axum::Router::new()
+            .fallback(answer)
+            .into_make_service_with_connect_info::<Connection>();
+        let serving = tokio::spawn(axum::serve(bounded, service).into_future());
+
+        let socket = TcpStream::connect(address).await.unwrap();
+        let name = "localhost".try_into().unwrap();
+        let mut stream =
+            tokio_rustls::TlsConnector::from(client).connect(name, socket).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        let mut some = [0; 1024];
+        assert!(stream.read(&mut some).await.unwrap() > 0);
+        // 16 KiB of encrypted data are announced, and come one by one.
+        let (mut socket, _) = stream.into_inner();
+        socket.write_all(&[0x17, 0x03, 0x03, 0x40, 0x00]).await.unwrap();
+        let dripping = drip(socket);
+        let cut = tokio::time::timeout(Duration::from_secs(5), dripping).await;
+        assert!(cut.is_ok(), "the connection is cut");
+        serving.abort();
     }
 
     #[tokio::test]

@@ -42,7 +42,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Identity;
 
-use self::access::Access;
+use self::access::{Access, Denied};
 pub use self::challenge::Resource;
 use self::challenge::WELL_KNOWN;
 use self::listener::{Bounded, Connection};
@@ -53,7 +53,7 @@ use super::in_flight::InFlight;
 use super::wire::MAX_BYTES;
 use super::{AgentError, Backend, changes};
 use crate::gateway::Transport;
-use crate::identity::{Certificate, Known, NotKnown};
+use crate::identity::{Certificate, Known, Listening, NotKnown};
 
 /// How long calls under way may take to end when the server is told to.
 const GRACE: Duration = Duration::from_secs(10);
@@ -102,7 +102,7 @@ pub struct Presented {
 }
 
 /// Gives the TLS of a connection that begins: certificates are renewed while the server runs.
-pub type TlsNow = Arc<dyn Fn() -> Arc<rustls::ServerConfig> + Send + Sync>;
+pub type TlsNow = Arc<dyn Fn() -> Arc<Listening> + Send + Sync>;
 
 /// Says who it is that brought something.
 pub type Verifier =
@@ -116,6 +116,7 @@ struct App<B: Backend> {
     mcp: StreamableHttpService<Handler<B>, ResumableSessions>,
     handler: Handler<B>,
     in_flight: InFlight,
+    tls: Option<TlsNow>,
 }
 
 /// Serves until `shutdown` is cancelled, then lets calls under way end.
@@ -172,6 +173,7 @@ pub async fn serve_http<B: Backend>(
         mcp,
         handler,
         in_flight: in_flight_too,
+        tls: tls.clone(),
     });
     let service = router(app, beside).into_make_service_with_connect_info::<Connection>();
 
@@ -217,8 +219,16 @@ fn router<B: Backend>(app: Arc<App<B>>, beside: Option<Beside>) -> Router {
     all.layer(middleware::from_fn_with_state(app, admit::<B>))
 }
 
-/// What every path has in front: the connection is busy while it is served, and only whom
-/// [`Access`] admits is served.
+impl<B: Backend> App<B> {
+    /// Why the certificate that opened a connection would open none any more.
+    fn outlived(&self, connection: &Connection) -> Option<&'static str> {
+        let (tls, certificate) = (self.tls.as_ref()?, connection.certificate()?);
+        tls().still_takes(&certificate).err()
+    }
+}
+
+/// What every path has in front: the connection is busy while it is served, it has not outlived
+/// what opened it, and only whom [`Access`] admits is served.
 async fn admit<B: Backend>(
     State(app): State<Arc<App<B>>>,
     ConnectInfo(connection): ConnectInfo<Connection>,
@@ -226,6 +236,10 @@ async fn admit<B: Backend>(
     next: Next,
 ) -> Response {
     let _busy = connection.busy();
+    if let Some(why) = app.outlived(&connection) {
+        let last = [(header::CONNECTION, HeaderValue::from_static("close"))];
+        return (last, app.access.challenges.answer(Denied::Forbidden(why))).into_response();
+    }
     request.extensions_mut().insert::<SocketAddr>(connection.peer());
     let mut response = match app.access.admit(connection.peer(), &request) {
         Err(refused) => app.access.challenges.answer(refused),

@@ -12,6 +12,8 @@ use super::*;
 use crate::agent::double::{Double, identity, initialize, initialized, legacy, modern};
 use crate::gateway::Facts;
 
+mod attacks;
+
 struct Server {
     url: String,
     backend: Arc<Double>,

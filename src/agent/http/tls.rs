@@ -42,7 +42,13 @@ impl Socket {
             match ready!(Pin::new(&mut **accept).poll(context)) {
                 Ok(stream) => {
                     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-                    if let Some(own) = chain.first().and_then(|own| Certificate::read(own)) {
+                    if !chain.is_empty() {
+                        let Some(own) = Certificate::read(chain) else {
+                            // It could neither name anybody nor be seen to end.
+                            tracing::debug!("a client's certificate cannot be read");
+                            *self = Self::Broken;
+                            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+                        };
                         let _ = proved.set(Arc::new(own));
                     }
                     *self = Self::Secured(Box::new(stream));

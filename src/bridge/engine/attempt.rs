@@ -279,7 +279,10 @@ impl<L: AttemptLog> Course<'_, L> {
             queued: begun - entered,
             duration,
             bytes: ended.bytes(),
-            headers: ended.headers().map(noted).unwrap_or_default(),
+            headers: ended
+                .headers()
+                .map(|headers| noted(headers, &self.judge.upstream.redactor))
+                .unwrap_or_default(),
         };
         self.log.finished(end).await;
     }

@@ -195,7 +195,7 @@ impl Checks<'_> {
         }
     }
 
-    fn selector(&mut self, selector: &Located<Selector>) {
+    pub(super) fn selector(&mut self, selector: &Located<Selector>) {
         let claimed = self.config.server.auth.as_ref().is_some_and(|auth| auth.groups().is_some());
         if let Selector::Group(name) = &**selector
             && self.config.groups.get(name).is_none()

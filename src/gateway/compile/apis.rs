@@ -135,6 +135,11 @@ fn breaker(api: &Api) -> BreakerRules {
     }
 }
 
+/// Whether operations of the API may be found that the configuration does not name.
+pub(super) fn may_be_found(config: &Config, api: &Api) -> bool {
+    config.server.discovery && !api.discover.is_empty()
+}
+
 /// The operations that the configuration names.
 fn wanted(config: &Config, name: &ApiName, reach: Reach) -> Wanted {
     let tools = config.tools.iter().filter(|tool| *tool.api == *name);
@@ -152,7 +157,8 @@ fn wanted(config: &Config, name: &ApiName, reach: Reach) -> Wanted {
         _ => None,
     });
     let named = own.chain(standing_in).chain(logins).collect();
-    Wanted { named, only: reach == Reach::Exposed }
+    let all = api.is_some_and(|api| may_be_found(config, api));
+    Wanted { named, only: reach == Reach::Exposed && !all }
 }
 
 /// Where an API's description comes from, by the configuration.

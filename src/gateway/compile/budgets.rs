@@ -48,6 +48,18 @@ pub(super) fn compile(
     }
 }
 
+/// Gives an operation that may be found the budgets of `[[budget]]` that are about it.
+pub(super) fn of_found(config: &Config, exposed: &mut Exposed, found: &mut Diagnostics) {
+    let tool = Arc::clone(&exposed.tool);
+    let mut one = One { config, tool: &tool, found };
+    for (index, budget) in config.budgets.iter().enumerate() {
+        if budget.covers(&tool.name, &exposed.rules.api, tool.operation.effect) {
+            let scope = scope_of(budget);
+            exposed.budgets.extend(one.compile(budget.terms(), "budget", index, &scope));
+        }
+    }
+}
+
 struct Missing<'a> {
     config: &'a Config,
     found: &'a mut Diagnostics,

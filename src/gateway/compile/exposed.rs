@@ -3,6 +3,7 @@
 
 mod advice;
 mod fallbacks;
+mod found;
 mod manner;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,6 +27,20 @@ use crate::tools::answer::{AnswerShape, Selector};
 use crate::tools::pages::{PageKind, PageRule};
 use crate::tools::{self, ArgumentPointer, ArgumentRule, Change, Known, RuleError, Tool, ToolSpec};
 
+pub(super) use found::Findable;
+
+/// What a configuration exposes.
+pub(super) struct Compiled {
+    /// Its tools, and behind them the operations that may be found and are none.
+    pub(super) exposed: Vec<Exposed>,
+    /// How many of these are tools.
+    pub(super) listed: usize,
+    /// What may be found; `None` where discovery is off.
+    pub(super) findable: Option<Findable>,
+    /// The tools whose descriptions changed.
+    pub(super) compared: Vec<Compared>,
+}
+
 /// Compiles every tool; one that is wrong is reported and left out.
 pub(super) fn compile(
     config: &Config,
@@ -34,7 +49,7 @@ pub(super) fn compile(
     limits: &BTreeMap<String, Arc<Gate>>,
     upstreams: &mut Upstreams<'_>,
     found: &mut Diagnostics,
-) -> (Vec<Exposed>, Vec<Compared>) {
+) -> Compiled {
     let mut taken = names_given(config);
     let mut exposed = Vec::with_capacity(config.tools.len());
     let mut compared = Vec::new();
@@ -49,7 +64,8 @@ pub(super) fn compile(
         let Some(api) = config.apis.get(&*entry.api) else { continue };
         let Some(standing) = described.get(&*entry.api) else { continue };
         let (compared, known) = (&mut compared, &mut known);
-        let mut one = One { config, entry, api, standing, compared, known, found };
+        let is_tool = true;
+        let mut one = One { config, entry, api, standing, is_tool, compared, known, found };
         if let Some(tool) = one.compile(catalog, described, limits, &mut taken, upstreams) {
             exposed.push(tool);
             entries.push(entry);
@@ -57,7 +73,10 @@ pub(super) fn compile(
     }
     fallbacks::lookups(config, &entries, &mut exposed, found);
     budgets::compile(config, &entries, &mut exposed, found);
-    (exposed, compared)
+    let listed = exposed.len();
+    let ground = found::Ground { config, catalog, described, limits };
+    let findable = found::compile(ground, &mut exposed, &mut known, upstreams, found);
+    Compiled { exposed, listed, findable, compared }
 }
 
 /// Compares two versions of an API's description, as the tools that the file makes of it.
@@ -75,7 +94,8 @@ pub(super) fn compare(
     let mut known = Known::default();
     for entry in config.tools.iter().filter(|entry| *entry.api == *name) {
         let (compared, known, standing) = (&mut compared, &mut known, &standing);
-        let mut one = One { config, entry, api, standing, compared, known, found };
+        let is_tool = true;
+        let mut one = One { config, entry, api, standing, is_tool, compared, known, found };
         one.tool(new, &mut taken);
     }
     compared
@@ -92,6 +112,8 @@ struct One<'a> {
     entry: &'a config::Tool,
     api: &'a Api,
     standing: &'a Standing,
+    /// Whether it is listed; else it is found, and called by its id.
+    is_tool: bool,
     compared: &'a mut Vec<Compared>,
     known: &'a mut Known,
     found: &'a mut Diagnostics,
@@ -124,7 +146,9 @@ impl One<'_> {
         let described = catalog.api(&entry.api)?;
         let Made { tool, operation, quarantined } = self.tool(described, taken)?;
         let name = tool.name.clone();
-        self.lint(&tool);
+        if self.is_tool {
+            self.lint(&tool);
+        }
         self.suspect(&tool);
         if let Some(pages) = entry.pages.as_ref().filter(|_| tool.operation.effect != Effect::Read)
         {

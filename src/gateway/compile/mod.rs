@@ -22,9 +22,10 @@ use std::sync::Arc;
 
 use tollbridge_operation::ApiName;
 
+use super::discovery::{Discovery, Meta};
 use super::load::Bounds;
 use super::notices::Webhook;
-use super::toolbox::{Parts, ReadsWhenDown, Toolbox};
+use super::toolbox::{Exposed, Parts, ReadsWhenDown, Toolbox};
 use crate::bridge::{self, Gate};
 use crate::catalog::{self, Catalog};
 use crate::config::{self, Config, Detect, Diagnostic, Diagnostics, How, codes};
@@ -101,14 +102,15 @@ fn compile_within(
         .iter()
         .map(|(name, group)| ((**name).clone(), Arc::new(Gate::new(apis::limits_of(group)))))
         .collect();
-    let (exposed, compared) =
+    let exposed::Compiled { exposed, listed, findable, compared } =
         exposed::compile(config, &catalog, &described, &limits, &mut upstreams, &mut found);
     // Of tools that are missing, what is said of them is no mistake of the policies.
     let policies = if found.has_errors() {
         None
     } else {
-        policies::compile(config, &exposed, &mut sources, &mut found)
+        policies::compile(config, &exposed, findable.as_ref(), &mut sources, &mut found)
     };
+    let discovery = findable.and_then(|findable| discovery(config, findable, &exposed, &mut found));
     upstreams.check(&mut found);
     let tokens = upstreams.sources(&mut found);
     let sessions = upstreams.sessions();
@@ -165,8 +167,35 @@ fn compile_within(
         limits,
         policies,
         exposed,
+        listed,
+        discovery,
     });
     Ok(Compiled { toolbox, catalog, warnings: found, compared, sources })
+}
+
+/// What agents find operations by.
+fn discovery(
+    config: &Config,
+    findable: exposed::Findable,
+    exposed: &[Exposed],
+    found: &mut Diagnostics,
+) -> Option<Discovery> {
+    let tools = match Meta::tools() {
+        Ok(tools) => tools,
+        Err(reason) => {
+            // A defect of ours.
+            found.push(Diagnostic::error(codes::DISCOVERY, &config.file, reason));
+            return None;
+        }
+    };
+    for tool in config.tools.iter().filter_map(|tool| tool.name.as_ref()) {
+        if Meta::named(tool.as_str()).is_some() {
+            let message = format!("`{tool}` is a tool of discovery's own");
+            let diagnostic = Diagnostic::error(codes::DUPLICATE_TOOL, &config.file, message);
+            found.push(diagnostic.at(tool.span()).label("give it another name"));
+        }
+    }
+    Some(Discovery::new(&findable.titles, findable.places, exposed, tools))
 }
 
 /// With what kept tokens are sealed, where the configuration says.

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tollbridge_policy::{Problem, Severity, Source};
+use tollbridge_operation::ToolName;
+use tollbridge_policy::{Finding, Problem, Severity, Source, ToolRules};
 
+use super::exposed::Findable;
 use crate::config::{Config, Diagnostic, Diagnostics, Located, SourceFile, codes};
 use crate::gateway::toolbox::Exposed;
 use crate::safety::{Engine, ToolDef};
@@ -19,6 +21,7 @@ const MAX_FILES: usize = 1_000;
 pub(super) fn compile(
     config: &Config,
     exposed: &[Exposed],
+    findable: Option<&Findable>,
     watched: &mut Vec<PathBuf>,
     found: &mut Diagnostics,
 ) -> Option<Arc<Engine>> {
@@ -27,7 +30,7 @@ pub(super) fn compile(
         read(config, pattern, &mut sources, watched, found);
     }
     let zone = config.safety.zone.as_ref().map(|zone| &zone.0);
-    let (engine, problems) = engine(exposed, &sources, zone);
+    let (engine, problems) = engine(exposed, findable, &sources, zone);
     let files: Vec<Arc<SourceFile>> = sources
         .iter()
         .map(|source| {
@@ -40,15 +43,36 @@ pub(super) fn compile(
     engine.map(Arc::new)
 }
 
+/// The engine of these tools by their own rules alone.
+pub(in crate::gateway) fn without_files(exposed: &[Exposed]) -> Option<Engine> {
+    engine(exposed, None, &[], None).0
+}
+
 /// The engine of these tools, in their order.
-pub(in crate::gateway) fn engine(
+fn engine(
     exposed: &[Exposed],
+    findable: Option<&Findable>,
     sources: &[Source],
     zone: Option<&jiff::tz::TimeZone>,
 ) -> (Option<Engine>, Vec<Problem>) {
-    let tools: Vec<ToolDef> = exposed.iter().map(definition).collect();
+    let mut tools: Vec<ToolDef> = exposed.iter().map(definition).collect();
+    let mut finding = Finding::default();
+    if let Some(findable) = findable {
+        finding = Finding { lists: &findable.lists, operations: &findable.operations };
+        for (at, one) in findable.operations.iter().enumerate() {
+            for place in &findable.places[at] {
+                let tool = &mut tools[*place];
+                tool.found = (tool.name == one.operation.name).then_some(at);
+            }
+        }
+    }
     let input = |index: usize| exposed[index].tool.judged_input();
-    Engine::compile(&tools, &input, sources, zone)
+    Engine::compile_finding(&tools, finding, &input, sources, zone)
+}
+
+/// An operation that may be found, under its id. What it does is what its first tool says.
+pub(super) fn found(exposed: &Exposed, id: &ToolName) -> ToolDef {
+    ToolDef { name: id.to_string(), rules: ToolRules::default(), ..definition(exposed) }
 }
 
 fn definition(exposed: &Exposed) -> ToolDef {
@@ -61,6 +85,7 @@ fn definition(exposed: &Exposed) -> ToolDef {
         idempotent: operation.idempotent,
         tags: operation.tags.clone(),
         rules: exposed.rules.policies(),
+        found: None,
     }
 }
 

@@ -28,7 +28,7 @@ use crate::gateway::request::CallRequest;
 use crate::gateway::state::State;
 use crate::gateway::toolbox::Exposed;
 use crate::safety::edit::{self, Edit};
-use crate::safety::hold_digest;
+use crate::safety::{CLIENT_PREFIX, hold_digest};
 use crate::store::{Change, HoldRow, HoldState};
 
 /// How often it is looked whether somebody else decided.
@@ -254,7 +254,7 @@ impl Run<'_> {
 
     /// Decides as the person at the caller's client said; whether there is a decision now.
     async fn answer(&mut self, hold: &HoldRow, answer: Answer) -> Result<bool, End> {
-        let by = format!("client:{}", self.caller.identity);
+        let by = format!("{CLIENT_PREFIX}{}", self.caller.identity);
         let (state, reason) = match answer {
             Answer::None => return Ok(false),
             Answer::Yes { reason } => (HoldState::Approved, reason),

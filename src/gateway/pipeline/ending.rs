@@ -112,15 +112,7 @@ impl Run<'_> {
             Err(CommitError::HoldSpent) => Box::pin(self.not_placed(end.placing)).await,
             Err(error) => self.unrecorded(&error),
         };
-        let meta = CallMeta {
-            id: self.id,
-            attempts: 0,
-            status: None,
-            upstream_ms: 0,
-            served_by: None,
-            edited: self.edited,
-            suspicious: Vec::new(),
-        };
+        let meta = CallMeta { edited: self.edited, ..CallMeta::unsent(self.id) };
         Reply { meta, result: Err(failure) }
     }
 
@@ -307,12 +299,12 @@ impl Run<'_> {
         }
     }
 
-    fn unrecorded(&self, error: &CommitError) -> Failure {
+    pub(super) fn unrecorded(&self, error: &CommitError) -> Failure {
         tracing::error!(call = %self.id, %error, "a call could not be recorded");
         audit_unavailable(&error.to_string())
     }
 
-    fn replied(&mut self, outcome: &str, message: Option<String>) {
+    pub(super) fn replied(&mut self, outcome: &str, message: Option<String>) {
         self.record.push(&Event::Replied {
             outcome: outcome.to_owned(),
             message,

@@ -67,7 +67,7 @@ impl Run<'_> {
                     && !other.quarantined
                     && self.seen.policies.may_see(toolbox.place(other))
             };
-            let tools = toolbox.exposed().iter().filter(leads_there);
+            let tools = toolbox.all().iter().filter(leads_there);
             calls.extend(tools.filter_map(|other| next_call(&other.tool, &link)));
         }
         calls.truncate(CALLS);

@@ -18,6 +18,7 @@ mod policies;
 mod ready;
 mod rehearsal;
 mod repeats;
+mod shown;
 mod stages;
 
 use std::collections::BTreeSet;
@@ -52,6 +53,7 @@ use stages::{Carried, Intent, Subject, Takes};
 
 pub(super) use policies::rows;
 pub(super) use rehearsal::rehearse;
+pub(super) use shown::{Shown, show, unknown};
 
 /// How often a call is decided on: anew where a person decided meanwhile, or where its approval was
 /// spent in between.
@@ -141,6 +143,9 @@ pub(super) async fn overloaded(
     mut request: CallRequest,
     why: &str,
 ) -> Result<Reply, Refused> {
+    if ground.toolbox.has_meta(&request.tool, caller) {
+        return Box::pin(show(id, ground, caller, &mut request, Err(no_room(why)))).await;
+    }
     let mut run = Run::new(id, ground, caller);
     if run.received(&mut request).is_none() {
         return run.unknown_tool(&request.tool).await;
@@ -208,8 +213,14 @@ impl<'a> Run<'a> {
     /// Notes that the call came in; its tool, if this caller may see one of that name. Why it is made
     /// is no argument from here on.
     fn received(&mut self, request: &mut CallRequest) -> Option<&'a Exposed> {
+        let exposed = self.ground.toolbox.find_for(&self.seen, &request.tool);
+        self.note(exposed, request);
+        exposed
+    }
+
+    /// Notes that the call came in, of this.
+    fn note(&mut self, exposed: Option<&Exposed>, request: &mut CallRequest) {
         let toolbox = self.ground.toolbox;
-        let exposed = toolbox.find_for(&self.seen, &request.tool);
         let operation = exposed.map(|exposed| &exposed.tool.operation.id);
         let arguments = Value::Object(request.arguments.clone());
         let mut arguments = match exposed.filter(|exposed| !exposed.redact.is_empty()) {
@@ -238,7 +249,6 @@ impl<'a> Run<'a> {
             process: self.ground.store.process().map(str::to_owned),
             by: by(self.caller),
         });
-        exposed
     }
 
     /// Arguments without those that are kept out of the trail. What they say is kept out of the

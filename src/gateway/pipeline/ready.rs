@@ -10,7 +10,6 @@ use crate::gateway::reply::{ErrorCode, Failure, Violation};
 use crate::gateway::request::{CallRequest, Caller};
 use crate::gateway::toolbox::Exposed;
 use crate::safety::BrokenLimit;
-use crate::tools;
 
 /// A call whose arguments are right and whose request is built. Nothing was decided yet.
 pub(super) struct Ready {
@@ -37,7 +36,9 @@ pub(super) fn ready(
         (Ok(arguments), None) => arguments,
         (judged, unreasoned) => {
             let found = judged.err().into_iter().flatten();
-            return Err(invalid(unreasoned.into_iter().chain(found).map(violation).collect()));
+            return Err(invalid(
+                unreasoned.into_iter().chain(found).map(Violation::from).collect(),
+            ));
         }
     };
     let broken = tool
@@ -73,13 +74,5 @@ pub(super) fn ready(
             Err(Box::new(Failure::new(ErrorCode::Denied, error.to_string())))
         }
         Err(error) => Err(Box::new(Failure::new(ErrorCode::Internal, error.to_string()))),
-    }
-}
-
-fn violation(violation: tools::Violation) -> Violation {
-    Violation {
-        pointer: violation.pointer,
-        expected: violation.expected,
-        suggestion: violation.suggestion,
     }
 }

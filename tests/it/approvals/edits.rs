@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tollbridge::gateway::{self, Approver};
 use tollbridge::safety::edit::Edit;
 
-use super::super::support::{Draft, Upstream, code, failure, request};
+use super::super::support::{Draft, Folder, Upstream, code, failure, request};
 use super::{FIVE, asking, held_by, hold_of, until};
 use tollbridge::gateway::Asking;
 
@@ -174,4 +174,61 @@ async fn a_call_that_waits_is_told_no_with_the_reason() {
     assert_eq!(code(&reply), "denied");
     assert!(failure(&reply).message.contains("not today"), "{reply:?}");
     assert_eq!(upstream.count(), 0);
+}
+
+#[tokio::test]
+async fn an_approval_counts_where_who_gave_it_may_give_it_by_the_rules_of_the_repeat() {
+    let upstream = Upstream::willing().await;
+    let draft = |hold: &str| {
+        Draft::to(&upstream.url())
+            .audit("\n[approvals.operators]\nann = [\"bot\"]")
+            .tool("createRefund", &format!("name = \"refund\"\nhold = {hold}"))
+    };
+    let bridge = draft("{ ask = [\"client\", \"operator\"] }").open().await;
+    let six = r#"{"body": {"amount": 6}}"#;
+    for (arguments, by) in [(FIVE, "operator:ann"), (six, "operator:cleo")] {
+        let hold = hold_of(&bridge.call("refund", arguments).await);
+        gateway::approve(bridge.gateway.store(), &hold, by, None).await.unwrap();
+    }
+    bridge.reload(draft("{ four_eyes = true }")).await;
+    let own = bridge.call("refund", FIVE).await;
+    assert_eq!((code(&own), upstream.count()), ("denied", 0));
+    assert!(failure(&own).message.contains("rules as they are now"), "{own:?}");
+    assert_eq!(code(&bridge.call("refund", six).await), "succeeded");
+    // Nor does the operators' yes count where the client alone is asked now.
+    let seven = r#"{"body": {"amount": 7}}"#;
+    let hold = hold_of(&bridge.call("refund", seven).await);
+    gateway::approve(bridge.gateway.store(), &hold, "operator:cleo", None).await.unwrap();
+    bridge.reload(draft("{ ask = [\"client\"] }")).await;
+    assert_eq!(code(&bridge.call("refund", seven).await), "denied");
+    bridge.reload(draft("true")).await;
+    assert_eq!(code(&bridge.call("refund", seven).await), "succeeded");
+    assert_eq!(upstream.count(), 2);
+}
+
+#[tokio::test]
+async fn changed_arguments_that_fall_under_a_stricter_hold_need_whom_that_one_asks() {
+    let upstream = Upstream::willing().await;
+    let folder = Folder::new();
+    folder.write(
+        "shop.cedar",
+        "@id(\"large\") @hold @four_eyes forbid(principal, action == Action::\"refund\", resource)\n\
+         when { context.arguments.body.amount.greaterThan(decimal(\"90.0\")) };",
+    );
+    let bridge = Draft::to(&upstream.url())
+        .audit("\n[approvals.operators]\nann = [\"bot\"]\n[safety]\npolicies = [\"shop.cedar\"]")
+        .tool("createRefund", "name = \"refund\"\nhold = true")
+        .open_in(folder)
+        .await;
+    let (store, toolbox) = (bridge.gateway.store(), bridge.gateway.toolbox());
+    let six = r#"{"body": {"amount": 6}}"#;
+    let large = [set("/body/amount", json!(500))];
+    for (arguments, by) in [(FIVE, "operator:ann"), (six, "operator:cleo")] {
+        let hold = hold_of(&bridge.call("refund", arguments).await);
+        gateway::edit(store, &toolbox, &hold, &large, by, None).await.unwrap();
+    }
+    assert_eq!(code(&bridge.call("refund", FIVE).await), "denied");
+    assert_eq!(upstream.count(), 0);
+    assert_eq!(code(&bridge.call("refund", six).await), "succeeded");
+    assert_eq!(upstream.seen()[0].body, r#"{"amount":500}"#);
 }

@@ -2,6 +2,7 @@
 //! and at the caller's own client.
 
 mod client;
+mod crash;
 mod edits;
 mod once;
 

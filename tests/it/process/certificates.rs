@@ -91,6 +91,11 @@ fn connect(
     authority: &Authority,
     client: Option<&Pair>,
 ) -> StreamOwned<ClientConnection, TcpStream> {
+    connect_as(server, &configured(authority, client))
+}
+
+/// How the client with that certificate makes its connections: one session goes on with another.
+fn configured(authority: &Authority, client: Option<&Pair>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(authority.0.der().to_vec())).expect("an authority");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -105,8 +110,15 @@ fn connect(
         }
         None => builder.with_no_client_auth(),
     };
+    Arc::new(config)
+}
+
+fn connect_as(
+    server: &Server,
+    config: &Arc<ClientConfig>,
+) -> StreamOwned<ClientConnection, TcpStream> {
     let name = ServerName::try_from("127.0.0.1").expect("a name");
-    let connection = ClientConnection::new(Arc::new(config), name).expect("a client");
+    let connection = ClientConnection::new(Arc::clone(config), name).expect("a client");
     let stream = TcpStream::connect(&server.address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time-out is possible");
     StreamOwned::new(connection, stream)
@@ -154,6 +166,28 @@ const CALL: [&str; 6] = [
 fn body() -> String {
     let params = stateless(json!({"name": "get_item", "arguments": {"id": "a1"}}));
     json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string()
+}
+
+/// Sends a request over a connection that is kept, and reads its answer.
+fn ask(
+    server: &Server,
+    stream: &mut StreamOwned<ClientConnection, TcpStream>,
+    head: &[&str],
+    body: &str,
+) -> Answer {
+    let rest = format!("Host: {}\r\nContent-Length: {}", server.address, body.len());
+    write!(stream, "{}\r\n{rest}\r\n\r\n{body}", head.join("\r\n")).expect("it is sent");
+    let mut bytes = Vec::new();
+    loop {
+        let mut some = [0; 4096];
+        let read = stream.read(&mut some).expect("an answer");
+        bytes.extend_from_slice(&some[..read]);
+        let answer = Answer::parse(&String::from_utf8_lossy(&bytes));
+        let length = answer.header("content-length").and_then(|text| text.parse().ok());
+        if read == 0 || length == Some(answer.body.len()) {
+            return answer;
+        }
+    }
 }
 
 fn status(server: &Server, authority: &Authority, client: &Pair, headers: &[&str]) -> u16 {
@@ -264,25 +298,43 @@ fn a_certificate_that_expires_on_its_connection_proves_nothing_more() {
         params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(now() + 4);
     });
     let mut stream = connect(&server, &authority, Some(&brief));
-    let mut again = || {
-        let (head, body) = (CALL.join("\r\n"), body());
-        let rest = format!("Host: {}\r\nContent-Length: {}", server.address, body.len());
-        write!(stream, "{head}\r\n{rest}\r\n\r\n{body}").expect("it is sent");
-        let mut bytes = Vec::new();
-        loop {
-            let mut some = [0; 4096];
-            let read = stream.read(&mut some).expect("an answer");
-            bytes.extend_from_slice(&some[..read]);
-            let answer = Answer::parse(&String::from_utf8_lossy(&bytes));
-            let length = answer.header("content-length").and_then(|text| text.parse().ok());
-            if read == 0 || length == Some(answer.body.len()) {
-                return answer;
-            }
-        }
-    };
+    let mut again = || ask(&server, &mut stream, &CALL, &body());
     assert_eq!(again().status, 200);
     let refused = patience("its end", || Some(again()).filter(|answer| answer.status != 200));
     assert_eq!((refused.status, &*refused.body), (403, "the certificate has expired"));
+}
+
+#[test]
+fn an_authority_that_is_named_no_more_vouches_for_no_open_connection_and_no_resumed_session() {
+    let (house, authority) = secured("client_identity = \"uri\"");
+    house.configure_more("[approvals]\nweb = true\n");
+    let server = Server::start(&house);
+    let config = configured(&authority, Some(&authority.client(DESK)));
+    let mut open = connect_as(&server, &config);
+    let mut beside = connect_as(&server, &config);
+    let pages = ["GET /approvals/login HTTP/1.1"];
+    assert_eq!(ask(&server, &mut open, &CALL, &body()).status, 200);
+    assert_eq!(ask(&server, &mut beside, &pages, "").status, 200);
+    let other = Authority::new("other");
+    house.write("clients.pem", &other.pem());
+    patience("the new authority", || {
+        call(&server, &authority, Some(&other.client(DESK)), &[]).ok().map(drop)
+    });
+    // The answer is the connection's last, wherever it was sent.
+    for (stream, head, body) in
+        [(&mut open, &CALL[..], body()), (&mut beside, &pages, String::new())]
+    {
+        let refused = ask(&server, stream, head, &body);
+        assert_eq!(refused.status, 403, "{refused:?}");
+        assert!(refused.body.contains("no authority vouches"), "{refused:?}");
+        assert_eq!(refused.header("connection"), Some("close"));
+    }
+    // The client holds a ticket for a session in which its certificate was good.
+    let mut resumed = connect_as(&server, &config);
+    let sent = resumed.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut answer = [0; 64];
+    let read = sent.and_then(|()| resumed.read(&mut answer));
+    assert!(!matches!(read, Ok(1..)), "{}", String::from_utf8_lossy(&answer));
 }
 
 #[test]
@@ -337,10 +389,52 @@ fn what_does_not_hold_together_is_refused() {
         let done = house.run(&["check"]);
         assert!(done.code != 0 && done.stderr.contains(word), "{word}: {done:?}");
     }
-    house.configure(|text| {
-        format!("{text}\n[server.tls]\ncert = \"file:server.key\"\nkey = \"file:server.key\"\n")
+    // Pairs that are none, and why.
+    let authority = Authority::new("acme");
+    let (one, two) = (authority.client("a:one"), authority.client("a:two"));
+    let both = one.certificate.pem() + &two.certificate.pem();
+    let plain = one.key.serialize_pem();
+    let encrypted = plain.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    for (cert, key, word) in [
+        (plain.as_str(), plain.as_str(), "`cert` holds no certificate"),
+        (&both, &both, "`key` holds no private key"),
+        (&both, &encrypted, "`key` is encrypted"),
+        (&one.certificate.pem(), &two.key.serialize_pem(), "do not go together"),
+        (&both, &two.key.serialize_pem(), "must be the first in `cert`"),
+    ] {
+        house.write("server.pem", cert);
+        house.write("server.key", key);
+        house.configure(|text| format!("{text}\n[server.tls]\n{own}"));
+        let done = house.run(&["check"]);
+        assert!(done.code != 0 && done.stderr.contains(word), "{word}: {done:?}");
+        assert!(!format!("{done:?}").contains("BEGIN "), "{done:?}");
+    }
+}
+
+#[test]
+fn certificates_that_are_not_valid_now_and_a_chain_out_of_order_are_told_of() {
+    let (house, authority) = secured("client_identity = \"uri\"");
+    let done = house.run(&["check"]).exits(0);
+    assert!(!done.stderr.contains("TB0213"), "{done:?}");
+    let own = authority.certify(|params| {
+        params.distinguished_name.push(DnType::CommonName, "bridge");
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2021, 1, 1);
     });
-    let done = house.run(&["check"]);
-    assert!(done.code != 0 && done.stderr.contains("`cert` holds no certificate"), "{done:?}");
-    assert!(!format!("{done:?}").contains("PRIVATE KEY"), "{done:?}");
+    house.write("server.key", &own.key.serialize_pem());
+    house.write("server.pem", &(own.certificate.pem() + &Authority::new("other").pem()));
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "coming");
+    params.not_before = date_time_ymd(4000, 1, 1);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let coming = params.self_signed(&KeyPair::generate().expect("a key")).expect("an authority");
+    house.write("clients.pem", &coming.pem());
+    let done = house.run(&["check"]).exits(0);
+    for word in [
+        "a certificate in `cert` has expired: CN=bridge, on 2021-01-01",
+        "`cert` is out of order: CN=bridge was signed by CN=acme, and CN=other is behind it",
+        "a certificate in `client_ca` is not valid yet: CN=coming, from 4000-01-01",
+    ] {
+        assert!(done.stderr.contains(word), "{word}: {done:?}");
+    }
 }

@@ -33,7 +33,7 @@ impl Issuer {
         house.write("jwks.json", &json!({"keys": keys}).to_string());
     }
 
-    fn jwk(&self) -> Value {
+    pub(super) fn jwk(&self) -> Value {
         let point = self.key.public_key().as_ref();
         let [x, y] = [&point[1..33], &point[33..]].map(|half| URL_SAFE_NO_PAD.encode(half));
         json!({"kty": "EC", "crv": "P-256", "kid": self.id, "x": x, "y": y})

@@ -9,6 +9,7 @@ mod certificates;
 mod clients;
 mod commands;
 mod configuration;
+mod discovery;
 mod durability;
 mod faults;
 mod house;

@@ -10,6 +10,8 @@ use miette::Diagnostic as _;
 
 use super::{Problem, Ruled, Severity, Site, ToolDef, action_text};
 use crate::action::{CALL, DISCOVER, Type, action_of};
+use crate::decide::Effect;
+use crate::found::Finding;
 use crate::kind::LeftOut;
 use crate::pointers::{closest, pointer};
 use crate::source::span_of;
@@ -39,13 +41,69 @@ pub(super) fn applies(policy: &Ruled, tool: &ToolDef) -> bool {
         }
 }
 
+/// Whether a policy's scope can be about finding the operation.
+pub(super) fn finds_it(policy: &Ruled, operation: &ToolDef) -> bool {
+    let is = |uid: &EntityUid, kind: Type, name: &str| {
+        kind.is(uid.type_name()) && uid.id().unescaped() == name
+    };
+    let action = match policy.policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(_) | ActionConstraint::In(_) => names_discover(policy),
+    };
+    let this = |uid: &EntityUid| is(uid, Type::Operation, &operation.name);
+    let inside = |uid: &EntityUid| this(uid) || is(uid, Type::Api, &operation.api);
+    action
+        && match policy.policy.resource_constraint() {
+            ResourceConstraint::Any => true,
+            ResourceConstraint::Eq(uid) => this(&uid),
+            ResourceConstraint::In(uid) => inside(&uid),
+            ResourceConstraint::Is(name) => Type::Operation.is(&name),
+            ResourceConstraint::IsIn(name, uid) => Type::Operation.is(&name) && inside(&uid),
+        }
+}
+
+/// Whether a policy names the action of finding.
+fn names_discover(policy: &Ruled) -> bool {
+    let is = |uid: &EntityUid| Type::Action.is(uid.type_name()) && uid.id().unescaped() == DISCOVER;
+    match policy.policy.action_constraint() {
+        ActionConstraint::Any => false,
+        ActionConstraint::Eq(uid) => is(&uid),
+        ActionConstraint::In(all) => all.iter().any(is),
+    }
+}
+
+/// What cannot be said of finding: nothing is called, so there is no call to read and none to hold.
+pub(super) fn finds(written: &[Arc<Ruled>], problems: &mut Vec<Problem>) {
+    for policy in written.iter().filter(|policy| names_discover(policy)) {
+        let id = policy.id();
+        if matches!(policy.effect, Effect::Hold(_)) {
+            let message = format!("`{id}` holds `discover`, and nobody waits to find something");
+            let help = "hold the calls: `action in Action::\"call\"`";
+            problems.push(Problem::error(site(policy), message).help(help));
+        }
+        if !policy.reads.is_fixed() {
+            let message = format!("`{id}` is about `discover` and reads the call");
+            let help = "what may be found depends on who asks and on the operation alone";
+            problems.push(Problem::error(site(policy), message).help(help));
+        }
+    }
+}
+
 fn site(policy: &Ruled) -> Site {
     policy.site.clone().unwrap_or(Site { source: None, span: 0..0 })
 }
 
 /// Names that are there twice, and names of tools and APIs that are not there.
-pub(super) fn names(written: &[Arc<Ruled>], tools: &[ToolDef], problems: &mut Vec<Problem>) {
+pub(super) fn names(
+    written: &[Arc<Ruled>],
+    tools: &[ToolDef],
+    finding: Finding<'_>,
+    problems: &mut Vec<Problem>,
+) {
     let mut taken: BTreeSet<String> = BTreeSet::new();
+    for list in finding.lists {
+        taken.extend([format!("{}.discover", list.api), format!("{}.discover.hold", list.api)]);
+    }
     for tool in tools {
         let own = ["allow", "deny", "hold", "when", "calls", "stale"];
         taken.extend(own.iter().map(|rule| format!("{}.{rule}", tool.name)));
@@ -60,13 +118,23 @@ pub(super) fn names(written: &[Arc<Ruled>], tools: &[ToolDef], problems: &mut Ve
         for (kind, name) in named(policy) {
             let known: Vec<&str> = match kind.as_str() {
                 "Tool" => tools.iter().map(|tool| tool.name.as_str()).collect(),
-                "Api" => tools.iter().map(|tool| tool.api.as_str()).collect(),
+                "Api" => {
+                    let found = finding.lists.iter().map(|list| list.api.as_str());
+                    tools.iter().map(|tool| tool.api.as_str()).chain(found).collect()
+                }
+                "Operation" if !finding.lists.is_empty() => {
+                    finding.operations.iter().map(|one| one.operation.name.as_str()).collect()
+                }
                 _ => continue,
             };
             if known.contains(&name.as_str()) {
                 continue;
             }
-            let thing = if kind == "Tool" { "tool" } else { "API with tools" };
+            let thing = match kind.as_str() {
+                "Tool" => "tool",
+                "Operation" => "operation that could be found",
+                _ => "API with tools",
+            };
             let message = format!("`{id}` names {kind}::{name:?}, and there is no such {thing}");
             let help = closest(&name, known).map(|near| format!("did you mean {kind}::{near:?}?"));
             problems.push(Problem { help, ..Problem::error(site(policy), message) });
@@ -91,6 +159,7 @@ fn named(policy: &Ruled) -> BTreeSet<(String, String)> {
 pub(super) fn about_nothing(
     written: &[Arc<Ruled>],
     tools: &[ToolDef],
+    finding: Finding<'_>,
     problems: &mut Vec<Problem>,
 ) {
     let is = |uid: &EntityUid, name: &str| {
@@ -106,12 +175,19 @@ pub(super) fn about_nothing(
                         && problem.site.span.end <= site.span.end
                 })
         });
-        let discover = match policy.policy.action_constraint() {
-            ActionConstraint::Any => false,
-            ActionConstraint::Eq(uid) => is(&uid, DISCOVER),
-            ActionConstraint::In(all) => all.iter().any(|uid| is(uid, DISCOVER)),
+        // Where nothing may be found, what is said of finding waits for its time.
+        let finds = if finding.lists.is_empty() {
+            names_discover(policy)
+        } else {
+            finding.operations.iter().any(|one| finds_it(policy, &one.operation))
         };
-        if known || discover || tools.iter().any(|tool| applies(policy, tool)) {
+        if known || finds || tools.iter().any(|tool| applies(policy, tool)) {
+            continue;
+        }
+        if names_discover(policy) {
+            let message = format!("`{id}` is about no operation that could be found");
+            let help = "only APIs with `discover` have such: `resource` is an `Operation` of one";
+            problems.push(Problem::error(site(policy), message).help(help));
             continue;
         }
         let problem = Problem::error(site(policy), format!("`{id}` is about no tool"));

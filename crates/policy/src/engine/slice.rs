@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use tollbridge_operation::Effect as OperationEffect;
 
 use super::{Ruled, ToolDef};
-use crate::action::{CALL, Type, action_of};
+use crate::action::{CALL, DISCOVER, Type, action_of};
 use crate::carry::{Uncarried, Want, carry};
 use crate::decide::{Asked, Effect, Found};
+use crate::found::List;
 use crate::kind::Kind;
 use crate::window::{Local, When};
 
@@ -71,6 +72,8 @@ impl Sets {
 #[derive(Debug)]
 pub(crate) struct Slice {
     pub(crate) name: String,
+    /// The rule that is missing where nothing permits a call.
+    pub(crate) own: String,
     /// Whether everyone may call it, always.
     pub(crate) trivial: bool,
     /// Whether one of them reads an argument.
@@ -91,39 +94,72 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
+    /// The policies on calls of a tool; of an operation that may be found, `list` says who may.
     pub(super) fn new(
         tool: &ToolDef,
+        list: Option<&List>,
         written: Vec<Arc<Ruled>>,
         arguments: Kind,
         zone: Option<&TimeZone>,
     ) -> Self {
-        let trivial = written.is_empty() && tool.rules.are_open();
+        let trivial = list.is_none() && written.is_empty() && tool.rules.are_open();
         let mut all = Vec::new();
         if !trivial {
-            all.extend(tool.rules.policies(&tool.name).into_iter().map(Arc::new));
+            match list {
+                Some(list) => all.extend(list.on_calls(tool.effect)),
+                None => all.extend(tool.rules.policies(&tool.name).into_iter().map(Arc::new)),
+            }
             all.extend(written);
         }
+        let action = Type::Action.uid(&action_of(&tool.name));
+        let resource = Type::Tool.uid(&tool.name);
+        let own = list.map_or_else(|| format!("{}.allow", tool.name), |list| list.rule.clone());
+        let slice = Self::of(tool, all, (action, resource), arguments, zone);
+        let entities = if trivial { Vec::new() } else { slice.entities };
+        Self { own, trivial, entities, when: tool.rules.when.clone(), ..slice }
+    }
+
+    /// The policies on finding an operation.
+    pub(super) fn finding(
+        operation: &ToolDef,
+        list: &List,
+        written: Vec<Arc<Ruled>>,
+        zone: Option<&TimeZone>,
+    ) -> Self {
+        let mut all = list.on_finding();
+        all.extend(written);
+        let action = Type::Action.uid(DISCOVER);
+        let resource = Type::Operation.uid(&operation.name);
+        let slice = Self::of(operation, all, (action, resource), Kind::empty(), zone);
+        Self { own: list.rule.clone(), ..slice }
+    }
+
+    fn of(
+        tool: &ToolDef,
+        all: Vec<Arc<Ruled>>,
+        (action, resource): (EntityUid, EntityUid),
+        arguments: Kind,
+        zone: Option<&TimeZone>,
+    ) -> Self {
         let (fixed, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|p| p.reads.is_fixed());
         let mut want = Want::nothing();
         for policy in &open {
             policy.reads.add_to(&mut want);
         }
-        let action = Type::Action.uid(&action_of(&tool.name));
-        let resource = Type::Tool.uid(&tool.name);
-        let entities = if trivial { Vec::new() } else { entities(tool, &action, &resource) };
         Self {
             name: tool.name.clone(),
-            trivial,
+            own: String::new(),
+            trivial: false,
             reads_arguments: open.iter().any(|policy| policy.reads.touches("arguments")),
             fixed: Sets::new(fixed),
             open: Sets::new(open),
+            entities: entities(tool, &action, &resource),
             action,
             resource,
             attributes: attributes(tool),
-            entities,
             arguments,
             want,
-            when: tool.rules.when.clone(),
+            when: None,
             zone: zone.cloned(),
         }
     }
@@ -266,11 +302,13 @@ fn entities(tool: &ToolDef, action: &EntityUid, resource: &EntityUid) -> Vec<Ent
     let of_api = HashMap::from([("name".to_owned(), text(&tool.api))]);
     let call = Type::Action.uid(CALL);
     let parents = |parent: &EntityUid| HashSet::from([parent.clone()]);
+    let discovers = action.id().unescaped() == DISCOVER;
+    let above = if discovers { HashSet::new() } else { parents(&call) };
     // Values of those types always make attributes.
     let made = [
         Entity::new(resource.clone(), attributes, parents(&api)).ok(),
         Entity::new(api, of_api, HashSet::new()).ok(),
-        Some(Entity::new_no_attrs(action.clone(), parents(&call))),
+        Some(Entity::new_no_attrs(action.clone(), above)),
         Some(Entity::new_no_attrs(call, HashSet::new())),
     ];
     made.into_iter().flatten().collect()

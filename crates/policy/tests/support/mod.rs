@@ -22,6 +22,7 @@ pub(crate) fn tool(name: &str, effect: Effect) -> ToolDef {
         idempotent: false,
         tags: vec!["orders".to_owned()],
         rules: ToolRules::default(),
+        found: None,
     }
 }
 
