@@ -6,14 +6,18 @@ use serde_json::{Value, json};
 
 use super::as_whom::AsWhom;
 use super::{Exit, context};
-use crate::gateway::Secrets;
-use crate::tools::TOKENIZER;
+use crate::gateway::{Offer, Secrets};
+use crate::tools::{TOKENIZER, Tool, tokens};
 
 /// Arguments of `tools`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     whom: AsWhom,
+    /// Tell what the tools' descriptions and schemas cost apart, and what all operations that may be
+    /// found would cost as tools.
+    #[arg(long)]
+    tokens: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -50,10 +54,35 @@ pub(super) fn run(args: &Args, config: &Path) -> Exit {
         let title = &tool.title;
         super::print(&format!("{:width$}  {:>6} tokens  {title}\n", tool.name, tool.tokens()));
     }
+    if args.tokens {
+        parts(&offer);
+    }
     eprintln!(
         "{} tools for `{identity}`, {total} tokens ({TOKENIZER}), {} schemas",
         offer.tools.len(),
         profile.as_str()
     );
+    if args.tokens
+        && let Some(view) = loaded.toolbox.view(&caller)
+    {
+        let all = view.tools().map(Tool::tokens);
+        let (count, cost) = all.fold((0_u32, 0_u64), |(n, sum), one| (n + 1, sum + u64::from(one)));
+        eprintln!("{count} operations may be found; listed as tools they would cost {cost} tokens");
+    }
     Exit::Done
+}
+
+/// What each tool's parts cost.
+fn parts(offer: &Offer) {
+    let count = |value: Option<&Value>| value.map_or(0, |value| tokens::count(&value.to_string()));
+    for tool in &offer.tools {
+        let view = tool.view();
+        super::print(&format!(
+            "{}: description {}, arguments {}, answer {}\n",
+            tool.name,
+            count(view.get("description")),
+            count(view.get("inputSchema")),
+            count(view.get("outputSchema"))
+        ));
+    }
 }

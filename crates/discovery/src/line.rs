@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use tollbridge_operation::Operation;
+use tollbridge_operation::{Operation, Schema};
 
 use crate::describe::id;
-use crate::notation::{json_text, one_line, written_name};
+use crate::notation::{definitions, json_text, one_line, written_name};
 
 /// The longest line, in bytes. Of what strangers write, a token is about three bytes and more, so
 /// that ten lines stay below six hundred tokens.
@@ -43,7 +43,10 @@ pub fn line_with(operation: &Operation, note: &str) -> String {
     let count = first.len() + then.len();
     let written = first
         .into_iter()
-        .map(|(name, schema)| format!("{}: {}", written_name(name), kind(schema)))
+        .map(|(name, schema)| {
+            let schema = resolved(schema, &operation.input);
+            format!("{}: {}", written_name(name), kind(schema))
+        })
         .chain(then.into_iter().map(|(name, _)| format!("{}?", written_name(name))));
     for (at, argument) in written.enumerate() {
         if line.len() - start + argument.len() > LONGEST_ARGUMENTS {
@@ -80,6 +83,22 @@ pub fn line_with(operation: &Operation, note: &str) -> String {
     line
 }
 
+/// What a reference leads to, where it is one.
+fn resolved<'a>(schema: &'a Value, input: &'a Schema) -> &'a Value {
+    let mut schema = schema;
+    for _ in 0..8 {
+        let target = schema.get("$ref").and_then(Value::as_str);
+        let name = target.and_then(|target| target.strip_prefix("#/$defs/"));
+        let Some(name) = name.map(|name| name.replace("~1", "/").replace("~0", "~")) else { break };
+        let mut all = definitions(input);
+        match all.find(|(known, _)| *known == name) {
+            Some((_, found)) => schema = found,
+            None => break,
+        }
+    }
+    schema
+}
+
 /// A type in a word or two.
 fn kind(schema: &Value) -> String {
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
@@ -95,7 +114,9 @@ fn kind(schema: &Value) -> String {
     match of(schema).as_str() {
         "array" => format!("{}[]", schema.get("items").map_or("any".to_owned(), of)),
         "object" => "{…}".to_owned(),
-        "any" if schema.get("$ref").is_some() => "{…}".to_owned(),
+        "any" if ["$ref", "properties", "allOf"].iter().any(|one| schema.get(one).is_some()) => {
+            "{…}".to_owned()
+        }
         one => one.to_owned(),
     }
 }

@@ -123,8 +123,8 @@ impl Caller {
             Way::Slice(at) => match self.standing(*at) {
                 Standing::Hidden(_) => Outlook::Refused,
                 Standing::Settled(Decided { verdict: Verdict::Hold { .. }, .. }) => Outlook::Held,
-                Standing::Open(_) if self.engine.may_hold(tool) => Outlook::Depends,
-                Standing::Settled(_) | Standing::Open(_) => Outlook::Free,
+                Standing::Settled(_) => Outlook::Free,
+                Standing::Open(open) => outlook(&self.engine.slices[*at], &open.found),
             },
         }
     }
@@ -415,6 +415,27 @@ impl Caller {
         }
         values
     }
+}
+
+/// Whether calls are held, where some policies read them.
+fn outlook(slice: &Slice, found: &Found) -> Outlook {
+    let is_open = |rule: &Ruled| !rule.reads.is_fixed();
+    let is_so = |rule: &Ruled| found.satisfied.contains(rule.id());
+    let lifts = |rule: &&Ruled| rule.effect == Effect::Permit && speaks(rule);
+    let lifted = slice.all().filter(lifts).any(is_so);
+    let may_be_lifted = slice.all().filter(lifts).any(is_open);
+    let mut outlook = Outlook::Free;
+    for rule in slice.all().filter(|rule| matches!(rule.effect, Effect::Hold(_))) {
+        let (lifted, may_be_lifted) =
+            (lifted && rule.is_unspoken, may_be_lifted && rule.is_unspoken);
+        if is_so(rule) && !lifted && !may_be_lifted {
+            return Outlook::Held;
+        }
+        if is_open(rule) || is_so(rule) && !lifted {
+            outlook = Outlook::Depends;
+        }
+    }
+    outlook
 }
 
 fn below(arguments: &serde_json::Map<String, Value>, path: &[String]) -> Option<Value> {

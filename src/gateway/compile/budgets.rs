@@ -23,7 +23,6 @@ pub(super) fn compile(
     let mut missing = Missing { config, found };
     missing.tools(exposed);
     let found = missing.found;
-    let mut covers_any = vec![false; config.budgets.len()];
     for (entry, exposed) in entries.iter().zip(exposed) {
         let tool = Arc::clone(&exposed.tool);
         let mut one = One { config, tool: &tool, found };
@@ -34,14 +33,20 @@ pub(super) fn compile(
         }
         for (index, budget) in config.budgets.iter().enumerate() {
             if budget.covers(&tool.name, &exposed.rules.api, tool.operation.effect) {
-                covers_any[index] = true;
                 let scope = scope_of(budget);
                 exposed.budgets.extend(one.compile(budget.terms(), "budget", index, &scope));
             }
         }
     }
-    let idle = config.budgets.iter().zip(covers_any).filter(|(_, covers)| !covers);
-    for (budget, _) in idle {
+}
+
+/// Warns of budgets that are about nothing: neither a tool, nor what may be found.
+pub(super) fn idle(config: &Config, exposed: &[Exposed], found: &mut Diagnostics) {
+    let covers = |budget: &config::Budget, one: &Exposed| {
+        budget.covers(&one.tool.name, &one.rules.api, one.tool.operation.effect)
+    };
+    let idle = |budget: &&Located<config::Budget>| !exposed.iter().any(|one| covers(budget, one));
+    for budget in config.budgets.iter().filter(idle) {
         let diagnostic =
             Diagnostic::warning(codes::BUDGET, &config.file, "a budget is about no tool");
         found.push(diagnostic.at(budget.span()).label("no tool is of this API and effect"));

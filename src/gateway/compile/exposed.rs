@@ -76,6 +76,7 @@ pub(super) fn compile(
     let listed = exposed.len();
     let ground = found::Ground { config, catalog, described, limits };
     let findable = found::compile(ground, &mut exposed, &mut known, upstreams, found);
+    budgets::idle(config, &exposed, found);
     Compiled { exposed, listed, findable, compared }
 }
 

@@ -257,6 +257,12 @@ impl View<'_> {
         self.toolbox.all().get(place).map(|exposed| exposed.tool.name.as_str())
     }
 
+    /// What the caller may find, as tools.
+    pub fn tools(&self) -> impl Iterator<Item = &Tool> {
+        let places = self.seen.finds.get().map_or(&[][..], |places| places);
+        places.iter().filter_map(|at| self.toolbox.all().get(*at)).map(|one| &*one.tool)
+    }
+
     /// How many operations the caller may find.
     pub fn len(&self) -> usize {
         self.index.len()

@@ -49,14 +49,17 @@ pub(in crate::gateway) async fn show(
         tool: request.tool.clone(),
         identity: caller.identity.to_string(),
     };
-    match run.commit(Some(guard), Vec::new()).await {
+    match run.commit(Some(guard.clone()), Vec::new()).await {
         Ok(()) => {}
         Err(CommitError::Stopped(scope)) => {
             run.record.rewind(run.received);
             let end = run.stopped(&scope_text(&scope));
             return Ok(Box::pin(run.end(end)).await);
         }
-        Err(_) if ground.toolbox.reads_when_down == ReadsWhenDown::Allow => {}
+        // Where what is stopped cannot be read either, nothing goes on.
+        Err(CommitError::Unavailable(_))
+            if ground.toolbox.reads_when_down == ReadsWhenDown::Allow
+                && matches!(ground.store.stopped(&guard).await, Ok(None)) => {}
         Err(error) => {
             let failure = run.unrecorded(&error);
             return Ok(Reply { meta: CallMeta::unsent(run.id), result: Err(failure) });

@@ -48,7 +48,7 @@ const NOUNS: &[&[&str]] = &[
     &["product", "item", "article", "sku"],
     &["price", "cost", "fee"],
     &["order", "purchase"],
-    &["shipment", "delivery", "shipping"],
+    &["shipment", "delivery", "shipping", "parcel", "package"],
     &["event", "log", "audit"],
     &["comment", "note", "remark"],
     &["document", "file", "attachment"],

@@ -1,10 +1,14 @@
 //! Discovery, from the three tools to the upstream and the trail.
 
+mod hidden;
+mod tokens;
+
 use serde_json::{Value, json};
 use tollbridge::audit::CallRecord;
-use tollbridge::gateway::{CallWatch, Refused, Reply};
+use tollbridge::gateway::{self, Refused, Reply};
+use tollbridge::store::StopScope;
 
-use super::support::{Answer, Bridge, Draft, Upstream, caller, code, failure, request, value};
+use crate::support::{Answer, Bridge, Draft, Upstream, caller, code, failure, request, value};
 
 const META: [&str; 3] = ["search_operations", "describe_operations", "invoke_operation"];
 
@@ -157,11 +161,11 @@ async fn the_kill_switch_stops_what_is_found_and_the_finding() {
     let upstream = Upstream::willing().await;
     let bridge = draft(&upstream).open().await;
     let store = bridge.other_store().await;
-    let stop = |scope| tollbridge::gateway::stop(&store, scope, "operator:ann");
-    stop(tollbridge::store::StopScope::Tool("shop/getItem".to_owned())).await.expect("stopped");
+    let stop = |scope| gateway::stop(&store, scope, "operator:ann");
+    stop(StopScope::Tool("shop/getItem".to_owned())).await.expect("stopped");
     let reply = invoke(&bridge, "ann", "shop/getItem", json!({"id": "7"})).await;
     assert_eq!(code(&reply), "stopped");
-    stop(tollbridge::store::StopScope::Identity("ann".to_owned())).await.expect("stopped");
+    stop(StopScope::Identity("ann".to_owned())).await.expect("stopped");
     let reply = bridge.call_as("ann", "search_operations", r#"{"query": "item"}"#).await;
     assert_eq!(code(&reply), "stopped");
     assert_eq!(code(&bridge.call_as("bob", "search_operations", "{}").await), "succeeded");
@@ -172,16 +176,25 @@ async fn nothing_is_shown_that_cannot_be_recorded() {
     let upstream = Upstream::willing().await;
     let bridge = draft(&upstream).open().await;
     bridge.break_trail().await;
-    let reply = bridge.call_as("ann", "search_operations", r#"{"query": "item"}"#).await;
-    assert!(["audit_unavailable", "succeeded"].contains(&code(&reply)));
-    let invoked = bridge.gateway.call(
-        caller("ann"),
-        request("invoke_operation", r#"{"id": "shop/getItem", "arguments": {"id": "7"}, "x": 1}"#),
-        CallWatch::default(),
-    );
-    let reply = invoked.await.expect("a reply");
-    assert!(["audit_unavailable", "invalid_arguments"].contains(&code(&reply)));
+    for (tool, arguments) in [
+        ("search_operations", "{}"),
+        ("search_operations", r#"{"query": "item"}"#),
+        ("search_operations", r#"{"limit": 0}"#),
+        ("describe_operations", r#"{"ids": ["shop/getItem"]}"#),
+        ("invoke_operation", r#"{"id": "shop/getItem", "arguments": {"id": "7"}}"#),
+    ] {
+        let reply = bridge.call_as("ann", tool, arguments).await;
+        assert_eq!(code(&reply), "audit_unavailable", "{tool} {arguments}");
+    }
     assert_eq!(upstream.count(), 0);
+    // Reads may go on, and to search is one; not for whom everything is stopped.
+    let bridge = draft(&upstream).audit("reads_when_down = \"allow\"").open().await;
+    let scope = StopScope::Identity("bob".to_owned());
+    gateway::stop(&bridge.other_store().await, scope, "operator:ann").await.expect("stopped");
+    bridge.break_trail().await;
+    assert!(search(&bridge, "ann", "item").await.contains("shop/getItem"));
+    let stopped = bridge.call_as("bob", "search_operations", "{}").await;
+    assert_ne!(code(&stopped), "succeeded");
 }
 
 #[tokio::test]
@@ -206,7 +219,7 @@ async fn policies_say_who_finds_what_and_lift_the_hold_of_what_they_speak_of() {
             resource == Tool::"shop/setStock");
         @id("never") forbid(principal, action in Action::"call", resource in Api::"shop")
             when { resource.effect == "destructive" };"#;
-    let folder = super::support::Folder::new();
+    let folder = crate::support::Folder::new();
     folder.write("shop.cedar", policies);
     let top = "[server]\ndiscovery = true\n[safety]\npolicies = [\"shop.cedar\"]\n\
                [audit]\ndurability = \"process\"\n";
@@ -230,4 +243,40 @@ async fn policies_say_who_finds_what_and_lift_the_hold_of_what_they_speak_of() {
     let stock = || json!({"id": "7", "body": {"stock": 1}});
     assert_eq!(code(&invoke(&bridge, "ann", "shop/setStock", stock()).await), "succeeded");
     assert_eq!(code(&invoke(&bridge, "bob", "shop/setStock", stock()).await), "held");
+}
+
+#[tokio::test]
+async fn what_changed_since_it_was_accepted_is_marked_and_not_called() {
+    let upstream = Upstream::willing().await;
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let keys = format!("discover = [\"group:ops\"]\ndigest = \"{digest}\"");
+    let bridge = draft(&upstream).api(&keys).open().await;
+    let found = search(&bridge, "ann", "get one item").await;
+    assert!(found.contains("shop/getItem(id: string) read [quarantined]: One item"), "{found}");
+    let reply = invoke(&bridge, "ann", "shop/getItem", json!({"id": "7"})).await;
+    assert_eq!(code(&reply), "quarantined");
+    assert_eq!(upstream.count(), 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_called_is_not_found_and_the_others_are() {
+    let upstream = Upstream::willing().await;
+    // It adds up an argument that one of the writes has.
+    let top = "[server]\ndiscovery = true\n[[budget]]\napi = \"shop\"\neffect = \"write\"\n\
+               sum = \"/body/amount\"\nlimit = 10\nper = \"1h\"\n[audit]\ndurability = \"process\"\n";
+    let folder = crate::support::Folder::new();
+    let text = draft(&upstream).top(top).api("discover = [\"*\"]").text();
+    folder.write("shop.json", include_str!("../support/shop.json"));
+    let file = folder.write("tools.toml", &text);
+    let loaded = gateway::load(&file, gateway::Secrets::Verify).expect("it loads");
+    let told = loaded.warnings.render(tollbridge::config::Style::Plain);
+    let expected =
+        "2 operations of `shop` cannot be found; `setStock`: the budget cannot be reckoned";
+    assert!(told.contains(expected), "{told}");
+    let ann = caller("ann");
+    let view = loaded.toolbox.view(&ann).expect("there is something to find");
+    assert!(!told.contains("about no tool"), "{told}");
+    assert_eq!(view.len(), 3);
+    assert_eq!(view.called_by("shop/setStock"), None);
+    assert_eq!(view.called_by("shop/createRefund"), Some("shop/createRefund"));
 }
