@@ -39,8 +39,8 @@ const FAMILIES: [&str; 3] = ["ratelimit", "x-rate-limit", "x-ratelimit"];
 const MOST: usize = 24;
 const LONGEST: usize = 200;
 
-/// What is noted of an answer, by the headers' names, redacted. Of a `Location` the host is: the rest of it may
-/// say more than the trail should.
+/// What is noted of an answer, by the headers' names, redacted. Of a `Location` the host is: the rest
+/// of it may say more than the trail should.
 pub(super) fn noted(headers: &HeaderMap, redactor: &Redactor) -> BTreeMap<String, String> {
     let mut noted = BTreeMap::new();
     for (name, value) in headers {
