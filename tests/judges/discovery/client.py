@@ -42,9 +42,9 @@ TASKS = [
     ("show me a zone with all its records", "powerdns/listZone", HERE, "rrsets"),
     ("add an address record to a zone", "powerdns/patchZone", HERE | {"body": {"rrsets": [RECORD]}}, ""),
     ("find records by name", "powerdns/searchData", SERVER | {"q": "www*", "max": 10}, "192.0.2.1"),
-    ("sign a zone: make a dnssec key", "powerdns/createCryptokey",
-     HERE | {"body": {"keytype": "csk", "active": True}}, "csk"),
-    ("list the dnssec keys of a zone", "powerdns/listCryptokeys", HERE, "csk"),
+    ("which servers are there", "powerdns/listServers", {}, "localhost"),
+    ("forget what is cached of a name", "powerdns/cacheFlushByName",
+     SERVER | {"domain": f"www.{ZONE}"}, "result"),
     ("set who may transfer a zone, in its metadata", "powerdns/createMetadata",
      HERE | {"body": {"kind": "ALLOW-AXFR-FROM", "metadata": ["127.0.0.1"]}}, ""),
     ("read the metadata of a zone", "powerdns/listMetadata", HERE, "ALLOW-AXFR-FROM"),
@@ -66,9 +66,7 @@ TASKS = [
 
 # With what words it is tried once more where the first ones do not lead to it.
 SAID_OTHERWISE = {
-    "powerdns/createCryptokey": "create a key for a zone",
     "orders/getOrder": "read an order",
-    "orders/getShipment": "track a shipment",
 }
 
 
