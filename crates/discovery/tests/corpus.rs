@@ -18,7 +18,7 @@ const DOCUMENTS: [(&str, usize); 7] = [
     ("kinto.json", 50),
     ("discord.json", 50),
     ("twilio_conversations_v1.yaml", 50),
-    ("slack_web_v2.json", 60),
+    ("slack_web_v2.json", 50),
 ];
 
 fn folder() -> PathBuf {

@@ -44,7 +44,7 @@ pub fn constraints(schema: &Value) -> Value {
                 let each = schemas.iter().map(|(name, one)| (name.clone(), constraints(one)));
                 Value::Object(each.collect())
             }
-            ("allOf" | "anyOf" | "oneOf", Value::Array(schemas)) => {
+            ("allOf" | "anyOf" | "oneOf" | "prefixItems", Value::Array(schemas)) => {
                 schemas.iter().map(constraints).collect()
             }
             ("items" | "additionalProperties" | "not", schema)

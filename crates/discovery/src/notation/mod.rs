@@ -10,7 +10,7 @@
 //! sum      = post { "+" post }          the keywords of all of them in one schema
 //! post     = [ "~" ] prim { suffix }    "~": of that kind only as far as it is of that type
 //! prim     = names | literal | "(" type ")" | [ "exact" ] "{" members "}"
-//!          | ( "anyOf" | "allOf" | "oneOf" | "not" ) "(" type { "," type } ")"
+//!          | ( "anyOf" | "allOf" | "oneOf" | "prefixItems" | "not" ) "(" type { "," type } ")"
 //! names    = name { "/" name }          types, or one declared name; "self" is the whole
 //! suffix   = "?"                        or null
 //!          | "(" facet { "," facet } ")"
@@ -47,8 +47,28 @@ pub(crate) use write::{Style, Writer, definitions};
 
 /// What is no name of a declared type without quotes.
 const RESERVED: &[&str] = &[
-    "any", "never", "null", "boolean", "integer", "number", "string", "object", "array", "true",
-    "false", "self", "exact", "not", "oneOf", "anyOf", "allOf", "type", "step", "re", "format",
+    "any",
+    "never",
+    "null",
+    "boolean",
+    "integer",
+    "number",
+    "string",
+    "object",
+    "array",
+    "true",
+    "false",
+    "self",
+    "exact",
+    "not",
+    "oneOf",
+    "anyOf",
+    "allOf",
+    "prefixItems",
+    "type",
+    "step",
+    "re",
+    "format",
     "unique",
 ];
 

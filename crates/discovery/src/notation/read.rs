@@ -167,7 +167,7 @@ impl Reader<'_> {
                 self.merge(&mut object, keyword("additionalProperties", json!(false)))?;
                 return Ok((object, None));
             }
-            "anyOf" | "allOf" | "oneOf" | "not" => {
+            "anyOf" | "allOf" | "oneOf" | "prefixItems" | "not" => {
                 self.cursor.take_name();
                 self.cursor.expect("(")?;
                 let mut parts = vec![self.alternatives(depth + 1)?];

@@ -58,6 +58,11 @@ fn each_kind_of_schema_has_its_notation() {
         (json!({"anyOf": [{"type": "string"}, {"type": "null"}]}), "string | null"),
         (json!({"allOf": [{"$ref": "#/$defs/A"}, {"type": "object"}]}), "A & object"),
         (json!({"oneOf": [{"type": "string"}, {"type": "integer"}]}), "oneOf(string, integer)"),
+        (json!({"prefixItems": [{"type": "string"}, {}]}), "prefixItems(string, any)"),
+        (
+            json!({"type": "array", "prefixItems": [{"type": "string"}], "items": false}),
+            "never[] + prefixItems(string)",
+        ),
         (
             json!({"type": "object", "not": {"required": ["a"]}}),
             "object + not(~{} !{\"required\":[\"a\"]})",
@@ -221,10 +226,10 @@ fn schemas() -> impl Strategy<Value = Value> {
                 schema
             }),
             (list.clone(), list, inner, any::<u8>()).prop_map(|(one, other, not, bits)| {
-                let keywords = ["anyOf", "allOf", "oneOf"];
-                let mut schema = json!({keywords[usize::from(bits) % 3]: one});
+                let keywords = ["anyOf", "allOf", "oneOf", "prefixItems"];
+                let mut schema = json!({keywords[usize::from(bits) % 4]: one});
                 if bits & 16 == 0 {
-                    schema[keywords[usize::from(bits / 3) % 3]] = json!(other);
+                    schema[keywords[usize::from(bits / 4) % 4]] = json!(other);
                 }
                 if bits & 32 == 0 {
                     schema["not"] = not;

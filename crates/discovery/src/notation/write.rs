@@ -240,6 +240,7 @@ impl Writer {
             ("allOf", " & ", Binds::All),
             ("anyOf", " | ", Binds::Any),
             ("oneOf", "", Binds::Tight),
+            ("prefixItems", "", Binds::Tight),
         ] {
             let is_list = |value: &Value| value.as_array().is_some_and(|list| !list.is_empty());
             let Some(Value::Array(list)) = take_if(left, keyword, is_list) else { continue };
