@@ -77,8 +77,8 @@ fn check(path: &Path) -> Result<(Diagnostics, Config, Compiled), Diagnostics> {
     let (config, mut warnings) = config::load(path)?;
     let mut compiled = compile(&config, Secrets::Verify)?;
     warnings.extend(std::mem::take(&mut compiled.warnings));
-    // What a server leaves for the first call of each tool.
-    for exposed in compiled.toolbox.exposed() {
+    // What a server leaves for the first call of each tool, and of what may be found.
+    for exposed in compiled.toolbox.all() {
         if let Err(reason) = exposed.tool.prepare() {
             let message =
                 format!("`{}`: its arguments cannot be judged: {reason}", exposed.tool.name);
