@@ -34,8 +34,8 @@ use super::result::{self, Made};
 use super::tasks::Tasks;
 use super::{Backend, ToolList, ToolView, asking};
 use crate::gateway::{Agent, Asking, CallWatch, Caller, Refused, Transport};
-use asked::call_request;
 pub(super) use asked::{Asked, Beside};
+use asked::{call_request, headers_of};
 use follow::follow;
 
 /// The revisions that we speak, oldest first.
@@ -50,7 +50,7 @@ const LIST_TTL_MS: u64 = 0;
 /// How many `subscriptions/listen` streams are held open at once.
 const MAX_LISTENERS: usize = 1024;
 
-/// What of a client's name, version and trace context is kept.
+/// What of a client's name and version is kept.
 const MAX_CLIENT: usize = 128;
 
 /// The methods that have parameters we know. A request for one of them that did not fit its
@@ -339,7 +339,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         let asked = Asked {
             tool: request.name.into_owned(),
             arguments: request.arguments.unwrap_or_default(),
-            beside: Beside::from(&context.meta),
+            beside: Beside::of(&context.meta, headers_of(&context.extensions)),
             answered,
             id: None,
         };

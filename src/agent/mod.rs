@@ -21,6 +21,7 @@ mod resources;
 pub mod result;
 mod stdio;
 mod tasks;
+mod trace;
 pub mod wire;
 
 pub use backend::{Backend, Hints, TaskEnd, TaskStanding, TaskView, ToolList, ToolView};

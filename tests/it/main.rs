@@ -37,6 +37,7 @@ mod support;
 mod switch;
 mod tasks;
 mod tokens;
+mod traces;
 mod trail;
 mod uploads;
 mod warehouse;

@@ -1,10 +1,13 @@
 //! What a request for a call asks for, beside its tool and its arguments too.
 
-use rmcp::model::{JsonObject, RequestMetaObject};
-use serde_json::Value;
-use tollbridge_operation::CallId;
+use std::sync::Arc;
 
-use super::bounded;
+use http::HeaderMap;
+use rmcp::model::{Extensions, JsonObject, RequestMetaObject};
+use serde_json::Value;
+use tollbridge_operation::{CallId, Trace};
+
+use crate::agent::trace;
 use crate::gateway::{Answered, CallRequest};
 
 /// A call as its request asks for it.
@@ -17,23 +20,24 @@ pub(in crate::agent) struct Asked {
     pub(in crate::agent) id: Option<CallId>,
 }
 
-/// What we look at in a request's `_meta`. What is null is not there.
+/// What we look at in a request's `_meta`, and in its headers where it has some. What is null is not
+/// there.
 #[derive(Debug, Default)]
 pub(in crate::agent) struct Beside {
     pub(in crate::agent) approval: Option<Value>,
     pub(in crate::agent) idempotency_key: Option<Value>,
     pub(in crate::agent) payment: Option<Value>,
-    pub(in crate::agent) traceparent: Option<Value>,
+    pub(in crate::agent) trace: Option<Trace>,
 }
 
-impl From<&RequestMetaObject> for Beside {
-    fn from(meta: &RequestMetaObject) -> Self {
+impl Beside {
+    pub(in crate::agent) fn of(meta: &RequestMetaObject, headers: Option<&HeaderMap>) -> Self {
         let get = |name| meta.get(name).filter(|value| !value.is_null()).cloned();
         Self {
             approval: get("tollbridge/approval"),
             idempotency_key: get("tollbridge/idempotency-key"),
             payment: get("x402/payment"),
-            traceparent: get("traceparent"),
+            trace: trace::of(meta.get("traceparent"), meta.get("tracestate"), headers),
         }
     }
 }
@@ -44,7 +48,7 @@ const MAX_KEY: usize = 256;
 /// Takes from a request what the gateway wants to know.
 pub(super) fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
     let answered = asked.answered;
-    let Beside { approval, idempotency_key, payment, traceparent } = asked.beside;
+    let Beside { approval, idempotency_key, payment, trace } = asked.beside;
     let approval = match approval {
         None => None,
         Some(Value::String(id)) => Some(id),
@@ -64,6 +68,11 @@ pub(super) fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
         idempotency_key,
         payment,
         answered,
-        traceparent: traceparent.as_ref().and_then(Value::as_str).map(bounded),
+        trace: trace.map(Arc::new),
     })
+}
+
+/// The headers that a request came with, over HTTP.
+pub(super) fn headers_of(extensions: &Extensions) -> Option<&HeaderMap> {
+    extensions.get::<http::request::Parts>().map(|parts| &parts.headers)
 }
