@@ -95,6 +95,7 @@ fn call(tool: &str) -> Call {
         operation: exposed.tool.operation.clone(),
         arguments: exposed.tool.arguments(&arguments(tool)).unwrap(),
         key: None,
+        trace: None,
     }
 }
 
@@ -118,6 +119,7 @@ fn answer() -> Response {
 fn received(tool: &str) -> Event {
     Event::Received {
         reason: None,
+        tracestate: None,
         identity: "local".into(),
         tool: tool.into(),
         api: Some("orders".into()),
@@ -271,6 +273,7 @@ fn commit(bencher: Bencher) {
         let id = new_call_id();
         let row = |event: Event| -> EventRow { event.row(Some(&id), 0, &TOOLBOX.redactor) };
         let started = || Event::AttemptStarted {
+            span: None,
             n: 1,
             url: "http://127.0.0.1:9/orders/ord_1001".into(),
             method: "GET".into(),

@@ -251,6 +251,7 @@ async fn cleared(toolbox: &Toolbox, store: &Store, receipt: &Receipt) -> Cleared
         operation: exposed.tool.operation.clone(),
         arguments: exposed.tool.arguments(&arguments()).unwrap(),
         key: None,
+        trace: None,
     };
     let approval = Approval {
         named: None,

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use rmcp::ErrorData;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CustomRequest,
@@ -22,13 +23,13 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tollbridge_operation::{CallId, Identity};
+use tollbridge_operation::{CallId, Identity, Trace};
 
 use super::changes::Peers;
 use super::in_flight::InFlight;
 use super::result::{self, Made};
 use super::tasks::Tasks;
-use super::{Backend, ToolList, ToolView, asking};
+use super::{Backend, ToolList, ToolView, asking, trace};
 use crate::gateway::{
     Agent, Answered, Asking, CallRequest, CallWatch, Caller, Progress, Refused, Transport,
 };
@@ -51,7 +52,7 @@ const PROGRESS_PATIENCE: Duration = Duration::from_secs(1);
 /// After how long of silence a client that follows a call is told that it goes on.
 const SILENCE: Duration = Duration::from_secs(4);
 
-/// What of a client's name, version and trace context is kept.
+/// What of a client's name and version is kept.
 const MAX_CLIENT: usize = 128;
 
 /// The methods that have parameters we know. A request for one of them that did not fit its
@@ -219,23 +220,24 @@ pub(super) struct Asked {
     pub(super) id: Option<CallId>,
 }
 
-/// What we look at in a request's `_meta`. What is null is not there.
+/// What we look at in a request's `_meta`, and in its headers where it has some. What is null is not
+/// there.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
     pub(super) approval: Option<Value>,
     pub(super) idempotency_key: Option<Value>,
     pub(super) payment: Option<Value>,
-    pub(super) traceparent: Option<Value>,
+    pub(super) trace: Option<Trace>,
 }
 
-impl From<&RequestMetaObject> for Beside {
-    fn from(meta: &RequestMetaObject) -> Self {
+impl Beside {
+    fn of(meta: &RequestMetaObject, headers: Option<&HeaderMap>) -> Self {
         let get = |name| meta.get(name).filter(|value| !value.is_null()).cloned();
         Self {
             approval: get("tollbridge/approval"),
             idempotency_key: get("tollbridge/idempotency-key"),
             payment: get("x402/payment"),
-            traceparent: get("traceparent"),
+            trace: trace::of(meta.get("traceparent"), meta.get("tracestate"), headers),
         }
     }
 }
@@ -354,7 +356,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         let asked = Asked {
             tool: request.name.into_owned(),
             arguments: request.arguments.unwrap_or_default(),
-            beside: Beside::from(&context.meta),
+            beside: Beside::of(&context.meta, headers_of(&context.extensions)),
             answered,
             id: None,
         };
@@ -480,7 +482,7 @@ const MAX_KEY: usize = 256;
 /// Takes from a request what the gateway wants to know.
 fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
     let answered = asked.answered;
-    let Beside { approval, idempotency_key, payment, traceparent } = asked.beside;
+    let Beside { approval, idempotency_key, payment, trace } = asked.beside;
     let approval = match approval {
         None => None,
         Some(Value::String(id)) => Some(id),
@@ -500,8 +502,13 @@ fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
         idempotency_key,
         payment,
         answered,
-        traceparent: traceparent.as_ref().and_then(Value::as_str).map(bounded),
+        trace: trace.map(Arc::new),
     })
+}
+
+/// The headers that a request came with, over HTTP.
+fn headers_of(extensions: &rmcp::model::Extensions) -> Option<&HeaderMap> {
+    extensions.get::<http::request::Parts>().map(|parts| &parts.headers)
 }
 
 /// Carries out a call and passes its progress on until it ends, never after.

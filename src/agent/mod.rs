@@ -19,6 +19,7 @@ mod in_flight;
 pub mod result;
 mod stdio;
 mod tasks;
+mod trace;
 pub mod wire;
 
 pub use backend::{Backend, Hints, TaskEnd, TaskStanding, TaskView, ToolList, ToolView};

@@ -1,5 +1,7 @@
 //! What the trail keeps, and how it becomes a row.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -46,6 +48,9 @@ pub enum Event {
         /// W3C Trace Context, as the agent sent it; nothing where the call began a trace of its own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         traceparent: Option<String>,
+        /// What vendors say of that trace, as the agent sent it.
+        #[serde(default, skip_serializing)]
+        tracestate: Option<String>,
         /// A digest of the tool list that this caller is offered.
         tools: String,
         /// A digest of the configuration.
@@ -165,6 +170,9 @@ pub enum Event {
         /// The key by which the API tells repetitions of the call.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         idempotency_key: Option<String>,
+        /// The id of its span, where it is sent (W3C Trace Context).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        span: Option<String>,
     },
     /// A request came to an end.
     AttemptFinished {
@@ -182,6 +190,9 @@ pub enum Event {
         duration_ms: u64,
         /// How many bytes of body were read.
         bytes: u64,
+        /// What the answer's headers say of why it came to be.
+        #[serde(default, skip_serializing)]
+        headers: BTreeMap<String, String>,
     },
     /// An answer speaks to a model. Nothing follows from it.
     SuspiciousContent {
@@ -373,6 +384,10 @@ struct Personal<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'e str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    tracestate: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<&'e BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<&'e Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<&'e [FileRow]>,
@@ -403,6 +418,8 @@ impl Personal<'_> {
         let Self {
             arguments,
             reason,
+            tracestate,
+            headers,
             by,
             files,
             terms,
@@ -414,9 +431,10 @@ impl Personal<'_> {
             considered,
             places,
         } = self;
-        let texts = [reason, url, why, error, message, served_by];
+        let texts = [reason, tracestate, url, why, error, message, served_by];
         arguments.is_none()
             && by.is_none()
+            && headers.is_none()
             && files.is_none()
             && terms.is_none()
             && considered.is_empty()
@@ -545,9 +563,10 @@ impl Event {
     fn personal(&self) -> Personal<'_> {
         let none = Personal::default();
         match self {
-            Self::Received { arguments, reason, by, .. } => Personal {
+            Self::Received { arguments, reason, tracestate, by, .. } => Personal {
                 arguments: Some(arguments),
                 reason: reason.as_deref(),
+                tracestate: tracestate.as_deref(),
                 by: by.as_deref(),
                 ..none
             },
@@ -566,7 +585,11 @@ impl Event {
             Self::AttemptStarted { url, why, .. } => {
                 Personal { url: Some(url), why: why.as_deref(), ..none }
             }
-            Self::AttemptFinished { error, .. } => Personal { error: error.as_deref(), ..none },
+            Self::AttemptFinished { error, headers, .. } => Personal {
+                error: error.as_deref(),
+                headers: (!headers.is_empty()).then_some(headers),
+                ..none
+            },
             Self::SuspiciousContent { places } => Personal { places: Some(places), ..none },
             Self::FellBack { why, .. } => Personal { why: Some(why), ..none },
             Self::Replied { message, served_by, .. } => {

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
+use tollbridge_operation::{CallId, Trace, trace};
 
 use super::Time;
 use super::event::members;
@@ -142,7 +143,7 @@ fn cell(text: &str) -> String {
 
 /// A request of OTLP (opentelemetry-proto, logs service, in its JSON mapping): numbers of 64 bits are
 /// texts, ids are in hex.
-fn request(rows: &[ChainRow], traces: &mut HashMap<String, (String, String)>) -> String {
+fn request(rows: &[ChainRow], traces: &mut HashMap<String, String>) -> String {
     let records: Vec<Value> = rows.iter().map(|row| record(row, traces)).collect();
     let request = json!({"resourceLogs": [{
         "resource": {"attributes": [text("service.name", "tollbridge")]},
@@ -154,14 +155,16 @@ fn request(rows: &[ChainRow], traces: &mut HashMap<String, (String, String)>) ->
     format!("{request}\n")
 }
 
-fn record(row: &ChainRow, traces: &mut HashMap<String, (String, String)>) -> Value {
+fn record(row: &ChainRow, traces: &mut HashMap<String, String>) -> Value {
     let event = object(row);
     let call = column(row, "call").unwrap_or_default();
-    if let Some(ids) = event.get("traceparent").and_then(Value::as_str).and_then(ids)
-        && traces.len() < MAX_TRACES
-    {
-        traces.insert(call.to_owned(), ids);
+    if matches!(row.kind(), "received" | "malformed") && traces.len() < MAX_TRACES {
+        let brought = event.get("traceparent").and_then(Value::as_str);
+        let brought = brought.and_then(|sent| Trace::read(sent, None));
+        let own = || trace::own_trace(&CallId::new(call));
+        traces.insert(call.to_owned(), brought.map_or_else(own, |trace| trace.id()));
     }
+    let request = event.get("n").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
     let nanos = (i128::from(row.at) * 1_000).to_string();
     let denied = column(row, "decision") == Some("deny");
     let failed = column(row, "outcome").is_some_and(|outcome| outcome != "succeeded");
@@ -193,25 +196,15 @@ fn record(row: &ChainRow, traces: &mut HashMap<String, (String, String)>) -> Val
     } else {
         traces.get(call).cloned()
     };
-    if let Some((trace, span)) = known {
+    if let Some(trace) = known {
         record["traceId"] = trace.into();
-        record["spanId"] = span.into();
+        record["spanId"] = trace::span(&CallId::new(call), request.unwrap_or(0)).into();
     }
     record
 }
 
 fn text(key: &str, value: &str) -> Value {
     json!({"key": key, "value": {"stringValue": value}})
-}
-
-/// Trace and span of a `traceparent` (W3C Trace Context §3.2).
-fn ids(traceparent: &str) -> Option<(String, String)> {
-    let mut parts = traceparent.split('-').skip(1);
-    let (trace, span) = (parts.next()?, parts.next()?);
-    let is = |text: &str, length: usize| {
-        text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
-    (is(trace, 32) && is(span, 16)).then(|| (trace.to_owned(), span.to_owned()))
 }
 
 #[cfg(test)]
@@ -266,14 +259,10 @@ mod tests {
         assert_eq!(records.as_array().map(Vec::len), Some(10));
         assert_eq!(records[0]["timeUnixNano"], "1000");
         assert_eq!(records[0]["eventName"], "tollbridge.received");
-    }
-
-    #[test]
-    fn a_trace_is_read_of_its_header() {
-        let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let expected = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
-        assert_eq!(ids(header), Some((expected.0.to_owned(), expected.1.to_owned())));
-        assert_eq!(ids("00-short-00f067aa0ba902b7-01"), None);
-        assert_eq!(ids(""), None);
+        let call = CallId::new(
+            records[0]["attributes"][1]["value"]["stringValue"].as_str().expect("a call"),
+        );
+        assert_eq!(records[0]["traceId"], trace::own_trace(&call));
+        assert_eq!(records[0]["spanId"], trace::span(&call, 0));
     }
 }

@@ -33,6 +33,8 @@ pub struct Filter {
     pub caller: Option<String>,
     /// With this decision: `allow`, `deny` or `hold`.
     pub decision: Option<String>,
+    /// In the trace of this id: 32 digits in hex.
+    pub trace: Option<String>,
     /// Since this time.
     pub since: Option<Time>,
     /// How many, counted from the newest; at most 10,000, which is the default.
@@ -45,6 +47,7 @@ pub async fn calls(store: &Store, filter: &Filter) -> Result<Vec<CallRecord>, St
         tool: filter.tool.clone(),
         identity: filter.caller.clone(),
         decision: filter.decision.clone(),
+        trace: filter.trace.clone(),
         since: filter.since.map(|time| time.0),
         id: None,
         limit: filter.limit,
@@ -112,6 +115,7 @@ impl Filter {
         fits(&self.tool, call.tool.as_deref())
             && fits(&self.caller, call.identity.as_deref())
             && fits(&self.decision, decision)
+            && fits(&self.trace, call.trace.as_deref())
             && self.since.is_none_or(|since| call.started >= since)
     }
 }

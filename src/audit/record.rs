@@ -1,7 +1,10 @@
 //! A call, put together again from its events.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tollbridge_operation::{CallId, Trace, trace};
 
 use super::event::members;
 use super::{Event, Time, Verdict};
@@ -15,6 +18,9 @@ pub struct CallRecord {
     /// When it came in. While `outcome` is missing it runs since then, or its process is gone.
     #[serde(rename = "time")]
     pub started: Time,
+    /// The id of the trace that it belongs to: its agent's, or its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// Who called; `None` for what was malformed before that was known.
     pub identity: Option<String>,
     /// The tool that was called.
@@ -90,6 +96,12 @@ pub struct AttemptRecord {
     pub duration_ms: Option<u64>,
     /// How many bytes of body were read.
     pub bytes: Option<u64>,
+    /// The id of its span, where that was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span: Option<String>,
+    /// What the answer's headers say of why it came to be, redacted.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
 }
 
 /// An event as `trace show --json` prints it: its place and time before what it says.
@@ -126,6 +138,7 @@ impl CallRecord {
         Self {
             id,
             started: Time(started),
+            trace: None,
             identity: None,
             tool: None,
             api: None,
@@ -157,6 +170,7 @@ impl CallRecord {
                 operation,
                 arguments,
                 reason,
+                traceparent,
                 transport,
                 client,
                 by,
@@ -170,6 +184,9 @@ impl CallRecord {
                 self.operation = operation;
                 self.arguments = Some(arguments);
                 self.reason = reason;
+                let theirs = traceparent.and_then(|sent| Trace::read(&sent, None));
+                let own = || trace::own_trace(&CallId::new(self.id.clone()));
+                self.trace = Some(theirs.map_or_else(own, |trace| trace.id()));
                 self.transport = Some(transport);
                 self.client = client;
                 self.by = by;
@@ -184,7 +201,7 @@ impl CallRecord {
             Event::Decided { effect, rules, .. } => {
                 self.decision = Some(DecisionRecord { effect, rules });
             }
-            Event::AttemptStarted { n, url, method, wait_ms, .. } => {
+            Event::AttemptStarted { n, url, method, wait_ms, span, .. } => {
                 self.attempts.push(AttemptRecord {
                     n,
                     url,
@@ -194,15 +211,18 @@ impl CallRecord {
                     wait_ms,
                     duration_ms: None,
                     bytes: None,
+                    span,
+                    headers: BTreeMap::new(),
                 });
             }
-            Event::AttemptFinished { n, status, error, queued_ms, duration_ms, bytes } => {
+            Event::AttemptFinished { n, status, error, queued_ms, duration_ms, bytes, headers } => {
                 if let Some(attempt) = self.attempts.iter_mut().rev().find(|a| a.n == n) {
                     attempt.status = status;
                     attempt.error = error;
                     attempt.wait_ms = attempt.wait_ms.saturating_add(queued_ms);
                     attempt.duration_ms = Some(duration_ms);
                     attempt.bytes = Some(bytes);
+                    attempt.headers = headers;
                 }
             }
             Event::Replied { outcome, message, served_by, cost, duration_ms, .. } => {

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tollbridge_operation::CallId;
@@ -15,6 +17,7 @@ const TWO: &str = "01J00000000000000000000002";
 fn received(arguments: Value) -> Event {
     Event::Received {
         reason: None,
+        tracestate: None,
         identity: "alice".into(),
         tool: "get_order".into(),
         api: Some("orders".into()),
@@ -43,6 +46,7 @@ fn decided(effect: Verdict) -> Event {
 
 fn started(n: u32) -> Event {
     Event::AttemptStarted {
+        span: None,
         n,
         url: "http://127.0.0.1/orders/1".into(),
         method: "GET".into(),
@@ -55,6 +59,7 @@ fn started(n: u32) -> Event {
 fn finished(n: u32, status: u16) -> Event {
     let error = (status != 200).then(|| "unavailable".into());
     Event::AttemptFinished {
+        headers: BTreeMap::new(),
         n,
         status: Some(status),
         error,
@@ -188,6 +193,7 @@ fn no_text_of_any_event_keeps_a_secret() {
     let texts = [
         Event::Received {
             reason: None,
+            tracestate: None,
             identity: secret.into(),
             tool: secret.into(),
             api: Some(secret.into()),
@@ -221,6 +227,7 @@ fn no_text_of_any_event_keeps_a_secret() {
             }],
         },
         Event::AttemptStarted {
+            span: None,
             n: 1,
             url: format!("http://h/?k={encoded}"),
             method: secret.into(),
@@ -229,6 +236,7 @@ fn no_text_of_any_event_keeps_a_secret() {
             idempotency_key: Some(secret.into()),
         },
         Event::AttemptFinished {
+            headers: BTreeMap::new(),
             n: 1,
             queued_ms: 0,
             status: None,

@@ -1,5 +1,6 @@
 //! The seam to whoever keeps the record of a call's requests.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub struct AttemptStart {
     pub why: String,
     /// The key by which the API tells its repetitions.
     pub key: Option<String>,
+    /// The id of its span, where it is sent.
+    pub span: Option<String>,
 }
 
 /// A request that is over.
@@ -38,6 +41,8 @@ pub struct AttemptEnd {
     pub duration: Duration,
     /// How many bytes of the answer's body were read, decompressed.
     pub bytes: u64,
+    /// What the answer's headers say of why it came to be, redacted.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// Why a further request must not go out.

@@ -16,6 +16,7 @@ use super::memory::Held;
 use super::prepare::Target;
 use super::sent::{Sent, Watched};
 use super::sign::Outgoing;
+use super::traced::Traced;
 use super::upstream::Upstream;
 
 /// How a request ended.
@@ -80,13 +81,14 @@ pub(super) type Heard<'a> = &'a mut (dyn FnMut(u64) + Send);
 pub(super) async fn send(
     upstream: &Upstream,
     target: &Target,
+    traced: Option<Traced>,
     limit: Instant,
     cancel: &CancellationToken,
     held: Option<&Held<'_>>,
     heard: Heard<'_>,
 ) -> Ended {
     let sent = Sent::default();
-    let exchange = exchange(upstream, target, limit, &sent, held, heard);
+    let exchange = exchange(upstream, target, traced, limit, &sent, held, heard);
     tokio::select! {
         // An answer that is there counts, even if nobody waits for it any more.
         biased;
@@ -98,6 +100,7 @@ pub(super) async fn send(
 async fn exchange(
     upstream: &Upstream,
     target: &Target,
+    traced: Option<Traced>,
     limit: Instant,
     sent: &Sent,
     held: Option<&Held<'_>>,
@@ -106,6 +109,9 @@ async fn exchange(
     let begun = Instant::now();
     let mut request = reqwest::Request::new(target.method.clone(), target.url.clone());
     *request.headers_mut() = target.headers.clone();
+    if let Some(traced) = traced {
+        traced.put(request.headers_mut());
+    }
     let body = match &target.message {
         None => target.body.clone().unwrap_or_default(),
         Some(message) => {
@@ -269,6 +275,14 @@ impl Ended {
     pub(super) fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Answered(answered) => Some(answered.status),
+            Self::Broken { .. } | Self::Cancelled { .. } => None,
+        }
+    }
+
+    /// The headers of the answer.
+    pub(super) fn headers(&self) -> Option<&HeaderMap> {
+        match self {
+            Self::Answered(answered) => Some(&answered.headers),
             Self::Broken { .. } | Self::Cancelled { .. } => None,
         }
     }

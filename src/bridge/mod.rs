@@ -51,6 +51,8 @@
 //! | `recovery` | what an API declares of all that |
 //! | `engine` | the course of a call: attempts, waits, the deadline, cancellation |
 //! | `attempt`, `report` | what is recorded, and what is reported |
+//! | `noted` | what of an answer's headers is recorded |
+//! | `traced` | what a request says of its trace |
 
 mod address;
 mod attempt;
@@ -74,6 +76,7 @@ mod link;
 mod manner;
 mod memory;
 mod message;
+mod noted;
 mod oauth;
 mod pass;
 mod poll;
@@ -91,6 +94,7 @@ mod session;
 mod sign;
 mod signing;
 mod tls;
+mod traced;
 mod traffic;
 mod uploads;
 mod upstream;

@@ -19,6 +19,7 @@ use super::key;
 use super::message::Message;
 use super::pass::Pass;
 use super::sign::Signer;
+use super::traced::TRACEPARENT;
 use super::uploads;
 use super::upstream::{Upstream, is_of_the_connection};
 use crate::secret::{REDACTED, Redactor};
@@ -108,6 +109,8 @@ pub(super) struct Target {
     pub(super) pass: Option<Pass>,
     /// What signs each attempt.
     pub(super) signer: Option<Arc<Signer>>,
+    /// Whether each attempt says in which trace it is made.
+    pub(super) traced: bool,
     /// The URL as it may be seen.
     pub(super) shown: String,
     /// Under which of the upstream's base URLs it is.
@@ -175,9 +178,12 @@ pub fn prepare(upstream: &Upstream, call: &Call) -> Result<Prepared, PrepareErro
         let body = message.shown(upstream).and_then(|request| request.body);
         body.map_or(Bytes::from_static(REDACTED.as_bytes()), |body| body.bytes)
     });
+    // What the description has, or the configuration, is meant.
+    let traced = upstream.traced && !headers.contains_key(TRACEPARENT);
     let target = Target {
         method: request.method,
         url,
+        traced,
         headers,
         body: request.body.map(|body| body.bytes),
         message: message.filter(Message::is_momentary).map(Arc::new),
@@ -321,6 +327,7 @@ pub(super) fn bare(
         digest: None,
         pass: None,
         signer: None,
+        traced: false,
         shown,
         at,
         part: None,
@@ -409,6 +416,11 @@ impl Prepared {
     /// The URL, redacted.
     pub fn url(&self) -> &str {
         &self.target.shown
+    }
+
+    /// The id of the span of the call's request `n`, where that is sent.
+    pub fn span(&self, n: u32) -> Option<String> {
+        self.target.span(&self.call, n)
     }
 
     /// The key by which the API tells repetitions of the call.

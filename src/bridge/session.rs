@@ -184,17 +184,19 @@ impl Session {
     ) -> Result<Open, NoToken> {
         let unusable = |why: &str| NoToken::Unusable(format!("its login {why}"));
         let target = self.request(upstream, at).ok_or_else(|| unusable("cannot be sent"))?;
-        let answered = match exchange::send(upstream, &target, limit, cancel, None, &mut |_| {})
-            .await
-        {
-            Ended::Answered(answered) => answered,
-            Ended::Broken { what, .. } => {
-                return Err(NoToken::Unavailable(format!("its login failed: {}", what.words())));
-            }
-            Ended::Cancelled { .. } => {
-                return Err(NoToken::Unavailable("its login was cancelled".to_owned()));
-            }
-        };
+        let answered =
+            match exchange::send(upstream, &target, None, limit, cancel, None, &mut |_| {}).await {
+                Ended::Answered(answered) => answered,
+                Ended::Broken { what, .. } => {
+                    return Err(NoToken::Unavailable(format!(
+                        "its login failed: {}",
+                        what.words()
+                    )));
+                }
+                Ended::Cancelled { .. } => {
+                    return Err(NoToken::Unavailable("its login was cancelled".to_owned()));
+                }
+            };
         let (status, headers) = (answered.status, answered.headers);
         // A login by a form is answered with a redirect; its cookies are what counts.
         let is_done =

@@ -53,6 +53,8 @@ pub struct UpstreamConfig {
     pub redirects: Redirects,
     /// How many bytes an answer's body may have, decompressed.
     pub max_response: u64,
+    /// Whether its requests say in which trace they are made.
+    pub traced: bool,
     /// Whom its connections trust, and who they say we are.
     pub tls: Tls,
     /// The name server that is asked for addresses, instead of the system.
@@ -157,6 +159,7 @@ pub struct Upstream {
     pub(super) attempt_timeout: Duration,
     pub(super) redirects: Redirects,
     pub(super) max_response: u64,
+    pub(super) traced: bool,
     pub(super) uploads: Option<Uploads>,
     pub(super) client: reqwest::Client,
     /// Who judges where names lead that a proxy resolves.
@@ -251,6 +254,7 @@ impl Upstream {
             attempt_timeout: config.attempt_timeout,
             redirects: config.redirects,
             max_response: config.max_response,
+            traced: config.traced,
             uploads: config.uploads,
             client,
             proxied,

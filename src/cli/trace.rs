@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
+use tollbridge_operation::Trace;
 
 use super::Exit;
 use super::context::{self, Access};
@@ -37,6 +38,9 @@ pub(super) struct Args {
     /// Only calls that were decided so: allow, deny or hold.
     #[arg(long, value_name = "D", value_parser = ["allow", "deny", "hold"])]
     decision: Option<String>,
+    /// Only calls of this trace: its id, 32 digits in hex, or a `traceparent`.
+    #[arg(long, value_name = "ID", value_parser = trace_id)]
+    trace_id: Option<String>,
     /// Only calls since then: a time (RFC 3339), a date, or how long ago (`2h`, `14d`).
     #[arg(long, value_name = "T", value_parser = since)]
     since: Option<Time>,
@@ -182,6 +186,7 @@ fn filter(args: &Args) -> Filter {
         tool: args.tool.clone(),
         caller: args.caller.clone(),
         decision: args.decision.clone(),
+        trace: args.trace_id.clone(),
         since: args.since,
         limit: Some(args.limit),
     }
@@ -224,6 +229,9 @@ fn story(call: &CallRecord) -> String {
         row("operation", &super::clean(&format!("{api}/{operation}"), 256));
     }
     row("arguments", &super::clean(&arguments(call), 4_000));
+    if let Some(trace) = &call.trace {
+        row("trace", trace);
+    }
     if let Some(reason) = &call.reason {
         row("reason", &super::clean(reason, 4_000));
     }
@@ -260,6 +268,16 @@ fn story(call: &CallRecord) -> String {
 fn considered(call: &CallRecord) -> String {
     let of_events = call.events.iter().filter_map(|event| super::why::of_event(&event.body));
     of_events.fold(String::new(), |text, rows| text + "considered:\n" + &super::why::lines(&rows))
+}
+
+/// The id of a trace: as it is, or in a `traceparent`.
+fn trace_id(text: &str) -> Result<String, String> {
+    let alone = Trace::read(&format!("00-{text}-0000000000000001-00"), None);
+    let found = alone.or_else(|| Trace::read(text, None));
+    found.map(|trace| trace.id()).ok_or_else(|| {
+        "expected the id of a trace, 32 digits in hex, or a traceparent (W3C Trace Context)"
+            .to_owned()
+    })
 }
 
 /// A time, a date, or how long ago, as microseconds since the Unix epoch.

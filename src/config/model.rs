@@ -337,6 +337,8 @@ pub struct Api {
     pub breaker: Option<Located<Breaker>>,
     /// The headers in which the API announces its limit, beside those in common use.
     pub rate_limit_headers: Option<Located<LimitHeaders>>,
+    /// Whether requests say in which trace they are made (W3C Trace Context). By default true.
+    pub trace_context: Option<Located<bool>>,
     /// The header by which the API tells a repetition from a call of its own.
     pub idempotency_key: Option<Located<String>>,
     /// Which answers say that they failed though their status does not: a JMESPath expression.

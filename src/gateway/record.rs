@@ -124,6 +124,7 @@ impl AttemptLog for Attempts<'_> {
             wait_ms: millis(start.wait),
             why: Some(start.why),
             idempotency_key: start.key,
+            span: start.span,
         });
         let batch = Batch {
             guard: Some(self.guard.clone()),
@@ -162,6 +163,7 @@ impl AttemptLog for Attempts<'_> {
             queued_ms: millis(end.queued),
             duration_ms: millis(end.duration),
             bytes: end.bytes,
+            headers: end.headers,
         });
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tollbridge_operation::{CallId, Identity};
+use tollbridge_operation::{CallId, Identity, Trace};
 
 use super::asking::{Answered, Asking};
 use crate::identity::{Agent, Facts};
@@ -70,8 +70,8 @@ pub struct CallRequest {
     pub payment: Option<Value>,
     /// The answer to the question with which this call ended when it was made before.
     pub answered: Option<Answered>,
-    /// `_meta.traceparent` (W3C Trace Context), for the trail.
-    pub traceparent: Option<String>,
+    /// The trace that it is made in (W3C Trace Context).
+    pub trace: Option<Arc<Trace>>,
 }
 
 /// How a front end follows a call, and ends it early.

@@ -20,6 +20,7 @@ pub struct BrokenLimit {
 
 /// What was decided. The trail keeps all of it but the proof.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one is made a call, and taken apart at once")]
 pub enum Decision {
     /// It may go on, if the commit finds room in the windows and nothing stopped.
     Allow {

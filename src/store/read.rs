@@ -78,6 +78,8 @@ pub struct CallFilter {
     pub identity: Option<String>,
     /// With this decision as the last one: `allow`, `deny` or `hold`.
     pub decision: Option<String>,
+    /// In the trace of this id: 32 digits in hex.
+    pub trace: Option<String>,
     /// That came in at this time or later: microseconds since the Unix epoch.
     pub since: Option<i64>,
     /// Whose name starts with this.
@@ -261,6 +263,16 @@ impl Store {
                 query.push(" AND ").push(column).push(" = ").push_bind(value.clone());
             }
         }
+        if let Some(trace) = &filter.trace {
+            // A call that began its trace has its id; the index is on the ids that agents sent.
+            query.push(" AND opening.call IN (SELECT ").push_bind(own_call(trace));
+            query.push(
+                " UNION ALL SELECT call FROM events \
+                 WHERE kind = 'received' AND instr(body, '\"traceparent\":\"') > 0 \
+                 AND substr(body, instr(body, '\"traceparent\":\"') + 18, 32) = ",
+            );
+            query.push_bind(trace.clone()).push(")");
+        }
         if let Some(since) = filter.since {
             query.push(" AND opening.at >= ").push_bind(since);
             // Nearly all that is older stands before this place, and is not looked at.
@@ -336,6 +348,11 @@ pub(super) async fn stop_scopes(
 ) -> Result<Vec<StopScope>, sqlx::Error> {
     let rows = sqlx::query("SELECT scope, name FROM stops").fetch_all(executor).await?;
     rows.iter().map(scope).collect()
+}
+
+/// The call that a trace would be its own of.
+fn own_call(trace: &str) -> Option<String> {
+    tollbridge_operation::trace::call_of(trace).map(|call| call.to_string())
 }
 
 /// Events in order as calls, by their first events.

@@ -36,6 +36,7 @@ mod support;
 mod switch;
 mod tasks;
 mod tokens;
+mod traces;
 mod trail;
 mod uploads;
 mod warehouse;

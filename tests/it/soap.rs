@@ -59,6 +59,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         timeout: Duration::from_secs(5),
         attempt_timeout: Duration::from_secs(2),
         redirects: Redirects::Refuse,
+        traced: false,
         max_response: 100_000,
         tls: tollbridge::bridge::Tls::default(),
         resolver: None,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::trace::Trace;
 use crate::{Identity, Operation, ToolName};
 
 /// A call that was received and whose arguments fit the tool's schema. It may not be
@@ -26,6 +27,8 @@ pub struct Call {
     pub arguments: Arguments,
     /// The key that its caller gave it, by which the same call is known when it is made again.
     pub key: Option<String>,
+    /// The trace that its agent made it in; `None` where it begins one.
+    pub trace: Option<Arc<Trace>>,
 }
 
 /// A call's name in the audit trail: a ULID, so that names sort by time.

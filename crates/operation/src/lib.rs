@@ -24,6 +24,7 @@ mod id;
 mod link;
 mod schema;
 mod security;
+pub mod trace;
 
 pub use binding::{Answer, Binding, Drift, EncodeError, Fault};
 pub use call::{Arguments, Attachment, Call, CallId, Payload};
@@ -37,3 +38,4 @@ pub use id::{ApiName, Identity, InvalidName, OperationId, OperationKey, ToolName
 pub use link::{Exchanged, Link};
 pub use schema::{Definition, Definitions, Schema};
 pub use security::{ApiKeyPlace, Grant, OAuthFlow, SchemeUse, SecurityRequirement, SecurityScheme};
+pub use trace::Trace;

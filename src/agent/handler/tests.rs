@@ -80,7 +80,8 @@ async fn a_call_reaches_the_backend_with_what_the_client_said_of_it() {
     assert_eq!(*who, Caller { agent: who.agent.clone(), ..caller(Transport::Stdio) });
     assert_eq!(request.approval.as_deref(), Some("h1"));
     assert_eq!(request.payment, Some(json!({ "x402Version": 2 })));
-    assert!(request.traceparent.as_ref().unwrap().starts_with("00-0af7"));
+    let trace = request.trace.as_ref().unwrap();
+    assert_eq!(trace.id(), "0af7651916cd43dd8448eb211c80319c");
 }
 
 #[tokio::test]

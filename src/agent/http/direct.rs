@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::mcp::SESSION;
 use crate::agent::handler::{Asked, Beside, Handler, agent};
 use crate::agent::result::Made;
-use crate::agent::{Backend, asking};
+use crate::agent::{Backend, asking, trace};
 use crate::gateway::{Caller, ToItsEnd};
 
 const METHOD: &str = "tools/call";
@@ -86,6 +86,7 @@ struct Meta {
     #[serde(rename = "x402/payment")]
     payment: Option<Value>,
     traceparent: Option<Value>,
+    tracestate: Option<Value>,
 }
 
 /// A member that is there, whatever it is.
@@ -123,8 +124,9 @@ pub(super) fn read(headers: &HeaderMap, message: &[u8]) -> Option<Box<Call>> {
         && !meta.progress;
     let tasks = meta.capabilities.supports_tasks();
     let forms = asking::knows_forms(&meta.capabilities);
-    let Meta { client, approval, idempotency_key, payment, traceparent, .. } = meta;
-    let beside = Beside { approval, idempotency_key, payment, traceparent };
+    let Meta { client, approval, idempotency_key, payment, traceparent, tracestate, .. } = meta;
+    let trace = trace::of(traceparent.as_ref(), tracestate.as_ref(), Some(headers));
+    let beside = Beside { approval, idempotency_key, payment, trace };
     plain.then(|| Box::new(Call { id, name, arguments, beside, client, tasks, forms }))
 }
 

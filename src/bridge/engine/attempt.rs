@@ -1,5 +1,6 @@
 //! One request of a call: its turn, its exchange, and the record of its end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -12,9 +13,11 @@ use crate::bridge::breakage::Breakage;
 use crate::bridge::exchange::{self, Answered, Ended};
 use crate::bridge::gate::Place;
 use crate::bridge::limiter::Heard;
+use crate::bridge::noted::noted;
 use crate::bridge::pass::{Pass, Proof};
 use crate::bridge::prepare::Target;
 use crate::bridge::report::{Failed, Outcome};
+use crate::bridge::traced::Traced;
 use crate::bridge::traffic::Asked;
 
 /// A request that is out: what it takes up, and since when.
@@ -63,9 +66,11 @@ impl<L: AttemptLog> Course<'_, L> {
         let signed =
             target.digest.as_ref().and_then(|digest| digest.sign(target, &mut self.session));
         let sent = signed.as_ref().unwrap_or(target);
+        let traced = Traced::of(sent, self.judge.call, self.n);
         let (n, log) = (self.n, &mut *self.log);
         let mut heard = |bytes| log.receiving(n, bytes);
-        exchange::send(self.judge.upstream, sent, limit, self.cancel, self.held, &mut heard).await
+        exchange::send(self.judge.upstream, sent, traced, limit, self.cancel, self.held, &mut heard)
+            .await
     }
 
     /// The request with a token, or in a session; where there is none, how it ends.
@@ -274,6 +279,10 @@ impl<L: AttemptLog> Course<'_, L> {
             queued: begun - entered,
             duration,
             bytes: ended.bytes(),
+            headers: ended
+                .headers()
+                .map(|headers| noted(headers, &self.judge.upstream.redactor))
+                .unwrap_or_default(),
         };
         self.log.finished(end).await;
     }
@@ -299,6 +308,7 @@ impl<L: AttemptLog> Course<'_, L> {
             queued,
             duration: Duration::ZERO,
             bytes: 0,
+            headers: BTreeMap::new(),
         };
         self.log.finished(end).await;
     }

@@ -346,6 +346,7 @@ impl<L: AttemptLog> Course<'_, L> {
             wait,
             why,
             key: self.key.clone(),
+            span: target.span(&self.judge.call.id, n),
         };
         let recorded = timeout_at(self.deadline, self.log.started(start)).await;
         match recorded {

@@ -17,6 +17,7 @@ use crate::bridge::breakage::seconds;
 use crate::bridge::exchange::{self, Content, Ended};
 use crate::bridge::gate::{Entered, Gate};
 use crate::bridge::prepare::Target;
+use crate::bridge::traced::Traced;
 
 type Sending<'s> = Pin<Box<dyn Future<Output = Ended> + Send + 's>>;
 
@@ -26,7 +27,7 @@ const GIVEN_UP: &str = "given up, because the other request was answered";
 impl<'a, L: AttemptLog> Course<'a, L> {
     /// Sends a request that `out` is the place of, and after `delay` another one.
     pub(super) async fn hedged(&mut self, target: &Target, out: Out<'a>, delay: Duration) -> Ended {
-        let mut first = self.sending(target, out.limit);
+        let mut first = self.sending(out.n, target, out.limit);
         tokio::select! {
             biased;
             ended = &mut first => {
@@ -48,6 +49,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
                     wait: delay,
                     why: format!("no answer within {}, so it is asked twice", seconds(delay)),
                     key: None,
+                    span: target.span(&self.judge.call.id, second.n),
                 };
                 let mut done = None;
                 let started = {
@@ -93,7 +95,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
         second: Out<'a>,
     ) -> Ended {
         self.report.attempts = second.n;
-        let mut other = self.sending(target, second.limit);
+        let mut other = self.sending(second.n, target, second.limit);
         let (mut one, mut two) = (None, None);
         loop {
             tokio::select! {
@@ -128,14 +130,15 @@ impl<'a, L: AttemptLog> Course<'a, L> {
         }
     }
 
-    fn sending<'s>(&self, target: &'s Target, limit: Instant) -> Sending<'s>
+    fn sending<'s>(&self, n: u32, target: &'s Target, limit: Instant) -> Sending<'s>
     where
         'a: 's,
     {
         let (upstream, cancel, held) = (self.judge.upstream, self.cancel, self.held);
-        Box::pin(
-            async move { exchange::send(upstream, target, limit, cancel, held, &mut |_| {}).await },
-        )
+        let traced = Traced::of(target, self.judge.call, n);
+        Box::pin(async move {
+            exchange::send(upstream, target, traced, limit, cancel, held, &mut |_| {}).await
+        })
     }
 
     /// A place for a second request, where there is one at once.

@@ -128,6 +128,7 @@ pub(super) fn call(request: Request) -> Call {
         operation: Arc::new(operation),
         arguments: Arguments::default(),
         key: None,
+        trace: None,
     }
 }
 
@@ -151,6 +152,7 @@ pub(super) fn config(base: &str) -> UpstreamConfig {
         attempt_timeout: Duration::from_secs(2),
         redirects: Redirects::Refuse,
         max_response: 100_000,
+        traced: false,
         tls: Tls::default(),
         resolver: None,
         proxy: None,

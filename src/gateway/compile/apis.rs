@@ -433,6 +433,7 @@ impl<'a> Upstreams<'a> {
                 config::Redirects::Follow => Redirects::Follow,
             },
             max_response: api.max_response(),
+            traced: api.trace_context.as_deref().copied().unwrap_or(true),
             resolver: api.resolver.as_ref().and_then(|resolver| resolver.server()),
             proxy: self.secrets.proxy(api),
             uploads: api.files.as_ref().map(|files| Uploads {

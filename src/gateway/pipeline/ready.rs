@@ -65,6 +65,7 @@ pub(super) fn ready(
         operation: Arc::clone(&tool.operation),
         arguments,
         key: request.idempotency_key.clone(),
+        trace: request.trace.clone(),
     };
     match bridge::prepare(&exposed.upstream, &call) {
         Ok(prepared) => Ok(Ready { call, prepared, broken, files }),

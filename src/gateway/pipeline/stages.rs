@@ -258,6 +258,7 @@ impl Run<'_> {
             wait_ms: 0,
             why: self.earlier.as_ref().map(|earlier| format!("going on with {}", earlier.call)),
             idempotency_key: prepared.key().map(str::to_owned),
+            span: prepared.span(1),
         });
         let batch = Batch {
             guard: Some(exposed.rules.guard(&self.caller.identity)),

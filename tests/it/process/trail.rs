@@ -64,6 +64,7 @@ fn a_call_is_told_by_its_id_or_the_beginning_of_it() {
         [
             "id",
             "time",
+            "trace",
             "identity",
             "tool",
             "api",
