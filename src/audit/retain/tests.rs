@@ -92,3 +92,33 @@ async fn events_stay_unless_the_trail_says_that_they_go() {
     store.close().await;
     assert_eq!(house.verify(Against::default()).await.expect("verified").events, 10);
 }
+
+#[tokio::test]
+async fn the_oldest_calls_go_until_the_store_is_as_large_as_it_may_be() {
+    let house = House::new().await;
+    let store = House::store(&house.folder).await;
+    let long = |n: u32| EventRow {
+        payload: Some(format!(r#"{{"arguments":{{"of":"big{n}","is":"{}"}}}}"#, "x".repeat(1_000))),
+        ..crate::audit::verify::tests::event(&format!("big{n}"), "received")
+    };
+    let events: Vec<EventRow> = (0..2_000).map(long).collect();
+    let _ = store.commit(Batch { events: events.into(), ..Batch::default() }).await.expect("kept");
+    let info = store.info().await.expect("read");
+    let most = (info.bytes - info.free) / 2;
+    let keep = Keep { bytes: Some(most), ..Keep::default() };
+    let removed = retain(&store, &signer(1), keep).await.expect("removed");
+    let upto = removed.upto.expect("something went");
+    assert!((800..1_300).contains(&upto), "{upto}");
+    let info = store.info().await.expect("read");
+    assert!(info.bytes - info.free < most + most / 5, "{} of {most}", info.bytes - info.free);
+    let left = store.events_after(0).await.expect("events");
+    assert_eq!(left[0].seq, upto + 1);
+    assert_eq!(left.last().map(|event| event.kind.as_str()), Some("records_pruned"));
+    // What is left is not too much.
+    let more = Keep { bytes: Some(most * 2), ..Keep::default() };
+    assert_eq!(retain(&store, &signer(1), more).await.expect("kept"), Removed::default());
+    store.close().await;
+    let found = house.verify(Against::default()).await.expect("verified");
+    assert_eq!(found.pruned_to, Some(upto));
+    assert!(!holds(&house, "\"of\":\"big1\""), "what went is overwritten");
+}

@@ -1,14 +1,17 @@
 //! Discovery, from the three tools to the upstream and the trail.
 
 mod hidden;
+mod hostile;
 mod tokens;
 
 use serde_json::{Value, json};
 use tollbridge::audit::CallRecord;
 use tollbridge::gateway::{self, Refused, Reply};
-use tollbridge::store::StopScope;
+use tollbridge::store::{StopScope, Store};
 
-use crate::support::{Answer, Bridge, Draft, Upstream, caller, code, failure, request, value};
+use crate::support::{
+    Answer, Bridge, Draft, Folder, Upstream, caller, code, failure, request, value,
+};
 
 const META: [&str; 3] = ["search_operations", "describe_operations", "invoke_operation"];
 
@@ -20,6 +23,15 @@ fn draft(upstream: &Upstream) -> Draft {
              [audit]\ndurability = \"process\"\n",
         )
         .api("discover = [\"group:ops\"]")
+}
+
+/// A bridge in a folder that has its descriptions, with this configuration.
+async fn opened(folder: Folder, text: &str) -> Bridge {
+    let file = folder.write("tools.toml", text);
+    let loaded = gateway::load(&file, gateway::Secrets::Resolve).expect("it loads");
+    let durability = gateway::durability(&loaded.config);
+    let store = Store::open(&folder.store_url(), durability).await.expect("a store");
+    Bridge::of(folder, loaded.toolbox, store)
 }
 
 fn names(bridge: &Bridge, identity: &str) -> Vec<String> {
@@ -219,7 +231,7 @@ async fn policies_say_who_finds_what_and_lift_the_hold_of_what_they_speak_of() {
             resource == Tool::"shop/setStock");
         @id("never") forbid(principal, action in Action::"call", resource in Api::"shop")
             when { resource.effect == "destructive" };"#;
-    let folder = crate::support::Folder::new();
+    let folder = Folder::new();
     folder.write("shop.cedar", policies);
     let top = "[server]\ndiscovery = true\n[safety]\npolicies = [\"shop.cedar\"]\n\
                [audit]\ndurability = \"process\"\n";
@@ -264,7 +276,7 @@ async fn what_cannot_be_called_is_not_found_and_the_others_are() {
     // It adds up an argument that one of the writes has.
     let top = "[server]\ndiscovery = true\n[[budget]]\napi = \"shop\"\neffect = \"write\"\n\
                sum = \"/body/amount\"\nlimit = 10\nper = \"1h\"\n[audit]\ndurability = \"process\"\n";
-    let folder = crate::support::Folder::new();
+    let folder = Folder::new();
     let text = draft(&upstream).top(top).api("discover = [\"*\"]").text();
     folder.write("shop.json", include_str!("../support/shop.json"));
     let file = folder.write("tools.toml", &text);
