@@ -85,7 +85,7 @@ impl Index {
                     lists.push(Vec::new());
                     told.push(0);
                 }
-                told[*number as usize] += u32::from(entries.iter().any(tells));
+                told[*number as usize] += u32::from(entries.iter().copied().any(tells));
                 lists[*number as usize].push(Posting {
                     document: number_of(at),
                     weight: weight * (SATURATION + 1.0) / (weight + SATURATION),
@@ -247,7 +247,7 @@ impl Index {
 /// Whether a word stands where it tells what the operation is. What the API is called stands in all
 /// of them, and what is passed and answered in those that are about something else: an orders API
 /// would find that `order` tells nothing.
-fn tells(entry: &Entry) -> bool {
+fn tells(entry: Entry) -> bool {
     !matches!(entry.field, Field::Api | Field::Parameters | Field::Said | Field::Answer)
 }
 
