@@ -47,7 +47,7 @@ impl<B: Backend> Handler<B> {
     ) -> Result<ReadResourceResult, ErrorData> {
         let missing = || ErrorData::resource_not_found("there is no such resource", None);
         let place = resources::place(&request.uri).ok_or_else(missing)?;
-        let text = self.backend().read(caller, &place).await.map_err(unreadable)?;
+        let text = self.backend().read(caller, &place).await.map_err(|error| unreadable(&error))?;
         let contents = resources::contents(&request.uri, &place, text.ok_or_else(missing)?);
         let mut read = ReadResourceResult::new(vec![contents])
             .with_ttl_ms(LIST_TTL_MS)
@@ -93,9 +93,11 @@ impl<B: Backend> Handler<B> {
         };
         let mut values = match kind {
             None => Vec::new(),
-            Some(kind) => {
-                self.backend().begin_so(caller, kind, &argument.value).await.map_err(unreadable)?
-            }
+            Some(kind) => self
+                .backend()
+                .begin_so(caller, kind, &argument.value)
+                .await
+                .map_err(|error| unreadable(&error))?,
         };
         let total = u32::try_from(values.len()).unwrap_or(u32::MAX);
         values.truncate(CompletionInfo::MAX_VALUES);
@@ -108,7 +110,7 @@ impl<B: Backend> Handler<B> {
     }
 }
 
-fn unreadable(error: StoreError) -> ErrorData {
+fn unreadable(error: &StoreError) -> ErrorData {
     tracing::warn!(%error, "a resource could not be read");
     ErrorData::internal_error("it cannot be read now", None)
 }
