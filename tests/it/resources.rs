@@ -43,7 +43,10 @@ async fn a_call_is_read_by_who_made_it_and_by_nobody_else() {
         (&json!(503), &json!(200))
     );
     assert!(!text.contains(&upstream.url()), "{text}");
-    assert_eq!(begin_so(&bridge, "ann", PlaceKind::Call, &id[..8]).await, [id.clone()]);
+    assert_eq!(
+        begin_so(&bridge, "ann", PlaceKind::Call, &id[..8]).await,
+        std::slice::from_ref(&id)
+    );
 
     assert_eq!(read(&bridge, "bob", Place::Call(id.clone())).await, None);
     assert_eq!(begin_so(&bridge, "bob", PlaceKind::Call, "").await, Vec::<String>::new());
