@@ -52,6 +52,7 @@ fn operation() -> Operation {
         }))),
         security: Vec::new(),
         servers: Vec::new(),
+        errors: Vec::new(),
         twin_of: None,
         binding: Arc::new(Unbound),
     }

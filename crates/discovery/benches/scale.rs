@@ -173,7 +173,7 @@ fn main() {
     times.sort_unstable();
     let at = |share: usize| times[times.len() * share / 100];
     println!(
-        "{SEARCHES} searches: p50 {:.0?}, p99 {:.0?}, longest {:.0?}; {found} results",
+        "{SEARCHES} searches: p50 {:.2?}, p99 {:.2?}, longest {:.2?}; {found} results",
         at(50),
         at(99),
         times[times.len() - 1]

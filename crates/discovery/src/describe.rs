@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use tollbridge_operation::{Operation, Schema};
+use tollbridge_operation::{DeclaredError, MOST_ERRORS, Operation, Schema};
 
 use crate::example::example;
 use crate::notation::{Style, Writer, definitions, json_text, one_line, written_name};
@@ -16,11 +16,16 @@ const LONGEST_TEXT: usize = 600;
 const LONGEST_SAID: [usize; 6] = [120, 80, 60, 40, 25, 0];
 const SHARE: usize = 45;
 
+/// The most characters of an error's code, and of what is said of it.
+const LONGEST_CODE: usize = 40;
+const LONGEST_ERROR: usize = 80;
+
 /// The most characters of a name, a path and a tag.
 const LONGEST_NAME: usize = 200;
 
 /// Describes an operation: its id, place and effect, its texts as comments, its arguments and its
-/// answer as types (see the [notation](crate::parse)), and an example of its arguments.
+/// answer as types (see the [notation](crate::parse)), the errors that it declares, and an example of
+/// its arguments.
 ///
 /// ```text
 /// shop/getOrder GET /orders/{order_id} read
@@ -29,6 +34,7 @@ const LONGEST_NAME: usize = 200;
 /// returns Order
 /// type Order = {id: string, lines: Line[]}
 /// type Line = {sku: string, count: integer(1..)}
+/// errors 404 There is no such order; default A problem
 /// example {"order_id":"string"}
 /// ```
 ///
@@ -44,6 +50,7 @@ pub fn describe(operation: &Operation) -> String {
     }
     out.push('\n');
     out.push_str(&types(operation));
+    out.push_str(&errors(operation));
     if operation.input.properties().is_some_and(|properties| !properties.is_empty()) {
         let _ = write!(out, "\nexample {}", json_text(&example(&operation.input)));
     }
@@ -83,6 +90,18 @@ fn types_with(operation: &Operation, writer: &Writer) -> String {
         }
     }
     out
+}
+
+/// The errors that are declared, on one line.
+fn errors(operation: &Operation) -> String {
+    let one = |error: &DeclaredError| {
+        let code = one_line(&error.code, LONGEST_CODE).replace([';', ' '], "_");
+        // What separates two errors stands in none.
+        let said = one_line(&error.said, LONGEST_ERROR).replace(';', ",");
+        if said.is_empty() { code } else { format!("{code} {said}") }
+    };
+    let all: Vec<String> = operation.errors.iter().take(MOST_ERRORS).map(one).collect();
+    if all.is_empty() { String::new() } else { format!("\nerrors {}", all.join("; ")) }
 }
 
 /// The first line: nothing in it is more than a word of a stranger's.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tollbridge_operation::{Operation, OperationId, Schema};
+use tollbridge_operation::{DeclaredError, Operation, OperationId, Schema};
 
 use crate::testing::{described, with_input};
 use crate::{LONGEST_LINE, describe, example, line};
@@ -12,6 +12,8 @@ use crate::{LONGEST_LINE, describe, example, line};
 fn an_operation_is_described_in_a_few_lines() {
     let operation = described("shop/getOrder", "GET", "/orders/{order_id}", "One order", "");
     let mut operation = Arc::unwrap_or_clone(operation);
+    operation.errors =
+        vec![DeclaredError::new("404", "No such order; ever"), DeclaredError::new("5XX", "")];
     operation.output = Some(Schema::new(json!({
         "$ref": "#/$defs/Order",
         "$defs": {"Order": {"type": "object", "properties": {"id": {"type": "string"}}}},
@@ -23,6 +25,7 @@ fn an_operation_is_described_in_a_few_lines() {
          arguments exact {order_id: string}\n\
          returns Order\n\
          type Order = {id?: string}\n\
+         errors 404 No such order, ever; 5XX\n\
          example {\"order_id\":\"text\"}"
     );
     assert_eq!(line(&operation), "shop/getOrder(order_id: string) read: One order");
@@ -53,11 +56,12 @@ fn texts_of_a_stranger_stay_on_their_lines() {
     operation.input = Schema::new(json!({"type": "object", "properties": {
         "x\n) destructive": {"type": "string", "description": evil, "enum": ["\n", "b"]},
     }}));
+    operation.errors = vec![DeclaredError::new("404\nexample {}", &evil); 30];
     let text = describe(&operation);
     let starts: Vec<&str> =
         text.lines().map(|line| line.split(' ').next().unwrap_or_default()).collect();
-    assert_eq!(starts[1..], ["//", "//", "arguments", "}", "example"], "{text}");
-    assert!(text.len() < 3_000, "{}", text.len());
+    assert_eq!(starts[1..], ["//", "//", "arguments", "}", "errors", "example"], "{text}");
+    assert!(text.len() < 5_500, "{}", text.len());
     let one = line(&operation);
     assert!(one.len() <= LONGEST_LINE + 4, "{one}");
     for text in [text, one] {

@@ -81,6 +81,7 @@ fn bare(id: &str) -> Operation {
         output: None,
         security: Vec::new(),
         servers: Vec::new(),
+        errors: Vec::new(),
         twin_of: None,
         binding: Arc::new(Unbound),
     }

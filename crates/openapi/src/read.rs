@@ -379,6 +379,7 @@ impl<'d> Reader<'d, '_> {
             idempotent,
             input,
             output: successes.output,
+            errors: responses::errors(document, at, operation),
             security: security::requirements(document, at, operation, &mut self.warnings),
             servers: servers::servers(document, near(), &mut self.variables, &mut self.warnings),
             twin_of: None,

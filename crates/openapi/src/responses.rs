@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use http::HeaderValue;
 use serde_json::{Map, Value, json};
-use tollbridge_operation::Schema;
+use tollbridge_operation::{DeclaredError, MOST_ERRORS, Schema};
 
 use crate::binding::{Expected, Links};
 use crate::document::{Document, Fault, Flavour, Pointer, Warnings};
@@ -68,6 +68,29 @@ pub(crate) fn successes<'d>(
             None
         });
     Successes { output, accept, expected, links: all_links }
+}
+
+/// The errors that are declared: what is no success. What is wrong with one is no reason to warn,
+/// since nothing depends on it.
+pub(crate) fn errors(
+    document: &Document,
+    operation_at: &Pointer,
+    operation: &Value,
+) -> Vec<DeclaredError> {
+    let responses = operation.get("responses");
+    let is_success = |status: &String| chosen(responses).iter().any(|(known, _)| *known == status);
+    let is_error =
+        |status: &str| status == "default" || (status.len() == 3 && status.starts_with(['4', '5']));
+    let at = operation_at.child("responses");
+    let all = responses.and_then(Value::as_object).into_iter().flatten();
+    all.filter(|(status, _)| is_error(status) && !is_success(status))
+        .take(MOST_ERRORS)
+        .map(|(status, response)| {
+            let response = document.resolve(at.child(status), response).map(|(_, found)| found);
+            let said = response.ok().and_then(|found| found.get("description"));
+            DeclaredError::new(status, said.and_then(Value::as_str).unwrap_or_default())
+        })
+        .collect()
 }
 
 /// The most headers of an answer that are kept.

@@ -50,6 +50,26 @@ impl Wanted {
     }
 }
 
+/// How many errors of an operation are kept.
+pub const MOST_ERRORS: usize = 16;
+
+/// An error that an operation's description declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredError {
+    /// The status (`404`, `4XX`), `default` for all that are not declared, or a fault's name.
+    pub code: String,
+    /// What it means: a stranger's text, cut.
+    pub said: String,
+}
+
+impl DeclaredError {
+    /// Keeps the beginning of what is said.
+    pub fn new(code: &str, said: &str) -> Self {
+        let cut = |text: &str, most: usize| text.chars().take(most).collect();
+        Self { code: cut(code, 60), said: cut(said, 200) }
+    }
+}
+
 /// Something that an API can do.
 #[derive(Debug, Clone)]
 pub struct Operation {
@@ -76,6 +96,8 @@ pub struct Operation {
     pub input: Schema,
     /// What a success answers, in full; `None` where nothing is said, or it is bytes.
     pub output: Option<Schema>,
+    /// The errors that it may answer, as its description has them; at most [`MOST_ERRORS`].
+    pub errors: Vec<DeclaredError>,
     /// The alternatives of credentials; none at all where the description asks for none.
     pub security: Vec<SecurityRequirement>,
     /// Base URLs in the description's order: absolute where they could be resolved; those of

@@ -29,7 +29,9 @@ pub mod trace;
 pub use binding::{Answer, Binding, Drift, EncodeError, Fault};
 pub use call::{Arguments, Attachment, Call, CallId, Payload};
 pub use decimal::Decimal;
-pub use description::{Description, Endpoint, Operation, Skipped, Wanted, Warning};
+pub use description::{
+    DeclaredError, Description, Endpoint, MOST_ERRORS, Operation, Skipped, Wanted, Warning,
+};
 pub use digest::{digest_bytes, digest_value};
 pub use effect::{Effect, EffectSource};
 pub use enclosure::{Enclosure, HeaderBlock, MessageSecurity, Moment, Password};

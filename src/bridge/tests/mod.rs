@@ -118,6 +118,7 @@ pub(super) fn call(request: Request) -> Call {
         output: None,
         security: Vec::new(),
         servers: Vec::new(),
+        errors: Vec::new(),
         twin_of: None,
         binding: Arc::new(Probe(request)),
     };

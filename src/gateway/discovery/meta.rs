@@ -173,6 +173,7 @@ impl Meta {
             output: Some(Schema::new(self.output())),
             security: Vec::new(),
             servers: Vec::new(),
+            errors: Vec::new(),
             twin_of: None,
             binding: Arc::new(Nowhere),
         })

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use tollbridge_operation::{Answer, Operation, Payload};
 
-use crate::support::{answer, operation};
+use crate::support::{answer, only, operation};
 
 fn json_operation() -> Operation {
     operation("get", "/", &json!({"responses": {"200": {"content": {"application/json": {}}}}}))
@@ -119,4 +119,28 @@ fn hostile_bodies_are_no_panic() {
     let deep = "[".repeat(100_000);
     let answer = answer(&json_operation(), 200, Some("application/json"), deep.as_bytes());
     assert!(matches!(answer, Answer::Unreadable { .. }));
+}
+
+#[test]
+fn errors_are_what_is_declared_and_no_success() {
+    let shared = json!({"description": "There is none."});
+    let document = json!({
+        "openapi": "3.1.0", "info": {"title": "t", "version": "1"},
+        "paths": {"/": {"get": {"operationId": "get", "responses": {
+            "200": {"description": "ok"}, "304": {"description": "as it was"},
+            "404": {"$ref": "#/components/responses/None"}, "4XX": {"description": "no"},
+            "503": {"$ref": "#/components/responses/Missing"},
+            "default": {"description": "A problem"}, "x-note": {"description": "n"},
+        }}}},
+        "components": {"responses": {"None": shared}},
+    });
+    let read = |operation: &Operation| -> Vec<String> {
+        let errors = operation.errors.iter();
+        errors.map(|error| format!("{} {}", error.code, error.said)).collect()
+    };
+    let expected = ["404 There is none.", "4XX no", "503 ", "default A problem"];
+    assert_eq!(read(&only(&document.to_string())), expected);
+    // Where nothing else is declared, the default is the success.
+    let lonely = operation("get", "/", &json!({"responses": {"default": {"description": "d"}}}));
+    assert_eq!(read(&lonely), Vec::<String>::new());
 }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use tollbridge_operation::{
-    Binding, Effect, EffectSource, Endpoint, Operation, OperationId, OperationKey,
+    Binding, DeclaredError, Effect, EffectSource, Endpoint, MOST_ERRORS, Operation, OperationId,
+    OperationKey,
 };
 
 use super::bound::first_sentence;
@@ -78,6 +79,8 @@ fn soap(
     let output = output.filter(|output| types.broken(output.roots()).is_none());
     let faults: Vec<_> =
         draft.faults.iter().filter(|fault| types.broken([fault.ty]).is_none()).cloned().collect();
+    let declared = faults.iter().take(MOST_ERRORS);
+    let errors = declared.map(|fault| DeclaredError::new(&fault.name.local, "")).collect();
     let sound = |header: &&Arc<Element>| types.broken([header.ty]).is_none();
     let answer_headers = draft.answer_headers.iter().filter(sound).cloned().collect();
     let input_schema = schema::input(types, &input, &draft.headers, shared);
@@ -119,6 +122,7 @@ fn soap(
         idempotent,
         input: input_schema,
         output: output_schema,
+        errors,
         security: draft.demands.security(),
         servers: draft.servers.clone(),
         twin_of: None,
@@ -156,6 +160,7 @@ fn plain(
         idempotent,
         input: schema::input(types, &draft.message(), &[], shared),
         output,
+        errors: Vec::new(),
         security: Vec::new(),
         servers: draft.servers.clone(),
         twin_of: None,
