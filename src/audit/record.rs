@@ -201,6 +201,9 @@ impl CallRecord {
             Event::Decided { effect, rules, .. } => {
                 self.decision = Some(DecisionRecord { effect, rules });
             }
+            // What is being written when a call's time is over is written again with its end, since
+            // nobody can tell whether it was: it is the same attempt.
+            Event::AttemptStarted { n, .. } if self.attempts.iter().any(|known| known.n == n) => {}
             Event::AttemptStarted { n, url, method, wait_ms, span, .. } => {
                 self.attempts.push(AttemptRecord {
                     n,
@@ -216,7 +219,8 @@ impl CallRecord {
                 });
             }
             Event::AttemptFinished { n, status, error, queued_ms, duration_ms, bytes, headers } => {
-                if let Some(attempt) = self.attempts.iter_mut().rev().find(|a| a.n == n) {
+                let open = |one: &&mut AttemptRecord| one.n == n && one.duration_ms.is_none();
+                if let Some(attempt) = self.attempts.iter_mut().find(open) {
                     attempt.status = status;
                     attempt.error = error;
                     attempt.wait_ms = attempt.wait_ms.saturating_add(queued_ms);

@@ -309,6 +309,18 @@ async fn a_call_is_put_together_from_its_events() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_was_written_twice_is_one() {
+    let store = store(|| 0).await;
+    let again = [finished(1, 503), started(2)];
+    write(&store, "01CALL", &[received(json!({})), started(1)]).await;
+    write(&store, "01CALL", &again).await;
+    write(&store, "01CALL", &[again, [finished(2, 503), replied("upstream_error")]].concat()).await;
+    let record = call(&store, "01CALL").await.expect("a trail").expect("the call");
+    let attempts: Vec<_> = record.attempts.iter().map(|one| (one.n, one.status)).collect();
+    assert_eq!(attempts, [(1, Some(503)), (2, Some(503))]);
+}
+
+#[tokio::test]
 async fn a_call_that_runs_has_no_outcome_and_its_attempt_no_end() {
     let store = store(|| 100).await;
     write(&store, ONE, &[received(json!({})), decided(Verdict::Allow), started(1)]).await;
