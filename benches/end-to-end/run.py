@@ -19,6 +19,7 @@ import os
 import pathlib
 import shutil
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -344,6 +345,27 @@ def fdatasync(folder, times=200):
     return statistics.median(took)
 
 
+def sqlite(folder, seconds, group=16):
+    """Rows a second that a bare loop inserts into SQLite, so many a commit: write-ahead log, each
+    commit on disk (`synchronous=FULL`), one thread, nothing else. What sixteen calls that wait for
+    the same commit could at best be recorded at, one row a call."""
+    path = folder / "bare.db"
+    db = sqlite3.connect(path, isolation_level=None)
+    db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                     "CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, call TEXT NOT NULL,"
+                     " at INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL) STRICT")
+    rows = [(f"01K{number:023}", number, "received", "x" * 400) for number in range(group)]
+    begun, count = time.perf_counter(), 0
+    while time.perf_counter() - begun < seconds:
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany("INSERT INTO events (call, at, kind, body) VALUES (?, ?, ?, ?)", rows)
+        db.execute("COMMIT")
+        count += group
+    took = time.perf_counter() - begun
+    db.close()
+    return count / took
+
+
 def first_list(command, folder):
     """Seconds from the start of a server to its first list of tools, and how many it has."""
     begun = time.perf_counter()
@@ -415,6 +437,8 @@ def report(found):
         rows = [[name, spread([r[0] for r in rounds], "{:.2f}"), str(rounds[0][1]),
                  f"{rounds[0][2] / 1e6:.2f}"] for name, rounds in found["start"].items()]
         table(["start to the first `tools/list`", "s", "tools", "MB"], rows)
+    print(f"A bare SQLite loop, 16 rows a commit, each commit on disk: "
+          f"{spread(found['sqlite'], '{:.0f}')} rows a second.\n")
     rows = []
 
     def aim(what, values, form, bound, met):
@@ -433,6 +457,11 @@ def report(found):
             "{:.2f}", "≥ 0.45", lambda v: v >= 0.45)
         aim("full − rmcp, median at 1, µs", more(one, "bridge, full", "bare rmcp"),
             "{:.0f}", f"≤ 2 × {sync:.0f} + 150", lambda v: v <= 2 * sync + 150)
+    if "bridge, full" in sixteen:
+        full = [r["rate"] for r in sixteen["bridge, full"]]
+        aim("full, calls/s at 16", full, "{:.0f}", "≥ 5000", lambda v: v >= 5000)
+        rows.append(["full ÷ a bare SQLite loop, calls/s at 16", "–", spread(
+            [one / other for one, other in zip(full, found["sqlite"])], "{:.2f}"), "–"])
     if {"bridge, process", "FastMCP"} <= sixteen.keys():
         aim("process ÷ FastMCP, calls/s at 16", ratio(sixteen, "bridge, process", "FastMCP"),
             "{:.1f}", "> 25", lambda v: v > 25)
@@ -511,12 +540,13 @@ def measure(options, folder, started, bridge, proxy, bare, python):
             fail(f"{name} answers {answer[:300]}", 1)
         one.wrk(4, 1)
 
-    found = {"rounds": options.rounds, "seconds": options.seconds, "fdatasync": [],
+    found = {"rounds": options.rounds, "seconds": options.seconds, "fdatasync": [], "sqlite": [],
              "http": {"1": {name: [] for name in asked}, "16": {name: [] for name in asked}},
              "stdio": {}, "start": {}}
     for number in range(options.rounds):
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
         found["fdatasync"].append(fdatasync(folder))
+        found["sqlite"].append(sqlite(folder, options.seconds))
         for name, one in asked.items():
             for connections in ("1", "16"):
                 figures = one.wrk(connections, options.seconds)
