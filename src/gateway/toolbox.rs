@@ -182,7 +182,7 @@ pub struct Offer {
 pub struct Parts {
     /// See [`Toolbox::config`].
     pub config: String,
-    /// See [`Toolbox::name`].
+    /// See [`name`](field@Toolbox::name).
     pub name: String,
     /// See [`Toolbox::groups`].
     pub groups: Groups,
