@@ -6,10 +6,7 @@
 use serde::Serialize;
 
 use super::{Caller, Gateway, StoreError};
-use crate::audit::{self, AuditError, CallRecord, Filter, Time};
-
-/// How many of its calls are looked through for those that begin so, the newest.
-const NEWEST: u32 = 1_000;
+use crate::audit::{self, AuditError, CallRecord, Time};
 
 /// A call, for who made it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -62,17 +59,14 @@ impl Gateway {
         Ok(found.filter(own).map(own_call))
     }
 
-    /// The ids of the caller's calls that begin so, the newest first.
+    /// The ids of the caller's latest calls that begin so, the newest first.
     pub async fn own_calls(
         &self,
         caller: &Caller,
         beginning: &str,
     ) -> Result<Vec<String>, StoreError> {
-        let whose = Some(caller.identity.to_string());
-        let filter = Filter { caller: whose, limit: Some(NEWEST), ..Filter::default() };
-        let calls = audit::calls(self.store(), &filter).await?;
-        let ids = calls.into_iter().rev().map(|call| call.id);
-        Ok(ids.filter(|id| id.starts_with(beginning)).collect())
+        let ids = self.store().lately_called_by(caller.identity.as_str()).await?;
+        Ok(ids.into_iter().filter(|id| id.starts_with(beginning)).collect())
     }
 }
 

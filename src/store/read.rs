@@ -244,6 +244,19 @@ impl Store {
         Ok(rows.first().map_or(0, |(seq,)| *seq))
     }
 
+    /// The ids of the calls of an identity among the newest events, the newest first: as few are
+    /// looked at, and as quickly, however long the trail is.
+    pub async fn lately_called_by(&self, identity: &str) -> Result<Vec<String>, StoreError> {
+        self.settle().await?;
+        let query = sqlx::query(
+            "SELECT call FROM events WHERE kind IN ('received', 'malformed') AND identity = ? \
+             AND seq > (SELECT max(seq) FROM events) - 100000 AND call IS NOT NULL \
+             ORDER BY seq DESC LIMIT 1000",
+        );
+        let rows: Vec<(String,)> = self.typed(&self.all(query.bind(identity.to_owned())).await?)?;
+        Ok(rows.into_iter().map(|(call,)| call).collect())
+    }
+
     /// Calls with their events, the newest that the filter lets through, oldest first.
     pub async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRow>, StoreError> {
         self.settle().await?;
