@@ -31,12 +31,7 @@ pub(super) fn compile(
             let scope = format!("tool={}", tool.name);
             exposed.budgets.extend(one.compile(budget.terms(), &place, index, &scope));
         }
-        for (index, budget) in config.budgets.iter().enumerate() {
-            if budget.covers(&tool.name, &exposed.rules.api, tool.operation.effect) {
-                let scope = scope_of(budget);
-                exposed.budgets.extend(one.compile(budget.terms(), "budget", index, &scope));
-            }
-        }
+        over_several(config, exposed, found);
     }
 }
 
@@ -53,8 +48,8 @@ pub(super) fn idle(config: &Config, exposed: &[Exposed], found: &mut Diagnostics
     }
 }
 
-/// Gives an operation that may be found the budgets of `[[budget]]` that are about it.
-pub(super) fn of_found(config: &Config, exposed: &mut Exposed, found: &mut Diagnostics) {
+/// Gives a tool, or an operation that may be found, the budgets of `[[budget]]` that are about it.
+pub(super) fn over_several(config: &Config, exposed: &mut Exposed, found: &mut Diagnostics) {
     let tool = Arc::clone(&exposed.tool);
     let mut one = One { config, tool: &tool, found };
     for (index, budget) in config.budgets.iter().enumerate() {

@@ -135,7 +135,7 @@ impl Found<'_> {
         };
         let made = one.compile(catalog, described, limits, &mut BTreeSet::new(), upstreams);
         let made = made.map(|mut made| {
-            budgets::of_found(config, &mut made, &mut said);
+            budgets::over_several(config, &mut made, &mut said);
             made.quarantined |= self.is_new(key);
             made
         });
