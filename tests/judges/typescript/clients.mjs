@@ -10,18 +10,19 @@ import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/st
 const NAME = { name: 'tollbridge-judge', version: '1' };
 
 async function v1Modules(name) {
-    const [{ Client }, { StdioClientTransport }, { StreamableHTTPClientTransport }] = await Promise.all([
+    const [{ Client }, { StdioClientTransport }, { StreamableHTTPClientTransport }, { ElicitRequestSchema }] = await Promise.all([
         import(`${name}/client/index.js`),
         import(`${name}/client/stdio.js`),
-        import(`${name}/client/streamableHttp.js`)
+        import(`${name}/client/streamableHttp.js`),
+        import(`${name}/types.js`)
     ]);
-    return { Client, Stdio: StdioClientTransport, Http: StreamableHTTPClientTransport };
+    return { Client, Stdio: StdioClientTransport, Http: StreamableHTTPClientTransport, Elicit: ElicitRequestSchema };
 }
 
 const V1 = await v1Modules('@modelcontextprotocol/sdk');
 const V1_OLD = await v1Modules('sdk-1.25.3');
 const V1_OLDER = await v1Modules('sdk-1.17.5');
-const V2 = { Client: v2.Client, Stdio: StdioV2, Http: v2.StreamableHTTPClientTransport };
+const V2 = { Client: v2.Client, Stdio: StdioV2, Http: v2.StreamableHTTPClientTransport, Elicit: 'elicitation/create' };
 
 /** Each client in each protocol era that it speaks; `version` is what it must come out with. */
 export const CLIENTS = {
@@ -40,8 +41,9 @@ export const OLD_CLIENTS = {
 /**
  * Connects `kind` (of CLIENTS) over 'stdio' or 'http'.
  * `listen` asks to be told of changes of the list, the way that the client's users do it.
+ * `person` answers the messages that the client is to show somebody; without one it cannot.
  */
-export async function connect(kind, how, stage, { listen = false, key = stage.key, server, timeout, url = stage.http } = {}) {
+export async function connect(kind, how, stage, { listen = false, person, key = stage.key, server, timeout, url = stage.http } = {}) {
     const { modules, negotiation } = { ...CLIENTS, ...OLD_CLIENTS }[kind];
     const changes = [];
     const waiting = [];
@@ -53,7 +55,9 @@ export async function connect(kind, how, stage, { listen = false, key = stage.ke
     const options = {};
     if (negotiation) options.versionNegotiation = { mode: negotiation };
     if (listen) options.listChanged = { tools: { onChanged: changed, debounceMs: 20 } };
+    if (person) options.capabilities = { elicitation: {} };
     const client = new modules.Client(NAME, options);
+    if (person) client.setRequestHandler(modules.Elicit, request => person(request.params.message));
     const complaints = [];
     // What it says while it closes is of its own doing.
     let closing = false;

@@ -5,6 +5,7 @@
 //
 // One line a check; the last line is "N passed, N failed".
 
+import { asking } from './asked.mjs';
 import { connect, CLIENTS, OLD_CLIENTS } from './clients.mjs';
 import { behindKeys } from './keys.mjs';
 import { portable } from './portable.mjs';
@@ -84,7 +85,9 @@ try {
         for (const how of ['stdio', 'http']) {
             const about = { kind, how, version, stage, modern: version >= '2026', identity: 'tester' };
             // What `auto` comes out with is what the pinned client speaks.
-            const scenarios = smoke && kind === 'v2 auto' ? [SCENARIOS.basics] : Object.values(SCENARIOS);
+            // What changes the tools comes first: the server over HTTP is not the one over stdio, and
+            // takes a moment to hear that they are as before.
+            const scenarios = smoke && kind === 'v2 auto' ? [SCENARIOS.basics] : [asking, ...Object.values(SCENARIOS)];
             for (const scenario of scenarios) {
                 await stage.reset();
                 await play(about, scenario);
