@@ -15,6 +15,10 @@ test:
 test-crate NAME:
     cargo test -p tollbridge-{{ NAME }} --locked
 
+# Every property with many values, none of them the gate's
+properties CASES="4096":
+    PROPTEST_CASES={{ CASES }} cargo test --workspace --release --locked
+
 # Format every file
 fmt:
     cargo fmt --all

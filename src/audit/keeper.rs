@@ -135,10 +135,15 @@ impl Work {
             return Ok(());
         }
         let seq = signed.anchor.seq;
-        let taken = tokio::time::timeout(PATIENCE, take(signed.anchor)).await;
-        let late = || format!("the anchor was not taken within {} s", PATIENCE.as_secs());
-        taken.map_err(|_| late())??;
+        take_elsewhere(take, signed.anchor).await?;
         self.taken = seq;
         Ok(())
     }
+}
+
+/// Takes an anchor to where it is kept, in bounded time. The error says in words what is wrong.
+pub async fn take_elsewhere(sink: &AnchorSink, anchor: Anchor) -> Result<(), String> {
+    let taken = tokio::time::timeout(PATIENCE, sink(anchor)).await;
+    let late = |_| format!("the anchor was not taken within {} s", PATIENCE.as_secs());
+    taken.map_err(late)?
 }

@@ -29,7 +29,7 @@ pub use anchor::{Anchor, Signer, read_anchors};
 pub use checkpoint::{CheckpointError, Signed, checkpoint};
 pub use event::{ConsideredRow, Event, FileRow, Place, Reservation, Verdict};
 pub use export::{Format, export};
-pub use keeper::{AnchorSink, CHECKPOINT_EVERY, Keeper, Keeping};
+pub use keeper::{AnchorSink, CHECKPOINT_EVERY, Keeper, Keeping, take_elsewhere};
 pub use orphans::close_orphans;
 pub use query::{AuditError, Filter, call, calls, follow};
 pub use record::{AttemptRecord, CallRecord, DecisionRecord, EventRecord};

@@ -50,7 +50,7 @@ fn signer(key: Option<Secret>, store: &Path) -> Result<Signer, String> {
 }
 
 /// Where anchors go: they are appended to a file, or posted to a URL.
-fn sink(to: &str, dir: &Path) -> Result<AnchorSink, String> {
+pub(super) fn sink(to: &str, dir: &Path) -> Result<AnchorSink, String> {
     if !to.contains("://") {
         let path = dir.join(to);
         return Ok(Arc::new(move |anchor| {
@@ -80,7 +80,7 @@ fn sink(to: &str, dir: &Path) -> Result<AnchorSink, String> {
 }
 
 /// Appends an anchor to a file that holds one a line.
-pub(super) fn append(path: &PathBuf, anchor: &Anchor) -> Result<(), String> {
+fn append(path: &PathBuf, anchor: &Anchor) -> Result<(), String> {
     use std::io::Write as _;
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);

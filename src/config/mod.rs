@@ -39,6 +39,7 @@ mod values;
 pub use approvals::{Approvals, Webhook};
 pub use auth::Auth;
 pub use budget::{Budget, Currency, Terms as BudgetTerms, ToolBudget};
+pub use checks::is_anchor_target;
 pub use codes::explain;
 pub use decimal::{Decimal, NotDecimal};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile, Style};

@@ -2,16 +2,15 @@
 //! until it has taken over what was acknowledged.
 
 use sqlx::sqlite::{SqliteExecutor, SqliteRow};
-use sqlx::{FromRow, QueryBuilder, Row, Sqlite};
+use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Row, Sqlite};
 
 use super::{HoldRow, HoldState, KeyRow, PendingRow, RepeatRow, StopScope, Store, StoreError};
 
 /// So many calls are read where nobody says how many, and so many events after one.
 const MOST: u32 = 10_000;
 
-/// By how much events may stand in another order than that of their times: what waited in a
-/// journal comes behind what did not.
-const SLACK: i64 = 60_000_000;
+/// When a call came in, as the indexes of opening events have it: to the letter, else they do not serve.
+const OPENED: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', opening.at / 1000000.0, 'unixepoch')";
 
 /// The kill switch, where it is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -244,16 +243,15 @@ impl Store {
         Ok(rows.first().map_or(0, |(seq,)| *seq))
     }
 
-    /// The ids of the calls of an identity among the newest events, the newest first: as few are
-    /// looked at, and as quickly, however long the trail is.
+    /// The ids of the newest calls of an identity, the newest first; at most 1,000.
     pub async fn lately_called_by(&self, identity: &str) -> Result<Vec<String>, StoreError> {
         self.settle().await?;
-        let query = sqlx::query(
-            "SELECT call FROM events WHERE kind IN ('received', 'malformed') AND identity = ? \
-             AND seq > (SELECT max(seq) FROM events) - 100000 AND call IS NOT NULL \
-             ORDER BY seq DESC LIMIT 1000",
+        let query = format!(
+            "SELECT call FROM events AS opening WHERE kind IN ('received', 'malformed') \
+             AND identity = ? AND call IS NOT NULL ORDER BY {OPENED} DESC, seq DESC LIMIT 1000"
         );
-        let rows: Vec<(String,)> = self.typed(&self.all(query.bind(identity.to_owned())).await?)?;
+        let query = sqlx::query(AssertSqlSafe(query)).bind(identity.to_owned());
+        let rows: Vec<(String,)> = self.typed(&self.all(query).await?)?;
         Ok(rows.into_iter().map(|(call,)| call).collect())
     }
 
@@ -261,19 +259,39 @@ impl Store {
     pub async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRow>, StoreError> {
         self.settle().await?;
         let mut query = events_where();
-        query.push(
-            "call IN (SELECT opening.call FROM events AS opening \
-             WHERE opening.kind IN ('received', 'malformed')",
-        );
-        let decision = "(SELECT decision FROM events WHERE call = opening.call \
-                        AND decision IS NOT NULL ORDER BY seq DESC LIMIT 1)";
-        for (column, value) in [
-            ("opening.tool", &filter.tool),
-            ("opening.identity", &filter.identity),
-            (decision, &filter.decision),
-        ] {
+        // What is not allowed is rare, and has an index: it is begun with, and the newest are those that
+        // were decided last. The others are walked by the events that open calls.
+        let by_decision = filter.decision.as_deref().filter(|decision| *decision != "allow");
+        if let Some(decision) = by_decision {
+            query.push(
+                "call IN (SELECT decided.call FROM events AS decided CROSS JOIN events AS opening \
+                 ON opening.call = decided.call AND opening.kind IN ('received', 'malformed') \
+                 WHERE decided.decision IS NOT NULL AND decided.decision <> 'allow' \
+                 AND decided.seq = (SELECT max(seq) FROM events \
+                    WHERE call = decided.call AND decision IS NOT NULL) \
+                 AND decided.decision = ",
+            );
+            query.push_bind(decision.to_owned());
+        } else {
+            query.push(
+                "call IN (SELECT opening.call FROM events AS opening \
+                 WHERE opening.kind IN ('received', 'malformed')",
+            );
+            if let Some(decision) = &filter.decision {
+                query.push(
+                    " AND (SELECT decision FROM events WHERE call = opening.call \
+                     AND decision IS NOT NULL ORDER BY seq DESC LIMIT 1) = ",
+                );
+                query.push_bind(decision.clone());
+            }
+        }
+        for (column, value) in
+            [("opening.tool", &filter.tool), ("opening.identity", &filter.identity)]
+        {
             if let Some(value) = value {
-                query.push(" AND ").push(column).push(" = ").push_bind(value.clone());
+                // Begun with the decision, each call is looked up by its name, whatever it is of.
+                let plain = if by_decision.is_some() { "+" } else { "" };
+                query.push(format!(" AND {plain}{column} = ")).push_bind(value.clone());
             }
         }
         if let Some(trace) = &filter.trace {
@@ -288,10 +306,8 @@ impl Store {
         }
         if let Some(since) = filter.since {
             query.push(" AND opening.at >= ").push_bind(since);
-            // Nearly all that is older stands before this place, and is not looked at.
-            if let Some((_, before)) = self.places_before(since.saturating_sub(SLACK)).await? {
-                query.push(" AND opening.seq > ").push_bind(before);
-            }
+            query.push(format!(" AND {OPENED} >= strftime('%Y-%m-%dT%H:%M:%fZ', "));
+            query.push_bind(since).push(" / 1000000.0, 'unixepoch')");
         }
         if let Some(id) = &filter.id {
             // Names that start with it are those from it up to it with the last character
@@ -300,7 +316,8 @@ impl Store {
             query.push(" AND opening.call < ").push_bind(format!("{id}{}", char::MAX));
         }
         let limit = filter.limit.unwrap_or(MOST);
-        query.push(" ORDER BY opening.seq DESC LIMIT ").push_bind(limit);
+        let newest = if by_decision.is_some() { "decided.seq" } else { OPENED };
+        query.push(format!(" ORDER BY {newest} DESC, opening.seq DESC LIMIT ")).push_bind(limit);
         query.push(") ORDER BY seq");
         let events: Vec<StoredEvent> = self.typed(&self.all(query.build()).await?)?;
         let mut calls = group_by_call(events);

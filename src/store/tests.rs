@@ -425,6 +425,41 @@ async fn a_person_can_query_the_calls() {
 }
 
 #[tokio::test]
+async fn what_is_asked_in_sql_is_found_by_an_index() {
+    let folder = folder();
+    open(&folder).await.close().await;
+    let mut connection = raw(&file(&folder)).await;
+    for (query, index) in [
+        ("SELECT * FROM calls WHERE time > '2026-11-20'", "events_by_time"),
+        (
+            "SELECT * FROM calls WHERE decision = 'deny' ORDER BY time DESC LIMIT 9",
+            "events_by_time",
+        ),
+        ("SELECT * FROM calls WHERE tool = 't' AND time > '2026-11-20'", "events_of_tool"),
+        ("SELECT * FROM calls WHERE identity = 'i' ORDER BY time DESC", "events_of_identity"),
+        (
+            "SELECT * FROM calls WHERE identity = 'i' AND tool = 't' ORDER BY time DESC",
+            "events_of_identity_and_tool",
+        ),
+        ("SELECT * FROM calls WHERE id = 'c'", "events_of_call"),
+        ("SELECT * FROM refusals WHERE decision = 'deny'", "events_not_allowed"),
+        ("SELECT * FROM failures WHERE outcome = 'outcome_unknown'", "events_not_succeeded"),
+        ("SELECT * FROM attempts WHERE time > '2026-11-20'", "events_by_time"),
+    ] {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+        let plan = sqlx::query(explain).fetch_all(&mut connection).await.expect(query);
+        let steps: Vec<String> =
+            plan.iter().map(|row| sqlx::Row::get::<String, _>(row, "detail")).collect();
+        // The first step walks, the others look up for each row.
+        assert!(
+            steps[0].contains(&format!("USING INDEX {index} ")) || steps[0].ends_with(index),
+            "{query}: {steps:#?}"
+        );
+        assert!(!steps.iter().any(|step| step.contains("ORDER BY")), "{query}: {steps:#?}");
+    }
+}
+
+#[tokio::test]
 async fn calls_are_the_newest_that_the_filter_lets_through() {
     let folder = folder();
     let store = open(&folder).await;

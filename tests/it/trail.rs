@@ -194,3 +194,35 @@ async fn what_is_decided_by_something_unreadable_is_refused() {
         assert_eq!(code(&bridge.call(tool, "{}").await), then, "{tool}");
     }
 }
+
+#[tokio::test]
+async fn the_views_say_what_was_refused_what_failed_and_what_was_sent() {
+    let upstream = Upstream::new([Answer::json(503, "{}"), Answer::json(200, "[]")]).await;
+    let bridge = Draft::to(&upstream.url())
+        .tool("listItems", "")
+        .tool("createRefund", "[tool.args.\"/body/amount\"]\nmax = 500")
+        .tool("getItem", "hold = true")
+        .open()
+        .await;
+    bridge.call("list_items", "{}").await;
+    bridge.call("create_refund", r#"{"body": {"amount": 501}}"#).await;
+    bridge.call("get_item", r#"{"id": "7"}"#).await;
+    let rows = async |query: &'static str| bridge.folder.rows(query).await;
+    let refused = "SELECT concat_ws(' ', identity, tool, decision, rules) FROM refusals";
+    let expected = [
+        r#"bot create_refund deny ["create_refund.args./body/amount.max=500"]"#,
+        r#"bot get_item hold ["get_item.hold"]"#,
+    ];
+    assert_eq!(rows(refused).await, expected);
+    let failed = "SELECT concat_ws(' ', tool, outcome, length(message) > 0) FROM failures";
+    assert_eq!(rows(failed).await, ["create_refund denied 1", "get_item held 1"]);
+    let sent = "SELECT concat_ws(' ', tool, n, method, substr(url, -6), status, why) FROM attempts \
+                ORDER BY n";
+    let expected = [
+        "list_items 1 GET /items 503",
+        "list_items 2 GET /items 200 answered 503 Service Unavailable",
+    ];
+    assert_eq!(rows(sent).await, expected);
+    let asked = "SELECT concat_ws(' ', tool, state, expires > time) FROM approvals";
+    assert_eq!(rows(asked).await, ["get_item pending 1"]);
+}

@@ -32,9 +32,10 @@ pub(super) struct Verify {
 /// Arguments of `trace anchor`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Anchoring {
-    /// The file that the anchor is appended to; `-` is standard output.
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    /// The file that the anchor is appended to, or the https URL that it is posted to; `-` is
+    /// standard output.
+    #[arg(long, value_name = "FILE|URL")]
+    out: String,
     #[command(flatten)]
     pub(super) options: Options,
 }
@@ -102,6 +103,21 @@ pub(super) async fn anchor(
         eprintln!("error: a store in memory has nothing to anchor");
         return Ok(Exit::Usage);
     };
+    if !crate::config::is_anchor_target(&args.out) {
+        eprintln!(
+            "error: `--out {}` is neither a file nor an https URL, such as \
+             https://anchors.example.com/acme",
+            args.out
+        );
+        return Ok(Exit::Usage);
+    }
+    let sink = match keeping::sink(&args.out, Path::new("")) {
+        Ok(sink) => sink,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return Ok(Exit::Usage);
+        }
+    };
     let signed = match keeping::operators_signer(config, file) {
         Ok(signer) => audit::checkpoint(store, &signer).await.map_err(|error| error.to_string()),
         Err(error) => Err(error),
@@ -117,19 +133,19 @@ pub(super) async fn anchor(
             return Ok(Exit::Failed);
         }
     };
-    if args.out.as_os_str() == "-" {
+    if args.out == "-" {
         print(&format!("{}\n", json!(anchor)));
         return Ok(Exit::Done);
     }
-    if let Err(error) = keeping::append(&args.out, &anchor) {
+    if let Err(error) = audit::take_elsewhere(&sink, anchor.clone()).await {
         eprintln!("error: {error}");
         return Ok(Exit::Failed);
     }
     if args.options.json {
         print_json(&json!(anchor));
     } else {
-        eprintln!("event {} of the trail is anchored in {}", anchor.seq, args.out.display());
-        context::next("keep that file where nobody who can change the store can change it");
+        eprintln!("event {} of the trail is anchored in {}", anchor.seq, args.out);
+        context::next("keep it where nobody who can change the store can change it");
     }
     Ok(Exit::Done)
 }

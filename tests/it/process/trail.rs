@@ -215,6 +215,23 @@ fn a_trail_that_was_changed_does_not_verify_and_names_where() {
 }
 
 #[test]
+fn an_anchor_is_posted_where_that_is_asked_for() {
+    let house = House::new();
+    house.run(&["call", "get_item", "id=a1"]).exits(0);
+    let to = format!("{}/items/anchors", house.upstream.url);
+    house.run(&["trace", "anchor", "--out", &to]).exits(0);
+    let posted = house.upstream.seen().pop().expect("a request");
+    assert_eq!((&*posted.method, &*posted.path), ("POST", "/items/anchors"));
+    std::fs::write(house.path("kept.jsonl"), &posted.body).expect("written");
+    let kept = house.path("kept.jsonl");
+    house.run(&["trace", "verify", "--anchor", kept.to_str().expect("a path")]).exits(0);
+    let refused = house.run(&["trace", "anchor", "--out", "http://example.com/a"]).exits(2);
+    assert!(refused.stderr.contains("https"), "{}", refused.stderr);
+    let failed = house.run(&["trace", "anchor", "--out", "http://127.0.0.1:9/a"]).exits(1);
+    assert!(failed.stderr.contains("error:"), "{}", failed.stderr);
+}
+
+#[test]
 fn an_anchor_that_cannot_be_taken_holds_no_call_up() {
     let house = House::new();
     let keep_at = |to: &str| {
