@@ -132,8 +132,12 @@ pub(super) fn status_of(error: &OperateError) -> StatusCode {
     match error {
         OperateError::NoSuchHold(_) => StatusCode::NOT_FOUND,
         OperateError::Decided { .. } => StatusCode::CONFLICT,
-        OperateError::OwnCall { .. } | OperateError::AtTheClient(_) => StatusCode::FORBIDDEN,
-        OperateError::Edit { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        OperateError::OwnCall { .. } | OperateError::AtTheClient(_) | OperateError::AsClient(_) => {
+            StatusCode::FORBIDDEN
+        }
+        OperateError::Edit { .. } | OperateError::EditDenied { .. } => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

@@ -26,10 +26,10 @@ use crate::gateway::record::Steps;
 use crate::gateway::reply::{EditNotice, ErrorCode, Failure};
 use crate::gateway::request::CallRequest;
 use crate::gateway::state::State;
-use crate::gateway::toolbox::Exposed;
+use crate::gateway::toolbox::{Exposed, Toolbox};
 use crate::safety::edit::{self, Edit};
 use crate::safety::{CLIENT_PREFIX, hold_digest};
-use crate::store::{Change, HoldRow, HoldState};
+use crate::store::{HoldRow, HoldState};
 
 /// How often it is looked whether somebody else decided.
 const LOOK: Duration = Duration::from_millis(250);
@@ -94,7 +94,7 @@ impl Run<'_> {
         let state = State {
             hold: hold.id.clone(),
             digest: hold.digest.clone(),
-            config: self.ground.toolbox.config.clone(),
+            rules: self.ground.toolbox.rules(),
             expires: hold.expires,
         };
         match self.ground.seal.seal(&state, &self.caller.identity) {
@@ -133,7 +133,7 @@ impl Run<'_> {
         if state.digest != hold_digest(call, &exposed.target()) {
             return refused("this answer was given to other arguments, or to another call");
         }
-        if state.config != self.ground.toolbox.config {
+        if state.rules != self.ground.toolbox.rules() {
             return refused("the rules were changed since the question was asked");
         }
         if state.expires <= store.now() {
@@ -174,15 +174,14 @@ impl Run<'_> {
         mut end: End,
         steps: &mut Steps,
     ) -> Result<(), End> {
-        let (Some(rule), Some(hold)) = (&exposed.rules.hold, end.hold.clone()) else {
-            return Err(end);
-        };
+        let Some(hold) = end.hold.clone() else { return Err(end) };
+        let said = end.wait;
         let asker = match way(&hold, asking) {
             Asking::Live(asker) => Some(asker.clone()),
             Asking::Round => return Err(end),
             Asking::Never => None,
         };
-        let wait = match (rule.wait, &asker) {
+        let wait = match (said, &asker) {
             (Some(wait), _) => wait,
             (None, Some(_)) => AT_THE_CLIENT,
             (None, None) => Duration::ZERO,
@@ -194,13 +193,12 @@ impl Run<'_> {
         else {
             return Err(end);
         };
-        if let Some(row) = end.placing.take() {
-            let change = Change::PlaceHold(row.clone());
-            if self.commit(end.guard.clone(), vec![change]).await.is_err() {
+        if let Some(row) = end.placing.clone() {
+            if self.commit(end.guard.clone(), end.changes()).await.is_err() {
                 // Made once more as the end of the call, it says why.
-                end.placing = Some(row);
                 return Err(end);
             }
+            (end.placing, end.ends) = (None, None);
             self.received = 0;
             self.ground.notices.held(self.ground.toolbox.webhook.as_ref(), &row);
         }
@@ -228,7 +226,7 @@ impl Run<'_> {
                     if self.answer(&hold, answer).await? {
                         break true;
                     }
-                    if rule.wait.is_none() || !hold.asks_operator {
+                    if said.is_none() || !hold.asks_operator {
                         break false;
                     }
                 }
@@ -241,6 +239,10 @@ impl Run<'_> {
             }
         };
         self.waited = Some(begun.elapsed());
+        // What was decided meanwhile counts by the rules as they are: the repeat goes by them.
+        if decided && self.ground.latest.is_some_and(|latest| self.outdated(&latest.load())) {
+            return Err(end);
+        }
         if decided {
             return Ok(());
         }
@@ -250,6 +252,11 @@ impl Run<'_> {
         // Nobody else can answer, so this is one.
         let reason = Some("nobody answered at the client in time".to_owned());
         self.answer(&hold, Answer::No { reason }).await.map(drop)
+    }
+
+    /// Whether the rules are not those any more by which this call is decided on.
+    fn outdated(&self, latest: &Toolbox) -> bool {
+        latest.rules() != self.ground.toolbox.rules()
     }
 
     /// Decides as the person at the caller's client said; whether there is a decision now.
@@ -294,6 +301,7 @@ impl Run<'_> {
             hold: hold.id.clone(),
             by: by.clone(),
             arguments: shown,
+            user: hold.decided_user.clone(),
         });
         let clean = |mut edit: Edit| {
             edit.value.iter_mut().for_each(|value| redactor.value(value));

@@ -26,6 +26,10 @@ pub(super) struct End {
     pub(super) hold: Option<Box<HoldRow>>,
     /// The hold to place with it.
     pub(super) placing: Option<Box<HoldRow>>,
+    /// The approval that ends with it: it does not count any more.
+    pub(super) ends: Option<String>,
+    /// For how long the call stays open until somebody decides, where that is said.
+    pub(super) wait: Option<Duration>,
     /// Where the kill switch is on for this, the call ends as stopped instead.
     pub(super) guard: Option<Guard>,
 }
@@ -37,11 +41,32 @@ impl End {
         Self { guard: Some(exposed.rules.guard(&caller.identity)), ..Self::from(failure) }
     }
 
-    /// The call is held as this.
-    pub(super) fn holding(self, hold: HoldRow, placed: Placed) -> Self {
+    /// The call is held as this, and may stay open for so long.
+    pub(super) fn holding(self, hold: HoldRow, placed: Placed, wait: Option<Duration>) -> Self {
         let hold = Box::new(hold);
-        let placing = (placed == Placed::Now).then(|| hold.clone());
-        Self { placing, hold: Some(hold), ..self }
+        let placing = (placed != Placed::Earlier).then(|| hold.clone());
+        let ends = match placed {
+            Placed::InsteadOf(id) => Some(id),
+            Placed::Earlier | Placed::Now => None,
+        };
+        Self { placing, ends, wait, hold: Some(hold), ..self }
+    }
+
+    /// A call that an approval let through and that is refused all the same ends the approval: it
+    /// would refuse each repeat. What may pass leaves it as it is.
+    pub(super) fn of_approved(mut self, hold: &HoldRow) -> Self {
+        if matches!(self.failure.code, ErrorCode::Denied | ErrorCode::InvalidArguments) {
+            self.ends = Some(hold.id.clone());
+            "The approval ended with this. Make the same call again to have a person asked anew."
+                .clone_into(&mut self.failure.next_step);
+        }
+        self
+    }
+
+    /// What it changes about holds.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        let ends = self.ends.clone().map(|id| Change::EndHold { id });
+        ends.into_iter().chain(self.placing.clone().map(Change::PlaceHold)).collect()
     }
 
     /// Whether it ends because a person must decide.
@@ -58,7 +83,7 @@ impl From<Failure> for End {
 
 impl From<Box<Failure>> for End {
     fn from(failure: Box<Failure>) -> Self {
-        Self { failure, hold: None, placing: None, guard: None }
+        Self { failure, hold: None, placing: None, ends: None, wait: None, guard: None }
     }
 }
 
@@ -93,8 +118,8 @@ impl Run<'_> {
     /// Ends a call that did not reach the upstream.
     pub(super) async fn end(mut self, end: End) -> Reply {
         self.replied(end.failure.code.as_str(), Some(end.failure.message.clone()));
-        let placing = end.placing.clone().map(Change::PlaceHold).into_iter().collect();
-        let failure = match self.commit(end.guard, placing).await {
+        let changes = end.changes();
+        let failure = match self.commit(end.guard, changes).await {
             Ok(()) => {
                 if let Some(row) = &end.placing {
                     self.ground.notices.held(self.ground.toolbox.webhook.as_ref(), row);
@@ -109,7 +134,7 @@ impl Run<'_> {
                     Err(error) => self.unrecorded(&error),
                 }
             }
-            Err(CommitError::HoldSpent) => Box::pin(self.not_placed(end.placing)).await,
+            Err(CommitError::HoldSpent) => Box::pin(self.not_placed(end.placing, end.ends)).await,
             Err(error) => self.unrecorded(&error),
         };
         let meta = CallMeta { edited: self.edited, ..CallMeta::unsent(self.id) };
@@ -268,7 +293,7 @@ impl Run<'_> {
 
     /// Answers a call whose hold could not be placed: another call placed one for the same
     /// arguments at the same time, or too many of this caller's calls wait already.
-    async fn not_placed(&mut self, wanted: Option<Box<HoldRow>>) -> Failure {
+    async fn not_placed(&mut self, wanted: Option<Box<HoldRow>>, stale: Option<String>) -> Failure {
         self.record.rewind(self.received);
         let store = self.ground.store;
         let there = match &wanted {
@@ -280,13 +305,13 @@ impl Run<'_> {
         let rule = wanted.map(|hold| hold.rule).unwrap_or_default();
         let failure = match there {
             Err(error) => return audit_unavailable(&error.to_string()),
-            Ok(Some(hold)) => {
+            Ok(Some(hold)) if stale.as_ref() != Some(&hold.id) => {
                 self.decided(Verdict::Hold, vec![rule], None);
                 let expires = Time(hold.expires);
                 self.record.push(&Event::Held { hold: hold.id.clone(), expires });
                 Failure::held(&hold, None)
             }
-            Ok(None) => {
+            Ok(_) => {
                 let message = "too many of your calls wait for a person already";
                 self.decided(Verdict::Deny, vec![rule], Some(message));
                 Failure::new(ErrorCode::Overloaded, message).retry_after(Duration::from_mins(1))
