@@ -32,14 +32,14 @@ const MAX_REASON: usize = 500;
 pub(super) struct Asks {
     /// How.
     pub(super) way: Asking,
-    /// Cancelled when the call is let through.
-    pub(super) through: CancellationToken,
+    /// Cancelled when the call is let through, where somebody waits for that.
+    pub(super) through: Option<CancellationToken>,
 }
 
 impl Asks {
     /// It is not.
     pub(super) fn never() -> Self {
-        Self { way: Asking::Never, through: CancellationToken::new() }
+        Self { way: Asking::Never, through: None }
     }
 }
 

@@ -361,7 +361,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         } else {
             Asking::Never
         };
-        let asks = Asks { way, through: CancellationToken::new() };
+        let asks = Asks { way, through: None };
         let cancel = context.ct.child_token();
         if context.client_capabilities().is_some_and(|can| can.supports_tasks())
             && let Some(time) = self.shared.backend.runs_long(&caller, &asked.tool)

@@ -65,20 +65,21 @@ impl<B: Backend> Handler<B> {
         caller: Caller,
         mut asked: Asked,
         time: Duration,
-        asks: Asks,
+        mut asks: Asks,
         gone: CancellationToken,
     ) -> Result<CallToolResponse, ErrorData> {
         let cancel = CancellationToken::new();
         let call = asked.id.get_or_insert_with(new_call_id).clone();
         let (tool, whose) = (asked.tool.clone(), caller.clone());
-        let (through, is_asked) = (asks.through.clone(), !matches!(asks.way, Asking::Never));
+        let through = (!matches!(asks.way, Asking::Never)).then(CancellationToken::new);
+        asks.through.clone_from(&through);
         // It may be ended by more than who asks for that: by the server, for one.
         let (handler, token) = (self.clone(), cancel.child_token());
         let mut carried: Carried = tokio::spawn(async move {
             handler.carry_out_asking(caller, asked, token, None, asks).await
         });
         let soon = async {
-            if is_asked {
+            if let Some(through) = through {
                 through.cancelled().await;
             }
             sleep(EARLY).await;

@@ -121,7 +121,7 @@ pub struct CallWatch {
     /// Whether, and how, the person at the client can be asked.
     pub asking: Asking,
     /// Cancelled when nobody is asked about the call any more: it is let through and on record.
-    pub through: CancellationToken,
+    pub through: Option<CancellationToken>,
 }
 
 /// How far a call has come. `done` always increases within a call.

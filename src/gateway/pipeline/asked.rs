@@ -45,6 +45,20 @@ const ASKING: Duration = Duration::from_secs(1);
 /// see whole they must not approve.
 const MAX_ASKED: usize = 16 * 1024;
 
+/// What became of an answer.
+enum Said {
+    /// They did not decide.
+    Nothing,
+    /// It is the decision.
+    Decided,
+    /// Somebody else decided before.
+    Late,
+}
+
+/// Why a call is refused that somebody else let through before the person at the client said no.
+const SAID_NO: &str =
+    "the person at the client said no to this call; somebody else had decided on it before";
+
 /// A call with the arguments that a person wrote.
 pub(super) struct Changed {
     pub(super) prepared: Prepared,
@@ -156,8 +170,14 @@ impl Run<'_> {
                 Ok(())
             }
             (HoldState::Pending, Some(answer)) => {
-                self.answer(&hold, answer.clone()).await.map(drop)
+                let no = matches!(answer, Answer::No { .. });
+                match self.answer(&hold, answer.clone()).await? {
+                    Said::Late if no => refused(SAID_NO),
+                    Said::Late | Said::Decided | Said::Nothing => Ok(()),
+                }
             }
+            // Somebody was quicker; but who says no does not see the call made for all that.
+            (HoldState::Approved, Some(Answer::No { .. })) => refused(SAID_NO),
             // Without an answer it is asked again (MCP, MRTR, "Server Behavior"); and where somebody
             // was quicker, what they decided holds.
             (HoldState::Pending, None) | (HoldState::Approved | HoldState::Rejected, _) => Ok(()),
@@ -174,14 +194,14 @@ impl Run<'_> {
         mut end: End,
         steps: &mut Steps,
     ) -> Result<(), End> {
-        let Some(hold) = end.hold.clone() else { return Err(end) };
-        let said = end.wait;
-        let asker = match way(&hold, asking) {
+        let Some(holding) = end.holding.clone() else { return Err(end) };
+        let (hold, patience) = (&holding.row, holding.wait);
+        let asker = match way(hold, asking) {
             Asking::Live(asker) => Some(asker.clone()),
             Asking::Round => return Err(end),
             Asking::Never => None,
         };
-        let wait = match (said, &asker) {
+        let wait = match (patience, &asker) {
             (Some(wait), _) => wait,
             (None, Some(_)) => AT_THE_CLIENT,
             (None, None) => Duration::ZERO,
@@ -193,14 +213,14 @@ impl Run<'_> {
         else {
             return Err(end);
         };
-        if let Some(row) = end.placing.clone() {
+        if end.placing().is_some() {
             if self.commit(end.guard.clone(), end.changes()).await.is_err() {
                 // Made once more as the end of the call, it says why.
                 return Err(end);
             }
-            (end.placing, end.ends) = (None, None);
+            end.placed();
             self.received = 0;
-            self.ground.notices.held(self.ground.toolbox.webhook.as_ref(), &row);
+            self.ground.notices.held(self.ground.toolbox.webhook.as_ref(), hold);
         }
         steps.say(|| format!("{} waits for a person to decide", hold.id));
         let begun = Instant::now();
@@ -208,7 +228,7 @@ impl Run<'_> {
         let wait = wait.min(Duration::from_micros(left));
         // A client that is asked is told when nobody waits any more: that takes a moment.
         let until = begun + wait + if asker.is_some() { ASKING } else { Duration::ZERO };
-        let mut question = asker.map(|asker| asker.ask(asked(exposed, &hold, None), wait));
+        let mut question = asker.map(|asker| asker.ask(asked(exposed, hold, None), wait));
         let decided = loop {
             let answer = async {
                 match &mut question {
@@ -223,10 +243,13 @@ impl Run<'_> {
                 }
                 answer = answer => {
                     question = None;
-                    if self.answer(&hold, answer).await? {
-                        break true;
+                    let no = matches!(answer, Answer::No { .. });
+                    match self.answer(hold, answer).await? {
+                        Said::Late if no => return Err(Failure::no_answer(SAID_NO).into()),
+                        Said::Late | Said::Decided => break true,
+                        Said::Nothing => {}
                     }
-                    if said.is_none() || !hold.asks_operator {
+                    if patience.is_none() || !hold.asks_operator {
                         break false;
                     }
                 }
@@ -251,7 +274,7 @@ impl Run<'_> {
         }
         // Nobody else can answer, so this is one.
         let reason = Some("nobody answered at the client in time".to_owned());
-        self.answer(&hold, Answer::No { reason }).await.map(drop)
+        self.answer(hold, Answer::No { reason }).await.map(drop)
     }
 
     /// Whether the rules are not those any more by which this call is decided on.
@@ -259,18 +282,18 @@ impl Run<'_> {
         latest.rules() != self.ground.toolbox.rules()
     }
 
-    /// Decides as the person at the caller's client said; whether there is a decision now.
-    async fn answer(&mut self, hold: &HoldRow, answer: Answer) -> Result<bool, End> {
+    /// Decides as the person at the caller's client said.
+    async fn answer(&mut self, hold: &HoldRow, answer: Answer) -> Result<Said, End> {
         let by = format!("{CLIENT_PREFIX}{}", self.caller.identity);
         let (state, reason) = match answer {
-            Answer::None => return Ok(false),
+            Answer::None => return Ok(Said::Nothing),
             Answer::Yes { reason } => (HoldState::Approved, reason),
             Answer::No { reason } => (HoldState::Rejected, reason),
         };
         let by = Approver::at_the_client(&by);
         match approvals::decide(self.ground.store, &hold.id, state, by, reason).await {
-            // Decided by somebody else meanwhile is decided.
-            Ok(_) | Err(OperateError::Decided { .. }) => Ok(true),
+            Ok(_) => Ok(Said::Decided),
+            Err(OperateError::Decided { .. }) => Ok(Said::Late),
             Err(OperateError::Store(error)) => Err(audit_unavailable(&error.to_string()).into()),
             Err(error) => Err(Failure::no_answer(&error.to_string()).into()),
         }

@@ -22,16 +22,23 @@ use crate::tools;
 /// The end of a call that did not reach the upstream.
 pub(super) struct End {
     failure: Box<Failure>,
-    /// The hold that a person must decide on.
-    pub(super) hold: Option<Box<HoldRow>>,
-    /// The hold to place with it.
-    pub(super) placing: Option<Box<HoldRow>>,
+    /// That a person must decide on it.
+    pub(super) holding: Option<Box<Holding>>,
     /// The approval that ends with it: it does not count any more.
-    pub(super) ends: Option<String>,
-    /// For how long the call stays open until somebody decides, where that is said.
-    pub(super) wait: Option<Duration>,
+    ends: Option<String>,
     /// Where the kill switch is on for this, the call ends as stopped instead.
     pub(super) guard: Option<Guard>,
+}
+
+/// How a call is held.
+#[derive(Clone)]
+pub(super) struct Holding {
+    /// The hold.
+    pub(super) row: HoldRow,
+    /// Whether it has yet to be written down.
+    is_new: bool,
+    /// For how long the call stays open until somebody decides, where that is said.
+    pub(super) wait: Option<Duration>,
 }
 
 impl End {
@@ -43,13 +50,25 @@ impl End {
 
     /// The call is held as this, and may stay open for so long.
     pub(super) fn holding(self, hold: HoldRow, placed: Placed, wait: Option<Duration>) -> Self {
-        let hold = Box::new(hold);
-        let placing = (placed != Placed::Earlier).then(|| hold.clone());
+        let is_new = placed != Placed::Earlier;
         let ends = match placed {
             Placed::InsteadOf(id) => Some(id),
             Placed::Earlier | Placed::Now => None,
         };
-        Self { placing, ends, wait, hold: Some(hold), ..self }
+        Self { ends, holding: Some(Box::new(Holding { row: hold, is_new, wait })), ..self }
+    }
+
+    /// The hold that is to be placed with it.
+    pub(super) fn placing(&self) -> Option<&HoldRow> {
+        self.holding.as_ref().filter(|holding| holding.is_new).map(|holding| &holding.row)
+    }
+
+    /// What it changes about holds is on record.
+    pub(super) fn placed(&mut self) {
+        self.ends = None;
+        if let Some(holding) = &mut self.holding {
+            holding.is_new = false;
+        }
     }
 
     /// A call that an approval let through and that is refused all the same ends the approval: it
@@ -66,12 +85,13 @@ impl End {
     /// What it changes about holds.
     pub(super) fn changes(&self) -> Vec<Change> {
         let ends = self.ends.clone().map(|id| Change::EndHold { id });
-        ends.into_iter().chain(self.placing.clone().map(Change::PlaceHold)).collect()
+        let placing = self.placing().cloned().map(|row| Change::PlaceHold(Box::new(row)));
+        ends.into_iter().chain(placing).collect()
     }
 
     /// Whether it ends because a person must decide.
     pub(super) fn holds(&self) -> bool {
-        self.hold.is_some()
+        self.holding.is_some()
     }
 }
 
@@ -83,7 +103,7 @@ impl From<Failure> for End {
 
 impl From<Box<Failure>> for End {
     fn from(failure: Box<Failure>) -> Self {
-        Self { failure, hold: None, placing: None, ends: None, wait: None, guard: None }
+        Self { failure, holding: None, ends: None, guard: None }
     }
 }
 
@@ -119,9 +139,9 @@ impl Run<'_> {
     pub(super) async fn end(mut self, end: End) -> Reply {
         self.replied(end.failure.code.as_str(), Some(end.failure.message.clone()));
         let changes = end.changes();
-        let failure = match self.commit(end.guard, changes).await {
+        let failure = match self.commit(end.guard.clone(), changes).await {
             Ok(()) => {
-                if let Some(row) = &end.placing {
+                if let Some(row) = end.placing() {
                     self.ground.notices.held(self.ground.toolbox.webhook.as_ref(), row);
                 }
                 end.failure.redacted(&self.ground.toolbox.redactor)
@@ -134,7 +154,7 @@ impl Run<'_> {
                     Err(error) => self.unrecorded(&error),
                 }
             }
-            Err(CommitError::HoldSpent) => Box::pin(self.not_placed(end.placing, end.ends)).await,
+            Err(CommitError::HoldSpent) => Box::pin(self.not_placed(&end)).await,
             Err(error) => self.unrecorded(&error),
         };
         let meta = CallMeta { edited: self.edited, ..CallMeta::unsent(self.id) };
@@ -293,19 +313,20 @@ impl Run<'_> {
 
     /// Answers a call whose hold could not be placed: another call placed one for the same
     /// arguments at the same time, or too many of this caller's calls wait already.
-    async fn not_placed(&mut self, wanted: Option<Box<HoldRow>>, stale: Option<String>) -> Failure {
+    async fn not_placed(&mut self, end: &End) -> Failure {
         self.record.rewind(self.received);
         let store = self.ground.store;
-        let there = match &wanted {
+        let wanted = end.placing();
+        let there = match wanted {
             Some(hold) => {
                 store.find_hold(&hold.identity, &hold.tool, &hold.digest, store.now()).await
             }
             None => Ok(None),
         };
-        let rule = wanted.map(|hold| hold.rule).unwrap_or_default();
+        let rule = wanted.map(|hold| hold.rule.clone()).unwrap_or_default();
         let failure = match there {
             Err(error) => return audit_unavailable(&error.to_string()),
-            Ok(Some(hold)) if stale.as_ref() != Some(&hold.id) => {
+            Ok(Some(hold)) if end.ends.as_ref() != Some(&hold.id) => {
                 self.decided(Verdict::Hold, vec![rule], None);
                 let expires = Time(hold.expires);
                 self.record.push(&Event::Held { hold: hold.id.clone(), expires });

@@ -358,7 +358,9 @@ impl<'a> Run<'a> {
             match self.intend(exposed, &ready.prepared, takes).await? {
                 Intent::Recorded(receipt) => {
                     steps.say(|| format!("calling {}", exposed.rules.api));
-                    watch.through.cancel();
+                    if let Some(through) = &watch.through {
+                        through.cancel();
+                    }
                     let cleared = quoted.clear(&receipt);
                     let prepared = ready.prepared;
                     return Ok(self

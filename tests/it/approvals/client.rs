@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use futures::FutureExt as _;
 use serde_json::json;
-use tollbridge::gateway::{self, Answer, Asking, Reply};
+use tollbridge::gateway::{self, Answer, Asker, Asking, Reply};
 use tollbridge::store::system_clock;
 
 use super::super::support::{Draft, Folder, Upstream, code, failure, request};
@@ -195,6 +196,33 @@ async fn a_no_is_a_no_and_whoever_does_not_decide_leaves_it_open() {
     assert_eq!(code(&round(&bridge, &state, Some(Answer::No { reason })).await), "denied");
     assert_eq!(code(&round(&bridge, &state, Some(yes())).await), "denied", "a no stands");
     assert_eq!(upstream.count(), 0);
+}
+
+#[tokio::test]
+async fn who_says_no_does_not_see_the_call_made_because_an_operator_was_quicker() {
+    let upstream = Upstream::willing().await;
+    let bridge = held_by(&upstream, CLIENT).await;
+    let asked = question(&asking(&bridge, "bot", request("refund", FIVE), Asking::Round).await);
+    bridge.approve(&asked.hold).await;
+    let no = Answer::No { reason: None };
+    let reply = round(&bridge, &asked.state.expect("a state"), Some(no.clone())).await;
+    assert_eq!((code(&reply), upstream.count()), ("denied", 0));
+    assert!(failure(&reply).message.contains("said no"), "{reply:?}");
+    // The same where the call stays open: the operator decides while the person is asked.
+    let other = bridge.other_store().await;
+    let client = Asker::new(move |question, _| {
+        let (other, no) = (other.clone(), no.clone());
+        async move {
+            gateway::approve(&other, &question.hold, "operator:ann", None).await.unwrap();
+            no
+        }
+        .boxed()
+    });
+    let six = request("refund", r#"{"body": {"amount": 6}}"#);
+    let reply = asking(&bridge, "bot", six, Asking::Live(client)).await;
+    assert_eq!((code(&reply), upstream.count()), ("denied", 0));
+    // What the operator decided stays decided.
+    assert_eq!(code(&bridge.call("refund", FIVE).await), "succeeded");
 }
 
 #[tokio::test]
