@@ -61,7 +61,7 @@ fn each_mistake_has_its_place_and_its_mend() {
             &["`@ask` of `shop.1` does not say who decides", "@ask(\"operator\")"],
         ),
         (
-            r#"@hold @ask forbid(principal, action, resource);"#,
+            r"@hold @ask forbid(principal, action, resource);",
             &["`@ask` of `shop.1` does not say who decides", "@ask(\"client\")"],
         ),
         (
@@ -73,7 +73,7 @@ fn each_mistake_has_its_place_and_its_mend() {
             &["`@wait` of `shop.1` is longer than its hold"],
         ),
         (
-            r#"@hold @wait forbid(principal, action, resource);"#,
+            r"@hold @wait forbid(principal, action, resource);",
             &["`@wait` of `shop.1` is no length of time", "@wait(\"45s\")"],
         ),
         (
