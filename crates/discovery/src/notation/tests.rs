@@ -56,6 +56,7 @@ fn each_kind_of_schema_has_its_notation() {
         (json!({"type": "object", "minProperties": 1}), "object(1..)"),
         (json!({"properties": {"a": {}}}), "~{a?: any}"),
         (json!({"anyOf": [{"type": "string"}, {"type": "null"}]}), "string | null"),
+        (json!({"anyOf": [{"type": "null"}, {"type": "null"}]}), "(null) | null"),
         (json!({"allOf": [{"$ref": "#/$defs/A"}, {"type": "object"}]}), "A & object"),
         (json!({"oneOf": [{"type": "string"}, {"type": "integer"}]}), "oneOf(string, integer)"),
         (json!({"prefixItems": [{"type": "string"}, {}]}), "prefixItems(string, any)"),

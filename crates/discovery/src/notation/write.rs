@@ -252,7 +252,12 @@ impl Writer {
                     // Literals side by side would be one enumeration.
                     if is_literal(one) { format!("({text})") } else { text }
                 });
-                parts.push((texts.collect::<Vec<_>>().join(sign), binds));
+                let mut texts: Vec<String> = texts.collect();
+                // `null` is a type, and beside literals alone it is one.
+                if texts.iter().all(|text| text == "null") {
+                    texts[0] = "(null)".to_owned();
+                }
+                parts.push((texts.join(sign), binds));
             } else {
                 let texts: Vec<String> = list.iter().map(|one| self.inner(one, depth)).collect();
                 parts.push((format!("{keyword}({})", texts.join(", ")), Binds::Tight));
