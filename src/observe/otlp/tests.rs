@@ -120,7 +120,7 @@ async fn a_collector_that_never_answers_holds_up_the_end_for_no_longer_than_its_
     let begun = Instant::now();
     while seen.lock().expect("a lock").is_empty() {
         sleep(Duration::from_millis(5)).await;
-        assert!(begun.elapsed() < Duration::from_secs(60), "nothing was sent");
+        assert!(begun.elapsed() < Duration::from_mins(1), "nothing was sent");
     }
     let task = exporter.task.abort_handle();
     exporter.stop().await;
