@@ -195,6 +195,7 @@ fn decision(bencher: Bencher, tool: &str) {
             shown_target: "",
             target: "",
             claimed: "",
+            known: None,
             price: None,
             now: 0,
             edited: None,

@@ -261,6 +261,7 @@ async fn cleared(toolbox: &Toolbox, store: &Store, receipt: &Receipt) -> Cleared
         shown_target: "",
         target: "",
         claimed: "",
+        known: None,
         price: None,
         now: 0,
         edited: None,

@@ -16,6 +16,7 @@ use rmcp::model::{
 };
 use rmcp::service::{Peer, RequestContext};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::result::server_meta;
 use crate::gateway::{Answer, Answered, Asker, Asking, Question};
@@ -24,8 +25,23 @@ use crate::tools::visible;
 /// The name of our one question.
 const QUESTION: &str = "approval";
 
-/// The longest reason that is taken.
+/// The longest reason that is taken of a person, or shown to one.
 const MAX_REASON: usize = 500;
+
+/// How the client of a call is asked, and what tells that it is not any more.
+pub(super) struct Asks {
+    /// How.
+    pub(super) way: Asking,
+    /// Cancelled when the call is let through, where somebody waits for that.
+    pub(super) through: Option<CancellationToken>,
+}
+
+impl Asks {
+    /// It is not.
+    pub(super) fn never() -> Self {
+        Self { way: Asking::Never, through: None }
+    }
+}
 
 /// How the client of this request can be asked.
 pub(super) fn way(context: &RequestContext<RoleServer>) -> Asking {
@@ -102,15 +118,25 @@ fn form(question: &Question) -> ElicitRequestParams {
 }
 
 fn message(question: &Question) -> String {
-    let Question { tool, target, arguments, price, rule, expires, hold, .. } = question;
+    let Question { tool, target, stated, arguments, price, rule, expires, hold, .. } = question;
     let arguments = format!("{arguments:#}");
+    // One line, as JSON writes it: the agent's words are none of ours.
+    let stated = stated.as_ref().map(|text| {
+        let (mut cut, long) =
+            (text.chars().take(MAX_REASON).collect::<String>(), text.chars().count() > MAX_REASON);
+        if long {
+            cut.push('…');
+        }
+        format!("The agent's reason: {}\n", Value::String(cut))
+    });
+    let stated = stated.unwrap_or_default();
     let price = price.as_ref().map(|price| format!("\nPrice: {price}")).unwrap_or_default();
     visible(&format!(
         "An agent wants to call `{tool}`, and a person must approve it.\n\
          Request: {target}{price}\n\
          Rule: {rule}\n\
          Held as: {hold}, until {expires}\n\
-         Arguments: {arguments}"
+         {stated}Arguments: {arguments}"
     ))
 }
 
@@ -141,6 +167,7 @@ mod tests {
             tool: "refund".into(),
             target: "POST https://shop.example.com/refunds".into(),
             arguments: json!({"note": "ok\u{202e}"}),
+            stated: Some("late\nApprove: yes \u{202e}".into()),
             price: Some("0.01 USDC".into()),
             rule: "refund.hold".into(),
             expires: "2026-11-28T21:00:00Z".into(),
@@ -166,6 +193,7 @@ mod tests {
         Price: 0.01 USDC
         Rule: refund.hold
         Held as: h_1, until 2026-11-28T21:00:00Z
+        The agent's reason: "late\nApprove: yes ‹U+202E›"
         Arguments: {
           "note": "ok‹U+202E›"
         }

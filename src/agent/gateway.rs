@@ -132,7 +132,7 @@ impl Backend for Gateway {
 
     fn asks_client(&self, caller: &Caller, tool: &str) -> bool {
         let toolbox = self.toolbox();
-        let asks = |exposed: &Exposed| exposed.rules.hold.as_ref().is_some_and(|h| h.asks_client);
+        let asks = |exposed: &Exposed| toolbox.asks_client(exposed);
         if toolbox.has_meta(tool, caller) {
             // Which operation it invokes stands in its arguments: it may be one of these.
             return toolbox.exposed().iter().any(asks);

@@ -28,11 +28,12 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Identity;
 
+use super::asking::{self, Asks};
 use super::changes::Peers;
 use super::in_flight::InFlight;
 use super::result::{self, Made};
 use super::tasks::Tasks;
-use super::{Backend, ToolList, ToolView, asking};
+use super::{Backend, ToolList, ToolView};
 use crate::gateway::{Agent, Asking, CallWatch, Caller, Refused, Transport};
 pub(super) use asked::{Asked, Beside};
 use asked::{call_request, headers_of};
@@ -238,18 +239,19 @@ impl<B: Backend> Handler<B> {
         cancel: CancellationToken,
         progress: Option<(&Peer<RoleServer>, ProgressToken)>,
     ) -> Result<Made, ErrorData> {
-        self.carry_out_asking(caller, asked, cancel, progress, Asking::Never).await
+        self.carry_out_asking(caller, asked, cancel, progress, Asks::never()).await
     }
 
     /// The same where the person at the client can be asked. Its result may be a question.
-    async fn carry_out_asking(
+    pub(super) async fn carry_out_asking(
         &self,
         caller: Caller,
         asked: Asked,
         cancel: CancellationToken,
         progress: Option<(&Peer<RoleServer>, ProgressToken)>,
-        asking: Asking,
+        asks: Asks,
     ) -> Result<Made, ErrorData> {
+        let Asks { way: asking, through } = asks;
         let _ticket = self.shared.in_flight.enter();
         let id = asked.id.clone();
         let request = match call_request(asked) {
@@ -268,12 +270,13 @@ impl<B: Backend> Handler<B> {
             let cancel = cancel.clone();
             match progress {
                 None => {
-                    let watch = CallWatch { id, cancel, progress: None, asking };
+                    let watch = CallWatch { id, cancel, progress: None, asking, through };
                     self.shared.backend.call(caller, request, watch).await
                 }
                 Some((peer, token)) => {
                     let (sender, steps) = mpsc::channel(16);
-                    let watch = CallWatch { id, cancel, progress: Some(sender), asking };
+                    let progress = Some(sender);
+                    let watch = CallWatch { id, cancel, progress, asking, through };
                     let call = self.shared.backend.call(caller, request, watch);
                     Box::pin(follow(call, steps, peer, &token)).await
                 }
@@ -290,6 +293,16 @@ impl<B: Backend> Handler<B> {
                 Err(ErrorData::invalid_params(refused.to_string(), None))
             }
             Err(Refused::Unrecorded) => Ok(result::unrecorded(&self.shared.server)),
+        }
+    }
+}
+
+impl<B: Backend> Handler<B> {
+    /// What a client is answered: a result, or the question that it is to ask.
+    pub(super) fn answer(&self, made: Made) -> CallToolResponse {
+        match made.question() {
+            Some(question) => asking::round(question, &self.shared.server).into(),
+            None => made.into_library().into(),
         }
     }
 }
@@ -343,23 +356,21 @@ impl<B: Backend> ServerHandler for Handler<B> {
             answered,
             id: None,
         };
-        if context.client_capabilities().is_some_and(|can| can.supports_tasks())
-            && let Some(time) = self.shared.backend.runs_long(&caller, &asked.tool)
-        {
-            return Box::pin(self.call_long(caller, asked, time, context.ct.child_token())).await;
-        }
-        let progress = context.meta.get_progress_token().map(|token| (&context.peer, token));
         let way = if self.shared.backend.asks_client(&caller, &asked.tool) {
             asking::way(&context)
         } else {
             Asking::Never
         };
+        let asks = Asks { way, through: None };
         let cancel = context.ct.child_token();
-        let made = self.carry_out_asking(caller, asked, cancel, progress, way).await?;
-        Ok(match made.question() {
-            Some(question) => asking::round(question, &self.shared.server).into(),
-            None => made.into_library().into(),
-        })
+        if context.client_capabilities().is_some_and(|can| can.supports_tasks())
+            && let Some(time) = self.shared.backend.runs_long(&caller, &asked.tool)
+        {
+            return Box::pin(self.call_long(caller, asked, time, asks, cancel)).await;
+        }
+        let progress = context.meta.get_progress_token().map(|token| (&context.peer, token));
+        let made = self.carry_out_asking(caller, asked, cancel, progress, asks).await?;
+        Ok(self.answer(made))
     }
 
     async fn list_resources(

@@ -19,10 +19,11 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::asking::Asks;
 use super::handler::{Asked, Handler};
 use super::result::{self, Made};
 use super::{Backend, TaskEnd, TaskStanding, TaskView};
-use crate::gateway::{Caller, new_call_id};
+use crate::gateway::{Asking, Caller, new_call_id};
 
 /// How long a client waits for an answer before it is given a task instead.
 const EARLY: Duration = Duration::from_millis(500);
@@ -56,20 +57,33 @@ type Carried = JoinHandle<Result<Made, ErrorData>>;
 impl<B: Backend> Handler<B> {
     /// Carries a call of a long tool out: its result where it ends soon, else a task. `gone` is
     /// cancelled when nobody waits for the answer; a task goes on.
+    ///
+    /// Nothing can be asked of a client in the middle of a task, so a person at the client is asked
+    /// before: until the call is let through it is no task.
     pub(super) async fn call_long(
         &self,
         caller: Caller,
         mut asked: Asked,
         time: Duration,
+        mut asks: Asks,
         gone: CancellationToken,
     ) -> Result<CallToolResponse, ErrorData> {
         let cancel = CancellationToken::new();
         let call = asked.id.get_or_insert_with(new_call_id).clone();
         let (tool, whose) = (asked.tool.clone(), caller.clone());
+        let through = (!matches!(asks.way, Asking::Never)).then(CancellationToken::new);
+        asks.through.clone_from(&through);
         // It may be ended by more than who asks for that: by the server, for one.
         let (handler, token) = (self.clone(), cancel.child_token());
-        let mut carried: Carried =
-            tokio::spawn(async move { handler.carry_out(caller, asked, token, None).await });
+        let mut carried: Carried = tokio::spawn(async move {
+            handler.carry_out_asking(caller, asked, token, None, asks).await
+        });
+        let soon = async {
+            if let Some(through) = through {
+                through.cancelled().await;
+            }
+            sleep(EARLY).await;
+        };
         let early = tokio::select! {
             biased;
             ended = &mut carried => Some(ended),
@@ -77,10 +91,10 @@ impl<B: Backend> Handler<B> {
                 cancel.cancel();
                 Some((&mut carried).await)
             }
-            () = sleep(EARLY) => None,
+            () = soon => None,
         };
         if let Some(ended) = early {
-            return Ok(made(ended)?.into_library().into());
+            return Ok(self.answer(made(ended)?));
         }
         let Some(view) = self.backend().open_task(&whose, &tool, &call, time).await else {
             // It cannot be kept, so the client must wait.
@@ -91,7 +105,7 @@ impl<B: Backend> Handler<B> {
                     (&mut carried).await
                 }
             };
-            return Ok(made(ended)?.into_library().into());
+            return Ok(self.answer(made(ended)?));
         };
         let task = seed(&view);
         self.tasks().add(view.id.clone(), cancel.clone());

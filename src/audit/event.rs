@@ -116,6 +116,9 @@ pub enum Event {
         reason: Option<String>,
         /// When they did, where that was before this.
         decided: Option<Time>,
+        /// The user of the operating system who decided in that name, where it was not their own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
     },
     /// A person said no.
     Rejected {
@@ -126,6 +129,9 @@ pub enum Event {
         /// Why, in their words.
         #[serde(default, skip_serializing)]
         reason: Option<String>,
+        /// The user of the operating system who decided in that name, where it was not their own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
     },
     /// A person changed the arguments of a held call, and said yes to it so.
     Edited {
@@ -136,6 +142,9 @@ pub enum Event {
         /// The arguments as they are then.
         #[serde(default, skip_serializing)]
         arguments: Value,
+        /// The user of the operating system who did in that name, where it was not their own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
     },
     /// A price was named.
     Quoted {

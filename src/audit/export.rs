@@ -203,7 +203,8 @@ fn record(row: &ChainRow, traces: &mut HashMap<String, String>) -> Value {
     record
 }
 
-fn text(key: &str, value: &str) -> Value {
+/// An attribute of OTLP whose value is a text (opentelemetry-proto, common, in its JSON mapping).
+pub fn text(key: &str, value: &str) -> Value {
     json!({"key": key, "value": {"stringValue": value}})
 }
 

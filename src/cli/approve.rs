@@ -116,8 +116,12 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
         Err(error) => {
             eprintln!("error: {error}");
             match error {
-                OperateError::NoSuchHold(_) | OperateError::Edit { .. } => Exit::Usage,
-                OperateError::OwnCall { .. } | OperateError::AtTheClient(_) => Exit::Denied,
+                OperateError::NoSuchHold(_)
+                | OperateError::Edit { .. }
+                | OperateError::AsClient(_) => Exit::Usage,
+                OperateError::OwnCall { .. }
+                | OperateError::AtTheClient(_)
+                | OperateError::EditDenied { .. } => Exit::Denied,
                 _ => Exit::Failed,
             }
         }
@@ -132,7 +136,8 @@ async fn carry_out(
 ) -> Result<(), OperateError> {
     let user = context::operator();
     let name = options.by.clone().unwrap_or_else(|| user.clone());
-    let by = Approver::acting(&name, &user);
+    let account = context::account().unwrap_or_else(|| user.clone());
+    let by = Approver::acting(&name, &account).called(&user);
     match act {
         Act::Ls(_) => {
             let rows = gateway::held(store).await?;
@@ -261,11 +266,36 @@ fn story(row: &HoldRow) -> String {
         let _ = writeln!(text, "  price      {price}");
     }
     if let Some(by) = &row.decided_by {
-        let reason = row.reason.as_deref().unwrap_or("no reason given");
-        let _ = writeln!(text, "  decided    {} by {by}: {reason}", row.state.as_str());
+        // Who answers at an agent's client may be the agent.
+        let (by, reason) = (super::clean(by, 300), row.reason.as_deref());
+        let reason = super::clean(reason.unwrap_or("no reason given"), 4_000);
+        let ran = row.decided_user.as_ref().map(|user| format!(" (run by {user})"));
+        let ran = ran.unwrap_or_default();
+        let _ = writeln!(text, "  decided    {} by {by}{ran}: {reason}", row.state.as_str());
     }
     if let Some(edits) = &row.edits {
         let _ = writeln!(text, "  changed    {}", super::clean(edits, usize::MAX - 1));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::HoldState;
+
+    #[test]
+    fn what_a_client_answers_does_nothing_to_an_operators_terminal() {
+        let row = HoldRow {
+            state: HoldState::Approved,
+            decided_by: Some("client:bot\u{202e}".to_owned()),
+            decided_user: Some("operator:root".to_owned()),
+            reason: Some("fine\u{1b}[2J\nrule  none".to_owned()),
+            ..HoldRow::default()
+        };
+        let told = story(&row);
+        let line = told.lines().find(|line| line.contains("decided")).expect("a line");
+        let expected = "approved by client:bot· (run by operator:root): fine·[2J·rule  none";
+        assert_eq!(line.trim_start_matches("  decided    "), expected);
+    }
 }

@@ -105,6 +105,26 @@ pub(super) fn operator() -> String {
     format!("operator:{user}")
 }
 
+/// The account that this process runs for, in the same words: what no variable of the environment
+/// can change. `None` where the system's list of users does not have it.
+pub(super) fn account() -> Option<String> {
+    #[cfg(unix)]
+    {
+        let uid = rustix::process::getuid().as_raw().to_string();
+        let users = std::fs::read_to_string("/etc/passwd").ok()?;
+        // name:password:uid:… (passwd(5))
+        users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next().filter(|name| !name.is_empty())?;
+            (fields.nth(1)? == uid).then(|| format!("operator:{name}"))
+        })
+    }
+    #[cfg(not(unix))]
+    {
+        None
+    }
+}
+
 /// Prints what to do next, to a person.
 pub(super) fn next(hint: &str) {
     if std::io::stderr().is_terminal() {

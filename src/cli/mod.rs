@@ -23,6 +23,7 @@ mod schema;
 mod search;
 mod serve;
 mod switch;
+mod telemetry;
 mod test;
 mod tools;
 mod trace;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, context};
+use super::{Exit, context, telemetry};
 use crate::agent::{self, AgentError, Beside, HttpOptions, Proofs, Resource, TlsNow};
-use crate::config::{ClientIdentity, Config, Keep, ServerAuth, ServerTls};
+use crate::config::{ClientIdentity, Config, Keep, Observe, ServerAuth, ServerTls};
 use crate::dashboard::{self, Reached};
 use crate::gateway::{self, Caller, Changes, Gateway, Secrets, Transport};
 use crate::identity::NamedBy;
@@ -40,6 +40,14 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
     let (gateway, config) = match context::gateway(loaded).await {
         Ok(opened) => opened,
         Err(exit) => return exit,
+    };
+    let exporter = match telemetry::exporter(&config, &gateway) {
+        Ok(exporter) => exporter,
+        Err(error) => {
+            eprintln!("error: {error}");
+            gateway.close().await;
+            return Exit::Failed;
+        }
     };
     let shutdown = CancellationToken::new();
     let reload = tokio::spawn(reload(
@@ -101,6 +109,9 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
     shutdown.cancel();
     reload.abort();
     signals.abort();
+    if let Some(exporter) = exporter {
+        exporter.stop().await;
+    }
     gateway.close().await;
     match served {
         Ok(()) => Exit::Done,
@@ -200,6 +211,7 @@ struct Lasting {
     durable: Durability,
     signing: (Option<String>, Option<String>),
     keep: Option<Keep>,
+    observe: Observe,
 }
 
 impl Lasting {
@@ -222,6 +234,7 @@ impl Lasting {
                 config.audit.anchor.as_ref().map(|to| (**to).clone()),
             ),
             keep: config.audit.keep.as_ref().map(|keep| **keep),
+            observe: config.observe.clone(),
         }
     }
 
@@ -237,6 +250,7 @@ impl Lasting {
             (self.durable == new.durable, "[audit] durability"),
             (self.signing == new.signing, "[audit] signing_key or anchor"),
             (self.keep == new.keep, "[audit] keep"),
+            (self.observe == new.observe, "[observe.otlp]"),
         ]
         .into_iter()
         .find_map(|(same, key)| (!same).then_some(key))

@@ -33,6 +33,7 @@ pub(super) fn check(config: &Config, found: &mut Diagnostics) {
     checks.server_tls();
     checks.redact();
     checks.audit();
+    checks.observe();
     if let Some(settlement) = &config.settlement {
         checks.settlement(settlement);
     }
@@ -140,6 +141,25 @@ impl Checks<'_> {
                 self.warning(key.span(), "`key` of [redact] is not used", "set how = \"hash\"");
             }
             _ => {}
+        }
+    }
+
+    fn observe(&mut self) {
+        let Some(otlp) = &self.config.observe.otlp else { return };
+        for Wrong { span, message, label } in otlp.wrong() {
+            self.error(codes::MALFORMED, span, message, label);
+        }
+        for (header, value) in otlp.headers.iter() {
+            self.header(header, value);
+        }
+        let url = otlp.endpoint.as_url();
+        let has_secret = otlp.headers.iter().any(|(_, v)| matches!(**v, HeaderText::Secret(_)));
+        if url.scheme() == "http" && !is_loopback(url) && has_secret {
+            self.warning(
+                otlp.endpoint.span(),
+                "credentials are sent over plain http",
+                "whoever sees the traffic sees them",
+            );
         }
     }
 

@@ -12,6 +12,7 @@ use super::budget::Budget;
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use super::located::{Keyed, Located};
 use super::model::{Api, Audit, File, Server, Settlement};
+use super::observe::Observe;
 use super::recovery::LimitGroup;
 use super::redact::Redact;
 use super::safety::Safety;
@@ -44,6 +45,8 @@ pub struct Config {
     pub audit: Audit,
     /// `[redact]`.
     pub redact: Redact,
+    /// `[observe]`.
+    pub observe: Observe,
     /// `[approvals]`.
     pub approvals: Approvals,
     /// `[safety]`.
@@ -143,6 +146,7 @@ pub fn parse(path: &Path, text: String) -> Result<(Config, Diagnostics), Diagnos
         groups: parsed.groups,
         audit: parsed.audit,
         redact: parsed.redact,
+        observe: parsed.observe,
         approvals: parsed.approvals,
         safety: parsed.safety,
         settlement: parsed.settlement,

@@ -26,6 +26,7 @@ mod located;
 mod masks;
 mod model;
 mod oauth;
+mod observe;
 mod poll;
 mod proxy;
 mod recovery;
@@ -53,6 +54,7 @@ pub use model::{
     Stale, Tls, accepted_copy,
 };
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
+pub use observe::{Observe, Otlp};
 pub use poll::Poll;
 pub use proxy::ProxyAuth;
 pub use recovery::{Breaker, Fallback, LimitGroup, LimitHeaders, Lookup, Sharing};

@@ -19,6 +19,7 @@ use super::budget::Budget;
 use super::inbound::ServerAuth;
 use super::listening::ServerTls;
 use super::located::{Keyed, Located};
+use super::observe::Observe;
 use super::proxy::ProxyAuth;
 use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
 use super::redact::Redact;
@@ -49,6 +50,9 @@ pub(super) struct File {
     /// What is kept out of the trail.
     #[serde(default)]
     pub(super) redact: Redact,
+    /// What other programs are told while this one runs.
+    #[serde(default)]
+    pub(super) observe: Observe,
     /// How people decide on held calls.
     #[serde(default)]
     pub(super) approvals: Approvals,

@@ -152,6 +152,10 @@ async fn holder(app: &App, peer: SocketAddr, headers: &HeaderMap) -> Result<KeyH
 
 fn failed(error: &OperateError) -> Response {
     let status = status_of(error);
+    if let OperateError::EditDenied { rules, .. } = error {
+        let told = json!({ "code": "denied", "message": error.to_string(), "rules": rules });
+        return (status, Json(json!({ "error": told }))).into_response();
+    }
     let code = match status {
         StatusCode::NOT_FOUND => "no_such_hold",
         StatusCode::CONFLICT => "decided",

@@ -132,8 +132,12 @@ pub(super) fn status_of(error: &OperateError) -> StatusCode {
     match error {
         OperateError::NoSuchHold(_) => StatusCode::NOT_FOUND,
         OperateError::Decided { .. } => StatusCode::CONFLICT,
-        OperateError::OwnCall { .. } | OperateError::AtTheClient(_) => StatusCode::FORBIDDEN,
-        OperateError::Edit { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        OperateError::OwnCall { .. } | OperateError::AtTheClient(_) | OperateError::AsClient(_) => {
+            StatusCode::FORBIDDEN
+        }
+        OperateError::Edit { .. } | OperateError::EditDenied { .. } => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -217,6 +221,9 @@ fn story(row: &HoldRow, open: bool) -> String {
     line("State", if open || row.decided.is_some() { row.state.as_str() } else { "expired" });
     if let Some(by) = &row.decided_by {
         line("Decided by", by);
+        if let Some(user) = &row.decided_user {
+            line("Run by", user);
+        }
         line("Reason", row.reason.as_deref().unwrap_or("none given"));
     }
     story.push_str("</dl>\n");

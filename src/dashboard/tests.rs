@@ -17,6 +17,8 @@ use crate::identity::NewKey;
 use crate::observe::Metrics;
 use crate::store::{Batch, Change, Durability, HoldState, Store};
 
+const TOO_MUCH: &str = r#"{"changes": [{"at": "/body/amount", "value": 11}]}"#;
+
 const HOSTILE: &str = "</pre><script>alert(1)</script>\u{202e}";
 
 struct Pages {
@@ -236,6 +238,7 @@ async fn a_program_decides_with_a_bearer_key_and_nothing_else() {
         ("/holds/h_2/yes", "", 403, "not_yours"),
         ("/holds/h_9/yes", "", 404, "no_such_hold"),
         ("/holds/h_2/edit", "{}", 422, "not_allowed"),
+        ("/holds/h_2/edit", TOO_MUCH, 422, "denied"),
         ("/holds/h_2/yes", "{\"colour\": 1}", 400, "malformed"),
         ("/holds/h_2/maybe", "", 404, "not_found"),
     ] {

@@ -9,12 +9,13 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use tollbridge_operation::{CallId, Identity};
+use tollbridge_operation::CallId;
 
+use super::changed::{self, Unfit, is_masked};
 use super::operate::OperateError;
-use super::request::{CallRequest, Caller, Transport};
 use super::toolbox::Toolbox;
 use crate::audit::{Event, Time};
+use crate::safety::CLIENT_PREFIX;
 use crate::safety::edit::{self, Edit};
 use crate::secret::{REDACTED, Redactor};
 use crate::store::{Batch, Change, CommitError, HoldRow, HoldState, Store, StoreError};
@@ -24,33 +25,51 @@ use crate::store::{Batch, Change, CommitError, HoldRow, HoldState, Store, StoreE
 pub struct Approver<'a> {
     /// The name that the trail keeps.
     name: &'a str,
-    /// Who else it is, as far as is known: the user that runs a command in another one's name.
+    /// The user of the operating system, where one runs a command: the trail keeps it beside another
+    /// name.
     user: Option<&'a str>,
+    /// What else they are called, by their own word.
+    called: Option<&'a str>,
     at_the_client: bool,
 }
 
 impl<'a> Approver<'a> {
     /// Somebody of this name, where `user` acts for them.
     pub fn acting(name: &'a str, user: &'a str) -> Self {
-        Self { name, user: Some(user), at_the_client: false }
+        Self { user: Some(user), ..Self::from(name) }
+    }
+
+    /// The same, who is called this as well: where they may not decide by that name, they may not.
+    #[must_use]
+    pub fn called(self, name: &'a str) -> Self {
+        Self { called: Some(name), ..self }
     }
 
     /// The person at the caller's own client.
     pub(super) fn at_the_client(name: &'a str) -> Self {
-        Self { name, user: None, at_the_client: true }
+        Self { at_the_client: true, ..Self::from(name) }
+    }
+
+    pub(super) fn name(self) -> &'a str {
+        self.name
+    }
+
+    /// The user who decides in a name that is not their own.
+    pub(super) fn user(self) -> Option<&'a str> {
+        self.user.filter(|user| *user != self.name)
     }
 
     /// Which of the names is the caller's own.
     fn own<'n>(&'n self, barred: &BTreeSet<String>) -> Option<&'n str> {
         let bare = |name: &'n str| name.strip_prefix("operator:").unwrap_or(name);
-        let names = std::iter::once(self.name).chain(self.user);
+        let names = std::iter::once(self.name).chain(self.user).chain(self.called);
         names.into_iter().find(|name| barred.contains(bare(name)))
     }
 }
 
 impl<'a> From<&'a str> for Approver<'a> {
     fn from(name: &'a str) -> Self {
-        Self { name, user: None, at_the_client: false }
+        Self { name, user: None, called: None, at_the_client: false }
     }
 }
 
@@ -89,8 +108,8 @@ pub async fn reject<'a>(
 }
 
 /// Lets the repeat of a held call through, once, with other arguments: the repeat is decided on
-/// with these, and says so to its agent. They are checked here as far as what is seen of the
-/// arguments allows; the repeat, which brings them whole, is checked again.
+/// with these, and says so to its agent. They are judged here as far as what is seen of the
+/// arguments allows; the repeat, which brings them whole, is judged again.
 pub async fn edit<'a>(
     store: &Store,
     toolbox: &Toolbox,
@@ -100,6 +119,7 @@ pub async fn edit<'a>(
     reason: Option<String>,
 ) -> Result<HoldRow, OperateError> {
     let row = store.hold(id).await?.ok_or_else(|| OperateError::NoSuchHold(id.to_owned()))?;
+    let by = by.into();
     let refused = |why: String| OperateError::Edit { id: id.to_owned(), why };
     if edits.is_empty() {
         return Err(refused("nothing is changed; approve it as it is".to_owned()));
@@ -108,12 +128,17 @@ pub async fn edit<'a>(
         let why = format!("a value has {REDACTED:?} in it, which stands for what is not shown");
         return Err(refused(why));
     }
-    check(toolbox, &row, edits).map_err(refused)?;
+    changed::check(toolbox, &row, edits, by, store.now()).map_err(|unfit| match unfit {
+        Unfit::Wrong(why) => refused(why),
+        Unfit::Denied { rules, reason } => {
+            OperateError::EditDenied { id: id.to_owned(), rules, reason }
+        }
+    })?;
     let mut shown = given(&row);
     edit::apply(&mut shown, edits).map_err(refused)?;
     let text = serde_json::to_string(edits).expect("edits are JSON");
     let decision = Decision { state: HoldState::Approved, reason, edited: Some((text, shown)) };
-    settle(store, row, by.into(), decision).await
+    settle(store, row, by, decision).await
 }
 
 /// The arguments as the agent gave them, as far as they are seen.
@@ -142,6 +167,7 @@ pub fn hold_json(row: &HoldRow) -> Value {
         "expires": Time(row.expires),
         "state": row.state,
         "decided_by": row.decided_by,
+        "decided_user": row.decided_user,
         "decided": row.decided.map(Time),
         "reason": row.reason,
         "edits": row.edits.as_deref().map(json_of),
@@ -150,52 +176,6 @@ pub fn hold_json(row: &HoldRow) -> Value {
 
 fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or(Value::Null)
-}
-
-/// Whether something that is not shown stands in a value.
-fn is_masked(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains(REDACTED) || text.contains("[hash:"),
-        Value::Array(items) => items.iter().any(is_masked),
-        Value::Object(members) => members.values().any(is_masked),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-/// Says why changed arguments would not go through now.
-fn check(toolbox: &Toolbox, row: &HoldRow, edits: &[Edit]) -> Result<(), String> {
-    let identity = Identity::new(row.identity.clone()).map_err(|error| error.to_string())?;
-    let groups = serde_json::from_str(&row.claimed).unwrap_or_default();
-    let caller = Caller { groups, ..Caller::new(identity, Transport::Cli) };
-    let gone = || format!("`{}` may not call `{}` any more", row.identity, row.tool);
-    let exposed = toolbox.find(&row.tool, &caller).ok_or_else(gone)?;
-    let mut arguments = given(row);
-    let hidden = is_masked(&Value::Object(arguments.clone()));
-    edit::apply(&mut arguments, edits)?;
-    // What is not shown cannot be judged: the repeat brings it.
-    let ours = |pointer: &str| {
-        let touches = |edit: &Edit| within(pointer, &edit.at) || within(&edit.at, pointer);
-        !hidden || edits.iter().any(touches)
-    };
-    let request = CallRequest { arguments, ..CallRequest::default() };
-    let arguments = match exposed.tool.arguments(&request.arguments) {
-        Ok(arguments) => arguments,
-        Err(found) => {
-            return match found.into_iter().find(|found| ours(&found.pointer)) {
-                Some(first) => Err(format!("{}: expected {}", first.pointer, first.expected)),
-                None => Ok(()),
-            };
-        }
-    };
-    match exposed.tool.check_limits(&arguments).into_iter().find(|limit| ours(&limit.pointer)) {
-        Some(broken) => Err(format!("{} must be {}", broken.pointer, broken.message)),
-        None => Ok(()),
-    }
-}
-
-/// Whether a place is another one, or in it.
-fn within(place: &str, of: &str) -> bool {
-    place.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What was decided.
@@ -224,6 +204,9 @@ async fn settle(
     decision: Decision,
 ) -> Result<HoldRow, OperateError> {
     let Decision { state, reason, edited } = decision;
+    if !by.at_the_client && by.name.starts_with(CLIENT_PREFIX) {
+        return Err(OperateError::AsClient(by.name.to_owned()));
+    }
     let allowed = if by.at_the_client { row.asks_client } else { row.asks_operator };
     if !allowed {
         return Err(OperateError::AtTheClient(row.id));
@@ -243,22 +226,25 @@ async fn settle(
     let now = store.now();
     let call = CallId::new(row.call.clone());
     let hold = row.id.clone();
+    let user = by.user().map(str::to_owned);
     let mut events = Vec::new();
     let (edits, shown) = edited.unzip();
     if let Some(shown) = shown {
         let arguments = Value::Object(shown);
-        events.push(Event::Edited { hold: hold.clone(), by: name.clone(), arguments });
+        let (hold, by, user) = (hold.clone(), name.clone(), user.clone());
+        events.push(Event::Edited { hold, by, arguments, user });
     }
     let why = reason.clone();
     events.push(match state {
         HoldState::Approved => {
-            Event::Approved { hold, by: name.clone(), reason: why, decided: Some(Time(now)) }
+            let (by, user) = (name.clone(), user.clone());
+            Event::Approved { hold, by, reason: why, decided: Some(Time(now)), user }
         }
-        _ => Event::Rejected { hold, by: name.clone(), reason: why },
+        _ => Event::Rejected { hold, by: name.clone(), reason: why, user: user.clone() },
     });
     let redactor = Redactor::default();
     let rows: Vec<_> = events.iter().map(|event| event.row(Some(&call), now, &redactor)).collect();
-    let change = Change::DecideHold { id: row.id.clone(), state, by: name, reason, edits };
+    let change = Change::DecideHold { id: row.id.clone(), state, by: name, user, reason, edits };
     let batch = Batch { changes: vec![change], events: rows.into(), ..Batch::default() };
     match store.commit(batch).await {
         Ok(_receipt) => Ok(row),

@@ -21,6 +21,8 @@ pub struct Question {
     pub target: String,
     /// The arguments as the agent gave them.
     pub arguments: Value,
+    /// Why the agent makes it: its words, and no proof.
+    pub stated: Option<String>,
     /// What it would cost.
     pub price: Option<String>,
     /// The rule that holds it.
@@ -38,6 +40,7 @@ impl Question {
             tool: row.tool.clone(),
             target: row.target.clone(),
             arguments: serde_json::from_str(&row.given).unwrap_or(Value::Null),
+            stated: row.stated.clone(),
             price: row.price.clone(),
             rule: row.rule.clone(),
             expires: crate::audit::Time(row.expires).to_string(),

@@ -115,6 +115,15 @@ impl Failure {
         }
     }
 
+    /// A call that only the person at the client may approve, who cannot be asked.
+    pub(super) fn nobody_asked(message: &str) -> Self {
+        Self {
+            retryable: false,
+            next_step: "Nothing was done. Have the person at the client asked: make the same call with a client that can (MCP elicitation). Or tell whoever runs the bridge: with `operator` in the `ask` of its hold, an operator can approve it.".to_owned(),
+            ..Self::new(ErrorCode::Denied, message)
+        }
+    }
+
     pub(super) fn payment_required(price: &str, required: Value) -> Self {
         Self {
             retryable: true,

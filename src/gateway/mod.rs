@@ -12,6 +12,7 @@
 mod approvals;
 mod asking;
 mod cache;
+mod changed;
 mod compared;
 mod compile;
 mod discovery;
@@ -205,6 +206,7 @@ impl Gateway {
             let ground = Ground {
                 store: &inner.store,
                 toolbox: &toolbox,
+                latest: Some(&inner.toolbox),
                 metrics: &inner.metrics,
                 cache: &inner.cache,
                 conduct: &inner.conduct,
@@ -291,6 +293,7 @@ impl Gateway {
         let ground = Ground {
             store: &self.inner.store,
             toolbox: &toolbox,
+            latest: None,
             metrics: &self.inner.metrics,
             cache: &self.inner.cache,
             conduct: &self.inner.conduct,

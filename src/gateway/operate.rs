@@ -30,6 +30,11 @@ pub enum OperateError {
         /// Who wanted to decide.
         by: String,
     },
+    /// Nobody but the person at a client is called so.
+    #[error(
+        "`{0}` cannot decide: names that begin with `client:` are those of people at the callers' own clients"
+    )]
+    AsClient(String),
     /// Only the person at the client may decide.
     #[error("`{0}` can only be decided by the person at the client that made the call")]
     AtTheClient(String),
@@ -41,6 +46,16 @@ pub enum OperateError {
         /// Why, in words.
         why: String,
     },
+    /// The rules deny what changed arguments make of a call.
+    #[error("the changed arguments of `{id}` would be denied{}: {reason}", by_rules(.rules))]
+    EditDenied {
+        /// Which hold.
+        id: String,
+        /// The rules that say so.
+        rules: Vec<String>,
+        /// Why, in words.
+        reason: String,
+    },
     /// No key could be drawn.
     #[error(transparent)]
     Key(#[from] crate::identity::KeyError),
@@ -50,6 +65,13 @@ pub enum OperateError {
     /// The store refused.
     #[error("{0}")]
     Commit(CommitError),
+}
+
+fn by_rules(rules: &[String]) -> String {
+    match rules {
+        [] => String::new(),
+        rules => format!(" by `{}`", rules.join("`, `")),
+    }
 }
 
 /// Turns the kill switch on.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +10,7 @@ use tollbridge_operation::{CallId, Identity, Trace};
 
 use super::asking::{Answered, Asking};
 use crate::identity::{Agent, Facts};
+use crate::store::HoldRow;
 
 /// Who calls, as the front end established it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +32,43 @@ impl Caller {
     pub fn new(identity: Identity, transport: Transport) -> Self {
         Self { identity, groups: Vec::new(), transport, agent: None, facts: Facts::local() }
     }
+
+    /// What is known of it beside its identity and its groups, as JSON: kept with a held call.
+    pub(super) fn known(&self) -> String {
+        let known = Known {
+            transport: self.transport,
+            agent: self.agent.clone(),
+            facts: Facts::clone(&self.facts),
+        };
+        serde_json::to_string(&known).expect("what is known is JSON")
+    }
+
+    /// Who made a call that was held, as they were known then; `None` where that was not kept, or
+    /// cannot be read by this version.
+    pub(super) fn of_hold(hold: &HoldRow) -> Option<Self> {
+        let Known { transport, agent, facts } =
+            serde_json::from_str(hold.known.as_deref()?).ok()?;
+        Some(Self {
+            identity: Identity::new(hold.identity.clone()).ok()?,
+            groups: serde_json::from_str(&hold.claimed).ok()?,
+            transport,
+            agent,
+            facts: Arc::new(facts),
+        })
+    }
+}
+
+/// What a held call keeps of its caller.
+#[derive(Serialize, Deserialize)]
+struct Known {
+    transport: Transport,
+    agent: Option<Agent>,
+    facts: Facts,
 }
 
 /// How a call came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// MCP over standard input and output.
     Stdio,
@@ -85,6 +120,8 @@ pub struct CallWatch {
     pub progress: Option<mpsc::Sender<Progress>>,
     /// Whether, and how, the person at the client can be asked.
     pub asking: Asking,
+    /// Cancelled when nobody is asked about the call any more: it is let through and on record.
+    pub through: Option<CancellationToken>,
 }
 
 /// How far a call has come. `done` always increases within a call.

@@ -4,7 +4,7 @@
 //! It is sealed with ChaCha20-Poly1305 (RFC 8439) together with the caller's identity, under a key
 //! that is derived of the one with which tokens are sealed (see `vault`); a store that does not
 //! outlast the process has a key that does not either. What is in it binds the answer to the held
-//! call, the digest of its arguments and target, the configuration, and a time. That it is used
+//! call, the digest of its arguments and target, the configuration with its policies, and a time. That it is used
 //! once is the store's doing: a hold is decided once, and spent once.
 
 use std::sync::{Arc, OnceLock};
@@ -32,8 +32,8 @@ pub(super) struct State {
     pub(super) hold: String,
     /// What the call does, and where.
     pub(super) digest: String,
-    /// The configuration under which it was asked.
-    pub(super) config: String,
+    /// The rules under which it was asked.
+    pub(super) rules: String,
     /// Until when it can be answered: microseconds since the Unix epoch.
     pub(super) expires: i64,
 }
@@ -125,7 +125,7 @@ mod tests {
         let state = State {
             hold: "h_1".into(),
             digest: "sha256:0".into(),
-            config: "sha256:1".into(),
+            rules: "sha256:1".into(),
             expires: 7,
         };
         let sealed = seal("one").seal(&state, &identity("ann")).expect("sealed");

@@ -364,6 +364,17 @@ impl Toolbox {
         self.by_name.get(exposed.tool.name.as_str()).copied().unwrap_or(usize::MAX)
     }
 
+    /// A digest of all that calls are decided by: the configuration and its policy files.
+    pub(super) fn rules(&self) -> String {
+        format!("{} {}", self.config, self.policies.digest.as_deref().unwrap_or_default())
+    }
+
+    /// Whether the person at a caller's client may decide on calls of a tool.
+    pub fn asks_client(&self, exposed: &Exposed) -> bool {
+        exposed.rules.hold.as_ref().is_some_and(|hold| hold.asks_client)
+            || self.policies.may_ask_client(self.place(exposed))
+    }
+
     /// All tools, in the configuration's order.
     pub fn exposed(&self) -> &[Exposed] {
         &self.exposed[..self.listed]

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The program that calls, as it names itself (MCP, `clientInfo`). Nothing proves it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {
     /// Its name.
     pub name: String,
@@ -25,7 +26,7 @@ impl fmt::Display for Agent {
 }
 
 /// What was established about a caller, beside its identity and the groups that it claims.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// How it proved who it is.
     pub proof: Proof,
@@ -67,7 +68,8 @@ impl Facts {
 }
 
 /// How a caller proved who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Proof {
     /// It is on this machine, and nothing asks it for more.
     #[default]
@@ -93,7 +95,8 @@ impl Proof {
 }
 
 /// The value of a claim, as far as rules can compare it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Claim {
     /// A string.
     Text(String),

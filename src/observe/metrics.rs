@@ -95,6 +95,7 @@ pub struct Metrics {
     runtime_tasks: Gauge,
     malformed: Family<ByTransport, Counter>,
     reloads: Family<ByResult, Counter>,
+    exports: Family<ByResult, Counter>,
     requests: Family<ByApi, Gauge>,
     waiting: Family<ByApi, Gauge>,
     learned: Family<ByApi, Gauge<f64, AtomicU64>>,
@@ -127,6 +128,7 @@ impl Metrics {
             runtime_tasks: Gauge::default(),
             malformed: Family::default(),
             reloads: Family::default(),
+            exports: Family::default(),
             requests: Family::default(),
             waiting: Family::default(),
             learned: Family::default(),
@@ -187,6 +189,8 @@ impl Metrics {
             self.malformed.clone(),
         );
         registry.register("reloads", "Reloads of the configuration", self.reloads.clone());
+        let exports = self.exports.clone();
+        registry.register("otlp_exports", "Metrics sent to the collector, by result", exports);
         let requests = self.requests.clone();
         registry.register("api_requests_in_flight", "Requests that an API works on", requests);
         let waiting = self.waiting.clone();
@@ -231,6 +235,11 @@ impl Metrics {
             None => "none",
         };
         self.attempts.get_or_create(&ByAttempt { api: self.apis.label(api), status }).inc();
+    }
+
+    /// Counts metrics that were sent to a collector: `taken`, `partial`, `later` or `refused`.
+    pub fn exported(&self, result: &'static str) {
+        self.exports.get_or_create(&ByResult { result }).inc();
     }
 
     /// Forgets how APIs are, before all of them are told anew.

@@ -1,4 +1,5 @@
-//! What operators see while the program runs: logs on standard error, and metrics.
+//! What operators see while the program runs: logs on standard error, and metrics, which are read
+//! here or sent to a collector.
 //!
 //! Neither is the audit trail. A log line or a counter may be lost and proves nothing; what
 //! must be known of a call is in `audit`. Labels and log fields never hold arguments, bodies
@@ -6,6 +7,8 @@
 
 mod logging;
 mod metrics;
+mod otlp;
 
 pub use logging::{LogFormat, LogOptions, LoggingError, init_logging};
 pub use metrics::{ApiStanding, CallInFlight, Metrics};
+pub use otlp::{Collector, Exporter};

@@ -34,6 +34,8 @@ pub struct Approval<'a> {
     pub target: &'a str,
     /// The groups that the caller claims: a JSON list.
     pub claimed: &'a str,
+    /// What else is known of the caller: a JSON object.
+    pub known: Option<&'a str>,
     /// What the call would cost.
     pub price: Option<&'a str>,
     /// Microseconds since the Unix epoch.
@@ -66,7 +68,11 @@ pub(super) async fn standing(
     store: &Store,
 ) -> Result<Standing, StoreError> {
     if let Some(row) = request.edited {
-        return Ok(approved(row.clone(), rule, &call.identity));
+        return Ok(if counts(row, rule, &call.identity) {
+            Standing::Approved(row.clone())
+        } else {
+            Standing::Refused(stale(row))
+        });
     }
     let digest = hold_digest(call, request.target);
     let identity = call.identity.as_str();
@@ -97,59 +103,71 @@ pub(super) async fn standing(
         }
         None => store.find_hold(identity, tool, &digest, request.now).await?,
     };
-    Ok(match found {
-        Some(row) => match row.state {
-            HoldState::Approved => approved(row, rule, &call.identity),
-            HoldState::Pending => Standing::Waiting(row, Placed::Earlier),
-            HoldState::Rejected | HoldState::Spent => Standing::Refused(match &row.reason {
+    let ends = match found {
+        Some(row) if row.state == HoldState::Approved => {
+            if counts(&row, rule, &call.identity) {
+                return Ok(Standing::Approved(row));
+            }
+            if request.named.is_some() {
+                return Ok(Standing::Refused(stale(&row)));
+            }
+            Some(row.id)
+        }
+        Some(row) if row.state == HoldState::Pending => {
+            return Ok(Standing::Waiting(row, Placed::Earlier));
+        }
+        Some(row) => {
+            return Ok(Standing::Refused(match &row.reason {
                 Some(reason) => format!("a person rejected this call: {reason}"),
                 None => "a person rejected this call".to_owned(),
-            }),
-        },
-        None => Standing::Waiting(
-            HoldRow {
-                id: format!("h_{}", Ulid::new().to_string().to_lowercase()),
-                call: call.id.to_string(),
-                identity: identity.to_owned(),
-                tool: tool.to_owned(),
-                digest,
-                arguments: request.shown.to_owned(),
-                rule: rule_name.to_owned(),
-                price: request.price.map(str::to_owned),
-                placed: request.now,
-                expires: request
-                    .now
-                    .saturating_add(i64::try_from(rule.expires.as_micros()).unwrap_or(i64::MAX)),
-                given: request.given.to_owned(),
-                stated: request.stated.map(str::to_owned),
-                target: request.shown_target.to_owned(),
-                claimed: request.claimed.to_owned(),
-                asks_operator: rule.asks_operator,
-                asks_client: rule.asks_client,
-                barred: rule
-                    .four_eyes
-                    .as_ref()
-                    .map(|four_eyes| json!(four_eyes.barred(&call.identity)).to_string()),
-                ..HoldRow::default()
-            },
-            Placed::Now,
-        ),
-    })
+            }));
+        }
+        None => None,
+    };
+    let lasts = i64::try_from(rule.expires.as_micros()).unwrap_or(i64::MAX);
+    let barred = rule.four_eyes.as_ref().map(|four_eyes| four_eyes.barred(&call.identity));
+    let hold = HoldRow {
+        id: format!("h_{}", Ulid::new().to_string().to_lowercase()),
+        call: call.id.to_string(),
+        identity: identity.to_owned(),
+        tool: tool.to_owned(),
+        digest,
+        arguments: request.shown.to_owned(),
+        rule: rule_name.to_owned(),
+        price: request.price.map(str::to_owned),
+        placed: request.now,
+        expires: request.now.saturating_add(lasts),
+        given: request.given.to_owned(),
+        stated: request.stated.map(str::to_owned),
+        target: request.shown_target.to_owned(),
+        claimed: request.claimed.to_owned(),
+        known: request.known.map(str::to_owned),
+        asks_operator: rule.asks_operator,
+        asks_client: rule.asks_client,
+        barred: barred.map(|names| json!(names).to_string()),
+        ..HoldRow::default()
+    };
+    Ok(Standing::Waiting(hold, ends.map_or(Placed::Now, Placed::InsteadOf)))
 }
 
-/// Where an approval stands by the terms on which the call is held now: the rules may have become
+/// Whether an approval counts by the terms on which the call is held now: the rules may have become
 /// stricter since it was given, and arguments that a person changed may fall under others.
-fn approved(row: HoldRow, rule: &HoldRule, caller: &Identity) -> Standing {
+pub(super) fn counts(row: &HoldRow, rule: &HoldRule, caller: &Identity) -> bool {
     let by = row.decided_by.as_deref().unwrap_or_default();
     let may = if by.starts_with(CLIENT_PREFIX) { rule.asks_client } else { rule.asks_operator };
-    let name = by.strip_prefix("operator:").unwrap_or(by);
-    let barred = rule.four_eyes.as_ref().map(|four_eyes| four_eyes.barred(caller));
-    if may && !barred.is_some_and(|barred| barred.iter().any(|one| one == name)) {
-        return Standing::Approved(row);
-    }
-    Standing::Refused(format!(
-        "whoever approved `{}` may not approve this call by the rules as they are now; once its time \
-         has run out, call again without naming it to ask anew",
+    let Some(four_eyes) = &rule.four_eyes else { return may };
+    let barred = four_eyes.barred(caller);
+    let own = |name: &str| {
+        let bare = name.strip_prefix("operator:").unwrap_or(name);
+        barred.iter().any(|one| one == bare)
+    };
+    may && !own(by) && !row.decided_user.as_deref().is_some_and(own)
+}
+
+fn stale(row: &HoldRow) -> String {
+    format!(
+        "whoever approved `{}` may not approve this call by the rules as they are now; call again \
+         without naming it to ask anew",
         row.id
-    ))
+    )
 }

@@ -1,6 +1,7 @@
 //! The decision on one call.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tollbridge_operation::Call;
 use tollbridge_policy::Verdict;
@@ -48,16 +49,20 @@ pub enum Decision {
         hold: HoldRow,
         /// Whether it has yet to be written down.
         placed: Placed,
+        /// For how long the call stays open until somebody decides; `None` where that is not said.
+        wait: Option<Duration>,
     },
 }
 
 /// Whether a hold is new.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Placed {
     /// It is on record since an earlier call.
     Earlier,
     /// It must be recorded with this one.
     Now,
+    /// The same, and the approval of this name ends with that: it does not count any more.
+    InsteadOf(String),
 }
 
 /// Decides on a call by what the policies say of it.
@@ -114,7 +119,9 @@ pub async fn decide(
                 approval: Some(row),
             }
         }
-        approval::Standing::Waiting(hold, placed) => Decision::Hold { rules: holds, hold, placed },
+        approval::Standing::Waiting(row, placed) => {
+            Decision::Hold { rules: holds, hold: row, placed, wait: hold.wait }
+        }
         approval::Standing::Refused(reason) => Decision::Deny { rules: holds, reason },
     })
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tollbridge_operation::{ApiName, Call, Identity, ToolName};
-use tollbridge_policy::{HoldTerms, ToolRules, When, Who};
+use tollbridge_policy::{Deciders, HoldTerms, ToolRules, When, Who};
 
-use crate::store::{Guard, WindowClaim};
+use super::approval;
+use crate::store::{Guard, HoldRow, WindowClaim};
 
 /// What one tool's configuration says of who may call it, and how.
 #[derive(Debug, Clone)]
@@ -97,14 +98,20 @@ pub enum By {
 
 impl Rules {
     /// On which terms a call is held by these policies: the strictest of what the tool's entry
-    /// says, where its hold is among them, and what the others say. Those ask operators.
+    /// says, where its hold is among them, and what the others say.
     pub(super) fn terms(&self, holds: &[String], terms: &HoldTerms) -> HoldRule {
         let own = format!("{}.hold", self.tool);
         let own = self.hold.as_ref().filter(|_| holds.contains(&own));
         let mut rule = own.cloned().unwrap_or_default();
-        if holds.len() > usize::from(own.is_some()) {
-            (rule.asks_operator, rule.asks_client) = (true, false);
+        if let Some(theirs) = terms.ask {
+            let ours = Deciders { operator: rule.asks_operator, client: rule.asks_client };
+            let ask = if own.is_some() { ours.and(theirs) } else { theirs };
+            (rule.asks_operator, rule.asks_client) = (ask.operator, ask.client);
         }
+        rule.wait = match (rule.wait, terms.wait) {
+            (Some(own), Some(theirs)) => Some(own.min(theirs)),
+            (own, theirs) => own.or(theirs),
+        };
         rule.expires = match (own, terms.expires) {
             (_, None) => rule.expires,
             (None, Some(expires)) => expires,
@@ -114,6 +121,19 @@ impl Rules {
             rule.four_eyes.get_or_insert_with(|| Arc::clone(&self.people));
         }
         rule
+    }
+}
+
+impl Rules {
+    /// Whether a call that is held by these policies goes on by an approval of this one's.
+    pub fn lets_approve(
+        &self,
+        holds: &[String],
+        terms: &HoldTerms,
+        decided: &HoldRow,
+        caller: &Identity,
+    ) -> bool {
+        approval::counts(decided, &self.terms(holds, terms), caller)
     }
 }
 

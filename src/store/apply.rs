@@ -345,15 +345,16 @@ fn spend(hold: String, now: i64) -> Query {
 fn statement(change: Change, now: i64) -> Query {
     match change {
         Change::PlaceHold(hold) => place_hold(*hold, now),
-        Change::DecideHold { id, state, by, reason, edits } => {
+        Change::DecideHold { id, state, by, user, reason, edits } => {
             // Placing and spending are no decisions, and match no row.
             let decided = matches!(state, HoldState::Approved | HoldState::Rejected);
             sqlx::query(
-                "UPDATE holds SET state = ?, decided_by = ?, decided = ?, reason = ?, edits = ? \
-                 WHERE id = ? AND state = 'pending' AND expires > ? AND ?",
+                "UPDATE holds SET state = ?, decided_by = ?, decided_user = ?, decided = ?, \
+                 reason = ?, edits = ? WHERE id = ? AND state = 'pending' AND expires > ? AND ?",
             )
             .bind(state.as_str())
             .bind(by)
+            .bind(user)
             .bind(now)
             .bind(reason)
             .bind(edits)
@@ -361,6 +362,11 @@ fn statement(change: Change, now: i64) -> Query {
             .bind(now)
             .bind(decided)
         }
+        Change::EndHold { id } => sqlx::query(
+            "UPDATE holds SET expires = min(expires, ?) WHERE id = ? AND state = 'approved'",
+        )
+        .bind(now)
+        .bind(id),
         Change::Stop { scope, by } => {
             let (scope, name) = scope.columns();
             // Who stopped it first did.
@@ -460,9 +466,9 @@ fn place_hold(hold: HoldRow, now: i64) -> Query {
     sqlx::query(
         "INSERT INTO holds (id, call, identity, tool, digest, arguments, rule, price, placed, \
          expires, state, decided_by, decided, reason, given, target, claimed, asks_operator, \
-         asks_client, barred, edits, stated) \
+         asks_client, barred, edits, stated, known) \
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?17, ?18, ?19, ?20, \
-         ?21, ?22, ?23, ?24 \
+         ?21, ?22, ?23, ?24, ?25 \
          WHERE NOT EXISTS (SELECT 1 FROM holds WHERE identity = ?3 AND tool = ?4 AND digest = ?5 \
             AND state <> 'spent' AND expires > ?15) \
          AND (SELECT count(*) FROM holds WHERE identity = ?3 AND state = 'pending' \
@@ -492,6 +498,7 @@ fn place_hold(hold: HoldRow, now: i64) -> Query {
     .bind(hold.barred)
     .bind(hold.edits)
     .bind(hold.stated)
+    .bind(hold.known)
 }
 
 fn keep_checkpoint(row: CheckpointRow) -> Query {

@@ -133,10 +133,18 @@ pub enum Change {
         state: HoldState,
         /// Who decided.
         by: String,
+        /// The user who decided in that name, where it was not their own.
+        user: Option<String>,
         /// Why, in their words.
         reason: Option<String>,
         /// What they changed in its arguments, where they did: JSON.
         edits: Option<String>,
+    },
+    /// End an approval that no longer counts, so that its call can be held anew. One that is not
+    /// there, or no approval any more, is left as it is.
+    EndHold {
+        /// Which one.
+        id: String,
     },
     /// Turn the kill switch on.
     Stop {
@@ -385,6 +393,8 @@ pub struct HoldRow {
     pub target: String,
     /// The groups that its caller claimed beside those of the configuration: a JSON list.
     pub claimed: String,
+    /// What else was known of its caller: a JSON object. `None` where nothing was kept.
+    pub known: Option<String>,
     /// Whether an operator may decide.
     pub asks_operator: bool,
     /// Whether the caller's own client may decide.
@@ -404,6 +414,8 @@ pub struct HoldRow {
     pub state: HoldState,
     /// Who decided.
     pub decided_by: Option<String>,
+    /// The user who decided in that name, where it was not their own.
+    pub decided_user: Option<String>,
     /// When they did.
     pub decided: Option<i64>,
     /// Why, in their words.

@@ -501,6 +501,8 @@ impl FromRow<'_, SqliteRow> for HoldRow {
             barred: row.try_get("barred")?,
             edits: row.try_get("edits")?,
             stated: row.try_get("stated")?,
+            known: row.try_get("known")?,
+            decided_user: row.try_get("decided_user")?,
         })
     }
 }

@@ -87,7 +87,7 @@ fn hold(id: &str, expires: i64) -> HoldRow {
 
 fn decide(id: &str, state: HoldState) -> Batch {
     let (id, by) = (id.into(), "operator:o".into());
-    change(Change::DecideHold { id, state, by, reason: None, edits: None })
+    change(Change::DecideHold { id, state, by, user: None, reason: None, edits: None })
 }
 
 fn spend(id: &str) -> Batch {

@@ -77,7 +77,7 @@ pub(super) fn statement(change: Change, now: i64) -> Query {
             };
             sqlx::query(
                 "UPDATE holds SET arguments = '{}', given = '', claimed = '[]', edits = NULL, \
-                 stated = NULL \
+                 stated = NULL, known = NULL \
                  WHERE (call = ? OR identity = ?) \
                  AND (state IN ('rejected', 'spent') OR expires <= ?)",
             )

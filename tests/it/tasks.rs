@@ -22,6 +22,7 @@ struct Client {
     input: WriteHalf<DuplexStream>,
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     knows_tasks: bool,
+    can_ask: bool,
     serving: JoinHandle<Result<(), AgentError>>,
 }
 
@@ -34,16 +35,26 @@ impl Client {
             serve_lines(backend, caller(identity), output, input, CancellationToken::new());
         let serving = tokio::spawn(serving);
         let (lines, input) = tokio::io::split(ours);
-        Self { input, lines: BufReader::new(lines).lines(), knows_tasks: true, serving }
+        Self {
+            input,
+            lines: BufReader::new(lines).lines(),
+            knows_tasks: true,
+            can_ask: false,
+            serving,
+        }
     }
 
     async fn ask(&mut self, method: &str, params: Value) -> Value {
         let mut params = params;
         let known = json!({ "io.modelcontextprotocol/tasks": {} });
         let extensions = if self.knows_tasks { known } else { json!({}) };
+        let mut capabilities = json!({ "extensions": extensions });
+        if self.can_ask {
+            capabilities["elicitation"] = json!({});
+        }
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": { "extensions": extensions },
+            "io.modelcontextprotocol/clientCapabilities": capabilities,
             "io.modelcontextprotocol/clientInfo": { "name": "t", "version": "1" },
         });
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
@@ -133,6 +144,52 @@ async fn a_call_that_ends_soon_and_one_of_a_client_without_tasks_are_answered() 
     assert_eq!(answer["result"]["resultType"], "complete");
     let refused = client.get("t_1").await;
     assert_eq!(refused["error"]["code"], -32021, "{refused}");
+}
+
+#[tokio::test]
+async fn a_person_at_the_client_is_asked_before_a_call_becomes_a_task() {
+    let upstream = Upstream::new([Act::Gate(Answer::json(200, "{\"a\": 1}"))]).await;
+    let held = "long = true\nhold = { ask = [\"client\"] }";
+    let bridge = Draft::to(&upstream.url()).tool("listItems", held).open().await;
+    let mut client = Client::new(&bridge.gateway, "bot");
+    client.can_ask = true;
+    let asked = client.call().await["result"].take();
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    assert_eq!(upstream.count(), 0);
+    let answer = json!({
+        "name": "list_items",
+        "arguments": {},
+        "requestState": asked["requestState"],
+        "inputResponses": { "approval": { "action": "accept", "content": { "approve": true } } },
+    });
+    let id = id_of(&client.ask("tools/call", answer).await);
+    upstream.release(1);
+    let task = client.ended(&id).await;
+    assert_eq!((&task["status"], &task["result"]["isError"]), (&json!("completed"), &json!(false)));
+    assert_eq!(bridge.outcomes().await, ["held", "succeeded"]);
+}
+
+#[tokio::test]
+async fn a_long_call_whose_client_cannot_ask_is_refused_with_a_way_out() {
+    let upstream = Upstream::willing().await;
+    for (ask, code, way) in [
+        ("[\"client\", \"operator\"]", "held", "tollbridge approve h_"),
+        ("[\"client\"]", "denied", "a client that can (MCP elicitation)"),
+    ] {
+        let held = format!("long = true\nhold = {{ ask = {ask} }}");
+        let bridge = Draft::to(&upstream.url()).tool("listItems", &held).open().await;
+        let mut client = Client::new(&bridge.gateway, "bot");
+        let refused = client.call().await["result"].take();
+        assert_eq!(refused["resultType"], "complete", "no task: {refused}");
+        let error = &refused["structuredContent"]["error"];
+        assert_eq!(error["code"], code);
+        assert!(error["next_step"].as_str().expect("a way out").contains(way), "{error}");
+        if code == "held" {
+            bridge.approve(error["hold"]["id"].as_str().expect("a handle")).await;
+            assert_eq!(client.call().await["result"]["isError"], false);
+        }
+    }
+    assert_eq!(upstream.count(), 1);
 }
 
 #[tokio::test]

@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 use tollbridge_operation::Identity;
 
 use crate::action::Type;
-use crate::decide::{Asked, Considered, Decided, Effect, Found, HoldTerms, Outcome, Verdict};
+use crate::decide::{Asked, Considered, Decided, Effect, Found, Outcome, Verdict};
 use crate::engine::{Engine, Ruled, Slice, Way};
 use crate::found::{NOBODY, speaks};
 use crate::pointers::pointer;
 use crate::reads::Var2;
 use crate::rules::Who;
+use crate::terms::HoldTerms;
 
 /// What is claimed of a caller, by name: the values as text.
 pub type Claims = BTreeMap<String, BTreeSet<String>>;

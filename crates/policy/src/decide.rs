@@ -1,9 +1,10 @@
 //! What is asked, and what is decided.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use serde_json::{Map, Value};
+
+use crate::terms::HoldTerms;
 
 /// A call, as policies see it.
 #[derive(Debug, Clone, Copy)]
@@ -37,27 +38,6 @@ impl Effect {
             Self::Forbid => "forbid",
             Self::Hold(_) => "hold",
         }
-    }
-}
-
-/// On which terms a call is held.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HoldTerms {
-    /// How long an approval can be waited for and used, where that is said.
-    pub expires: Option<Duration>,
-    /// Whether the caller may not approve it.
-    pub four_eyes: bool,
-}
-
-impl HoldTerms {
-    /// The stricter of each.
-    #[must_use]
-    pub fn and(self, other: &Self) -> Self {
-        let expires = match (self.expires, other.expires) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        Self { expires, four_eyes: self.four_eyes || other.four_eyes }
     }
 }
 

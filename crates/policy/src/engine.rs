@@ -281,6 +281,15 @@ impl Engine {
         }
     }
 
+    /// Whether a policy file holds calls of the tool for the person at the caller's client.
+    pub fn may_ask_client(&self, tool: usize) -> bool {
+        let asks = |policy: &Ruled| match &policy.effect {
+            Effect::Hold(terms) => terms.ask.is_some_and(|ask| ask.client),
+            Effect::Permit | Effect::Forbid => false,
+        };
+        self.slice(tool).is_some_and(|slice| slice.all().any(asks))
+    }
+
     /// Whether a policy on the tool reads an argument.
     pub fn reads_arguments(&self, tool: usize) -> bool {
         self.slice(tool).is_some_and(|slice| slice.reads_arguments)

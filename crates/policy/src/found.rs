@@ -11,10 +11,11 @@ use serde_json::json;
 use tollbridge_operation::Effect as OperationEffect;
 
 use crate::action::CALL;
-use crate::decide::{Decided, Effect, HoldTerms, Verdict};
+use crate::decide::{Decided, Effect, Verdict};
 use crate::engine::{Ruled, ToolDef};
 use crate::reads::Var2;
 use crate::rules::{Who, about};
+use crate::terms::HoldTerms;
 
 /// Who may find and call the operations of an API.
 #[derive(Debug, Clone, PartialEq, Eq)]

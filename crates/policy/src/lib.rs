@@ -26,14 +26,16 @@ mod reads;
 mod rules;
 mod schema;
 mod source;
+mod terms;
 mod window;
 
 pub use action::{CALL, DISCOVER, action_of};
 pub use caller::{Caller, Claims, Outlook};
-pub use decide::{Asked, Considered, Decided, Effect, HoldTerms, Outcome, Verdict};
+pub use decide::{Asked, Considered, Decided, Effect, Outcome, Verdict};
 pub use engine::{Engine, Problem, Severity, Site, ToolDef};
 pub use found::{FindList, Finding, FoundDef};
 pub use kind::{Field, Kind, LeftOut};
 pub use rules::{ToolRules, Who};
 pub use source::Source;
+pub use terms::{Deciders, HoldTerms};
 pub use window::{Days, Hours, When};

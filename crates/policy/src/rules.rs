@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use tollbridge_operation::Identity;
 
 use crate::action::action_of;
-use crate::decide::{Effect, HoldTerms};
+use crate::decide::Effect;
 use crate::engine::Ruled;
+use crate::terms::HoldTerms;
 use crate::window::When;
 
 /// Whom a rule is about.

@@ -5,17 +5,19 @@
 //! | `@id("name")` | the policy's name in the trail; without it: the file's stem and its number |
 //! | `@hold("10m")` on a `forbid` | a person must approve; for how long that can be waited for |
 //! | `@four_eyes` beside it | not the caller |
+//! | `@ask("client, operator")` beside it | who may decide |
+//! | `@wait("45s")` beside it | for how long the call stays open until somebody does |
 //! | `@reason("…")` | what the caller is told |
 
 use std::ops::Range;
-use std::time::Duration;
 
 use cedar_policy::{Policy, PolicyId, PolicySet};
 use miette::Diagnostic as _;
 
-use crate::decide::{Effect, HoldTerms};
+use crate::decide::Effect;
 use crate::engine::{Problem, Ruled, Site};
 use crate::pointers::closest;
+use crate::terms;
 
 /// A file is no longer than that.
 const MAX_BYTES: usize = 1 << 20;
@@ -32,7 +34,7 @@ pub struct Source {
     pub text: String,
 }
 
-const ANNOTATIONS: [&str; 4] = ["id", "hold", "four_eyes", "reason"];
+const ANNOTATIONS: [&str; 6] = ["id", "hold", "four_eyes", "ask", "wait", "reason"];
 
 /// Reads the policies of a file.
 pub(crate) fn read(index: usize, source: &Source, problems: &mut Vec<Problem>) -> Vec<Ruled> {
@@ -101,61 +103,17 @@ fn one(
         Some(id) => id.to_owned(),
         None => format!("{}.{}", stem(&source.path), number + 1),
     };
-    let permit = policy.effect() == cedar_policy::Effect::Permit;
-    let four_eyes = match policy.annotation("four_eyes") {
-        None | Some("false") => false,
-        Some("" | "true") => true,
-        Some(_) => {
-            problems.push(Problem::error(site, "`@four_eyes` takes nothing, or true or false"));
+    let effect = match terms::read(policy, &id) {
+        Ok(Some(terms)) => Effect::Hold(terms),
+        Ok(None) if policy.effect() == cedar_policy::Effect::Permit => Effect::Permit,
+        Ok(None) => Effect::Forbid,
+        Err((message, mend)) => {
+            problems.push(Problem::error(site, message).help(mend));
             return None;
         }
     };
-    let effect = match (policy.annotation("hold"), permit) {
-        (None, true) => Effect::Permit,
-        (None, false) => Effect::Forbid,
-        (Some(_), true) => {
-            problems.push(
-                Problem::error(site, format!("`{id}` is a permit with `@hold`"))
-                    .help("a hold is a `forbid` until a person approves: write `forbid`"),
-            );
-            return None;
-        }
-        (Some(""), false) => Effect::Hold(HoldTerms { expires: None, four_eyes }),
-        (Some(text), false) => match duration(text) {
-            Some(expires) => Effect::Hold(HoldTerms { expires: Some(expires), four_eyes }),
-            None => {
-                let message = format!("`@hold` of `{id}` is no length of time");
-                problems.push(
-                    Problem::error(site, message).help("write `@hold(\"10m\")`: s, m, h or d"),
-                );
-                return None;
-            }
-        },
-    };
-    if policy.annotation("four_eyes").is_some() && !matches!(effect, Effect::Hold(_)) {
-        problems.push(
-            Problem::error(site, format!("`{id}` has `@four_eyes` and holds nothing"))
-                .help("add `@hold(\"10m\")`"),
-        );
-        return None;
-    }
     let reason = policy.annotation("reason").filter(|text| !text.is_empty()).map(str::to_owned);
     Ruled::new(policy.new_id(PolicyId::new(&id)), effect, reason, Some(site))
-}
-
-/// A length of time: a whole number and its unit.
-fn duration(text: &str) -> Option<Duration> {
-    let unit = text.chars().last()?;
-    let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return None,
-    };
-    let whole = number.checked_mul(seconds).filter(|whole| (1..=366 * 86_400).contains(whole))?;
-    Some(Duration::from_secs(whole))
 }
 
 /// Where Cedar says that something is.

@@ -12,7 +12,9 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 use support::{caller, compile, decide, decide_at, reason, tool, words};
 use tollbridge_operation::{Effect, Identity};
-use tollbridge_policy::{Days, HoldTerms, Hours, Outcome, ToolDef, ToolRules, Verdict, When, Who};
+use tollbridge_policy::{
+    Days, Deciders, HoldTerms, Hours, Outcome, ToolDef, ToolRules, Verdict, When, Who,
+};
 
 fn with(rules: ToolRules) -> Vec<ToolDef> {
     vec![ToolDef { rules, ..tool("refund", Effect::Write) }]
@@ -81,11 +83,11 @@ fn a_forbid_wins_over_a_hold_and_a_hold_over_a_permit() {
         forbid(principal, action in Action::"call", resource)
         when { context.arguments.amount.greaterThan(decimal("100.0")) };
 
-        @id("medium") @hold("5m") @four_eyes
+        @id("medium") @hold("5m") @wait("2m") @ask("client, operator")
         forbid(principal, action, resource)
         when { context.arguments has amount && context.arguments.amount.greaterThan(decimal("50.0")) };
 
-        @hold("2m")
+        @hold("2m") @wait("30s") @four_eyes
         forbid(principal, action, resource)
         when { context.arguments has count && context.arguments.count > 3 };
         "#,
@@ -97,7 +99,17 @@ fn a_forbid_wins_over_a_hold_and_a_hold_over_a_permit() {
     let Verdict::Hold { rules, permits, terms } = medium.verdict else { panic!("{medium:?}") };
     assert_eq!(rules, ["medium", "shop.3"]);
     assert_eq!(permits, ["refund.allow"]);
-    assert_eq!(terms, HoldTerms { expires: Some(Duration::from_mins(2)), four_eyes: true });
+    let strictest = HoldTerms {
+        expires: Some(Duration::from_mins(2)),
+        four_eyes: true,
+        ask: Some(Deciders::OPERATORS),
+        wait: Some(Duration::from_secs(30)),
+    };
+    assert_eq!(terms, strictest);
+    let alone = decide(&caller, 0, json!({"amount": 51}));
+    let Verdict::Hold { terms, .. } = alone.verdict else { panic!("{alone:?}") };
+    assert_eq!(terms.ask, Some(Deciders { operator: true, client: true }));
+    assert!(engine.may_ask_client(0));
     let big = decide(&caller, 0, json!({"amount": 101}));
     assert_eq!(words(&big), "deny by big");
     assert_eq!(reason(&big), "ask a manager for more than 100");

@@ -56,6 +56,34 @@ fn each_mistake_has_its_place_and_its_mend() {
             r#"@hold("10 minutes") forbid(principal, action, resource);"#,
             &["no length of time", "@hold(\"10m\")"],
         ),
+        (
+            r#"@hold @ask("operators") forbid(principal, action, resource);"#,
+            &["`@ask` of `shop.1` does not say who decides", "@ask(\"operator\")"],
+        ),
+        (
+            r"@hold @ask forbid(principal, action, resource);",
+            &["`@ask` of `shop.1` does not say who decides", "@ask(\"client\")"],
+        ),
+        (
+            r#"@hold @four_eyes @ask("client, operator") forbid(principal, action, resource);"#,
+            &["wants four eyes and asks the client", "no second person"],
+        ),
+        (
+            r#"@hold("1m") @wait("2m") forbid(principal, action, resource);"#,
+            &["`@wait` of `shop.1` is longer than its hold"],
+        ),
+        (
+            r"@hold @wait forbid(principal, action, resource);",
+            &["`@wait` of `shop.1` is no length of time", "@wait(\"45s\")"],
+        ),
+        (
+            r#"@wait("2m") forbid(principal, action, resource);"#,
+            &["`shop.1` has `@wait` and holds nothing", "add `@hold(\"10m\")`"],
+        ),
+        (
+            r#"@asks("client") @hold forbid(principal, action, resource);"#,
+            &["did you mean `@ask`?"],
+        ),
         (r"@hold permit(principal, action, resource);", &["permit with `@hold`", "write `forbid`"]),
         (r#"@holt("1m") forbid(principal, action, resource);"#, &["did you mean `@hold`?"]),
         (

@@ -153,6 +153,11 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
     if let Some(key) = &config.redact.key {
         one(key, key.span());
     }
+    for (_, value) in config.observe.otlp.iter().flat_map(|otlp| otlp.headers.iter()) {
+        if let HeaderText::Secret(reference) = &**value {
+            one(reference, value.span());
+        }
+    }
     if let Some(webhook) = &config.approvals.webhook {
         one(&webhook.secret, webhook.secret.span());
     }

@@ -26,10 +26,10 @@ use crate::gateway::record::Steps;
 use crate::gateway::reply::{EditNotice, ErrorCode, Failure};
 use crate::gateway::request::CallRequest;
 use crate::gateway::state::State;
-use crate::gateway::toolbox::Exposed;
+use crate::gateway::toolbox::{Exposed, Toolbox};
 use crate::safety::edit::{self, Edit};
 use crate::safety::{CLIENT_PREFIX, hold_digest};
-use crate::store::{Change, HoldRow, HoldState};
+use crate::store::{HoldRow, HoldState};
 
 /// How often it is looked whether somebody else decided.
 const LOOK: Duration = Duration::from_millis(250);
@@ -44,6 +44,20 @@ const ASKING: Duration = Duration::from_secs(1);
 /// The longest arguments, as JSON, that the person at a client is asked about: what they cannot
 /// see whole they must not approve.
 const MAX_ASKED: usize = 16 * 1024;
+
+/// What became of an answer.
+enum Said {
+    /// They did not decide.
+    Nothing,
+    /// It is the decision.
+    Decided,
+    /// Somebody else decided before.
+    Late,
+}
+
+/// Why a call is refused that somebody else let through before the person at the client said no.
+const SAID_NO: &str =
+    "the person at the client said no to this call; somebody else had decided on it before";
 
 /// A call with the arguments that a person wrote.
 pub(super) struct Changed {
@@ -94,7 +108,7 @@ impl Run<'_> {
         let state = State {
             hold: hold.id.clone(),
             digest: hold.digest.clone(),
-            config: self.ground.toolbox.config.clone(),
+            rules: self.ground.toolbox.rules(),
             expires: hold.expires,
         };
         match self.ground.seal.seal(&state, &self.caller.identity) {
@@ -133,7 +147,7 @@ impl Run<'_> {
         if state.digest != hold_digest(call, &exposed.target()) {
             return refused("this answer was given to other arguments, or to another call");
         }
-        if state.config != self.ground.toolbox.config {
+        if state.rules != self.ground.toolbox.rules() {
             return refused("the rules were changed since the question was asked");
         }
         if state.expires <= store.now() {
@@ -156,8 +170,14 @@ impl Run<'_> {
                 Ok(())
             }
             (HoldState::Pending, Some(answer)) => {
-                self.answer(&hold, answer.clone()).await.map(drop)
+                let no = matches!(answer, Answer::No { .. });
+                match self.answer(&hold, answer.clone()).await? {
+                    Said::Late if no => refused(SAID_NO),
+                    Said::Late | Said::Decided | Said::Nothing => Ok(()),
+                }
             }
+            // Somebody was quicker; but who says no does not see the call made for all that.
+            (HoldState::Approved, Some(Answer::No { .. })) => refused(SAID_NO),
             // Without an answer it is asked again (MCP, MRTR, "Server Behavior"); and where somebody
             // was quicker, what they decided holds.
             (HoldState::Pending, None) | (HoldState::Approved | HoldState::Rejected, _) => Ok(()),
@@ -174,15 +194,14 @@ impl Run<'_> {
         mut end: End,
         steps: &mut Steps,
     ) -> Result<(), End> {
-        let (Some(rule), Some(hold)) = (&exposed.rules.hold, end.hold.clone()) else {
-            return Err(end);
-        };
-        let asker = match way(&hold, asking) {
+        let Some(holding) = end.holding.clone() else { return Err(end) };
+        let (hold, patience) = (&holding.row, holding.wait);
+        let asker = match way(hold, asking) {
             Asking::Live(asker) => Some(asker.clone()),
             Asking::Round => return Err(end),
             Asking::Never => None,
         };
-        let wait = match (rule.wait, &asker) {
+        let wait = match (patience, &asker) {
             (Some(wait), _) => wait,
             (None, Some(_)) => AT_THE_CLIENT,
             (None, None) => Duration::ZERO,
@@ -194,15 +213,14 @@ impl Run<'_> {
         else {
             return Err(end);
         };
-        if let Some(row) = end.placing.take() {
-            let change = Change::PlaceHold(row.clone());
-            if self.commit(end.guard.clone(), vec![change]).await.is_err() {
+        if end.placing().is_some() {
+            if self.commit(end.guard.clone(), end.changes()).await.is_err() {
                 // Made once more as the end of the call, it says why.
-                end.placing = Some(row);
                 return Err(end);
             }
+            end.placed();
             self.received = 0;
-            self.ground.notices.held(self.ground.toolbox.webhook.as_ref(), &row);
+            self.ground.notices.held(self.ground.toolbox.webhook.as_ref(), hold);
         }
         steps.say(|| format!("{} waits for a person to decide", hold.id));
         let begun = Instant::now();
@@ -210,7 +228,7 @@ impl Run<'_> {
         let wait = wait.min(Duration::from_micros(left));
         // A client that is asked is told when nobody waits any more: that takes a moment.
         let until = begun + wait + if asker.is_some() { ASKING } else { Duration::ZERO };
-        let mut question = asker.map(|asker| asker.ask(asked(exposed, &hold, None), wait));
+        let mut question = asker.map(|asker| asker.ask(asked(exposed, hold, None), wait));
         let decided = loop {
             let answer = async {
                 match &mut question {
@@ -225,10 +243,13 @@ impl Run<'_> {
                 }
                 answer = answer => {
                     question = None;
-                    if self.answer(&hold, answer).await? {
-                        break true;
+                    let no = matches!(answer, Answer::No { .. });
+                    match self.answer(hold, answer).await? {
+                        Said::Late if no => return Err(Failure::no_answer(SAID_NO).into()),
+                        Said::Late | Said::Decided => break true,
+                        Said::Nothing => {}
                     }
-                    if rule.wait.is_none() || !hold.asks_operator {
+                    if patience.is_none() || !hold.asks_operator {
                         break false;
                     }
                 }
@@ -241,6 +262,10 @@ impl Run<'_> {
             }
         };
         self.waited = Some(begun.elapsed());
+        // What was decided meanwhile counts by the rules as they are: the repeat goes by them.
+        if decided && self.ground.latest.is_some_and(|latest| self.outdated(&latest.load())) {
+            return Err(end);
+        }
         if decided {
             return Ok(());
         }
@@ -249,21 +274,26 @@ impl Run<'_> {
         }
         // Nobody else can answer, so this is one.
         let reason = Some("nobody answered at the client in time".to_owned());
-        self.answer(&hold, Answer::No { reason }).await.map(drop)
+        self.answer(hold, Answer::No { reason }).await.map(drop)
     }
 
-    /// Decides as the person at the caller's client said; whether there is a decision now.
-    async fn answer(&mut self, hold: &HoldRow, answer: Answer) -> Result<bool, End> {
+    /// Whether the rules are not those any more by which this call is decided on.
+    fn outdated(&self, latest: &Toolbox) -> bool {
+        latest.rules() != self.ground.toolbox.rules()
+    }
+
+    /// Decides as the person at the caller's client said.
+    async fn answer(&mut self, hold: &HoldRow, answer: Answer) -> Result<Said, End> {
         let by = format!("{CLIENT_PREFIX}{}", self.caller.identity);
         let (state, reason) = match answer {
-            Answer::None => return Ok(false),
+            Answer::None => return Ok(Said::Nothing),
             Answer::Yes { reason } => (HoldState::Approved, reason),
             Answer::No { reason } => (HoldState::Rejected, reason),
         };
         let by = Approver::at_the_client(&by);
         match approvals::decide(self.ground.store, &hold.id, state, by, reason).await {
-            // Decided by somebody else meanwhile is decided.
-            Ok(_) | Err(OperateError::Decided { .. }) => Ok(true),
+            Ok(_) => Ok(Said::Decided),
+            Err(OperateError::Decided { .. }) => Ok(Said::Late),
             Err(OperateError::Store(error)) => Err(audit_unavailable(&error.to_string()).into()),
             Err(error) => Err(Failure::no_answer(&error.to_string()).into()),
         }
@@ -294,6 +324,7 @@ impl Run<'_> {
             hold: hold.id.clone(),
             by: by.clone(),
             arguments: shown,
+            user: hold.decided_user.clone(),
         });
         let clean = |mut edit: Edit| {
             edit.value.iter_mut().for_each(|value| redactor.value(value));

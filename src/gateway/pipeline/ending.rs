@@ -22,12 +22,23 @@ use crate::tools;
 /// The end of a call that did not reach the upstream.
 pub(super) struct End {
     failure: Box<Failure>,
-    /// The hold that a person must decide on.
-    pub(super) hold: Option<Box<HoldRow>>,
-    /// The hold to place with it.
-    pub(super) placing: Option<Box<HoldRow>>,
+    /// That a person must decide on it.
+    pub(super) holding: Option<Box<Holding>>,
+    /// The approval that ends with it: it does not count any more.
+    ends: Option<String>,
     /// Where the kill switch is on for this, the call ends as stopped instead.
     pub(super) guard: Option<Guard>,
+}
+
+/// How a call is held.
+#[derive(Clone)]
+pub(super) struct Holding {
+    /// The hold.
+    pub(super) row: HoldRow,
+    /// Whether it has yet to be written down.
+    is_new: bool,
+    /// For how long the call stays open until somebody decides, where that is said.
+    pub(super) wait: Option<Duration>,
 }
 
 impl End {
@@ -37,16 +48,50 @@ impl End {
         Self { guard: Some(exposed.rules.guard(&caller.identity)), ..Self::from(failure) }
     }
 
-    /// The call is held as this.
-    pub(super) fn holding(self, hold: HoldRow, placed: Placed) -> Self {
-        let hold = Box::new(hold);
-        let placing = (placed == Placed::Now).then(|| hold.clone());
-        Self { placing, hold: Some(hold), ..self }
+    /// The call is held as this, and may stay open for so long.
+    pub(super) fn holding(self, hold: HoldRow, placed: Placed, wait: Option<Duration>) -> Self {
+        let is_new = placed != Placed::Earlier;
+        let ends = match placed {
+            Placed::InsteadOf(id) => Some(id),
+            Placed::Earlier | Placed::Now => None,
+        };
+        Self { ends, holding: Some(Box::new(Holding { row: hold, is_new, wait })), ..self }
+    }
+
+    /// The hold that is to be placed with it.
+    pub(super) fn placing(&self) -> Option<&HoldRow> {
+        self.holding.as_ref().filter(|holding| holding.is_new).map(|holding| &holding.row)
+    }
+
+    /// What it changes about holds is on record.
+    pub(super) fn placed(&mut self) {
+        self.ends = None;
+        if let Some(holding) = &mut self.holding {
+            holding.is_new = false;
+        }
+    }
+
+    /// A call that an approval let through and that is refused all the same ends the approval: it
+    /// would refuse each repeat. What may pass leaves it as it is.
+    pub(super) fn of_approved(mut self, hold: &HoldRow) -> Self {
+        if matches!(self.failure.code, ErrorCode::Denied | ErrorCode::InvalidArguments) {
+            self.ends = Some(hold.id.clone());
+            "The approval ended with this. Make the same call again to have a person asked anew."
+                .clone_into(&mut self.failure.next_step);
+        }
+        self
+    }
+
+    /// What it changes about holds.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        let ends = self.ends.clone().map(|id| Change::EndHold { id });
+        let placing = self.placing().cloned().map(|row| Change::PlaceHold(Box::new(row)));
+        ends.into_iter().chain(placing).collect()
     }
 
     /// Whether it ends because a person must decide.
     pub(super) fn holds(&self) -> bool {
-        self.hold.is_some()
+        self.holding.is_some()
     }
 }
 
@@ -58,7 +103,7 @@ impl From<Failure> for End {
 
 impl From<Box<Failure>> for End {
     fn from(failure: Box<Failure>) -> Self {
-        Self { failure, hold: None, placing: None, guard: None }
+        Self { failure, holding: None, ends: None, guard: None }
     }
 }
 
@@ -93,10 +138,10 @@ impl Run<'_> {
     /// Ends a call that did not reach the upstream.
     pub(super) async fn end(mut self, end: End) -> Reply {
         self.replied(end.failure.code.as_str(), Some(end.failure.message.clone()));
-        let placing = end.placing.clone().map(Change::PlaceHold).into_iter().collect();
-        let failure = match self.commit(end.guard, placing).await {
+        let changes = end.changes();
+        let failure = match self.commit(end.guard.clone(), changes).await {
             Ok(()) => {
-                if let Some(row) = &end.placing {
+                if let Some(row) = end.placing() {
                     self.ground.notices.held(self.ground.toolbox.webhook.as_ref(), row);
                 }
                 end.failure.redacted(&self.ground.toolbox.redactor)
@@ -109,7 +154,7 @@ impl Run<'_> {
                     Err(error) => self.unrecorded(&error),
                 }
             }
-            Err(CommitError::HoldSpent) => Box::pin(self.not_placed(end.placing)).await,
+            Err(CommitError::HoldSpent) => Box::pin(self.not_placed(&end)).await,
             Err(error) => self.unrecorded(&error),
         };
         let meta = CallMeta { edited: self.edited, ..CallMeta::unsent(self.id) };
@@ -268,25 +313,26 @@ impl Run<'_> {
 
     /// Answers a call whose hold could not be placed: another call placed one for the same
     /// arguments at the same time, or too many of this caller's calls wait already.
-    async fn not_placed(&mut self, wanted: Option<Box<HoldRow>>) -> Failure {
+    async fn not_placed(&mut self, end: &End) -> Failure {
         self.record.rewind(self.received);
         let store = self.ground.store;
-        let there = match &wanted {
+        let wanted = end.placing();
+        let there = match wanted {
             Some(hold) => {
                 store.find_hold(&hold.identity, &hold.tool, &hold.digest, store.now()).await
             }
             None => Ok(None),
         };
-        let rule = wanted.map(|hold| hold.rule).unwrap_or_default();
+        let rule = wanted.map(|hold| hold.rule.clone()).unwrap_or_default();
         let failure = match there {
             Err(error) => return audit_unavailable(&error.to_string()),
-            Ok(Some(hold)) => {
+            Ok(Some(hold)) if end.ends.as_ref() != Some(&hold.id) => {
                 self.decided(Verdict::Hold, vec![rule], None);
                 let expires = Time(hold.expires);
                 self.record.push(&Event::Held { hold: hold.id.clone(), expires });
                 Failure::held(&hold, None)
             }
-            Ok(None) => {
+            Ok(_) => {
                 let message = "too many of your calls wait for a person already";
                 self.decided(Verdict::Deny, vec![rule], Some(message));
                 Failure::new(ErrorCode::Overloaded, message).retry_after(Duration::from_mins(1))

@@ -25,6 +25,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tollbridge_operation::CallId;
@@ -54,6 +55,7 @@ use stages::{Carried, Intent, Subject, Takes};
 pub(super) use policies::rows;
 pub(super) use rehearsal::rehearse;
 pub(super) use shown::{Shown, show, unknown};
+pub(super) use stages::lacking;
 
 /// How often a call is decided on: anew where a person decided meanwhile, or where its approval was
 /// spent in between.
@@ -67,6 +69,8 @@ const LEAST_SAID: usize = 4;
 pub(super) struct Ground<'a> {
     pub(super) store: &'a Store,
     pub(super) toolbox: &'a Toolbox,
+    /// Where the toolbox of new calls is; `None` where nothing is waited for.
+    pub(super) latest: Option<&'a ArcSwap<Toolbox>>,
     pub(super) metrics: &'a Metrics,
     pub(super) cache: &'a Cache,
     pub(super) conduct: &'a Conduct,
@@ -326,7 +330,8 @@ impl<'a> Run<'a> {
             };
             let permit = match permit.approval {
                 Some(ref hold) if hold.edits.is_some() => {
-                    let changed = Box::pin(self.edited(exposed, request, hold.clone())).await?;
+                    let edited = Box::pin(self.edited(exposed, request, hold.clone())).await;
+                    let changed = edited.map_err(|end| end.of_approved(hold))?;
                     ready.prepared = changed.prepared;
                     reserving = changed.reserving;
                     changed.permit
@@ -353,6 +358,9 @@ impl<'a> Run<'a> {
             match self.intend(exposed, &ready.prepared, takes).await? {
                 Intent::Recorded(receipt) => {
                     steps.say(|| format!("calling {}", exposed.rules.api));
+                    if let Some(through) = &watch.through {
+                        through.cancel();
+                    }
                     let cleared = quoted.clear(&receipt);
                     let prepared = ready.prepared;
                     return Ok(self

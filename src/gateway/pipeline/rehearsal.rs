@@ -45,6 +45,7 @@ pub(in crate::gateway) async fn rehearse(
         shown_target: "",
         target: &exposed.target(),
         claimed: "[]",
+        known: None,
         price: exposed.price(),
         now: ground.store.now(),
         edited: None,

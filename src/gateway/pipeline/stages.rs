@@ -50,6 +50,7 @@ struct Shown {
     place: String,
     target: String,
     claimed: String,
+    known: Option<String>,
 }
 
 impl Subject<'_> {
@@ -72,6 +73,7 @@ impl Subject<'_> {
             place: format!("{} {}", self.prepared.method(), redactor.text(self.prepared.url())),
             target: self.exposed.target(),
             claimed: serde_json::json!(caller.groups).to_string(),
+            known: Some(caller.known()),
         }
     }
 }
@@ -106,7 +108,7 @@ pub(super) struct Carried {
 }
 
 /// The rule, and in words why, by which a token that lacks scopes is refused.
-pub(super) fn lacking(caller: &Caller, exposed: &Exposed) -> Option<(String, String)> {
+pub(in crate::gateway) fn lacking(caller: &Caller, exposed: &Exposed) -> Option<(String, String)> {
     let lacking = caller.facts.lacking(&exposed.scopes);
     let tool = &exposed.rules.tool;
     (!lacking.is_empty()).then(|| {
@@ -144,6 +146,7 @@ impl Run<'_> {
             shown_target: &shown.place,
             target: &shown.target,
             claimed: &shown.claimed,
+            known: shown.known.as_deref(),
             price: exposed.price(),
             now: store.now(),
             edited: subject.edited,
@@ -161,16 +164,16 @@ impl Run<'_> {
                 self.decided_on(Verdict::Deny, rules, Some(&reason), &considered);
                 Err(Failure::new(ErrorCode::Denied, reason).into())
             }
-            Ok(Decision::Hold { rules, hold, placed }) => {
+            Ok(Decision::Hold { rules, hold, placed, wait }) => {
                 if let Some(reason) = asked::nobody(&hold, asking) {
                     self.decided_on(Verdict::Deny, rules, Some(reason), &considered);
-                    return Err(Failure::no_answer(reason).into());
+                    return Err(Failure::nobody_asked(reason).into());
                 }
                 self.decided_on(Verdict::Hold, rules, None, &considered);
                 let expires = Time(hold.expires);
                 self.record.push(&Event::Held { hold: hold.id.clone(), expires });
                 let failure = Failure::held(&hold, self.question(exposed, &hold, asking)?);
-                Err(End::guarded(failure, exposed, self.caller).holding(hold, placed))
+                Err(End::guarded(failure, exposed, self.caller).holding(hold, placed, wait))
             }
             Ok(Decision::Allow { allowed, rules, claims, approval }) => {
                 // Where it waited itself the approval is on record with it.
@@ -180,6 +183,7 @@ impl Run<'_> {
                         by: hold.decided_by.clone().unwrap_or_default(),
                         reason: hold.reason.clone(),
                         decided: hold.decided.map(Time),
+                        user: hold.decided_user.clone(),
                     });
                 }
                 self.decided_on(Verdict::Allow, rules, None, &considered);

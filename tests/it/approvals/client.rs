@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use futures::FutureExt as _;
 use serde_json::json;
-use tollbridge::gateway::{self, Answer, Asking, Reply};
+use tollbridge::gateway::{self, Answer, Asker, Asking, Reply};
 use tollbridge::store::system_clock;
 
-use super::super::support::{Draft, Upstream, code, failure, request};
+use super::super::support::{Draft, Folder, Upstream, code, failure, request};
 use super::{FIVE, asking, held_by, hold_of, person, question, with_answer, yes};
 
 const CLIENT: &str = "{ ask = [\"client\", \"operator\"] }";
@@ -80,6 +81,74 @@ async fn an_operator_may_not_decide_for_the_client_nor_a_client_where_it_is_not_
     assert_eq!(upstream.count(), 0);
 }
 
+#[tokio::test]
+async fn an_answer_is_bound_to_the_policy_files_too() {
+    let upstream = Upstream::willing().await;
+    let draft = || {
+        Draft::to(&upstream.url())
+            .audit("\n[safety]\npolicies = [\"shop.cedar\"]")
+            .tool("createRefund", &format!("name = \"refund\"\nhold = {CLIENT}"))
+    };
+    let folder = Folder::new();
+    folder.write("shop.cedar", "");
+    let bridge = draft().open_in(folder).await;
+    let asked = question(&asking(&bridge, "bot", request("refund", FIVE), Asking::Round).await);
+    bridge.folder.write("shop.cedar", "forbid(principal == Identity::\"eve\", action, resource);");
+    bridge.reload(draft()).await;
+    let reply = round(&bridge, &asked.state.expect("a state"), Some(yes())).await;
+    assert_eq!((code(&reply), upstream.count()), ("denied", 0));
+    assert!(failure(&reply).message.contains("rules were changed"), "{reply:?}");
+}
+
+#[tokio::test]
+async fn a_hold_of_a_policy_may_say_who_is_asked_and_for_how_long() {
+    let upstream = Upstream::willing().await;
+    let policy = "@hold @ask(\"client\") @wait(\"1s\")
+        forbid(principal, action in Action::\"call\", resource);";
+    let draft = |keys: &str| {
+        Draft::to(&upstream.url())
+            .audit("\n[safety]\npolicies = [\"shop.cedar\"]")
+            .tool("createRefund", &format!("name = \"refund\"\n{keys}"))
+    };
+    let folder = Folder::new();
+    folder.write("shop.cedar", policy);
+    let bridge = draft("").open_in(folder).await;
+    assert!(
+        bridge
+            .gateway
+            .toolbox()
+            .exposed()
+            .iter()
+            .all(|tool| { bridge.gateway.toolbox().asks_client(tool) })
+    );
+    let (client, asked) = person(Some(yes()));
+    let reply = asking(&bridge, "bot", request("refund", FIVE), client).await;
+    assert_eq!(code(&reply), "succeeded", "{reply:?}");
+    assert_eq!(asked.lock().unwrap()[0].rule, "shop.1");
+    let (mute, _) = person(None);
+    let reply = asking(&bridge, "bot", request("refund", FIVE), mute).await;
+    assert_eq!(code(&reply), "denied");
+    assert!(failure(&reply).message.contains("nobody answered"), "{reply:?}");
+    // Where the tool's own hold asks operators alone, nobody else decides.
+    bridge.reload(draft("hold = true")).await;
+    let (client, asked) = person(Some(yes()));
+    let other = request("refund", r#"{"body": {"amount": 6}}"#);
+    hold_of(&asking(&bridge, "bot", other, client).await);
+    assert!(asked.lock().unwrap().is_empty());
+    assert_eq!(upstream.count(), 1);
+}
+
+#[tokio::test]
+async fn who_is_asked_hears_why_the_agent_makes_the_call() {
+    let upstream = Upstream::willing().await;
+    let keys = format!("name = \"refund\"\nreason = \"optional\"\nhold = {CLIENT}");
+    let bridge = Draft::to(&upstream.url()).tool("createRefund", &keys).open().await;
+    let (client, asked) = person(Some(yes()));
+    let call = request("refund", r#"{"body": {"amount": 5}, "reason": "the parcel was lost"}"#);
+    assert_eq!(code(&asking(&bridge, "bot", call, client).await), "succeeded");
+    assert_eq!(asked.lock().unwrap()[0].stated.as_deref(), Some("the parcel was lost"));
+}
+
 async fn round(bridge: &super::Bridge, state: &str, answer: Option<Answer>) -> Reply {
     asking(bridge, "bot", with_answer(FIVE, state, answer), Asking::Round).await
 }
@@ -127,6 +196,33 @@ async fn a_no_is_a_no_and_whoever_does_not_decide_leaves_it_open() {
     assert_eq!(code(&round(&bridge, &state, Some(Answer::No { reason })).await), "denied");
     assert_eq!(code(&round(&bridge, &state, Some(yes())).await), "denied", "a no stands");
     assert_eq!(upstream.count(), 0);
+}
+
+#[tokio::test]
+async fn who_says_no_does_not_see_the_call_made_because_an_operator_was_quicker() {
+    let upstream = Upstream::willing().await;
+    let bridge = held_by(&upstream, CLIENT).await;
+    let asked = question(&asking(&bridge, "bot", request("refund", FIVE), Asking::Round).await);
+    bridge.approve(&asked.hold).await;
+    let no = Answer::No { reason: None };
+    let reply = round(&bridge, &asked.state.expect("a state"), Some(no.clone())).await;
+    assert_eq!((code(&reply), upstream.count()), ("denied", 0));
+    assert!(failure(&reply).message.contains("said no"), "{reply:?}");
+    // The same where the call stays open: the operator decides while the person is asked.
+    let other = bridge.other_store().await;
+    let client = Asker::new(move |question, _| {
+        let (other, no) = (other.clone(), no.clone());
+        async move {
+            gateway::approve(&other, &question.hold, "operator:ann", None).await.unwrap();
+            no
+        }
+        .boxed()
+    });
+    let six = request("refund", r#"{"body": {"amount": 6}}"#);
+    let reply = asking(&bridge, "bot", six, Asking::Live(client)).await;
+    assert_eq!((code(&reply), upstream.count()), ("denied", 0));
+    // What the operator decided stays decided.
+    assert_eq!(code(&bridge.call("refund", FIVE).await), "succeeded");
 }
 
 #[tokio::test]

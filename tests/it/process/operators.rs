@@ -80,6 +80,12 @@ fn an_approval_lets_the_running_servers_repeat_through_once() {
         (&decided["decided_by"], &decided["reason"]),
         (&json!("operator:tester"), &json!("fine"))
     );
+    // Whoever `USER` says it is, the account that ran it is on record.
+    let account = std::process::Command::new("id").arg("-un").output().expect("an account");
+    let account = String::from_utf8(account.stdout).expect("a name");
+    let ran = format!("operator:{}", account.trim());
+    let other = if ran == "operator:tester" { json!(null) } else { json!(ran) };
+    assert_eq!(decided["decided_user"], other);
     assert_eq!(house.run(&["approve", "no", hold]).exits(1).stdout, "");
     assert_eq!(code(&session.call(2, "delete_item", &json!({"id": "a1"}))), "none");
     assert_eq!(code(&session.call(3, "delete_item", &json!({"id": "a1"}))), "held");

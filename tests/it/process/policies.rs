@@ -73,6 +73,18 @@ fn a_hold_of_a_policy_is_approved_and_used_once() {
 }
 
 #[test]
+fn changes_that_a_policy_denies_exit_3_with_its_name() {
+    let house = house(CHEAP);
+    let held = house.run(&["call", "add_item", "--args", &add("0"), "--json"]).exits(5).json();
+    let id = held["structuredContent"]["error"]["hold"]["id"].as_str().expect("a hold").to_owned();
+    let told = house.run(&["approve", "edit", &id, "--args", &add("250")]).exits(3);
+    assert!(told.stderr.contains("would be denied by `"), "{told:?}");
+    assert_eq!(house.run(&["approve", "show", &id, "--json"]).exits(0).json()["state"], "pending");
+    house.run(&["approve", "edit", &id, "--args", &add("0.5")]).exits(0);
+    assert_eq!(house.upstream.count(), 0);
+}
+
+#[test]
 fn a_dry_run_tells_why() {
     let house = house(CHEAP);
     let told = house

@@ -1,0 +1,70 @@
+//! `[observe]`: what other programs are told while this one runs.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::inbound::Wrong;
+use super::located::{Keyed, Located};
+use super::values::{BaseUrl, HeaderText, Period};
+
+/// How often metrics are sent where nothing says so: as the specification of OpenTelemetry's SDKs
+/// has it.
+const INTERVAL: Duration = Duration::from_mins(1);
+
+/// `[observe]`: what other programs are told while this one runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Observe {
+    /// The collector of OpenTelemetry that metrics are sent to. By default none.
+    pub otlp: Option<Located<Otlp>>,
+}
+
+/// `[observe.otlp]`: a collector of OpenTelemetry, over HTTP in JSON (OTLP 1).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Otlp {
+    /// Where it is: `/v1/metrics` is added.
+    pub endpoint: Located<BaseUrl>,
+    /// Headers that every request carries.
+    #[serde(default)]
+    pub headers: Keyed<String, Located<HeaderText>>,
+    /// How often metrics are sent. By default 1m.
+    pub interval: Option<Located<Period>>,
+    /// What is said of this server beside its name and version: attributes of the resource, such as
+    /// `"deployment.environment.name"`. `"service.name"` is by default the name in `[server]`.
+    #[serde(default)]
+    pub resource: Keyed<String, Located<String>>,
+}
+
+impl Otlp {
+    /// How often metrics are sent.
+    pub fn interval(&self) -> Duration {
+        self.interval.as_ref().map_or(INTERVAL, |interval| interval.0)
+    }
+
+    /// What is wrong with it.
+    pub(super) fn wrong(&self) -> Vec<Wrong> {
+        let mut all = Vec::new();
+        if self.endpoint.as_str().ends_with("/v1/metrics") {
+            let message = "`endpoint` names the path of a signal".to_owned();
+            all.push(Wrong {
+                span: self.endpoint.span(),
+                message,
+                label: "remove `/v1/metrics`: it is added",
+            });
+        }
+        if let Some(interval) = self.interval.as_ref().filter(|i| i.0 < Duration::from_secs(1)) {
+            let message = "`interval` is shorter than a second".to_owned();
+            all.push(Wrong { span: interval.span(), message, label: "expected 1s at least" });
+        }
+        for (name, _) in self.resource.iter().filter(|(name, _)| name.trim().is_empty()) {
+            let message = "an attribute of `resource` has no name".to_owned();
+            let label = "expected a name such as \"deployment.environment.name\"";
+            all.push(Wrong { span: name.span(), message, label });
+        }
+        all
+    }
+}
