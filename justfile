@@ -77,6 +77,10 @@ bench-search:
 bench-policies:
     cargo bench -p tollbridge-policy --bench decide --locked
 
+# The usual questions to a trail of ten million events, which it writes first
+bench-trail *OPTIONS:
+    cargo bench --locked --bench trail -- {{ OPTIONS }}
+
 # What recovery costs a call that needs none of it
 bench-recovery *ROUNDS:
     cargo bench --locked --bench recovery -- {{ ROUNDS }}
