@@ -66,7 +66,7 @@ pub(crate) async fn ask(url: &str, file: &Path) -> ExitCode {
         slow |= time(question, once).await;
     }
     let id = audit::calls(&store, &Filter { limit: Some(1), ..Filter::default() }).await.unwrap();
-    let id = id[0].id.to_string();
+    let id = id[0].id.clone();
     let once = async || usize::from(audit::call(&store, &id).await.unwrap().is_some());
     slow |= time("trace show ID", once).await;
     for (question, query) in QUERIES {

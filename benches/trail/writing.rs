@@ -99,7 +99,7 @@ impl Calls {
     }
 }
 
-/// Numbers without a pattern, the same every time (SplitMix64).
+/// Numbers without a pattern, the same every time (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {
