@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Anchor, Keep, Removed, Signer, checkpoint, close_orphans, retain};
-use crate::store::Store;
+use crate::store::{Batch, Change, Store};
 
 /// How long taking an anchor elsewhere may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -105,6 +105,11 @@ impl Work {
     async fn retain(&self) {
         let Keeping { signer, keep, .. } = &self.keeping;
         if *keep == Keep::default() {
+            // A server that little comes to drops what runs out by this alone.
+            let changes = vec![Change::Sweep];
+            if let Err(error) = self.store.commit(Batch { changes, ..Batch::default() }).await {
+                tracing::warn!(%error, "what ran out is kept until later");
+            }
             return;
         }
         match retain(&self.store, signer, *keep).await {

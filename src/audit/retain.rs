@@ -56,12 +56,12 @@ pub async fn erase(
         let changes = vec![Change::ErasePayloads(rows)];
         let _ = store.commit(Batch { changes, ..Batch::default() }).await?;
     }
-    let changes = vec![Change::EraseHolds(whose.clone())];
+    let changes = vec![Change::EraseHolds(whose.clone()), Change::Sweep];
     let _ = store.commit(Batch { changes, ..Batch::default() }).await?;
     if erased > 0 {
         checkpoint(store, signer).await?;
-        store.give_back().await?;
     }
+    store.give_back().await?;
     Ok(erased)
 }
 
@@ -94,10 +94,30 @@ pub async fn retain(
     {
         removed.payloads = forget(store, signer, upto).await?;
     }
+    held(store, keep, removed).await?;
     if removed != Removed::default() {
         store.give_back().await?;
     }
     Ok(removed)
+}
+
+/// Removes of held calls what is removed of calls.
+async fn held(store: &Store, keep: Keep, removed: Removed) -> Result<(), CheckpointError> {
+    let mut changes = Vec::new();
+    if let Some(age) = keep.payloads {
+        changes.push(Change::EraseHoldsBefore(before(store, age)));
+    }
+    if let Some(age) = keep.calls {
+        changes.push(Change::PruneHolds { before: before(store, age) });
+    }
+    if removed.upto.is_some()
+        && let Some(oldest) = store.info().await?.oldest
+    {
+        changes.push(Change::PruneHolds { before: oldest });
+    }
+    changes.push(Change::Sweep);
+    let _ = store.commit(Batch { changes, ..Batch::default() }).await?;
+    Ok(())
 }
 
 fn before(store: &Store, age: Duration) -> i64 {

@@ -256,6 +256,10 @@ async fn write_rows(savepoint: &mut SqliteConnection, rows: Rows, now: i64) -> R
         must_change(&done, CommitError::HoldSpent)?;
     }
     for change in changes {
+        if matches!(change, Change::Sweep) {
+            forget_expired(savepoint, now).await?;
+            continue;
+        }
         let decides = match change {
             Change::DecideHold { .. } | Change::PlaceHold(_) => Some(CommitError::HoldSpent),
             Change::ClaimKey(_) => Some(CommitError::KeyTaken),
@@ -274,7 +278,7 @@ async fn write_rows(savepoint: &mut SqliteConnection, rows: Rows, now: i64) -> R
 }
 
 /// Drops uses of windows that no longer count, whatever their key, and outcomes that are kept
-/// no longer.
+/// no longer; of held calls, what is to be erased once nobody decides on them.
 pub(super) async fn forget_expired(
     transaction: &mut SqliteConnection,
     now: i64,
@@ -288,6 +292,9 @@ pub(super) async fn forget_expired(
         "DELETE FROM pendings WHERE expires <= ?",
         "DELETE FROM tasks WHERE expires <= ?",
         "DELETE FROM learned_limits WHERE expires <= ?",
+        "UPDATE holds SET arguments = '{}', given = '', claimed = '[]', target = '', edits = NULL, \
+         stated = NULL, known = NULL, reason = NULL, erase = 2 \
+         WHERE erase = 1 AND (state IN ('rejected', 'spent') OR expires <= ?)",
     ] {
         sqlx::query(statement).bind(now).execute(&mut *transaction).await?;
     }
@@ -383,9 +390,13 @@ fn statement(change: Change, now: i64) -> Query {
                 .bind(name.to_owned())
         }
         Change::KeepCheckpoint(row) => keep_checkpoint(row),
-        Change::Mark(..) | Change::ErasePayloads(_) | Change::EraseHolds(_) | Change::Prune { .. } => {
-            upkeep::statement(change, now)
-        }
+        Change::Mark(..)
+        | Change::ErasePayloads(_)
+        | Change::EraseHolds(_)
+        | Change::EraseHoldsBefore(_)
+        | Change::Prune { .. }
+        | Change::PruneHolds { .. }
+        | Change::Sweep => upkeep::statement(change, now),
         Change::AddKey(key) => add_key(key),
         Change::RevokeKey { id } => {
             sqlx::query("UPDATE keys SET revoked = ? WHERE id = ? AND revoked IS NULL")

@@ -164,8 +164,17 @@ pub enum Change {
     Mark(&'static str, i64),
     /// Put digests in the place of payloads. An event must have said so.
     ErasePayloads(Vec<(i64, Digest)>),
-    /// Forget the arguments of held calls that were decided or ran out.
+    /// Forget what held calls were about, once they were decided on or ran out.
     EraseHolds(Whose),
+    /// The same of those that were placed before a time.
+    EraseHoldsBefore(i64),
+    /// Remove held calls that were placed before a time and ran out.
+    PruneHolds {
+        /// When.
+        before: i64,
+    },
+    /// Drop whatever does not count any more, as is done from time to time in any case.
+    Sweep,
     /// Remove all events up to one. An event must have said so.
     Prune {
         /// Up to which.

@@ -75,15 +75,17 @@ pub(super) fn statement(change: Change, now: i64) -> Query {
                 Whose::Identity(identity) => (None, Some(identity)),
                 Whose::Upto(_) => (None, None),
             };
-            sqlx::query(
-                "UPDATE holds SET arguments = '{}', given = '', claimed = '[]', edits = NULL, \
-                 stated = NULL, known = NULL \
-                 WHERE (call = ? OR identity = ?) \
-                 AND (state IN ('rejected', 'spent') OR expires <= ?)",
-            )
-            .bind(call)
-            .bind(identity)
-            .bind(now)
+            sqlx::query("UPDATE holds SET erase = 1 WHERE erase = 0 AND (call = ? OR identity = ?)")
+                .bind(call)
+                .bind(identity)
+        }
+        Change::EraseHoldsBefore(time) => {
+            sqlx::query("UPDATE holds SET erase = 1 WHERE erase = 0 AND placed < ?").bind(time)
+        }
+        Change::PruneHolds { before } => {
+            sqlx::query("DELETE FROM holds WHERE placed < ? AND expires <= ?")
+                .bind(before)
+                .bind(now)
         }
         Change::Prune { through } => sqlx::query("DELETE FROM events WHERE seq <= ?").bind(through),
         // Others are written elsewhere; this one changes nothing.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::audit::verify::tests::{House, signer};
 use crate::audit::{Against, Broken};
-use crate::store::EventRow;
+use crate::store::{EventRow, HoldRow, HoldState};
 
 #[test]
 fn places_that_follow_each_other_are_one_span() {
@@ -78,6 +78,76 @@ async fn what_is_too_old_goes_and_the_rest_verifies() {
     house.sql("DELETE FROM events WHERE seq = 11").await;
     let missing = Broken::Missing { from: 11, to: 11 };
     assert_eq!(house.verify(Against::default()).await, Err(missing));
+}
+
+/// A held call that says `told` wherever an agent or a person can say something.
+fn held(id: &str, told: &str, expires: i64) -> HoldRow {
+    let text = format!(r#"{{"a":"{told}"}}"#);
+    HoldRow {
+        id: id.to_owned(),
+        call: "c3".to_owned(),
+        identity: "alice".to_owned(),
+        tool: "t".to_owned(),
+        digest: id.to_owned(),
+        arguments: text.clone(),
+        given: text,
+        target: format!("GET https://shop.example/{told}"),
+        claimed: format!(r#"["{told}"]"#),
+        known: Some(told.to_owned()),
+        stated: Some(told.to_owned()),
+        rule: "r".to_owned(),
+        placed: 1,
+        expires,
+        asks_operator: true,
+        ..HoldRow::default()
+    }
+}
+
+async fn commit(store: &Store, change: Change) {
+    let batch = Batch { changes: vec![change], ..Batch::default() };
+    let _ = store.commit(batch).await.expect("written");
+}
+
+#[tokio::test]
+async fn a_held_call_that_is_erased_is_gone_once_nobody_decides_on_it() {
+    let house = House::new().await;
+    let store = House::store(&house.folder).await;
+    let later = store.now() + 3_600_000_000;
+    commit(&store, Change::PlaceHold(Box::new(held("h_1", "secretly", later)))).await;
+    let whose = Whose::Call("c3".into());
+    assert_eq!(erase(&store, &signer(1), &whose, "operator:o").await.expect("erased"), 1);
+    let hold = store.hold("h_1").await.expect("read").expect("a hold");
+    assert!(hold.given.contains("secretly"), "whoever decides must see it");
+    let reason = Some("secretly, no".to_owned());
+    let (id, by, state) = ("h_1".into(), "operator:o".into(), HoldState::Rejected);
+    commit(&store, Change::DecideHold { id, state, by, user: None, reason, edits: None }).await;
+    commit(&store, Change::Sweep).await;
+    store.give_back().await.expect("given back");
+    let hold = store.hold("h_1").await.expect("read").expect("a hold");
+    assert_eq!((hold.state, &*hold.given), (HoldState::Rejected, ""));
+    store.close().await;
+    assert!(!holds(&house, "secretly"));
+}
+
+#[tokio::test]
+async fn what_is_kept_of_held_calls_is_as_old_as_what_is_kept_of_calls() {
+    let house = House::new().await;
+    let store = House::store(&house.folder).await;
+    let later = store.now() + 3_600_000_000;
+    for hold in [held("h_1", "long ago", 2), held("h_2", "still open", later)] {
+        commit(&store, Change::PlaceHold(Box::new(hold))).await;
+    }
+    let keep = Keep { payloads: Some(Duration::from_hours(1)), ..Keep::default() };
+    retain(&store, &signer(1), keep).await.expect("removed");
+    let given = async |id| store.hold(id).await.expect("read").map(|hold| hold.given);
+    assert_eq!(given("h_1").await.as_deref(), Some(""));
+    assert!(given("h_2").await.is_some_and(|given| given.contains("still open")));
+    let keep = Keep { calls: Some(Duration::from_hours(1)), ..Keep::default() };
+    retain(&store, &signer(1), keep).await.expect("removed");
+    assert_eq!(given("h_1").await, None);
+    assert!(given("h_2").await.is_some());
+    store.close().await;
+    assert!(!holds(&house, "long ago"));
 }
 
 #[tokio::test]
