@@ -3,11 +3,12 @@
 
 use serde_json::{Map, Value};
 
+use super::changed::is_masked;
 use super::pipeline::rows;
 use super::request::Caller;
 use super::toolbox::Toolbox;
 use crate::audit::ConsideredRow;
-use crate::safety::{Asked, Pursuit, Verdict, police};
+use crate::safety::{Asked, Considered, Pursuit, Verdict, police};
 
 /// A call that could be made.
 #[derive(Debug, Clone)]
@@ -39,12 +40,16 @@ pub struct Judged {
     pub reason: Option<String>,
     /// The policies that were considered.
     pub considered: Vec<ConsideredRow>,
+    /// Whether it might be otherwise: it depends on an argument that is not there, but a mark in its
+    /// place.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unsure: bool,
 }
 
 impl Judged {
     fn without_rules(effect: &'static str, listed: bool, reason: String) -> Self {
         let (rules, considered) = (Vec::new(), Vec::new());
-        Self { effect, listed, rules, reason: Some(reason), considered }
+        Self { effect, listed, rules, reason: Some(reason), considered, unsure: false }
     }
 }
 
@@ -59,6 +64,7 @@ pub fn judge(toolbox: &Toolbox, question: &Supposed) -> Judged {
     let seen = toolbox.seen(&question.caller);
     let listed = seen.policies.may_see(place);
     let mut given = question.arguments.clone();
+    let hidden = given.values().any(is_masked);
     let unreasoned = exposed.tool.reason().and_then(|rule| {
         let said = rule.take(&mut given).or_else(|| question.reason.clone().map(Value::String));
         rule.check(said.as_ref())
@@ -72,10 +78,11 @@ pub fn judge(toolbox: &Toolbox, question: &Supposed) -> Judged {
         Err(violations) => {
             let each = violations.iter().map(|v| format!("{} must be {}", v.pointer, v.expected));
             let reason = each.collect::<Vec<_>>().join("; ");
-            return Judged::without_rules("invalid", listed, reason);
+            return Judged { unsure: hidden, ..Judged::without_rules("invalid", listed, reason) };
         }
     };
     let broken = exposed.tool.check_limits(&arguments);
+    let limited = hidden && exposed.tool.limits_read(&arguments, is_masked);
     let shown = exposed.tool.shown_arguments(arguments);
     let client = question.caller.agent.as_ref().map(ToString::to_string);
     let asked = Asked {
@@ -97,5 +104,12 @@ pub fn judge(toolbox: &Toolbox, question: &Supposed) -> Judged {
         (Verdict::Allow { rules }, None) => ("allow", rules.clone(), None),
         (Verdict::Hold { rules, .. }, None) => ("hold", rules.clone(), None),
     };
-    Judged { effect, listed, rules, reason, considered }
+    let reads_mark =
+        |one: &Considered| one.values.iter().any(|(_, v)| v.as_ref().is_some_and(is_masked));
+    let considered_all = policed.considered();
+    // Whatever stood there: what denies it does not look at it.
+    let certain = effect == "deny"
+        && considered_all.iter().any(|one| rules.contains(&one.rule) && !reads_mark(one));
+    let unsure = hidden && !certain && (limited || considered_all.iter().any(reads_mark));
+    Judged { effect, listed, rules, reason, considered, unsure }
 }

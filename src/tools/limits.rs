@@ -81,6 +81,18 @@ impl Limits {
         broken
     }
 
+    /// Whether a limit is on a value of some kind.
+    pub(super) fn read(&self, arguments: &Arguments, kind: impl Fn(&Value) -> bool) -> bool {
+        let value = arguments.to_value();
+        let mut any = false;
+        for limit in &self.0 {
+            visit(&value, &limit.steps, &limit.shown, "", &mut |_, found| {
+                any |= matches!(found, Found::Value(value) if kind(value));
+            });
+        }
+        any
+    }
+
     /// The first limit at that very place which the value breaks.
     pub(super) fn broken_by(&self, pointer: &ArgumentPointer, value: &Value) -> Option<&str> {
         let limits = self.0.iter().filter(|limit| limit.steps == pointer.steps());

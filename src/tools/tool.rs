@@ -370,6 +370,11 @@ impl Tool {
         self.limits.check(arguments)
     }
 
+    /// Whether a limit is on a value of some kind, in arguments as [`Tool::arguments`] made them.
+    pub fn limits_read(&self, arguments: &Arguments, kind: impl Fn(&Value) -> bool) -> bool {
+        self.limits.read(arguments, kind)
+    }
+
     /// Where an answer leaves the operation's description, at most five places.
     pub fn drift(&self, value: &Value) -> Vec<Drift> {
         self.output_judge().map(|judge| judge.drift(value)).unwrap_or_default()

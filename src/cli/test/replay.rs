@@ -36,6 +36,7 @@ pub(super) async fn run(args: &Args, loaded: &Loaded, config: &Path) -> Exit {
         Err(error) => return context::failed(&error),
     };
     let mut changed = Vec::new();
+    let mut unknown = Vec::new();
     let (mut same, mut apart) = (0_usize, 0_usize);
     for call in &calls {
         let Some((was, question)) = recorded(call) else {
@@ -44,7 +45,9 @@ pub(super) async fn run(args: &Args, loaded: &Loaded, config: &Path) -> Exit {
         };
         let judged = judge(&loaded.toolbox, &question);
         let is = if judged.listed { judged.effect } else { "hidden" };
-        if was == is {
+        if judged.unsure && judged.listed {
+            unknown.push(&call.id);
+        } else if was == is {
             same += 1;
         } else {
             changed.push(Changed { call, was, is, judged });
@@ -55,6 +58,7 @@ pub(super) async fn run(args: &Args, loaded: &Loaded, config: &Path) -> Exit {
             "calls": calls.len(),
             "same": same,
             "not_replayed": apart,
+            "unknown": unknown,
             "changes": counts(&changed),
             "changed": changed.iter().map(to_json).collect::<Vec<_>>(),
         }));
@@ -66,8 +70,12 @@ pub(super) async fn run(args: &Args, loaded: &Loaded, config: &Path) -> Exit {
     let counted: Vec<String> =
         counts(&changed).iter().map(|(change, times)| format!("{change} {times}")).collect();
     let counted = if counted.is_empty() { "none".to_owned() } else { counted.join(", ") };
+    let unknown = match unknown.len() {
+        0 => String::new(),
+        n => format!(", {n} unknown: they depend on arguments that the trail holds redacted"),
+    };
     print(&format!(
-        "{} calls: {same} as before, {} changed ({counted}), {apart} not replayed\n",
+        "{} calls: {same} as before, {} changed ({counted}), {apart} not replayed{unknown}\n",
         calls.len(),
         changed.len()
     ));

@@ -196,6 +196,44 @@ fn cases_of_a_file_are_tried_and_a_difference_fails() {
 }
 
 #[test]
+fn the_example_s_policies_say_what_its_cases_expect() {
+    let house = House::new();
+    let config = include_str!("../../../examples/policies/tools.toml");
+    house.write("tools.toml", &config.replace("../../specs/", ""));
+    house.write("orders.yaml", include_str!("../../../specs/orders.yaml"));
+    std::fs::create_dir(house.path("policies")).expect("a folder");
+    let policies = include_str!("../../../examples/policies/policies/agents.cedar");
+    house.write("policies/agents.cedar", policies);
+    let cases = include_str!("../../../examples/policies/policies/agents.test.toml");
+    house.write("policies/agents.test.toml", cases);
+    let told = house.run(&["test", "--json"]).exits(0).json();
+    assert_eq!((&told["passed"], &told["failed"]), (&json!(11), &json!(0)));
+}
+
+#[test]
+fn what_depends_on_an_argument_that_is_redacted_is_not_guessed() {
+    let house = House::new();
+    house.configure_more("[redact]\nfields = [\"id\"]\n");
+    house.run(&["call", "get_item", "id=a1"]).exits(0);
+    house.run(&["call", "delete_item", "id=a1", "--as", "eve"]);
+    std::fs::create_dir(house.path("policies")).expect("a folder");
+    house.write(
+        "policies/shop.cedar",
+        "@id(\"not_a1\") forbid(principal, action == Action::\"get_item\", resource) \
+         when { context.arguments.id == \"a1\" };\n\
+         @id(\"not_eve\") forbid(principal, action, resource) \
+         when { principal.name == \"eve\" && context.time.instant > datetime(\"2020-01-01\") };",
+    );
+    house.configure_more("[safety]\npolicies = [\"policies/*.cedar\"]\n");
+    let told = house.run(&["test", "--replay", "--json"]).exits(0).json();
+    assert_eq!(told["unknown"].as_array().map(Vec::len), Some(1), "{told}");
+    // What denies eve does not look at it.
+    assert_eq!(told["changes"], json!({"hold → deny": 1}));
+    let told = house.run(&["test", "--replay"]).exits(0).stdout;
+    assert!(told.contains("1 unknown: they depend on arguments"), "{told}");
+}
+
+#[test]
 fn recorded_calls_are_decided_anew_and_nothing_is_sent() {
     let house = House::new();
     house.run(&["call", "add_item", "--args", &add("50")]).exits(0);
