@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use tollbridge_operation::Trace;
 
 use super::as_whom::AsWhom;
 use super::{Exit, context};
@@ -76,6 +77,7 @@ async fn carry_out(args: &Args, gateway: &Gateway, config: &Config) -> Result<Ex
         tool: name.to_owned(),
         arguments,
         approval: args.approval.clone(),
+        trace: trace(),
         ..CallRequest::default()
     };
     let tool = tool.map(|tool| agent::view(tool));
@@ -172,6 +174,14 @@ fn unknown(tool: &str, offer: &Offer) {
         Some(name) => eprintln!("  help: did you mean `{name}`?"),
         None => eprintln!("  help: `tollbridge tools` lists what there is"),
     }
+}
+
+/// The trace of whatever runs this command (OpenTelemetry, "Environment Variables as Context
+/// Propagation Carriers").
+fn trace() -> Option<Arc<Trace>> {
+    let parent = std::env::var("TRACEPARENT").ok()?;
+    let state = std::env::var("TRACESTATE").ok();
+    Trace::read(&parent, state.as_deref()).map(Arc::new)
 }
 
 async fn dry_run(

@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::house::House;
+use super::house::{House, finish};
 use super::{PATIENCE, patience};
 
 fn tools(house: &House, arguments: &[&str]) -> Vec<String> {
@@ -212,6 +212,20 @@ fn a_trail_that_was_changed_does_not_verify_and_names_where() {
     assert_eq!(report["broken"]["what"], "changed");
     assert_eq!(report["broken"]["seq"], 6, "the second call's first event: {report}");
     assert!(house.run(&["trace", "verify"]).exits(7).stderr.contains("event 6"));
+}
+
+#[test]
+fn a_call_from_the_command_line_is_of_the_trace_that_runs_it() {
+    let house = House::new();
+    let mut command = house.command(&["call", "get_item", "id=a1"]);
+    command.env("TRACEPARENT", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    command.env("TRACESTATE", "vendor=1");
+    finish(command).exits(0);
+    assert_eq!(house.last_call()["trace"], "4bf92f3577b34da6a3ce929d0e0e4736");
+    let seen = house.upstream.seen().pop().expect("a request");
+    let parent = seen.header("traceparent").expect("it is passed on");
+    assert!(parent.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"), "{parent}");
+    assert_eq!(seen.header("tracestate"), Some("vendor=1"));
 }
 
 #[test]
