@@ -23,17 +23,17 @@ const QUERIES: &[(&str, &str)] = &[
     (
         "denied calls, the newest",
         "SELECT time, identity, tool, outcome FROM calls WHERE decision = 'deny' \
-         ORDER BY time DESC LIMIT 20",
+         ORDER BY at DESC LIMIT 20",
     ),
     (
         "a tool's calls in a day",
         "SELECT * FROM calls WHERE tool = 'tool_9' \
-         AND time > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 day')",
+         AND at > unixepoch('now', '-1 day') * 1000000",
     ),
     (
         "tools and their ends in a week",
         "SELECT tool, outcome, count(*), max(duration_ms) FROM calls \
-         WHERE time > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days') GROUP BY tool, outcome",
+         WHERE at > unixepoch('now', '-7 days') * 1000000 GROUP BY tool, outcome",
     ),
     (
         "who called a rare tool",
@@ -50,7 +50,7 @@ const QUERIES: &[(&str, &str)] = &[
     (
         "requests that failed in a day",
         "SELECT api, status, count(*) FROM attempts WHERE status >= 500 \
-         AND time > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 day') GROUP BY api, status",
+         AND at > unixepoch('now', '-1 day') * 1000000 GROUP BY api, status",
     ),
 ];
 

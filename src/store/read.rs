@@ -2,15 +2,12 @@
 //! until it has taken over what was acknowledged.
 
 use sqlx::sqlite::{SqliteExecutor, SqliteRow};
-use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Row, Sqlite};
+use sqlx::{FromRow, QueryBuilder, Row, Sqlite};
 
 use super::{HoldRow, HoldState, KeyRow, PendingRow, RepeatRow, StopScope, Store, StoreError};
 
 /// So many calls are read where nobody says how many, and so many events after one.
 const MOST: u32 = 10_000;
-
-/// When a call came in, as the indexes of opening events have it: to the letter, else they do not serve.
-const OPENED: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', opening.at / 1000000.0, 'unixepoch')";
 
 /// The kill switch, where it is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,12 +243,11 @@ impl Store {
     /// The ids of the newest calls of an identity, the newest first; at most 1,000.
     pub async fn lately_called_by(&self, identity: &str) -> Result<Vec<String>, StoreError> {
         self.settle().await?;
-        let query = format!(
-            "SELECT call FROM events AS opening WHERE kind IN ('received', 'malformed') \
-             AND identity = ? AND call IS NOT NULL ORDER BY {OPENED} DESC, seq DESC LIMIT 1000"
+        let query = sqlx::query(
+            "SELECT call FROM events WHERE kind IN ('received', 'malformed') AND identity = ? \
+             AND call IS NOT NULL ORDER BY at DESC, seq DESC LIMIT 1000",
         );
-        let query = sqlx::query(AssertSqlSafe(query)).bind(identity.to_owned());
-        let rows: Vec<(String,)> = self.typed(&self.all(query).await?)?;
+        let rows: Vec<(String,)> = self.typed(&self.all(query.bind(identity.to_owned())).await?)?;
         Ok(rows.into_iter().map(|(call,)| call).collect())
     }
 
@@ -306,8 +302,6 @@ impl Store {
         }
         if let Some(since) = filter.since {
             query.push(" AND opening.at >= ").push_bind(since);
-            query.push(format!(" AND {OPENED} >= strftime('%Y-%m-%dT%H:%M:%fZ', "));
-            query.push_bind(since).push(" / 1000000.0, 'unixepoch')");
         }
         if let Some(id) = &filter.id {
             // Names that start with it are those from it up to it with the last character
@@ -316,7 +310,7 @@ impl Store {
             query.push(" AND opening.call < ").push_bind(format!("{id}{}", char::MAX));
         }
         let limit = filter.limit.unwrap_or(MOST);
-        let newest = if by_decision.is_some() { "decided.seq" } else { OPENED };
+        let newest = if by_decision.is_some() { "decided.seq" } else { "opening.at" };
         query.push(format!(" ORDER BY {newest} DESC, opening.seq DESC LIMIT ")).push_bind(limit);
         query.push(") ORDER BY seq");
         let events: Vec<StoredEvent> = self.typed(&self.all(query.build()).await?)?;

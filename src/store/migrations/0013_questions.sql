@@ -1,16 +1,9 @@
 -- A trail of millions of events answers at once what is asked of it: each question finds what is rare
 -- without a walk through what is not.
--- Times stand in them in the words of the views, so that who asks in SQL for a day reads a day.
-CREATE INDEX events_by_time ON events (strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000000.0, 'unixepoch'))
-    WHERE kind IN ('received', 'malformed');
-CREATE INDEX events_of_tool
-    ON events (tool, strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000000.0, 'unixepoch'))
-    WHERE kind IN ('received', 'malformed');
-CREATE INDEX events_of_identity
-    ON events (identity, strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000000.0, 'unixepoch'))
-    WHERE kind IN ('received', 'malformed');
-CREATE INDEX events_of_identity_and_tool
-    ON events (identity, tool, strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000000.0, 'unixepoch'))
+CREATE INDEX events_by_time ON events (at) WHERE kind IN ('received', 'malformed');
+CREATE INDEX events_of_tool ON events (tool, at) WHERE kind IN ('received', 'malformed');
+CREATE INDEX events_of_identity ON events (identity, at) WHERE kind IN ('received', 'malformed');
+CREATE INDEX events_of_identity_and_tool ON events (identity, tool, at)
     WHERE kind IN ('received', 'malformed');
 
 -- Nearly all calls are allowed, and succeed: those are found by walking, and have no index.
@@ -18,6 +11,41 @@ CREATE INDEX events_not_allowed ON events (decision, seq)
     WHERE decision IS NOT NULL AND decision <> 'allow';
 CREATE INDEX events_not_succeeded ON events (outcome, seq)
     WHERE outcome IS NOT NULL AND outcome <> 'succeeded';
+
+-- Their times as numbers, for questions about a time: microseconds since the Unix epoch.
+DROP VIEW calls;
+
+CREATE VIEW calls AS
+SELECT
+    opening.call AS id,
+    strftime('%Y-%m-%dT%H:%M:%fZ', opening.at / 1000000.0, 'unixepoch') AS time,
+    opening.identity,
+    opening.tool,
+    opening.api,
+    opening.operation,
+    (SELECT decision FROM events
+        WHERE call = opening.call AND decision IS NOT NULL ORDER BY seq DESC LIMIT 1) AS decision,
+    CASE
+        WHEN ending.outcome = 'held' AND (hold.state = 'rejected'
+            OR (hold.state IN ('pending', 'approved') AND hold.expires <= unixepoch() * 1000000))
+        THEN 'denied'
+        ELSE ending.outcome
+    END AS outcome,
+    (SELECT count(*) FROM events
+        WHERE call = opening.call AND kind = 'attempt_started') AS attempts,
+    (ending.at - opening.at) / 1000 AS duration_ms,
+    coalesce(json_extract(opening.payload, '$.arguments'),
+        json_extract(opening.body, '$.arguments')) AS arguments,
+    CASE opening.kind WHEN 'received' THEN json_extract(opening.payload, '$.reason') END AS reason,
+    substr(json_extract(opening.body, '$.traceparent'), 4, 32) AS trace,
+    opening.at
+FROM events AS opening
+LEFT JOIN events AS ending ON ending.seq =
+    (SELECT max(seq) FROM events WHERE call = opening.call AND outcome IS NOT NULL)
+LEFT JOIN holds AS hold ON hold.id =
+    (SELECT json_extract(body, '$.hold') FROM events
+        WHERE call = opening.call AND kind = 'held' ORDER BY seq DESC LIMIT 1)
+WHERE opening.kind IN ('received', 'malformed');
 
 -- Calls that were denied or held, however they went on: which rules said so, and why.
 CREATE VIEW refusals AS
@@ -65,7 +93,8 @@ SELECT
     coalesce(json_extract(finished.payload, '$.error'), json_extract(finished.body, '$.error')) AS error,
     json_extract(started.body, '$.wait_ms') AS wait_ms,
     json_extract(finished.body, '$.duration_ms') AS duration_ms,
-    json_extract(finished.body, '$.bytes') AS bytes
+    json_extract(finished.body, '$.bytes') AS bytes,
+    opening.at
 FROM events AS opening
 CROSS JOIN events AS started ON started.seq IN
     (SELECT min(seq) FROM events WHERE call = opening.call AND kind = 'attempt_started'
