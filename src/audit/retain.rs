@@ -94,26 +94,23 @@ pub async fn retain(
     {
         removed.payloads = forget(store, signer, upto).await?;
     }
-    held(store, keep, removed).await?;
+    held(store, keep).await?;
     if removed != Removed::default() {
         store.give_back().await?;
     }
     Ok(removed)
 }
 
-/// Removes of held calls what is removed of calls.
-async fn held(store: &Store, keep: Keep, removed: Removed) -> Result<(), CheckpointError> {
+/// Removes of held calls what is removed of calls: whole ones where the trail goes no further back.
+async fn held(store: &Store, keep: Keep) -> Result<(), CheckpointError> {
     let mut changes = Vec::new();
     if let Some(age) = keep.payloads {
         changes.push(Change::EraseHoldsBefore(before(store, age)));
     }
-    if let Some(age) = keep.calls {
-        changes.push(Change::PruneHolds { before: before(store, age) });
-    }
-    if removed.upto.is_some()
-        && let Some(oldest) = store.info().await?.oldest
+    if (keep.calls.is_some() || keep.bytes.is_some())
+        && let Some(before) = store.info().await?.oldest
     {
-        changes.push(Change::PruneHolds { before: oldest });
+        changes.push(Change::PruneHolds { before });
     }
     changes.push(Change::Sweep);
     let _ = store.commit(Batch { changes, ..Batch::default() }).await?;

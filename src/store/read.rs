@@ -281,12 +281,12 @@ impl Store {
                 query.push_bind(decision.clone());
             }
         }
+        // Begun with the decision, each call is looked up by its name, whatever it is of.
+        let plain = if by_decision.is_some() { "+" } else { "" };
         for (column, value) in
             [("opening.tool", &filter.tool), ("opening.identity", &filter.identity)]
         {
             if let Some(value) = value {
-                // Begun with the decision, each call is looked up by its name, whatever it is of.
-                let plain = if by_decision.is_some() { "+" } else { "" };
                 query.push(format!(" AND {plain}{column} = ")).push_bind(value.clone());
             }
         }
@@ -301,7 +301,7 @@ impl Store {
             query.push_bind(trace.clone()).push(")");
         }
         if let Some(since) = filter.since {
-            query.push(" AND opening.at >= ").push_bind(since);
+            query.push(format!(" AND {plain}opening.at >= ")).push_bind(since);
         }
         if let Some(id) = &filter.id {
             // Names that start with it are those from it up to it with the last character
