@@ -257,7 +257,7 @@ impl Run<'_> {
             Some(_) => self.kept(exposed, left, result.as_mut().err()),
             None => None,
         };
-        let give_back = nothing_done && !exposed.budgets.is_empty();
+        let give_back = nothing_done && self.reserved;
         if give_back {
             let reservations = exposed.budgets.iter().map(|one| one.rule.name.clone()).collect();
             let reason = "nothing was done".to_owned();

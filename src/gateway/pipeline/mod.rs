@@ -51,6 +51,7 @@ use ending::End;
 use repeats::Known;
 use stages::{Carried, Intent, Subject, Takes};
 
+pub(super) use budgets::never;
 pub(super) use policies::rows;
 pub(super) use rehearsal::rehearse;
 pub(super) use shown::{Shown, show, unknown};
@@ -96,6 +97,8 @@ struct Run<'a> {
     earlier: Option<PendingRow>,
     /// A digest of the arguments, where the same call may go on with this one.
     digest: Option<String>,
+    /// Whether it took something of budgets.
+    reserved: bool,
     /// How many of the events that are not on record say no more than that the call came in: what
     /// was pushed after them may turn out not to hold.
     received: usize,
@@ -197,6 +200,7 @@ impl<'a> Run<'a> {
             named: None,
             earlier: None,
             digest: None,
+            reserved: false,
             received: 1,
             waited: None,
             edited: None,

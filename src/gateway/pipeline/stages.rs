@@ -276,6 +276,7 @@ impl Run<'_> {
         let error = match self.ground.store.commit(batch).await {
             Ok(receipt) => {
                 self.record.written();
+                self.reserved = !budgets.is_empty();
                 return Ok(Intent::Recorded(receipt));
             }
             Err(error) => error,
