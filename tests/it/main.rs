@@ -36,6 +36,7 @@ mod stage;
 mod support;
 mod switch;
 mod tasks;
+mod telemetry;
 mod tokens;
 mod traces;
 mod trail;
