@@ -38,6 +38,7 @@ mod stage;
 mod support;
 mod switch;
 mod tasks;
+mod telemetry;
 mod tokens;
 mod traces;
 mod trail;
