@@ -37,10 +37,12 @@ async fn a_reason_is_kept_by_the_rules_of_the_tool() {
         let hold = hold_of(&bridge.call("refund", FIVE).await);
         let (store, toolbox) = (bridge.gateway.store(), bridge.gateway.toolbox());
         let by = Approver::from("operator:ann").under(&toolbox);
-        match approves {
-            true => gateway::approve(store, &hold, by, reason()).await.unwrap(),
-            false => gateway::reject(store, &hold, by, reason()).await.unwrap(),
+        let decided = if approves {
+            gateway::approve(store, &hold, by, reason()).await
+        } else {
+            gateway::reject(store, &hold, by, reason()).await
         };
+        decided.unwrap();
         let (said, kept) = on_record(&bridge, &hold).await;
         assert_eq!(kept, Some(format!("[redacted] called, {CARD}")));
         assert!(said.contains(CARD) && !said.contains(MAIL), "{said}");
