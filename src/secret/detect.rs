@@ -170,7 +170,7 @@ impl Run {
     /// How long a token is from behind its beginning on: one that is signed has two dots (RFC 7515
     /// §3.1), one that is encrypted four (RFC 7516 §3.1). 0 for anything else.
     fn web_token(&mut self, bytes: &[u8], rest: usize) -> usize {
-        let dots = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'.').count();
+        let dots = |bytes: &[u8]| memchr::memchr_iter(b'.', bytes).count();
         if rest >= self.end {
             let length = bytes[rest..].iter().take_while(|byte| dotted(**byte)).count();
             // Dots at the end are those of a sentence.

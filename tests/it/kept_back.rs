@@ -282,6 +282,11 @@ fn a_place_that_is_none_is_reported_where_it_stands() {
         answer("[\"id\"]")
     );
     insta::assert_snapshot!("api", checked("[redact]\nfields = [\"/body/nothing\"]", &api));
+    // An answer that nothing describes may have anything.
+    let api = "redact = { answer_fields = [\"/contact/emial\"] }\n";
+    let mail = tool("findMail", "redact = { answer_fields = [\"any\"] }");
+    assert_eq!(checked("", &format!("{api}{mail}")), "");
+    assert!(checked("", &format!("{api}{mail}{}", answer("[]"))).contains("no answer that is"));
     insta::assert_snapshot!("detector", checked("", &answer("{ detect = [\"email\"] }")));
     insta::assert_snapshot!("key", checked("", &answer("{ how = \"hash\" }")));
     insta::assert_snapshot!("unknown", checked("", &answer("{ answer_field = [\"born\"] }")));
