@@ -131,18 +131,22 @@ impl Checks<'_> {
     }
 
     fn redact(&mut self) {
-        let redact = &self.config.redact;
-        match (redact.how, &redact.key) {
-            (How::Hash, None) => {
-                let span = redact.fields.first().map_or(0..0, Located::span);
-                let message = "`how = \"hash\"` of [redact] needs a `key`";
-                let label = "a hash without a key can be guessed: key = \"env:…\"";
-                self.error(codes::BOUNDS, span, message, label);
+        let Config { redact, apis, tools, .. } = self.config;
+        let own = apis.iter().map(|(_, api)| &api.redact).chain(tools.iter().map(|t| &t.redact));
+        let all = redact.how.iter().chain(own.filter_map(|own| own.how.as_ref()));
+        let hashed: Vec<_> = all.filter(|how| ***how == How::Hash).map(Located::span).collect();
+        match &redact.key {
+            None => {
+                for span in hashed {
+                    let message = "`how = \"hash\"` needs the `key` of [redact]";
+                    let label = "a hash without a key can be guessed: key = \"env:…\"";
+                    self.error(codes::BOUNDS, span, message, label);
+                }
             }
-            (How::Mask, Some(key)) => {
+            Some(key) if hashed.is_empty() => {
                 self.warning(key.span(), "`key` of [redact] is not used", "set how = \"hash\"");
             }
-            _ => {}
+            Some(_) => {}
         }
     }
 

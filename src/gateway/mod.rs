@@ -27,6 +27,7 @@ mod notices;
 mod operate;
 mod own;
 mod pipeline;
+mod protection;
 mod record;
 mod reload;
 mod reply;
@@ -65,6 +66,7 @@ pub use load::Bounds;
 pub use notices::Webhook;
 pub use operate::{OperateError, add_key, resume, revoke_key, scope_text, stop, switches};
 pub use own::{OwnAttempt, OwnCall};
+pub use protection::{Places, Protection};
 pub use reload::{Changes, Loaded, load, watch};
 pub use reply::{
     CallMeta, EditNotice, ErrorCode, Failure, HoldNotice, NextCall, PendingNotice, Reply, Success,

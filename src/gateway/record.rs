@@ -32,6 +32,11 @@ impl Record {
         Arc::make_mut(&mut self.rows).push(row);
     }
 
+    /// Goes by this from now on.
+    pub(super) fn goes_by(&mut self, redactor: &Arc<Redactor>) {
+        self.redactor = Arc::clone(redactor);
+    }
+
     /// Takes these texts out of all that is pushed from now on, too.
     pub(super) fn keep_out(&mut self, texts: &[Secret]) {
         let first = Arc::new(Redactor::new(texts));

@@ -16,6 +16,7 @@ mod faults;
 mod flow;
 mod holds;
 mod hostile;
+mod kept_back;
 mod layers;
 mod links;
 mod login;

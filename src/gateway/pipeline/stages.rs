@@ -155,7 +155,7 @@ impl Run<'_> {
         let at = (approval.now, pursuit);
         let policed = policies::ask(toolbox, &self.seen, exposed, self.caller, &call, at);
         let mut considered = policed.considered().to_vec();
-        policies::keep_out(&mut considered, &exposed.redact, &toolbox.instead);
+        policies::keep_out(&mut considered, &exposed.protection.arguments);
         let (groups, rules) = (&self.groups, &exposed.rules);
         let decided = safety::decide(call, groups, rules, policed, broken, approval, store).await;
         match decided {
