@@ -214,7 +214,7 @@ proptest! {
         });
         let veiled = policies.iter().map(Written::veiled).chain([NEVER.to_owned()]);
         let veiled = compile(&open, &veiled.collect::<String>());
-        for at in 0..tools.len() {
+        for (at, tool) in tools.iter().enumerate() {
             let texts = |all: &[&str]| all.iter().map(ToString::to_string).collect();
             let claims = tenants.iter().map(|all| ("tenant".to_owned(), texts(all))).collect();
             let claims: Claims = claims;
@@ -229,11 +229,11 @@ proptest! {
                 };
                 // What is known before the call hides nothing that the call would have been let do.
                 let whole = decide_at(&slow, at, arguments.clone(), *now);
-                let permitted = lets(&tools[at].rules, &identity, &in_groups)
+                let permitted = lets(&tool.rules, &identity, &in_groups)
                     || whole.considered.iter().any(|one| {
                         one.effect == "permit"
                             && one.outcome == Outcome::Satisfied
-                            && one.rule != format!("{}.allow", tools[at].name)
+                            && one.rule != format!("{}.allow", tool.name)
                     });
                 let expected = if permitted { word(&whole.verdict) } else { "deny" };
                 prop_assert_eq!(word(&decided.verdict), expected, "{:?}", whole);

@@ -25,7 +25,7 @@ fn of(input: &Value, text: &str) -> (Option<Arc<Engine>>, Vec<Problem>) {
 
 fn errors(problems: &[Problem]) -> String {
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
-    errors.map(|one| format!("{} {:?}\n", one.message, one.help)).collect()
+    errors.map(|one| format!("{} {:?}", one.message, one.help)).collect::<Vec<_>>().join("\n")
 }
 
 /// Each operator that can fail does so in a policy of each effect, and beside others that would
@@ -115,8 +115,7 @@ fn an_argument_that_is_left_out_is_told_of_wherever_it_is_named_and_its_calls_ar
                 let text = format!(
                     "{effect}(principal, action == Action::\"refund\", resource) {clause} {{ {condition} }};"
                 );
-                let told: String =
-                    problems(&tools, &text).iter().map(|one| format!("{one:?}")).collect();
+                let told = format!("{:?}", problems(&tools, &text));
                 assert!(told.contains("`/odd` of `refund` is left out"), "{text}\n{told}");
                 let (engine, _) = of(&support::input(0), &text);
                 let Some(engine) = engine else { continue };
