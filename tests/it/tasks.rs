@@ -393,3 +393,20 @@ async fn a_task_can_be_cancelled_by_way_of_another_process() {
     Client::new(&other, "bot").ask("tasks/cancel", json!({ "taskId": id })).await;
     assert!(bridge.gateway.keep_task(&id).await, "whoever works on it hears of it");
 }
+
+#[tokio::test]
+async fn a_task_whose_result_was_erased_says_so_and_that_the_call_was_made() {
+    let upstream = Upstream::willing().await;
+    let bridge = draft(&upstream).open().await;
+    let id = opened(&bridge).await;
+    let result = r#"{"erased":"completed"}"#.to_owned();
+    bridge.gateway.end_task(&id, tollbridge::gateway::TaskState::Completed, result).await;
+    let task = Client::new(&bridge.gateway, "bot").ended(&id).await;
+    assert_eq!(task["status"], "completed");
+    let error = &task["result"]["structuredContent"]["error"];
+    assert_eq!(
+        (&task["result"]["isError"], &error["code"]),
+        (&json!(true), &json!("outcome_unknown"))
+    );
+    assert!(error["message"].as_str().expect("a message").contains("was erased"), "{error}");
+}
