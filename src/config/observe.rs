@@ -17,7 +17,7 @@ const INTERVAL: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Observe {
-    /// The collector of OpenTelemetry that metrics are sent to. By default none.
+    /// The collector of OpenTelemetry that metrics and traces are sent to. By default none.
     pub otlp: Option<Located<Otlp>>,
 }
 
@@ -26,8 +26,14 @@ pub struct Observe {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Otlp {
-    /// Where it is: `/v1/metrics` is added.
+    /// Where it is: `/v1/metrics` and `/v1/traces` are added.
     pub endpoint: Located<BaseUrl>,
+    /// Whether metrics are sent. By default true.
+    pub metrics: Option<Located<bool>>,
+    /// Whether traces are sent: a span for each tool call, and one for each of its requests. By
+    /// default false.
+    #[serde(default)]
+    pub traces: bool,
     /// Headers that every request carries.
     #[serde(default)]
     pub headers: Keyed<String, Located<HeaderText>>,
@@ -45,16 +51,26 @@ impl Otlp {
         self.interval.as_ref().map_or(INTERVAL, |interval| interval.0)
     }
 
+    /// Whether metrics are sent.
+    pub fn sends_metrics(&self) -> bool {
+        self.metrics.as_ref().is_none_or(|metrics| **metrics)
+    }
+
     /// What is wrong with it.
     pub(super) fn wrong(&self) -> Vec<Wrong> {
         let mut all = Vec::new();
-        if self.endpoint.as_str().ends_with("/v1/metrics") {
+        let paths = ["/v1/metrics", "/v1/traces", "/v1/logs"];
+        if paths.iter().any(|path| self.endpoint.as_str().trim_end_matches('/').ends_with(path)) {
             let message = "`endpoint` names the path of a signal".to_owned();
-            all.push(Wrong {
-                span: self.endpoint.span(),
-                message,
-                label: "remove `/v1/metrics`: it is added",
-            });
+            let label = "remove `/v1/…`: it is added for each signal";
+            all.push(Wrong { span: self.endpoint.span(), message, label });
+        }
+        if let Some(metrics) = self.metrics.as_ref().filter(|metrics| !***metrics)
+            && !self.traces
+        {
+            let message = "nothing is sent to the collector".to_owned();
+            let label = "expected `traces = true` where `metrics` is false";
+            all.push(Wrong { span: metrics.span(), message, label });
         }
         if let Some(interval) = self.interval.as_ref().filter(|i| i.0 < Duration::from_secs(1)) {
             let message = "`interval` is shorter than a second".to_owned();
