@@ -3,9 +3,9 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::bridge;
-use crate::config::{Config, HeaderText};
+use crate::config::{Config, HeaderText, OtlpProtocol};
 use crate::gateway::Gateway;
-use crate::observe::{Collector, Exporter, TraceExporter};
+use crate::observe::{Collector, Exporter, Protocol, TraceExporter};
 
 /// Begins to send what `[observe.otlp]` says; nothing where there is no such table. The error says in
 /// words what is wrong.
@@ -32,7 +32,12 @@ pub(super) fn exporters(config: &Config, gateway: &Gateway) -> Result<Exporters,
         resource.push(((**name).clone(), (**value).clone()));
     }
     let endpoint = otlp.endpoint.as_url().clone();
-    let collector = Collector { endpoint, headers, interval: otlp.interval(), resource };
+    let protocol = match otlp.protocol {
+        OtlpProtocol::Protobuf => Protocol::Protobuf,
+        OtlpProtocol::Json => Protocol::Json,
+    };
+    let interval = otlp.interval();
+    let collector = Collector { endpoint, protocol, headers, interval, resource };
     let client = bridge::http_client()?;
     let metrics = otlp.sends_metrics().then(|| {
         let read = gateway.clone();

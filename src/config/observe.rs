@@ -21,13 +21,16 @@ pub struct Observe {
     pub otlp: Option<Located<Otlp>>,
 }
 
-/// `[observe.otlp]`: a collector of OpenTelemetry, over HTTP in JSON (OTLP 1).
+/// `[observe.otlp]`: a collector of OpenTelemetry, over HTTP (OTLP 1).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Otlp {
     /// Where it is: `/v1/metrics` and `/v1/traces` are added.
     pub endpoint: Located<BaseUrl>,
+    /// The form in which it takes them. By default `http/protobuf`.
+    #[serde(default)]
+    pub protocol: OtlpProtocol,
     /// Whether metrics are sent. By default true.
     pub metrics: Option<Located<bool>>,
     /// Whether traces are sent: a span for each tool call, and one for each of its requests. By
@@ -43,6 +46,19 @@ pub struct Otlp {
     /// `"deployment.environment.name"`. `"service.name"` is by default the name in `[server]`.
     #[serde(default)]
     pub resource: Keyed<String, Located<String>>,
+}
+
+/// The form of what is sent, in the words of OpenTelemetry's `OTEL_EXPORTER_OTLP_PROTOCOL`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum OtlpProtocol {
+    /// Protocol Buffers over HTTP: what most collectors expect.
+    #[default]
+    #[serde(rename = "http/protobuf")]
+    Protobuf,
+    /// JSON over HTTP.
+    #[serde(rename = "http/json")]
+    Json,
 }
 
 impl Otlp {

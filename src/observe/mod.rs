@@ -15,5 +15,5 @@ mod spans;
 pub use conventions::{CALL, Channel, ErrorType, HttpRequest, OperationEnd, TOOL_ERROR};
 pub use logging::{LogFormat, LogOptions, LoggingError, init_logging};
 pub use metrics::{ApiStanding, CallInFlight, Metrics};
-pub use otlp::{Collector, Exporter, TraceExporter};
+pub use otlp::{Collector, Exporter, Protocol, TraceExporter};
 pub use spans::{CallSpans, Message, Tracer};

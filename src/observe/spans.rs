@@ -41,13 +41,12 @@ pub struct Message {
 
 impl Message {
     /// Without what is too long: these are texts of the client's.
-    fn cut(mut self: Box<Self>) -> Box<Self> {
+    fn cut(&mut self) {
         let texts = [&mut self.protocol, &mut self.request, &mut self.session];
         for text in texts.into_iter().flatten() {
             text.truncate(text.floor_char_boundary(LONGEST_TEXT));
             text.shrink_to_fit();
         }
-        self
     }
 }
 
@@ -57,7 +56,7 @@ pub struct Tracer(Arc<Queue>);
 
 #[derive(Debug)]
 struct Queue {
-    sender: mpsc::Sender<Box<Ended>>,
+    sender: mpsc::Sender<Box<Done>>,
     room: Arc<Room>,
 }
 
@@ -72,7 +71,7 @@ struct Room {
 /// The other end of a [`Tracer`].
 #[derive(Debug)]
 pub(super) struct Taken {
-    pub(super) calls: mpsc::Receiver<Box<Ended>>,
+    pub(super) calls: mpsc::Receiver<Box<Done>>,
     room: Arc<Room>,
 }
 
@@ -104,17 +103,20 @@ impl Tracer {
         call: &CallId,
         trace: Option<&Arc<Trace>>,
         channel: Channel,
-        message: Option<Box<Message>>,
+        mut message: Option<Box<Message>>,
     ) -> Option<Arc<CallSpans>> {
         if trace.is_some_and(|trace| !trace.is_sampled()) {
             return None;
+        }
+        if let Some(message) = &mut message {
+            message.cut();
         }
         Some(Arc::new(CallSpans {
             tracer: self.clone(),
             call: call.clone(),
             trace: trace.cloned(),
             channel,
-            message: message.map(Message::cut),
+            message,
             began: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             clock: Instant::now(),
             requests: Mutex::default(),
@@ -127,7 +129,7 @@ impl Tracer {
     }
 
     /// The error is how many spans there was no room for.
-    fn offer(&self, ended: Box<Ended>) -> Result<(), usize> {
+    fn offer(&self, ended: Box<Done>) -> Result<(), usize> {
         let Queue { sender, room } = &*self.0;
         let spans = ended.spans();
         let before = room.waiting.fetch_add(spans, Ordering::Relaxed);
@@ -186,7 +188,7 @@ pub(super) struct Sent {
 
 /// A call that ended, with its requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct Done {
     pub(super) call: CallId,
     pub(super) trace: Option<Arc<Trace>>,
     pub(super) channel: Channel,
@@ -202,7 +204,7 @@ pub(super) struct Ended {
     pub(super) requests: Vec<Sent>,
 }
 
-impl Ended {
+impl Done {
     /// How many spans it has.
     pub(super) fn spans(&self) -> usize {
         1 + self.requests.len()
@@ -260,7 +262,7 @@ impl CallSpans {
         outcome: &'static str,
     ) -> Result<(), usize> {
         let Requests { sent, left_out, .. } = std::mem::take(&mut *self.requests());
-        let offered = self.tracer.offer(Box::new(Ended {
+        let offered = self.tracer.offer(Box::new(Done {
             call: self.call.clone(),
             trace: self.trace.clone(),
             channel: self.channel,

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use tollbridge::bridge;
 use tollbridge::gateway::{CallRequest, Message};
-use tollbridge::observe::{Collector, Metrics, TraceExporter};
+use tollbridge::observe::{Collector, Metrics, Protocol, TraceExporter};
 use tollbridge_operation::{Trace, trace};
 use url::Url;
 
@@ -77,6 +77,7 @@ fn traced(bridge: &Bridge, collector: &Upstream) -> (TraceExporter, Arc<Metrics>
     let metrics = bridge.gateway.shared_metrics();
     let collector = Collector {
         endpoint: Url::parse(&collector.url()).expect("a URL"),
+        protocol: Protocol::Json,
         headers: HeaderMap::new(),
         interval: Duration::from_mins(1),
         resource: Vec::new(),

@@ -32,8 +32,8 @@ impl Exporter {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let began = nanos();
-        let (headers, interval) = (collector.headers.clone(), collector.interval);
-        let post = Post::new(client, &collector.endpoint, headers, Signal::Metrics);
+        let interval = collector.interval;
+        let post = Post::new(client, collector, Signal::Metrics);
         let resource = super::resource(&collector.resource);
         let task = tokio::spawn(async move {
             let mut wait = interval;

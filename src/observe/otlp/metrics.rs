@@ -221,6 +221,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::observe::otlp::protobuf;
     use crate::observe::{CALL, Channel, HttpRequest, Metrics, OperationEnd};
 
     const TIMES: Times = Times { began: 5, now: 7 };
@@ -228,6 +229,7 @@ mod tests {
     fn of(metrics: &Metrics) -> Vec<Value> {
         let resource = super::super::resource(&[("service.name".into(), "shop".into())]);
         let made = request(&metrics.encode(), &resource, TIMES);
+        assert_eq!(protobuf::unknown(&made, protobuf::METRICS), [""; 0]);
         let attributes = &made["resourceMetrics"][0]["resource"]["attributes"];
         assert_eq!(attributes[1], otlp_text("service.name", "shop"));
         let metrics = &made["resourceMetrics"][0]["scopeMetrics"][0]["metrics"];

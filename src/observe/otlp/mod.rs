@@ -7,6 +7,7 @@
 mod counted;
 mod metrics;
 mod post;
+mod protobuf;
 mod said;
 mod spans;
 #[cfg(test)]
@@ -30,11 +31,24 @@ const LAST: Duration = Duration::from_secs(3);
 /// The longest wait that a collector is believed to want.
 const LONGEST: Duration = Duration::from_hours(1);
 
+/// The form in which they are sent (OTLP/HTTP, "Binary Protobuf Encoding" and "JSON Protobuf
+/// Encoding").
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// `http/protobuf`.
+    #[default]
+    Protobuf,
+    /// `http/json`.
+    Json,
+}
+
 /// Where metrics and traces are sent.
 #[derive(Debug, Clone)]
 pub struct Collector {
     /// Its URL, to which the path of each signal is added.
     pub endpoint: Url,
+    /// In which form.
+    pub protocol: Protocol,
     /// Headers that every request carries.
     pub headers: HeaderMap,
     /// How often metrics are sent.

@@ -9,6 +9,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 use url::Url;
 
+use super::protobuf::{self, Field};
+use super::{Collector, Protocol};
+
 /// How long one request may take: what the exporters of OpenTelemetry give it.
 const TRY: Duration = Duration::from_secs(10);
 
@@ -36,6 +39,14 @@ impl Signal {
         match self {
             Self::Metrics => "rejectedDataPoints",
             Self::Traces => "rejectedSpans",
+        }
+    }
+
+    /// The fields of its message.
+    fn fields(self) -> &'static [Field] {
+        match self {
+            Self::Metrics => protobuf::METRICS,
+            Self::Traces => protobuf::TRACES,
         }
     }
 
@@ -78,33 +89,36 @@ pub(super) struct Post {
     pub(super) client: reqwest::Client,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
+    pub(super) protocol: Protocol,
     pub(super) signal: Signal,
 }
 
 impl Post {
-    /// To the collector at that URL.
-    pub(super) fn new(
-        client: reqwest::Client,
-        endpoint: &Url,
-        headers: HeaderMap,
-        signal: Signal,
-    ) -> Self {
+    /// To that collector.
+    pub(super) fn new(client: reqwest::Client, collector: &Collector, signal: Signal) -> Self {
+        let Collector { endpoint, headers, protocol, .. } = collector;
         let mut url = endpoint.clone();
         let below = endpoint.path().trim_end_matches('/');
         url.set_path(&format!("{below}/{}", signal.path()));
-        Self { client, url, headers, signal }
+        Self { client, url, headers: headers.clone(), protocol: *protocol, signal }
     }
 
     /// Which answers allow another request is OTLP's "Failures" and "Retryable Response Codes".
     pub(super) async fn send(&self, message: &Value) -> Sent {
+        let (kind, body) = match self.protocol {
+            Protocol::Json => ("application/json", message.to_string().into_bytes()),
+            Protocol::Protobuf => {
+                ("application/x-protobuf", protobuf::encode(message, self.signal.fields()))
+            }
+        };
         let request = self
             .client
             .post(self.url.clone())
             .timeout(TRY)
             .headers(self.headers.clone())
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .header(CONTENT_TYPE, HeaderValue::from_static(kind))
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
-            .body(message.to_string());
+            .body(body);
         let answer = match request.send().await {
             Ok(answer) => answer,
             // Its text would name the whole URL.
@@ -113,7 +127,7 @@ impl Post {
         let status = answer.status();
         let why = format!("HTTP status {}", status.as_u16());
         match status {
-            _ if status.is_success() => taken(answer, self.signal).await,
+            _ if status.is_success() => self.taken(answer).await,
             StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
@@ -123,6 +137,26 @@ impl Post {
             }
             _ => Sent::Refused(why),
         }
+    }
+
+    /// A success says what of the request was not taken (OTLP, "Partial Success"), in the form of the
+    /// request.
+    async fn taken(&self, mut answer: reqwest::Response) -> Sent {
+        let mut body = Vec::new();
+        while let Ok(Some(piece)) = answer.chunk().await {
+            if body.len() + piece.len() > ANSWER {
+                return Sent::Taken;
+            }
+            body.extend_from_slice(&piece);
+        }
+        let (rejected, words) = match self.protocol {
+            Protocol::Json => of_json(&body, self.signal),
+            Protocol::Protobuf => protobuf::partial(&body),
+        };
+        if rejected == 0 {
+            return Sent::Taken;
+        }
+        Sent::Partial(rejected, words.chars().take(200).collect())
     }
 }
 
@@ -135,24 +169,13 @@ fn asked_for(text: &str) -> Option<Duration> {
     Some(until.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-/// A success says what of the request was not taken (OTLP, "Partial Success").
-async fn taken(mut answer: reqwest::Response, signal: Signal) -> Sent {
-    let mut body = Vec::new();
-    while let Ok(Some(piece)) = answer.chunk().await {
-        if body.len() + piece.len() > ANSWER {
-            return Sent::Taken;
-        }
-        body.extend_from_slice(&piece);
-    }
-    let said: Value = serde_json::from_slice(&body).unwrap_or_default();
+/// What an answer says was not taken: how much, and why.
+fn of_json(answer: &[u8], signal: Signal) -> (u64, String) {
+    let said: Value = serde_json::from_slice(answer).unwrap_or_default();
     let part = &said["partialSuccess"];
     let rejected = match &part[signal.rejected()] {
         Value::String(text) => text.parse().unwrap_or(0),
         number => number.as_u64().unwrap_or(0),
     };
-    if rejected == 0 {
-        return Sent::Taken;
-    }
-    let words = part["errorMessage"].as_str().unwrap_or_default();
-    Sent::Partial(rejected, words.chars().take(200).collect())
+    (rejected, part["errorMessage"].as_str().unwrap_or_default().to_owned())
 }

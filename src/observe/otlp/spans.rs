@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tollbridge_operation::trace;
+use tollbridge_operation::{Trace, trace};
 
 use crate::audit::otlp_text as text;
 use crate::observe::conventions::{CALL, ErrorType, OperationEnd, TOOL_ERROR};
-use crate::observe::spans::{Ended, Sent};
+use crate::observe::spans::{Done, Sent};
 
 /// `Span.SpanKind` (opentelemetry-proto, trace).
 const SERVER: u8 = 2;
@@ -25,7 +25,7 @@ const KNOWN: u32 = 1 << 8;
 const REMOTE: u32 = 1 << 9;
 
 /// An `ExportTraceServiceRequest` (opentelemetry-proto, trace service, in its JSON mapping) of calls.
-pub(super) fn request(calls: &[Box<Ended>], resource: &Value) -> Value {
+pub(super) fn request(calls: &[Box<Done>], resource: &Value) -> Value {
     let spans: Vec<Value> = calls.iter().flat_map(|call| spans(call)).collect();
     json!({"resourceSpans": [{
         "resource": resource,
@@ -36,41 +36,41 @@ pub(super) fn request(calls: &[Box<Ended>], resource: &Value) -> Value {
     }]})
 }
 
-fn spans(call: &Ended) -> Vec<Value> {
+fn spans(call: &Done) -> Vec<Value> {
     std::iter::once(server(call))
         .chain(call.requests.iter().map(|sent| client(call, sent)))
         .collect()
 }
 
 /// What is of every span of a call.
-fn base(call: &Ended, n: u32, name: String, times: (Duration, Duration)) -> Value {
+fn base(call: &Done, n: u32, name: &str, times: (Duration, Duration)) -> Value {
     let brought = call.trace.as_deref();
     let mut span = json!({
-        "traceId": brought.map_or_else(|| trace::own_trace(&call.call), |trace| trace.id()),
+        "traceId": brought.map_or_else(|| trace::own_trace(&call.call), Trace::id),
         "spanId": trace::span(&call.call, n),
         "name": name,
         "startTimeUnixNano": times.0.as_nanos().to_string(),
         "endTimeUnixNano": times.1.as_nanos().to_string(),
     });
-    if let Some(state) = brought.and_then(|trace| trace.tracestate()) {
+    if let Some(state) = brought.and_then(Trace::tracestate) {
         span["traceState"] = state.into();
     }
     span
 }
 
 /// The flags of the call's trace: one that it began is sampled.
-fn flags(call: &Ended) -> u32 {
+fn flags(call: &Done) -> u32 {
     call.trace.as_ref().map_or(1, |trace| u32::from(trace.flags()))
 }
 
 /// The span of a call. Its name has the tool where there is one of that name: others are an agent's
 /// words.
-fn server(call: &Ended) -> Value {
+fn server(call: &Done) -> Value {
     let name = match &call.tool {
         Some(tool) => format!("{CALL} {tool}"),
         None => CALL.to_owned(),
     };
-    let mut span = base(call, 0, name, (call.began, call.ended));
+    let mut span = base(call, 0, &name, (call.began, call.ended));
     span["kind"] = SERVER.into();
     if let Some(trace) = &call.trace {
         span["parentSpanId"] = trace.parent().into();
@@ -113,10 +113,10 @@ fn server(call: &Ended) -> Value {
 }
 
 /// The span of one of its requests.
-fn client(call: &Ended, sent: &Sent) -> Value {
+fn client(call: &Done, sent: &Sent) -> Value {
     let request = &sent.request;
     let name = if request.method == "_OTHER" { "HTTP" } else { request.method };
-    let mut span = base(call, sent.n, name.to_owned(), (sent.began, sent.ended));
+    let mut span = base(call, sent.n, name, (sent.began, sent.ended));
     span["kind"] = CLIENT.into();
     span["parentSpanId"] = trace::span(&call.call, 0).into();
     span["flags"] = (flags(call) | KNOWN).into();

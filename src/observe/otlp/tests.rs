@@ -1,5 +1,6 @@
 //! Against a collector of our own: good, refusing, busy, slow and gone.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use http::{HeaderName, HeaderValue};
@@ -64,7 +65,7 @@ async fn collector(answers: &'static [&'static str]) -> (Collector, Seen) {
     let endpoint = Url::parse(&format!("http://{address}")).expect("a URL");
     let resource = vec![("service.name".to_owned(), "shop".to_owned())];
     let interval = Duration::from_millis(20);
-    (Collector { endpoint, headers, interval, resource }, seen)
+    (Collector { endpoint, protocol: Protocol::Json, headers, interval, resource }, seen)
 }
 
 fn client() -> reqwest::Client {
@@ -80,7 +81,7 @@ async fn gone(mut collector: Collector) -> Collector {
 }
 
 fn post(collector: &Collector, signal: Signal) -> Post {
-    Post::new(client(), &collector.endpoint, collector.headers.clone(), signal)
+    Post::new(client(), collector, signal)
 }
 
 async fn sent(answer: &'static [&'static str]) -> Sent {
@@ -115,16 +116,16 @@ async fn answers_are_understood_as_otlp_has_them() {
     }
 }
 
-#[test]
-fn each_signal_has_its_path_below_the_collectors_url() {
+#[tokio::test]
+async fn each_signal_has_its_path_below_the_collectors_url() {
+    let (mut collector, _) = collector(&[]).await;
     for (endpoint, expected) in [
         ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
         ("http://127.0.0.1:4318/", "http://127.0.0.1:4318/v1/traces"),
         ("https://backend.example/otlp/", "https://backend.example/otlp/v1/traces"),
     ] {
-        let endpoint = Url::parse(endpoint).expect("a URL");
-        let post = Post::new(client(), &endpoint, HeaderMap::new(), Signal::Traces);
-        assert_eq!(post.url.as_str(), expected);
+        collector.endpoint = Url::parse(endpoint).expect("a URL");
+        assert_eq!(post(&collector, Signal::Traces).url.as_str(), expected);
     }
 }
 
@@ -220,6 +221,7 @@ async fn a_calls_requests_are_its_children_and_ids_are_those_of_the_trail() {
     let seen = seen.lock().expect("a lock");
     let (head, body) = &seen[0];
     assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
+    assert_eq!(protobuf::unknown(body, protobuf::TRACES), [""; 0]);
     let resource = &body["resourceSpans"][0]["resource"]["attributes"];
     assert_eq!(resource[1], otlp_text("service.name", "shop"));
     let spans = body["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().expect("spans");
@@ -240,10 +242,11 @@ async fn a_calls_requests_are_its_children_and_ids_are_those_of_the_trail() {
 fn shown(span: &Value) -> String {
     let mut lines = String::new();
     for member in ["name", "kind", "flags", "traceState", "status"] {
-        lines += &format!("{member}: {}\n", span[member]);
+        writeln!(lines, "{member}: {}", span[member]).expect("a string takes it");
     }
     for one in span["attributes"].as_array().expect("attributes") {
-        lines += &format!("  {} = {}\n", one["key"].as_str().expect("a key"), one["value"]);
+        let key = one["key"].as_str().expect("a key");
+        writeln!(lines, "  {key} = {}", one["value"]).expect("a string takes it");
     }
     lines
 }

@@ -15,7 +15,7 @@ use super::post::{Post, Sent, Signal};
 use super::said::Said;
 use super::{Collector, LAST, LONGEST, spans};
 use crate::observe::Metrics;
-use crate::observe::spans::{Ended, Taken, Tracer, queue};
+use crate::observe::spans::{Done, Taken, Tracer, queue};
 
 /// How long spans wait for others: what the specification of OpenTelemetry's batch processor has.
 const GATHER: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ impl TraceExporter {
         let (tracer, taken) = queue();
         let stop = CancellationToken::new();
         let sender = Sender {
-            post: Post::new(client, &collector.endpoint, collector.headers.clone(), Signal::Traces),
+            post: Post::new(client, collector, Signal::Traces),
             resource: super::resource(&collector.resource),
             metrics: Arc::clone(&metrics),
             stop: stop.clone(),
@@ -118,7 +118,7 @@ impl Sender {
     }
 
     /// The calls of one request, and whether there is to be no other one.
-    async fn together(&self, taken: &mut Taken) -> (Vec<Box<Ended>>, bool) {
+    async fn together(&self, taken: &mut Taken) -> (Vec<Box<Done>>, bool) {
         let (mut calls, mut spans) = (Vec::new(), 0);
         let mut until = None;
         while spans < BATCH {
@@ -136,12 +136,11 @@ impl Sender {
         (calls, false)
     }
 
-    async fn deliver(&mut self, calls: &[Box<Ended>], count: usize) {
+    async fn deliver(&mut self, calls: &[Box<Done>], count: usize) {
         let count = count as u64;
         let message = spans::request(calls, &self.resource);
         let mut wait = self.first;
         for n in 1..=TRIES {
-            let is_last = n == TRIES || self.stop.is_cancelled();
             let sent = self.post.send(&message).await;
             self.metrics.exported(Signal::Traces.word(), sent.word());
             match sent {
@@ -158,14 +157,16 @@ impl Sender {
                 }
                 Sent::Later(why, asked) => {
                     self.said.not_all(Signal::Traces, &why);
-                    if is_last {
+                    if n == TRIES {
                         break;
                     }
                     let pause = asked.map_or_else(|| jittered(wait), |asked| asked.min(LONGEST));
                     wait *= 2;
+                    // The end of the process is a reason to try at once, one time.
+                    let ends = self.stop.is_cancelled();
                     tokio::select! {
                         () = sleep(pause) => {}
-                        () = self.stop.cancelled() => {}
+                        () = self.stop.cancelled(), if !ends => {}
                     }
                 }
             }
