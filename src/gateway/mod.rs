@@ -54,7 +54,7 @@ pub use crate::identity::KeyHolder;
 pub use crate::identity::{Agent, Claim, Facts, Proof};
 pub use crate::observe::Message;
 pub use crate::safety::edit::{Edit, between as edits_between};
-pub use crate::store::{HoldRow, StoreError, TaskRow, TaskState};
+pub use crate::store::{HoldRow, StoreError, TaskRow, TaskState, is_erased};
 pub use approvals::{Approver, approve, edit, given, held, hold_json, reject};
 pub use asking::{Answer, Answered, Asker, Asking, Question};
 pub use compared::{compare_descriptions, compare_toolboxes};

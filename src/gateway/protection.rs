@@ -12,7 +12,7 @@ use tollbridge_operation::{Drift, Payload};
 
 use super::changed::is_masked;
 use super::reply::{Failure, NextCall, Success, UpstreamAnswer};
-use crate::secret::{Instead, REDACTED, Redactor, Secret};
+use crate::secret::{Detectors, Instead, REDACTED, Redactor, Rules, Secret};
 use crate::tools::ArgumentPointer;
 
 /// The shortest text that is looked for elsewhere: shorter ones are in any text.
@@ -94,6 +94,13 @@ impl Protection {
     /// Nothing of a tool's own: what the trail is kept clear of in any case.
     pub fn only(trail: Arc<Redactor>) -> Self {
         Self { arguments: Places::default(), answer: Places::default(), trail, answers: None }
+    }
+
+    /// Whatever can be told by its form, where nobody knows which rules hold.
+    pub(super) fn strict() -> Self {
+        let detectors = Detectors { secrets: true, cards: true, ibans: true, emails: true };
+        let rules = Rules { detectors, instead: Instead::Mask };
+        Self::only(Arc::new(Redactor::default().with_rules(rules)))
     }
 
     /// Takes the members that nobody is shown out of an answer, and what they say out of what is told

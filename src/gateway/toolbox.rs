@@ -350,6 +350,15 @@ impl Toolbox {
         self.by_name.get(tool).map(|at| &self.exposed[*at].tool.name)
     }
 
+    /// What is kept back of calls of a tool; of one that is not there any more, what is kept back in
+    /// any case.
+    pub(super) fn protection(&self, tool: &str) -> Protection {
+        match self.by_name.get(tool) {
+            Some(at) => self.exposed[*at].protection.clone(),
+            None => Protection::only(Arc::clone(&self.trail)),
+        }
+    }
+
     /// A tool's place among the tools.
     pub(super) fn place(&self, exposed: &Exposed) -> usize {
         self.by_name.get(exposed.tool.name.as_str()).copied().unwrap_or(usize::MAX)

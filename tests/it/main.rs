@@ -12,6 +12,7 @@ mod corpus;
 mod credentials;
 mod curation;
 mod discovery;
+mod erasure;
 mod faults;
 mod flow;
 mod holds;

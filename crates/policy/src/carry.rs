@@ -57,6 +57,8 @@ pub(crate) struct Uncarried {
     pub(crate) path: Vec<String>,
     /// Why, in words that follow a name.
     pub(crate) reason: &'static str,
+    /// Whether policies do not even see that it is there.
+    pub(crate) unseen: bool,
 }
 
 /// Carries a value, at `path`.
@@ -72,11 +74,19 @@ pub(crate) fn carry(
         (Want::Members(wanted), Kind::Record(members), Value::Object(object)) => {
             let mut carried = Vec::with_capacity(wanted.len());
             for (name, want) in wanted {
-                let (Some(field), Some(value)) = (members.get(name), object.get(name)) else {
-                    continue;
-                };
+                let Some(value) = object.get(name) else { continue };
                 path.push(name.clone());
-                carried.push((name.clone(), carry(&field.kind, value, want, path, uncarried)));
+                match members.get(name) {
+                    Some(field) => {
+                        let inside = carry(&field.kind, value, want, path, uncarried);
+                        carried.push((name.clone(), inside));
+                    }
+                    // To the policy it would not be there.
+                    None => {
+                        let reason = "is of a type that policies do not have";
+                        uncarried.push(Uncarried { path: path.clone(), reason, unseen: true });
+                    }
+                }
                 path.pop();
             }
             record(carried)
@@ -88,7 +98,7 @@ pub(crate) fn carry(
             for (name, value) in object {
                 let Some(field) = members.get(name) else {
                     let reason = "has members that policies do not know";
-                    uncarried.push(Uncarried { path: path.clone(), reason });
+                    uncarried.push(Uncarried { path: path.clone(), reason, unseen: false });
                     continue;
                 };
                 path.push(name.clone());
@@ -99,7 +109,7 @@ pub(crate) fn carry(
             record(carried)
         }
         (_, kind, value) => scalar(kind, value).unwrap_or_else(|reason| {
-            uncarried.push(Uncarried { path: path.clone(), reason });
+            uncarried.push(Uncarried { path: path.clone(), reason, unseen: false });
             placeholder(kind)
         }),
     }

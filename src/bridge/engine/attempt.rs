@@ -281,7 +281,10 @@ impl<L: AttemptLog> Course<'_, L> {
             bytes: ended.bytes(),
             headers: ended
                 .headers()
-                .map(|headers| noted(headers, &self.judge.upstream.redactor))
+                .map(|headers| {
+                    let upstream = self.judge.upstream;
+                    noted(headers, &upstream.redactor, &upstream.limits_read)
+                })
                 .unwrap_or_default(),
             exchange: Exchange::of(self.judge.upstream, target, ended),
         };

@@ -43,7 +43,8 @@ impl<'a> Protections<'a> {
             None => Detectors { secrets: true, ..Detectors::default() },
         };
         let usual = Form { detectors, how: redact.how.as_deref().copied().unwrap_or_default() };
-        let key = redact.key.as_ref().map(|key| resolved.get(key));
+        // A word in the key's place would make hashes that nothing matches.
+        let key = redact.key.as_ref().filter(|_| resolved.are_real()).map(|key| resolved.get(key));
         let trail = Arc::new(known.with_rules(rules(usual, key.as_ref())));
         Self { config, key, known, usual, trail }
     }
@@ -106,7 +107,7 @@ impl<'a> Protections<'a> {
 fn rules(form: Form, key: Option<&Secret>) -> Rules {
     let instead = match (form.how, key) {
         (How::Hash, Some(key)) => Instead::hash(key),
-        // That a hash has no key was reported.
+        // That a hash has no key was reported, and where secrets are not resolved nobody has it.
         _ => Instead::Mask,
     };
     Rules { detectors: form.detectors, instead }

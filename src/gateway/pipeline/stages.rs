@@ -223,8 +223,7 @@ impl Run<'_> {
                 self.record.push(&Event::Quoted { price, terms: required });
                 Err(End::guarded(failure, exposed, self.caller))
             }
-            Clearance::Unavailable { reason, price, retry_after_s } => {
-                self.record.push(&Event::Quoted { price, terms: Value::Null });
+            Clearance::Unavailable { reason, retry_after_s } => {
                 let mut failure = Failure::new(ErrorCode::SettlementUnavailable, reason);
                 failure.retryable = retry_after_s.is_some();
                 failure.retry_after_s = retry_after_s;
