@@ -333,3 +333,19 @@ fn a_budget_that_a_fallback_passes_by_is_warned_of() {
     assert!(told("destructive").contains(warning), "{}", told("destructive"));
     assert!(!told("write").contains("fall back"), "{}", told("write"));
 }
+
+#[tokio::test]
+async fn a_budget_that_cannot_be_counted_lets_nothing_out() {
+    let upstream = Upstream::willing().await;
+    let bridge = refunds(&upstream, SUM).await;
+    let counts = "CREATE TRIGGER full BEFORE INSERT ON budget_uses \
+                  BEGIN SELECT RAISE(ABORT, 'full'); END";
+    bridge.sql(counts).await;
+    let reply = bridge.call("refund", &of("5")).await;
+    assert_eq!((code(&reply), upstream.count()), ("audit_unavailable", 0));
+    bridge.sql("DROP TRIGGER full").await;
+    assert_eq!(code(&bridge.call("refund", &of("1000")).await), "succeeded", "nothing was taken");
+    bridge.sql("DROP TABLE budget_uses").await;
+    assert_eq!(code(&bridge.call("refund", &of("0")).await), "audit_unavailable");
+    assert_eq!(upstream.count(), 1);
+}
