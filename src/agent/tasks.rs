@@ -23,7 +23,7 @@ use super::asking::Asks;
 use super::handler::{Asked, Handler};
 use super::result::{self, Made};
 use super::{Backend, TaskEnd, TaskStanding, TaskView};
-use crate::gateway::{Asking, Caller, new_call_id};
+use crate::gateway::{Asking, Caller, is_erased, new_call_id};
 
 /// How long a client waits for an answer before it is given a task instead.
 const EARLY: Duration = Duration::from_millis(500);
@@ -153,6 +153,14 @@ impl<B: Backend> Handler<B> {
         let mut task = seed(&view);
         let payload = match &view.standing {
             TaskStanding::Working => TaskPayload::Working,
+            TaskStanding::Ended(TaskEnd::Completed(result)) if is_erased(result) => {
+                let erased = json(&result::erased(self.server()).into_library());
+                TaskPayload::Completed { result: object(&erased)? }
+            }
+            TaskStanding::Ended(TaskEnd::Failed(error)) if is_erased(error) => {
+                let erased = ErrorData::internal_error("what it ended with was erased", None);
+                TaskPayload::Failed { error: object(&json(&erased))? }
+            }
             TaskStanding::Ended(TaskEnd::Completed(result)) => {
                 TaskPayload::Completed { result: object(result)? }
             }

@@ -710,7 +710,13 @@ fn clean(name: &str, value: &mut Value, redactor: &Redactor) {
     if matches!(name, "kind" | "effect" | "outcome" | "scope") || value.is_number() {
         return;
     }
-    redactor.value(value);
+    match value {
+        // Who it was is known by the name, also where names are e-mail addresses.
+        Value::String(text) if matches!(name, "identity" | "by" | "user") => {
+            *text = redactor.known_text(text).into_owned();
+        }
+        _ => redactor.value(value),
+    }
     match value {
         Value::String(text) => cut(text),
         Value::Object(_) | Value::Array(_) => {

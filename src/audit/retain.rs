@@ -56,6 +56,7 @@ pub async fn erase(
         let changes = vec![Change::ErasePayloads(rows)];
         let _ = store.commit(Batch { changes, ..Batch::default() }).await?;
     }
+    copies(store, whose).await?;
     let changes = vec![Change::EraseHolds(whose.clone()), Change::Sweep];
     let _ = store.commit(Batch { changes, ..Batch::default() }).await?;
     if erased > 0 {
@@ -92,6 +93,7 @@ pub async fn retain(
     if let Some(age) = keep.payloads
         && let Some((_, upto)) = store.places_before(before(store, age)).await?
     {
+        copies(store, &Whose::Upto(upto)).await?;
         removed.payloads = forget(store, signer, upto).await?;
     }
     held(store, keep).await?;
@@ -99,6 +101,18 @@ pub async fn retain(
         store.give_back().await?;
     }
     Ok(removed)
+}
+
+/// Erases what is kept of calls beside the trail, so that they can be repeated or fetched.
+async fn copies(store: &Store, whose: &Whose) -> Result<(), CheckpointError> {
+    let mut after = String::new();
+    loop {
+        let calls = store.kept_calls(whose, &after, STEP).await?;
+        let Some(last) = calls.last() else { return Ok(()) };
+        after.clone_from(last);
+        let changes = vec![Change::EraseKept(calls)];
+        let _ = store.commit(Batch { changes, ..Batch::default() }).await?;
+    }
 }
 
 /// Removes of held calls what is removed of calls: whole ones where the trail goes no further back.
@@ -169,6 +183,7 @@ async fn prune(
     };
     say(store, &event).await?;
     checkpoint(store, signer).await?;
+    copies(store, &Whose::Upto(upto)).await?;
     let mut through = first - 1;
     while through < upto {
         through = through.saturating_add(i64::from(STEP)).min(upto);

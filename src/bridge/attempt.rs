@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::poll::Handle;
@@ -43,6 +44,28 @@ pub struct AttemptEnd {
     pub bytes: u64,
     /// What the answer's headers say of why it came to be, redacted.
     pub headers: BTreeMap<String, String>,
+    /// What of it is measured; `None` where nothing was to go out.
+    pub exchange: Option<Exchange>,
+}
+
+/// An exchange as it is measured: none of it is a text of an agent's or an upstream's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// The host that was asked.
+    pub server: Arc<Server>,
+    /// The method, in capitals; `_OTHER` where it is none that is known.
+    pub method: &'static str,
+    /// What went wrong with the exchange, in a word of a fixed set.
+    pub error: Option<&'static str>,
+}
+
+/// A host that the configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its name, or its address without brackets.
+    pub address: Arc<str>,
+    /// Its port.
+    pub port: u16,
 }
 
 /// Why a further request must not go out.

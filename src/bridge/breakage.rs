@@ -62,6 +62,24 @@ impl Breakage {
         }
     }
 
+    /// What happened, in a word: for metrics and spans (`error.type`).
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::NoMessage => "no_message",
+            Self::NoToken(_) => "no_token",
+            Self::Dns => "name_not_resolved",
+            Self::Misled(_) => "address_refused",
+            Self::Refused => "connection_refused",
+            Self::NotConnected => "connection_timeout",
+            Self::Unreachable => "host_unreachable",
+            Self::NotTrusted(_) => "certificate_not_trusted",
+            Self::Tls => "tls_failed",
+            Self::TimedOut(_) => "timeout",
+            Self::BrokenOff => "connection_broken",
+            Self::BodyBroken => "body_broken",
+        }
+    }
+
     /// What happened, as the end of a sentence that names the API.
     pub(super) fn words(&self) -> String {
         match self {

@@ -74,6 +74,7 @@ mod key;
 mod limiter;
 mod link;
 mod manner;
+mod measured;
 mod memory;
 mod message;
 mod noted;
@@ -102,7 +103,7 @@ mod upstream;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart};
+pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart, Exchange, Server};
 pub use breaker::BreakerRules;
 pub use client::http_client;
 pub use courier::Courier;

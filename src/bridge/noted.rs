@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::header::LOCATION;
 use url::Url;
 
+use super::LimitsRead;
 use crate::secret::Redactor;
 
 /// Headers that are noted as they are. RFC 9110 §10.2.3, RFC 9111 §5.1, RFC 9745, RFC 8594, RFC 9211;
@@ -40,14 +41,22 @@ const MOST: usize = 24;
 const LONGEST: usize = 200;
 
 /// What is noted of an answer, by the headers' names, redacted. Of a `Location` the host is: the rest
-/// of it may say more than the trail should.
-pub(super) fn noted(headers: &HeaderMap, redactor: &Redactor) -> BTreeMap<String, String> {
+/// of it may say more than the trail should. `limits` are those that are read of this API, whose
+/// names may be its own.
+pub(super) fn noted(
+    headers: &HeaderMap,
+    redactor: &Redactor,
+    limits: &LimitsRead,
+) -> BTreeMap<String, String> {
     let mut noted = BTreeMap::new();
     for (name, value) in headers {
         let name = name.as_str();
         let value = if name == LOCATION.as_str() {
             host(value.to_str().ok())
-        } else if NAMES.contains(&name) || FAMILIES.iter().any(|start| name.starts_with(start)) {
+        } else if NAMES.contains(&name)
+            || FAMILIES.iter().any(|start| name.starts_with(start))
+            || limits.names(name)
+        {
             Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
         } else {
             continue;
@@ -78,6 +87,7 @@ fn host(location: Option<&str>) -> Option<String> {
 mod tests {
     use http::{HeaderName, HeaderValue};
 
+    use super::super::LimitHeaders;
     use super::*;
     use crate::secret::Secret;
 
@@ -85,7 +95,7 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| {
             (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"))
         });
-        noted(&headers.collect(), &Redactor::default())
+        noted(&headers.collect(), &Redactor::default(), &LimitsRead::Usual)
     }
 
     #[test]
@@ -113,6 +123,23 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_whose_headers_the_configuration_names_is_noted() {
+        let limits = LimitsRead::Named(LimitHeaders {
+            limit: Some(HeaderName::from_static("quota-max")),
+            remaining: HeaderName::from_static("quota-left"),
+            reset: HeaderName::from_static("quota-reset"),
+        });
+        let headers: HeaderMap = [("quota-max", "9"), ("quota-left", "3"), ("quota-owner", "ann")]
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .into_iter()
+            .collect();
+        let names = |noted: BTreeMap<String, String>| noted.into_keys().collect::<Vec<_>>();
+        let redactor = Redactor::default();
+        assert_eq!(names(noted(&headers, &redactor, &limits)), ["quota-left", "quota-max"]);
+        assert!(noted(&headers, &redactor, &LimitsRead::Usual).is_empty());
+    }
+
+    #[test]
     fn a_secret_that_an_answer_echoes_is_not_noted_whole_or_in_part() {
         let secret = Secret::new("s3cr3t-k3y");
         let redactor = Redactor::new([&secret]);
@@ -121,7 +148,7 @@ mod tests {
         echo.append("x-request-id", HeaderValue::from_str(&value).expect("a value"));
         let name = HeaderName::try_from("x-ratelimit-s3cr3t-k3y").expect("a name");
         echo.append(name, HeaderValue::from_static("1"));
-        let noted = noted(&echo, &redactor);
+        let noted = noted(&echo, &redactor, &LimitsRead::Usual);
         assert_eq!(noted.len(), 1, "{noted:?}");
         assert!(!noted["x-request-id"].contains("s3c"), "{noted:?}");
     }
@@ -133,13 +160,16 @@ mod tests {
         for value in ["a;r=1", "b;r=2"] {
             twice.append("ratelimit", HeaderValue::from_static(value));
         }
-        assert_eq!(noted(&twice, &Redactor::default())["ratelimit"], "a;r=1, b;r=2");
+        assert_eq!(
+            noted(&twice, &Redactor::default(), &LimitsRead::Usual)["ratelimit"],
+            "a;r=1, b;r=2"
+        );
         let mut many = HeaderMap::new();
         for n in 0..100 {
             let name = HeaderName::try_from(format!("x-ratelimit-{n}")).expect("a name");
             many.append(name, HeaderValue::from_str(&"v".repeat(9_000)).expect("a value"));
         }
-        let noted = noted(&many, &Redactor::default());
+        let noted = noted(&many, &Redactor::default(), &LimitsRead::Usual);
         assert_eq!(noted.len(), MOST);
         assert!(noted.values().all(|value| value.len() <= LONGEST));
     }

@@ -17,6 +17,7 @@ use url::Url;
 use arc_swap::ArcSwap;
 
 use super::address::{self, Hosts};
+use super::attempt::Server;
 use super::client;
 use super::credential::{self, Credentials, Given, Provenance};
 use super::gate::Gate;
@@ -186,11 +187,13 @@ pub(super) struct Base {
     pub(super) url: Url,
     /// Scheme, host and port: what fails together.
     pub(super) origin: String,
+    /// Host and port, as they are measured.
+    pub(super) server: Arc<Server>,
 }
 
 impl Base {
     fn new(url: Url) -> Self {
-        Self { origin: address::origin(&url).to_owned(), url }
+        Self { origin: address::origin(&url).to_owned(), server: Server::of(&url), url }
     }
 }
 

@@ -103,6 +103,10 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
             Ok(loaded) => Some(loaded.toolbox),
             Err(exit) => return exit,
         },
+        // So is what they say, as far as the rules can be read.
+        Act::Yes { .. } | Act::No { .. } if options.reason.is_some() => {
+            gateway::load(config, Secrets::Verify).ok().map(|loaded| loaded.toolbox)
+        }
         _ => None,
     };
     let store = match context::operators_store(config, options.store.as_deref(), access).await {
@@ -137,7 +141,10 @@ async fn carry_out(
     let user = context::operator();
     let name = options.by.clone().unwrap_or_else(|| user.clone());
     let account = context::account().unwrap_or_else(|| user.clone());
-    let by = Approver::acting(&name, &account).called(&user);
+    let mut by = Approver::acting(&name, &account).called(&user);
+    if let Some(toolbox) = toolbox {
+        by = by.under(toolbox);
+    }
     match act {
         Act::Ls(_) => {
             let rows = gateway::held(store).await?;

@@ -2,6 +2,7 @@
 
 mod erase;
 mod export;
+mod told;
 mod verify;
 
 use std::fmt::Write as _;
@@ -241,13 +242,9 @@ fn story(call: &CallRecord) -> String {
     for event in &call.events {
         let at = event.time.to_string();
         let kind = event.body.get("kind").and_then(Value::as_str).unwrap_or_default();
-        let mut rest = event.body.clone();
-        rest.retain(|name, value| {
-            !matches!(&**name, "kind" | "arguments" | "considered") && !value.is_null()
-        });
         row(
             at.split_once('T').map_or(&*at, |(_, time)| time),
-            &format!("{kind:<17} {}", super::clean(&Value::Object(rest).to_string(), 600)),
+            &format!("{kind:<18} {}", super::clean(&told::event(&event.body), 600)),
         );
     }
     row("outcome", call.outcome.as_deref().unwrap_or("running"));

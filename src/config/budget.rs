@@ -1,6 +1,7 @@
 //! Budgets: how much of something calls may use up in a time, for one tool (`budget` of
 //! `[[tool]]`) or over several (`[[budget]]`).
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use schemars::JsonSchema;
@@ -129,6 +130,14 @@ impl Budget {
         }
     }
 
+    /// Whether it is about what another one is about.
+    pub(super) fn is_about_the_same(&self, other: &Self) -> bool {
+        let names =
+            |one: &Self| one.tools.iter().map(|name| (**name).clone()).collect::<BTreeSet<_>>();
+        let of = |one: &Self| (one.api.as_deref().cloned(), one.effect.as_deref().copied());
+        names(self) == names(other) && of(self) == of(other)
+    }
+
     /// Whether it is about a tool.
     pub fn covers(&self, tool: &ToolName, api: &ApiName, effect: Effect) -> bool {
         let in_effect = match self.effect.as_deref() {
@@ -153,6 +162,18 @@ pub(super) struct Wrong {
 impl Terms<'_> {
     /// How many digits behind the point an amount may have.
     pub const PLACES: u8 = 18;
+
+    /// Whether both count the same for the same callers, whatever their limits: each call would be
+    /// counted twice.
+    pub(super) fn counts_as(&self, other: &Self) -> bool {
+        let what = |terms: &Self| {
+            let sum = terms.sum.map(|sum| (**sum).clone());
+            let currency =
+                terms.currency.map(|currency| (currency.at.to_string(), (*currency.is).clone()));
+            (sum, currency, **terms.per, terms.by)
+        };
+        what(self) == what(other)
+    }
 
     /// What is wrong with it; `whole` is where it stands in the file.
     pub(super) fn wrong(&self, whole: &Range<usize>) -> Vec<Wrong> {
@@ -180,12 +201,14 @@ impl Terms<'_> {
                 "needs `sum`, or remove it",
             );
         }
-        let places = if counts { 0 } else { Self::PLACES };
-        if self.limit.is_negative() || self.limit.scaled(places).is_none() {
+        let whole = self.limit.scaled(0).is_some();
+        // Calls and amounts are counted in the same unit.
+        let counted = self.limit.scaled(Self::PLACES).is_some() && (whole || !counts);
+        if self.limit.is_negative() || !counted {
             let label = if counts {
-                "expected a whole number that is not negative"
+                "expected a whole number that is not negative, below 10^20"
             } else {
-                "expected a number that is not negative, of at most 18 digits behind its point"
+                "expected a number below 10^20 that is not negative, of at most 18 digits behind its point"
             };
             say(self.limit.span(), "`limit` is no amount that can be counted", label);
         }

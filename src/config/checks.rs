@@ -55,8 +55,10 @@ pub(super) fn check(config: &Config, found: &mut Diagnostics) {
         checks.nonzero("pause", errors.pause.as_ref());
     }
     checks.nonzero("per", config.safety.drift.as_ref().map(|drift| &drift.per));
-    for budget in &config.budgets {
+    for (index, budget) in config.budgets.iter().enumerate() {
         checks.budget(budget.terms(), &budget.span());
+        let before = config.budgets[..index].iter().filter(|one| one.is_about_the_same(budget));
+        checks.counted_once(budget.terms(), before.map(|one| one.terms()));
         if let Some(api) = budget.api.as_ref().filter(|api| config.apis.get(api).is_none()) {
             let message = format!("there is no [api.{api}]");
             checks.error(codes::UNKNOWN_API, api.span(), message, "no such API");
@@ -129,18 +131,22 @@ impl Checks<'_> {
     }
 
     fn redact(&mut self) {
-        let redact = &self.config.redact;
-        match (redact.how, &redact.key) {
-            (How::Hash, None) => {
-                let span = redact.fields.first().map_or(0..0, Located::span);
-                let message = "`how = \"hash\"` of [redact] needs a `key`";
-                let label = "a hash without a key can be guessed: key = \"env:…\"";
-                self.error(codes::BOUNDS, span, message, label);
+        let Config { redact, apis, tools, .. } = self.config;
+        let own = apis.iter().map(|(_, api)| &api.redact).chain(tools.iter().map(|t| &t.redact));
+        let all = redact.how.iter().chain(own.filter_map(|own| own.how.as_ref()));
+        let hashed: Vec<_> = all.filter(|how| ***how == How::Hash).map(Located::span).collect();
+        match &redact.key {
+            None => {
+                for span in hashed {
+                    let message = "`how = \"hash\"` needs the `key` of [redact]";
+                    let label = "a hash without a key can be guessed: key = \"env:…\"";
+                    self.error(codes::BOUNDS, span, message, label);
+                }
             }
-            (How::Mask, Some(key)) => {
+            Some(key) if hashed.is_empty() => {
                 self.warning(key.span(), "`key` of [redact] is not used", "set how = \"hash\"");
             }
-            _ => {}
+            Some(_) => {}
         }
     }
 
@@ -497,6 +503,20 @@ impl Checks<'_> {
     fn budget(&mut self, terms: BudgetTerms<'_>, span: &Range<usize>) {
         for wrong in terms.wrong(span) {
             self.error(codes::BOUNDS, wrong.span, wrong.message, wrong.label);
+        }
+    }
+
+    /// Reports a budget that counts what one before it counts.
+    fn counted_once<'b>(
+        &mut self,
+        terms: BudgetTerms<'_>,
+        mut before: impl Iterator<Item = BudgetTerms<'b>>,
+    ) {
+        if let Some(same) = before.find(|one| one.counts_as(&terms)) {
+            let (line, _) = self.file.position(same.limit.span().start);
+            let message = "two budgets count the same, so that each call would count twice";
+            let label = format!("the other one is in line {line}; keep the smaller limit");
+            self.error(codes::BOUNDS, terms.limit.span(), message, label);
         }
     }
 

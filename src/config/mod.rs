@@ -58,7 +58,7 @@ pub use observe::{Observe, Otlp};
 pub use poll::Poll;
 pub use proxy::ProxyAuth;
 pub use recovery::{Breaker, Fallback, LimitGroup, LimitHeaders, Lookup, Sharing};
-pub use redact::{Detect, How, Redact};
+pub use redact::{Detect, How, OwnRedact, Redact};
 pub use safety::{Drift, Errors, Loops, Safety};
 pub use schema::schema;
 pub use signed::{Encoding, SessionAuth, SigV4Auth, SignatureAuth};

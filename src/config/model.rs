@@ -22,12 +22,12 @@ use super::located::{Keyed, Located};
 use super::observe::Observe;
 use super::proxy::ProxyAuth;
 use super::recovery::{Breaker, LimitGroup, LimitHeaders, Sharing};
-use super::redact::Redact;
+use super::redact::{OwnForm, OwnRedact, Redact};
 use super::safety::Safety;
 use super::tool::Tool;
 use super::values::{
-    ArgumentPath, ArgumentSchema, BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal,
-    Origin, Period, ProxyUrl, Rate, ReferenceTo, ResolverAt, Selector, Size, StorePath,
+    BaseUrl, Digest, HeaderText, HostName, IdentitySchema, Literal, Origin, Period, ProxyUrl, Rate,
+    ReferenceTo, ResolverAt, Selector, Size, StorePath,
 };
 use crate::secret::SecretRef;
 
@@ -357,10 +357,10 @@ pub struct Api {
     /// Whether answers to reads are kept as far as HTTP allows (RFC 9111): for the identity that
     /// got them, or for all where the answer says that it may be.
     pub cache: Option<Located<Sharing>>,
-    /// Arguments of its tools that are kept out of the trail, as `fields` of `[redact]`.
-    #[serde(default)]
-    #[schemars(with = "Vec<ArgumentSchema>")]
-    pub redact: Vec<Located<ArgumentPath>>,
+    /// What is kept out of the trail and out of answers of its tools: arguments, or a table.
+    #[serde(default, deserialize_with = "super::redact::own")]
+    #[schemars(with = "Option<OwnForm>")]
+    pub redact: OwnRedact,
     /// How many bytes of answers are kept. By default 16MiB.
     pub cache_size: Option<Located<Size>>,
     /// Whether identical reads that are under way at the same time are one request: those of one

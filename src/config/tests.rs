@@ -231,6 +231,22 @@ fn a_budget_that_measures_nothing_or_cannot_be_counted_is_refused() {
 }
 
 #[test]
+fn two_budgets_that_count_the_same_are_refused() {
+    let once = "count = true, per = \"1h\"";
+    let same = refused(&tool(&format!(
+        "budget = [{{ {once}, limit = 5 }}, {{ {once}, limit = 6, name = \"b\" }}]"
+    )));
+    assert!(same.contains("two budgets count the same"), "{same}");
+    let over = "[[budget]]\neffect = \"write\"\ncount = true\nper = \"60m\"\nlimit = 5\n";
+    let same = refused(&format!("{over}{}{}", over.replace("60m", "1h"), tool("")));
+    assert!(same.contains("two budgets count the same"), "{same}");
+    loaded(&tool(&format!(
+        "budget = [{{ {once}, limit = 5 }}, {{ {once}, limit = 6, by = \"all\" }}, \
+         {{ count = true, per = \"1d\", limit = 9 }}]"
+    )));
+}
+
+#[test]
 fn wrong_types_and_forms_are_reported_at_once() {
     insta::assert_snapshot!(refused(
         "[server]\nname = 3\nidentity = \"\"\norigins = [\"https://a.example/path\"]\n[audit]\nstore = \"file.db\"\ndurability = \"ful\"\n\

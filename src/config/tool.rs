@@ -14,6 +14,7 @@ use super::inbound::Scope;
 use super::located::{Keyed, Located};
 use super::poll::{Poll, PollForm};
 use super::recovery::{Fallback, Lookup, Sharing};
+use super::redact::{OwnForm, OwnRedact};
 use super::safety::Loops;
 use super::values::{
     ApiNameSchema, ArgumentPath, ArgumentSchema, DayHours, Literal, Money, Pattern, Period,
@@ -93,10 +94,10 @@ pub struct Tool {
     pub lookup: Option<Located<Lookup>>,
     /// How answers come in pages, which one call then reads together.
     pub pages: Option<Located<Pages>>,
-    /// Arguments that are kept out of the trail, as `fields` of `[redact]`.
-    #[serde(default)]
-    #[schemars(with = "Vec<ArgumentSchema>")]
-    pub redact: Vec<Located<ArgumentPath>>,
+    /// What is kept out of the trail and out of its answers: arguments, or a table.
+    #[serde(default, deserialize_with = "super::redact::own")]
+    #[schemars(with = "Option<OwnForm>")]
+    pub redact: OwnRedact,
     /// Whether agents say why they call it, in an argument that goes on record and not to the API.
     pub reason: Option<Located<Reason>>,
     /// Whether clients that know tasks may follow its calls as such.
@@ -144,7 +145,7 @@ impl Tool {
             fallback: Vec::new(),
             lookup: None,
             pages: None,
-            redact: Vec::new(),
+            redact: OwnRedact::default(),
             long: None,
             poll: None,
             shape: None,

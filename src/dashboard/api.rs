@@ -79,7 +79,8 @@ pub(super) async fn decide(
     };
     let store = app.gateway.store();
     let name = operator(&who.name);
-    let (by, reason) = (Approver::from(&name), said.reason.clone());
+    let toolbox = app.gateway.toolbox();
+    let (by, reason) = (Approver::from(&name).under(&toolbox), said.reason.clone());
     let done = match act.as_str() {
         "yes" => gateway::approve(store, &id, by, reason).await.map(drop),
         "no" => gateway::reject(store, &id, by, reason).await.map(drop),

@@ -87,15 +87,14 @@ pub(super) async fn decide(
     }
     let store = app.gateway.store();
     let name = operator(&session.who.name);
-    let by = Approver::from(&name);
+    let toolbox = app.gateway.toolbox();
+    let by = Approver::from(&name).under(&toolbox);
     let reason = form.written("reason");
     let done = match act.as_str() {
         "yes" => gateway::approve(store, &id, by, reason).await,
         "no" => gateway::reject(store, &id, by, reason).await,
         "edit" => match edited(&app, &id, &form).await {
-            Ok(edits) => {
-                gateway::edit(store, &app.gateway.toolbox(), &id, &edits, by, reason).await
-            }
+            Ok(edits) => gateway::edit(store, &toolbox, &id, &edits, by, reason).await,
             Err(error) => Err(error),
         },
         _ => return StatusCode::NOT_FOUND.into_response(),

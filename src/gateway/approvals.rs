@@ -7,12 +7,14 @@
 //! caller's own.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use tollbridge_operation::CallId;
 
 use super::changed::{self, Unfit, is_masked};
 use super::operate::OperateError;
+use super::protection::Protection;
 use super::toolbox::Toolbox;
 use crate::audit::{Event, Time};
 use crate::safety::CLIENT_PREFIX;
@@ -31,6 +33,8 @@ pub struct Approver<'a> {
     /// What else they are called, by their own word.
     called: Option<&'a str>,
     at_the_client: bool,
+    /// By whose rules what they say is kept.
+    rules: Option<&'a Toolbox>,
 }
 
 impl<'a> Approver<'a> {
@@ -43,6 +47,13 @@ impl<'a> Approver<'a> {
     #[must_use]
     pub fn called(self, name: &'a str) -> Self {
         Self { called: Some(name), ..self }
+    }
+
+    /// The same, whose words are kept by the rules of this toolbox, as an agent's are. Without one
+    /// nothing is kept of them that any detector finds.
+    #[must_use]
+    pub fn under(self, rules: &'a Toolbox) -> Self {
+        Self { rules: Some(rules), ..self }
     }
 
     /// The person at the caller's own client.
@@ -59,6 +70,14 @@ impl<'a> Approver<'a> {
         self.user.filter(|user| *user != self.name)
     }
 
+    /// What is kept back of what they say of a call of this tool.
+    fn protection(self, tool: &str) -> Protection {
+        match self.rules {
+            Some(toolbox) => toolbox.protection(tool),
+            None => Protection::strict(),
+        }
+    }
+
     /// Which of the names is the caller's own.
     fn own<'n>(&'n self, barred: &BTreeSet<String>) -> Option<&'n str> {
         let bare = |name: &'n str| name.strip_prefix("operator:").unwrap_or(name);
@@ -69,7 +88,7 @@ impl<'a> Approver<'a> {
 
 impl<'a> From<&'a str> for Approver<'a> {
     fn from(name: &'a str) -> Self {
-        Self { name, user: None, called: None, at_the_client: false }
+        Self { name, user: None, called: None, at_the_client: false, rules: None }
     }
 }
 
@@ -119,7 +138,7 @@ pub async fn edit<'a>(
     reason: Option<String>,
 ) -> Result<HoldRow, OperateError> {
     let row = store.hold(id).await?.ok_or_else(|| OperateError::NoSuchHold(id.to_owned()))?;
-    let by = by.into();
+    let by = by.into().under(toolbox);
     let refused = |why: String| OperateError::Edit { id: id.to_owned(), why };
     if edits.is_empty() {
         return Err(refused("nothing is changed; approve it as it is".to_owned()));
@@ -203,7 +222,7 @@ async fn settle(
     by: Approver<'_>,
     decision: Decision,
 ) -> Result<HoldRow, OperateError> {
-    let Decision { state, reason, edited } = decision;
+    let Decision { state, mut reason, edited } = decision;
     if !by.at_the_client && by.name.starts_with(CLIENT_PREFIX) {
         return Err(OperateError::AsClient(by.name.to_owned()));
     }
@@ -229,11 +248,19 @@ async fn settle(
     let user = by.user().map(str::to_owned);
     let mut events = Vec::new();
     let (edits, shown) = edited.unzip();
+    let protection = by.protection(&row.tool);
+    let mut redactor = protection.trail;
     if let Some(shown) = shown {
-        let arguments = Value::Object(shown);
+        let mut arguments = Value::Object(shown);
+        let said = protection.arguments.take_out(&mut arguments);
+        if !said.is_empty() {
+            redactor = Arc::new(redactor.after(Arc::new(Redactor::new(&said))));
+        }
         let (hold, by, user) = (hold.clone(), name.clone(), user.clone());
         events.push(Event::Edited { hold, by, arguments, user });
     }
+    // Others read it: who decides next, and the agent.
+    reason = reason.map(|text| redactor.text(&text).into_owned());
     let why = reason.clone();
     events.push(match state {
         HoldState::Approved => {
@@ -242,7 +269,6 @@ async fn settle(
         }
         _ => Event::Rejected { hold, by: name.clone(), reason: why, user: user.clone() },
     });
-    let redactor = Redactor::default();
     let rows: Vec<_> = events.iter().map(|event| event.row(Some(&call), now, &redactor)).collect();
     let change = Change::DecideHold { id: row.id.clone(), state, by: name, user, reason, edits };
     let batch = Batch { changes: vec![change], events: rows.into(), ..Batch::default() };

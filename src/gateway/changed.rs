@@ -3,14 +3,14 @@
 //!
 //! The call is judged as it was held: by what was known of its caller then, and by the rules as they
 //! are now. What passes by itself (the kill switch, windows, what is left of a budget) is left to
-//! the repeat, which is judged by everything. So is what depends on an argument that is not shown:
-//! the repeat brings it.
+//! the repeat, which is judged by everything; what is more than a budget ever has is refused here. So
+//! is left what depends on an argument that is not shown: the repeat brings it.
 
 use serde_json::{Map, Value};
 use tollbridge_operation::Identity;
 
 use super::approvals::{Approver, given};
-use super::pipeline::lacking;
+use super::pipeline::{lacking, never};
 use super::request::{Caller, Transport};
 use super::toolbox::{Exposed, Toolbox};
 use crate::safety::edit::{self, Edit};
@@ -78,6 +78,9 @@ pub(super) fn check(
     if let Some(broken) = broken.into_iter().find(|limit| ours(&limit.pointer)) {
         let rule = format!("{}.{}", exposed.tool.name, broken.rule);
         return denied(vec![rule], format!("{} must be {}", broken.pointer, broken.message));
+    }
+    if let Some(broken) = never(exposed, &arguments, ours) {
+        return denied(vec![broken.rule], broken.message);
     }
     // Without what was known of it the caller would be taken for another.
     match known {

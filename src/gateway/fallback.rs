@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tollbridge_operation::{ApiName, Arguments, Operation, ToolName};
 
+use super::protection::Places;
 use crate::bridge::Upstream;
 use crate::tools::answer::Selector;
 
@@ -34,6 +35,8 @@ pub struct Substitute {
     pub operation: Arc<Operation>,
     /// Which of the tool's arguments its own are.
     pub map: Mapping,
+    /// What nobody is shown of its answers.
+    pub hidden: Places,
     /// What of its answer is the tool's.
     pub result: Option<Selector>,
 }

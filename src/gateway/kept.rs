@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use tollbridge_operation::{Attachment, Drift, Payload};
 
-use super::reply::{Failure, Success};
+use super::reply::{ErrorCode, Failure, Success};
 use crate::tools::answer::Cut;
 
 /// Longer outcomes are not kept; that they are there is.
@@ -20,6 +20,8 @@ pub(super) enum Kept {
     Failure(Box<Failure>),
     /// It succeeded, and its answer was too long to be kept.
     TooLong,
+    /// It was erased; the code of the failure that it was, where it was one.
+    Erased(Option<ErrorCode>),
 }
 
 /// The outcome as text.
@@ -42,6 +44,9 @@ pub(super) fn read(text: &str) -> Option<Kept> {
     let Value::Object(mut members) = serde_json::from_str(text).ok()? else { return None };
     if members.contains_key("too_long") {
         return Some(Kept::TooLong);
+    }
+    if let Some(ended) = members.remove("erased") {
+        return Some(Kept::Erased(serde_json::from_value(ended).ok()));
     }
     if let Some(failure) = members.remove("failure") {
         return Some(Kept::Failure(Box::new(serde_json::from_value(failure).ok()?)));
@@ -123,7 +128,6 @@ fn text_at(kept: &Value, at: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::reply::ErrorCode;
 
     fn success(payload: Payload) -> Success {
         Success {

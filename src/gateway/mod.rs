@@ -27,6 +27,7 @@ mod notices;
 mod operate;
 mod own;
 mod pipeline;
+mod protection;
 mod record;
 mod reload;
 mod reply;
@@ -52,7 +53,7 @@ pub use crate::audit::{ConsideredRow, Place, Time, new_call_id};
 pub use crate::identity::KeyHolder;
 pub use crate::identity::{Agent, Claim, Facts, Proof};
 pub use crate::safety::edit::{Edit, between as edits_between};
-pub use crate::store::{HoldRow, StoreError, TaskRow, TaskState};
+pub use crate::store::{HoldRow, StoreError, TaskRow, TaskState, is_erased};
 pub use approvals::{Approver, approve, edit, given, held, hold_json, reject};
 pub use asking::{Answer, Answered, Asker, Asking, Question};
 pub use compared::{compare_descriptions, compare_toolboxes};
@@ -65,6 +66,7 @@ pub use load::Bounds;
 pub use notices::Webhook;
 pub use operate::{OperateError, add_key, resume, revoke_key, scope_text, stop, switches};
 pub use own::{OwnAttempt, OwnCall};
+pub use protection::{Places, Protection};
 pub use reload::{Changes, Loaded, load, watch};
 pub use reply::{
     CallMeta, EditNotice, ErrorCode, Failure, HoldNotice, NextCall, PendingNotice, Reply, Success,
@@ -83,7 +85,7 @@ use state::Seal;
 use crate::audit::{Event, Keeper};
 use crate::bridge::{Preview, Standing};
 use crate::identity::{self, Known, NotKnown};
-use crate::observe::{ApiStanding, Metrics};
+use crate::observe::{ApiStanding, CALL, Metrics, OperationEnd};
 use crate::safety::Conduct;
 use crate::store::{Batch, CommitError, Store};
 
@@ -195,6 +197,7 @@ impl Gateway {
         let watch = CallWatch { cancel, ..watch };
         let inner = Arc::clone(&self.inner);
         let task_id = id.clone();
+        let channel = caller.transport.channel();
         let call = self.inner.calls.track_future(async move {
             let toolbox = inner.toolbox.load_full();
             if toolbox.discovery.is_some() && Meta::named(&request.tool).is_some() {
@@ -245,7 +248,11 @@ impl Gateway {
                 storm::drifted(&inner.store, &inner.conduct, rule, tool, &answer).await;
             }
             // Here, because the client may have gone and nobody wait for this.
-            inner.metrics.call(tool, outcome, started.elapsed());
+            let took = started.elapsed();
+            inner.metrics.call(tool, outcome, took);
+            if let Some(channel) = channel {
+                inner.metrics.operation(CALL, tool, operation_end(&answer), channel, took);
+            }
             answer
         });
         match ToItsEnd::new(call).await {
@@ -253,7 +260,11 @@ impl Gateway {
             Err(error) => {
                 tracing::error!(call = %id, %error, "a call ended in a defect");
                 // The name that was asked for may be anything.
-                self.inner.metrics.call(None, ErrorCode::Internal.as_str(), started.elapsed());
+                let (metrics, took) = (&self.inner.metrics, started.elapsed());
+                metrics.call(None, ErrorCode::Internal.as_str(), took);
+                if let Some(channel) = channel {
+                    metrics.operation(CALL, None, OperationEnd::ToolError, channel, took);
+                }
                 Ok(Box::pin(self.defect(id)).await)
             }
         }
@@ -467,6 +478,22 @@ impl Gateway {
             keeper.stop().await;
         }
         self.inner.store.clone().close().await;
+    }
+}
+
+/// How a call ended for who speaks MCP.
+fn operation_end(answer: &Result<Reply, Refused>) -> OperationEnd {
+    match answer {
+        Ok(Reply { result: Ok(_), .. }) => OperationEnd::Good,
+        // A question to the person at the client is no failure.
+        Ok(Reply { result: Err(Failure { hold: Some(hold), .. }), .. })
+            if hold.question.is_some() =>
+        {
+            OperationEnd::Good
+        }
+        Ok(Reply { result: Err(_), .. }) | Err(Refused::Unrecorded) => OperationEnd::ToolError,
+        // "Invalid params", which MCP has for a tool that there is not.
+        Err(Refused::UnknownTool { .. }) => OperationEnd::Rpc(-32602),
     }
 }
 

@@ -9,7 +9,7 @@ use tollbridge_operation::CallId;
 use crate::audit::Event;
 use crate::bridge::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart, Handle};
 use crate::gateway::request::Progress;
-use crate::observe::Metrics;
+use crate::observe::{HttpRequest, Metrics};
 use crate::secret::{Redactor, Secret};
 use crate::store::{
     Batch, Change, CommitError, EventRow, Guard, PendingRow, StopScope, Store, system_clock,
@@ -30,6 +30,11 @@ impl Record {
     pub(super) fn push(&mut self, event: &Event) {
         let row = event.row(Some(&self.id), system_clock(), &self.redactor);
         Arc::make_mut(&mut self.rows).push(row);
+    }
+
+    /// Goes by this from now on.
+    pub(super) fn goes_by(&mut self, redactor: &Arc<Redactor>) {
+        self.redactor = Arc::clone(redactor);
     }
 
     /// Takes these texts out of all that is pushed from now on, too.
@@ -156,6 +161,16 @@ impl AttemptLog for Attempts<'_> {
 
     async fn finished(&mut self, end: AttemptEnd) {
         self.metrics.attempt(&self.guard.api, end.status);
+        if let Some(exchange) = end.exchange {
+            let request = HttpRequest {
+                address: Arc::clone(&exchange.server.address),
+                port: exchange.server.port,
+                method: exchange.method,
+                status: end.status,
+                error: exchange.error,
+            };
+            self.metrics.request(&request, end.duration);
+        }
         self.record.push(&Event::AttemptFinished {
             n: end.n,
             status: end.status,

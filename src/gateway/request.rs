@@ -10,6 +10,7 @@ use tollbridge_operation::{CallId, Identity, Trace};
 
 use super::asking::{Answered, Asking};
 use crate::identity::{Agent, Facts};
+use crate::observe::Channel;
 use crate::store::HoldRow;
 
 /// Who calls, as the front end established it.
@@ -85,6 +86,15 @@ impl Transport {
             Self::Stdio => "stdio",
             Self::Http => "http",
             Self::Cli => "cli",
+        }
+    }
+
+    /// The channel that MCP is spoken over; `None` where it is not spoken.
+    pub fn channel(self) -> Option<Channel> {
+        match self {
+            Self::Stdio => Some(Channel::Pipe),
+            Self::Http => Some(Channel::Http),
+            Self::Cli => None,
         }
     }
 }

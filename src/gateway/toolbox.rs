@@ -14,14 +14,15 @@ use super::discovery::Discovery;
 use super::fallback::{Fallback, Lookup};
 use super::load::Bounds;
 use super::notices::Webhook;
+use super::protection::Protection;
 use super::request::Caller;
 use super::seen::{Callers, Seen};
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
 use crate::identity::{Groups, Listening, Tokens};
 use crate::safety::{BudgetRule, DriftRule, Engine, LoopRule, Rules, StormRule};
-use crate::secret::{Instead, Redactor, Secret};
+use crate::secret::{Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
-use crate::tools::{ArgumentPointer, Spending, Tool};
+use crate::tools::{Spending, Tool};
 
 /// The tools of one configuration, with all that their calls need.
 #[derive(Debug)]
@@ -34,12 +35,8 @@ pub struct Toolbox {
     pub groups: Groups,
     /// Every secret that this configuration resolved.
     pub redactor: Arc<Redactor>,
-    /// The same, with what is kept out of the trail.
+    /// The same, with what is kept out of the trail where it is of no tool.
     pub trail: Arc<Redactor>,
-    /// What is kept out of answers; `None` where nothing is.
-    pub answers: Option<Arc<Redactor>>,
-    /// What stands in the trail where an argument was taken out.
-    pub instead: Instead,
     /// Who settles payments, where anything has a price.
     pub facilitator: Option<Facilitator>,
     /// Who is told of held calls.
@@ -106,8 +103,8 @@ pub struct Exposed {
     pub budgets: Vec<Budgeted>,
     /// How a call is asked after that the API took and is not done with.
     pub poll: Option<Poll>,
-    /// Arguments that are kept out of the trail.
-    pub redact: Vec<ArgumentPointer>,
+    /// What is kept back of its calls.
+    pub protection: Protection,
     /// Whether clients may follow its calls as tasks.
     pub long: bool,
     /// How long a whole call may take.
@@ -190,10 +187,6 @@ pub struct Parts {
     pub redactor: Arc<Redactor>,
     /// See [`Toolbox::trail`].
     pub trail: Arc<Redactor>,
-    /// See [`Toolbox::answers`].
-    pub answers: Option<Arc<Redactor>>,
-    /// See [`Toolbox::instead`].
-    pub instead: Instead,
     /// See [`Toolbox::facilitator`].
     pub facilitator: Option<Facilitator>,
     /// See [`Toolbox::webhook`].
@@ -258,8 +251,6 @@ impl Toolbox {
             groups: parts.groups,
             redactor: parts.redactor,
             trail: parts.trail,
-            answers: parts.answers,
-            instead: parts.instead,
             facilitator: parts.facilitator,
             webhook: parts.webhook,
             secrets: parts.secrets,
@@ -357,6 +348,15 @@ impl Toolbox {
     /// The name of a tool that there is, whoever may see it.
     pub(super) fn name(&self, tool: &str) -> Option<&ToolName> {
         self.by_name.get(tool).map(|at| &self.exposed[*at].tool.name)
+    }
+
+    /// What is kept back of calls of a tool; of one that is not there any more, what is kept back in
+    /// any case.
+    pub(super) fn protection(&self, tool: &str) -> Protection {
+        match self.by_name.get(tool) {
+            Some(at) => self.exposed[*at].protection.clone(),
+            None => Protection::only(Arc::clone(&self.trail)),
+        }
     }
 
     /// A tool's place among the tools.

@@ -4,9 +4,8 @@
 //! configuration; what callers invent is counted as `unknown`, and names beyond a bound (a
 //! configuration reloaded with ever new ones) as `other`.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -18,8 +17,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-/// How many different tools, and how many APIs, get a label of their own.
-const MAX_NAMES: usize = 500;
+use super::conventions::{Channel, Conventions, HttpRequest, OperationEnd};
+use super::names::Names;
 
 /// Seconds: from an answer out of a cache to the longest call that is sensible.
 const BUCKETS: [f64; 13] =
@@ -27,29 +26,29 @@ const BUCKETS: [f64; 13] =
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByCall {
-    tool: String,
+    tool: Arc<str>,
     outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByTool {
-    tool: String,
+    tool: Arc<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByAttempt {
-    api: String,
+    api: Arc<str>,
     status: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByApi {
-    api: String,
+    api: Arc<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByHost {
-    api: String,
+    api: Arc<str>,
     host: String,
 }
 
@@ -85,6 +84,7 @@ struct ByResult {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    conventions: Conventions,
     calls: Family<ByCall, Counter>,
     durations: Family<ByTool, Histogram>,
     attempts: Family<ByAttempt, Counter>,
@@ -116,8 +116,10 @@ impl Default for Metrics {
 impl Metrics {
     /// Everything at zero.
     pub fn new() -> Self {
+        let mut registry = Registry::default();
         let metrics = Self {
-            registry: Registry::with_prefix("tollbridge"),
+            conventions: Conventions::new(&mut registry),
+            registry,
             calls: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             attempts: Family::default(),
@@ -143,7 +145,7 @@ impl Metrics {
     }
 
     fn registered(mut self) -> Self {
-        let registry = &mut self.registry;
+        let registry = self.registry.sub_registry_with_prefix("tollbridge");
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program that runs", version);
         registry.register("calls", "Tool calls that ended, by outcome", self.calls.clone());
@@ -216,7 +218,7 @@ impl Metrics {
 
     /// Counts a call that ended: `tool` is `None` where no tool has the name that was called.
     pub fn call(&self, tool: Option<&str>, outcome: &'static str, duration: Duration) {
-        let tool = tool.map_or_else(|| "unknown".to_owned(), |tool| self.tools.label(tool));
+        let tool = self.tools.label(tool.unwrap_or("unknown"));
         self.durations
             .get_or_create(&ByTool { tool: tool.clone() })
             .observe(duration.as_secs_f64());
@@ -235,6 +237,25 @@ impl Metrics {
             None => "none",
         };
         self.attempts.get_or_create(&ByAttempt { api: self.apis.label(api), status }).inc();
+    }
+
+    /// Measures a request of MCP under the names of OpenTelemetry's conventions. `tool` is one that
+    /// there is.
+    pub fn operation(
+        &self,
+        method: &'static str,
+        tool: Option<&str>,
+        end: OperationEnd,
+        channel: Channel,
+        duration: Duration,
+    ) {
+        let tool = tool.map(|tool| self.tools.label(tool));
+        self.conventions.operation(method, tool, end, channel, duration);
+    }
+
+    /// Measures a request to an upstream under the names of OpenTelemetry's conventions.
+    pub fn request(&self, request: &HttpRequest, duration: Duration) {
+        self.conventions.request(request, duration);
     }
 
     /// Counts metrics that were sent to a collector: `taken`, `partial`, `later` or `refused`.
@@ -340,24 +361,6 @@ impl Drop for CallInFlight {
     }
 }
 
-/// Names that have a label of their own.
-#[derive(Debug, Default)]
-struct Names(Mutex<HashSet<String>>);
-
-impl Names {
-    fn label(&self, name: &str) -> String {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.contains(name) {
-            return name.to_owned();
-        }
-        if known.len() >= MAX_NAMES {
-            return "other".to_owned();
-        }
-        known.insert(name.to_owned());
-        name.to_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -396,13 +399,24 @@ mod tests {
         metrics.drifted("orders");
         let standing = ApiStanding { in_flight: 2, waiting: 3, learned: Some(1.5), left: Some(7) };
         metrics.api("orders", standing, &[("http://h".to_owned(), "open")]);
+        metrics.operation("tools/call", None, OperationEnd::Good, Channel::Http, Duration::ZERO);
+        let request = HttpRequest {
+            address: "h".into(),
+            port: 80,
+            method: "GET",
+            status: Some(200),
+            error: None,
+        };
+        metrics.request(&request, Duration::ZERO);
         let known = metrics.encode();
         let mut asked = 0;
         for panel in dashboard["panels"].as_array().expect("panels") {
             for target in panel["targets"].as_array().expect("targets") {
                 let expression = target["expr"].as_str().expect("an expression");
                 let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-                for name in words.filter(|word| word.starts_with("tollbridge_")) {
+                let begins = ["tollbridge_", "mcp_server_", "http_client_"];
+                let is_metric = |word: &&str| begins.iter().any(|begin| word.starts_with(begin));
+                for name in words.filter(is_metric) {
                     let ends = ["_total", "_bucket", "_sum", "_count"];
                     let family = ends.iter().find_map(|end| name.strip_suffix(end));
                     let family = format!("# TYPE {} ", family.unwrap_or(name));
@@ -473,7 +487,7 @@ mod tests {
     #[test]
     fn labels_are_bounded() {
         let metrics = Metrics::new();
-        for n in 0..MAX_NAMES + 10 {
+        for n in 0..crate::observe::names::MAX_NAMES + 10 {
             metrics.attempt(&format!("api{n}"), None);
         }
         assert!(has(&metrics, r#"tollbridge_attempts_total{api="other",status="none"} 10"#));

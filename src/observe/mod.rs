@@ -5,10 +5,13 @@
 //! must be known of a call is in `audit`. Labels and log fields never hold arguments, bodies
 //! or secrets, and the number of label values is bounded whatever callers send.
 
+mod conventions;
 mod logging;
 mod metrics;
+mod names;
 mod otlp;
 
+pub use conventions::{CALL, Channel, ErrorType, HttpRequest, OperationEnd, TOOL_ERROR};
 pub use logging::{LogFormat, LogOptions, LoggingError, init_logging};
 pub use metrics::{ApiStanding, CallInFlight, Metrics};
 pub use otlp::{Collector, Exporter};

@@ -4,7 +4,6 @@
 //! commit that records a call's intent.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use tollbridge_operation::{Call, CallId};
@@ -50,21 +49,30 @@ impl BudgetRule {
 
     /// Why a call that takes so much is refused where so much is left.
     pub fn exceeded(&self, asked: Amount, left: Amount) -> String {
+        format!("{}; {left} are left, and this call takes {asked}", self.words())
+    }
+
+    /// Why a call that takes so much is refused whatever is left; `None` where it is not.
+    pub fn never(&self, asked: Amount) -> Option<String> {
+        (asked.0 > self.limit.0).then(|| format!("{}, and this takes {asked}", self.words()))
+    }
+
+    /// What it allows, in words.
+    fn words(&self) -> String {
         let unit = if self.unit.is_empty() { String::new() } else { format!(" {}", self.unit) };
-        let mut why = format!(
+        let mut words = format!(
             "the budget `{}` allows {}{unit} in {}",
             self.name,
             self.limit,
             in_words(self.per)
         );
-        let whom = match self.by {
+        words.push_str(match self.by {
             By::Identity => " for each caller",
             By::Group => " for each group",
             By::Tool => " for each tool",
             By::All => "",
-        };
-        let _ = write!(why, "{whom}; {left} are left, and this call takes {asked}");
-        why
+        });
+        words
     }
 }
 

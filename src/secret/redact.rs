@@ -242,6 +242,7 @@ impl Redactor {
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let clean = match &self.first {
             None => self.own_text(text),
+            // What comes first may go by rules of its own.
             Some(first) => match first.text(text) {
                 Cow::Borrowed(text) => self.own_text(text),
                 Cow::Owned(clean) => Cow::Owned(self.own_text(&clean).into_owned()),
@@ -251,6 +252,15 @@ impl Redactor {
         match rules.text(&clean) {
             None => clean,
             Some(cleaner) => Cow::Owned(cleaner),
+        }
+    }
+
+    /// The text without secrets that are known, whatever else is told by its form.
+    pub fn known_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let Some(first) = &self.first else { return self.own_text(text) };
+        match first.known_text(text) {
+            Cow::Borrowed(text) => self.own_text(text),
+            Cow::Owned(clean) => Cow::Owned(self.own_text(&clean).into_owned()),
         }
     }
 

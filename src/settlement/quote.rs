@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tollbridge_operation::Call;
 
-use super::{Cleared, Facilitator, Price, Terms};
+use super::{Cleared, Facilitator, Terms};
 use crate::safety::Allowed;
 use crate::store::Receipt;
 
@@ -23,8 +23,6 @@ pub enum Clearance {
     Unavailable {
         /// Why.
         reason: String,
-        /// The price for people.
-        price: String,
         /// In how many seconds it may be different; `None` where waiting does not help.
         retry_after_s: Option<u64>,
     },
@@ -58,11 +56,8 @@ pub async fn quote(
         Terms::Free => return Clearance::Free(Quoted(allowed)),
         Terms::Priced(price) => price,
     };
-    let unavailable = |reason: String, retry_after_s| Clearance::Unavailable {
-        reason,
-        price: Price::text(price).to_owned(),
-        retry_after_s,
-    };
+    let unavailable =
+        |reason: String, retry_after_s| Clearance::Unavailable { reason, retry_after_s };
     let Some(facilitator) = facilitator else {
         return unavailable("no payment facilitator is configured".to_owned(), None);
     };

@@ -17,7 +17,7 @@ use super::{
     Batch, BudgetClaim, Change, CheckpointRow, CommitError, EventRow, Guard, HoldRow, HoldState,
     KeyRow, PendingRow, RepeatRow, StopScope, WindowClaim, token,
 };
-use super::{budget, learned, tasks, upkeep};
+use super::{budget, copies, learned, tasks, upkeep};
 
 pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
@@ -260,6 +260,13 @@ async fn write_rows(savepoint: &mut SqliteConnection, rows: Rows, now: i64) -> R
             forget_expired(savepoint, now).await?;
             continue;
         }
+        let change = match change {
+            Change::EraseKept(calls) => {
+                copies::erase(savepoint, calls).await?;
+                continue;
+            }
+            other => other,
+        };
         let decides = match change {
             Change::DecideHold { .. } | Change::PlaceHold(_) => Some(CommitError::HoldSpent),
             Change::ClaimKey(_) => Some(CommitError::KeyTaken),
@@ -394,6 +401,7 @@ fn statement(change: Change, now: i64) -> Query {
         | Change::ErasePayloads(_)
         | Change::EraseHolds(_)
         | Change::EraseHoldsBefore(_)
+        | Change::EraseKept(_)
         | Change::Prune { .. }
         | Change::PruneHolds { .. }
         | Change::Sweep => upkeep::statement(change, now),

@@ -168,6 +168,8 @@ pub enum Change {
     EraseHolds(Whose),
     /// The same of those that were placed before a time.
     EraseHoldsBefore(i64),
+    /// Put a word for how they ended in the place of whatever is kept of these calls.
+    EraseKept(Vec<String>),
     /// Remove held calls that were placed before a time and ran out.
     PruneHolds {
         /// When.

@@ -3,6 +3,10 @@
 //! A call reserves in the transaction that records its intent, which holds the write lock: what is
 //! read there stays true until it ends. It is given back where certainly nothing was done, and
 //! counts until its time is over else.
+//!
+//! Each row has the sum of all before it, modulo 2^128: sums go on for as long as there are rows,
+//! so that what lies between any two of them can be told, and what a window holds is never more
+//! than an `i128`, whatever the sums before it have come to.
 
 use std::time::Duration;
 
@@ -29,6 +33,11 @@ struct Standing {
     ends: Option<(Use, Use)>,
 }
 
+/// What the rows from one to another hold together.
+fn between(first: Use, last: Use) -> i128 {
+    last.total.wrapping_sub(first.total).wrapping_add(first.amount)
+}
+
 /// Takes up what the claims ask for, in order, or refuses at the first that is too much. Claims of
 /// one batch count for each other too.
 pub(super) async fn reserve(
@@ -48,11 +57,15 @@ pub(super) async fn reserve(
             let wait = room_at(connection, &claim, standing, now, per).await?;
             return Err(refused(left, wait));
         }
-        let (n, at, total) = match standing.ends {
-            Some((_, last)) => (last.n + 1, last.at.max(now), last.total),
-            None => (next_number(connection, &claim.key).await?, now, 0),
+        let before = match standing.ends {
+            Some((_, last)) => Some(last),
+            None => last(connection, &claim.key).await?,
         };
-        let total = total.checked_add(claim.amount.0).ok_or_else(|| refused(left, None))?;
+        let (n, at, total) = match before {
+            Some(last) => (last.n + 1, last.at.max(now), last.total),
+            None => (1, now, 0),
+        };
+        let total = total.wrapping_add(claim.amount.0);
         sqlx::query(
             "INSERT INTO budget_uses (key, n, at, call, amount, total, until) \
              VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -94,7 +107,7 @@ pub(super) async fn release(
         };
         for (place, amount, total) in rows {
             let amount = if place == n { "0".to_owned() } else { amount };
-            let total = number(&total)?.saturating_sub(given_back);
+            let total = number(&total)?.wrapping_sub(given_back);
             sqlx::query("UPDATE budget_uses SET amount = ?, total = ? WHERE key = ? AND n = ?")
                 .bind(amount)
                 .bind(total.to_string())
@@ -124,7 +137,7 @@ impl Store {
         let Some((first, amount, last)) = rows.first() else { return Ok(Amount::default()) };
         let spent = || {
             let (first, amount) = (first.parse::<i128>().ok()?, amount.parse::<i128>().ok()?);
-            last.parse::<i128>().ok()?.checked_sub(first)?.checked_add(amount)
+            Some(last.parse::<i128>().ok()?.wrapping_sub(first).wrapping_add(amount))
         };
         spent().map(Amount).ok_or_else(|| self.malformed("an amount of a budget is no number"))
     }
@@ -146,29 +159,27 @@ async fn standing(
     };
     // The first row is in the window, so there is a last one.
     let last = end(connection, last, key, gone).await?.unwrap_or(first);
-    let spent = last.total - first.total + first.amount;
-    Ok(Standing { spent, ends: Some((first, last)) })
+    Ok(Standing { spent: between(first, last), ends: Some((first, last)) })
+}
+
+/// The last row of a budget, whether or not it is in the window: one that has left it comes back
+/// where the clock does, and what follows must go on from it.
+async fn last(connection: &mut SqliteConnection, key: &str) -> Result<Option<Use>, sqlx::Error> {
+    let last = "SELECT n, at, amount, total FROM budget_uses WHERE key = ? AND n > ? \
+                ORDER BY n DESC LIMIT 1";
+    end(connection, last, key, 0).await
 }
 
 async fn end(
     connection: &mut SqliteConnection,
     query: &'static str,
     key: &str,
-    gone: i64,
+    beyond: i64,
 ) -> Result<Option<Use>, sqlx::Error> {
     let row: Option<(i64, i64, String, String)> =
-        sqlx::query_as(query).bind(key.to_owned()).bind(gone).fetch_optional(connection).await?;
+        sqlx::query_as(query).bind(key.to_owned()).bind(beyond).fetch_optional(connection).await?;
     let Some((n, at, amount, total)) = row else { return Ok(None) };
     Ok(Some(Use { n, at, amount: number(&amount)?, total: number(&total)? }))
-}
-
-/// The number of the first row of a window that is empty. Rows that have left it may still be
-/// there, and keep their numbers.
-async fn next_number(connection: &mut SqliteConnection, key: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT coalesce(max(n), 0) + 1 FROM budget_uses WHERE key = ?")
-        .bind(key.to_owned())
-        .fetch_one(connection)
-        .await
 }
 
 /// How long until the budget leaves enough; `None` where it never does.
@@ -196,7 +207,7 @@ async fn room_at(
                 .fetch_optional(&mut *connection)
                 .await?;
         let enough = match &row {
-            Some((_, total)) => last.total.saturating_sub(number(total)?) <= most,
+            Some((_, total)) => last.total.wrapping_sub(number(total)?) <= most,
             None => false,
         };
         if enough {
@@ -229,8 +240,10 @@ mod tests {
         Ask(i128),
         /// The call made so many ago gives back what it took.
         GiveBack(usize),
-        /// So much time goes by.
+        /// So much time goes by; less than none where somebody sets the clock.
         Wait(i64),
+        /// What no longer counts is dropped.
+        Forget,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -238,15 +251,22 @@ mod tests {
             4 => (0_i128..60).prop_map(Step::Ask),
             1 => (0_usize..8).prop_map(Step::GiveBack),
             2 => (0_i64..70).prop_map(Step::Wait),
+            1 => (-70_i64..0).prop_map(Step::Wait),
+            1 => Just(Step::Forget),
         ];
         proptest::collection::vec(step, 1..60)
     }
 
-    /// The same with a list of all that was taken.
+    /// The same with a list of all that was taken. What comes after something counts for at least
+    /// as long.
     #[derive(Default)]
     struct Model(Vec<(i64, i128)>);
 
     impl Model {
+        fn last(&self) -> i64 {
+            self.0.iter().map(|(at, _)| *at).max().unwrap_or(0)
+        }
+
         fn spent(&self, now: i64) -> i128 {
             self.0.iter().filter(|(at, _)| at + PER > now).map(|(_, amount)| amount).sum()
         }
@@ -255,7 +275,7 @@ mod tests {
         fn room(&self, now: i64, limit: i128, amount: i128) -> Option<i64> {
             (amount <= limit).then(|| {
                 let later = |time: &i64| self.spent(*time) + amount <= limit;
-                (now..=now + PER).find(later).expect("a window runs out")
+                (now..=now.max(self.last()) + PER).find(later).expect("a window runs out")
             })
         }
     }
@@ -266,10 +286,19 @@ mod tests {
         let migration = include_str!("migrations/0008_budgets.sql");
         sqlx::raw_sql(migration).execute(&mut connection).await.expect("a table");
         let mut model = Model::default();
-        let mut now = 1_000;
+        let mut now = 1_000_000;
         for step in steps {
             match step {
                 Step::Wait(time) => now += time,
+                Step::Forget => {
+                    sqlx::query("DELETE FROM budget_uses WHERE until <= ?")
+                        .bind(now)
+                        .execute(&mut connection)
+                        .await
+                        .expect("forgotten");
+                    let gone = model.0.iter_mut().filter(|(at, _)| at + PER <= now);
+                    gone.for_each(|row| *row = (0, 0));
+                }
                 Step::GiveBack(ago) => {
                     let Some(index) = model.0.len().checked_sub(ago + 1) else { continue };
                     release(&mut connection, &index.to_string()).await.expect("given back");
@@ -287,13 +316,13 @@ mod tests {
                     match reserve(&mut connection, vec![claim], now).await {
                         Ok(()) => {
                             assert!(spent + amount <= LIMIT, "{amount} passed beside {spent}");
-                            model.0.push((now, amount));
+                            model.0.push((now.max(model.last()), amount));
                         }
                         Err(Refusal::Batch(CommitError::BudgetSpent {
                             left, retry_after, ..
                         })) => {
                             assert!(spent + amount > LIMIT, "{amount} was refused beside {spent}");
-                            assert_eq!(left.0, LIMIT - spent);
+                            assert_eq!(left.0, (LIMIT - spent).max(0));
                             let wait = retry_after.map(|wait| now + micros(wait));
                             assert_eq!(wait, model.room(now, LIMIT, amount));
                         }
@@ -302,11 +331,32 @@ mod tests {
                     }
                 }
             }
-            sqlx::query("DELETE FROM budget_uses WHERE until <= ?")
-                .bind(now)
-                .execute(&mut connection)
-                .await
-                .expect("forgotten");
+        }
+    }
+
+    /// What a busy budget adds up to over its days is more than any number that it could hold.
+    #[tokio::test]
+    async fn a_budget_that_is_never_empty_goes_on_for_ever() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.expect("memory");
+        let migration = include_str!("migrations/0008_budgets.sql");
+        sqlx::raw_sql(migration).execute(&mut connection).await.expect("a table");
+        let half = i128::MAX / 2;
+        for n in 0..20_i64 {
+            let claim = |amount| BudgetClaim {
+                key: "k".to_owned(),
+                call: n.to_string(),
+                amount: Amount(amount),
+                limit: Amount(i128::MAX),
+                per: Duration::from_micros(PER.unsigned_abs()),
+            };
+            let now = n * (PER / 2 + 1);
+            let fits = reserve(&mut connection, vec![claim(half)], now).await;
+            assert!(fits.is_ok(), "{n}");
+            // The two that are in the window leave one.
+            if n > 0 {
+                let over = reserve(&mut connection, vec![claim(2)], now).await;
+                assert!(over.is_err(), "{n}");
+            }
         }
     }
 

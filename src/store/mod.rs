@@ -19,6 +19,7 @@ mod apply;
 mod batch;
 mod budget;
 mod chain;
+mod copies;
 mod forgo;
 mod insert;
 mod journal;
@@ -50,6 +51,7 @@ pub use batch::{
     TaskRow, TaskState, TokenRow, WindowClaim,
 };
 pub use chain::{Digest, genesis, payload_digest};
+pub use copies::is_erased;
 use journal::{Journal, Taken};
 use live::Live;
 pub use live::Processes;

@@ -15,7 +15,7 @@ use super::limits::{LimitBroken, Limits};
 use super::lint::{self, LintFinding};
 use super::output;
 use super::pages::PageRule;
-use super::pointer::{ArgumentPointer, Step};
+use super::pointer::ArgumentPointer;
 use super::portable::LONGEST_DESCRIPTION;
 use super::profile::{Profile, publish};
 use super::published::Published;
@@ -90,7 +90,7 @@ pub struct Tool {
     pub limits: Limits,
     /// Whether its title and description are the operation's.
     is_plain: bool,
-    rules: Box<[ArgumentRule]>,
+    pub(super) rules: Box<[ArgumentRule]>,
     validator: OnceLock<Result<ArgumentValidator, String>>,
     output_validator: OnceLock<Option<OutputValidator>>,
     shape: Shape,
@@ -331,14 +331,6 @@ impl Tool {
             return Err(found);
         }
         self.shape.apply(given.clone()).map(Arguments).map_err(|violation| vec![violation])
-    }
-
-    /// Whether an argument of that name is what the pointer leads into.
-    pub fn has_argument(&self, pointer: &ArgumentPointer) -> bool {
-        let Some(Step::Name(name)) = pointer.steps().first() else { return true };
-        let input = self.input.to_map();
-        let properties = input.get("properties").and_then(Value::as_object);
-        properties.is_some_and(|properties| properties.contains_key(name))
     }
 
     /// Whether it is the operation as its description has it: nothing of its texts, arguments or

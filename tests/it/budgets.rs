@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures::future::join_all;
-use tollbridge::gateway::CallWatch;
+use tollbridge::gateway::{self, CallRequest, CallWatch, Reply};
+use tollbridge::safety::edit::Edit;
 use tollbridge::store::system_clock;
 
-use super::support::{Answer, Bridge, Draft, Upstream, caller, code, failure, request};
+use super::support::{Act, Answer, Bridge, Draft, Upstream, caller, code, failure, request};
 
 async fn refunds(upstream: &Upstream, budget: &str) -> Bridge {
     let rules = format!("name = \"refund\"\nbudget = [{budget}]");
@@ -210,4 +211,102 @@ async fn a_dry_run_takes_nothing_and_says_what_the_budget_leaves() {
         (run.decision.effect, run.decision.rules),
         ("deny", vec!["refund.budget[0]".into()])
     );
+}
+
+#[tokio::test]
+async fn a_call_that_is_made_again_under_its_key_takes_once() {
+    let upstream = Upstream::new([Answer::json(200, "{}")]).await;
+    let bridge = refunds(&upstream, "{ count = true, limit = 1, per = \"1h\" }").await;
+    let named = |key: &str| CallRequest {
+        idempotency_key: Some(key.to_owned()),
+        ..request("refund", &of("5"))
+    };
+    let first = bridge.ask("bot", named("a")).await.unwrap();
+    let again = bridge.ask("bot", named("a")).await.unwrap();
+    assert_eq!((code(&first), code(&again), upstream.count()), ("succeeded", "succeeded", 1));
+    let other = bridge.ask("bot", named("b")).await.unwrap();
+    assert_eq!(code(&other), "budget_exceeded");
+    // What was refused did not take the key up.
+    assert_eq!(code(&bridge.ask("bot", named("b")).await.unwrap()), "budget_exceeded");
+}
+
+#[tokio::test]
+async fn what_is_held_takes_when_it_runs_and_what_it_then_is() {
+    let upstream = Upstream::willing().await;
+    let rules = format!("name = \"refund\"\nhold = true\nbudget = [{SUM}]");
+    let bridge = Draft::to(&upstream.url()).tool("createRefund", &rules).open().await;
+    let hold_of = |reply: &Reply| failure(reply).hold.as_ref().expect("held").id.clone();
+    let (store, toolbox) = (bridge.gateway.store(), bridge.gateway.toolbox());
+    let edited = async |hold: &str, amount: u32| {
+        let edits = [Edit { at: "/body/amount".into(), value: Some(amount.into()) }];
+        gateway::edit(store, &toolbox, hold, &edits, "operator:ann", None).await
+    };
+    let first = hold_of(&bridge.call("refund", &of("1")).await);
+    // No window of the budget could hold that, so who wants it hears of it.
+    let told = edited(&first, 1001).await.unwrap_err().to_string();
+    let why =
+        "the budget `refund.budget[0]` allows 1000 in 1d for each caller, and this takes 1001";
+    assert!(told.contains(why), "{told}");
+    edited(&first, 900).await.unwrap();
+    let second = hold_of(&bridge.call("refund", &of("2")).await);
+    bridge.approve(&second).await;
+    let third = hold_of(&bridge.call("refund", &of("3")).await);
+    edited(&third, 101).await.unwrap();
+    assert_eq!(code(&bridge.call("refund", &of("1")).await), "succeeded");
+    // What was changed takes what it was changed to; an approval outlives a budget that is used up.
+    for _ in 0..2 {
+        assert_eq!(code(&bridge.call("refund", &of("3")).await), "budget_exceeded");
+    }
+    assert_eq!(code(&bridge.call("refund", &of("2")).await), "succeeded");
+    assert_eq!(code(&bridge.call("refund", &of("3")).await), "budget_exceeded");
+    assert_eq!(store.hold(&third).await.unwrap().unwrap().state.as_str(), "approved");
+    assert_eq!(upstream.count(), 2);
+}
+
+#[tokio::test]
+async fn a_reload_in_the_middle_of_a_call_changes_what_is_left_and_not_what_is_taken() {
+    let refused = Answer::json(422, "{}");
+    let upstream = Upstream::new([Act::Gate(refused), Act::from(Answer::json(200, "{}"))]).await;
+    let draft = |budget: &str| {
+        let rules = format!("name = \"refund\"\nbudget = [{budget}]");
+        Draft::to(&upstream.url()).tool("createRefund", &rules)
+    };
+    let bridge = draft(SUM).open().await;
+    let most = of("600");
+    let (first, ()) = tokio::join!(bridge.call("refund", &most), async {
+        upstream.until_seen(1).await;
+        bridge.reload(draft(&SUM.replace("1000", "700"))).await;
+        let over = bridge.call("refund", &of("101")).await;
+        let told = &failure(&over).message;
+        assert!(told.contains("allows 700 in 1d") && told.contains("100 are left"), "{told}");
+        // A budget that is removed is given back to all the same.
+        bridge.reload(draft("")).await;
+        upstream.release(1);
+    });
+    assert_eq!(code(&first), "upstream_error");
+    bridge.reload(draft(SUM)).await;
+    assert_eq!(code(&bridge.call("refund", &of("1000")).await), "succeeded");
+}
+
+#[tokio::test]
+async fn an_identity_and_a_group_of_the_same_name_are_two() {
+    let upstream = Upstream::willing().await;
+    let rules = |by: &str| {
+        format!(
+            "name = \"by_{by}\"\n\
+             budget = [{{ count = true, limit = 1, per = \"1h\", by = \"{by}\" }}]"
+        )
+    };
+    let bridge = Draft::to(&upstream.url())
+        .top("[audit]\ndurability = \"process\"\n[groups]\nann = [\"bob\"]\n")
+        .tool("createRefund", &rules("group"))
+        .tool("createRefund", &rules("identity"))
+        .open()
+        .await;
+    for (who, by_group) in [("ann", "succeeded"), ("bob", "succeeded"), ("eve", "budget_exceeded")]
+    {
+        // `ann` and `eve` are in no group, and share what such callers have.
+        assert_eq!(code(&bridge.call_as(who, "by_group", &of("1")).await), by_group, "{who}");
+        assert_eq!(code(&bridge.call_as(who, "by_identity", &of("1")).await), "succeeded", "{who}");
+    }
 }

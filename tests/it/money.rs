@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tollbridge::gateway::CallRequest;
+use tollbridge::gateway::{CallRequest, Reply};
 
 use super::support::{Act, Answer, Bridge, Draft, Upstream, code, failure, request};
 
@@ -14,6 +14,12 @@ async fn priced(upstream: &Upstream, facilitator: &str) -> Bridge {
         .tool("listItems", "name = \"free\"")
         .open()
         .await
+}
+
+/// The events of a call.
+async fn kinds(bridge: &Bridge, reply: &Reply) -> Vec<String> {
+    let events = bridge.record(reply).await.events;
+    events.iter().filter_map(|event| event.body["kind"].as_str().map(str::to_owned)).collect()
 }
 
 const ITEM: &str = r#"{"id": "7"}"#;
@@ -32,6 +38,7 @@ async fn a_call_without_a_payment_is_asked_for_one_as_x402_says() {
     assert_eq!(quoted.body["price"], "0.01 USDC");
     assert_eq!(&quoted.body["terms"], required);
     assert_eq!((record.attempts.len(), record.cost), (0, None));
+    assert_eq!(kinds(&bridge, &reply).await, ["received", "decided", "quoted", "replied"]);
     assert_eq!(upstream.count(), 0);
 }
 
@@ -47,6 +54,8 @@ async fn a_payment_is_not_taken_and_nothing_is_done() {
     assert_eq!(upstream.count(), 0);
     let asked: Vec<String> = facilitator.seen().into_iter().map(|seen| seen.line).collect();
     assert_eq!(asked, ["GET /supported"], "nobody is asked to settle it");
+    // It was told no price, and nothing was reserved for it.
+    assert_eq!(kinds(&bridge, &reply).await, ["received", "decided", "replied"]);
     assert_eq!(bridge.outcomes().await, ["settlement_unavailable"]);
 }
 

@@ -139,3 +139,17 @@ async fn a_call_whose_handle_cannot_be_read_is_not_begun_anew() {
     assert_eq!((code(&again), upstream.count()), ("outcome_unknown", 1));
     assert!(failure(&again).message.contains(first.meta.id.as_str()), "{again:?}");
 }
+
+#[tokio::test]
+async fn what_the_first_call_took_stays_taken_though_its_repeat_finds_nothing() {
+    let upstream = Upstream::new([accepted("60"), Answer::json(404, "{}")]).await;
+    let bridge = bridge(&upstream, "budget = [{ count = true, limit = 1, per = \"1h\" }]").await;
+    assert_eq!(code(&bridge.call("create_refund", FIVE).await), "upstream_timeout");
+    let again = bridge.call("create_refund", FIVE).await;
+    assert_eq!(code(&again), "upstream_error");
+    // It had reserved nothing, and nothing is said to be given back.
+    let events = bridge.record(&again).await.events;
+    let kinds: Vec<_> = events.iter().map(|event| event.body["kind"].as_str().unwrap()).collect();
+    assert!(!kinds.iter().any(|kind| ["reserved", "released"].contains(kind)), "{kinds:?}");
+    assert_eq!(code(&bridge.call("create_refund", FIVE).await), "budget_exceeded");
+}

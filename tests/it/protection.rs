@@ -180,3 +180,14 @@ fn no_text_of_the_corpus_speaks_to_a_model() {
         }
     }
 }
+
+#[tokio::test]
+async fn who_called_is_on_record_by_name_also_where_names_are_e_mail_addresses() {
+    let upstream = Upstream::willing().await;
+    let draft = Draft::to(&upstream.url()).audit("\n[redact]\ndetect = [\"emails\"]");
+    let bridge = draft.tool("createRefund", "name = \"refund\"").open().await;
+    let reply = bridge.call_as(MAIL, "refund", &refund(MAIL)).await;
+    let record = bridge.record(&reply).await;
+    assert_eq!(record.identity.as_deref(), Some(MAIL));
+    assert_eq!(record.arguments, Some(json!({"body": {"amount": 5, "note": "[redacted]"}})));
+}

@@ -7,10 +7,10 @@ use serde_json::json;
 use tollbridge::bridge::{
     ApiKeyAt, Credential, Credentials, Redirects, Upstream as BridgeUpstream, UpstreamConfig,
 };
-use tollbridge::gateway::{Exposed, Parts, ReadsWhenDown, Toolbox};
+use tollbridge::gateway::{Exposed, Parts, Protection, ReadsWhenDown, Toolbox};
 use tollbridge::identity::Groups;
 use tollbridge::safety::Rules;
-use tollbridge::secret::{Instead, Redactor, Secret};
+use tollbridge::secret::{Redactor, Secret};
 use tollbridge::settlement::Terms;
 use tollbridge::store::{Durability, Store};
 use tollbridge::tools::{ArgumentPointer, ArgumentRule, Profile, Tool, ToolSpec};
@@ -87,7 +87,7 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         manner: tollbridge::bridge::Manner::default(),
         fallbacks: Vec::new(),
         lookup: None,
-        redact: Vec::new(),
+        protection: Protection::only(Arc::clone(&redactor)),
         loops: None,
         budgets: Vec::new(),
         poll: None,
@@ -101,8 +101,6 @@ async fn bridge(upstream: &Upstream, operation: Operation) -> Bridge {
         name: "warehouse".to_owned(),
         groups: Groups::default(),
         trail: Arc::clone(&redactor),
-        answers: None,
-        instead: Instead::Mask,
         redactor,
         facilitator: None,
         webhook: None,

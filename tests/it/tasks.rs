@@ -23,6 +23,8 @@ struct Client {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     knows_tasks: bool,
     can_ask: bool,
+    /// Whether it shook hands, as clients of 2025-11-25 do.
+    in_session: bool,
     serving: JoinHandle<Result<(), AgentError>>,
 }
 
@@ -40,8 +42,36 @@ impl Client {
             lines: BufReader::new(lines).lines(),
             knows_tasks: true,
             can_ask: false,
+            in_session: false,
             serving,
         }
+    }
+
+    /// A client of 2025-11-25 that knows tasks and whose person can be asked.
+    async fn session(gateway: &Gateway, identity: &str) -> Self {
+        let mut client = Self { in_session: true, ..Self::new(gateway, identity) };
+        let hello = json!({
+            "protocolVersion": "2025-11-25",
+            "capabilities": {
+                "extensions": { "io.modelcontextprotocol/tasks": {} },
+                "elicitation": {},
+            },
+            "clientInfo": { "name": "t", "version": "1" },
+        });
+        let answer = client.ask("initialize", hello).await;
+        assert_eq!(answer["result"]["protocolVersion"], "2025-11-25");
+        client.say(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
+        client
+    }
+
+    async fn say(&mut self, message: &Value) {
+        self.input.write_all(format!("{message}\n").as_bytes()).await.expect("it reads");
+    }
+
+    async fn hear(&mut self) -> Value {
+        let line = tokio::time::timeout(Duration::from_secs(10), self.lines.next_line());
+        let line = line.await.expect("an answer in time").expect("a line").expect("an answer");
+        serde_json::from_str(&line).expect("JSON")
     }
 
     async fn ask(&mut self, method: &str, params: Value) -> Value {
@@ -52,16 +82,15 @@ impl Client {
         if self.can_ask {
             capabilities["elicitation"] = json!({});
         }
-        params["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": capabilities,
-            "io.modelcontextprotocol/clientInfo": { "name": "t", "version": "1" },
-        });
-        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        self.input.write_all(format!("{message}\n").as_bytes()).await.expect("it reads");
-        let line = tokio::time::timeout(Duration::from_secs(10), self.lines.next_line());
-        let line = line.await.expect("an answer in time").expect("a line").expect("an answer");
-        serde_json::from_str(&line).expect("JSON")
+        if !self.in_session {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": capabilities,
+                "io.modelcontextprotocol/clientInfo": { "name": "t", "version": "1" },
+            });
+        }
+        self.say(&json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })).await;
+        self.hear().await
     }
 
     async fn call(&mut self) -> Value {
@@ -167,6 +196,35 @@ async fn a_person_at_the_client_is_asked_before_a_call_becomes_a_task() {
     let task = client.ended(&id).await;
     assert_eq!((&task["status"], &task["result"]["isError"]), (&json!("completed"), &json!(false)));
     assert_eq!(bridge.outcomes().await, ["held", "succeeded"]);
+}
+
+#[tokio::test]
+async fn in_a_session_whoever_declares_tasks_gets_one_and_is_asked_before_it_is_one() {
+    let upstream = Upstream::new([Act::Gate(Answer::json(200, "{\"a\": 1}"))]).await;
+    let held = "long = true\nhold = { ask = [\"client\"] }";
+    let bridge = Draft::to(&upstream.url())
+        .tool("listItems", "long = true")
+        .tool("getItem", held)
+        .open()
+        .await;
+    let mut client = Client::session(&bridge.gateway, "bot").await;
+    let id = id_of(&client.call().await);
+    assert_eq!(client.get(&id).await["result"]["status"], "working");
+    upstream.release(1);
+    assert_eq!(client.ended(&id).await["status"], "completed");
+
+    let call = json!({ "name": "get_item", "arguments": { "id": "7" } });
+    let question = client.ask("tools/call", call).await;
+    assert_eq!(question["method"], "elicitation/create", "{question}");
+    assert_eq!(upstream.count(), 1);
+    let yes = json!({ "action": "accept", "content": { "approve": true } });
+    client.say(&json!({ "jsonrpc": "2.0", "id": question["id"], "result": yes })).await;
+    let id = id_of(&client.hear().await);
+    upstream.release(1);
+    let task = client.ended(&id).await;
+    assert_eq!((&task["status"], &task["result"]["isError"]), (&json!("completed"), &json!(false)));
+    assert_eq!(bridge.outcomes().await, ["succeeded", "succeeded"]);
+    assert_eq!(upstream.count(), 2);
 }
 
 #[tokio::test]
@@ -334,4 +392,21 @@ async fn a_task_can_be_cancelled_by_way_of_another_process() {
     let other = bridge.beside().await;
     Client::new(&other, "bot").ask("tasks/cancel", json!({ "taskId": id })).await;
     assert!(bridge.gateway.keep_task(&id).await, "whoever works on it hears of it");
+}
+
+#[tokio::test]
+async fn a_task_whose_result_was_erased_says_so_and_that_the_call_was_made() {
+    let upstream = Upstream::willing().await;
+    let bridge = draft(&upstream).open().await;
+    let id = opened(&bridge).await;
+    let result = r#"{"erased":"completed"}"#.to_owned();
+    bridge.gateway.end_task(&id, tollbridge::gateway::TaskState::Completed, result).await;
+    let task = Client::new(&bridge.gateway, "bot").ended(&id).await;
+    assert_eq!(task["status"], "completed");
+    let error = &task["result"]["structuredContent"]["error"];
+    assert_eq!(
+        (&task["result"]["isError"], &error["code"]),
+        (&json!(true), &json!("outcome_unknown"))
+    );
+    assert!(error["message"].as_str().expect("a message").contains("was erased"), "{error}");
 }

@@ -57,6 +57,8 @@ pub(crate) struct Uncarried {
     pub(crate) path: Vec<String>,
     /// Why, in words that follow a name.
     pub(crate) reason: &'static str,
+    /// Whether policies do not even see that it is there.
+    pub(crate) unseen: bool,
 }
 
 /// A value as Cedar would hold it.
@@ -130,7 +132,7 @@ pub(crate) fn carry_object<'v>(
         for (name, value) in object {
             let Some(field) = members.get(name) else {
                 let reason = "has members that policies do not know";
-                uncarried.push(Uncarried { path: path.clone(), reason });
+                uncarried.push(Uncarried { path: path.clone(), reason, unseen: false });
                 continue;
             };
             path.push(name.clone());
@@ -141,11 +143,19 @@ pub(crate) fn carry_object<'v>(
     };
     let mut carried = Vec::with_capacity(wanted.len());
     for (name, want) in wanted {
-        let (Some(field), Some(value)) = (members.get(name), object.get(name)) else {
-            continue;
-        };
+        let Some(value) = object.get(name) else { continue };
         path.push(name.clone());
-        carried.push((name.as_str(), carry(&field.kind, value, want, path, uncarried)));
+        match members.get(name) {
+            Some(field) => {
+                let inside = carry(&field.kind, value, want, path, uncarried);
+                carried.push((name.as_str(), inside));
+            }
+            // To the policy it would not be there.
+            None => {
+                let reason = "is of a type that policies do not have";
+                uncarried.push(Uncarried { path: path.clone(), reason, unseen: true });
+            }
+        }
         path.pop();
     }
     Carried::Record(carried)
@@ -165,7 +175,7 @@ fn carry<'v>(
             carry_object(kind, object, want, path, uncarried)
         }
         (_, kind, value) => scalar(kind, value).unwrap_or_else(|reason| {
-            uncarried.push(Uncarried { path: path.clone(), reason });
+            uncarried.push(Uncarried { path: path.clone(), reason, unseen: false });
             Carried::placeholder(kind)
         }),
     }

@@ -271,7 +271,8 @@ impl Engine {
             }
         };
         if let Some(schema) = &schema {
-            checks::types(&written, schema, tools, &left_out, zone.is_some(), &mut problems);
+            let seen = checks::Seen { tools, kinds: &kinds, left_out: &left_out };
+            checks::types(&written, schema, seen, zone.is_some(), &mut problems);
         }
         checks::about_nothing(&written, tools, finding, &mut problems);
         if problems.iter().any(|problem| problem.severity == Severity::Error) {

@@ -76,7 +76,13 @@ impl Kind {
             Reading { root: schema, places: 0, left_out: Vec::new(), path: Vec::new() };
         let kind = match reading.kind(schema, 0) {
             Ok(kind @ Self::Record(_)) => kind,
-            _ => Self::empty(),
+            // A tool that takes nothing.
+            Err(FREE) => Self::empty(),
+            other => {
+                let reason = other.err().unwrap_or("they are no object");
+                reading.left_out.push(LeftOut { path: Vec::new(), reason });
+                Self::empty()
+            }
         };
         (kind, reading.left_out)
     }
@@ -111,6 +117,7 @@ struct Reading<'a> {
 }
 
 const ANYTHING: &str = "it may be anything";
+const FREE: &str = "its names are free";
 const SEVERAL: &str = "it may be of several types";
 
 impl Reading<'_> {
@@ -169,7 +176,7 @@ impl Reading<'_> {
 
     fn record(&mut self, schema: &Map<String, Value>, depth: usize) -> Result<Kind, &'static str> {
         let Some(Value::Object(properties)) = schema.get("properties") else {
-            return Err("its names are free");
+            return Err(FREE);
         };
         let required: Vec<&str> = match schema.get("required") {
             Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),

@@ -53,10 +53,11 @@ impl Reads {
 
     /// Whether a value that could not be carried is one that it reads.
     pub(crate) fn meets(&self, lost: &Uncarried) -> bool {
-        let lost = &lost.path;
+        let (unseen, lost) = (lost.unseen, &lost.path);
+        // Whether it is there is known of a value that is seen, and not of what is below it.
+        let asks = |path: &&Vec<String>| unseen || path.len() > lost.len();
         self.values.iter().any(|path| path.starts_with(lost) || lost.starts_with(path))
-            // Whether it is there is known of the value itself, and not of what is below it.
-            || self.presence.iter().any(|path| path.len() > lost.len() && path.starts_with(lost))
+            || self.presence.iter().filter(asks).any(|path| path.starts_with(lost))
     }
 
     pub(crate) fn add_to(&self, want: &mut Want) {
@@ -193,6 +194,7 @@ mod tests {
         let lost = |path: &[&str]| Uncarried {
             path: path.iter().map(ToString::to_string).collect(),
             reason: "",
+            unseen: false,
         };
         let policy =
             "forbid(principal, action, resource) when { context has a.b && context.c.d == 1 };";
@@ -203,5 +205,6 @@ mod tests {
         assert!(reads.meets(&lost(&["c"])));
         assert!(reads.meets(&lost(&["c", "d", "e"])));
         assert!(!reads.meets(&lost(&["x"])));
+        assert!(reads.meets(&Uncarried { unseen: true, ..lost(&["a", "b"]) }));
     }
 }

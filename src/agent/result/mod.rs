@@ -98,13 +98,25 @@ pub(super) fn unrecorded(server: &Arc<Implementation>) -> Made {
 
 /// The result of a call whose process ended in the middle of it.
 pub(super) fn lost(server: &Arc<Implementation>) -> Made {
+    let next_step =
+        "The call may have had its effect. Find out with a read before you do it again.";
+    let message = "The process that carried this call out has ended in the middle of it.";
+    unknown(server, message, next_step)
+}
+
+/// The result of a call that ended, and whose result was erased.
+pub(super) fn erased(server: &Arc<Implementation>) -> Made {
+    let message = "The call has ended; its result was erased since then.";
+    unknown(server, message, "Do not make it again. Read what became of it.")
+}
+
+fn unknown(server: &Arc<Implementation>, message: &str, next_step: &str) -> Made {
     let failure = Failure {
         code: ErrorCode::OutcomeUnknown,
-        message: "The process that carried this call out has ended in the middle of it.".to_owned(),
+        message: message.to_owned(),
         retryable: false,
         retry_after_s: None,
-        next_step: "The call may have had its effect. Find out with a read before you do it again."
-            .to_owned(),
+        next_step: next_step.to_owned(),
         upstream: None,
         violations: Vec::new(),
         hold: None,

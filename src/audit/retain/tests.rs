@@ -151,6 +151,36 @@ async fn what_is_kept_of_held_calls_is_as_old_as_what_is_kept_of_calls() {
 }
 
 #[tokio::test]
+async fn a_held_call_stays_for_as_long_as_its_call_does() {
+    let house = House::new().await;
+    let store = House::store(&house.folder).await;
+    let row = |call: &str, kind, at, outcome: Option<&str>| {
+        let event = crate::audit::verify::tests::event(call, kind);
+        EventRow { at, outcome: outcome.map(str::to_owned), ..event }
+    };
+    // A call that has no end is before it, so neither of them goes.
+    let events = vec![
+        row("open", "received", 2, None),
+        row("c11", "received", 3, None),
+        row("c11", "replied", 3, Some("held")),
+    ];
+    let _ = store.commit(Batch { events: events.into(), ..Batch::default() }).await.expect("kept");
+    let hold = HoldRow { call: "c11".to_owned(), placed: 3, ..held("h_1", "why", 4) };
+    commit(&store, Change::PlaceHold(Box::new(hold))).await;
+    let keep = Keep { calls: Some(Duration::from_hours(1)), ..Keep::default() };
+    retain(&store, &signer(1), keep).await.expect("removed");
+    let left = store.events_after(0).await.expect("events");
+    assert!(left.iter().any(|event| event.call.as_deref() == Some("c11")), "{left:?}");
+    assert!(store.hold("h_1").await.expect("read").is_some(), "its call is there");
+    let events = vec![row("open", "replied", 5, Some("succeeded"))].into();
+    let _ = store.commit(Batch { events, ..Batch::default() }).await.expect("kept");
+    retain(&store, &signer(1), keep).await.expect("removed");
+    let left = store.events_after(0).await.expect("events");
+    assert!(left.iter().all(|event| event.call.as_deref() != Some("c11")), "{left:?}");
+    assert_eq!(store.hold("h_1").await.expect("read"), None);
+}
+
+#[tokio::test]
 async fn events_stay_unless_the_trail_says_that_they_go() {
     let house = House::new().await;
     let store = House::store(&house.folder).await;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::course::Course;
 use super::turn::{Withheld, health};
-use crate::bridge::attempt::{AttemptEnd, AttemptLog, AttemptRefused};
+use crate::bridge::attempt::{AttemptEnd, AttemptLog, AttemptRefused, Exchange};
 use crate::bridge::breakage::Breakage;
 use crate::bridge::exchange::{self, Answered, Ended};
 use crate::bridge::gate::Place;
@@ -281,8 +281,12 @@ impl<L: AttemptLog> Course<'_, L> {
             bytes: ended.bytes(),
             headers: ended
                 .headers()
-                .map(|headers| noted(headers, &self.judge.upstream.redactor))
+                .map(|headers| {
+                    let upstream = self.judge.upstream;
+                    noted(headers, &upstream.redactor, &upstream.limits_read)
+                })
                 .unwrap_or_default(),
+            exchange: Exchange::of(self.judge.upstream, target, ended),
         };
         self.log.finished(end).await;
     }
@@ -309,6 +313,7 @@ impl<L: AttemptLog> Course<'_, L> {
             duration: Duration::ZERO,
             bytes: 0,
             headers: BTreeMap::new(),
+            exchange: None,
         };
         self.log.finished(end).await;
     }

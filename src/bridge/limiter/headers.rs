@@ -46,6 +46,14 @@ pub enum LimitsRead {
     Ignored,
 }
 
+impl LimitsRead {
+    /// Whether the configuration names this header.
+    pub(in crate::bridge) fn names(&self, header: &str) -> bool {
+        let Self::Named(LimitHeaders { limit, remaining, reset }) = self else { return false };
+        limit.iter().chain([remaining, reset]).any(|name| name.as_str() == header)
+    }
+}
+
 /// `limit`, `remaining` and `reset` of those in common use.
 const USUAL: [[&str; 3]; 4] = [
     ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"],

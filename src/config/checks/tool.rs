@@ -62,8 +62,10 @@ impl Checks<'_> {
                 self.error(codes::MISSING_KEY, when.span(), message, label);
             }
         }
-        for budget in &tool.budget {
+        for (index, budget) in tool.budget.iter().enumerate() {
             self.budget(budget.terms(), &budget.span());
+            let before = tool.budget[..index].iter().map(|one| one.terms());
+            self.counted_once(budget.terms(), before);
         }
         self.nonzero("hedge", tool.hedge.as_ref());
         self.limit_group(tool.limit_group.as_ref());

@@ -181,6 +181,7 @@ name_schema! {
     ToolNameSchema "tollbridge-tool-name" "1 to 40 of a-z, 0-9 and _."
     IdentitySchema "tollbridge-identity" "Who calls."
     ArgumentSchema "tollbridge-argument" "The name of an argument, or a JSON pointer to it."
+    AnswerFieldSchema "tollbridge-argument" "The name of a member of an answer, or a JSON pointer to it."
     PointerSchema "tollbridge-pointer" "A JSON pointer (RFC 6901)."
 }
 

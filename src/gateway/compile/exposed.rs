@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use tollbridge_operation::{ApiName, Effect, Operation, ToolName, Warning};
 
 use super::apis::{Upstreams, limits};
+use super::protection::{self, Protections};
 use super::stale::{self, Compared, Standing};
 use super::who;
 use super::{budgets, enclosure};
@@ -41,15 +42,23 @@ pub(super) struct Compiled {
     pub(super) compared: Vec<Compared>,
 }
 
+/// What tools are compiled from.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) config: &'a Config,
+    pub(super) catalog: &'a Catalog,
+    pub(super) described: &'a HashMap<ApiName, Standing>,
+    pub(super) limits: &'a BTreeMap<String, Arc<Gate>>,
+    pub(super) protections: &'a Protections<'a>,
+}
+
 /// Compiles every tool; one that is wrong is reported and left out.
 pub(super) fn compile(
-    config: &Config,
-    catalog: &Catalog,
-    described: &HashMap<ApiName, Standing>,
-    limits: &BTreeMap<String, Arc<Gate>>,
+    ground: Ground<'_>,
     upstreams: &mut Upstreams<'_>,
     found: &mut Diagnostics,
 ) -> Compiled {
+    let Ground { config, catalog, described, .. } = ground;
     let mut taken = names_given(config);
     let mut exposed = Vec::with_capacity(config.tools.len());
     let mut compared = Vec::new();
@@ -66,7 +75,7 @@ pub(super) fn compile(
         let (compared, known) = (&mut compared, &mut known);
         let is_tool = true;
         let mut one = One { config, entry, api, standing, is_tool, compared, known, found };
-        if let Some(tool) = one.compile(catalog, described, limits, &mut taken, upstreams) {
+        if let Some(tool) = one.compile(ground, &mut taken, upstreams) {
             exposed.push(tool);
             entries.push(entry);
         }
@@ -74,9 +83,9 @@ pub(super) fn compile(
     fallbacks::lookups(config, &entries, &mut exposed, found);
     budgets::compile(config, &entries, &mut exposed, found);
     let listed = exposed.len();
-    let ground = found::Ground { config, catalog, described, limits };
     let findable = found::compile(ground, &mut exposed, &mut known, upstreams, found);
     budgets::idle(config, &exposed, found);
+    protection::idle(config, &exposed, found);
     Compiled { exposed, listed, findable, compared }
 }
 
@@ -137,12 +146,11 @@ struct Made {
 impl One<'_> {
     fn compile(
         &mut self,
-        catalog: &Catalog,
-        standings: &HashMap<ApiName, Standing>,
-        limits: &BTreeMap<String, Arc<Gate>>,
+        ground: Ground<'_>,
         taken: &mut BTreeSet<ToolName>,
         upstreams: &mut Upstreams<'_>,
     ) -> Option<Exposed> {
+        let Ground { catalog, limits, protections, .. } = ground;
         let entry = self.entry;
         let described = catalog.api(&entry.api)?;
         let Made { tool, operation, quarantined } = self.tool(described, taken)?;
@@ -172,9 +180,9 @@ impl One<'_> {
             );
         }
         self.advise(&name, &tool);
-        let fallbacks = self.fallbacks(&tool, catalog, standings, upstreams);
+        let fallbacks = self.fallbacks(&tool, ground, upstreams);
         let poll = self.poll(&tool);
-        let redact = self.redact(&tool);
+        let protection = protections.of(self.api, entry, &tool, self.found);
         let terms = self.terms()?;
         Some(Exposed {
             rules: self.rules(name),
@@ -186,7 +194,7 @@ impl One<'_> {
             manner: self.manner(&tool),
             fallbacks,
             lookup: None,
-            redact,
+            protection,
             loops: self.loops(),
             budgets: Vec::new(),
             poll,
@@ -517,30 +525,6 @@ impl One<'_> {
             hours: hours.unwrap_or(Hours { from: 0, to: 24 * 60 }),
             zone: zone.0.clone(),
         })
-    }
-
-    /// The arguments that are kept out of the trail. Those that the tool itself names it must have.
-    fn redact(&mut self, tool: &Tool) -> Vec<ArgumentPointer> {
-        let entry = self.entry;
-        let own = entry.redact.iter().map(|path| (path, true));
-        let of_others = self.config.redact.fields.iter().chain(&self.api.redact);
-        let mut pointers = Vec::new();
-        for (path, is_own) in own.chain(of_others.map(|path| (path, false))) {
-            let pointer = match pointer(path) {
-                Ok(pointer) => pointer,
-                Err(message) => {
-                    self.error(codes::ARGUMENT_RULE, path.span(), message, None);
-                    continue;
-                }
-            };
-            if is_own && !tool.has_argument(&pointer) {
-                let message = format!("`{}` has no argument `{}`", tool.name, **path);
-                let help = "name an argument that `tollbridge tools` shows".to_owned();
-                self.error(codes::ARGUMENT_RULE, path.span(), message, Some(help));
-            }
-            pointers.push(pointer);
-        }
-        pointers
     }
 
     /// The limits of the tool's own.

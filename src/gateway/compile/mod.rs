@@ -11,6 +11,7 @@ mod exposed;
 mod inbound;
 mod listening;
 pub(super) mod policies;
+mod protection;
 mod secrets;
 mod signed;
 mod stale;
@@ -28,15 +29,17 @@ use super::notices::Webhook;
 use super::toolbox::{Exposed, Parts, ReadsWhenDown, Toolbox};
 use crate::bridge::{self, Gate};
 use crate::catalog::{self, Catalog};
-use crate::config::{self, Config, Detect, Diagnostic, Diagnostics, How, codes};
+use crate::config::{self, Config, Diagnostic, Diagnostics, codes};
 use crate::identity::Groups;
 use crate::safety::{DriftRule, StormRule, Who};
-use crate::secret::{Detectors, Instead, Redactor, Rules, Secret};
+use crate::secret::Secret;
 use crate::settlement::Facilitator;
 use crate::store::Durability;
 
 use apis::Reach;
 pub use apis::origin;
+use exposed::Ground;
+use protection::Protections;
 pub use secrets::Secrets;
 pub use stale::Compared;
 
@@ -97,13 +100,21 @@ fn compile_within(
     }
     let redactor = Arc::new(resolved.redactor());
     let mut upstreams = apis::Upstreams::new(config, &catalog, &resolved, &redactor);
+    let protections = Protections::new(config, &resolved, Arc::clone(&redactor));
     let limits: BTreeMap<String, Arc<Gate>> = config
         .limit_groups
         .iter()
         .map(|(name, group)| ((**name).clone(), Arc::new(Gate::new(apis::limits_of(group)))))
         .collect();
+    let ground = Ground {
+        config,
+        catalog: &catalog,
+        described: &described,
+        limits: &limits,
+        protections: &protections,
+    };
     let exposed::Compiled { exposed, listed, findable, compared } =
-        exposed::compile(config, &catalog, &described, &limits, &mut upstreams, &mut found);
+        exposed::compile(ground, &mut upstreams, &mut found);
     // Of tools that are missing, what is said of them is no mistake of the policies.
     let policies = if found.has_errors() {
         None
@@ -119,10 +130,6 @@ fn compile_within(
     let tls = listening::tls(config, &resolved, &mut found);
     let facilitator = facilitator(config, &mut found);
     let webhook = webhook(config, &resolved, &mut found);
-    let rules = redaction(config, &resolved);
-    let trail = Arc::new(redactor.with_rules(rules.clone()));
-    let answers =
-        config.redact.answers.then(|| Arc::new(Redactor::default().with_rules(rules.clone())));
     if found.has_errors() {
         return Err(found);
     }
@@ -138,9 +145,7 @@ fn compile_within(
         name: config.server.name.clone(),
         groups: Groups::new(&groups),
         redactor,
-        trail,
-        answers,
-        instead: rules.instead,
+        trail: protections.trail(),
         facilitator,
         webhook,
         secrets: resolved.digest(),
@@ -240,22 +245,6 @@ fn facilitator(config: &Config, found: &mut Diagnostics) -> Option<Facilitator> 
             None
         }
     }
-}
-
-/// What is taken out by its form, and what stands there.
-fn redaction(config: &Config, resolved: &secrets::Resolved) -> Rules {
-    let redact = &config.redact;
-    let detectors = Detectors {
-        secrets: redact.detects(Detect::Secrets),
-        cards: redact.detects(Detect::Cards),
-        ibans: redact.detects(Detect::Ibans),
-        emails: redact.detects(Detect::Emails),
-    };
-    let instead = match (redact.how, &redact.key) {
-        (How::Hash, Some(key)) => Instead::hash(&resolved.get(key)),
-        _ => Instead::Mask,
-    };
-    Rules { detectors, instead }
 }
 
 /// Who is told of held calls.

@@ -290,7 +290,7 @@ impl Run<'_> {
             Answer::Yes { reason } => (HoldState::Approved, reason),
             Answer::No { reason } => (HoldState::Rejected, reason),
         };
-        let by = Approver::at_the_client(&by);
+        let by = Approver::at_the_client(&by).under(self.ground.toolbox);
         match approvals::decide(self.ground.store, &hold.id, state, by, reason).await {
             Ok(_) => Ok(Said::Decided),
             Err(OperateError::Decided { .. }) => Ok(Said::Late),

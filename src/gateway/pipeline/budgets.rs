@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::StatusCode;
-use tollbridge_operation::Call;
+use tollbridge_operation::{Arguments, Call};
 
 use crate::bridge::{Failed, FailureKind, Report};
 use crate::gateway::reply::{ErrorCode, Failure};
-use crate::gateway::toolbox::Exposed;
+use crate::gateway::toolbox::{Budgeted, Exposed};
 use crate::safety::BrokenLimit;
 use crate::store::{Amount, BudgetClaim, PLACES, Store, StoreError};
+use crate::tools::LimitBroken;
 
 /// What is reserved in one window of a budget.
 pub(super) struct Reserving {
@@ -23,6 +24,33 @@ pub(super) struct Reserving {
 /// One call.
 const ONE: Amount = Amount(10_i128.pow(PLACES as u32));
 
+/// What a call with these arguments takes of a budget.
+fn taken(budgeted: &Budgeted, arguments: &Arguments) -> Result<Amount, LimitBroken> {
+    match &budgeted.spending {
+        None => Ok(ONE),
+        Some(spending) => spending.of(arguments, PLACES).map(Amount),
+    }
+}
+
+/// Why a call with these arguments is refused by a budget of its tool however little is used up of
+/// it. Only what stands at places that are `judged` is: the others are not known.
+pub(in crate::gateway) fn never(
+    exposed: &Exposed,
+    arguments: &Arguments,
+    judged: impl Fn(&str) -> bool,
+) -> Option<BrokenLimit> {
+    exposed.budgets.iter().find_map(|budgeted| {
+        let message = match taken(budgeted, arguments) {
+            Ok(amount) => budgeted.rule.never(amount),
+            Err(limit) => {
+                let pointer = exposed.tool.shown_pointer(&limit.pointer);
+                judged(&pointer).then(|| format!("{pointer} must be {}", limit.message))
+            }
+        };
+        Some(BrokenLimit { rule: budgeted.rule.name.clone(), message: message? })
+    })
+}
+
 /// What a call takes. Where that cannot be reckoned, the call is refused as one that breaks a limit.
 pub(super) fn reckon(
     exposed: &Exposed,
@@ -31,11 +59,7 @@ pub(super) fn reckon(
 ) -> (Vec<Reserving>, Vec<BrokenLimit>) {
     let (mut reserving, mut unreckoned) = (Vec::new(), Vec::new());
     for (budget, budgeted) in exposed.budgets.iter().enumerate() {
-        let amount = match &budgeted.spending {
-            None => Ok(ONE),
-            Some(spending) => spending.of(&call.arguments, PLACES).map(Amount),
-        };
-        match amount {
+        match taken(budgeted, &call.arguments) {
             Ok(amount) => {
                 let claims = budgeted.rule.claims(call, groups, amount);
                 reserving.extend(claims.map(|claim| Reserving { claim, budget }));

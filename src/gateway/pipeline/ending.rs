@@ -1,6 +1,5 @@
 //! The ways out of the pipeline. All of them are recorded.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use tollbridge_operation::{Drift, Payload};
@@ -15,7 +14,6 @@ use crate::gateway::reply::{CallMeta, ErrorCode, Failure, Reply, Success};
 use crate::gateway::request::{CallRequest, Caller, Refused};
 use crate::gateway::toolbox::Exposed;
 use crate::safety::Placed;
-use crate::secret::Redactor;
 use crate::store::{Batch, Change, CommitError, Guard, HoldRow};
 use crate::tools;
 
@@ -186,7 +184,17 @@ impl Run<'_> {
         };
         let mut left = None;
         let result = match report.outcome {
-            Outcome::Done { mut payload, mut drift, headers } => {
+            Outcome::Done { mut payload, mut drift, mut headers } => {
+                if let Payload::Value(value) | Payload::Parts { value, .. } = &payload {
+                    // The binding may have said of a place what the schema says again.
+                    for found in exposed.tool.drift(value) {
+                        if drift.iter().all(|told| told.pointer != found.pointer) {
+                            drift.push(found);
+                        }
+                    }
+                }
+                let has_drifted = !drift.is_empty();
+                exposed.protection.of_answer(&mut payload, &mut headers, &mut drift);
                 // A page's links say nothing of all pages together, and those of what stands in
                 // are another operation's.
                 let next = match (&pages, &note) {
@@ -199,15 +207,7 @@ impl Run<'_> {
                     }
                 };
                 let mut cuts = Vec::new();
-                let mut has_drifted = !drift.is_empty();
                 if let Payload::Value(value) | Payload::Parts { value, .. } = &mut payload {
-                    // The binding may have said of a place what the schema says again.
-                    for found in exposed.tool.drift(value) {
-                        if drift.iter().all(|told| told.pointer != found.pointer) {
-                            drift.push(found);
-                        }
-                    }
-                    has_drifted = !drift.is_empty();
                     let shaped = exposed.tool.shape_answer(std::mem::take(value));
                     drift.extend(shaped.failed.map(|reason| Drift {
                         pointer: String::new(),
@@ -236,6 +236,7 @@ impl Run<'_> {
                 let mut failed = failed;
                 left = failed.pending.take();
                 let mut failure = Failure::of_upstream(failed);
+                exposed.protection.of_failure(&mut failure);
                 if failure.code == ErrorCode::OutcomeUnknown
                     && let Some(lookup) = &exposed.lookup
                     && self.sees(lookup.tool.as_str())
@@ -247,9 +248,7 @@ impl Run<'_> {
             }
         };
         let mut result = result;
-        if let Some(redactor) = &self.ground.toolbox.answers {
-            protected(&mut result, redactor);
-        }
+        exposed.protection.of_result(&mut result);
         meta.suspicious = suspicious(&result);
         if !meta.suspicious.is_empty() {
             self.record.push(&Event::SuspiciousContent { places: meta.suspicious.clone() });
@@ -258,7 +257,7 @@ impl Run<'_> {
             Some(_) => self.kept(exposed, left, result.as_mut().err()),
             None => None,
         };
-        let give_back = nothing_done && !exposed.budgets.is_empty();
+        let give_back = nothing_done && self.reserved;
         if give_back {
             let reservations = exposed.budgets.iter().map(|one| one.rule.name.clone()).collect();
             let reason = "nothing was done".to_owned();
@@ -378,25 +377,6 @@ impl Run<'_> {
         self.record.written();
         Ok(())
     }
-}
-
-/// Takes out of an answer what the configuration keeps from agents.
-fn protected(result: &mut Result<Success, Failure>, redactor: &Redactor) {
-    let answer = match result {
-        Ok(Success { payload: Payload::Value(value) | Payload::Parts { value, .. }, .. }) => value,
-        Ok(_) => return,
-        Err(failure) => {
-            if let Cow::Owned(clean) = redactor.text(&failure.message) {
-                failure.message = clean;
-            }
-            let Some(upstream) = &mut failure.upstream else { return };
-            if let Some(fault) = &mut upstream.fault {
-                redactor.value(fault);
-            }
-            &mut upstream.body
-        }
-    };
-    redactor.value(answer);
 }
 
 /// Where an answer speaks to a model. What is made of bytes is not looked into.

@@ -182,11 +182,13 @@ impl Run<'_> {
         // What is said of the tool's own operation says nothing of this one.
         let within = Within { manner: Manner::default(), ..within };
         let mut report = bridge::execute_instead(cleared, &instead, within, &mut log).await;
-        if let (Some(result), Outcome::Done { payload, .. }) =
-            (&substitute.result, &mut report.outcome)
+        if let Outcome::Done { payload, .. } = &mut report.outcome
             && let Payload::Value(value) | Payload::Parts { value, .. } = payload
         {
-            *payload = Payload::Value(result.select(value));
+            substitute.hidden.take_out(value);
+            if let Some(result) = &substitute.result {
+                *payload = Payload::Value(result.select(value));
+            }
         }
         Some(report)
     }

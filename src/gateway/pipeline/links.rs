@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use tollbridge_operation::{Exchanged, Link, Payload};
 
 use super::Run;
+use crate::gateway::protection;
 use crate::gateway::reply::NextCall;
 use crate::gateway::request::CallRequest;
 use crate::gateway::toolbox::Exposed;
@@ -71,6 +72,10 @@ impl Run<'_> {
             calls.extend(tools.filter_map(|other| next_call(&other.tool, &link)));
         }
         calls.truncate(CALLS);
+        // What was taken out of the answer is no argument.
+        if !exposed.protection.answer.is_empty() {
+            protection::without_masked(&mut calls);
+        }
         calls
     }
 }

@@ -45,13 +45,13 @@ use crate::identity::{Facts, Proof};
 use crate::observe::Metrics;
 use crate::safety::Conduct;
 use crate::safety::Considered;
-use crate::secret::Secret;
 use crate::store::{PendingRow, RepeatRow, Store};
 use crate::tools::reason::said;
 use ending::End;
 use repeats::Known;
 use stages::{Carried, Intent, Subject, Takes};
 
+pub(super) use budgets::never;
 pub(super) use policies::rows;
 pub(super) use rehearsal::rehearse;
 pub(super) use shown::{Shown, show, unknown};
@@ -60,9 +60,6 @@ pub(super) use stages::lacking;
 /// How often a call is decided on: anew where a person decided meanwhile, or where its approval was
 /// spent in between.
 const MAX_DECISIONS: usize = 3;
-
-/// The shortest text of an argument that is looked for elsewhere: shorter ones are in any text.
-const LEAST_SAID: usize = 4;
 
 /// What every call stands on.
 #[derive(Clone, Copy)]
@@ -100,6 +97,8 @@ struct Run<'a> {
     earlier: Option<PendingRow>,
     /// A digest of the arguments, where the same call may go on with this one.
     digest: Option<String>,
+    /// Whether it took something of budgets.
+    reserved: bool,
     /// How many of the events that are not on record say no more than that the call came in: what
     /// was pushed after them may turn out not to hold.
     received: usize,
@@ -201,6 +200,7 @@ impl<'a> Run<'a> {
             named: None,
             earlier: None,
             digest: None,
+            reserved: false,
             received: 1,
             waited: None,
             edited: None,
@@ -226,11 +226,11 @@ impl<'a> Run<'a> {
     fn note(&mut self, exposed: Option<&Exposed>, request: &mut CallRequest) {
         let toolbox = self.ground.toolbox;
         let operation = exposed.map(|exposed| &exposed.tool.operation.id);
-        let arguments = Value::Object(request.arguments.clone());
-        let mut arguments = match exposed.filter(|exposed| !exposed.redact.is_empty()) {
-            Some(exposed) => self.without_fields(exposed, arguments, true),
-            None => arguments,
-        };
+        let mut arguments = Value::Object(request.arguments.clone());
+        if let Some(exposed) = exposed {
+            self.record.goes_by(&exposed.protection.trail);
+            arguments = self.without_fields(exposed, arguments, true);
+        }
         if let Some(rule) = exposed.and_then(|exposed| exposed.tool.reason()) {
             self.reason = rule.take(&mut request.arguments);
             self.stated = arguments.as_object_mut().and_then(|kept| rule.take(kept)).map(said);
@@ -258,22 +258,12 @@ impl<'a> Run<'a> {
     /// Arguments without those that are kept out of the trail. What they say is kept out of the
     /// call's other events as well, where it is long enough to be told from other words.
     fn without_fields(&mut self, exposed: &Exposed, mut arguments: Value, learn: bool) -> Value {
-        let instead = &self.ground.toolbox.instead;
-        let mut said = Vec::new();
-        for pointer in &exposed.redact {
-            pointer.each(&mut arguments, &mut |value| {
-                let text = match &*value {
-                    Value::String(text) => text.clone(),
-                    value => value.to_string(),
-                };
-                *value = Value::String(instead.of(&text));
-                if text.len() >= LEAST_SAID {
-                    said.push(Secret::new(text));
-                }
-            });
-        }
-        if learn && !said.is_empty() {
-            self.record.keep_out(&said);
+        let places = &exposed.protection.arguments;
+        if !places.is_empty() {
+            let said = places.take_out(&mut arguments);
+            if learn && !said.is_empty() {
+                self.record.keep_out(&said);
+            }
         }
         arguments
     }

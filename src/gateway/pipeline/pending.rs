@@ -15,7 +15,7 @@ use crate::audit::Time;
 use crate::bridge::{Handle, Pending};
 use crate::gateway::reply::{ErrorCode, Failure, PendingNotice};
 use crate::gateway::toolbox::Exposed;
-use crate::store::{Change, PendingRow};
+use crate::store::{Change, PendingRow, is_erased};
 
 /// For how long a call can be gone on with.
 const KEPT: Duration = Duration::from_hours(24);
@@ -37,6 +37,13 @@ impl Run<'_> {
             return Ok(None);
         };
         // Begun anew it might be done twice.
+        if is_erased(&row.handle) {
+            let message = format!(
+                "`{}` took this call as {}, and what was kept to ask after it was erased since then",
+                exposed.rules.api, row.call
+            );
+            return Err(Failure::new(ErrorCode::OutcomeUnknown, message).into());
+        }
         let Ok(handle) = serde_json::from_str::<Handle>(&row.handle) else {
             let message = format!(
                 "`{}` took this call as {}, and what was kept to ask after it cannot be read by \

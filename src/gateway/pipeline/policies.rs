@@ -6,12 +6,11 @@ use serde_json::{Map, Value};
 use tollbridge_operation::Call;
 
 use crate::audit::ConsideredRow;
+use crate::gateway::protection::Places;
 use crate::gateway::request::Caller;
 use crate::gateway::seen::Seen;
 use crate::gateway::toolbox::{Exposed, Toolbox};
 use crate::safety::{Asked, Considered, Outcome, Policed, Pursuit, police};
-use crate::secret::Instead;
-use crate::tools::ArgumentPointer;
 
 /// How many policies are recorded with what they read; those that were satisfied or failed first.
 const MAX_READING: usize = 32;
@@ -52,12 +51,8 @@ pub(super) fn ask(
 }
 
 /// Takes out of what policies read those arguments that are kept out of the trail.
-pub(super) fn keep_out(
-    considered: &mut [Considered],
-    redact: &[ArgumentPointer],
-    instead: &Instead,
-) {
-    if redact.is_empty() {
+pub(super) fn keep_out(considered: &mut [Considered], places: &Places) {
+    if places.is_empty() {
         return;
     }
     let values = considered.iter_mut().flat_map(|one| &mut one.values);
@@ -65,15 +60,7 @@ pub(super) fn keep_out(
         let Some(path) = name.strip_prefix("context.arguments") else { continue };
         let value = Arc::make_mut(value);
         let path = path.strip_prefix('.').unwrap_or(path);
-        for pointer in redact {
-            pointer.each_below(path, value, &mut |found| {
-                let text = match &*found {
-                    Value::String(text) => text.clone(),
-                    found => found.to_string(),
-                };
-                *found = Value::String(instead.of(&text));
-            });
-        }
+        places.take_out_below(path, value);
     }
 }
 

@@ -59,6 +59,7 @@ impl Run<'_> {
             Ok(Some(first)) => match first.outcome.as_deref().and_then(kept::read) {
                 None => refused(under_way(Some(&first.call))),
                 Some(Kept::TooLong) => refused(too_long(&first)),
+                Some(Kept::Erased(failed)) => refused(erased(&first, failed)),
                 Some(Kept::Success(success)) => self.again(exposed, &first, Ok(*success)).await,
                 Some(Kept::Failure(failure)) => self.again(exposed, &first, Err(*failure)).await,
             },
@@ -173,6 +174,27 @@ pub(super) fn under_way(call: Option<&str>) -> Failure {
          or its process ended in the middle of it"
     );
     Failure::new(ErrorCode::OutcomeUnknown, message).retry_after(Duration::from_secs(5))
+}
+
+/// What the first call came to is not there any more. It is not made again: that would do once more
+/// what it did, or may have done.
+fn erased(first: &RepeatRow, failed: Option<ErrorCode>) -> Failure {
+    let call = &first.call;
+    let Some(code) = failed else {
+        let message = format!(
+            "the first call with this idempotency key, {call}, was carried out; its answer was \
+             erased since then"
+        );
+        return Failure {
+            next_step: "Do not make it again. Read what became of it.".to_owned(),
+            ..Failure::new(ErrorCode::OutcomeUnknown, message)
+        };
+    };
+    let message = format!(
+        "the first call with this idempotency key, {call}, ended so; what was said of it was \
+         erased since then"
+    );
+    Failure::new(code, message)
 }
 
 fn too_long(first: &RepeatRow) -> Failure {

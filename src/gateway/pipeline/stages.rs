@@ -155,7 +155,7 @@ impl Run<'_> {
         let at = (approval.now, pursuit);
         let policed = policies::ask(toolbox, &self.seen, exposed, self.caller, &call, at);
         let mut considered = policed.considered().to_vec();
-        policies::keep_out(&mut considered, &exposed.redact, &toolbox.instead);
+        policies::keep_out(&mut considered, &exposed.protection.arguments);
         let (groups, rules) = (&self.groups, &exposed.rules);
         let decided = safety::decide(call, groups, rules, policed, broken, approval, store).await;
         match decided {
@@ -223,8 +223,7 @@ impl Run<'_> {
                 self.record.push(&Event::Quoted { price, terms: required });
                 Err(End::guarded(failure, exposed, self.caller))
             }
-            Clearance::Unavailable { reason, price, retry_after_s } => {
-                self.record.push(&Event::Quoted { price, terms: Value::Null });
+            Clearance::Unavailable { reason, retry_after_s } => {
                 let mut failure = Failure::new(ErrorCode::SettlementUnavailable, reason);
                 failure.retryable = retry_after_s.is_some();
                 failure.retry_after_s = retry_after_s;
@@ -276,6 +275,7 @@ impl Run<'_> {
         let error = match self.ground.store.commit(batch).await {
             Ok(receipt) => {
                 self.record.written();
+                self.reserved = !budgets.is_empty();
                 return Ok(Intent::Recorded(receipt));
             }
             Err(error) => error,

@@ -1,11 +1,13 @@
 //! Metrics as OTLP has them: made of the text of `/metrics`, so that both say the same.
 //!
-//! Names are those of the text with a dot behind `tollbridge`, and without the unit's: what a
-//! collector writes for Prometheus is the text's names again.
+//! Names are those of the text with a dot behind `tollbridge`, and without the unit's; where
+//! OpenTelemetry's conventions name a metric, it has that name. What a collector writes for
+//! Prometheus is the text's names again.
 
 use serde_json::{Value, json};
 
 use crate::audit::otlp_text;
+use crate::observe::conventions::{self, Kind};
 
 /// Cumulative: each point is of all since the process began.
 const CUMULATIVE: u8 = 2;
@@ -140,7 +142,7 @@ fn sample(line: &str) -> Option<(&str, Labels, &str)> {
 fn metric(family: &Family<'_>, times: Times) -> Option<Value> {
     let Times { began, now } = times;
     let about = |point: &Point, mut data: Value| {
-        let labels = point.labels.iter().map(|(label, value)| otlp_text(label, value));
+        let labels = point.labels.iter().map(|(label, value)| attribute(label, value));
         data["attributes"] = labels.collect();
         data["timeUnixNano"] = now.to_string().into();
         if family.kind != "gauge" {
@@ -169,13 +171,22 @@ fn metric(family: &Family<'_>, times: Times) -> Option<Value> {
     if kind == "sum" {
         data["isMonotonic"] = true.into();
     }
+    let named = conventions::metric(name);
     let mut metric = json!({
-        "name": name.replacen('_', ".", 1),
+        "name": named.map_or_else(|| name.replacen('_', ".", 1), str::to_owned),
         "description": family.help.trim_end_matches('.'),
         "unit": unit,
     });
     metric[kind] = data;
     Some(metric)
+}
+
+fn attribute(label: &str, value: &str) -> Value {
+    match conventions::attribute(label) {
+        Some((key, Kind::Number)) => json!({"key": key, "value": {"intValue": value}}),
+        Some((key, Kind::Text)) => otlp_text(key, value),
+        None => otlp_text(label, value),
+    }
 }
 
 /// Numbers of 64 bits are texts in the JSON mapping.
@@ -212,7 +223,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::observe::Metrics;
+    use crate::observe::{CALL, Channel, HttpRequest, Metrics, OperationEnd};
 
     const TIMES: Times = Times { began: 5, now: 7 };
 
@@ -285,5 +296,53 @@ mod tests {
         }
         assert!(!made.iter().any(|metric| metric["name"] == "tollbridge.attempts"));
         assert!(!made.iter().any(|metric| metric["name"] == "tollbridge.build"));
+    }
+
+    #[test]
+    fn what_the_conventions_name_has_their_names_and_kinds() {
+        let metrics = Metrics::new();
+        let end = OperationEnd::ToolError;
+        metrics.operation(CALL, Some("get_stock"), end, Channel::Http, Duration::from_millis(20));
+        let request = HttpRequest {
+            address: "orders.example".into(),
+            port: 443,
+            method: "GET",
+            status: Some(503),
+            error: None,
+        };
+        metrics.request(&request, Duration::from_millis(20));
+        let made = of(&metrics);
+        let number = |key: &str, value: &str| json!({"key": key, "value": {"intValue": value}});
+        for (name, attributes, bounds) in [
+            (
+                "mcp.server.operation.duration",
+                vec![
+                    otlp_text("mcp.method.name", "tools/call"),
+                    otlp_text("gen_ai.operation.name", "execute_tool"),
+                    otlp_text("gen_ai.tool.name", "get_stock"),
+                    otlp_text("network.transport", "tcp"),
+                    otlp_text("network.protocol.name", "http"),
+                    otlp_text("error.type", "tool_error"),
+                ],
+                "[0.01,0.02,0.05,0.1,0.2,0.5,1.0,2.0,5.0,10.0,30.0,60.0,120.0,300.0]",
+            ),
+            (
+                "http.client.request.duration",
+                vec![
+                    otlp_text("http.request.method", "GET"),
+                    otlp_text("server.address", "orders.example"),
+                    number("server.port", "443"),
+                    number("http.response.status_code", "503"),
+                    otlp_text("error.type", "503"),
+                ],
+                "[0.005,0.01,0.025,0.05,0.075,0.1,0.25,0.5,0.75,1.0,2.5,5.0,7.5,10.0]",
+            ),
+        ] {
+            let metric = named(&made, name);
+            assert_eq!(metric["unit"], "s", "{name}");
+            let point = &metric["histogram"]["dataPoints"][0];
+            assert_eq!(point["attributes"], Value::Array(attributes), "{name}");
+            assert_eq!(point["explicitBounds"].to_string(), bounds, "{name}");
+        }
     }
 }

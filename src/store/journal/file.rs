@@ -12,7 +12,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::record::{self, Record};
+use super::record::{self, Foreign, Record};
 use crate::store::Durability;
 use crate::store::place::{FileIdentity, identity_of};
 
@@ -238,7 +238,8 @@ pub(super) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The records of both halves, in order.
+/// The records of both halves, in order. [`io::ErrorKind::InvalidData`] where another version wrote
+/// them.
 fn read(file: &File) -> io::Result<Vec<Record>> {
     let mut bytes = Vec::new();
     let mut file = file;
@@ -246,8 +247,12 @@ fn read(file: &File) -> io::Result<Vec<Record>> {
     file.take(2 * HALF).read_to_end(&mut bytes)?;
     let half = usize::try_from(HALF).unwrap_or(usize::MAX).min(bytes.len());
     let (first, second) = bytes.split_at(half);
-    let mut records = record::run(first);
-    records.extend(record::run(second));
+    let foreign = |Foreign| {
+        let message = "its records are in the form of another version of tollbridge";
+        io::Error::new(io::ErrorKind::InvalidData, message)
+    };
+    let mut records = record::run(first).map_err(foreign)?;
+    records.extend(record::run(second).map_err(foreign)?);
     records.sort_unstable_by_key(|record| record.number);
     Ok(records)
 }

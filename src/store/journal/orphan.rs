@@ -140,9 +140,16 @@ fn look(place: &Place, path: &Path) -> Result<Found, StoreError> {
 }
 
 fn unreadable(place: &Place, path: &Path, error: &std::io::Error) -> StoreError {
+    let mend = match error.kind() {
+        std::io::ErrorKind::InvalidData => {
+            "start that version once, which takes the file over, or move the file away: what is in \
+             it is then on no record"
+        }
+        _ => "check who owns it and its folder",
+    };
     place.error(format!(
         "what was acknowledged before it is in there stands in {}, which cannot be taken over: \
-         {error}; check who owns it and its folder",
+         {error}; {mend}",
         path.display()
     ))
 }

@@ -123,6 +123,44 @@ async fn a_tail_that_was_torn_is_cut_off_and_nothing_else() {
     lock.rollback().await.unwrap();
 }
 
+/// Overwrites a place in the first record of a journal, which stays one that was written to its end.
+fn rewritten(journal: &Path, at: usize, with: &[u8]) -> Vec<u8> {
+    let mut bytes = std::fs::read(journal).unwrap();
+    bytes[at..at + with.len()].copy_from_slice(with);
+    let length = u32::from_le_bytes(bytes[..4].try_into().unwrap());
+    let end = 16 + usize::try_from(length).unwrap();
+    let sum = crc32fast::hash(&bytes[8..end]);
+    bytes[4..8].copy_from_slice(&sum.to_le_bytes());
+    std::fs::write(journal, &bytes).unwrap();
+    bytes
+}
+
+#[tokio::test]
+async fn a_journal_in_the_form_of_another_version_is_named_and_left_as_it_is() {
+    let folder = folder();
+    let store = warm(&folder, often()).await;
+    let mut other = raw(&file(&folder)).await;
+    let lock = locked(&mut other).await;
+    say(&store, "a").await;
+    // Its form is a later one; or an event has other texts than it has here.
+    for (at, with) in [(15, &[1][..]), (24, &[0xff, 0xff, 0xff, 0x00])] {
+        let left = killed(&folder);
+        let journal = journals(left.path()).remove(0);
+        let bytes = rewritten(&journal, at, with);
+        for opened in
+            [Store::open_with(&url(&left), often()).await, Store::open_read_only(&url(&left)).await]
+        {
+            let told = opened.expect_err("it says so").to_string();
+            assert!(told.contains(&*journal.to_string_lossy()), "{told}");
+            assert!(told.contains("another version") && told.contains("move the file"), "{told}");
+        }
+        assert_eq!(std::fs::read(&journal).unwrap(), bytes, "it is left as it is");
+        std::fs::rename(&journal, left.path().join("moved")).unwrap();
+        assert_eq!(found(&left).await, ["w1", "w2"]);
+    }
+    lock.rollback().await.unwrap();
+}
+
 #[tokio::test]
 async fn who_has_taken_half_of_it_over_when_it_is_killed_takes_it_over_once() {
     let folder = folder();
@@ -137,7 +175,7 @@ async fn who_has_taken_half_of_it_over_when_it_is_killed_takes_it_over_once() {
     let bytes = std::fs::read(&journal).unwrap();
     let mut connection = raw(&left.path().join("store.db")).await;
     let mut transaction = locked(&mut connection).await;
-    let records = record::run(&bytes);
+    let records = record::run(&bytes).unwrap();
     let rows = records.iter().flat_map(|record| record.events.rows());
     let mut head = crate::store::chain::head(&mut transaction).await.unwrap();
     crate::store::insert::insert_events(&mut transaction, &mut head, rows).await.unwrap();

@@ -5,6 +5,7 @@ mod client;
 mod crash;
 mod edits;
 mod once;
+mod words;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

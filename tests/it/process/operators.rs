@@ -104,3 +104,20 @@ fn a_rejection_is_final_for_that_hold() {
     assert_ne!(code(&session.call(2, "delete_item", &json!({"id": "a1"}))), "none");
     assert_eq!(house.upstream.count(), 0);
 }
+
+#[test]
+fn what_an_operator_writes_is_kept_by_the_rules_also_where_they_cannot_be_read() {
+    let said = "4111 1111 1111 1111, ann@shop.example";
+    for (rules, kept) in [
+        ("[redact]\ndetect = [\"cards\"]", "[redacted], ann@shop.example"),
+        ("nonsense = 1", "[redacted], [redacted]"),
+    ] {
+        let house = House::new();
+        house.run(&["call", "delete_item", "id=a1"]).exits(5);
+        let held = house.run(&["approve", "ls", "--json"]).exits(0).json();
+        let id = held["holds"][0]["id"].as_str().expect("an id").to_owned();
+        house.configure(|text| format!("{rules}\n{text}"));
+        let told = house.run(&["approve", "no", &id, "--reason", said, "--json"]).exits(0).json();
+        assert_eq!(told["reason"], kept, "{told}");
+    }
+}

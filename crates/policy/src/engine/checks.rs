@@ -12,7 +12,7 @@ use super::{Problem, Ruled, Severity, Site, ToolDef, action_text};
 use crate::action::{CALL, DISCOVER, Type, action_of};
 use crate::decide::Effect;
 use crate::found::Finding;
-use crate::kind::LeftOut;
+use crate::kind::{Kind, LeftOut};
 use crate::pointers::{closest, pointer};
 use crate::source::span_of;
 
@@ -200,15 +200,24 @@ pub(super) fn about_nothing(
     }
 }
 
-/// Has Cedar check each policy against the types of the tools that it may be about.
+/// What policies see of the arguments of each tool.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub(super) tools: &'a [ToolDef],
+    pub(super) kinds: &'a [Kind],
+    pub(super) left_out: &'a [Vec<LeftOut>],
+}
+
+/// Has Cedar check each policy against the types of the tools that it may be about. That an argument
+/// is not there is no error to Cedar where a policy asks whether it is: that is ours to find.
 pub(super) fn types(
     written: &[Arc<Ruled>],
     schema: &Schema,
-    tools: &[ToolDef],
-    left_out: &[Vec<LeftOut>],
+    seen: Seen<'_>,
     local: bool,
     problems: &mut Vec<Problem>,
 ) {
+    let tools = seen.tools;
     let mut set = PolicySet::new();
     let mut by_id: BTreeMap<&str, &Ruled> = BTreeMap::new();
     for policy in written {
@@ -219,21 +228,29 @@ pub(super) fn types(
     }
     let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
     let mut told = BTreeSet::new();
+    let (mut refused, mut told_of) = (BTreeSet::new(), BTreeSet::new());
     for error in result.validation_errors() {
         let id: &str = error.policy_id().as_ref();
         let Some(policy) = by_id.get(id) else { continue };
+        refused.insert(id.to_owned());
         let at = place(policy, span_of(error));
         if !told.insert((at.source, at.span.start, at.span.end)) {
             continue;
         }
         let message = words(&error.to_string(), id);
-        let mended = mend(policy, tools, left_out, local);
+        let mended = mend(policy, seen, local);
         let help = mended.or_else(|| error.help().map(|help| help.to_string()));
         problems.push(Problem { help, ..Problem::error(at, message) });
     }
+    for policy in written.iter().filter(|policy| !refused.contains(policy.id())) {
+        if let Some((message, help)) = unknown(policy, seen) {
+            problems.push(Problem { help, ..Problem::error(site(policy), message) });
+            told_of.insert(policy.id());
+        }
+    }
     for warning in result.validation_warnings() {
         let id: &str = warning.policy_id().as_ref();
-        let Some(policy) = by_id.get(id) else { continue };
+        let Some(policy) = by_id.get(id).filter(|_| !told_of.contains(id)) else { continue };
         // That it is about no tool is told by itself.
         if !tools.iter().any(|tool| applies(policy, tool)) {
             continue;
@@ -242,13 +259,61 @@ pub(super) fn types(
         let message = words(&warning.to_string(), id);
         // It asks whether an argument is there that policies never see: what it is to forbid or to
         // allow would never be so, and that cannot be meant.
-        if let Some(help) = lost(policy, tools, left_out) {
+        if let Some(help) = lost(policy, seen) {
+            told_of.insert(id);
             problems.push(Problem { help: Some(help), ..Problem::error(at, message) });
             continue;
         }
         let help = warning.help().map(|help| help.to_string());
         problems.push(Problem { severity: Severity::Warning, site: at, message, help });
     }
+    told_of.extend(refused.iter().map(String::as_str));
+    let listed = |index: &usize| tools[*index].found.is_none();
+    for policy in written.iter().filter(|policy| !told_of.contains(policy.id())) {
+        let of_tools = about(policy, tools).into_iter().filter(listed);
+        if let Some(help) = lost_in(policy, of_tools, seen) {
+            let message = format!(
+                "`{}` denies each call that brings an argument which it cannot see",
+                policy.id()
+            );
+            let (severity, help) = (Severity::Warning, Some(help));
+            problems.push(Problem { severity, site: site(policy), message, help });
+        }
+    }
+}
+
+/// That a policy asks for an argument which none of its tools has, and which name was probably meant.
+fn unknown(policy: &Ruled, seen: Seen<'_>) -> Option<(String, Option<String>)> {
+    let about = about(policy, seen.tools);
+    let has = |path: &[String]| {
+        about.iter().any(|index| {
+            let is_lost = |lost: &LeftOut| path.starts_with(&lost.path);
+            seen.kinds[*index].at(path).is_some() || seen.left_out[*index].iter().any(is_lost)
+        })
+    };
+    let paths = policy.reads.values.iter().chain(&policy.reads.presence);
+    let arguments =
+        paths.filter_map(|path| path.split_first().filter(|(first, _)| *first == "arguments"));
+    let mut missing = arguments.filter_map(|(_, path)| {
+        let length = (1..=path.len()).find(|length| !has(&path[..*length]))?;
+        path[..length].split_last()
+    });
+    let (name, above) = missing.next().filter(|_| !about.is_empty())?;
+    let beside: BTreeSet<&str> = about
+        .iter()
+        .filter_map(|index| match seen.kinds[*index].at(above) {
+            Some(Kind::Record(members)) => Some(members.keys().map(String::as_str)),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let path = pointer(&above.iter().chain([name]).cloned().collect::<Vec<_>>());
+    let message = format!(
+        "`{}` asks for the argument `{path}`, and no tool that it is about has one",
+        policy.id()
+    );
+    let help = closest(name, beside).map(|near| format!("did you mean `{near}`?"));
+    Some((message, help))
 }
 
 /// Cedar's place in the file, or the policy's.
@@ -269,19 +334,15 @@ fn words(message: &str, id: &str) -> String {
 }
 
 /// What we know better than Cedar about why a policy's types are wrong.
-fn mend(
-    policy: &Ruled,
-    tools: &[ToolDef],
-    left_out: &[Vec<LeftOut>],
-    local: bool,
-) -> Option<String> {
+fn mend(policy: &Ruled, seen: Seen<'_>, local: bool) -> Option<String> {
+    let tools = seen.tools;
     let paths = || policy.reads.values.iter().chain(&policy.reads.presence);
     let is_local =
         |path: &Vec<String>| matches!(path.as_slice(), [t, l, ..] if t == "time" && l == "local");
     if !local && paths().any(is_local) {
         return Some("local time needs a zone: set `zone` in [safety]".to_owned());
     }
-    if let Some(lost) = lost(policy, tools, left_out) {
+    if let Some(lost) = lost(policy, seen) {
         return Some(lost);
     }
     let about = about(policy, tools);
@@ -299,20 +360,31 @@ fn about(policy: &Ruled, tools: &[ToolDef]) -> Vec<usize> {
 }
 
 /// That a policy reads an argument which policies do not see.
-fn lost(policy: &Ruled, tools: &[ToolDef], left_out: &[Vec<LeftOut>]) -> Option<String> {
-    let mut all = about(policy, tools)
-        .into_iter()
-        .flat_map(|index| left_out[index].iter().map(move |lost| (index, lost)));
+fn lost(policy: &Ruled, seen: Seen<'_>) -> Option<String> {
+    lost_in(policy, about(policy, seen.tools).into_iter(), seen)
+}
+
+/// The same of an argument of these tools.
+fn lost_in(
+    policy: &Ruled,
+    of_tools: impl Iterator<Item = usize>,
+    seen: Seen<'_>,
+) -> Option<String> {
+    let Seen { tools, left_out, .. } = seen;
+    let mut all = of_tools.flat_map(|index| left_out[index].iter().map(move |lost| (index, lost)));
     let (index, lost) = all.find(|(_, lost)| {
         policy.reads.values.iter().chain(&policy.reads.presence).any(|path| {
             path.split_first()
                 .is_some_and(|(first, rest)| first == "arguments" && rest.starts_with(&lost.path))
         })
     })?;
+    let place = if lost.path.is_empty() {
+        "each argument".to_owned()
+    } else {
+        format!("`{}`", pointer(&lost.path))
+    };
     Some(format!(
-        "`{}` of `{}` is left out of policies: {}; a limit in tools.toml can bound it",
-        pointer(&lost.path),
-        tools[index].name,
-        lost.reason
+        "{place} of `{}` is left out of policies: {}; a limit in tools.toml can bound it",
+        tools[index].name, lost.reason
     ))
 }

@@ -6,7 +6,6 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use tollbridge_operation::{Effect, Identity};
 
-use super::*;
 use crate::decide::{Asked, Outcome};
 use crate::engine::{Engine, Slice, ToolDef};
 use crate::rules::ToolRules;

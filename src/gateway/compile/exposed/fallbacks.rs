@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tollbridge_operation::{ApiName, Effect, Operation};
 
-use super::One;
+use super::{Ground, One};
 use crate::catalog::Catalog;
 use crate::config::{self, Config, Diagnostic, Diagnostics, Keyed, Located, Stale, codes};
 use crate::gateway::compile::apis::Upstreams;
@@ -21,10 +21,10 @@ impl One<'_> {
     pub(super) fn fallbacks(
         &mut self,
         tool: &Tool,
-        catalog: &Catalog,
-        standings: &HashMap<ApiName, Standing>,
+        ground: Ground<'_>,
         upstreams: &mut Upstreams<'_>,
     ) -> Vec<Fallback> {
+        let Ground { catalog, described: standings, .. } = ground;
         let reads = tool.operation.effect == Effect::Read;
         let mut fallbacks = Vec::new();
         for entry in &self.entry.fallback {
@@ -37,7 +37,7 @@ impl One<'_> {
             } else if let Some(answer) = &entry.answer {
                 fallbacks.push(Fallback::Answer(answer.0.clone()));
             } else if let Some(operation) = &entry.operation {
-                let substitute = self.substitute(tool, entry, operation, catalog, upstreams);
+                let substitute = self.substitute(tool, entry, operation, ground, upstreams);
                 let may = self.is_accepted(tool, entry, operation, catalog, standings);
                 fallbacks.extend(
                     substitute.filter(|_| may).map(|one| Fallback::Operation(Box::new(one))),
@@ -52,9 +52,10 @@ impl One<'_> {
         tool: &Tool,
         entry: &config::Fallback,
         spelled: &Located<String>,
-        catalog: &Catalog,
+        ground: Ground<'_>,
         upstreams: &mut Upstreams<'_>,
     ) -> Option<Substitute> {
+        let Ground { catalog, protections, .. } = ground;
         let name = entry.api.as_deref().unwrap_or(&self.entry.api);
         // That there is one, and that it can be read, was reported.
         let (api, described) = (self.config.apis.get(name)?, catalog.api(name)?);
@@ -94,6 +95,7 @@ impl One<'_> {
             upstream,
             operation: operation.clone(),
             map: mapping(&entry.map),
+            hidden: protections.of_substitute(api),
             result,
         })
     }

@@ -14,9 +14,7 @@ use tollbridge_policy::{FindList, FoundDef};
 use super::super::apis::{Upstreams, may_be_found};
 use super::super::stale::Standing;
 use super::super::{budgets, policies, who};
-use super::One;
-use crate::bridge::Gate;
-use crate::catalog::Catalog;
+use super::{Ground, One};
 use crate::config::{self, Api, Config, Diagnostic, Diagnostics, Severity, Stale, codes};
 use crate::gateway::toolbox::Exposed;
 use crate::tools::Known;
@@ -31,15 +29,6 @@ pub(in crate::gateway::compile) struct Findable {
     pub(in crate::gateway::compile) places: Vec<Vec<usize>>,
     /// The titles of the APIs.
     pub(in crate::gateway::compile) titles: BTreeMap<ApiName, String>,
-}
-
-/// What operations are compiled from.
-#[derive(Clone, Copy)]
-pub(super) struct Ground<'a> {
-    pub(super) config: &'a Config,
-    pub(super) catalog: &'a Catalog,
-    pub(super) described: &'a HashMap<ApiName, Standing>,
-    pub(super) limits: &'a BTreeMap<String, Arc<Gate>>,
 }
 
 /// Compiles what may be found behind the tools. `None` where discovery is off.
@@ -112,7 +101,7 @@ impl Found<'_> {
         operation: &Arc<Operation>,
         upstreams: &mut Upstreams<'_>,
     ) -> Option<Exposed> {
-        let Ground { config, catalog, described, limits } = self.ground;
+        let config = self.ground.config;
         let key = operation.id.key.as_str();
         let name = match ToolName::found(discovery::id(operation)) {
             Ok(name) => name,
@@ -133,7 +122,7 @@ impl Found<'_> {
             known: self.known,
             found: &mut said,
         };
-        let made = one.compile(catalog, described, limits, &mut BTreeSet::new(), upstreams);
+        let made = one.compile(self.ground, &mut BTreeSet::new(), upstreams);
         let made = made.map(|mut made| {
             budgets::over_several(config, &mut made, &mut said);
             made.quarantined |= self.is_new(key);

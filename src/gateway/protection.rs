@@ -1,0 +1,206 @@
+//! What is kept back of a tool's calls: out of the trail, and out of what agents are answered.
+//!
+//! All of it is worked out when the toolbox is compiled. A call of a tool of which nothing is kept
+//! back looks at empty lists. The API gets every call whole, and what decides on a call reads it
+//! whole: this is about what is shown and what is kept.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tollbridge_operation::{Drift, Payload};
+
+use super::changed::is_masked;
+use super::reply::{Failure, NextCall, Success, UpstreamAnswer};
+use crate::secret::{Detectors, Instead, REDACTED, Redactor, Rules, Secret};
+use crate::tools::ArgumentPointer;
+
+/// The shortest text that is looked for elsewhere: shorter ones are in any text.
+const LEAST_SAID: usize = 4;
+
+/// How many texts of one answer are looked for beside it.
+const MOST_SAID: usize = 64;
+
+/// What is kept back of one tool's calls.
+#[derive(Debug, Clone)]
+pub struct Protection {
+    /// Arguments that are kept out of the trail.
+    pub arguments: Places,
+    /// Members of answers that nobody is shown.
+    pub answer: Places,
+    /// What is taken out of whatever goes on record.
+    pub trail: Arc<Redactor>,
+    /// What is taken out of answers by its form; `None` where nothing is.
+    pub answers: Option<Arc<Redactor>>,
+}
+
+/// Places in values, and what stands there instead.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Where.
+    pub pointers: Vec<ArgumentPointer>,
+    /// What then stands there.
+    pub instead: Instead,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { pointers: Vec::new(), instead: Instead::Mask }
+    }
+}
+
+impl Places {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.pointers.is_empty()
+    }
+
+    /// Takes out what stands at the places, and hands over the texts that were there, where they are
+    /// long enough to be told from other words.
+    pub(super) fn take_out(&self, value: &mut Value) -> Vec<Secret> {
+        let mut said = Vec::new();
+        for pointer in &self.pointers {
+            pointer.each(value, &mut |found| {
+                let text = self.put(found);
+                if text.len() >= LEAST_SAID {
+                    said.push(Secret::new(text));
+                }
+            });
+        }
+        said
+    }
+
+    /// The same in what stands at `path` of the value that the places are in.
+    pub(super) fn take_out_below(&self, path: &str, value: &mut Value) {
+        for pointer in &self.pointers {
+            pointer.each_below(path, value, &mut |found| {
+                self.put(found);
+            });
+        }
+    }
+
+    /// Puts something else there; what was there.
+    fn put(&self, found: &mut Value) -> String {
+        let text = match std::mem::take(found) {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        *found = Value::String(self.instead.of(&text));
+        text
+    }
+}
+
+impl Protection {
+    /// Nothing of a tool's own: what the trail is kept clear of in any case.
+    pub fn only(trail: Arc<Redactor>) -> Self {
+        Self { arguments: Places::default(), answer: Places::default(), trail, answers: None }
+    }
+
+    /// Whatever can be told by its form, where nobody knows which rules hold.
+    pub(super) fn strict() -> Self {
+        let detectors = Detectors { secrets: true, cards: true, ibans: true, emails: true };
+        let rules = Rules { detectors, instead: Instead::Mask };
+        Self::only(Arc::new(Redactor::default().with_rules(rules)))
+    }
+
+    /// Takes the members that nobody is shown out of an answer, and what they say out of what is told
+    /// beside it. The links that an answer has are to be followed after this, and its selection is to
+    /// be made after this: neither can hand on what it does not see.
+    pub(super) fn of_answer(
+        &self,
+        payload: &mut Payload,
+        headers: &mut Map<String, Value>,
+        drift: &mut [Drift],
+    ) {
+        if self.answer.is_empty() {
+            return;
+        }
+        let (Payload::Value(value) | Payload::Parts { value, .. }) = payload else { return };
+        let mut said = self.answer.take_out(value);
+        said.truncate(MOST_SAID);
+        if said.is_empty() || headers.is_empty() && drift.is_empty() {
+            return;
+        }
+        let redactor = Redactor::new(&said);
+        clean_members(headers, &redactor);
+        clean_drift(drift, &redactor);
+    }
+
+    /// The same of a failure that an API's answer is in.
+    pub(super) fn of_failure(&self, failure: &mut Failure) {
+        if self.answer.is_empty() {
+            return;
+        }
+        let Failure { message, upstream: Some(UpstreamAnswer { body, fault, .. }), .. } = failure
+        else {
+            return;
+        };
+        let mut said = self.answer.take_out(body);
+        said.extend(fault.iter_mut().flat_map(|fault| self.answer.take_out(fault)));
+        // The text of a value, cut or malformed: where its members are nobody can tell.
+        if let Value::String(text) = body
+            && text.trim_start().starts_with(['{', '[', '<'])
+        {
+            REDACTED.clone_into(text);
+        }
+        said.truncate(MOST_SAID);
+        if !said.is_empty() {
+            clean(message, &Redactor::new(&said));
+        }
+    }
+
+    /// Takes out of what an agent is answered whatever is told by its form.
+    pub(super) fn of_result(&self, result: &mut Result<Success, Failure>) {
+        let Some(redactor) = &self.answers else { return };
+        match result {
+            Ok(success) => {
+                if let Payload::Value(value) | Payload::Parts { value, .. } = &mut success.payload {
+                    redactor.value(value);
+                }
+                clean_members(&mut success.headers, redactor);
+                clean_drift(&mut success.drift, redactor);
+                if let Some(note) = &mut success.note {
+                    clean(note, redactor);
+                }
+                if let Some(reason) = success.pages.as_mut().and_then(|read| read.reason.as_mut()) {
+                    clean(reason, redactor);
+                }
+                for next in &mut success.next {
+                    next.arguments.retain(|_, value| redactor.leaves_json(&value.to_string()));
+                }
+            }
+            Err(failure) => {
+                clean(&mut failure.message, redactor);
+                if let Some(upstream) = &mut failure.upstream {
+                    redactor.value(&mut upstream.body);
+                    upstream.fault.iter_mut().for_each(|fault| redactor.value(fault));
+                }
+            }
+        }
+    }
+}
+
+/// Leaves out of calls that can follow what stands for something that was taken out: it is no
+/// argument.
+pub(super) fn without_masked(next: &mut [NextCall]) {
+    for call in next {
+        call.arguments.retain(|_, value| !is_masked(value));
+    }
+}
+
+fn clean(text: &mut String, redactor: &Redactor) {
+    if let Cow::Owned(clean) = redactor.text(text) {
+        *text = clean;
+    }
+}
+
+fn clean_members(members: &mut Map<String, Value>, redactor: &Redactor) {
+    members.values_mut().for_each(|value| redactor.value(value));
+}
+
+fn clean_drift(drift: &mut [Drift], redactor: &Redactor) {
+    for one in drift {
+        clean(&mut one.pointer, redactor);
+        clean(&mut one.message, redactor);
+    }
+}
