@@ -50,6 +50,11 @@ pub trait Backend: Send + Sync + 'static {
     /// The text of `/metrics`.
     fn metrics(&self) -> String;
 
+    /// Whether calls are traced, so that what their messages say of themselves is of use.
+    fn traces(&self) -> bool {
+        false
+    }
+
     /// `[server] name`.
     fn server_name(&self) -> String;
 

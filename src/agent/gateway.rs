@@ -65,6 +65,10 @@ impl Backend for Gateway {
         self.metrics_text()
     }
 
+    fn traces(&self) -> bool {
+        Gateway::traces(self)
+    }
+
     fn server_name(&self) -> String {
         self.toolbox().name.clone()
     }

@@ -36,7 +36,7 @@ use super::tasks::Tasks;
 use super::{Backend, ToolList, ToolView};
 use crate::gateway::{Agent, Asking, CallWatch, Caller, Refused, Transport};
 pub(super) use asked::{Asked, Beside};
-use asked::{call_request, headers_of};
+use asked::{call_request, headers_of, message_of};
 use follow::follow;
 
 /// The revisions that we speak, oldest first.
@@ -349,12 +349,14 @@ impl<B: Backend> ServerHandler for Handler<B> {
         self.reached(&context.id);
         let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         let answered = asking::answered(&request);
+        let message = self.shared.backend.traces().then(|| Box::new(message_of(&context)));
         let asked = Asked {
             tool: request.name.into_owned(),
             arguments: request.arguments.unwrap_or_default(),
             beside: Beside::of(&context.meta, headers_of(&context.extensions)),
             answered,
             id: None,
+            message,
         };
         let way = if self.shared.backend.asks_client(&caller, &asked.tool) {
             asking::way(&context)

@@ -20,6 +20,8 @@ pub struct AttemptStart {
     pub wait: Duration,
     /// Why there is another one, in words.
     pub why: String,
+    /// Whether it is the request before it once more, and not the next one of several.
+    pub resent: bool,
     /// The key by which the API tells its repetitions.
     pub key: Option<String>,
     /// The id of its span, where it is sent.

@@ -41,8 +41,8 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    let exporter = match telemetry::exporter(&config, &gateway) {
-        Ok(exporter) => exporter,
+    let exporters = match telemetry::exporters(&config, &gateway) {
+        Ok(exporters) => exporters,
         Err(error) => {
             eprintln!("error: {error}");
             gateway.close().await;
@@ -109,10 +109,9 @@ pub(super) async fn run(args: Args, config_path: &Path) -> Exit {
     shutdown.cancel();
     reload.abort();
     signals.abort();
-    if let Some(exporter) = exporter {
-        exporter.stop().await;
-    }
     gateway.close().await;
+    // After the last call: its spans and its numbers are sent, too.
+    exporters.stop().await;
     match served {
         Ok(()) => Exit::Done,
         Err(error) => {

@@ -1,17 +1,16 @@
-//! The collector that metrics are sent to, as the configuration names it.
+//! The collector that metrics and traces are sent to, as the configuration names it.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use url::Url;
 
 use crate::bridge;
-use crate::config::{Config, HeaderText};
+use crate::config::{Config, HeaderText, OtlpProtocol};
 use crate::gateway::Gateway;
-use crate::observe::{Collector, Exporter};
+use crate::observe::{Collector, Exporter, Protocol, TraceExporter};
 
-/// Begins to send metrics as `[observe.otlp]` says; `None` where there is no such table. The error
-/// says in words what is wrong.
-pub(super) fn exporter(config: &Config, gateway: &Gateway) -> Result<Option<Exporter>, String> {
-    let Some(otlp) = &config.observe.otlp else { return Ok(None) };
+/// Begins to send what `[observe.otlp]` says; nothing where there is no such table. The error says in
+/// words what is wrong.
+pub(super) fn exporters(config: &Config, gateway: &Gateway) -> Result<Exporters, String> {
+    let Some(otlp) = &config.observe.otlp else { return Ok(Exporters::default()) };
     let mut headers = HeaderMap::new();
     for (name, value) in otlp.headers.iter() {
         let wrong = |why: &str| format!("[observe.otlp] headers: `{name}`: {why}");
@@ -27,17 +26,53 @@ pub(super) fn exporter(config: &Config, gateway: &Gateway) -> Result<Option<Expo
         let key = HeaderName::try_from(name.as_str()).map_err(|_| wrong("is no header"))?;
         headers.insert(key, text);
     }
-    let url = Url::parse(&format!("{}/v1/metrics", otlp.endpoint.as_str()))
-        .map_err(|_| "[observe.otlp] endpoint is no URL".to_owned())?;
     let mut resource = vec![("service.name".to_owned(), config.server.name.clone())];
     for (name, value) in otlp.resource.iter() {
         resource.retain(|(known, _)| known != &**name);
         resource.push(((**name).clone(), (**value).clone()));
     }
-    let collector = Collector { url, headers, interval: otlp.interval(), resource };
-    let (read, told) = (gateway.clone(), gateway.clone());
+    let endpoint = otlp.endpoint.as_url().clone();
+    let protocol = match otlp.protocol {
+        OtlpProtocol::Protobuf => Protocol::Protobuf,
+        OtlpProtocol::Json => Protocol::Json,
+    };
+    let interval = otlp.interval();
+    let collector = Collector { endpoint, protocol, headers, interval, resource };
     let client = bridge::http_client()?;
-    let read = move || read.metrics_text();
-    let told = move |result| told.metrics().exported(result);
-    Ok(Some(Exporter::start(collector, client, read, told)))
+    let metrics = otlp.sends_metrics().then(|| {
+        let read = gateway.clone();
+        let read = move || read.metrics_text();
+        Exporter::start(&collector, client.clone(), read, gateway.shared_metrics())
+    });
+    let traces = otlp.traces.then(|| {
+        let exporter = TraceExporter::start(&collector, client, gateway.shared_metrics());
+        gateway.trace_calls(exporter.tracer());
+        exporter
+    });
+    Ok(Exporters { metrics, traces })
+}
+
+/// What sends to the collector.
+#[derive(Default)]
+pub(super) struct Exporters {
+    metrics: Option<Exporter>,
+    traces: Option<TraceExporter>,
+}
+
+impl Exporters {
+    /// Sends what is left, where that takes no longer than a few seconds, and ends. To be called when
+    /// no call is made any more.
+    pub(super) async fn stop(self) {
+        let metrics = async {
+            if let Some(metrics) = self.metrics {
+                metrics.stop().await;
+            }
+        };
+        let traces = async {
+            if let Some(traces) = self.traces {
+                traces.stop().await;
+            }
+        };
+        tokio::join!(metrics, traces);
+    }
 }

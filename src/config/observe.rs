@@ -17,17 +17,26 @@ const INTERVAL: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Observe {
-    /// The collector of OpenTelemetry that metrics are sent to. By default none.
+    /// The collector of OpenTelemetry that metrics and traces are sent to. By default none.
     pub otlp: Option<Located<Otlp>>,
 }
 
-/// `[observe.otlp]`: a collector of OpenTelemetry, over HTTP in JSON (OTLP 1).
+/// `[observe.otlp]`: a collector of OpenTelemetry, over HTTP (OTLP 1).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Otlp {
-    /// Where it is: `/v1/metrics` is added.
+    /// Where it is: `/v1/metrics` and `/v1/traces` are added.
     pub endpoint: Located<BaseUrl>,
+    /// The form in which it takes them. By default `http/protobuf`.
+    #[serde(default)]
+    pub protocol: OtlpProtocol,
+    /// Whether metrics are sent. By default true.
+    pub metrics: Option<Located<bool>>,
+    /// Whether traces are sent: a span for each tool call, and one for each of its requests. By
+    /// default false.
+    #[serde(default)]
+    pub traces: bool,
     /// Headers that every request carries.
     #[serde(default)]
     pub headers: Keyed<String, Located<HeaderText>>,
@@ -39,22 +48,45 @@ pub struct Otlp {
     pub resource: Keyed<String, Located<String>>,
 }
 
+/// The form of what is sent, in the words of OpenTelemetry's `OTEL_EXPORTER_OTLP_PROTOCOL`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum OtlpProtocol {
+    /// Protocol Buffers over HTTP: what most collectors expect.
+    #[default]
+    #[serde(rename = "http/protobuf")]
+    Protobuf,
+    /// JSON over HTTP.
+    #[serde(rename = "http/json")]
+    Json,
+}
+
 impl Otlp {
     /// How often metrics are sent.
     pub fn interval(&self) -> Duration {
         self.interval.as_ref().map_or(INTERVAL, |interval| interval.0)
     }
 
+    /// Whether metrics are sent.
+    pub fn sends_metrics(&self) -> bool {
+        self.metrics.as_ref().is_none_or(|metrics| **metrics)
+    }
+
     /// What is wrong with it.
     pub(super) fn wrong(&self) -> Vec<Wrong> {
         let mut all = Vec::new();
-        if self.endpoint.as_str().ends_with("/v1/metrics") {
+        let paths = ["/v1/metrics", "/v1/traces", "/v1/logs"];
+        if paths.iter().any(|path| self.endpoint.as_str().trim_end_matches('/').ends_with(path)) {
             let message = "`endpoint` names the path of a signal".to_owned();
-            all.push(Wrong {
-                span: self.endpoint.span(),
-                message,
-                label: "remove `/v1/metrics`: it is added",
-            });
+            let label = "remove `/v1/…`: it is added for each signal";
+            all.push(Wrong { span: self.endpoint.span(), message, label });
+        }
+        if let Some(metrics) = self.metrics.as_ref().filter(|metrics| !***metrics)
+            && !self.traces
+        {
+            let message = "nothing is sent to the collector".to_owned();
+            let label = "expected `traces = true` where `metrics` is false";
+            all.push(Wrong { span: metrics.span(), message, label });
         }
         if let Some(interval) = self.interval.as_ref().filter(|i| i.0 < Duration::from_secs(1)) {
             let message = "`interval` is shorter than a second".to_owned();

@@ -447,3 +447,31 @@ fn values_have_one_form() {
     assert_eq!("/a~1b/~0".parse::<ArgumentPath>().unwrap().segments(), ["a/b", "~"]);
     assert_eq!("a/b".parse::<ArgumentPath>().unwrap().to_string(), "/a~1b");
 }
+
+#[test]
+fn a_collector_that_cannot_be_what_was_meant_is_refused_with_the_mend() {
+    let collector = |keys: &str| refused(&with_api(&format!("\n[observe.otlp]\n{keys}\n")));
+    let wrong = [
+        "endpoint = \"http://127.0.0.1:4318/v1/metrics\"\ninterval = \"10ms\"",
+        "endpoint = \"http://127.0.0.1:4318/v1/traces/\"\nresource = { \" \" = \"x\" }",
+        "endpoint = \"http://127.0.0.1:4318\"\nmetrics = false",
+        "endpoint = \"http://127.0.0.1:4318\"\nheaders = { \"no header\" = \"x\" }",
+        "traces = true",
+    ];
+    let told = wrong.map(collector).join("\n");
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn secrets_for_a_collector_over_plain_http_are_a_warning_but_to_this_machine() {
+    let at = |endpoint: &str| {
+        with_api(&format!(
+            "\n[observe.otlp]\nendpoint = \"{endpoint}\"\nheaders = {{ A = \"env:A\" }}\n"
+        ))
+    };
+    let (_, warnings) = parse(Path::new("tools.toml"), at("http://collector.example")).unwrap();
+    insta::assert_snapshot!(warnings.to_string());
+    for fine in ["http://127.0.0.1:4318", "https://collector.example"] {
+        assert!(loaded(&at(fine)).observe.otlp.is_some(), "{fine}");
+    }
+}

@@ -41,7 +41,7 @@ mod vault;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -52,6 +52,7 @@ use tollbridge_operation::Identity;
 pub use crate::audit::{ConsideredRow, Place, Time, new_call_id};
 pub use crate::identity::KeyHolder;
 pub use crate::identity::{Agent, Claim, Facts, Proof};
+pub use crate::observe::Message;
 pub use crate::safety::edit::{Edit, between as edits_between};
 pub use crate::store::{HoldRow, StoreError, TaskRow, TaskState, is_erased};
 pub use approvals::{Approver, approve, edit, given, held, hold_json, reject};
@@ -85,7 +86,7 @@ use state::Seal;
 use crate::audit::{Event, Keeper};
 use crate::bridge::{Preview, Standing};
 use crate::identity::{self, Known, NotKnown};
-use crate::observe::{ApiStanding, CALL, Metrics, OperationEnd};
+use crate::observe::{ApiStanding, CALL, Metrics, OperationEnd, Tracer};
 use crate::safety::Conduct;
 use crate::store::{Batch, CommitError, Store};
 
@@ -109,6 +110,7 @@ struct Inner {
     seal: ArcSwap<Seal>,
     notices: Notices,
     learned: tokio::sync::Mutex<learned::Kept>,
+    tracer: OnceLock<Tracer>,
 }
 
 /// What a call would do.
@@ -169,6 +171,7 @@ impl Gateway {
                 seal,
                 notices: Notices::default(),
                 learned: tokio::sync::Mutex::default(),
+                tracer: OnceLock::new(),
             }),
         }
     }
@@ -176,6 +179,18 @@ impl Gateway {
     /// Has the trail kept until the gateway is closed.
     pub fn keep_trail(&self, keeper: Keeper) {
         *self.keeper() = Some(keeper);
+    }
+
+    /// Has the spans of calls go there from now on. To be said once.
+    pub fn trace_calls(&self, tracer: Tracer) {
+        if self.inner.tracer.set(tracer).is_err() {
+            tracing::error!("the spans of calls go elsewhere already");
+        }
+    }
+
+    /// Whether calls have spans.
+    pub fn traces(&self) -> bool {
+        self.inner.tracer.get().is_some()
     }
 
     fn keeper(&self) -> MutexGuard<'_, Option<Keeper>> {
@@ -187,7 +202,7 @@ impl Gateway {
     pub async fn call(
         &self,
         caller: Caller,
-        request: CallRequest,
+        mut request: CallRequest,
         watch: CallWatch,
     ) -> Result<Reply, Refused> {
         let started = Instant::now();
@@ -198,6 +213,10 @@ impl Gateway {
         let inner = Arc::clone(&self.inner);
         let task_id = id.clone();
         let channel = caller.transport.channel();
+        let spans = self.inner.tracer.get().zip(channel).and_then(|(tracer, channel)| {
+            tracer.begin(&id, request.trace.as_ref(), channel, request.message.take())
+        });
+        let begun = spans.clone();
         let call = self.inner.calls.track_future(async move {
             let toolbox = inner.toolbox.load_full();
             if toolbox.discovery.is_some() && Meta::named(&request.tool).is_some() {
@@ -217,6 +236,7 @@ impl Gateway {
                 load: Some(&inner.load),
                 notices: &inner.notices,
                 seal: &seal,
+                spans: spans.as_ref(),
             };
             let mut called = Some(request.tool.clone());
             let answer = match admitted {
@@ -251,7 +271,11 @@ impl Gateway {
             let took = started.elapsed();
             inner.metrics.call(tool, outcome, took);
             if let Some(channel) = channel {
-                inner.metrics.operation(CALL, tool, operation_end(&answer), channel, took);
+                let end = operation_end(&answer);
+                inner.metrics.operation(CALL, tool, end, channel, took);
+                if let Some(spans) = &spans {
+                    spans_ended(&inner.metrics, spans.end(tool, end, outcome));
+                }
             }
             answer
         });
@@ -264,6 +288,10 @@ impl Gateway {
                 metrics.call(None, ErrorCode::Internal.as_str(), took);
                 if let Some(channel) = channel {
                     metrics.operation(CALL, None, OperationEnd::ToolError, channel, took);
+                }
+                if let Some(spans) = begun {
+                    let outcome = ErrorCode::Internal.as_str();
+                    spans_ended(metrics, spans.end(None, OperationEnd::ToolError, outcome));
                 }
                 Ok(Box::pin(self.defect(id)).await)
             }
@@ -312,6 +340,7 @@ impl Gateway {
             load: None,
             notices: &self.inner.notices,
             seal: &seal,
+            spans: None,
         };
         pipeline::rehearse(id, ground, caller, request).await
     }
@@ -458,6 +487,11 @@ impl Gateway {
         &self.inner.metrics
     }
 
+    /// The same, for who counts on when the gateway is closed.
+    pub fn shared_metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.inner.metrics)
+    }
+
     /// The store, for reads and for operators' acts.
     pub fn store(&self) -> &Store {
         &self.inner.store
@@ -478,6 +512,13 @@ impl Gateway {
             keeper.stop().await;
         }
         self.inner.store.clone().close().await;
+    }
+}
+
+/// Counts spans that there was no room for.
+fn spans_ended(metrics: &Metrics, ended: Result<(), usize>) {
+    if let Err(dropped) = ended {
+        metrics.spans("dropped", dropped as u64);
     }
 }
 

@@ -9,7 +9,7 @@ use tollbridge_operation::CallId;
 use crate::audit::Event;
 use crate::bridge::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart, Handle};
 use crate::gateway::request::Progress;
-use crate::observe::{HttpRequest, Metrics};
+use crate::observe::{CallSpans, HttpRequest, Metrics};
 use crate::secret::{Redactor, Secret};
 use crate::store::{
     Batch, Change, CommitError, EventRow, Guard, PendingRow, StopScope, Store, system_clock,
@@ -20,15 +20,22 @@ pub(super) struct Record {
     id: CallId,
     redactor: Arc<Redactor>,
     rows: Arc<Vec<EventRow>>,
+    /// The call's spans; `None` where it is not traced.
+    spans: Option<Arc<CallSpans>>,
 }
 
 impl Record {
-    pub(super) fn new(id: CallId, redactor: Arc<Redactor>) -> Self {
-        Self { id, redactor, rows: Arc::new(Vec::with_capacity(4)) }
+    pub(super) fn new(id: CallId, redactor: Arc<Redactor>, spans: Option<Arc<CallSpans>>) -> Self {
+        Self { id, redactor, rows: Arc::new(Vec::with_capacity(4)), spans }
     }
 
     pub(super) fn push(&mut self, event: &Event) {
         let row = event.row(Some(&self.id), system_clock(), &self.redactor);
+        if let (Some(spans), Event::AttemptStarted { n, .. }) = (&self.spans, event)
+            && let Some(url) = url_of(&row)
+        {
+            spans.asked(*n, &url);
+        }
         Arc::make_mut(&mut self.rows).push(row);
     }
 
@@ -71,6 +78,16 @@ impl Record {
             None => self.rows = Arc::default(),
         }
     }
+}
+
+/// The URL of a request as its event has it, redacted.
+fn url_of(row: &EventRow) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Payload {
+        url: String,
+    }
+    let payload: Payload = serde_json::from_str(row.payload.as_deref()?).ok()?;
+    Some(payload.url)
 }
 
 /// The bridge's log of attempts: the first one was recorded with the intent, each later one
@@ -131,6 +148,9 @@ impl AttemptLog for Attempts<'_> {
             idempotency_key: start.key,
             span: start.span,
         });
+        if let Some(spans) = self.record.spans.as_ref().filter(|_| start.resent) {
+            spans.resent(start.n);
+        }
         let batch = Batch {
             guard: Some(self.guard.clone()),
             events: self.record.rows(),
@@ -170,6 +190,9 @@ impl AttemptLog for Attempts<'_> {
                 error: exchange.error,
             };
             self.metrics.request(&request, end.duration);
+            if let Some(spans) = &self.record.spans {
+                spans.exchanged(end.n, request, end.duration);
+            }
         }
         self.record.push(&Event::AttemptFinished {
             n: end.n,

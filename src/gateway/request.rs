@@ -10,7 +10,7 @@ use tollbridge_operation::{CallId, Identity, Trace};
 
 use super::asking::{Answered, Asking};
 use crate::identity::{Agent, Facts};
-use crate::observe::Channel;
+use crate::observe::{Channel, Message};
 use crate::store::HoldRow;
 
 /// Who calls, as the front end established it.
@@ -117,6 +117,8 @@ pub struct CallRequest {
     pub answered: Option<Answered>,
     /// The trace that it is made in (W3C Trace Context).
     pub trace: Option<Arc<Trace>>,
+    /// The message that it came in, where calls are traced: it is told of in the call's span.
+    pub message: Option<Box<Message>>,
 }
 
 /// How a front end follows a call, and ends it early.

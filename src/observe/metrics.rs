@@ -80,6 +80,12 @@ struct ByResult {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByExport {
+    signal: &'static str,
+    result: &'static str,
+}
+
 /// What is counted and measured.
 #[derive(Debug)]
 pub struct Metrics {
@@ -95,7 +101,8 @@ pub struct Metrics {
     runtime_tasks: Gauge,
     malformed: Family<ByTransport, Counter>,
     reloads: Family<ByResult, Counter>,
-    exports: Family<ByResult, Counter>,
+    exports: Family<ByExport, Counter>,
+    spans: Family<ByResult, Counter>,
     requests: Family<ByApi, Gauge>,
     waiting: Family<ByApi, Gauge>,
     learned: Family<ByApi, Gauge<f64, AtomicU64>>,
@@ -131,6 +138,7 @@ impl Metrics {
             malformed: Family::default(),
             reloads: Family::default(),
             exports: Family::default(),
+            spans: Family::default(),
             requests: Family::default(),
             waiting: Family::default(),
             learned: Family::default(),
@@ -192,7 +200,8 @@ impl Metrics {
         );
         registry.register("reloads", "Reloads of the configuration", self.reloads.clone());
         let exports = self.exports.clone();
-        registry.register("otlp_exports", "Metrics sent to the collector, by result", exports);
+        registry.register("otlp_exports", "Requests to the collector, by result", exports);
+        registry.register("otlp_spans", "Spans, by what became of them", self.spans.clone());
         let requests = self.requests.clone();
         registry.register("api_requests_in_flight", "Requests that an API works on", requests);
         let waiting = self.waiting.clone();
@@ -258,9 +267,16 @@ impl Metrics {
         self.conventions.request(request, duration);
     }
 
-    /// Counts metrics that were sent to a collector: `taken`, `partial`, `later` or `refused`.
-    pub fn exported(&self, result: &'static str) {
-        self.exports.get_or_create(&ByResult { result }).inc();
+    /// Counts a request to the collector with `metrics` or `traces`: `taken`, `partial`, `later` or
+    /// `refused`.
+    pub fn exported(&self, signal: &'static str, result: &'static str) {
+        self.exports.get_or_create(&ByExport { signal, result }).inc();
+    }
+
+    /// Counts spans: `taken` or `rejected` by the collector, or `dropped`, where there was no room for
+    /// them or it did not take them in time.
+    pub fn spans(&self, result: &'static str, count: u64) {
+        self.spans.get_or_create(&ByResult { result }).inc_by(count);
     }
 
     /// Forgets how APIs are, before all of them are told anew.

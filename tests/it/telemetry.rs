@@ -1,6 +1,18 @@
-//! What is measured of calls and of their requests, under the names of OpenTelemetry's conventions.
+//! What is told of calls and of their requests under the names of OpenTelemetry's conventions, in
+//! metrics and in traces.
 
-use super::support::{Answer, Bridge, Upstream, code, request};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use serde_json::{Value, json};
+use tollbridge::bridge;
+use tollbridge::gateway::{CallRequest, Message};
+use tollbridge::observe::{Collector, Metrics, Protocol, TraceExporter};
+use tollbridge_operation::{Trace, trace};
+use url::Url;
+
+use super::support::{Act, Answer, Bridge, Draft, Upstream, code, request};
 
 #[tokio::test]
 async fn calls_and_their_requests_are_measured_as_opentelemetry_names_them() {
@@ -50,7 +62,7 @@ async fn a_request_that_was_not_sent_is_not_measured_and_one_without_an_answer_s
     let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", gone.local_addr().expect("an address"));
     drop(gone);
-    let bridge = super::support::Draft::to(&url).tool("listItems", "").open().await;
+    let bridge = Draft::to(&url).tool("listItems", "").open().await;
     bridge.call("list_items", "{}").await;
     let text = bridge.gateway.metrics_text();
     let refused = text.lines().find(|line| {
@@ -58,4 +70,135 @@ async fn a_request_that_was_not_sent_is_not_measured_and_one_without_an_answer_s
             && line.contains(r#"error_type="connection_refused""#)
     });
     assert!(refused.is_some_and(|line| !line.contains("status_code")), "{text}");
+}
+
+/// Begins to trace the bridge's calls, to that collector.
+fn traced(bridge: &Bridge, collector: &Upstream) -> (TraceExporter, Arc<Metrics>) {
+    let metrics = bridge.gateway.shared_metrics();
+    let collector = Collector {
+        endpoint: Url::parse(&collector.url()).expect("a URL"),
+        protocol: Protocol::Json,
+        headers: HeaderMap::new(),
+        interval: Duration::from_mins(1),
+        resource: Vec::new(),
+    };
+    let client = bridge::http_client().expect("a client");
+    let exporter = TraceExporter::start(&collector, client, Arc::clone(&metrics));
+    bridge.gateway.trace_calls(exporter.tracer());
+    (exporter, metrics)
+}
+
+/// The spans that a collector was sent.
+fn spans(collector: &Upstream) -> Vec<Value> {
+    let spans = |body: &str| -> Vec<Value> {
+        let body: Value = serde_json::from_str(body).expect("JSON");
+        let spans = &body["resourceSpans"][0]["scopeSpans"][0]["spans"];
+        spans.as_array().expect("spans").clone()
+    };
+    collector.seen().iter().flat_map(|seen| spans(&seen.body)).collect()
+}
+
+/// An attribute of a span.
+fn attribute<'s>(span: &'s Value, key: &str) -> Option<&'s str> {
+    let attributes = span["attributes"].as_array().expect("attributes");
+    let found = attributes.iter().find(|one| one["key"] == key)?;
+    let value = found["value"].as_object().expect("a value").values().next();
+    Some(value.and_then(Value::as_str).expect("a text"))
+}
+
+const SENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// A call of that tool in the trace of that `traceparent`.
+fn within(traceparent: &str, tool: &str, arguments: &str) -> CallRequest {
+    let message = Message { request: Some("7".into()), ..Message::default() };
+    CallRequest {
+        trace: Trace::read(traceparent, None).map(Arc::new),
+        message: Some(Box::new(message)),
+        ..request(tool, arguments)
+    }
+}
+
+#[tokio::test]
+async fn spans_have_the_ids_of_the_trail_and_of_what_the_api_was_sent() {
+    let acts = [Answer::json(503, "{}"), Answer::json(200, r#"{"secret": "in the answer"}"#)];
+    let (upstream, collector) = (Upstream::new(acts).await, Upstream::willing().await);
+    let bridge = Draft::to(&upstream.url()).tool("getItem", "").open().await;
+    let (exporter, metrics) = traced(&bridge, &collector);
+    let call = within(SENT, "get_item", r#"{"id": "argument"}"#);
+    let reply = bridge.ask("bot", call).await.expect("a reply");
+    let record = bridge.record(&reply).await;
+    exporter.stop().await;
+    let spans = spans(&collector);
+    let [call, first, second] = &spans[..] else { panic!("{spans:?}") };
+    for span in &spans {
+        assert_eq!(Some(span["traceId"].as_str().expect("an id")), record.trace.as_deref());
+    }
+    assert_eq!(call["spanId"], trace::span(&reply.meta.id, 0));
+    assert_eq!(call["parentSpanId"], "b7ad6b7169203331");
+    assert_eq!((&call["name"], &call["kind"]), (&json!("tools/call get_item"), &json!(2)));
+    assert_eq!(attribute(call, "tollbridge.call"), Some(reply.meta.id.as_str()));
+    assert_eq!(attribute(call, "jsonrpc.request.id"), Some("7"));
+    let sent = [(first, "503", None), (second, "200", Some("1"))];
+    for (n, (span, status, resent)) in sent.into_iter().enumerate() {
+        assert_eq!(span["parentSpanId"], call["spanId"]);
+        assert_eq!(span["spanId"].as_str(), record.attempts[n].span.as_deref());
+        let id = span["spanId"].as_str().expect("an id");
+        let passed_on = format!("00-0af7651916cd43dd8448eb211c80319c-{id}-01");
+        assert_eq!(upstream.seen()[n].header("traceparent"), Some(&*passed_on));
+        assert_eq!(attribute(span, "url.full"), Some(&*record.attempts[n].url));
+        assert_eq!(attribute(span, "http.response.status_code"), Some(status));
+        assert_eq!(attribute(span, "http.request.resend_count"), resent);
+        let begins = |span: &Value| span["startTimeUnixNano"].as_str().map(str::to_owned);
+        let ends = |span: &Value| span["endTimeUnixNano"].as_str().map(str::to_owned);
+        assert!(begins(call) <= begins(span) && ends(span) <= ends(call), "{spans:?}");
+    }
+    assert_eq!((&first["status"]["code"], &second["status"]), (&json!(2), &Value::Null));
+    let told = collector.seen()[0].body.clone();
+    assert!(!told.contains("in the answer"), "{told}");
+    assert!(metrics.encode().contains("tollbridge_otlp_spans_total{result=\"taken\"} 3"));
+}
+
+#[tokio::test]
+async fn what_is_kept_out_of_the_trail_is_kept_out_of_spans() {
+    let (upstream, collector) = (Upstream::willing().await, Upstream::willing().await);
+    let draft = Draft::to(&upstream.url()).tool("getItem", "redact = [\"id\"]");
+    let bridge = draft.open().await;
+    let (exporter, _) = traced(&bridge, &collector);
+    let call = within(SENT, "get_item", r#"{"id": "classified"}"#);
+    let reply = bridge.ask("bot", call).await.expect("a reply");
+    assert!(upstream.seen()[0].line.contains("classified"));
+    exporter.stop().await;
+    let spans = spans(&collector);
+    let url = bridge.record(&reply).await.attempts[0].url.clone();
+    assert_eq!(attribute(&spans[1], "url.full"), Some(&*url));
+    assert!(!collector.seen()[0].body.contains("classified"), "{spans:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_its_agent_does_not_sample_has_no_spans_and_a_refused_one_has_its_own() {
+    let (upstream, collector) = (Upstream::willing().await, Upstream::willing().await);
+    let bridge = Bridge::offering(&upstream, &["listItems"]).await;
+    let (exporter, _) = traced(&bridge, &collector);
+    let not_sampled = SENT.replace("-01", "-00");
+    bridge.ask("bot", within(&not_sampled, "list_items", "{}")).await.expect("a reply");
+    bridge.ask("bot", within(SENT, "what the agent made up", "{}")).await.expect_err("no tool");
+    exporter.stop().await;
+    let spans = spans(&collector);
+    let [span] = &spans[..] else { panic!("{spans:?}") };
+    assert_eq!(span["name"], "tools/call");
+    assert_eq!(attribute(span, "error.type"), Some("-32602"));
+    assert_eq!(attribute(span, "tollbridge.outcome"), Some("unknown_tool"));
+    assert!(!collector.seen()[0].body.contains("made up"), "{span}");
+}
+
+#[tokio::test]
+async fn a_collector_that_never_answers_holds_up_no_call() {
+    let (upstream, collector) = (Upstream::willing().await, Upstream::new([Act::Hang]).await);
+    let bridge = Bridge::offering(&upstream, &["listItems"]).await;
+    let (exporter, metrics) = traced(&bridge, &collector);
+    for _ in 0..20 {
+        assert_eq!(code(&bridge.call("list_items", "{}").await), "succeeded");
+    }
+    exporter.stop().await;
+    assert!(metrics.encode().contains("tollbridge_otlp_spans_total{result=\"dropped\"} 40"));
 }

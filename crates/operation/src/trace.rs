@@ -21,6 +21,9 @@ const LENGTH: usize = 55;
 /// passed on.
 const FLAGS: u8 = 0b11;
 
+/// That whoever sent it may have recorded it (§3.2.2.5.1).
+const SAMPLED: u8 = 0b01;
+
 /// The most members of a `tracestate` (§3.3.1.1), and how long one may be in all (§3.3.1.5).
 const MOST: usize = 32;
 const LONGEST: usize = 512;
@@ -76,6 +79,21 @@ impl Trace {
     pub fn id(&self) -> String {
         hex(&self.id)
     }
+
+    /// The id of the span that the call was made in, in hex.
+    pub fn parent(&self) -> String {
+        hex(&self.parent)
+    }
+
+    /// Its flags (§3.2.2.5), those that are understood.
+    pub fn flags(&self) -> u8 {
+        self.flags
+    }
+
+    /// Whether who sent it may have recorded it (§3.2.2.5.1).
+    pub fn is_sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
+    }
 }
 
 /// The id of the trace of a call whose agent sent none: the call's name, in hex.
@@ -119,7 +137,7 @@ pub fn passed_on(trace: Option<&Trace>, call: &CallId, n: u32) -> String {
     };
     text.push_str(&span(call, n));
     // A call that began its trace is on record, and that is what sampled says.
-    let flags = trace.map_or(1, |trace| trace.flags);
+    let flags = trace.map_or(SAMPLED, |trace| trace.flags);
     let _ = write!(text, "-{flags:02x}");
     text
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
+use rmcp::RoleServer;
 use rmcp::model::{Extensions, JsonObject, RequestMetaObject};
+use rmcp::service::RequestContext;
 use serde_json::Value;
 use tollbridge_operation::{CallId, Trace};
 
 use crate::agent::trace;
-use crate::gateway::{Answered, CallRequest};
+use crate::gateway::{Answered, CallRequest, Message};
 
 /// A call as its request asks for it.
 pub(in crate::agent) struct Asked {
@@ -18,6 +20,8 @@ pub(in crate::agent) struct Asked {
     pub(in crate::agent) answered: Option<Answered>,
     /// The name that the call gets, where whoever asks must know it before.
     pub(in crate::agent) id: Option<CallId>,
+    /// The message that asks, where calls are traced.
+    pub(in crate::agent) message: Option<Box<Message>>,
 }
 
 /// What we look at in a request's `_meta`, and in its headers where it has some. What is null is not
@@ -41,6 +45,9 @@ impl Beside {
         }
     }
 }
+
+/// Where a request over HTTP names its session.
+const SESSION: &str = "mcp-session-id";
 
 /// The longest key by which a client names a call.
 const MAX_KEY: usize = 256;
@@ -69,7 +76,18 @@ pub(super) fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
         payment,
         answered,
         trace: trace.map(Arc::new),
+        message: asked.message,
     })
+}
+
+/// What a call's message says of itself. A session that HTTP names was one of the caller's.
+pub(super) fn message_of(context: &RequestContext<RoleServer>) -> Message {
+    let session = headers_of(&context.extensions).and_then(|headers| headers.get(SESSION));
+    Message {
+        protocol: context.protocol_version().map(|version| version.to_string()),
+        request: Some(context.id.to_string()),
+        session: session.and_then(|id| id.to_str().ok()).map(str::to_owned),
+    }
 }
 
 /// The headers that a request came with, over HTTP.

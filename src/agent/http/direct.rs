@@ -28,7 +28,7 @@ use super::mcp::SESSION;
 use crate::agent::handler::{Asked, Beside, Handler, agent};
 use crate::agent::result::Made;
 use crate::agent::{Backend, asking, trace};
-use crate::gateway::{Caller, ToItsEnd};
+use crate::gateway::{self, Caller, ToItsEnd};
 
 const METHOD: &str = "tools/call";
 const VERSION_HEADER: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -155,9 +155,16 @@ pub(super) async fn answer<B: Backend>(
     let _cancel_on_drop = cancel.clone().drop_guard();
     let Call { id, name, arguments, beside, client, .. } = *call;
     let handler = handler.clone();
+    let message = handler.backend().traces().then(|| {
+        Box::new(gateway::Message {
+            protocol: Some(ProtocolVersion::V_2026_07_28.to_string()),
+            request: Some(id.to_string()),
+            session: None,
+        })
+    });
     let carried_out = ToItsEnd::new(async move {
         let caller = Caller { agent: Some(agent(&client)), ..caller };
-        let asked = Asked { tool: name, arguments, beside, answered: None, id: None };
+        let asked = Asked { tool: name, arguments, beside, answered: None, id: None, message };
         handler.carry_out(caller, asked, cancel, None).await
     });
     match carried_out.await {

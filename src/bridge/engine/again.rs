@@ -53,7 +53,7 @@ impl<L: AttemptLog> Course<'_, L> {
         let moved = self.other(target).filter(|_| may).and_then(|at| self.moved(target, at));
         let Some(moved) = moved else { return Err(Box::new(failed)) };
         let why = format!("{words}; failing over to {}", self.origin(moved.at));
-        Ok((Again { wait: Duration::ZERO, why, otherwise: failed }, moved))
+        Ok((Again { wait: Duration::ZERO, why, resent: true, otherwise: failed }, moved))
     }
 
     /// Whether another address may be asked, after all that was sent so far.
@@ -109,7 +109,7 @@ impl<L: AttemptLog> Course<'_, L> {
         if elsewhere && let Some(at) = self.other(target) {
             let why = format!("{why}; failing over to {}", self.origin(at));
             self.last = Some(failed.clone());
-            return Ok((Again { wait: Duration::ZERO, why, otherwise: failed }, at));
+            return Ok((Again { wait: Duration::ZERO, why, resent: true, otherwise: failed }, at));
         }
         let in_time =
             Instant::now().checked_add(wait).is_some_and(|resumed| resumed < self.deadline);
@@ -141,6 +141,6 @@ impl<L: AttemptLog> Course<'_, L> {
         }
         self.round = 0;
         self.last = Some(failed.clone());
-        Ok((Again { wait, why, otherwise: failed }, at))
+        Ok((Again { wait, why, resent: true, otherwise: failed }, at))
     }
 }

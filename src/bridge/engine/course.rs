@@ -99,6 +99,8 @@ impl Pages {
 pub(super) struct Again {
     pub(super) wait: Duration,
     pub(super) why: String,
+    /// Whether it is the same request once more.
+    pub(super) resent: bool,
     /// What is reported if it does not come to that.
     pub(super) otherwise: Failed,
 }
@@ -223,6 +225,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     }
                     Again {
                         wait: Duration::ZERO,
+                        resent: true,
                         why: format!("redirected by {}", shown(answered.status)),
                         otherwise: self.out_of_time(),
                     }
@@ -235,6 +238,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     target = Cow::Borrowed(&prepared.target);
                     Again {
                         wait: Duration::ZERO,
+                        resent: true,
                         why: "confirmed an answer that was not asked about".to_owned(),
                         otherwise: self.out_of_time(),
                     }
@@ -244,6 +248,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     challenges += 1;
                     Again {
                         wait: Duration::ZERO,
+                        resent: true,
                         why: "asked for digest authentication".to_owned(),
                         otherwise: self.out_of_time(),
                     }
@@ -254,6 +259,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     renewals += 1;
                     Again {
                         wait: Duration::ZERO,
+                        resent: true,
                         why: match &target.pass {
                             Some(Pass::Session(_)) => {
                                 "the session was refused, so another one is opened".to_owned()
@@ -327,7 +333,7 @@ impl<L: AttemptLog> Course<'_, L> {
 
     /// Waits, and announces the next request.
     pub(super) async fn go_on(&mut self, next: Again, target: &Target) -> Result<(), Box<Failed>> {
-        let Again { wait, why, otherwise } = next;
+        let Again { wait, why, resent, otherwise } = next;
         let n = self.n + 1;
         if !wait.is_zero() {
             self.log.waiting(n, wait, &why);
@@ -345,6 +351,7 @@ impl<L: AttemptLog> Course<'_, L> {
             method: target.method.to_string(),
             wait,
             why,
+            resent,
             key: self.key.clone(),
             span: target.span(&self.judge.call.id, n),
         };

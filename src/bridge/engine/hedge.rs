@@ -48,6 +48,7 @@ impl<'a, L: AttemptLog> Course<'a, L> {
                     method: target.method.to_string(),
                     wait: delay,
                     why: format!("no answer within {}, so it is asked twice", seconds(delay)),
+                    resent: true,
                     key: None,
                     span: target.span(&self.judge.call.id, second.n),
                 };

@@ -100,7 +100,7 @@ pub async fn execute_instead(
         };
         let why = format!("{why}; falling back to {}", call.operation.id);
         let otherwise = course.out_of_time();
-        let again = Again { wait: Duration::ZERO, why, otherwise };
+        let again = Again { wait: Duration::ZERO, why, resent: false, otherwise };
         match course.go_on(again, &prepared.target).await {
             Ok(()) => course.run(prepared).await,
             Err(failed) => Outcome::Failed(*failed),
@@ -177,7 +177,8 @@ pub(super) async fn run_pages(
             }
         };
         let otherwise = course.out_of_time();
-        let again = Again { wait: Duration::ZERO, why: format!("page {page}"), otherwise };
+        let again =
+            Again { wait: Duration::ZERO, why: format!("page {page}"), resent: false, otherwise };
         course.key = prepared.key.clone();
         if let Err(failed) = course.go_on(again, &prepared.target).await {
             break course.give_up(*failed);

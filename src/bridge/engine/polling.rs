@@ -161,7 +161,7 @@ impl<L: AttemptLog> Course<'_, L> {
                     return Outcome::Failed(otherwise);
                 }
                 let why = format!("it works on it: {}", asking.word);
-                let again = Again { wait, why, otherwise };
+                let again = Again { wait, why, resent: false, otherwise };
                 if let Err(failed) = self.go_on(again, &asking.target).await {
                     return Outcome::Failed(self.left(*failed, &asking));
                 }
@@ -245,7 +245,8 @@ impl<L: AttemptLog> Course<'_, L> {
             }
         };
         let otherwise = self.unfinished(asking, rule.every);
-        let again = Again { wait: Duration::ZERO, why: "it is done".to_owned(), otherwise };
+        let again =
+            Again { wait: Duration::ZERO, why: "it is done".to_owned(), resent: false, otherwise };
         if let Err(failed) = self.go_on(again, &target).await {
             return Outcome::Failed(self.left(*failed, asking));
         }

@@ -42,7 +42,7 @@ use super::toolbox::{Exposed, Toolbox};
 use crate::audit::{Event, FileRow, Verdict};
 use crate::bridge::{FileRead, Held, Prepared};
 use crate::identity::{Facts, Proof};
-use crate::observe::Metrics;
+use crate::observe::{CallSpans, Metrics};
 use crate::safety::Conduct;
 use crate::safety::Considered;
 use crate::store::{PendingRow, RepeatRow, Store};
@@ -79,6 +79,8 @@ pub(super) struct Ground<'a> {
     pub(super) notices: &'a Notices,
     /// What seals questions.
     pub(super) seal: &'a Seal,
+    /// The call's spans; `None` where it is not traced.
+    pub(super) spans: Option<&'a Arc<CallSpans>>,
 }
 
 /// A call on its way.
@@ -194,7 +196,11 @@ impl<'a> Run<'a> {
             caller,
             groups: seen.groups.clone(),
             seen,
-            record: Record::new(id.clone(), Arc::clone(&ground.toolbox.trail)),
+            record: Record::new(
+                id.clone(),
+                Arc::clone(&ground.toolbox.trail),
+                ground.spans.cloned(),
+            ),
             id,
             started: Instant::now(),
             named: None,

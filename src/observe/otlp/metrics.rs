@@ -44,13 +44,11 @@ pub(super) struct Times {
 
 /// An `ExportMetricsServiceRequest` (opentelemetry-proto, metrics service, in its JSON mapping) of an
 /// `OpenMetrics` text that is ours, about the resource of these attributes.
-pub(super) fn request(text: &str, resource: &[(String, String)], times: Times) -> Value {
+pub(super) fn request(text: &str, resource: &Value, times: Times) -> Value {
     let metrics: Vec<Value> =
         families(text).iter().filter_map(|family| metric(family, times)).collect();
-    let version = otlp_text("service.version", env!("CARGO_PKG_VERSION"));
-    let about = resource.iter().map(|(key, value)| otlp_text(key, value));
     json!({"resourceMetrics": [{
-        "resource": {"attributes": std::iter::once(version).chain(about).collect::<Vec<_>>()},
+        "resource": resource,
         "scopeMetrics": [{
             "scope": {"name": "tollbridge", "version": env!("CARGO_PKG_VERSION")},
             "metrics": metrics,
@@ -223,12 +221,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::observe::otlp::protobuf;
     use crate::observe::{CALL, Channel, HttpRequest, Metrics, OperationEnd};
 
     const TIMES: Times = Times { began: 5, now: 7 };
 
     fn of(metrics: &Metrics) -> Vec<Value> {
-        let made = request(&metrics.encode(), &[("service.name".into(), "shop".into())], TIMES);
+        let resource = super::super::resource(&[("service.name".into(), "shop".into())]);
+        let made = request(&metrics.encode(), &resource, TIMES);
+        assert_eq!(protobuf::unknown(&made, protobuf::METRICS), [""; 0]);
         let attributes = &made["resourceMetrics"][0]["resource"]["attributes"];
         assert_eq!(attributes[1], otlp_text("service.name", "shop"));
         let metrics = &made["resourceMetrics"][0]["scopeMetrics"][0]["metrics"];

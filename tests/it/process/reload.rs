@@ -115,3 +115,18 @@ fn a_rotated_secret_is_taken_on_sighup_though_no_file_of_the_configuration_chang
         (sent == Some("new-key-of-the-items")).then_some(())
     });
 }
+
+#[test]
+fn a_change_of_the_collector_needs_a_restart_and_is_refused_until_then() {
+    let house = House::new();
+    let mut session = Session::legacy(&house);
+    let before = session.tools(1);
+    let good = fs::read_to_string(house.path("tools.toml")).expect("it is there");
+    let collector = "\n[observe.otlp]\nendpoint = \"http://127.0.0.1:9\"\ntraces = true\n";
+    house.configure(|text| text + MORE + collector);
+    session.says("a change of [observe.otlp] needs a restart");
+    assert_eq!(session.tools(2), before);
+    house.configure(|_| good + MORE);
+    assert_eq!(session.hear()["method"], "notifications/tools/list_changed");
+    assert_eq!(session.ends().0, 0);
+}

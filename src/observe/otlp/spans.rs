@@ -1,0 +1,146 @@
+//! Spans as OTLP has them: a server's for each tool call, a client's for each of its requests.
+//!
+//! Names and attributes are those of OpenTelemetry's conventions, in the versions that
+//! `observe::conventions` names: MCP's server spans, and HTTP's client spans.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tollbridge_operation::{Trace, trace};
+
+use crate::audit::otlp_text as text;
+use crate::observe::conventions::{CALL, ErrorType, OperationEnd, TOOL_ERROR};
+use crate::observe::spans::{Done, Sent};
+
+/// `Span.SpanKind` (opentelemetry-proto, trace).
+const SERVER: u8 = 2;
+const CLIENT: u8 = 3;
+
+/// `Status.StatusCode`: the other one that is used, "unset", is left out.
+const ERROR: u8 = 2;
+
+/// `SpanFlags`: behind the flags of W3C Trace Context, that it is known whether the parent is remote,
+/// and that it is.
+const KNOWN: u32 = 1 << 8;
+const REMOTE: u32 = 1 << 9;
+
+/// An `ExportTraceServiceRequest` (opentelemetry-proto, trace service, in its JSON mapping) of calls.
+pub(super) fn request(calls: &[Box<Done>], resource: &Value) -> Value {
+    let spans: Vec<Value> = calls.iter().flat_map(|call| spans(call)).collect();
+    json!({"resourceSpans": [{
+        "resource": resource,
+        "scopeSpans": [{
+            "scope": {"name": "tollbridge", "version": env!("CARGO_PKG_VERSION")},
+            "spans": spans,
+        }],
+    }]})
+}
+
+fn spans(call: &Done) -> Vec<Value> {
+    std::iter::once(server(call))
+        .chain(call.requests.iter().map(|sent| client(call, sent)))
+        .collect()
+}
+
+/// What is of every span of a call.
+fn base(call: &Done, n: u32, name: &str, times: (Duration, Duration)) -> Value {
+    let brought = call.trace.as_deref();
+    let mut span = json!({
+        "traceId": brought.map_or_else(|| trace::own_trace(&call.call), Trace::id),
+        "spanId": trace::span(&call.call, n),
+        "name": name,
+        "startTimeUnixNano": times.0.as_nanos().to_string(),
+        "endTimeUnixNano": times.1.as_nanos().to_string(),
+    });
+    if let Some(state) = brought.and_then(Trace::tracestate) {
+        span["traceState"] = state.into();
+    }
+    span
+}
+
+/// The flags of the call's trace: one that it began is sampled.
+fn flags(call: &Done) -> u32 {
+    call.trace.as_ref().map_or(1, |trace| u32::from(trace.flags()))
+}
+
+/// The span of a call. Its name has the tool where there is one of that name: others are an agent's
+/// words.
+fn server(call: &Done) -> Value {
+    let name = match &call.tool {
+        Some(tool) => format!("{CALL} {tool}"),
+        None => CALL.to_owned(),
+    };
+    let mut span = base(call, 0, &name, (call.began, call.ended));
+    span["kind"] = SERVER.into();
+    if let Some(trace) = &call.trace {
+        span["parentSpanId"] = trace.parent().into();
+        span["flags"] = (flags(call) | KNOWN | REMOTE).into();
+    } else {
+        span["flags"] = flags(call).into();
+    }
+    let mut attributes =
+        vec![text("mcp.method.name", CALL), text("gen_ai.operation.name", "execute_tool")];
+    attributes.extend(call.tool.as_ref().map(|tool| text("gen_ai.tool.name", tool)));
+    attributes.push(text("network.transport", call.channel.transport()));
+    let protocol = call.channel.protocol();
+    attributes.extend(protocol.map(|protocol| text("network.protocol.name", protocol)));
+    if let Some(message) = &call.message {
+        for (key, value) in [
+            ("mcp.protocol.version", &message.protocol),
+            ("jsonrpc.request.id", &message.request),
+            ("mcp.session.id", &message.session),
+        ] {
+            attributes.extend(value.as_ref().map(|value| text(key, value)));
+        }
+    }
+    match call.end {
+        OperationEnd::Good => {}
+        OperationEnd::ToolError => {
+            attributes.push(text("error.type", TOOL_ERROR));
+            span["status"] = json!({"code": ERROR});
+        }
+        OperationEnd::Rpc(code) => {
+            let code = code.to_string();
+            attributes.push(text("error.type", &code));
+            attributes.push(text("rpc.response.status_code", &code));
+            span["status"] = json!({"code": ERROR});
+        }
+    }
+    attributes.push(text("tollbridge.call", call.call.as_str()));
+    attributes.push(text("tollbridge.outcome", call.outcome));
+    span["attributes"] = attributes.into();
+    span
+}
+
+/// The span of one of its requests.
+fn client(call: &Done, sent: &Sent) -> Value {
+    let request = &sent.request;
+    let name = if request.method == "_OTHER" { "HTTP" } else { request.method };
+    let mut span = base(call, sent.n, name, (sent.began, sent.ended));
+    span["kind"] = CLIENT.into();
+    span["parentSpanId"] = trace::span(&call.call, 0).into();
+    span["flags"] = (flags(call) | KNOWN).into();
+    let mut attributes = vec![text("http.request.method", request.method)];
+    attributes.extend(sent.url.as_ref().map(|url| text("url.full", url)));
+    attributes.push(text("server.address", &request.address));
+    attributes.push(number("server.port", request.port.into()));
+    let status = request.status_code();
+    attributes.extend(status.map(|status| number("http.response.status_code", status.into())));
+    if sent.resent > 0 {
+        attributes.push(number("http.request.resend_count", sent.resent.into()));
+    }
+    if let Some(error) = request.error_type() {
+        attributes.push(match error {
+            ErrorType::Status(status) => text("error.type", &status.to_string()),
+            ErrorType::Word(word) => text("error.type", word),
+        });
+        span["status"] = json!({"code": ERROR});
+    }
+    span["attributes"] = attributes.into();
+    span
+}
+
+/// Numbers of 64 bits are texts in the JSON mapping.
+fn number(key: &str, value: u64) -> Value {
+    json!({"key": key, "value": {"intValue": value.to_string()}})
+}
