@@ -24,6 +24,9 @@ use tollbridge_policy::{Asked, Caller, Claims, Engine, Source, ToolDef, ToolRule
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What the policy with that number asks of a call.
+type Condition = fn(usize) -> String;
+
 const POLICIES: usize = 100;
 const ROUNDS: usize = 5;
 const CALLS: u32 = 2_000;
@@ -37,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
          on all of them at once"
     );
     println!("| case | decision, µs | Cedar, µs | ÷ Cedar |\n|---|---|---|---|");
-    let cases: [(&str, usize, usize, fn(usize) -> String); 4] = [
+    let cases: [(&str, usize, usize, Condition); 4] = [
         ("spread", 10, 3, condition),
         ("gathered", 1, 30, condition),
         ("fixed", 1, 100, condition),
@@ -77,7 +80,7 @@ fn name(tool: usize) -> String {
 }
 
 /// Policies as they are written, evenly on the tools; `fixed` of each tool's read no call.
-fn policies(tools: usize, fixed: usize, condition: fn(usize) -> String) -> String {
+fn policies(tools: usize, fixed: usize, condition: Condition) -> String {
     let each = POLICIES / tools;
     let mut text = String::new();
     for tool in 0..tools {

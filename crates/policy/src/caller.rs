@@ -7,7 +7,7 @@ use cedar_policy::{
     Context, Entities, Entity, EntityUid, PartialEntities, PartialEntityUid, PartialRequest,
     PolicySet, PrincipalConstraint, RestrictedExpression,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tollbridge_operation::Identity;
 
 use crate::action::Type;
@@ -97,7 +97,9 @@ impl Engine {
             told: Told {
                 identity: Arc::new(json!(identity.as_str())),
                 groups: (!groups.is_empty()).then(|| Arc::new(json!(groups))),
-                claims: (!claims.is_empty()).then(|| Arc::new(json!(claims))),
+                claims: (!claims.is_empty())
+                    .then(|| claims.into_iter().map(|(name, all)| (name, json!(all))).collect())
+                    .map(|claims| Arc::new(Value::Object(claims))),
             },
             identity: identity.clone(),
             groups: groups.clone(),
@@ -186,9 +188,12 @@ impl Caller {
             let reason = "the policies cannot be evaluated".to_owned();
             return Standing::Hidden(refused(slice.own.clone(), reason));
         };
-        let outcome = |rule: &Ruled| match rule.reads.is_fixed() {
-            true => Slice::evaluate(rule, &request, &entities),
-            false => Outcome::NotSatisfied,
+        let outcome = |rule: &Ruled| {
+            if rule.reads.is_fixed() {
+                Slice::evaluate(rule, &request, &entities)
+            } else {
+                Outcome::NotSatisfied
+            }
         };
         let outcomes: Vec<Outcome> = slice.all().map(outcome).collect();
         let mut values = Values::new(slice, &self.told, None);

@@ -73,7 +73,7 @@ pub(crate) enum Carried<'v> {
     Record(Vec<(&'v str, Carried<'v>)>),
 }
 
-impl<'v> Carried<'v> {
+impl Carried<'_> {
     /// A member of a record, where it is there.
     pub(crate) fn member(&self, name: &str) -> Option<&Self> {
         let Self::Record(members) = self else { return None };

@@ -180,14 +180,10 @@ impl Test {
             Self::Unknown => None,
             Self::Constant(flag) => Some(*flag),
             Self::Not(test) => test.holds(facts).map(|holds| !holds),
-            Self::And(both) => match both[0].holds(facts)? {
-                true => both[1].holds(facts),
-                false => Some(false),
-            },
-            Self::Or(both) => match both[0].holds(facts)? {
-                true => Some(true),
-                false => both[1].holds(facts),
-            },
+            Self::And(both) if both[0].holds(facts)? => both[1].holds(facts),
+            Self::And(_) => Some(false),
+            Self::Or(both) if both[0].holds(facts)? => Some(true),
+            Self::Or(both) => both[1].holds(facts),
             Self::If(three) => three[if three[0].holds(facts)? { 1 } else { 2 }].holds(facts),
             Self::Has(place, below) => {
                 let mut here = facts.argument(place)?;
