@@ -20,7 +20,9 @@ use tollbridge::gateway::{
     CallMeta, Caller, Exposed, Reply, Secrets, Success, Toolbox, Transport, load,
 };
 use tollbridge::safety::{self, Approval, Asked, Pursuit};
+use tollbridge::secret::{Detectors, Instead, Redactor, Rules};
 use tollbridge::store::{Batch, Durability, EventRow, Guard, Store};
+use tollbridge::tools::ArgumentPointer;
 use tollbridge_operation::{Answer, Call, Identity, Payload, Response};
 
 const TOOLS: [&str; 2] = ["get_order", "refund_order"];
@@ -232,6 +234,57 @@ fn drift(bencher: Bencher) {
 #[divan::bench]
 fn redaction(bencher: Bencher) {
     bencher.with_inputs(value).bench_refs(|value| TOOLBOX.redactor.value(value));
+}
+
+/// How much is looked through: an answer of usual length, and one as long as they may be.
+const LENGTHS: [usize; 2] = [10_000, 1_000_000];
+
+/// Looking through an answer for what is told by its form, with nothing in it to be found.
+#[divan::bench(args = LENGTHS)]
+fn detection_of_nothing(bencher: Bencher, length: usize) {
+    detection(bencher, length, Detectors::default());
+}
+
+/// The same for secrets of known shapes alone.
+#[divan::bench(args = LENGTHS)]
+fn detection_of_secrets(bencher: Bencher, length: usize) {
+    detection(bencher, length, Detectors { secrets: true, ..Detectors::default() });
+}
+
+/// The same for all that there is.
+#[divan::bench(args = LENGTHS)]
+fn detection_of_all(bencher: Bencher, length: usize) {
+    let all = Detectors { secrets: true, cards: true, ibans: true, emails: true };
+    detection(bencher, length, all);
+}
+
+fn detection(bencher: Bencher, length: usize, detectors: Detectors) {
+    let redactor = Redactor::default().with_rules(Rules { detectors, instead: Instead::Mask });
+    bencher.with_inputs(|| list(length)).bench_refs(|value| redactor.value(value));
+}
+
+/// Taking a member out of each row of an answer.
+#[divan::bench(args = LENGTHS)]
+fn members_taken_out(bencher: Bencher, length: usize) {
+    let pointer = ArgumentPointer::parse("/*/customer/name").unwrap();
+    let mask = || Value::String(Instead::Mask.of(""));
+    bencher
+        .with_inputs(|| list(length))
+        .bench_refs(|value| pointer.each(value, &mut |found| *found = mask()));
+}
+
+/// An answer of about so many bytes: rows of people's and machines' texts.
+fn list(length: usize) -> Value {
+    let row = |n: usize| {
+        json!({
+            "id": format!("ord_{n}"), "placed_at": "2026-11-02T08:15:00Z", "total": 241.5,
+            "customer": {"name": "Ann Lee", "phone": "+49 30 1234 5678"},
+            "note": "Box dented, left at 12 Example Street; paid 2026-11-01 (100% of 241.50 EUR)",
+            "url": "https://shop.example/orders?of=cus%5F2001&page=1",
+        })
+    };
+    let one = row(1_000).to_string().len();
+    (0..length / one).map(row).collect()
 }
 
 /// A reply to the JSON of a result.

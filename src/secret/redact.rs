@@ -332,7 +332,7 @@ impl Redactor {
             },
         };
         if self.bytes_contain(plain.as_bytes())
-            || self.rules.as_ref().is_some_and(|rules| !rules.detectors.find(plain).is_empty())
+            || self.rules.as_ref().is_some_and(|rules| !rules.find(plain).is_empty())
             || self.first.as_ref().is_some_and(|first| !first.leaves_json(text))
         {
             return false;
@@ -353,7 +353,7 @@ impl Redactor {
 impl Rules {
     /// The text without what they name; `None` where there is nothing.
     fn text(&self, text: &str) -> Option<String> {
-        let found = self.detectors.find(text);
+        let found = self.find(text);
         if found.is_empty() {
             return None;
         }
@@ -361,12 +361,64 @@ impl Rules {
         let mut kept = 0;
         for range in found {
             clean.push_str(&text[kept..range.start]);
-            clean.push_str(&self.instead.of(&text[range.clone()]));
+            clean.push_str(&self.instead.of(&unescaped(&text[range.clone()])));
             kept = range.end;
         }
         clean.push_str(&text[kept..]);
         Some(clean)
     }
+
+    /// Where what they name is: as it is, and as a URL spells it.
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let mut found = self.detectors.find(text);
+        let decoded = Escapes::Form.decode_plain(text.as_bytes());
+        let is_inside = |decoded: Vec<u8>| !self.detectors.find(&plain(&decoded)).is_empty();
+        // The way back is made where it leads somewhere.
+        if decoded.is_some_and(is_inside)
+            && let Some(decoded) = Escapes::Form.decode(text.as_bytes())
+        {
+            let inside = self.detectors.find(&plain(&decoded.bytes));
+            found.extend(inside.iter().map(|range| decoded.origin(range)));
+            found = merged(found);
+        }
+        found
+    }
+}
+
+/// Bytes as a text that is as long: what is no character in them is a mark that no detector takes
+/// for anything.
+fn plain(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '\u{1a}'));
+    }
+    Cow::Owned(text)
+}
+
+/// What was found as a URL spells it, so that it has the hash of what it says.
+fn unescaped(found: &str) -> Cow<'_, str> {
+    let decoded = Escapes::Percent.decode_plain(found.as_bytes());
+    match decoded.map(String::from_utf8) {
+        Some(Ok(text)) => Cow::Owned(text),
+        _ => Cow::Borrowed(found),
+    }
+}
+
+/// In order, and neither overlapping nor touching.
+fn merged(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    found.sort_unstable_by_key(|range| range.start);
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
+    for range in found {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
 }
 
 /// The texts that are secrets; of each pair `user:password` too.
@@ -435,16 +487,7 @@ impl Known {
         if !self.holds(automata, text, LAYERS) {
             return Vec::new();
         }
-        let mut found = self.search(automata, text, LAYERS);
-        found.sort_unstable_by_key(|range| range.start);
-        let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
-        for range in found {
-            match merged.last_mut() {
-                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-                _ => merged.push(range),
-            }
-        }
-        merged
+        merged(self.search(automata, text, LAYERS))
     }
 
     /// The encodings to undo, and how many more to undo in what that yields. A form is

@@ -346,3 +346,43 @@ fn what_is_learned_is_redacted_beside_what_was_known() {
     assert_eq!(clone.text(text), format!("{REDACTED} {REDACTED}"));
     assert!(!Redactor::new([]).learn(&Secret::new("issued-later-on")));
 }
+
+fn detecting(instead: Instead) -> Redactor {
+    let detectors = Detectors { secrets: true, cards: true, ibans: true, emails: true };
+    Redactor::default().with_rules(Rules { detectors, instead })
+}
+
+#[test]
+fn what_is_told_by_its_form_is_found_as_a_url_spells_it_and_has_the_same_hash() {
+    let mask = detecting(Instead::Mask);
+    for (text, clean) in [
+        ("https://x/q?m=ann%40shop.example&n=1", "https://x/q?m=[redacted]&n=1"),
+        ("/mail/ann%2Bx%40shop.example", "/mail/[redacted]"),
+        ("?card=4111+1111+1111+1111", "?card=[redacted]"),
+        ("?card=4111%201111%201111%201111&", "?card=[redacted]&"),
+        ("ann+x@shop.example", "[redacted]"),
+        ("100% of a+b, and %zz", "100% of a+b, and %zz"),
+    ] {
+        assert_eq!(mask.text(text), clean);
+        let json = json!({ "url": text }).to_string();
+        assert_eq!(mask.leaves_json(&json), text == clean, "{text}");
+    }
+    let hash = detecting(Instead::hash(&Secret::new("key")));
+    assert_eq!(hash.text("ann%40shop.example"), hash.text("ann@shop.example"));
+    assert_ne!(hash.text("bob%40shop.example"), hash.text("ann@shop.example"));
+}
+
+#[test]
+fn bytes_that_are_no_text_hide_nothing_beside_them() {
+    let mask = detecting(Instead::Mask);
+    assert_eq!(mask.text("%ff%fe ann%40shop.example é%C3"), "%ff%fe [redacted] é%C3");
+    assert_eq!(mask.text("%c3ann%40shop.example"), "%c3[redacted]");
+}
+
+#[test]
+fn what_is_told_by_its_form_is_found_however_deep_it_stands() {
+    let deep = |text: &str| (0..500).fold(json!(text), |inner, _| json!([inner]));
+    let mut value = deep("ann@shop.example");
+    detecting(Instead::Mask).value(&mut value);
+    assert_eq!(value, deep("[redacted]"));
+}

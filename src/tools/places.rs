@@ -8,8 +8,10 @@ use super::{Tool, place, shape};
 /// Whether answers may have something at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerPlace {
-    /// They may, or nothing describes them.
-    Possible,
+    /// The description has it.
+    Described,
+    /// Nothing describes them.
+    Unknown,
     /// The description has other members there. It binds no API: answers may have it all the same.
     Undescribed {
         /// The place that may have been meant.
@@ -39,12 +41,12 @@ impl Tool {
     /// selected.
     pub fn answer_place(&self, pointer: &ArgumentPointer) -> AnswerPlace {
         let described = self.operation.output.as_ref().filter(|_| self.output.is_some());
-        let Some(schema) = described else { return AnswerPlace::Possible };
+        let Some(schema) = described else { return AnswerPlace::Unknown };
         match check(&Walk::through(schema), pointer) {
             Err(RuleError::UnknownArgument { suggestion, known, .. }) => {
                 AnswerPlace::Undescribed { suggestion, known }
             }
-            _ => AnswerPlace::Possible,
+            _ => AnswerPlace::Described,
         }
     }
 }

@@ -310,3 +310,19 @@ async fn an_identity_and_a_group_of_the_same_name_are_two() {
         assert_eq!(code(&bridge.call_as(who, "by_identity", &of("1")).await), "succeeded", "{who}");
     }
 }
+
+#[tokio::test]
+async fn a_budget_that_cannot_be_counted_lets_nothing_out() {
+    let upstream = Upstream::willing().await;
+    let bridge = refunds(&upstream, SUM).await;
+    let counts = "CREATE TRIGGER full BEFORE INSERT ON budget_uses \
+                  BEGIN SELECT RAISE(ABORT, 'full'); END";
+    bridge.sql(counts).await;
+    let reply = bridge.call("refund", &of("5")).await;
+    assert_eq!((code(&reply), upstream.count()), ("audit_unavailable", 0));
+    bridge.sql("DROP TRIGGER full").await;
+    assert_eq!(code(&bridge.call("refund", &of("1000")).await), "succeeded", "nothing was taken");
+    bridge.sql("DROP TABLE budget_uses").await;
+    assert_eq!(code(&bridge.call("refund", &of("0")).await), "audit_unavailable");
+    assert_eq!(upstream.count(), 1);
+}

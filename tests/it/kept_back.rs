@@ -282,7 +282,40 @@ fn a_place_that_is_none_is_reported_where_it_stands() {
         answer("[\"id\"]")
     );
     insta::assert_snapshot!("api", checked("[redact]\nfields = [\"/body/nothing\"]", &api));
+    // An answer that nothing describes may have anything.
+    let api = "redact = { answer_fields = [\"/contact/emial\"] }\n";
+    let mail = tool("findMail", "redact = { answer_fields = [\"any\"] }");
+    assert_eq!(checked("", &format!("{api}{mail}")), "");
+    assert!(checked("", &format!("{api}{mail}{}", answer("[]"))).contains("no answer that is"));
     insta::assert_snapshot!("detector", checked("", &answer("{ detect = [\"email\"] }")));
     insta::assert_snapshot!("key", checked("", &answer("{ how = \"hash\" }")));
     insta::assert_snapshot!("unknown", checked("", &answer("{ answer_field = [\"born\"] }")));
+}
+
+#[tokio::test]
+async fn an_answer_without_the_member_is_shown_as_it_is() {
+    let house =
+        house("", &answer("{ answer_fields = [\"/contact/email\", \"/cards/*/number\"] }")).await;
+    for body in [json!({"id": "c1"}), json!({"contact": null, "cards": {}}), json!([1]), json!(2)] {
+        let read = reads(&house, "get", json_answer(200, &body)).await;
+        let shown = &read["structuredContent"];
+        assert!(*shown == body || shown["result"] == body, "{read}");
+    }
+}
+
+#[test]
+fn a_key_of_hashes_that_cannot_be_had_is_an_error() {
+    let said = checked("[redact]\nhow = \"hash\"\nkey = \"file:nothing\"", &answer("[\"id\"]"));
+    assert!(said.contains("error[TB0309]") && said.contains("tools.toml:3:7"), "{said}");
+}
+
+#[tokio::test]
+async fn an_argument_is_told_by_its_form_in_the_url_that_it_is_part_of() {
+    let house =
+        house("[redact]\ndetect = [\"emails\"]", &tool("findMail", "name = \"mail\"")).await;
+    let arguments = json!({"address": MAIL});
+    house.call_as("alice", "mail", arguments).await.expect("a known tool");
+    assert!(house.upstream.seen()[0].contains("ann%40shop.example"), "as it was sent");
+    let record = on_record(&house).await;
+    assert!(!record.contains("shop.example"), "{record}");
 }

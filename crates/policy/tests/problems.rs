@@ -94,6 +94,10 @@ fn each_mistake_has_its_place_and_its_mend() {
             r#"@id("refund.allow") permit(principal, action, resource);"#,
             &["two policies `refund.allow`"],
         ),
+        (
+            r#"forbid(principal, action, resource) when { principal.getTag("tenant").contains("x") };"#,
+            &["`shop.1`", "unable to guarantee safety of access to tag"],
+        ),
         (r"permit(principal == ?principal, action, resource);", &["template"]),
         (r"forbid(principal, action, resource) when { 1 + };", &["no Cedar"]),
     ];

@@ -141,23 +141,28 @@ pub(super) fn idle(config: &Config, exposed: &[Exposed], found: &mut Diagnostics
         if tools.is_empty() {
             continue;
         }
-        let mut nobody_has =
-            |paths: &[Located<ArgumentPath>], what, has: fn(&Tool, &ArgumentPointer) -> bool| {
-                for path in paths {
-                    let Ok(pointer) = pointer(path) else { continue };
-                    if !tools.iter().any(|tool| has(tool, &pointer)) {
-                        let message = format!("no tool that this is about has {what} `{pointer}`");
-                        let diagnostic =
-                            Diagnostic::warning(codes::UNPROTECTED, &config.file, message);
-                        found
-                            .push(diagnostic.at(path.span()).label("nothing is kept back by this"));
-                    }
-                }
-            };
-        nobody_has(fields, "an argument", |tool, pointer| tool.argument_place(pointer).is_ok());
-        nobody_has(answer_fields, "an answer with", |tool, pointer| {
-            matches!(tool.answer_place(pointer), AnswerPlace::Possible)
-        });
+        for path in fields {
+            let Ok(pointer) = pointer(path) else { continue };
+            if tools.iter().all(|tool| tool.argument_place(&pointer).is_err()) {
+                let message = format!("no tool that this is about has an argument `{pointer}`");
+                let diagnostic = Diagnostic::warning(codes::UNPROTECTED, &config.file, message);
+                found.push(diagnostic.at(path.span()).label("nothing is kept back by this"));
+            }
+        }
+        for path in answer_fields {
+            let Ok(pointer) = pointer(path) else { continue };
+            let places = tools.iter().map(|tool| tool.answer_place(&pointer));
+            let mut others = places.filter(|place| *place != AnswerPlace::Unknown).peekable();
+            // Of answers that nothing describes nobody can tell; where there are others, a place that
+            // none of them has is most likely misspelled.
+            if others.peek().is_some() && others.all(|place| place != AnswerPlace::Described) {
+                let message = format!("no answer that is described has `{pointer}`");
+                let diagnostic = Diagnostic::warning(codes::UNPROTECTED, &config.file, message);
+                let help = "where an answer has it that is not described, name it at that tool";
+                let label = "nothing is kept back by this";
+                found.push(diagnostic.at(path.span()).label(label).help(help));
+            }
+        }
     }
 }
 

@@ -135,6 +135,29 @@ fn a_broken_policy_leaves_the_old_ones_in_force_and_a_new_file_is_noticed() {
     assert!(said.contains("TB0326") && said.contains("stays in force"), "{said}");
 }
 
+#[test]
+fn a_policy_file_that_cannot_be_read_is_as_one_that_is_broken() {
+    let house = house(CHEAP);
+    let file = house.path("policies/shop.cedar");
+    let mut session = Session::legacy(&house);
+    // No text; then a folder with the name of the file.
+    std::fs::write(&file, b"forbid(principal, action, resource); // \xff").expect("a file");
+    for said in ["shop.cedar", "matches no file"] {
+        let told = house.run(&["check"]).exits(2).stderr;
+        assert!(told.contains("error[TB0326]") && told.contains(said), "{told}");
+        house.run(&["call", "get_item", "id=a1"]).exits(2);
+        signal("-HUP", session.child.id());
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let denied = session.call(2, "add_item", &json!({"body": {"name": "x", "price": 101}}));
+        assert_eq!(denied["result"]["structuredContent"]["error"]["code"], "denied", "{denied}");
+        let _ = std::fs::remove_file(&file);
+        let _ = std::fs::create_dir(&file);
+    }
+    let (_, said) = session.ends();
+    assert!(said.contains("TB0326") && said.contains("stays in force"), "{said}");
+    assert_eq!(house.upstream.count(), 0);
+}
+
 const CASES: &str = r#"
 [defaults]
 tool = "add_item"
