@@ -31,6 +31,18 @@ impl Detectors {
         self == Self::default()
     }
 
+    /// Whether something may be in a text that shows only once the escapes of a URL are undone. What
+    /// URLs escape is in few of the forms; in the others there is nothing to undo.
+    pub(super) fn may_be_escaped(self, text: &str) -> bool {
+        let bytes = text.as_bytes();
+        let has = |what: &[u8]| memchr::memmem::find(bytes, what).is_some();
+        memchr::memchr2(b'%', b'+', bytes).is_some()
+            && (self.cards
+                || self.ibans
+                || self.emails && (has(b"@") || has(b"%40"))
+                || self.secrets && (has(b"-----BEGIN") || has(b"whsec_")))
+    }
+
     /// Where something is: in order, without overlaps, and between characters. Takes time in
     /// proportion to the text, whatever is in it.
     pub fn find(self, text: &str) -> Vec<Range<usize>> {

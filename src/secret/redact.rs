@@ -371,6 +371,9 @@ impl Rules {
     /// Where what they name is: as it is, and as a URL spells it.
     fn find(&self, text: &str) -> Vec<Range<usize>> {
         let mut found = self.detectors.find(text);
+        if !self.detectors.may_be_escaped(text) {
+            return found;
+        }
         let decoded = Escapes::Form.decode_plain(text.as_bytes());
         let is_inside = |decoded: Vec<u8>| !self.detectors.find(&plain(&decoded)).is_empty();
         // The way back is made where it leads somewhere.

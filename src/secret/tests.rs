@@ -367,6 +367,17 @@ fn what_is_told_by_its_form_is_found_as_a_url_spells_it_and_has_the_same_hash() 
         let json = json!({ "url": text }).to_string();
         assert_eq!(mask.leaves_json(&json), text == clean, "{text}");
     }
+    // Each of them alone, too.
+    let alone =
+        |detectors| Redactor::default().with_rules(Rules { detectors, instead: Instead::Mask });
+    let emails = alone(Detectors { emails: true, ..Detectors::default() });
+    assert_eq!(emails.text("?m=ann%2Bx@shop.example"), "?m=[redacted]");
+    assert_eq!(emails.text("?m=ann%40shop.example+x"), "?m=[redacted]+x");
+    let secrets = alone(Detectors { secrets: true, ..Detectors::default() });
+    let key = format!("-----BEGIN+{0}-----%0AMIIB%0A-----END+{0}-----", "PRIVATE+KEY");
+    assert_eq!(secrets.text(&format!("k={key}&x")), "k=[redacted]&x");
+    let hook = format!("whsec{}{}", "_", "ab%2B".repeat(8));
+    assert_eq!(secrets.text(&format!("k={hook}&x")), "k=[redacted]&x");
     let hash = detecting(Instead::hash(&Secret::new("key")));
     assert_eq!(hash.text("ann%40shop.example"), hash.text("ann@shop.example"));
     assert_ne!(hash.text("bob%40shop.example"), hash.text("ann@shop.example"));

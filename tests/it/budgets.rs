@@ -7,7 +7,9 @@ use tollbridge::gateway::{self, CallRequest, CallWatch, Reply};
 use tollbridge::safety::edit::Edit;
 use tollbridge::store::system_clock;
 
-use super::support::{Act, Answer, Bridge, Draft, Upstream, caller, code, failure, request};
+use super::support::{
+    Act, Answer, Bridge, Draft, Folder, Upstream, caller, code, failure, request,
+};
 
 async fn refunds(upstream: &Upstream, budget: &str) -> Bridge {
     let rules = format!("name = \"refund\"\nbudget = [{budget}]");
@@ -309,6 +311,27 @@ async fn an_identity_and_a_group_of_the_same_name_are_two() {
         assert_eq!(code(&bridge.call_as(who, "by_group", &of("1")).await), by_group, "{who}");
         assert_eq!(code(&bridge.call_as(who, "by_identity", &of("1")).await), "succeeded", "{who}");
     }
+}
+
+#[test]
+fn a_budget_that_a_fallback_passes_by_is_warned_of() {
+    let told = |effect: &str| {
+        let top = format!(
+            "[audit]\ndurability = \"process\"\n\
+             [[budget]]\neffect = \"{effect}\"\ncount = true\nlimit = 1\nper = \"1h\"\n"
+        );
+        let fallback = "fallback = [{ operation = \"deleteItem\", map = { id = \"id\" } }]";
+        let draft = Draft::to("http://127.0.0.1:9").top(&top);
+        let text = draft.tool("setStock", fallback).tool("deleteItem", "").text();
+        let folder = Folder::with_shop(&text);
+        let file = folder.write("tools.toml", &text);
+        let loaded = gateway::load(&file, gateway::Secrets::Verify).expect("it loads");
+        loaded.warnings.render(tollbridge::config::Style::Plain)
+    };
+    let warning =
+        "`set_stock` may fall back to `shop/deleteItem` and is not counted in this budget";
+    assert!(told("destructive").contains(warning), "{}", told("destructive"));
+    assert!(!told("write").contains("fall back"), "{}", told("write"));
 }
 
 #[tokio::test]

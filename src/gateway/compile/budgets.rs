@@ -8,6 +8,7 @@ use tollbridge_operation::ToolName;
 
 use super::exposed::{by, pointer};
 use crate::config::{self, BudgetTerms, Config, Diagnostic, Diagnostics, Located, codes};
+use crate::gateway::fallback::Fallback;
 use crate::gateway::toolbox::{Budgeted, Exposed};
 use crate::safety::BudgetRule;
 use crate::store::{Amount, PLACES};
@@ -45,6 +46,34 @@ pub(super) fn idle(config: &Config, exposed: &[Exposed], found: &mut Diagnostics
         let diagnostic =
             Diagnostic::warning(codes::BUDGET, &config.file, "a budget is about no tool");
         found.push(diagnostic.at(budget.span()).label("no tool is of this API and effect"));
+    }
+}
+
+/// Warns of budgets that are about what stands in for a tool and not about the tool: what stands in is
+/// counted as the tool.
+pub(super) fn passed_by(config: &Config, exposed: &[Exposed], found: &mut Diagnostics) {
+    for one in exposed {
+        let (name, rules) = (&one.tool.name, &one.rules);
+        let substitutes = one.fallbacks.iter().filter_map(|fallback| match fallback {
+            Fallback::Operation(substitute) => Some(substitute),
+            Fallback::Cached { .. } | Fallback::Answer(_) => None,
+        });
+        for substitute in substitutes {
+            let passes = |budget: &&Located<config::Budget>| {
+                !budget.covers(name, &rules.api, one.tool.operation.effect)
+                    && budget.covers(name, &substitute.api, substitute.operation.effect)
+            };
+            for budget in config.budgets.iter().filter(passes) {
+                let message = format!(
+                    "`{name}` may fall back to `{}` and is not counted in this budget",
+                    substitute.operation.id
+                );
+                let help = "what stands in for a tool is counted as the tool: give the tool a \
+                            `budget` of its own, or make this one about both";
+                let diagnostic = Diagnostic::warning(codes::BUDGET, &config.file, message);
+                found.push(diagnostic.at(budget.span()).label("it is about that").help(help));
+            }
+        }
     }
 }
 

@@ -85,6 +85,7 @@ pub(super) fn compile(
     let listed = exposed.len();
     let findable = found::compile(ground, &mut exposed, &mut known, upstreams, found);
     budgets::idle(config, &exposed, found);
+    budgets::passed_by(config, &exposed, found);
     protection::idle(config, &exposed, found);
     Compiled { exposed, listed, findable, compared }
 }

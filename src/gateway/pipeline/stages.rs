@@ -176,8 +176,11 @@ impl Run<'_> {
                 Err(End::guarded(failure, exposed, self.caller).holding(hold, placed, wait))
             }
             Ok(Decision::Allow { allowed, rules, claims, approval }) => {
-                // Where it waited itself the approval is on record with it.
-                if let Some(hold) = approval.as_ref().filter(|hold| hold.call != self.id.as_str()) {
+                // Where it waited itself the approval is on record with it; and where it was changed,
+                // since it was found.
+                let is_told =
+                    |hold: &&HoldRow| hold.call == self.id.as_str() || subject.edited.is_some();
+                if let Some(hold) = approval.as_ref().filter(|hold| !is_told(hold)) {
                     self.record.push(&Event::Approved {
                         hold: hold.id.clone(),
                         by: hold.decided_by.clone().unwrap_or_default(),

@@ -38,6 +38,8 @@ async fn a_call_that_was_changed_is_made_with_the_changes_once_and_says_so() {
     let edited = record.events.iter().find(|event| event.body["kind"] == "edited").unwrap();
     assert_eq!(edited.body["arguments"], json!({"body": {"amount": 4, "note": "less"}}));
     assert_eq!(record.arguments, Some(json!({"body": {"amount": 5}})), "what the agent asked for");
+    let told = record.events.iter().filter(|event| event.body["kind"] == "approved");
+    assert_eq!(told.count(), 1, "nobody approved it twice");
     assert_eq!(record.decision.unwrap().rules, ["refund.allow", &format!("refund.hold={hold}")]);
     let before = bridge.record(&first).await;
     assert!(before.events.iter().any(|event| event.body["kind"] == "edited"));
