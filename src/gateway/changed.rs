@@ -107,7 +107,7 @@ fn policies(
     let seen = toolbox.seen(caller);
     let policed = police(&seen.policies, toolbox.place(exposed), &asked, Pursuit::New);
     let mut read = policed.considered().iter().flat_map(|one| &one.values);
-    if read.any(|(_, value)| value.as_ref().is_some_and(is_masked)) {
+    if read.any(|(_, value)| value.as_deref().is_some_and(is_masked)) {
         return Ok(());
     }
     match policed.verdict() {

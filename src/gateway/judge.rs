@@ -105,11 +105,13 @@ pub fn judge(toolbox: &Toolbox, question: &Supposed) -> Judged {
         (Verdict::Hold { rules, .. }, None) => ("hold", rules.clone(), None),
     };
     let reads_mark =
-        |one: &Considered| one.values.iter().any(|(_, v)| v.as_ref().is_some_and(is_masked));
+        |one: &Considered| one.values.iter().any(|(_, v)| v.as_deref().is_some_and(is_masked));
     let considered_all = policed.considered();
     // Whatever stood there: what denies it does not look at it.
     let certain = effect == "deny"
-        && considered_all.iter().any(|one| rules.contains(&one.rule) && !reads_mark(one));
+        && considered_all
+            .iter()
+            .any(|one| rules.iter().any(|rule| **rule == *one.rule) && !reads_mark(one));
     let unsure = hidden && !certain && (limited || considered_all.iter().any(reads_mark));
     Judged { effect, listed, rules, reason, considered, unsure }
 }

@@ -20,6 +20,9 @@ use prometheus_client::registry::{Registry, Unit};
 use super::conventions::{Channel, Conventions, HttpRequest, OperationEnd};
 use super::names::Names;
 
+/// The label of calls of tools that there are not.
+const UNKNOWN: &str = "unknown";
+
 /// Seconds: from an answer out of a cache to the longest call that is sensible.
 const BUCKETS: [f64; 13] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -149,6 +152,8 @@ impl Metrics {
             tools: Names::default(),
             apis: Names::default(),
         };
+        // It has its place before any name.
+        metrics.tools.label(UNKNOWN);
         metrics.registered()
     }
 
@@ -227,7 +232,7 @@ impl Metrics {
 
     /// Counts a call that ended: `tool` is `None` where no tool has the name that was called.
     pub fn call(&self, tool: Option<&str>, outcome: &'static str, duration: Duration) {
-        let tool = self.tools.label(tool.unwrap_or("unknown"));
+        let tool = self.tools.label(tool.unwrap_or(UNKNOWN));
         self.durations
             .get_or_create(&ByTool { tool: tool.clone() })
             .observe(duration.as_secs_f64());

@@ -6,6 +6,7 @@
 //! | spread | ten on each of ten tools: three read only caller and tool, seven the call |
 //! | gathered | a hundred on one tool: thirty read only caller and tool, seventy the call |
 //! | fixed | a hundred on one tool, none of which reads the call |
+//! | asked | as gathered, and Cedar must be asked about each of the seventy: they reckon |
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -23,6 +24,9 @@ use tollbridge_policy::{Asked, Caller, Claims, Engine, Source, ToolDef, ToolRule
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What the policy with that number asks of a call.
+type Condition = fn(usize) -> String;
+
 const POLICIES: usize = 100;
 const ROUNDS: usize = 5;
 const CALLS: u32 = 2_000;
@@ -36,8 +40,14 @@ fn main() -> Result<(), Box<dyn Error>> {
          on all of them at once"
     );
     println!("| case | decision, µs | Cedar, µs | ÷ Cedar |\n|---|---|---|---|");
-    for (case, tools, fixed) in [("spread", 10, 3), ("gathered", 1, 30), ("fixed", 1, 100)] {
-        let text = policies(tools, fixed);
+    let cases: [(&str, usize, usize, Condition); 4] = [
+        ("spread", 10, 3, condition),
+        ("gathered", 1, 30, condition),
+        ("fixed", 1, 100, condition),
+        ("asked", 1, 30, reckoned),
+    ];
+    for (case, tools, fixed, condition) in cases {
+        let text = policies(tools, fixed, condition);
         let ours = time(&ours(tools, &text)?);
         let theirs = time(&theirs(&text)?);
         let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
@@ -70,7 +80,7 @@ fn name(tool: usize) -> String {
 }
 
 /// Policies as they are written, evenly on the tools; `fixed` of each tool's read no call.
-fn policies(tools: usize, fixed: usize) -> String {
+fn policies(tools: usize, fixed: usize, condition: Condition) -> String {
     let each = POLICIES / tools;
     let mut text = String::new();
     for tool in 0..tools {
@@ -104,6 +114,10 @@ fn condition(n: usize) -> String {
         }
         _ => format!("context.channel == \"channel {n}\""),
     }
+}
+
+fn reckoned(n: usize) -> String {
+    format!("context.arguments has count && context.arguments.count * 2 > {n}0")
 }
 
 fn arguments() -> Map<String, Value> {

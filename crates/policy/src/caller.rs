@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use tollbridge_operation::Identity;
 
 use crate::action::Type;
-use crate::decide::{Asked, Considered, Decided, Effect, Found, Outcome, Verdict};
+use crate::considered::{Considered, Told, Values};
+use crate::decide::{Asked, Decided, Effect, Outcome, Verdict};
 use crate::engine::{Engine, Ruled, Slice, Way};
 use crate::found::{NOBODY, speaks};
 use crate::pointers::pointer;
-use crate::reads::Var2;
 use crate::rules::Who;
 use crate::terms::HoldTerms;
 
@@ -28,7 +28,7 @@ pub struct Caller {
     engine: Arc<Engine>,
     identity: Identity,
     groups: BTreeSet<String>,
-    claims: Claims,
+    told: Told,
     uid: EntityUid,
     entity: Option<Entity>,
     /// Whether it is on each of the lists of who may find operations.
@@ -64,7 +64,12 @@ enum Standing {
 #[derive(Debug)]
 struct Open {
     entities: Entities,
-    found: Found,
+    /// What became of each policy; of those that read the call, that they are not satisfied.
+    outcomes: Vec<Outcome>,
+    /// What is told of those that do not, in their places.
+    fixed: Vec<Option<Considered>>,
+    /// The places of those that read the call and are about this caller.
+    about: Vec<usize>,
 }
 
 impl Engine {
@@ -89,9 +94,15 @@ impl Engine {
         let listed = self.lists.iter().map(|list| list.who.iter().any(is_on)).collect();
         Caller {
             engine: Arc::clone(self),
+            told: Told {
+                identity: Arc::new(json!(identity.as_str())),
+                groups: (!groups.is_empty()).then(|| Arc::new(json!(groups))),
+                claims: (!claims.is_empty())
+                    .then(|| claims.into_iter().map(|(name, all)| (name, json!(all))).collect())
+                    .map(|claims| Arc::new(Value::Object(claims))),
+            },
             identity: identity.clone(),
             groups: groups.clone(),
-            claims,
             uid,
             entity,
             listed,
@@ -125,7 +136,7 @@ impl Caller {
                 Standing::Hidden(_) => Outlook::Refused,
                 Standing::Settled(Decided { verdict: Verdict::Hold { .. }, .. }) => Outlook::Held,
                 Standing::Settled(_) => Outlook::Free,
-                Standing::Open(open) => outlook(&self.engine.slices[*at], &open.found),
+                Standing::Open(open) => outlook(&self.engine.slices[*at], &open.outcomes),
             },
         }
     }
@@ -171,65 +182,83 @@ impl Caller {
             let verdict = Verdict::Allow { rules: vec![slice.own.clone()] };
             return Standing::Settled(Decided { verdict, considered: Vec::new() });
         }
-        let mut found = Found::default();
         let entities = self.entity.as_ref().and_then(|entity| slice.entities(entity));
         let (Some(entities), Some(request)) = (entities, slice.bare_request(&self.uid)) else {
             // A defect of ours.
             let reason = "the policies cannot be evaluated".to_owned();
             return Standing::Hidden(refused(slice.own.clone(), reason));
         };
-        slice.fixed.evaluate(&request, &entities, &mut found);
-        let known = |found: &Found| self.verdict(slice, found, None);
-        if slice.open.is_empty() {
-            let verdict = known(&found);
-            let considered = self.considered(slice, &found, None);
-            return match verdict {
-                Verdict::Deny { .. } => Standing::Hidden(Decided { verdict, considered }),
-                _ => Standing::Settled(Decided { verdict, considered }),
+        let outcome = |rule: &Ruled| {
+            if rule.reads.is_fixed() {
+                Slice::evaluate(rule, &request, &entities)
+            } else {
+                Outcome::NotSatisfied
+            }
+        };
+        let outcomes: Vec<Outcome> = slice.all().map(outcome).collect();
+        let mut values = Values::new(slice, &self.told, None);
+        // Without a call, policies that read it are not evaluated.
+        let mut fixed = Vec::with_capacity(outcomes.len());
+        for (rule, outcome) in slice.all().zip(&outcomes) {
+            let told = rule.reads.is_fixed().then(|| values.considered(rule, outcome.clone()));
+            fixed.push(told);
+        }
+        let known = || self.verdict(slice, &outcomes, None);
+        let considered = || fixed.iter().flatten().cloned().collect();
+        if !slice.reads_calls() {
+            let decided = Decided { verdict: known(), considered: considered() };
+            return match decided.verdict {
+                Verdict::Deny { .. } => Standing::Hidden(decided),
+                _ => Standing::Settled(decided),
             };
         }
-        let refuses = |rule: &Ruled| {
-            found.failed.contains_key(rule.id())
-                || rule.effect == Effect::Forbid && found.satisfied.contains(rule.id())
+        let each = || slice.all().zip(&outcomes).filter(|(rule, _)| rule.reads.is_fixed());
+        let refuses = |(rule, outcome): (&Ruled, &Outcome)| match outcome {
+            Outcome::Failed(_) => true,
+            Outcome::Satisfied => rule.effect == Effect::Forbid,
+            Outcome::NotSatisfied => false,
         };
-        let permits =
-            |rule: &Ruled| rule.effect == Effect::Permit && found.satisfied.contains(rule.id());
-        let fixed = || slice.fixed.rules.iter().map(|rule| &**rule);
-        let hidden = fixed().any(refuses)
-            || !fixed().any(permits) && !self.could_permit(slice, &entities)
+        let permits = |(rule, outcome): (&Ruled, &Outcome)| {
+            rule.effect == Effect::Permit && *outcome == Outcome::Satisfied
+        };
+        let hidden = each().any(refuses)
+            || !each().any(permits) && !self.could_permit(slice, &entities)
             || self.always_forbids(slice, &entities);
         if hidden {
-            let verdict = match known(&found) {
+            let verdict = match known() {
                 deny @ Verdict::Deny { .. } => deny,
                 _ => Verdict::Deny {
                     rules: vec![slice.own.clone()],
                     reason: format!("`{}` may not call `{}`", self.identity, slice.name),
                 },
             };
-            let considered = self.considered(slice, &found, None);
-            return Standing::Hidden(Decided { verdict, considered });
+            return Standing::Hidden(Decided { verdict, considered: considered() });
         }
-        Standing::Open(Open { entities, found })
+        let is_about = |(_, rule): &(usize, &Ruled)| {
+            !rule.reads.is_fixed() && self.is_in(&rule.policy.principal_constraint())
+        };
+        let about = slice.all().enumerate().filter(is_about).map(|(place, _)| place).collect();
+        Standing::Open(Open { entities, outcomes, fixed, about })
     }
 
     /// Whether a permit that reads the call could be satisfied by some call.
     fn could_permit(&self, slice: &Slice, entities: &Entities) -> bool {
-        if slice.open.permits.is_empty() {
+        if slice.open_permits.is_empty() {
             return false;
         }
-        let never = self.without_call(slice, entities, &slice.open.permits, |response| {
+        let never = self.without_call(slice, entities, &slice.open_permits, |response| {
             response.false_permits().count()
         });
         // What cannot be found out is listed: the call decides.
-        never.is_none_or(|never| never < slice.open.permits.num_of_policies())
+        never.is_none_or(|never| never < slice.open_permits.num_of_policies())
     }
 
     /// Whether a policy that reads the call forbids every call.
     fn always_forbids(&self, slice: &Slice, entities: &Entities) -> bool {
-        if slice.open.forbids.is_empty() {
+        if slice.open_forbids.is_empty() {
             return false;
         }
-        let always = self.without_call(slice, entities, &slice.open.forbids, |response| {
+        let always = self.without_call(slice, entities, &slice.open_forbids, |response| {
             response.true_forbids().count()
         });
         always.is_some_and(|always| always > 0)
@@ -258,49 +287,81 @@ impl Caller {
     }
 
     fn decide_open(&self, slice: &Slice, open: &Open, asked: &Asked<'_>) -> Decided {
-        let mut found = open.found.clone();
         let mut lost = Vec::new();
-        let context = slice.context(asked, &mut lost);
-        let request = context.and_then(|context: Context| slice.request(&self.uid, context));
-        let Some(request) = request else {
-            let reason = "the policies cannot be evaluated on this call".to_owned();
-            return refused(slice.own.clone(), reason);
-        };
-        slice.open.evaluate(&request, &open.entities, &mut found);
-        for lost in &lost {
-            let readers = slice.open.rules.iter().filter(|rule| {
-                rule.reads.meets(lost) && self.is_in(&rule.policy.principal_constraint())
+        let facts = slice.facts(asked, &mut lost);
+        let mut outcomes = open.outcomes.clone();
+        // Cedar's request is made when a policy comes that it must be asked about.
+        let mut request = None;
+        for place in &open.about {
+            let rule = &slice.rules[*place];
+            if lost.is_empty() && rule.guard.misses(&facts) {
+                continue;
+            }
+            let made = request.get_or_insert_with(|| {
+                let context = slice.context(&facts, asked.now);
+                context.and_then(|context: Context| slice.request(&self.uid, context))
             });
-            for rule in readers {
+            let Some(request) = made else {
+                let reason = "the policies cannot be evaluated on this call".to_owned();
+                return refused(slice.own.clone(), reason);
+            };
+            outcomes[*place] = Slice::evaluate(rule, request, &open.entities);
+        }
+        for lost in &lost {
+            let readers = open.about.iter().filter(|at| slice.rules[**at].reads.meets(lost));
+            for reader in readers {
                 let place = pointer(lost.path.get(1..).unwrap_or_default());
                 let place = if place.is_empty() { "the arguments".to_owned() } else { place };
-                let why = format!("{place} {}", lost.reason);
-                found.failed.insert(rule.id().to_owned(), why);
+                outcomes[*reader] = Outcome::Failed(format!("{place} {}", lost.reason));
             }
         }
-        let verdict = self.verdict(slice, &found, Some(asked));
-        Decided { considered: self.considered(slice, &found, Some(asked)), verdict }
+        let verdict = self.verdict(slice, &outcomes, Some(asked));
+        let mut values = Values::new(slice, &self.told, Some(asked));
+        let each = slice.all().zip(outcomes).zip(&open.fixed);
+        let considered = each.map(|((rule, outcome), fixed)| match fixed {
+            Some(fixed) => fixed.clone(),
+            None => values.considered(rule, outcome),
+        });
+        Decided { considered: considered.collect(), verdict }
+    }
+
+    /// What Cedar is asked with about a call that has this context.
+    #[cfg(test)]
+    pub(crate) fn asked_of_cedar(
+        &self,
+        slice: &Slice,
+        context: Context,
+    ) -> Option<(cedar_policy::Request, Entities)> {
+        let entities = slice.entities(self.entity.as_ref()?)?;
+        Some((slice.request(&self.uid, context)?, entities))
     }
 
     /// A `forbid` wins over what could not be decided, that over a hold, and a hold over a permit.
-    fn verdict(&self, slice: &Slice, found: &Found, asked: Option<&Asked<'_>>) -> Verdict {
-        let satisfied = |rule: &&Ruled| found.outcome(rule.id()) == Outcome::Satisfied;
+    /// `outcomes` are what became of each policy of the slice, in its place.
+    fn verdict(&self, slice: &Slice, outcomes: &[Outcome], asked: Option<&Asked<'_>>) -> Verdict {
         let names = |rules: &[&Ruled]| rules.iter().map(|rule| rule.id().to_owned()).collect();
+        let satisfied = || {
+            let all = slice.all().zip(outcomes);
+            all.filter(|(_, outcome)| **outcome == Outcome::Satisfied).map(|(rule, _)| rule)
+        };
         let forbids: Vec<&Ruled> =
-            slice.all().filter(|rule| rule.effect == Effect::Forbid).filter(satisfied).collect();
+            satisfied().filter(|rule| rule.effect == Effect::Forbid).collect();
         if let Some(first) = forbids.first() {
             let reason = self.forbidden(slice, first, asked);
             return Verdict::Deny { rules: names(&forbids), reason };
         }
-        let failed: Vec<&Ruled> =
-            slice.all().filter(|rule| found.failed.contains_key(rule.id())).collect();
-        if let Some(first) = failed.first() {
-            let why = found.failed.get(first.id()).map(String::as_str).unwrap_or_default();
+        let failed = slice.all().zip(outcomes).filter_map(|(rule, outcome)| match outcome {
+            Outcome::Failed(why) => Some((rule, why)),
+            Outcome::Satisfied | Outcome::NotSatisfied => None,
+        });
+        let failed: Vec<(&Ruled, &String)> = failed.collect();
+        if let Some((first, why)) = failed.first() {
             let reason = format!("the policy `{}` cannot be decided: {why}", first.id());
-            return Verdict::Deny { rules: names(&failed), reason };
+            let rules = failed.iter().map(|(rule, _)| rule.id().to_owned()).collect();
+            return Verdict::Deny { rules, reason };
         }
         let permits: Vec<&Ruled> =
-            slice.all().filter(|rule| rule.effect == Effect::Permit).filter(satisfied).collect();
+            satisfied().filter(|rule| rule.effect == Effect::Permit).collect();
         if permits.is_empty() {
             return Verdict::Deny {
                 rules: vec![slice.own.clone()],
@@ -311,11 +372,9 @@ impl Caller {
             };
         }
         let spoken_of = permits.iter().any(|rule| speaks(rule));
-        let holds: Vec<&Ruled> = slice
-            .all()
+        let holds: Vec<&Ruled> = satisfied()
             .filter(|rule| matches!(rule.effect, Effect::Hold(_)))
             .filter(|rule| !(rule.is_unspoken && spoken_of))
-            .filter(satisfied)
             .collect();
         if holds.is_empty() {
             return Verdict::Allow { rules: names(&permits) };
@@ -354,96 +413,26 @@ impl Caller {
             PrincipalConstraint::IsIn(name, uid) => Type::Identity.is(name) && inside(uid),
         }
     }
-
-    fn considered(
-        &self,
-        slice: &Slice,
-        found: &Found,
-        asked: Option<&Asked<'_>>,
-    ) -> Vec<Considered> {
-        let shown = asked.map(|asked| slice.shown(asked));
-        let one = |rule: &Ruled| Considered {
-            rule: rule.id().to_owned(),
-            effect: rule.effect.as_str(),
-            outcome: found.outcome(rule.id()),
-            values: self.values(slice, rule, asked, shown.as_ref()),
-        };
-        let rules = slice.all();
-        // Without a call, policies that read it were not evaluated.
-        rules.filter(|rule| asked.is_some() || rule.reads.is_fixed()).map(one).collect()
-    }
-
-    fn values(
-        &self,
-        slice: &Slice,
-        rule: &Ruled,
-        asked: Option<&Asked<'_>>,
-        shown: Option<&Value>,
-    ) -> Vec<(String, Option<Value>)> {
-        let mut values = Vec::new();
-        let scoped = !matches!(rule.policy.principal_constraint(), PrincipalConstraint::Any);
-        if scoped || rule.reads.principal {
-            values.push(("principal".to_owned(), Some(json!(self.identity.as_str()))));
-            if !self.groups.is_empty() {
-                values.push(("principal.groups".to_owned(), Some(json!(self.groups))));
-            }
-            if rule.reads.principal && !self.claims.is_empty() {
-                values.push(("principal.claims".to_owned(), Some(json!(self.claims))));
-            }
-        }
-        for (var, path) in &rule.reads.attributes {
-            if *var == Var2::Resource {
-                let value = slice.attributes.pointer(&pointer(path)).cloned();
-                values.push((format!("resource.{}", path.join(".")), value));
-            }
-        }
-        let paths: BTreeSet<_> = rule
-            .reads
-            .values
-            .iter()
-            .chain(&rule.reads.presence)
-            .filter(|p| !p.is_empty())
-            .collect();
-        for path in paths {
-            let value = match (path.split_first(), asked, shown) {
-                (Some((first, rest)), Some(asked), _) if first == "arguments" => {
-                    below(asked.arguments, rest)
-                }
-                (_, _, Some(shown)) => shown.pointer(&pointer(path)).cloned(),
-                _ => None,
-            };
-            values.push((format!("context.{}", path.join(".")), value));
-        }
-        values
-    }
 }
 
 /// Whether calls are held, where some policies read them.
-fn outlook(slice: &Slice, found: &Found) -> Outlook {
-    let is_open = |rule: &Ruled| !rule.reads.is_fixed();
-    let is_so = |rule: &Ruled| found.satisfied.contains(rule.id());
-    let lifts = |rule: &&Ruled| rule.effect == Effect::Permit && speaks(rule);
-    let lifted = slice.all().filter(lifts).any(is_so);
-    let may_be_lifted = slice.all().filter(lifts).any(is_open);
+fn outlook(slice: &Slice, outcomes: &[Outcome]) -> Outlook {
+    let each = || slice.all().zip(outcomes.iter().map(|outcome| *outcome == Outcome::Satisfied));
+    let lifts = |rule: &Ruled| rule.effect == Effect::Permit && speaks(rule);
+    let lifted = each().any(|(rule, is_so)| is_so && lifts(rule));
+    let may_be_lifted = each().any(|(rule, _)| !rule.reads.is_fixed() && lifts(rule));
     let mut outlook = Outlook::Free;
-    for rule in slice.all().filter(|rule| matches!(rule.effect, Effect::Hold(_))) {
+    for (rule, is_so) in each().filter(|(rule, _)| matches!(rule.effect, Effect::Hold(_))) {
         let (lifted, may_be_lifted) =
             (lifted && rule.is_unspoken, may_be_lifted && rule.is_unspoken);
-        if is_so(rule) && !lifted && !may_be_lifted {
+        if is_so && !lifted && !may_be_lifted {
             return Outlook::Held;
         }
-        if is_open(rule) || is_so(rule) && !lifted {
+        if !rule.reads.is_fixed() || is_so && !lifted {
             outlook = Outlook::Depends;
         }
     }
     outlook
-}
-
-fn below(arguments: &serde_json::Map<String, Value>, path: &[String]) -> Option<Value> {
-    match path.split_first() {
-        None => Some(Value::Object(arguments.clone())),
-        Some((first, rest)) => arguments.get(first)?.pointer(&pointer(rest)).cloned(),
-    }
 }
 
 fn refused(rule: String, reason: String) -> Decided {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::RestrictedExpression;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::kind::Kind;
 
@@ -61,86 +61,134 @@ pub(crate) struct Uncarried {
     pub(crate) unseen: bool,
 }
 
-/// Carries a value, at `path`.
-pub(crate) fn carry(
-    kind: &Kind,
-    value: &Value,
-    want: &Want,
+/// A value as Cedar would hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Carried<'v> {
+    Bool(bool),
+    Long(i64),
+    /// In ten-thousandths.
+    Decimal(i64),
+    Text(&'v str),
+    Set(Vec<Carried<'v>>),
+    Record(Vec<(&'v str, Carried<'v>)>),
+}
+
+impl Carried<'_> {
+    /// A member of a record, where it is there.
+    pub(crate) fn member(&self, name: &str) -> Option<&Self> {
+        let Self::Record(members) = self else { return None };
+        members.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
+    }
+
+    /// The same for Cedar.
+    pub(crate) fn expression(&self) -> RestrictedExpression {
+        match self {
+            Self::Bool(flag) => RestrictedExpression::new_bool(*flag),
+            Self::Long(number) => RestrictedExpression::new_long(*number),
+            Self::Decimal(units) => RestrictedExpression::new_decimal(decimal_text(*units)),
+            Self::Text(text) => RestrictedExpression::new_string((*text).to_owned()),
+            Self::Set(elements) => {
+                RestrictedExpression::new_set(elements.iter().map(Carried::expression))
+            }
+            Self::Record(members) => {
+                let members = members.iter();
+                let members = members.map(|(name, value)| ((*name).to_owned(), value.expression()));
+                // No two have the same name: they are an object's.
+                RestrictedExpression::new_record(members)
+                    .unwrap_or_else(|_| RestrictedExpression::new_string(String::new()))
+            }
+        }
+    }
+
+    /// Any value of the type.
+    fn placeholder(kind: &Kind) -> Self {
+        match kind {
+            Kind::Bool => Self::Bool(false),
+            Kind::Long => Self::Long(0),
+            Kind::Decimal => Self::Decimal(0),
+            Kind::Text => Self::Text(""),
+            Kind::Set(_) => Self::Set(Vec::new()),
+            Kind::Record(_) => Self::Record(Vec::new()),
+        }
+    }
+}
+
+/// Carries the members of an object, at `path`.
+pub(crate) fn carry_object<'v>(
+    members: &Kind,
+    object: &'v Map<String, Value>,
+    want: &'v Want,
     path: &mut Vec<String>,
     uncarried: &mut Vec<Uncarried>,
-) -> RestrictedExpression {
-    match (want, kind, value) {
-        (Want::Presence, ..) => placeholder(kind),
-        (Want::Members(wanted), Kind::Record(members), Value::Object(object)) => {
-            let mut carried = Vec::with_capacity(wanted.len());
-            for (name, want) in wanted {
-                let Some(value) = object.get(name) else { continue };
-                path.push(name.clone());
-                match members.get(name) {
-                    Some(field) => {
-                        let inside = carry(&field.kind, value, want, path, uncarried);
-                        carried.push((name.clone(), inside));
-                    }
-                    // To the policy it would not be there.
-                    None => {
-                        let reason = "is of a type that policies do not have";
-                        uncarried.push(Uncarried { path: path.clone(), reason, unseen: true });
-                    }
-                }
-                path.pop();
-            }
-            record(carried)
+) -> Carried<'v> {
+    let Kind::Record(members) = members else { return Carried::Record(Vec::new()) };
+    let Want::Members(wanted) = want else {
+        if *want == Want::Presence {
+            return Carried::Record(Vec::new());
         }
         // A record is compared as a whole: one with members that its type does not have would be
         // equal to another one.
-        (_, Kind::Record(members), Value::Object(object)) => {
-            let mut carried = Vec::with_capacity(object.len());
-            for (name, value) in object {
-                let Some(field) = members.get(name) else {
-                    let reason = "has members that policies do not know";
-                    uncarried.push(Uncarried { path: path.clone(), reason, unseen: false });
-                    continue;
-                };
-                path.push(name.clone());
-                let inside = carry(&field.kind, value, &Want::Whole, path, uncarried);
-                carried.push((name.clone(), inside));
-                path.pop();
+        let mut carried = Vec::with_capacity(object.len());
+        for (name, value) in object {
+            let Some(field) = members.get(name) else {
+                let reason = "has members that policies do not know";
+                uncarried.push(Uncarried { path: path.clone(), reason, unseen: false });
+                continue;
+            };
+            path.push(name.clone());
+            carried.push((name.as_str(), carry(&field.kind, value, &Want::Whole, path, uncarried)));
+            path.pop();
+        }
+        return Carried::Record(carried);
+    };
+    let mut carried = Vec::with_capacity(wanted.len());
+    for (name, want) in wanted {
+        let Some(value) = object.get(name) else { continue };
+        path.push(name.clone());
+        match members.get(name) {
+            Some(field) => {
+                let inside = carry(&field.kind, value, want, path, uncarried);
+                carried.push((name.as_str(), inside));
             }
-            record(carried)
+            // To the policy it would not be there.
+            None => {
+                let reason = "is of a type that policies do not have";
+                uncarried.push(Uncarried { path: path.clone(), reason, unseen: true });
+            }
+        }
+        path.pop();
+    }
+    Carried::Record(carried)
+}
+
+/// Carries a value, at `path`.
+fn carry<'v>(
+    kind: &Kind,
+    value: &'v Value,
+    want: &'v Want,
+    path: &mut Vec<String>,
+    uncarried: &mut Vec<Uncarried>,
+) -> Carried<'v> {
+    match (want, kind, value) {
+        (Want::Presence, ..) => Carried::placeholder(kind),
+        (_, Kind::Record(_), Value::Object(object)) => {
+            carry_object(kind, object, want, path, uncarried)
         }
         (_, kind, value) => scalar(kind, value).unwrap_or_else(|reason| {
             uncarried.push(Uncarried { path: path.clone(), reason, unseen: false });
-            placeholder(kind)
+            Carried::placeholder(kind)
         }),
     }
 }
 
-/// Any value of the type.
-fn placeholder(kind: &Kind) -> RestrictedExpression {
-    match kind {
-        Kind::Bool => RestrictedExpression::new_bool(false),
-        Kind::Long => RestrictedExpression::new_long(0),
-        Kind::Decimal => RestrictedExpression::new_decimal("0.0"),
-        Kind::Text => RestrictedExpression::new_string(String::new()),
-        Kind::Set(_) => RestrictedExpression::new_set([]),
-        Kind::Record(_) => record(Vec::new()),
-    }
-}
-
-fn record(members: Vec<(String, RestrictedExpression)>) -> RestrictedExpression {
-    // No two have the same name: they are an object's.
-    RestrictedExpression::new_record(members)
-        .unwrap_or_else(|_| RestrictedExpression::new_string(String::new()))
-}
-
-fn scalar(kind: &Kind, value: &Value) -> Result<RestrictedExpression, &'static str> {
+fn scalar<'v>(kind: &Kind, value: &'v Value) -> Result<Carried<'v>, &'static str> {
     match (kind, value) {
         (_, Value::Null) => Err("is null"),
-        (Kind::Bool, Value::Bool(flag)) => Ok(RestrictedExpression::new_bool(*flag)),
-        (Kind::Text, Value::String(text)) => Ok(RestrictedExpression::new_string(text.clone())),
-        (Kind::Long, Value::Number(number)) => long(&number.to_string()),
+        (Kind::Bool, Value::Bool(flag)) => Ok(Carried::Bool(*flag)),
+        (Kind::Text, Value::String(text)) => Ok(Carried::Text(text)),
+        (Kind::Long, Value::Number(number)) => long(number.as_str()),
         (Kind::Long, Value::String(digits)) => long(digits),
-        (Kind::Decimal, Value::Number(number)) => decimal(&number.to_string()),
+        (Kind::Decimal, Value::Number(number)) => decimal(number.as_str()),
         (Kind::Decimal, Value::String(digits)) => decimal(digits),
         (Kind::Set(element), Value::Array(list)) => {
             if list.len() > MAX_ELEMENTS {
@@ -158,21 +206,21 @@ fn scalar(kind: &Kind, value: &Value) -> Result<RestrictedExpression, &'static s
                 }
                 carried.push(inside);
             }
-            Ok(RestrictedExpression::new_set(carried))
+            Ok(Carried::Set(carried))
         }
         _ => Err("is of another type than its schema says"),
     }
 }
 
-fn long(text: &str) -> Result<RestrictedExpression, &'static str> {
+fn long(text: &str) -> Result<Carried<'static>, &'static str> {
     scaled(text, 0)
-        .map(RestrictedExpression::new_long)
+        .map(Carried::Long)
         .ok_or("is no whole number of 64 bits, and policies cannot hold it exactly")
 }
 
-fn decimal(text: &str) -> Result<RestrictedExpression, &'static str> {
+fn decimal(text: &str) -> Result<Carried<'static>, &'static str> {
     scaled(text, 4)
-        .map(|units| RestrictedExpression::new_decimal(decimal_text(units)))
+        .map(Carried::Decimal)
         .ok_or("is a number beyond ±922337203685477.5807 or with more than four decimals, and policies cannot hold it exactly")
 }
 
@@ -181,6 +229,13 @@ fn decimal_text(units: i64) -> String {
     let sign = if units < 0 { "-" } else { "" };
     let units = units.unsigned_abs();
     format!("{sign}{}.{:04}", units / 10_000, units % 10_000)
+}
+
+/// What a decimal is that is written as Cedar has it, `-?[0-9]+.[0-9]{1,4}`, in ten-thousandths.
+pub(crate) fn decimal_units(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.strip_prefix('-').unwrap_or(text).split_once('.')?;
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    (digits(whole) && digits(fraction) && fraction.len() <= 4).then(|| scaled(text, 4))?
 }
 
 /// A number as JSON or XML Schema write it, times ten to the power of `places`, if that is a

@@ -1,9 +1,8 @@
 //! What is asked, and what is decided.
 
-use std::collections::{HashMap, HashSet};
-
 use serde_json::{Map, Value};
 
+use crate::considered::Considered;
 use crate::terms::HoldTerms;
 
 /// A call, as policies see it.
@@ -78,19 +77,6 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// A policy that was considered.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Considered {
-    /// Its name.
-    pub rule: String,
-    /// What it does: `permit`, `forbid` or `hold`.
-    pub effect: &'static str,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// What it reads, and what stood there; nothing for what was not there.
-    pub values: Vec<(String, Option<Value>)>,
-}
-
 /// A decision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decided {
@@ -99,23 +85,4 @@ pub struct Decided {
     /// Every policy that was considered. Empty where the tool's entry says nothing and no policy
     /// is about it.
     pub considered: Vec<Considered>,
-}
-
-/// What became of the policies of one tool, by their names.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Found {
-    pub(crate) satisfied: HashSet<String>,
-    pub(crate) failed: HashMap<String, String>,
-}
-
-impl Found {
-    pub(crate) fn outcome(&self, rule: &str) -> Outcome {
-        if let Some(why) = self.failed.get(rule) {
-            Outcome::Failed(why.clone())
-        } else if self.satisfied.contains(rule) {
-            Outcome::Satisfied
-        } else {
-            Outcome::NotSatisfied
-        }
-    }
 }

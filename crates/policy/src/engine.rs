@@ -6,14 +6,17 @@ mod slice;
 use std::ops::Range;
 use std::sync::Arc;
 
-use cedar_policy::{Policy, Schema};
+use cedar_policy::pst::Policy as Pst;
+use cedar_policy::{Policy, PolicySet, PrincipalConstraint, Schema};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use tollbridge_operation::{Effect as OperationEffect, digest_bytes};
 
 use crate::action::action_of;
+use crate::considered::{Shows, shows};
 use crate::decide::Effect;
 use crate::found::{Finding, List};
+use crate::guard::Guard;
 use crate::kind::{Kind, LeftOut};
 use crate::reads::{Reads, reads};
 use crate::rules::ToolRules;
@@ -96,9 +99,14 @@ impl Problem {
 #[derive(Debug)]
 pub(crate) struct Ruled {
     pub(crate) policy: Policy,
+    /// The policy alone, for the authorizer.
+    pub(crate) alone: PolicySet,
+    pub(crate) name: Arc<str>,
     pub(crate) effect: Effect,
     pub(crate) reason: Option<String>,
     pub(crate) reads: Reads,
+    pub(crate) guard: Guard,
+    pub(crate) shows: Vec<Shows>,
     /// Where it was written; none for what a tool's entry says.
     pub(crate) site: Option<Site>,
     /// Whether it is a tool's time window.
@@ -114,12 +122,30 @@ impl Ruled {
         reason: Option<String>,
         site: Option<Site>,
     ) -> Option<Self> {
-        let reads = reads(&policy)?;
-        Some(Self { policy, effect, reason, reads, site, is_window: false, is_unspoken: false })
+        // A template is none: nothing fills it in.
+        let Ok(Pst::Static(text)) = policy.to_pst() else { return None };
+        let clauses = text.body().clauses();
+        let (reads, guard) = (reads(clauses), Guard::of(clauses));
+        let scoped = !matches!(policy.principal_constraint(), PrincipalConstraint::Any);
+        let alone = PolicySet::from_policies([policy.clone()]).ok()?;
+        let name = Arc::from(AsRef::<str>::as_ref(policy.id()));
+        Some(Self {
+            shows: shows(&reads, scoped),
+            policy,
+            alone,
+            name,
+            effect,
+            reason,
+            reads,
+            guard,
+            site,
+            is_window: false,
+            is_unspoken: false,
+        })
     }
 
     pub(crate) fn id(&self) -> &str {
-        self.policy.id().as_ref()
+        &self.name
     }
 }
 
@@ -227,7 +253,7 @@ impl Engine {
             });
         }
         let found = tools.iter().map(|tool| tool.found).collect();
-        let needs = !written.is_empty() || slices.iter().any(|slice| !slice.open.is_empty());
+        let needs = !written.is_empty() || slices.iter().any(Slice::reads_calls);
         let schema = needs.then(|| {
             let each = tools.iter().zip(&kinds).map(|(tool, arguments)| ToolSchema {
                 name: &tool.name,

@@ -17,9 +17,11 @@
 mod action;
 mod caller;
 mod carry;
+mod considered;
 mod decide;
 mod engine;
 mod found;
+mod guard;
 mod kind;
 mod pointers;
 mod reads;
@@ -31,7 +33,8 @@ mod window;
 
 pub use action::{CALL, DISCOVER, action_of};
 pub use caller::{Caller, Claims, Outlook};
-pub use decide::{Asked, Considered, Decided, Effect, Outcome, Verdict};
+pub use considered::Considered;
+pub use decide::{Asked, Decided, Effect, Outcome, Verdict};
 pub use engine::{Engine, Problem, Severity, Site, ToolDef};
 pub use found::{FindList, Finding, FoundDef};
 pub use kind::{Field, Kind, LeftOut};

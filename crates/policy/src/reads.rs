@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::Policy;
-use cedar_policy::pst::{Clause, Expr, Literal, Policy as Pst, Var};
+use cedar_policy::pst::{Clause, Expr, Literal, Var};
 
 use crate::carry::{Uncarried, Want};
 
@@ -30,15 +29,14 @@ pub(crate) enum Var2 {
     Resource,
 }
 
-/// Reads a policy. What it cannot be read as is `None`: a template, which nothing fills in.
-pub(crate) fn reads(policy: &Policy) -> Option<Reads> {
-    let Ok(Pst::Static(policy)) = policy.to_pst() else { return None };
+/// Reads a policy's conditions.
+pub(crate) fn reads(clauses: &[Clause]) -> Reads {
     let mut reads = Reads::default();
-    for clause in policy.body().clauses() {
+    for clause in clauses {
         let (Clause::When(expr) | Clause::Unless(expr)) = clause;
         reads.expr(expr);
     }
-    Some(reads)
+    reads
 }
 
 impl Reads {
@@ -139,7 +137,7 @@ impl Reads {
 }
 
 /// A chain of members that begins with a variable.
-fn chain(expr: &Expr) -> Option<(Var, Vec<String>)> {
+pub(crate) fn chain(expr: &Expr) -> Option<(Var, Vec<String>)> {
     match expr {
         Expr::Var(var) => Some((var.clone(), Vec::new())),
         Expr::GetAttr { expr, attr } => {
@@ -155,9 +153,14 @@ fn chain(expr: &Expr) -> Option<(Var, Vec<String>)> {
 mod tests {
     use super::*;
 
+    fn reads_of(policy: &str) -> Reads {
+        let policy: cedar_policy::Policy = policy.parse().expect("a policy");
+        reads(policy.to_pst().expect("its form").body().clauses())
+    }
+
     fn of(condition: &str) -> (Vec<String>, Vec<String>) {
         let text = format!("permit(principal, action, resource) when {{ {condition} }};");
-        let reads = reads(&text.parse().expect("a policy")).expect("no template");
+        let reads = reads_of(&text);
         let words = |paths: &BTreeSet<Vec<String>>| paths.iter().map(|p| p.join(".")).collect();
         (words(&reads.values), words(&reads.presence))
     }
@@ -195,7 +198,7 @@ mod tests {
         };
         let policy =
             "forbid(principal, action, resource) when { context has a.b && context.c.d == 1 };";
-        let reads = reads(&policy.parse().expect("a policy")).expect("no template");
+        let reads = reads_of(policy);
         assert!(!reads.meets(&lost(&["a", "b"])));
         assert!(reads.meets(&lost(&["a"])), "what is below it is not known");
         assert!(reads.meets(&lost(&["c", "d"])));

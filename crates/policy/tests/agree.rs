@@ -233,7 +233,7 @@ proptest! {
                     || whole.considered.iter().any(|one| {
                         one.effect == "permit"
                             && one.outcome == Outcome::Satisfied
-                            && one.rule != format!("{}.allow", tool.name)
+                            && *one.rule != *format!("{}.allow", tool.name)
                     });
                 let expected = if permitted { word(&whole.verdict) } else { "deny" };
                 prop_assert_eq!(word(&decided.verdict), expected, "{:?}", whole);

@@ -113,9 +113,9 @@ fn a_forbid_wins_over_a_hold_and_a_hold_over_a_permit() {
     let big = decide(&caller, 0, json!({"amount": 101}));
     assert_eq!(words(&big), "deny by big");
     assert_eq!(reason(&big), "ask a manager for more than 100");
-    let told = big.considered.iter().find(|one| one.rule == "big").unwrap();
+    let told = big.considered.iter().find(|one| &*one.rule == "big").unwrap();
     assert_eq!(told.outcome, Outcome::Satisfied);
-    assert_eq!(told.values, [("context.arguments.amount".to_owned(), Some(json!(101)))]);
+    assert_eq!(told.values, [("context.arguments.amount".into(), Some(json!(101).into()))]);
 }
 
 #[test]

@@ -326,3 +326,24 @@ fn a_hold_and_a_forbid_of_one_condition_forbid() {
     let Verdict::Deny { rules, .. } = &decided.verdict else { panic!("{decided:?}") };
     assert_eq!(rules, &["f"]);
 }
+
+#[test]
+fn operations_may_have_any_name() {
+    for name in ["shop/grüße", "shop/say \"hi\"", "shop/GET /a/{b}", "shop/a\\b", "shop/😀"] {
+        let tools = [tool(name, Effect::Write), tool("other", Effect::Write)];
+        let text = format!(
+            "@id(\"a\") forbid(principal, action == Action::{name:?}, resource) when {{ context.channel == \"http\" }};
+             @id(\"b\") forbid(principal, action, resource == Tool::{name:?});
+             @id(\"c\") forbid(principal, action, resource) when {{ resource == Tool::{name:?} }};"
+        );
+        let engine = compile(&tools, &text);
+        let caller = caller(&engine, "alice", &[]);
+        assert!(!caller.may_see(0), "{name}");
+        assert_eq!(words(&decide(&caller, 0, json!({"amount": 1}))), "deny by b, c", "{name}");
+        assert_eq!(
+            words(&decide(&caller, 1, json!({"amount": 1}))),
+            "allow by other.allow",
+            "{name}"
+        );
+    }
+}

@@ -98,6 +98,10 @@ fn each_mistake_has_its_place_and_its_mend() {
             r#"forbid(principal, action, resource) when { principal.getTag("tenant").contains("x") };"#,
             &["`shop.1`", "unable to guarantee safety of access to tag"],
         ),
+        (
+            r#"@id("refund.scopes") forbid(principal, action, resource);"#,
+            &["two policies `refund.scopes`"],
+        ),
         (r"permit(principal == ?principal, action, resource);", &["template"]),
         (r"forbid(principal, action, resource) when { 1 + };", &["no Cedar"]),
     ];

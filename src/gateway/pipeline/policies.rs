@@ -1,5 +1,7 @@
 //! Policies on a call: what they are shown of it, and what the trail keeps of them.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use tollbridge_operation::Call;
 
@@ -10,8 +12,11 @@ use crate::gateway::seen::Seen;
 use crate::gateway::toolbox::{Exposed, Toolbox};
 use crate::safety::{Asked, Considered, Outcome, Policed, Pursuit, police};
 
-/// How many policies are recorded with a decision; those that were satisfied or failed first.
-const MAX_RULES: usize = 32;
+/// How many policies are recorded with what they read; those that were satisfied or failed first.
+const MAX_READING: usize = 32;
+
+/// How many are recorded at all.
+const MAX_RULES: usize = 1_000;
 
 /// How many values of one.
 const MAX_VALUES: usize = 8;
@@ -53,6 +58,7 @@ pub(super) fn keep_out(considered: &mut [Considered], places: &Places) {
     let values = considered.iter_mut().flat_map(|one| &mut one.values);
     for (name, value) in values.filter_map(|(name, value)| Some((name, value.as_mut()?))) {
         let Some(path) = name.strip_prefix("context.arguments") else { continue };
+        let value = Arc::make_mut(value);
         let path = path.strip_prefix('.').unwrap_or(path);
         places.take_out_below(path, value);
     }
@@ -70,25 +76,27 @@ pub(in crate::gateway) fn rows(considered: &[Considered]) -> Vec<ConsideredRow> 
     };
     let mut ranked: Vec<&Considered> = considered.iter().collect();
     ranked.sort_by_key(rank);
-    ranked.into_iter().take(MAX_RULES).map(row).collect()
+    let values = |place| if place < MAX_READING { MAX_VALUES } else { 0 };
+    let ranked = ranked.into_iter().take(MAX_RULES).enumerate();
+    ranked.map(|(place, one)| row(one, values(place))).collect()
 }
 
-fn row(considered: &Considered) -> ConsideredRow {
+fn row(considered: &Considered, values: usize) -> ConsideredRow {
     let (outcome, why) = match &considered.outcome {
         Outcome::Satisfied => ("satisfied", None),
         Outcome::NotSatisfied => ("not satisfied", None),
         Outcome::Failed(why) => ("failed", Some(why.clone())),
     };
-    let value = |(name, value): &(String, Option<Value>)| {
+    let value = |(name, value): &(Arc<str>, Option<Arc<Value>>)| {
         let text = value.as_ref().map_or_else(|| "not there".to_owned(), ToString::to_string);
-        (name.clone(), Value::String(cut(text)))
+        (name.to_string(), Value::String(cut(text)))
     };
     ConsideredRow {
-        rule: considered.rule.clone(),
+        rule: considered.rule.to_string(),
         effect: considered.effect.to_owned(),
         outcome: outcome.to_owned(),
         why,
-        values: considered.values.iter().take(MAX_VALUES).map(value).collect(),
+        values: considered.values.iter().take(values).map(value).collect(),
     }
 }
 

@@ -15,7 +15,7 @@ use super::*;
 use crate::observe::spans::MOST_SPANS;
 use crate::observe::{CALL, Channel, HttpRequest, Message, Metrics, OperationEnd};
 
-/// What a collector was sent, head and body.
+/// What a collector was sent, head and body; of one that is no JSON, nothing.
 type Seen = Arc<Mutex<Vec<(String, Value)>>>;
 
 const GOOD: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
@@ -35,15 +35,17 @@ async fn collector(answers: &'static [&'static str]) -> (Collector, Seen) {
     tokio::spawn(async move {
         let mut open = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut text = String::new();
-            let mut piece = [0; 4096];
+            let mut bytes = Vec::new();
             let (head, body) = loop {
-                let read = stream.read(&mut piece).await.expect("read");
-                text.push_str(std::str::from_utf8(&piece[..read]).expect("text"));
-                if let Some((head, body)) = text.split_once("\r\n\r\n")
-                    && let Ok(body) = serde_json::from_str(body)
-                {
-                    break (head.to_owned(), body);
+                stream.read_buf(&mut bytes).await.expect("read");
+                let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+                    continue;
+                };
+                let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                let length: usize = length.map_or(0, |text| text.parse().expect("a length"));
+                if bytes.len() >= end + 4 + length {
+                    break (head, serde_json::from_slice(&bytes[end + 4..]).unwrap_or_default());
                 }
             };
             let n = {
@@ -117,6 +119,20 @@ async fn answers_are_understood_as_otlp_has_them() {
 }
 
 #[tokio::test]
+async fn in_protocol_buffers_the_answer_is_in_them_too() {
+    const THREE: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\n\x0b\x08\x03\x12\x07too old";
+    let (mut collector, seen) = collector(&[THREE]).await;
+    collector.protocol = Protocol::Protobuf;
+    let message = serde_json::json!({"resourceSpans": [{}]});
+    let sent = post(&collector, Signal::Traces).send(&message).await;
+    assert_eq!(sent, Sent::Partial(3, "too old".into()));
+    let head = seen.lock().expect("a lock")[0].0.clone();
+    for line in ["content-type: application/x-protobuf", "content-length: 2"] {
+        assert!(head.contains(line), "{head}");
+    }
+}
+
+#[tokio::test]
 async fn each_signal_has_its_path_below_the_collectors_url() {
     let (mut collector, _) = collector(&[]).await;
     for (endpoint, expected) in [
@@ -148,9 +164,9 @@ async fn the_end_tells_what_was_counted_last() {
     exporter.stop().await;
     let seen = seen.lock().expect("a lock");
     let (head, body) = &seen[0];
-    assert!(head.starts_with("POST /v1/metrics HTTP/1.1\r\n"), "{head}");
-    for line in ["authorization: Bearer t0ken", "content-type: application/json"] {
-        assert!(head.to_ascii_lowercase().contains(&line.to_ascii_lowercase()), "{head}");
+    assert!(head.starts_with("post /v1/metrics http/1.1\r\n"), "{head}");
+    for line in ["authorization: bearer t0ken", "content-type: application/json"] {
+        assert!(head.contains(line), "{head}");
     }
     assert!(body.to_string().contains("tollbridge.attempts"), "{body}");
     assert!(has(&metrics, r#"tollbridge_otlp_exports_total{signal="metrics",result="taken"} 1"#));
@@ -220,7 +236,7 @@ async fn a_calls_requests_are_its_children_and_ids_are_those_of_the_trail() {
     assert!(has(&metrics, r#"tollbridge_otlp_spans_total{result="taken"} 3"#));
     let seen = seen.lock().expect("a lock");
     let (head, body) = &seen[0];
-    assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
+    assert!(head.starts_with("post /v1/traces http/1.1\r\n"), "{head}");
     assert_eq!(protobuf::unknown(body, protobuf::TRACES), [""; 0]);
     let resource = &body["resourceSpans"][0]["resource"]["attributes"];
     assert_eq!(resource[1], otlp_text("service.name", "shop"));

@@ -77,11 +77,11 @@ class Upstream(BaseHTTPRequestHandler):
 
     def answer(self):
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        seen = self.server.seen
-        before = sum(path == self.path for path, _ in seen)
-        seen.append((self.path, self.headers.get("traceparent")))
-        failed = 503 if self.path.endswith("flaky") and not before else 200
-        status = 404 if self.path.endswith("gone") else failed
+        seen, path = self.server.seen, self.path.partition("?")[0]
+        before = any(known == path for known, _ in seen)
+        seen.append((path, self.headers.get("traceparent")))
+        failed = 503 if path.endswith("flaky") and not before else 200
+        status = 404 if path.endswith("gone") else failed
         body = b'{"answer": "not to be told"}'
         self.send_response(status)
         self.send_header("content-type", "application/json")
@@ -288,7 +288,12 @@ def over_stdio(bridge):
 def over_http(bridge):
     """The same in a session over HTTP, whose id is returned."""
     server = bridge.begin("serve", "--http", "127.0.0.1:0", stderr=subprocess.PIPE)
-    place = re.search(r"127\.0\.0\.1:(\d+)/mcp", server.stderr.readline())
+    place = None
+    while place is None:
+        line = server.stderr.readline()
+        if not line:
+            raise RuntimeError("there is no server")
+        place = re.search(r"127\.0\.0\.1:(\d+)/mcp", line)
     threading.Thread(target=server.stderr.read, daemon=True).start()
     connection = http.client.HTTPConnection("127.0.0.1", int(place[1]), timeout=30)
     headers = {

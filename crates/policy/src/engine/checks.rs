@@ -104,8 +104,10 @@ pub(super) fn names(
     for list in finding.lists {
         taken.extend([format!("{}.discover", list.api), format!("{}.discover.hold", list.api)]);
     }
+    // What else decides has these names in the trail.
+    taken.insert("safety.errors".to_owned());
     for tool in tools {
-        let own = ["allow", "deny", "hold", "when", "calls", "stale"];
+        let own = ["allow", "deny", "hold", "when", "calls", "stale", "scopes", "loops"];
         taken.extend(own.iter().map(|rule| format!("{}.{rule}", tool.name)));
     }
     for policy in written {

@@ -12,61 +12,12 @@ use tollbridge_operation::Effect as OperationEffect;
 
 use super::{Ruled, ToolDef};
 use crate::action::{CALL, DISCOVER, Type, action_of};
-use crate::carry::{Uncarried, Want, carry};
-use crate::decide::{Asked, Effect, Found};
+use crate::carry::{Uncarried, Want, carry_object};
+use crate::decide::{Asked, Effect, Outcome};
 use crate::found::List;
+use crate::guard::Facts;
 use crate::kind::Kind;
 use crate::window::{Local, When};
-
-/// Policies of one effect.
-#[derive(Debug, Default)]
-pub(crate) struct Sets {
-    pub(crate) rules: Vec<Arc<Ruled>>,
-    pub(crate) permits: PolicySet,
-    pub(crate) forbids: PolicySet,
-    pub(crate) holds: PolicySet,
-}
-
-impl Sets {
-    fn new(rules: Vec<Arc<Ruled>>) -> Self {
-        let mut sets = Self { rules, ..Self::default() };
-        for rule in &sets.rules {
-            let set = match rule.effect {
-                Effect::Permit => &mut sets.permits,
-                Effect::Forbid => &mut sets.forbids,
-                Effect::Hold(_) => &mut sets.holds,
-            };
-            // Names are unique: that was checked.
-            let _ = set.add(rule.policy.clone());
-        }
-        sets
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rules.is_empty()
-    }
-
-    /// What becomes of each policy.
-    pub(crate) fn evaluate(&self, request: &Request, entities: &Entities, found: &mut Found) {
-        let authorizer = Authorizer::new();
-        for set in [&self.permits, &self.forbids, &self.holds] {
-            if set.is_empty() {
-                continue;
-            }
-            let response = authorizer.is_authorized(request, set, entities);
-            let diagnostics = response.diagnostics();
-            for rule in diagnostics.reason() {
-                let rule: &str = rule.as_ref();
-                found.satisfied.insert(rule.to_owned());
-            }
-            for error in diagnostics.errors() {
-                let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-                let rule: &str = error.policy_id().as_ref();
-                found.failed.insert(rule.to_owned(), error.inner().to_string());
-            }
-        }
-    }
-}
 
 /// The policies of one tool.
 #[derive(Debug)]
@@ -78,10 +29,12 @@ pub(crate) struct Slice {
     pub(crate) trivial: bool,
     /// Whether one of them reads an argument.
     pub(crate) reads_arguments: bool,
-    /// Those that read nothing of the call.
-    pub(crate) fixed: Sets,
-    /// Those that read the call.
-    pub(crate) open: Sets,
+    /// Every policy: those that the tool's entry makes first, and of either those first that
+    /// read nothing of the call.
+    pub(crate) rules: Vec<Arc<Ruled>>,
+    /// The permits and the `forbid`s among those that read the call.
+    pub(crate) open_permits: PolicySet,
+    pub(crate) open_forbids: PolicySet,
     pub(crate) action: EntityUid,
     pub(crate) resource: EntityUid,
     /// The tool's attributes, as they are told.
@@ -136,23 +89,31 @@ impl Slice {
 
     fn of(
         tool: &ToolDef,
-        all: Vec<Arc<Ruled>>,
+        mut rules: Vec<Arc<Ruled>>,
         (action, resource): (EntityUid, EntityUid),
         arguments: Kind,
         zone: Option<&TimeZone>,
     ) -> Self {
-        let (fixed, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|p| p.reads.is_fixed());
+        rules.sort_by_key(|rule| (rule.site.is_some(), !rule.reads.is_fixed()));
         let mut want = Want::nothing();
-        for policy in &open {
-            policy.reads.add_to(&mut want);
+        let (mut open_permits, mut open_forbids) = (PolicySet::new(), PolicySet::new());
+        for rule in rules.iter().filter(|rule| !rule.reads.is_fixed()) {
+            rule.reads.add_to(&mut want);
+            // Names are unique: that was checked.
+            let _ = match rule.effect {
+                Effect::Permit => open_permits.add(rule.policy.clone()),
+                Effect::Forbid => open_forbids.add(rule.policy.clone()),
+                Effect::Hold(_) => Ok(()),
+            };
         }
         Self {
             name: tool.name.clone(),
             own: String::new(),
             trivial: false,
-            reads_arguments: open.iter().any(|policy| policy.reads.touches("arguments")),
-            fixed: Sets::new(fixed),
-            open: Sets::new(open),
+            reads_arguments: rules.iter().any(|rule| rule.reads.touches("arguments")),
+            rules,
+            open_permits,
+            open_forbids,
             entities: entities(tool, &action, &resource),
             action,
             resource,
@@ -166,9 +127,26 @@ impl Slice {
 
     /// Every policy, those that a tool's entry makes first.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Ruled> {
-        let both = || self.fixed.rules.iter().chain(&self.open.rules).map(|policy| &**policy);
-        let own = both().filter(|policy| policy.site.is_none());
-        own.chain(both().filter(|policy| policy.site.is_some()))
+        self.rules.iter().map(|rule| &**rule)
+    }
+
+    /// Whether one of them reads the call.
+    pub(crate) fn reads_calls(&self) -> bool {
+        self.all().any(|rule| !rule.reads.is_fixed())
+    }
+
+    /// What becomes of one of them.
+    pub(crate) fn evaluate(rule: &Ruled, request: &Request, entities: &Entities) -> Outcome {
+        let response = Authorizer::new().is_authorized(request, &rule.alone, entities);
+        let diagnostics = response.diagnostics();
+        if let Some(error) = diagnostics.errors().next() {
+            let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+            return Outcome::Failed(error.inner().to_string());
+        }
+        match diagnostics.reason().next() {
+            Some(_) => Outcome::Satisfied,
+            None => Outcome::NotSatisfied,
+        }
     }
 
     /// The entities of a request: the tool's, and the caller.
@@ -187,40 +165,58 @@ impl Slice {
         Request::new(caller.clone(), action, resource, context, None).ok()
     }
 
-    /// What policies read of a call. `None` is a defect of ours.
-    pub(crate) fn context(
-        &self,
-        asked: &Asked<'_>,
+    /// What policies read of a call, and what of that could not be carried.
+    pub(crate) fn facts<'v>(
+        &'v self,
+        asked: &Asked<'v>,
         uncarried: &mut Vec<Uncarried>,
-    ) -> Option<Context> {
-        let mut pairs = Vec::with_capacity(4);
-        let wanted = |name: &str| match &self.want {
+    ) -> Facts<'v> {
+        let arguments = self.wanted("arguments").map(|want| {
+            let mut path = vec!["arguments".to_owned()];
+            carry_object(&self.arguments, asked.arguments, want, &mut path, uncarried)
+        });
+        let (zone, when) = (self.zone.as_ref(), self.when.as_ref());
+        Facts {
+            arguments,
+            channel: asked.channel,
+            agent: agent(asked.client),
+            local: zone.filter(|_| self.wanted("time").is_some()).map(|z| Local::at(asked.now, z)),
+            when: when
+                .filter(|_| self.wanted("when").is_some())
+                .map(|when| Local::at(asked.now, &when.zone)),
+        }
+    }
+
+    /// What is read of a member of the context.
+    fn wanted(&self, name: &str) -> Option<&Want> {
+        match &self.want {
             Want::Members(members) => members.get(name),
             whole => Some(whole),
-        };
-        if let Some(want) = wanted("arguments") {
-            let given = Value::Object(asked.arguments.clone());
-            let mut path = vec!["arguments".to_owned()];
-            let carried = carry(&self.arguments, &given, want, &mut path, uncarried);
-            pairs.push(("arguments".to_owned(), carried));
+        }
+    }
+
+    /// The facts for Cedar. `None` is a defect of ours.
+    pub(crate) fn context(&self, facts: &Facts<'_>, now: i64) -> Option<Context> {
+        let mut pairs = Vec::with_capacity(4);
+        if let Some(arguments) = &facts.arguments {
+            pairs.push(("arguments".to_owned(), arguments.expression()));
         }
         let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
         let long = RestrictedExpression::new_long;
-        if wanted("agent").is_some() {
-            let (name, version) = agent(asked.client);
+        if self.wanted("agent").is_some() {
+            let (name, version) = facts.agent;
             let members = [("name".to_owned(), text(name)), ("version".to_owned(), text(version))];
             pairs.push(("agent".to_owned(), RestrictedExpression::new_record(members).ok()?));
         }
-        if wanted("channel").is_some() {
-            pairs.push(("channel".to_owned(), text(asked.channel)));
+        if self.wanted("channel").is_some() {
+            pairs.push(("channel".to_owned(), text(facts.channel)));
         }
-        if wanted("time").is_some() {
-            let instant = jiff::Timestamp::from_microsecond(asked.now).ok()?;
+        if self.wanted("time").is_some() {
+            let instant = jiff::Timestamp::from_microsecond(now).ok()?;
             let instant = instant.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
             let instant = RestrictedExpression::new_datetime(instant);
             let mut members = vec![("instant".to_owned(), instant)];
-            if let Some(zone) = &self.zone {
-                let local = Local::at(asked.now, zone);
+            if let Some(local) = &facts.local {
                 let clock = [
                     ("weekday".to_owned(), long(local.weekday)),
                     ("hour".to_owned(), long(local.hour)),
@@ -231,8 +227,7 @@ impl Slice {
             }
             pairs.push(("time".to_owned(), RestrictedExpression::new_record(members).ok()?));
         }
-        if let (Some(when), true) = (&self.when, wanted("when").is_some()) {
-            let local = Local::at(asked.now, &when.zone);
+        if let Some(local) = &facts.when {
             let clock = [
                 ("weekday".to_owned(), long(local.weekday)),
                 ("minute".to_owned(), long(local.minute_of_day())),
