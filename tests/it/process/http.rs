@@ -168,6 +168,35 @@ fn the_metrics_count_a_call() {
 }
 
 #[test]
+fn answers_to_what_is_no_call_are_measured_by_their_methods() {
+    let house = House::new();
+    let server = Server::start(&house);
+    for (method, params) in [("tools/list", json!({})), ("tasks/get", json!({"taskId": "none"}))] {
+        let params = stateless(params);
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let named = format!("Mcp-Method: {method}");
+        let mut headers = vec!["Mcp-Protocol-Version: 2026-07-28", &named];
+        if method == "tasks/get" {
+            headers.push("Mcp-Name: none");
+        }
+        server.post(&headers, &body.to_string());
+    }
+    let metrics = server.get("/metrics").body;
+    let counted = |line: &&str| line.starts_with("mcp_server_operation_duration_seconds_count");
+    let mut counts: Vec<&str> = metrics.lines().filter(counted).collect();
+    counts.sort_unstable();
+    let over = r#"network_transport="tcp",network_protocol_name="http""#;
+    let failed = r#"error_type="-32602",rpc_response_status_code="-32602""#;
+    let expected = [
+        format!(r#"mcp_method_name="tasks/get",{over},{failed}"#),
+        format!(r#"mcp_method_name="tools/list",{over}"#),
+    ];
+    let expected =
+        expected.map(|labels| format!("mcp_server_operation_duration_seconds_count{{{labels}}} 1"));
+    assert_eq!(counts, expected);
+}
+
+#[test]
 fn a_client_that_goes_takes_its_call_with_it() {
     let house = House::new();
     let server = Server::start(&house);
