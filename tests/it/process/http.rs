@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::house::House;
+use super::mcp::stateless;
 use super::patience;
 use super::web::{Answer, Server};
 
@@ -171,24 +172,21 @@ fn the_metrics_count_a_call() {
 fn answers_to_what_is_no_call_are_measured_by_their_methods() {
     let house = House::new();
     let server = Server::start(&house);
-    for (method, params) in [("tools/list", json!({})), ("tasks/get", json!({"taskId": "none"}))] {
-        let params = stateless(params);
+    // There is nothing to discover, and so no prompts.
+    for method in ["tools/list", "prompts/list"] {
+        let params = stateless(json!({}));
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let named = format!("Mcp-Method: {method}");
-        let mut headers = vec!["Mcp-Protocol-Version: 2026-07-28", &named];
-        if method == "tasks/get" {
-            headers.push("Mcp-Name: none");
-        }
-        server.post(&headers, &body.to_string());
+        server.post(&["Mcp-Protocol-Version: 2026-07-28", &named], &body.to_string());
     }
     let metrics = server.get("/metrics").body;
     let counted = |line: &&str| line.starts_with("mcp_server_operation_duration_seconds_count");
     let mut counts: Vec<&str> = metrics.lines().filter(counted).collect();
     counts.sort_unstable();
     let over = r#"network_transport="tcp",network_protocol_name="http""#;
-    let failed = r#"error_type="-32602",rpc_response_status_code="-32602""#;
+    let failed = r#"error_type="-32601",rpc_response_status_code="-32601""#;
     let expected = [
-        format!(r#"mcp_method_name="tasks/get",{over},{failed}"#),
+        format!(r#"mcp_method_name="prompts/list",{over},{failed}"#),
         format!(r#"mcp_method_name="tools/list",{over}"#),
     ];
     let expected =
