@@ -25,7 +25,9 @@ fn tool() -> ToolDef {
 }
 
 fn input(_: usize) -> Value {
-    json!({"type": "object", "properties": {
+    json!({"type": "object", "required": ["id", "by"], "properties": {
+        "id": {"type": "string"},
+        "by": {"type": "object", "properties": {"name": {"type": "string"}}},
         "amount": {"type": "number"},
         "count": {"type": "integer"},
         "currency": {"type": "string"},
@@ -137,7 +139,15 @@ fn what_is_known_without_cedar() {
             "when { context.channel == \"stdio\" && context.arguments has count && context.arguments.count * 2 > 1 }",
             true,
         ),
+        (
+            "when { context.arguments has count && context.arguments.count * 4611686018427387904 > 3 } unless { context.channel == \"http\" }",
+            false,
+        ),
+        // What should be there and is not is an error.
+        ("when { context.arguments.id == \"7\" }", false),
+        ("when { context.arguments.by has name }", false),
         // What is not looked at here.
+        ("when { context.agent has name && context.arguments has count }", false),
         ("when { context.time.instant < datetime(\"2020-01-01\") }", false),
         ("when { context.arguments has tags && context.arguments.tags.contains(\"b\") }", false),
         ("when { context.channel == context.agent.name }", false),
