@@ -50,6 +50,17 @@ pub trait Backend: Send + Sync + 'static {
     /// The text of `/metrics`.
     fn metrics(&self) -> String;
 
+    /// Told of each answer to a request that is no call: how long it took, and the code of the
+    /// error, where it is one.
+    fn answered(
+        &self,
+        _method: &'static str,
+        _transport: Transport,
+        _error: Option<i32>,
+        _took: Duration,
+    ) {
+    }
+
     /// Whether calls are traced, so that what their messages say of themselves is of use.
     fn traces(&self) -> bool {
         false

@@ -65,6 +65,16 @@ impl Backend for Gateway {
         self.metrics_text()
     }
 
+    fn answered(
+        &self,
+        method: &'static str,
+        transport: Transport,
+        error: Option<i32>,
+        took: Duration,
+    ) {
+        Gateway::answered(self, method, transport, error, took);
+    }
+
     fn traces(&self) -> bool {
         Gateway::traces(self)
     }

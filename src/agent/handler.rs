@@ -10,6 +10,7 @@ mod reading;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -220,6 +221,19 @@ impl<B: Backend> Handler<B> {
         Ok(Caller { agent: client.map(agent), ..caller })
     }
 
+    /// Measures the answering of a request that is no call; calls are measured where they end.
+    async fn measured<T>(
+        &self,
+        method: &'static str,
+        answering: impl Future<Output = Result<T, ErrorData>>,
+    ) -> Result<T, ErrorData> {
+        let begun = Instant::now();
+        let answer = answering.await;
+        let error = answer.as_ref().err().map(|error| error.code.0);
+        self.shared.backend.answered(method, self.shared.transport, error, begun.elapsed());
+        answer
+    }
+
     /// Records a request that was a request, but no call that the gateway could take, and
     /// makes the error that answers it.
     async fn malformed(&self, identity: Option<Identity>, reason: &str) -> ErrorData {
@@ -324,21 +338,24 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
-        one_page(request)?;
-        let list = self.shared.backend.tools(&caller);
-        let tools = match &self.shared.listed {
-            Some(listed) => {
-                listed(&context.id, list);
-                Vec::new()
-            }
-            None => list.tools.iter().map(tool).collect(),
-        };
-        let mut page = ListToolsResult::with_all_items(tools)
-            .with_ttl_ms(LIST_TTL_MS)
-            .with_cache_scope(CacheScope::Private);
-        page.meta = Some(result::server_meta(&self.shared.server));
-        Ok(page)
+        self.measured("tools/list", async {
+            let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
+            one_page(request)?;
+            let list = self.shared.backend.tools(&caller);
+            let tools = match &self.shared.listed {
+                Some(listed) => {
+                    listed(&context.id, list);
+                    Vec::new()
+                }
+                None => list.tools.iter().map(tool).collect(),
+            };
+            let mut page = ListToolsResult::with_all_items(tools)
+                .with_ttl_ms(LIST_TTL_MS)
+                .with_cache_scope(CacheScope::Private);
+            page.meta = Some(result::server_meta(&self.shared.server));
+            Ok(page)
+        })
+        .await
     }
 
     async fn call_tool(
@@ -380,11 +397,14 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        one_page(request)?;
-        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
-        self.readable("resources/list")?;
-        let _ticket = self.shared.in_flight.enter();
-        Ok(self.resources(&caller).await)
+        self.measured("resources/list", async {
+            one_page(request)?;
+            let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
+            self.readable("resources/list")?;
+            let _ticket = self.shared.in_flight.enter();
+            Ok(self.resources(&caller).await)
+        })
+        .await
     }
 
     async fn list_resource_templates(
@@ -392,8 +412,11 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        one_page(request)?;
-        self.readable("resources/templates/list").map(|()| self.templates())
+        self.measured("resources/templates/list", async {
+            one_page(request)?;
+            self.readable("resources/templates/list").map(|()| self.templates())
+        })
+        .await
     }
 
     async fn read_resource(
@@ -401,10 +424,13 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        self.readable("resources/read")?;
-        let _ticket = self.shared.in_flight.enter();
-        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
-        self.read(&caller, request).await.map(Into::into)
+        self.measured("resources/read", async {
+            self.readable("resources/read")?;
+            let _ticket = self.shared.in_flight.enter();
+            let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
+            self.read(&caller, request).await.map(Into::into)
+        })
+        .await
     }
 
     async fn list_prompts(
@@ -412,8 +438,11 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        one_page(request)?;
-        self.readable("prompts/list").map(|()| self.prompts())
+        self.measured("prompts/list", async {
+            one_page(request)?;
+            self.readable("prompts/list").map(|()| self.prompts())
+        })
+        .await
     }
 
     async fn get_prompt(
@@ -421,8 +450,11 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: GetPromptRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        self.readable("prompts/get")?;
-        self.prompt(&request).map(Into::into)
+        self.measured("prompts/get", async {
+            self.readable("prompts/get")?;
+            self.prompt(&request).map(Into::into)
+        })
+        .await
     }
 
     async fn complete(
@@ -430,10 +462,13 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        self.readable("completion/complete")?;
-        let _ticket = self.shared.in_flight.enter();
-        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
-        self.completed(&caller, &request).await
+        self.measured("completion/complete", async {
+            self.readable("completion/complete")?;
+            let _ticket = self.shared.in_flight.enter();
+            let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
+            self.completed(&caller, &request).await
+        })
+        .await
     }
 
     async fn get_task(
@@ -441,8 +476,11 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
-        self.task(&caller, &request.task_id).await
+        self.measured("tasks/get", async {
+            let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
+            self.task(&caller, &request.task_id).await
+        })
+        .await
     }
 
     async fn update_task(
@@ -450,9 +488,12 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: UpdateTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        // Nothing is ever asked of a client in the middle of a task.
-        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
-        self.known(&caller, &request.task_id).await.map(drop)
+        self.measured("tasks/update", async {
+            // Nothing is ever asked of a client in the middle of a task.
+            let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
+            self.known(&caller, &request.task_id).await.map(drop)
+        })
+        .await
     }
 
     async fn cancel_task(
@@ -460,8 +501,11 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
-        self.end_early(&caller, &request.task_id).await
+        self.measured("tasks/cancel", async {
+            let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
+            self.end_early(&caller, &request.task_id).await
+        })
+        .await
     }
 
     async fn on_custom_request(

@@ -42,6 +42,7 @@ mod vault;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -191,6 +192,20 @@ impl Gateway {
     /// Whether calls have spans.
     pub fn traces(&self) -> bool {
         self.inner.tracer.get().is_some()
+    }
+
+    /// Measures the answer to a request of MCP that is no call; `error` is its code, where it is one.
+    pub fn answered(
+        &self,
+        method: &'static str,
+        transport: Transport,
+        error: Option<i32>,
+        took: Duration,
+    ) {
+        let end = error.map_or(OperationEnd::Good, OperationEnd::Rpc);
+        if let Some(channel) = transport.channel() {
+            self.inner.metrics.operation(method, None, end, channel, took);
+        }
     }
 
     fn keeper(&self) -> MutexGuard<'_, Option<Keeper>> {

@@ -236,7 +236,7 @@ impl Conventions {
         };
         registry.register_with_unit(
             "mcp_server_operation_duration",
-            "From the arrival of a tool call over MCP to its answer",
+            "From the arrival of a request over MCP to its answer",
             Unit::Seconds,
             new.operations.clone(),
         );

@@ -82,17 +82,25 @@ pub(crate) fn about(list: &[Who]) -> Option<Value> {
     if list.contains(&Who::Everyone) {
         return None;
     }
+    Some(json!({"kind": "when", "body": any(list)}))
+}
+
+/// That the caller is one of these. Cedar's stack goes as deep as an expression does, so that a
+/// long list is a broad one.
+fn any(list: &[Who]) -> Value {
     let principal = json!({"Var": "principal"});
-    let one = |who: &Who| match who {
-        Who::Everyone => json!({"Value": true}),
-        Who::Identity(name) => {
+    match list {
+        [] => json!({"Value": false}),
+        [Who::Everyone] => json!({"Value": true}),
+        [Who::Identity(name)] => {
             json!({"==": {"left": principal, "right": entity("Identity", name.as_str())}})
         }
-        Who::Group(name) => json!({"in": {"left": principal, "right": entity("Group", name)}}),
-    };
-    let any =
-        list.iter().map(one).reduce(|left, right| json!({"||": {"left": left, "right": right}}));
-    Some(json!({"kind": "when", "body": any.unwrap_or(json!({"Value": false}))}))
+        [Who::Group(name)] => json!({"in": {"left": principal, "right": entity("Group", name)}}),
+        more => {
+            let (left, right) = more.split_at(more.len() / 2);
+            json!({"||": {"left": any(left), "right": any(right)}})
+        }
+    }
 }
 
 fn entity(kind: &str, id: &str) -> Value {

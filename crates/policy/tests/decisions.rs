@@ -34,6 +34,30 @@ fn a_tool_without_rules_is_everyones() {
 }
 
 #[test]
+fn a_list_may_be_long() {
+    let all = |kind: &str| (0..2_000).map(|at| named(&format!("{kind}-{at}"))).collect::<Vec<_>>();
+    let both = || all("agent").into_iter().chain(all("watched"));
+    let rules = ToolRules {
+        allow: Some(both().chain([Who::Group("ops".to_owned())]).collect()),
+        deny: all("gone"),
+        hold: Some(all("watched")),
+        when: None,
+    };
+    let engine = compile(&with(rules), "");
+    for (identity, groups, expected) in [
+        ("agent-0", [].as_slice(), "allow by refund.allow"),
+        ("agent-1999", &[], "allow by refund.allow"),
+        ("watched-1000", &[], "hold by refund.hold"),
+        ("eve", &["ops"], "allow by refund.allow"),
+        ("gone-1999", &["ops"], "deny by refund.deny"),
+        ("agent-2000", &[], "deny by refund.allow"),
+    ] {
+        let decided = decide(&caller(&engine, identity, groups), 0, json!({"amount": 1}));
+        assert_eq!(words(&decided), expected, "{identity}");
+    }
+}
+
+#[test]
 fn allow_deny_and_hold_of_a_tool_are_policies() {
     let rules = ToolRules {
         allow: Some(vec![named("alice"), Who::Group("ops".to_owned())]),

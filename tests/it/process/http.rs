@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::house::House;
+use super::mcp::stateless;
 use super::patience;
 use super::web::{Answer, Server};
 
@@ -165,6 +166,32 @@ fn the_metrics_count_a_call() {
     ] {
         assert!(metrics.body.contains(line), "{line} in {}", metrics.body);
     }
+}
+
+#[test]
+fn answers_to_what_is_no_call_are_measured_by_their_methods() {
+    let house = House::new();
+    let server = Server::start(&house);
+    // There is nothing to discover, and so no prompts.
+    for method in ["tools/list", "prompts/list"] {
+        let params = stateless(json!({}));
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let named = format!("Mcp-Method: {method}");
+        server.post(&["Mcp-Protocol-Version: 2026-07-28", &named], &body.to_string());
+    }
+    let metrics = server.get("/metrics").body;
+    let counted = |line: &&str| line.starts_with("mcp_server_operation_duration_seconds_count");
+    let mut counts: Vec<&str> = metrics.lines().filter(counted).collect();
+    counts.sort_unstable();
+    let over = r#"network_transport="tcp",network_protocol_name="http""#;
+    let failed = r#"error_type="-32601",rpc_response_status_code="-32601""#;
+    let expected = [
+        format!(r#"mcp_method_name="prompts/list",{over},{failed}"#),
+        format!(r#"mcp_method_name="tools/list",{over}"#),
+    ];
+    let expected =
+        expected.map(|labels| format!("mcp_server_operation_duration_seconds_count{{{labels}}} 1"));
+    assert_eq!(counts, expected);
 }
 
 #[test]
