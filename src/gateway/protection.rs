@@ -21,6 +21,9 @@ const LEAST_SAID: usize = 4;
 /// How many texts of one answer are looked for beside it.
 const MOST_SAID: usize = 64;
 
+/// What a text may begin with, and no value does.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// What is kept back of one tool's calls.
 #[derive(Debug, Clone)]
 pub struct Protection {
@@ -70,6 +73,52 @@ impl Places {
         said
     }
 
+    /// The same of the body of an answer, which may be the text of a value: one that a media type hides,
+    /// or that is cut or malformed. Where the members of the latter are nobody can tell.
+    pub(super) fn take_out_of_body(&self, body: &mut Value) -> Vec<Secret> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let Value::String(text) = body else { return self.take_out(body) };
+        let begins = text.trim_start_matches(|c: char| c == BYTE_ORDER_MARK || c.is_whitespace());
+        let is_quoted = begins.starts_with('"');
+        if !is_quoted && !begins.starts_with(['{', '[', '<']) {
+            return self.take_out(body);
+        }
+        match serde_json::from_str::<Value>(begins) {
+            Ok(mut value) => {
+                // As often as it was quoted: each time doubles its escapes, so that is not often.
+                let said = self.take_out_of_body(&mut value);
+                *text = value.to_string();
+                said
+            }
+            // Words that begin with a quotation.
+            Err(_) if is_quoted => self.take_out(body),
+            Err(_) => {
+                REDACTED.clone_into(text);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The same of a failure: of the body of what was answered, and of what is told in words.
+    pub(super) fn take_out_of_failure(
+        &self,
+        message: &mut String,
+        body: &mut Value,
+        fault: Option<&mut Value>,
+    ) {
+        if self.is_empty() {
+            return;
+        }
+        let mut said = self.take_out_of_body(body);
+        said.extend(fault.into_iter().flat_map(|fault| self.take_out(fault)));
+        said.truncate(MOST_SAID);
+        if !said.is_empty() {
+            clean(message, &Redactor::new(&said));
+        }
+    }
+
     /// The same in what stands at `path` of the value that the places are in.
     pub(super) fn take_out_below(&self, path: &str, value: &mut Value) {
         for pointer in &self.pointers {
@@ -116,7 +165,7 @@ impl Protection {
             return;
         }
         let (Payload::Value(value) | Payload::Parts { value, .. }) = payload else { return };
-        let mut said = self.answer.take_out(value);
+        let mut said = self.answer.take_out_of_body(value);
         said.truncate(MOST_SAID);
         if said.is_empty() || headers.is_empty() && drift.is_empty() {
             return;
@@ -128,24 +177,9 @@ impl Protection {
 
     /// The same of a failure that an API's answer is in.
     pub(super) fn of_failure(&self, failure: &mut Failure) {
-        if self.answer.is_empty() {
-            return;
-        }
-        let Failure { message, upstream: Some(UpstreamAnswer { body, fault, .. }), .. } = failure
-        else {
-            return;
-        };
-        let mut said = self.answer.take_out(body);
-        said.extend(fault.iter_mut().flat_map(|fault| self.answer.take_out(fault)));
-        // The text of a value, cut or malformed: where its members are nobody can tell.
-        if let Value::String(text) = body
-            && text.trim_start().starts_with(['{', '[', '<'])
+        if let Failure { message, upstream: Some(UpstreamAnswer { body, fault, .. }), .. } = failure
         {
-            REDACTED.clone_into(text);
-        }
-        said.truncate(MOST_SAID);
-        if !said.is_empty() {
-            clean(message, &Redactor::new(&said));
+            self.answer.take_out_of_failure(message, body, fault.as_mut());
         }
     }
 

@@ -7,7 +7,7 @@ use tollbridge::agent;
 use tollbridge::config::Style;
 use tollbridge::gateway::{self, CallWatch, Reply, Secrets};
 
-use crate::stage::{Act, Folder, House, json_answer, request, tool};
+use crate::stage::{Act, Folder, House, Upstream, json_answer, request, tool};
 
 const CUSTOMERS: &str = r##"
 openapi: 3.1.0
@@ -233,6 +233,65 @@ async fn an_answer_that_stands_in_keeps_back_what_its_own_api_does() {
     house.upstream.will([json_answer(200, &customer())]);
     let shown = house.ok("list", json!({})).await;
     assert_eq!(shown, json!({"email": "[redacted]", "phone": PHONE}));
+}
+
+#[tokio::test]
+async fn an_answer_in_text_keeps_back_its_members_too() {
+    let fields = "name = \"get\"\nredact = { answer_fields = [\"/contact/email\"] }";
+    // Nothing describes the answers of one of them: what it is sent as text stays a text.
+    let house = house(
+        "",
+        &(answer("{ answer_fields = [\"/contact/email\"] }")
+            + &tool("findMail", &fields.replace("get", "mail"))),
+    )
+    .await;
+    let whole = customer().to_string();
+    let bodies = [
+        (whole.clone(), true),
+        (format!("\u{feff} {whole}"), true),
+        (json!(whole).to_string(), true),
+        (whole[..whole.len() - 1].to_owned(), false),
+        (format!("<contact><email>{MAIL}</email></contact>"), false),
+    ];
+    for (body, is_read) in bodies {
+        for kind in ["text/plain", "application/json"] {
+            for (name, arguments) in [("get", json!({"id": "c1"})), ("mail", json!({}))] {
+                let headers = format!("Content-Type: {kind}\r\n");
+                house.upstream.will([Act::Answer(200, headers, body.clone())]);
+                let reply = house.call_as("alice", name, arguments).await.expect("a known tool");
+                let read = agent::result::to_json(reply, None, "shop").to_string();
+                assert!(!read.contains(MAIL), "{kind} {body}: {read}");
+                assert_eq!(read.contains(PHONE), is_read, "{kind} {body}: {read}");
+            }
+        }
+    }
+    let text = Act::Answer(200, "Content-Type: text/plain\r\n".to_owned(), "all well".to_owned());
+    assert_eq!(reads(&house, "get", text).await["structuredContent"]["result"], "all well");
+}
+
+#[tokio::test]
+async fn an_error_of_what_stood_in_keeps_back_what_its_own_api_does() {
+    let other = Upstream::start().await;
+    let fallback =
+        "fallback = [{ operation = \"putCustomer\", api = \"other\", map = { id = \"id\" } }]";
+    let tools = format!(
+        "{}\n[api.other]\nspec = \"shop.yaml\"\nbase_url = \"{}\"\n\
+         redact = {{ answer_fields = [\"email\"] }}\n",
+        tool("putCustomer", &format!("name = \"put\"\n{fallback}")),
+        other.url
+    );
+    let house = house("", &tools).await;
+    // The first did nothing for certain; what the other one did nobody knows, and that is the end.
+    house.upstream.will((0..8).map(|_| json_answer(429, &json!({}))));
+    other.will((0..8).map(|_| json_answer(500, &json!({"email": MAIL, "why": "broken"}))));
+    let reply = house.call_as("alice", "put", json!({"id": "c1", "body": {}})).await;
+    let read = agent::result::to_json(reply.expect("a known tool"), None, "shop");
+    assert_eq!(
+        read["structuredContent"]["error"]["upstream"]["body"],
+        json!({"email": "[redacted]", "why": "broken"}),
+        "{read}"
+    );
+    assert!(!read.to_string().contains(MAIL), "{read}");
 }
 
 #[tokio::test]

@@ -182,13 +182,20 @@ impl Run<'_> {
         // What is said of the tool's own operation says nothing of this one.
         let within = Within { manner: Manner::default(), ..within };
         let mut report = bridge::execute_instead(cleared, &instead, within, &mut log).await;
-        if let Outcome::Done { payload, .. } = &mut report.outcome
-            && let Payload::Value(value) | Payload::Parts { value, .. } = payload
-        {
-            substitute.hidden.take_out(value);
-            if let Some(result) = &substitute.result {
-                *payload = Payload::Value(result.select(value));
+        match &mut report.outcome {
+            Outcome::Done { payload, .. } => {
+                if let Payload::Value(value) | Payload::Parts { value, .. } = payload {
+                    substitute.hidden.take_out_of_body(value);
+                    if let Some(result) = &substitute.result {
+                        *payload = Payload::Value(result.select(value));
+                    }
+                }
             }
+            // It may be the end, and then it is told.
+            Outcome::Failed(Failed { message, upstream: Some(said), .. }) => {
+                substitute.hidden.take_out_of_failure(message, &mut said.body, said.fault.as_mut());
+            }
+            Outcome::Failed(_) => {}
         }
         Some(report)
     }
