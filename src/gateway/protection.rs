@@ -12,6 +12,7 @@ use tollbridge_operation::{Drift, Payload};
 
 use super::changed::is_masked;
 use super::reply::{Failure, NextCall, Success, UpstreamAnswer};
+use crate::bridge::Failed;
 use crate::secret::{Detectors, Instead, REDACTED, Redactor, Rules, Secret};
 use crate::tools::ArgumentPointer;
 
@@ -183,6 +184,17 @@ impl Protection {
         }
     }
 
+    /// What is told of a request's failure beside it: its message, without what nobody is shown of
+    /// the answer that it is about.
+    pub(super) fn told_of(&self, failed: &Failed) -> String {
+        let mut message = failed.message.clone();
+        if let (Some(said), false) = (&failed.upstream, self.answer.is_empty()) {
+            let (mut body, mut fault) = (said.body.clone(), said.fault.clone());
+            self.answer.take_out_of_failure(&mut message, &mut body, fault.as_mut());
+        }
+        message
+    }
+
     /// Takes out of what an agent is answered whatever is told by its form.
     pub(super) fn of_result(&self, result: &mut Result<Success, Failure>) {
         let Some(redactor) = &self.answers else { return };
@@ -236,5 +248,36 @@ fn clean_drift(drift: &mut [Drift], redactor: &Redactor) {
     for one in drift {
         clean(&mut one.pointer, redactor);
         clean(&mut one.message, redactor);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::bridge::{FailureKind, UpstreamReply};
+
+    #[test]
+    fn what_is_told_of_a_fault_is_without_what_nobody_is_shown_of_it() {
+        let pointer = ArgumentPointer::parse("/reason").expect("a pointer");
+        let answer = Places { pointers: vec![pointer], ..Places::default() };
+        let protection = Protection { answer, ..Protection::strict() };
+        let failed = Failed {
+            kind: FailureKind::UpstreamError,
+            message: "`shop` answered 500 with the fault Sender: no account of Ann".to_owned(),
+            retryable: false,
+            retry_after: None,
+            untouched: false,
+            upstream: Some(UpstreamReply {
+                status: 500,
+                body: json!("<fault/>"),
+                fault: Some(json!({"code": "Sender", "reason": "no account of Ann"})),
+            }),
+            pending: None,
+        };
+        let told = protection.told_of(&failed);
+        assert_eq!(told, "`shop` answered 500 with the fault Sender: [redacted]");
+        assert_eq!(Protection::strict().told_of(&failed), failed.message);
     }
 }

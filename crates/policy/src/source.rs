@@ -22,6 +22,9 @@ use crate::terms;
 /// A file is no longer than that.
 const MAX_BYTES: usize = 1 << 20;
 
+/// So many conditions may be joined in a policy: Cedar goes as deep as they are many, and a stack ends.
+const MAX_JOINED: usize = 200;
+
 /// After so many, what follows is the parser's confusion.
 const MAX_ERRORS: usize = 5;
 
@@ -40,6 +43,14 @@ const ANNOTATIONS: [&str; 6] = ["id", "hold", "four_eyes", "ask", "wait", "reaso
 pub(crate) fn read(index: usize, source: &Source, problems: &mut Vec<Problem>) -> Vec<Ruled> {
     if source.text.len() > MAX_BYTES {
         problems.push(Problem::error(Site::file(index, 0..0), "the file is longer than 1 MiB"));
+        return Vec::new();
+    }
+    if let Some(span) = deep(&source.text) {
+        let message = format!(
+            "more than {MAX_JOINED} conditions are joined with `&&` and `||` in one policy"
+        );
+        let help = "write `[\"a\", \"b\"].contains(x)`, or several policies";
+        problems.push(Problem::error(Site::file(index, span), message).help(help));
         return Vec::new();
     }
     let set: PolicySet = match source.text.parse() {
@@ -76,6 +87,17 @@ pub(crate) fn read(index: usize, source: &Source, problems: &mut Vec<Problem>) -
         }
     }
     made
+}
+
+/// Where a policy is that joins too many conditions, as far as that can be seen before it is read.
+fn deep(text: &str) -> Option<Range<usize>> {
+    let mut from = 0;
+    text.split_inclusive(';').find_map(|policy| {
+        let start = from + (policy.len() - policy.trim_start().len());
+        from += policy.len();
+        let joined = policy.matches("||").count() + policy.matches("&&").count();
+        (joined >= MAX_JOINED).then_some(start..from)
+    })
 }
 
 fn one(

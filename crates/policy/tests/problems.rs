@@ -132,3 +132,24 @@ fn good_policies_are_not_talked_about() {
     );
     assert_eq!(told, "");
 }
+
+#[test]
+fn a_policy_is_no_deeper_than_a_stack() {
+    // Without optimizations Cedar takes much more of it than a test's thread has.
+    let thread = std::thread::Builder::new().stack_size(64 << 20);
+    let ended = thread.spawn(|| {
+        let one = "context.channel == \"http\"";
+        for (many, refused) in [(200, false), (201, true), (20_000, true)] {
+            let joined = vec![one; many].join(" || ");
+            let text = format!(
+                "permit(principal, action, resource);\n\
+                 forbid(principal, action == Action::\"refund\", resource) when {{ {joined} }};"
+            );
+            let told = told(&text);
+            let says = told.contains("more than 200 conditions are joined");
+            assert_eq!(says, refused, "{many}: {told}");
+            assert!(!refused || told.contains("[forbid(principal"), "{told}");
+        }
+    });
+    ended.expect("a thread").join().expect("it ends well");
+}

@@ -78,12 +78,18 @@ impl Run<'_> {
         if !may_stand_in(exposed, &failed) || within.cancel.is_cancelled() {
             return Fallen::not(report);
         }
-        let name = &exposed.tool.name;
+        let (name, why) = (&exposed.tool.name, exposed.protection.told_of(&failed));
         for fallback in &exposed.fallbacks {
             let (payload, headers, from, words) = match fallback {
                 Fallback::Operation(substitute) => {
-                    let asked =
-                        self.substitute(exposed, cleared, substitute, &report, within, steps);
+                    let asked = self.substitute(
+                        exposed,
+                        cleared,
+                        substitute,
+                        (&report, &why),
+                        within,
+                        steps,
+                    );
                     let Some(done) = asked.await else { continue };
                     report.attempts = done.attempts;
                     report.bytes += done.bytes;
@@ -97,8 +103,7 @@ impl Run<'_> {
                             (payload, Map::new(), by.unwrap_or_default(), words)
                         }
                         Outcome::Failed(last) if is_the_end(substitute, &last) => {
-                            let message =
-                                format!("{}; before that, {}", last.message, failed.message);
+                            let message = format!("{}; before that, {why}", last.message);
                             // The same call once more would begin with the operation that this one
                             // stood in for, which knows nothing of what it did.
                             let last =
@@ -117,12 +122,12 @@ impl Run<'_> {
                         continue;
                     };
                     let age = age.as_secs();
-                    self.fell_back("cache", &failed);
+                    self.fell_back("cache", &why);
                     let words = format!("this is its last good answer, {age} s old");
                     (answer.payload, answer.headers, format!("cache, {age} s old"), words)
                 }
                 Fallback::Answer(value) => {
-                    self.fell_back("the declared answer", &failed);
+                    self.fell_back("the declared answer", &why);
                     let words = "this is what is answered in its place, and says nothing of how \
                                  things are now";
                     let from = "the declared answer".to_owned();
@@ -130,8 +135,7 @@ impl Run<'_> {
                 }
             };
             let undone = !matches!(fallback, Fallback::Operation(_));
-            let note =
-                format!("`{name}` could not be answered as usual ({}); {words}.", failed.message);
+            let note = format!("`{name}` could not be answered as usual ({why}); {words}.");
             report.outcome = Outcome::Done { payload, drift: Vec::new(), headers };
             report.served_by = Some(from);
             return Fallen { report, note: Some(note), undone };
@@ -139,8 +143,8 @@ impl Run<'_> {
         Fallen::not(report)
     }
 
-    fn fell_back(&mut self, to: &str, failed: &Failed) {
-        self.record.push(&Event::FellBack { to: to.to_owned(), why: failed.message.clone() });
+    fn fell_back(&mut self, to: &str, why: &str) {
+        self.record.push(&Event::FellBack { to: to.to_owned(), why: why.to_owned() });
     }
 
     /// Asks another operation for the answer; `None` where the arguments make no request of it.
@@ -149,7 +153,7 @@ impl Run<'_> {
         exposed: &Exposed,
         cleared: &Cleared<Call>,
         substitute: &Substitute,
-        before: &Report,
+        (before, why): (&Report, &str),
         within: Within<'_>,
         steps: &mut Steps,
     ) -> Option<Report> {
@@ -165,9 +169,7 @@ impl Run<'_> {
                 return None;
             }
         };
-        if let Outcome::Failed(failed) = &before.outcome {
-            self.fell_back(&substitute.operation.id.to_string(), failed);
-        }
+        self.fell_back(&substitute.operation.id.to_string(), why);
         let mut guard = exposed.rules.guard(&self.caller.identity);
         guard.api = substitute.api.to_string();
         let mut log = Attempts {

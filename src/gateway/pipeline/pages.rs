@@ -45,7 +45,9 @@ pub(super) fn together(
     match &mut report.outcome {
         // Nobody waits for it any more.
         Outcome::Failed(failed) if failed.kind == FailureKind::Cancelled => return (report, None),
-        Outcome::Failed(failed) => reading.stop(Ended::Failed, Some(failed.message.clone())),
+        Outcome::Failed(failed) => {
+            reading.stop(Ended::Failed, Some(exposed.protection.told_of(failed)));
+        }
         Outcome::Done { drift, .. } => told = std::mem::take(drift),
     }
     let (value, read) = reading.finish(|name| exposed.tool.shown_argument(name));
