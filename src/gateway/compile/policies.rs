@@ -29,6 +29,7 @@ pub(super) fn compile(
     for pattern in &config.safety.policies {
         read(config, pattern, &mut sources, watched, found);
     }
+    unread(config, &sources, found);
     let zone = config.safety.zone.as_ref().map(|zone| &zone.0);
     let (engine, problems) = engine(exposed, findable, &sources, zone);
     let files: Vec<Arc<SourceFile>> = sources
@@ -147,6 +148,25 @@ fn read(
             }
         }
     }
+}
+
+/// Warns of policy files where they usually are that no entry of `policies` names: they were meant,
+/// and decide nothing.
+fn unread(config: &Config, sources: &[Source], found: &mut Diagnostics) {
+    let is_read = |path: &PathBuf| sources.iter().any(|one| Path::new(&one.path) == path);
+    let unread = matching(&config.dir.join("policies"), "*.cedar");
+    let mut unread = unread.into_iter().filter(|path| !is_read(path));
+    let Some(first) = unread.next() else { return };
+    let name = first.file_name().unwrap_or_default().display();
+    let more = match unread.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message =
+        format!("`policies/{name}`{more} beside this file decides nothing: nobody names it");
+    let help = "`[safety] policies = [\"policies/*.cedar\"]` names all of them";
+    let warning = Diagnostic::warning(codes::POLICY, &config.file, message);
+    found.push(warning.help(help));
 }
 
 fn text(path: &Path) -> Result<String, String> {

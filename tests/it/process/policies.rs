@@ -112,6 +112,19 @@ fn a_mistake_in_a_policy_is_told_with_its_place_and_its_mend() {
 }
 
 #[test]
+fn a_policy_file_that_nobody_names_is_told_of() {
+    let house = House::new();
+    std::fs::create_dir(house.path("policies")).expect("a folder");
+    house.write("policies/shop.cedar", CHEAP);
+    house.write("policies/more.cedar", "");
+    let told = house.run(&["check"]).exits(0).stderr;
+    let says = "warning[TB0326]: `policies/more.cedar` and 1 more beside this file decides nothing";
+    assert!(told.contains(says) && told.contains("policies = [\"policies/*.cedar\"]"), "{told}");
+    house.configure_more("[safety]\npolicies = [\"policies/*.cedar\"]\n");
+    assert!(!house.run(&["check"]).exits(0).stderr.contains("decides nothing"));
+}
+
+#[test]
 fn a_broken_policy_leaves_the_old_ones_in_force_and_a_new_file_is_noticed() {
     let house = house(CHEAP);
     let mut session = Session::legacy(&house);
