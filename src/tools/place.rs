@@ -12,6 +12,9 @@ use super::schema::{Walk, members};
 /// How many references one rewriting replaces by copies.
 const COPIES: usize = 256;
 
+/// How deep a rewriting goes: a schema that refers to itself has no end, and a stack has one.
+const DEPTH: usize = 64;
+
 /// How many schemas may describe one place.
 const SCHEMAS: usize = 256;
 
@@ -170,8 +173,7 @@ pub(super) fn rewrite(
     steps: &[Step],
     change: &mut impl FnMut(&mut Map<String, Value>),
 ) -> Result<(), TooComplex> {
-    let mut copies = 0;
-    reach(origin, schema, steps, &mut copies, change)
+    reach(origin, schema, steps, &mut Spent::default(), change)
 }
 
 /// Rewrites every schema that describes the members of the object at a place.
@@ -181,10 +183,9 @@ pub(super) fn rewrite_members(
     above: &[Step],
     change: &mut impl FnMut(&mut Map<String, Value>, Branch),
 ) -> Result<(), TooComplex> {
-    let mut copies = 0;
-    let mut inner = 0;
+    let mut inner = Spent::default();
     let mut fits = true;
-    reach(origin, schema, above, &mut copies, &mut |object| {
+    reach(origin, schema, above, &mut Spent::default(), &mut |object| {
         fits &= spread(origin, object, Branch::Always, &mut inner, change).is_ok();
     })?;
     if fits { Ok(()) } else { Err(TooComplex) }
@@ -197,18 +198,41 @@ pub(super) enum Branch {
     Maybe,
 }
 
+/// What a rewriting has taken.
+#[derive(Debug, Default)]
+struct Spent {
+    copies: usize,
+    depth: usize,
+}
+
+impl Spent {
+    /// Goes one deeper for so long.
+    fn deeper(
+        &mut self,
+        rewrite: impl FnOnce(&mut Self) -> Result<(), TooComplex>,
+    ) -> Result<(), TooComplex> {
+        if self.depth == DEPTH {
+            return Err(TooComplex);
+        }
+        self.depth += 1;
+        let done = rewrite(self);
+        self.depth -= 1;
+        done
+    }
+}
+
 fn reach(
     origin: &Value,
     schema: &mut Value,
     steps: &[Step],
-    copies: &mut usize,
+    spent: &mut Spent,
     change: &mut impl FnMut(&mut Map<String, Value>),
 ) -> Result<(), TooComplex> {
     if *schema == Value::Bool(true) {
         *schema = Value::Object(Map::new());
     }
     let Value::Object(object) = schema else { return Ok(()) };
-    dereference(origin, object, copies)?;
+    dereference(origin, object, spent)?;
     let Some((step, rest)) = steps.split_first() else {
         change(object);
         return Ok(());
@@ -217,24 +241,24 @@ fn reach(
         Step::Name(name) => {
             let properties = object.get_mut("properties").and_then(Value::as_object_mut);
             if let Some(member) = properties.and_then(|properties| properties.get_mut(name)) {
-                reach(origin, member, rest, copies, change)?;
+                spent.deeper(|spent| reach(origin, member, rest, spent, change))?;
             }
         }
         Step::Items => {
             for keyword in ["items", "additionalProperties"] {
                 if let Some(items @ Value::Object(_)) = object.get_mut(keyword) {
-                    reach(origin, items, rest, copies, change)?;
+                    spent.deeper(|spent| reach(origin, items, rest, spent, change))?;
                 }
             }
             let first = object.get_mut("prefixItems").and_then(Value::as_array_mut);
             for item in first.into_iter().flatten() {
-                reach(origin, item, rest, copies, change)?;
+                spent.deeper(|spent| reach(origin, item, rest, spent, change))?;
             }
         }
     }
     for keyword in ["allOf", "anyOf", "oneOf"] {
         for member in object.get_mut(keyword).and_then(Value::as_array_mut).into_iter().flatten() {
-            reach(origin, member, steps, copies, change)?;
+            spent.deeper(|spent| reach(origin, member, steps, spent, change))?;
         }
     }
     Ok(())
@@ -244,16 +268,16 @@ fn spread(
     origin: &Value,
     object: &mut Map<String, Value>,
     branch: Branch,
-    copies: &mut usize,
+    spent: &mut Spent,
     change: &mut impl FnMut(&mut Map<String, Value>, Branch),
 ) -> Result<(), TooComplex> {
-    dereference(origin, object, copies)?;
+    dereference(origin, object, spent)?;
     change(object, branch);
     for (keyword, branch) in [("allOf", branch), ("anyOf", Branch::Maybe), ("oneOf", Branch::Maybe)]
     {
         for member in object.get_mut(keyword).and_then(Value::as_array_mut).into_iter().flatten() {
             if let Value::Object(member) = member {
-                spread(origin, member, branch, copies, change)?;
+                spent.deeper(|spent| spread(origin, member, branch, spent, change))?;
             }
         }
     }
@@ -264,11 +288,11 @@ fn spread(
 fn dereference(
     origin: &Value,
     object: &mut Map<String, Value>,
-    copies: &mut usize,
+    spent: &mut Spent,
 ) -> Result<(), TooComplex> {
     while let Some(Value::String(reference)) = object.get("$ref") {
-        *copies += 1;
-        if *copies > COPIES {
+        spent.copies += 1;
+        if spent.copies > COPIES {
             return Err(TooComplex);
         }
         let target = super::schema::resolve(origin, reference).cloned();
@@ -367,5 +391,18 @@ mod tests {
         let origin = json!({"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"$ref": "#/$defs/A"}}});
         let mut schema = origin.clone();
         assert!(rewrite(&origin, &mut schema, &steps("/a/b"), &mut |_| ()).is_err());
+    }
+
+    #[test]
+    fn a_schema_that_refers_to_itself_is_not_written_out_for_long() {
+        let mut schema = json!({
+            "properties": {"a": {"$ref": "#/$defs/A"}},
+            "$defs": {"A": {"allOf": [{"$ref": "#/$defs/A"}], "type": "object"}},
+        });
+        let origin = schema.clone();
+        let done = rewrite(&origin, &mut schema, &steps("/a/b"), &mut |_| {});
+        assert!(done.is_err());
+        let deep = schema.to_string().matches("allOf").count();
+        assert!(deep <= DEPTH + 2, "{deep}");
     }
 }
