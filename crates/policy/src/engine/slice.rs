@@ -46,30 +46,40 @@ pub(crate) struct Slice {
     zone: Option<TimeZone>,
 }
 
+/// What says of a tool who may call it, beside policy files.
+pub(super) enum Own<'a> {
+    /// Its entry.
+    Rules(Vec<Ruled>),
+    /// The list of its API, of an operation that may be found.
+    List(&'a List),
+}
+
 impl Slice {
-    /// The policies on calls of a tool; of an operation that may be found, `list` says who may.
+    /// The policies on calls of a tool.
     pub(super) fn new(
         tool: &ToolDef,
-        list: Option<&List>,
+        own: Own<'_>,
         written: Vec<Arc<Ruled>>,
         arguments: Kind,
         zone: Option<&TimeZone>,
     ) -> Self {
-        let trivial = list.is_none() && written.is_empty() && tool.rules.are_open();
-        let mut all = Vec::new();
-        if !trivial {
-            match list {
-                Some(list) => all.extend(list.on_calls(tool.effect)),
-                None => all.extend(tool.rules.policies(&tool.name).into_iter().map(Arc::new)),
+        let is_listed = matches!(own, Own::List(_));
+        let trivial = !is_listed && written.is_empty() && tool.rules.are_open();
+        let (rule, mut all) = match own {
+            Own::List(list) => (list.rule.clone(), list.on_calls(tool.effect)),
+            Own::Rules(rules) => {
+                (format!("{}.allow", tool.name), rules.into_iter().map(Arc::new).collect())
             }
-            all.extend(written);
+        };
+        if trivial {
+            all.clear();
         }
+        all.extend(written);
         let action = Type::Action.uid(&action_of(&tool.name));
         let resource = Type::Tool.uid(&tool.name);
-        let own = list.map_or_else(|| format!("{}.allow", tool.name), |list| list.rule.clone());
         let slice = Self::of(tool, all, (action, resource), arguments, zone);
         let entities = if trivial { Vec::new() } else { slice.entities };
-        Self { own, trivial, entities, when: tool.rules.when.clone(), ..slice }
+        Self { own: rule, trivial, entities, when: tool.rules.when.clone(), ..slice }
     }
 
     /// The policies on finding an operation.
