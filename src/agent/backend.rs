@@ -10,7 +10,9 @@ use tokio::sync::watch;
 use tollbridge_operation::{CallId, Identity};
 
 use super::resources::{Place, PlaceKind};
-use crate::gateway::{CallRequest, CallWatch, Caller, Refused, Reply, StoreError, Transport};
+use crate::gateway::{
+    CallRequest, CallWatch, Caller, OtherRequest, Refused, Reply, StoreError, Transport,
+};
 use crate::tools::Published;
 
 /// What the agent interface asks of the rest of the program.
@@ -50,21 +52,11 @@ pub trait Backend: Send + Sync + 'static {
     /// The text of `/metrics`.
     fn metrics(&self) -> String;
 
-    /// Told of each answer to a request that is no call: how long it took, and the code of the
-    /// error, where it is one.
-    fn answered(
-        &self,
-        _method: &'static str,
-        _transport: Transport,
-        _error: Option<i32>,
-        _took: Duration,
-    ) {
-    }
+    /// Told of each request that was answered without [`call`](Self::call), and how long that took.
+    fn answered(&self, request: OtherRequest, took: Duration);
 
-    /// Whether calls are traced, so that what their messages say of themselves is of use.
-    fn traces(&self) -> bool {
-        false
-    }
+    /// Whether requests are traced, so that what their messages say of themselves is of use.
+    fn traces(&self) -> bool;
 
     /// `[server] name`.
     fn server_name(&self) -> String;

@@ -15,8 +15,8 @@ use tollbridge_operation::{CallId, Identity, Payload};
 use super::resources::{Place, PlaceKind};
 use super::{AgentError, Backend, Hints, TaskEnd, TaskView, ToolList, ToolView, serve_lines};
 use crate::gateway::{
-    CallMeta, CallRequest, CallWatch, Caller, ErrorCode, Failure, Progress, Refused, Reply,
-    StoreError, Success, Transport,
+    CallMeta, CallRequest, CallWatch, Caller, ErrorCode, Failure, OtherRequest, Progress, Refused,
+    Reply, StoreError, Success, Transport,
 };
 use crate::tools::Published;
 
@@ -78,6 +78,8 @@ pub(super) struct Double {
     changes: watch::Sender<u64>,
     pub(super) calls: Mutex<Vec<(Caller, CallRequest)>>,
     pub(super) malformed: Mutex<Vec<(Transport, Option<Identity>, String)>>,
+    /// What was answered that was no call.
+    pub(super) answered: Mutex<Vec<OtherRequest>>,
     /// How many calls of `slow` have begun, and how many were cancelled.
     pub(super) slow: watch::Sender<(u32, u32)>,
     pub(super) ready: Mutex<Result<Value, Value>>,
@@ -101,6 +103,7 @@ impl Double {
             changes: watch::Sender::new(0),
             calls: Mutex::default(),
             malformed: Mutex::default(),
+            answered: Mutex::default(),
             slow: watch::Sender::new((0, 0)),
             ready: Mutex::new(Ok(json!({ "ready": true }))),
             discovers,
@@ -198,6 +201,14 @@ impl Backend for Double {
 
     fn metrics(&self) -> String {
         "# EOF\n".to_owned()
+    }
+
+    fn answered(&self, request: OtherRequest, _: Duration) {
+        self.answered.lock().unwrap().push(request);
+    }
+
+    fn traces(&self) -> bool {
+        true
     }
 
     fn server_name(&self) -> String {

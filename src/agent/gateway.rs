@@ -11,8 +11,8 @@ use super::backend::{Backend, Hints, TaskEnd, TaskStanding, TaskView, ToolList, 
 use super::http::{Presented, Verifier};
 use super::resources::{Place, PlaceKind};
 use crate::gateway::{
-    CallRequest, CallWatch, Caller, Exposed, Gateway, Refused, Reply, StoreError, TaskRow,
-    TaskState, Time, Transport,
+    CallRequest, CallWatch, Caller, Exposed, Gateway, OtherRequest, Refused, Reply, StoreError,
+    TaskRow, TaskState, Time, Transport,
 };
 use crate::identity::{NamedBy, NotKnown};
 use crate::tools::Tool;
@@ -65,14 +65,8 @@ impl Backend for Gateway {
         self.metrics_text()
     }
 
-    fn answered(
-        &self,
-        method: &'static str,
-        transport: Transport,
-        error: Option<i32>,
-        took: Duration,
-    ) {
-        Gateway::answered(self, method, transport, error, took);
+    fn answered(&self, request: OtherRequest, took: Duration) {
+        Gateway::answered(self, request, took);
     }
 
     fn traces(&self) -> bool {

@@ -9,18 +9,20 @@ mod follow;
 mod reading;
 
 use std::borrow::Cow;
+use std::future::ready;
 use std::sync::Arc;
-use std::time::Instant;
 
 use rmcp::ErrorData;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
-    CompleteResult, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams,
-    GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, JsonObject, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
-    PaginatedRequestParams, ProgressToken, ProtocolVersion, ReadResourceRequestParams,
-    ReadResourceResponse, RequestId, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
-    ToolAnnotations, UpdateTaskParams,
+    CompleteResult, CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams,
+    GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams,
+    InitializeResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams, ProgressToken,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, RequestId,
+    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SubscribeRequestMethod,
+    SubscribeRequestParams, SubscriptionFilter, Tool, ToolAnnotations, UnsubscribeRequestMethod,
+    UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -29,15 +31,17 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Identity;
 
+use super::arrived::{Arrived, origin_of};
 use super::asking::{self, Asks};
 use super::changes::Peers;
 use super::in_flight::InFlight;
+use super::prompts::Plan;
 use super::result::{self, Made};
 use super::tasks::Tasks;
 use super::{Backend, ToolList, ToolView};
-use crate::gateway::{Agent, Asking, CallWatch, Caller, Refused, Transport};
-pub(super) use asked::{Asked, Beside};
-use asked::{call_request, headers_of, message_of};
+use crate::gateway::{Agent, Asking, CallWatch, Caller, OTHER_METHOD, Origin, Refused, Transport};
+use asked::call_request;
+pub(super) use asked::{Asked, Beside, headers_of, message_of};
 use follow::follow;
 
 /// The revisions that we speak, oldest first.
@@ -225,12 +229,22 @@ impl<B: Backend> Handler<B> {
     async fn measured<T>(
         &self,
         method: &'static str,
+        context: &RequestContext<RoleServer>,
         answering: impl Future<Output = Result<T, ErrorData>>,
     ) -> Result<T, ErrorData> {
-        let begun = Instant::now();
-        let answer = answering.await;
+        let arrived = self.arrived(method, context);
+        self.answered(arrived, answering.await)
+    }
+
+    fn arrived(&self, method: &'static str, context: &RequestContext<RoleServer>) -> Arrived {
+        let Shared { backend, transport, .. } = &*self.shared;
+        let origin = if backend.traces() { origin_of(context) } else { Origin::default() };
+        Arrived::now(*transport, method, origin)
+    }
+
+    fn answered<T>(&self, arrived: Arrived, answer: Result<T, ErrorData>) -> Result<T, ErrorData> {
         let error = answer.as_ref().err().map(|error| error.code.0);
-        self.shared.backend.answered(method, self.shared.transport, error, begun.elapsed());
+        arrived.answered(&*self.shared.backend, error);
         answer
     }
 
@@ -270,8 +284,10 @@ impl<B: Backend> Handler<B> {
         let id = asked.id.clone();
         let request = match call_request(asked) {
             Ok(request) => request,
-            Err(reason) => {
-                return Err(Box::pin(self.malformed(Some(caller.identity), reason)).await);
+            Err((reason, origin)) => {
+                let arrived = Arrived::now(self.shared.transport, "tools/call", origin);
+                let error = Box::pin(self.malformed(Some(caller.identity), reason)).await;
+                return self.answered(arrived, Err(error));
             }
         };
         let described = self.shared.backend.describes(&caller, &request.tool);
@@ -330,6 +346,60 @@ impl<B: Backend> ServerHandler for Handler<B> {
         Cow::Borrowed(&VERSIONS)
     }
 
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let mut arrived = self.arrived("initialize", &context);
+        let answer = self.negotiate_initialize(&request);
+        context.peer.set_peer_info(request);
+        if let Ok(agreed) = &answer {
+            arrived.agreed(&agreed.protocol_version);
+        }
+        self.answered(arrived, answer)
+    }
+
+    async fn discover(
+        &self,
+        context: RequestContext<RoleServer>,
+    ) -> Result<DiscoverResult, ErrorData> {
+        let found = DiscoverResult::from_server_info(VERSIONS.to_vec(), self.get_info());
+        self.measured("server/discover", &context, ready(Ok(found))).await
+    }
+
+    async fn ping(&self, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.measured("ping", &context, ready(Ok(()))).await
+    }
+
+    async fn subscribe(
+        &self,
+        _: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let none = ErrorData::method_not_found::<SubscribeRequestMethod>();
+        self.measured("resources/subscribe", &context, ready(Err(none))).await
+    }
+
+    async fn unsubscribe(
+        &self,
+        _: UnsubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let none = ErrorData::method_not_found::<UnsubscribeRequestMethod>();
+        self.measured("resources/unsubscribe", &context, ready(Err(none))).await
+    }
+
+    #[expect(deprecated, reason = "clients of earlier revisions ask for it")]
+    async fn set_level(
+        &self,
+        _: rmcp::model::SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let none = ErrorData::method_not_found::<SetLevelRequestMethod>();
+        self.measured("logging/setLevel", &context, ready(Err(none))).await
+    }
+
     // `get_tool` stays unanswered. The library asks it, without saying for whom, only to
     // compare `Mcp-Param-*` headers with arguments; no schema of ours asks for such headers.
 
@@ -338,7 +408,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        self.measured("tools/list", async {
+        self.measured("tools/list", &context, async {
             let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
             one_page(request)?;
             let list = self.shared.backend.tools(&caller);
@@ -397,7 +467,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        self.measured("resources/list", async {
+        self.measured("resources/list", &context, async {
             one_page(request)?;
             let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
             self.readable("resources/list")?;
@@ -410,9 +480,9 @@ impl<B: Backend> ServerHandler for Handler<B> {
     async fn list_resource_templates(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        self.measured("resources/templates/list", async {
+        self.measured("resources/templates/list", &context, async {
             one_page(request)?;
             self.readable("resources/templates/list").map(|()| self.templates())
         })
@@ -424,21 +494,25 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        self.measured("resources/read", async {
+        let mut arrived = self.arrived("resources/read", &context);
+        let uri = self.shared.backend.traces().then(|| request.uri.clone());
+        let answer = async {
             self.readable("resources/read")?;
             let _ticket = self.shared.in_flight.enter();
             let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
             self.read(&caller, request).await.map(Into::into)
-        })
-        .await
+        };
+        let answer = answer.await.map_err(|error| missing(error, &context));
+        arrived.request.resource = uri.filter(|_| answer.is_ok());
+        self.answered(arrived, answer)
     }
 
     async fn list_prompts(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        self.measured("prompts/list", async {
+        self.measured("prompts/list", &context, async {
             one_page(request)?;
             self.readable("prompts/list").map(|()| self.prompts())
         })
@@ -448,13 +522,12 @@ impl<B: Backend> ServerHandler for Handler<B> {
     async fn get_prompt(
         &self,
         request: GetPromptRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        self.measured("prompts/get", async {
-            self.readable("prompts/get")?;
-            self.prompt(&request).map(Into::into)
-        })
-        .await
+        let mut arrived = self.arrived("prompts/get", &context);
+        arrived.request.prompt = Plan::named(&request.name).map(Plan::name);
+        let answer = self.readable("prompts/get").and_then(|()| self.prompt(&request));
+        self.answered(arrived, answer.map(Into::into))
     }
 
     async fn complete(
@@ -462,7 +535,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        self.measured("completion/complete", async {
+        self.measured("completion/complete", &context, async {
             self.readable("completion/complete")?;
             let _ticket = self.shared.in_flight.enter();
             let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
@@ -476,7 +549,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        self.measured("tasks/get", async {
+        self.measured("tasks/get", &context, async {
             let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
             self.task(&caller, &request.task_id).await
         })
@@ -488,7 +561,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: UpdateTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.measured("tasks/update", async {
+        self.measured("tasks/update", &context, async {
             // Nothing is ever asked of a client in the middle of a task.
             let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
             self.known(&caller, &request.task_id).await.map(drop)
@@ -501,7 +574,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.measured("tasks/cancel", async {
+        self.measured("tasks/cancel", &context, async {
             let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
             self.end_early(&caller, &request.task_id).await
         })
@@ -513,26 +586,32 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        let method = bounded(&request.method);
-        if !METHODS.contains(&request.method.as_str()) {
-            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None));
-        }
-        let reason = format!("the parameters of {method} are malformed");
-        if request.method != "tools/call" {
-            return Err(ErrorData::invalid_params(reason, None));
-        }
-        let _ticket = self.shared.in_flight.enter();
-        self.reached(&context.id);
-        let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
-        let reason = match &request.params {
-            Some(Value::Object(params)) => match (params.get("name"), params.get("arguments")) {
-                (Some(Value::String(_)), Some(_)) => "`arguments` is no object".to_owned(),
-                (Some(Value::String(_)), None) => reason,
-                _ => "`name` is missing or no string".to_owned(),
-            },
-            _ => reason,
+        let Some(method) = METHODS.into_iter().find(|method| *method == request.method) else {
+            let unknown = bounded(&request.method);
+            let error = ErrorData::new(ErrorCode::METHOD_NOT_FOUND, unknown, None);
+            return self.measured(OTHER_METHOD, &context, ready(Err(error))).await;
         };
-        Err(self.malformed(Some(caller.identity), &reason).await)
+        self.measured(method, &context, async {
+            let reason = format!("the parameters of {method} are malformed");
+            if method != "tools/call" {
+                return Err(ErrorData::invalid_params(reason, None));
+            }
+            let _ticket = self.shared.in_flight.enter();
+            self.reached(&context.id);
+            let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
+            let reason = match &request.params {
+                Some(Value::Object(params)) => {
+                    match (params.get("name"), params.get("arguments")) {
+                        (Some(Value::String(_)), Some(_)) => "`arguments` is no object".to_owned(),
+                        (Some(Value::String(_)), None) => reason,
+                        _ => "`name` is missing or no string".to_owned(),
+                    }
+                }
+                _ => reason,
+            };
+            Err(self.malformed(Some(caller.identity), &reason).await)
+        })
+        .await
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
@@ -553,28 +632,42 @@ impl<B: Backend> ServerHandler for Handler<B> {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let Shared { backend, listeners, closing, .. } = &*self.shared;
         let request = context.request_context();
-        let caller = self.caller(&request.extensions, request.client_info().as_ref())?;
-        let Ok(_permit) = listeners.try_acquire() else {
-            return Err(ErrorData::internal_error("too many open subscriptions", None));
-        };
-        let mut changes = backend.changes();
-        let mut digest = backend.tools(&caller).digest.clone();
-        loop {
-            tokio::select! {
-                () = context.cancelled() => return Ok(()),
-                () = closing.cancelled() => return Ok(()),
-                tick = changes.changed() => if tick.is_err() { return Ok(()) },
+        // Its answer is the end of the stream.
+        self.measured("subscriptions/listen", request, async {
+            let Shared { backend, listeners, closing, .. } = &*self.shared;
+            let caller = self.caller(&request.extensions, request.client_info().as_ref())?;
+            let Ok(_permit) = listeners.try_acquire() else {
+                return Err(ErrorData::internal_error("too many open subscriptions", None));
+            };
+            let mut changes = backend.changes();
+            let mut digest = backend.tools(&caller).digest.clone();
+            loop {
+                tokio::select! {
+                    () = context.cancelled() => return Ok(()),
+                    () = closing.cancelled() => return Ok(()),
+                    tick = changes.changed() => if tick.is_err() { return Ok(()) },
+                }
+                let now = backend.tools(&caller).digest.clone();
+                if std::mem::replace(&mut digest, now) != digest
+                    && context.sink().notify_tool_list_changed().await.is_err()
+                {
+                    return Ok(());
+                }
             }
-            let now = backend.tools(&caller).digest.clone();
-            if std::mem::replace(&mut digest, now) != digest
-                && context.sink().notify_tool_list_changed().await.is_err()
-            {
-                return Ok(());
-            }
-        }
+        })
+        .await
     }
+}
+
+/// That there is no such resource, by the code that the request's revision has for it. The MCP library
+/// would put it there, too, but after the answer was measured.
+fn missing(mut error: ErrorData, context: &RequestContext<RoleServer>) -> ErrorData {
+    let is_newest = context.protocol_version().is_some_and(|version| version == VERSIONS[2]);
+    if is_newest && error.code == ErrorCode::RESOURCE_NOT_FOUND {
+        error.code = ErrorCode::INVALID_PARAMS;
+    }
+    error
 }
 
 /// All of a list is one page, so no cursor was ever given out.

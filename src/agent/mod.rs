@@ -9,6 +9,7 @@
 //! handshake and sessions) are served at the same time. This room decides nothing about a
 //! call: who may call what, and what it costs, is the gateway's. It knows no upstream.
 
+mod arrived;
 mod asking;
 mod backend;
 mod changes;

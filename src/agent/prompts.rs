@@ -58,6 +58,10 @@ impl Plan {
         Self::ALL.into_iter().find(|plan| plan.about().name == name)
     }
 
+    pub(super) fn name(self) -> &'static str {
+        self.about().name
+    }
+
     /// Whether its argument of that name is the id of a call.
     pub(super) fn asks_for_call(self, argument: &str) -> bool {
         self == Self::Explain && argument == "call"

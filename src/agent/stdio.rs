@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Identity;
 
+use super::arrived::{Arrived, origin_of_early};
 use super::handler::{Handler, VERSIONS};
 use super::wire::{self, Envelope, Id, MAX_BYTES, Refusal};
 use super::{AgentError, Backend, ToolList, changes};
@@ -144,6 +145,8 @@ struct Waiting {
 enum Asked {
     /// A call that has not come to the handler.
     Call,
+    /// Whether the server is there, before there is a session: the MCP library answers that itself.
+    Early(Box<Arrived>),
     /// A list, which the handler has found.
     List(Arc<ToolList>),
     /// Anything else, and a call that the handler has seen.
@@ -269,7 +272,7 @@ impl<B: Backend> Reader<B> {
                     () = self.ending.cancelled() => return None,
                     () = self.waiting.room() => {}
                 }
-                let asked = if method == "tools/call" { Asked::Call } else { Asked::Other };
+                let asked = if method == "tools/call" { Asked::Call } else { self.early(&message) };
                 if !self.waiting.begin(id, asked) {
                     // Its answer could not be told from the first one's, so it gets no id.
                     let reason = "the `id` of a request that is still under way".to_owned();
@@ -287,6 +290,20 @@ impl<B: Backend> Reader<B> {
             }
         }
         self.messages.send(message).await.ok()
+    }
+
+    /// What a message asks for that is no call.
+    fn early(&self, message: &RxJsonRpcMessage<RoleServer>) -> Asked {
+        match message {
+            JsonRpcMessage::Request(message)
+                if !self.open && matches!(message.request, ClientRequest::PingRequest(_)) =>
+            {
+                let origin = || origin_of_early(&message.id, message.request.get_meta());
+                let origin = self.backend.traces().then(origin).unwrap_or_default();
+                Asked::Early(Box::new(Arrived::now(Via::Stdio, "ping", origin)))
+            }
+            _ => Asked::Other,
+        }
     }
 
     async fn refuse(&self, refusal: Refusal) -> Option<()> {
@@ -400,11 +417,15 @@ impl<B: Backend> Transport<RoleServer> for Queues<B> {
                 Some(Asked::List(list)) if list::is_page(&message) => list::write(&message, list)?,
                 _ => serde_json::to_vec(&message)?,
             };
-            // A call that the MCP library refused by itself, for what its revision requires
-            // of every request.
-            if let (Some(Asked::Call), JsonRpcMessage::Error(error)) = (asked, &message) {
-                let reason = error.error.message.to_string();
-                backend.malformed(Via::Stdio, Some(identity), reason).await;
+            match (asked, &message) {
+                // A call that the MCP library refused by itself, for what its revision requires
+                // of every request.
+                (Some(Asked::Call), JsonRpcMessage::Error(error)) => {
+                    let reason = error.error.message.to_string();
+                    backend.malformed(Via::Stdio, Some(identity), reason).await;
+                }
+                (Some(Asked::Early(arrived)), _) => arrived.answered(&*backend, None),
+                _ => {}
             }
             let lines = lines.ok_or(std::io::ErrorKind::BrokenPipe)?;
             lines.send(line).await.map_err(|_| std::io::ErrorKind::BrokenPipe.into())

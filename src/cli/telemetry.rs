@@ -46,7 +46,7 @@ pub(super) fn exporters(config: &Config, gateway: &Gateway) -> Result<Exporters,
     });
     let traces = otlp.traces.then(|| {
         let exporter = TraceExporter::start(&collector, client, gateway.shared_metrics());
-        gateway.trace_calls(exporter.tracer());
+        gateway.trace_requests(exporter.tracer());
         exporter
     });
     Ok(Exporters { metrics, traces })

@@ -33,8 +33,8 @@ pub struct Otlp {
     pub protocol: OtlpProtocol,
     /// Whether metrics are sent. By default true.
     pub metrics: Option<Located<bool>>,
-    /// Whether traces are sent: a span for each tool call, and one for each of its requests. By
-    /// default false.
+    /// Whether traces are sent: a span for each request of an agent, and one for each request to an
+    /// API. By default false.
     #[serde(default)]
     pub traces: bool,
     /// Headers that every request carries.

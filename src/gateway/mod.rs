@@ -53,7 +53,7 @@ use tollbridge_operation::Identity;
 pub use crate::audit::{ConsideredRow, Place, Time, new_call_id};
 pub use crate::identity::KeyHolder;
 pub use crate::identity::{Agent, Claim, Facts, Proof};
-pub use crate::observe::Message;
+pub use crate::observe::{Message, OTHER_METHOD, Origin};
 pub use crate::safety::edit::{Edit, between as edits_between};
 pub use crate::store::{HoldRow, StoreError, TaskRow, TaskState, is_erased};
 pub use approvals::{Approver, approve, edit, edits_shown, given, held, hold_json, reject};
@@ -74,7 +74,7 @@ pub use reply::{
     CallMeta, EditNotice, ErrorCode, Failure, HoldNotice, NextCall, PendingNotice, Reply, Success,
     UpstreamAnswer, Violation,
 };
-pub use request::{CallRequest, CallWatch, Caller, Progress, Refused, Transport};
+pub use request::{CallRequest, CallWatch, Caller, OtherRequest, Progress, Refused, Transport};
 pub use seen::Seen;
 pub use toolbox::{Exposed, Offer, Parts, ReadsWhenDown, Toolbox};
 
@@ -87,7 +87,7 @@ use state::Seal;
 use crate::audit::{Event, Keeper};
 use crate::bridge::{Preview, Standing};
 use crate::identity::{self, Known, NotKnown};
-use crate::observe::{ApiStanding, CALL, Metrics, OperationEnd, Tracer};
+use crate::observe::{ApiStanding, CALL, McpRequest, Metrics, OperationEnd, Tracer};
 use crate::safety::Conduct;
 use crate::store::{Batch, CommitError, Store};
 
@@ -182,29 +182,28 @@ impl Gateway {
         *self.keeper() = Some(keeper);
     }
 
-    /// Has the spans of calls go there from now on. To be said once.
-    pub fn trace_calls(&self, tracer: Tracer) {
+    /// Has the spans of requests go there from now on. To be said once.
+    pub fn trace_requests(&self, tracer: Tracer) {
         if self.inner.tracer.set(tracer).is_err() {
-            tracing::error!("the spans of calls go elsewhere already");
+            tracing::error!("the spans of requests go elsewhere already");
         }
     }
 
-    /// Whether calls have spans.
+    /// Whether requests have spans.
     pub fn traces(&self) -> bool {
         self.inner.tracer.get().is_some()
     }
 
-    /// Measures the answer to a request of MCP that is no call; `error` is its code, where it is one.
-    pub fn answered(
-        &self,
-        method: &'static str,
-        transport: Transport,
-        error: Option<i32>,
-        took: Duration,
-    ) {
+    /// Measures a request of MCP that was answered and reached no layer, and tells of it in a span.
+    pub fn answered(&self, request: OtherRequest, took: Duration) {
+        let OtherRequest { transport, method, prompt, resource, error, origin } = request;
+        let Some(channel) = transport.channel() else { return };
         let end = error.map_or(OperationEnd::Good, OperationEnd::Rpc);
-        if let Some(channel) = transport.channel() {
-            self.inner.metrics.operation(method, None, end, channel, took);
+        let request = McpRequest { method, tool: None, prompt, channel, end };
+        self.inner.metrics.operation(request, took);
+        if let Some(tracer) = self.inner.tracer.get() {
+            let told = tracer.answered(request, resource, origin, took);
+            spans_ended(&self.inner.metrics, told);
         }
     }
 
@@ -229,7 +228,8 @@ impl Gateway {
         let task_id = id.clone();
         let channel = caller.transport.channel();
         let spans = self.inner.tracer.get().zip(channel).and_then(|(tracer, channel)| {
-            tracer.begin(&id, request.trace.as_ref(), channel, request.message.take())
+            let origin = Origin { trace: request.trace.clone(), message: request.message.take() };
+            tracer.begin(&id, origin, channel)
         });
         let begun = spans.clone();
         let call = self.inner.calls.track_future(async move {
@@ -287,7 +287,8 @@ impl Gateway {
             inner.metrics.call(tool, outcome, took);
             if let Some(channel) = channel {
                 let end = operation_end(&answer);
-                inner.metrics.operation(CALL, tool, end, channel, took);
+                let request = McpRequest { method: CALL, tool, prompt: None, channel, end };
+                inner.metrics.operation(request, took);
                 if let Some(spans) = &spans {
                     spans_ended(&inner.metrics, spans.end(tool, end, outcome));
                 }
@@ -302,7 +303,10 @@ impl Gateway {
                 let (metrics, took) = (&self.inner.metrics, started.elapsed());
                 metrics.call(None, ErrorCode::Internal.as_str(), took);
                 if let Some(channel) = channel {
-                    metrics.operation(CALL, None, OperationEnd::ToolError, channel, took);
+                    let end = OperationEnd::ToolError;
+                    let request =
+                        McpRequest { method: CALL, tool: None, prompt: None, channel, end };
+                    metrics.operation(request, took);
                 }
                 if let Some(spans) = begun {
                     let outcome = ErrorCode::Internal.as_str();

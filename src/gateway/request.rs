@@ -10,7 +10,7 @@ use tollbridge_operation::{CallId, Identity, Trace};
 
 use super::asking::{Answered, Asking};
 use crate::identity::{Agent, Facts};
-use crate::observe::{Channel, Message};
+use crate::observe::{Channel, Message, Origin};
 use crate::store::HoldRow;
 
 /// Who calls, as the front end established it.
@@ -117,8 +117,25 @@ pub struct CallRequest {
     pub answered: Option<Answered>,
     /// The trace that it is made in (W3C Trace Context).
     pub trace: Option<Arc<Trace>>,
-    /// The message that it came in, where calls are traced: it is told of in the call's span.
+    /// The message that it came in, where requests are traced: it is told of in the call's span.
     pub message: Option<Box<Message>>,
+}
+
+/// A request of MCP that is answered without the gateway: no call, or one that is malformed.
+#[derive(Debug, Clone)]
+pub struct OtherRequest {
+    /// How it came in.
+    pub transport: Transport,
+    /// The method, or [`OTHER_METHOD`](super::OTHER_METHOD).
+    pub method: &'static str,
+    /// The prompt that it is about, where there is one of that name.
+    pub prompt: Option<&'static str>,
+    /// The URI that was read, where requests are traced.
+    pub resource: Option<String>,
+    /// The code of the error that answered it, where one did.
+    pub error: Option<i32>,
+    /// Where it came from, where requests are traced.
+    pub origin: Origin,
 }
 
 /// How a front end follows a call, and ends it early.

@@ -35,10 +35,11 @@ const METRICS: [(&str, &str); 2] = [
 ];
 
 /// The text's labels, with the attributes that OTLP has.
-const ATTRIBUTES: [(&str, &str, Kind); 11] = [
+const ATTRIBUTES: [(&str, &str, Kind); 12] = [
     ("mcp_method_name", "mcp.method.name", Kind::Text),
     ("gen_ai_tool_name", "gen_ai.tool.name", Kind::Text),
     ("gen_ai_operation_name", "gen_ai.operation.name", Kind::Text),
+    ("gen_ai_prompt_name", "gen_ai.prompt.name", Kind::Text),
     ("error_type", "error.type", Kind::Text),
     ("rpc_response_status_code", "rpc.response.status_code", Kind::Text),
     ("network_transport", "network.transport", Kind::Text),
@@ -103,6 +104,21 @@ pub enum OperationEnd {
     Rpc(i32),
 }
 
+/// A request of MCP, as it is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct McpRequest<'t> {
+    /// The method, or [`OTHER_METHOD`].
+    pub method: &'static str,
+    /// The tool, where there is one of that name.
+    pub tool: Option<&'t str>,
+    /// The prompt, where there is one of that name.
+    pub prompt: Option<&'static str>,
+    /// The channel that it came over.
+    pub channel: Channel,
+    /// How it ended.
+    pub end: OperationEnd,
+}
+
 /// A request to an upstream, as it is measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpRequest {
@@ -157,6 +173,7 @@ impl HttpRequest {
 struct ByOperation {
     method: &'static str,
     tool: Option<Arc<str>>,
+    prompt: Option<&'static str>,
     end: OperationEnd,
     channel: Channel,
 }
@@ -169,6 +186,9 @@ impl EncodeLabelSet for ByOperation {
         }
         if let Some(tool) = &self.tool {
             ("gen_ai_tool_name", &**tool).encode(encoder.encode_label())?;
+        }
+        if let Some(prompt) = self.prompt {
+            ("gen_ai_prompt_name", prompt).encode(encoder.encode_label())?;
         }
         ("network_transport", self.channel.transport()).encode(encoder.encode_label())?;
         if let Some(protocol) = self.channel.protocol() {
@@ -215,6 +235,9 @@ impl EncodeLabelSet for ByRequest {
 /// The method of a tool call.
 pub const CALL: &str = "tools/call";
 
+/// The method of a request for what there is not: its own word for it is the agent's.
+pub const OTHER_METHOD: &str = "_OTHER";
+
 /// `error.type` of a call whose result tells of a failure.
 pub const TOOL_ERROR: &str = "tool_error";
 
@@ -249,16 +272,15 @@ impl Conventions {
         new
     }
 
-    /// Measures a request of MCP. `tool` is one of the configuration's.
+    /// Measures a request of MCP. `tool` is the label of its tool.
     pub(super) fn operation(
         &self,
-        method: &'static str,
+        request: McpRequest<'_>,
         tool: Option<Arc<str>>,
-        end: OperationEnd,
-        channel: Channel,
         duration: Duration,
     ) {
-        let by = ByOperation { method, tool, end, channel };
+        let McpRequest { method, prompt, end, channel, .. } = request;
+        let by = ByOperation { method, tool, prompt, end, channel };
         self.operations.get_or_create(&by).observe(duration.as_secs_f64());
     }
 
@@ -296,13 +318,18 @@ mod tests {
             (tool, OperationEnd::ToolError, Channel::Http),
             (None, OperationEnd::Rpc(-32602), Channel::Http),
         ] {
-            metrics.operation(CALL, tool, end, channel, second);
+            let request = McpRequest { method: CALL, tool, prompt: None, channel, end };
+            metrics.operation(request, second);
         }
+        let (channel, end) = (Channel::Pipe, OperationEnd::Good);
+        let prompt = Some("do_task");
+        let request = McpRequest { method: "prompts/get", tool: None, prompt, channel, end };
+        metrics.operation(request, second);
         let mut counted = lines_of(&metrics, "mcp_server_operation_duration_seconds_count");
         counted.sort();
         insta::assert_snapshot!(counted.join("\n"));
         let bounds = lines_of(&metrics, "mcp_server_operation_duration_seconds_bucket");
-        assert_eq!(bounds.len(), 3 * 15);
+        assert_eq!(bounds.len(), 4 * 15);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::conventions::{Channel, Conventions, HttpRequest, OperationEnd};
+use super::conventions::{Conventions, HttpRequest, McpRequest};
 use super::names::Names;
 
 /// The label of calls of tools that there are not.
@@ -253,18 +253,10 @@ impl Metrics {
         self.attempts.get_or_create(&ByAttempt { api: self.apis.label(api), status }).inc();
     }
 
-    /// Measures a request of MCP under the names of OpenTelemetry's conventions. `tool` is one that
-    /// there is.
-    pub fn operation(
-        &self,
-        method: &'static str,
-        tool: Option<&str>,
-        end: OperationEnd,
-        channel: Channel,
-        duration: Duration,
-    ) {
-        let tool = tool.map(|tool| self.tools.label(tool));
-        self.conventions.operation(method, tool, end, channel, duration);
+    /// Measures a request of MCP under the names of OpenTelemetry's conventions.
+    pub fn operation(&self, request: McpRequest<'_>, duration: Duration) {
+        let tool = request.tool.map(|tool| self.tools.label(tool));
+        self.conventions.operation(request, tool, duration);
     }
 
     /// Measures a request to an upstream under the names of OpenTelemetry's conventions.
@@ -385,6 +377,7 @@ impl Drop for CallInFlight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::{CALL, Channel, OperationEnd};
 
     fn has(metrics: &Metrics, line: &str) -> bool {
         metrics.encode().lines().any(|found| found == line)
@@ -420,7 +413,9 @@ mod tests {
         metrics.drifted("orders");
         let standing = ApiStanding { in_flight: 2, waiting: 3, learned: Some(1.5), left: Some(7) };
         metrics.api("orders", standing, &[("http://h".to_owned(), "open")]);
-        metrics.operation("tools/call", None, OperationEnd::Good, Channel::Http, Duration::ZERO);
+        let (channel, end) = (Channel::Http, OperationEnd::Good);
+        let call = McpRequest { method: CALL, tool: None, prompt: None, channel, end };
+        metrics.operation(call, Duration::ZERO);
         let request = HttpRequest {
             address: "h".into(),
             port: 80,

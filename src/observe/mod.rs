@@ -12,8 +12,10 @@ mod names;
 mod otlp;
 mod spans;
 
-pub use conventions::{CALL, Channel, ErrorType, HttpRequest, OperationEnd, TOOL_ERROR};
+pub use conventions::{
+    CALL, Channel, ErrorType, HttpRequest, McpRequest, OTHER_METHOD, OperationEnd, TOOL_ERROR,
+};
 pub use logging::{LogFormat, LogOptions, LoggingError, init_logging};
 pub use metrics::{ApiStanding, CallInFlight, Metrics};
 pub use otlp::{Collector, Exporter, Protocol, TraceExporter};
-pub use spans::{CallSpans, Message, Tracer};
+pub use spans::{CallSpans, Message, Origin, Tracer};

@@ -1,10 +1,12 @@
-//! The spans of one call while it runs: its own, and one for each request to an upstream.
+//! The spans of requests of MCP: of a call while it runs, its own and one for each request to an
+//! upstream; of any other request once it is answered.
 //!
-//! Ids are not drawn here: they are those of the trail, and of the `traceparent` that upstreams were
-//! sent. URLs come as the trail has them. Arguments, bodies and messages never come here.
+//! A call's ids are not drawn here: they are those of the trail, and of the `traceparent` that
+//! upstreams were sent. Other requests are not in the trail; theirs are drawn as names of calls are.
+//! URLs come as the trail has them. Arguments, bodies and messages never come here.
 //!
 //! What is finished is offered to a queue that has room for so many spans; where it has none, the
-//! call's spans are dropped and the caller is told how many. Nothing here waits.
+//! spans are dropped and the caller is told how many. Nothing here waits.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +16,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tollbridge_operation::{CallId, Trace};
 
-use super::conventions::{Channel, HttpRequest, OperationEnd};
+use super::conventions::{Channel, HttpRequest, McpRequest, OperationEnd};
+use crate::audit::new_call_id;
 
 /// How many spans wait at most: what the specification of OpenTelemetry's batch processor has.
 pub(super) const MOST_SPANS: usize = 2048;
@@ -25,17 +28,17 @@ const MOST_REQUESTS: usize = 128;
 /// How long a text of the client's is at most.
 const LONGEST_TEXT: usize = 128;
 
-/// How long a URL is at most.
+/// How long a URL is at most, of a request or of a resource.
 const LONGEST_URL: usize = 2048;
 
-/// What a front end knows of the message that a call came in.
+/// What a front end knows of the message that a request of MCP came in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Message {
     /// The revision of MCP.
     pub protocol: Option<String>,
     /// The id of the request of JSON-RPC.
     pub request: Option<String>,
-    /// The id of the session, where the call is part of one.
+    /// The id of the session, where the request is part of one.
     pub session: Option<String>,
 }
 
@@ -50,7 +53,26 @@ impl Message {
     }
 }
 
-/// Takes the spans of calls. Cheap to clone.
+/// Where a request of MCP came from, as its span tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The trace that it was made in (W3C Trace Context).
+    pub trace: Option<Arc<Trace>>,
+    /// The message that it came in.
+    pub message: Option<Box<Message>>,
+}
+
+impl Origin {
+    /// The same, cut; `None` where its trace is not sampled (W3C Trace Context §3.2.2.5.1).
+    fn sampled(mut self) -> Option<Self> {
+        if let Some(message) = &mut self.message {
+            message.cut();
+        }
+        self.trace.as_ref().is_none_or(|trace| trace.is_sampled()).then_some(self)
+    }
+}
+
+/// Takes the spans of requests. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Tracer(Arc<Queue>);
 
@@ -71,13 +93,13 @@ struct Room {
 /// The other end of a [`Tracer`].
 #[derive(Debug)]
 pub(super) struct Taken {
-    pub(super) calls: mpsc::Receiver<Box<Done>>,
+    pub(super) done: mpsc::Receiver<Box<Done>>,
     room: Arc<Room>,
 }
 
 impl Taken {
     /// So many spans wait no longer.
-    pub(super) fn done(&self, spans: usize) {
+    pub(super) fn free(&self, spans: usize) {
         self.room.waiting.fetch_sub(spans, Ordering::Relaxed);
     }
 
@@ -87,39 +109,50 @@ impl Taken {
     }
 }
 
-/// A queue for the spans of calls.
+/// A queue for the spans of requests.
 pub(super) fn queue() -> (Tracer, Taken) {
-    let (sender, calls) = mpsc::channel(MOST_SPANS);
+    let (sender, done) = mpsc::channel(MOST_SPANS);
     let room = Arc::<Room>::default();
     let tracer = Tracer(Arc::new(Queue { sender, room: Arc::clone(&room) }));
-    (tracer, Taken { calls, room })
+    (tracer, Taken { done, room })
 }
 
 impl Tracer {
-    /// Begins the span of a call; `None` where the trace that it brought is not sampled (W3C Trace
-    /// Context §3.2.2.5.1).
-    pub fn begin(
-        &self,
-        call: &CallId,
-        trace: Option<&Arc<Trace>>,
-        channel: Channel,
-        mut message: Option<Box<Message>>,
-    ) -> Option<Arc<CallSpans>> {
-        if trace.is_some_and(|trace| !trace.is_sampled()) {
-            return None;
-        }
-        if let Some(message) = &mut message {
-            message.cut();
-        }
+    /// Begins the span of a call; `None` where the trace that it brought is not sampled.
+    pub fn begin(&self, call: &CallId, origin: Origin, channel: Channel) -> Option<Arc<CallSpans>> {
         Some(Arc::new(CallSpans {
             tracer: self.clone(),
             call: call.clone(),
-            trace: trace.cloned(),
+            origin: origin.sampled()?,
             channel,
-            message,
-            began: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            began: since_1970(),
             clock: Instant::now(),
             requests: Mutex::default(),
+        }))
+    }
+
+    /// Tells of a request that is no call and was answered just now, after this time. `resource` is the
+    /// URI of what it read. The error is how many spans there was no room for.
+    pub fn answered(
+        &self,
+        request: McpRequest<'_>,
+        resource: Option<String>,
+        origin: Origin,
+        took: Duration,
+    ) -> Result<(), usize> {
+        let Some(origin) = origin.sampled() else { return Ok(()) };
+        let McpRequest { method, prompt, channel, end, .. } = request;
+        let resource = resource.map(|uri| uri[..uri.floor_char_boundary(LONGEST_URL)].to_owned());
+        let ended = since_1970();
+        self.offer(Box::new(Done {
+            id: new_call_id(),
+            origin,
+            channel,
+            what: What::Other { method, prompt, resource },
+            end,
+            began: ended.saturating_sub(took),
+            ended,
+            requests: Vec::new(),
         }))
     }
 
@@ -147,9 +180,8 @@ impl Tracer {
 pub struct CallSpans {
     tracer: Tracer,
     call: CallId,
-    trace: Option<Arc<Trace>>,
+    origin: Origin,
     channel: Channel,
-    message: Option<Box<Message>>,
     /// Since 1970.
     began: Duration,
     clock: Instant,
@@ -186,22 +218,39 @@ pub(super) struct Sent {
     pub(super) ended: Duration,
 }
 
-/// A call that ended, with its requests.
+/// A request of MCP that ended, with those to upstreams that were made for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Done {
-    pub(super) call: CallId,
-    pub(super) trace: Option<Arc<Trace>>,
+    /// What its spans are named by, and its trace where it began one: a call's name in the trail.
+    pub(super) id: CallId,
+    pub(super) origin: Origin,
     pub(super) channel: Channel,
-    pub(super) message: Option<Box<Message>>,
-    /// The tool, where there is one of that name.
-    pub(super) tool: Option<String>,
+    pub(super) what: What,
     pub(super) end: OperationEnd,
-    /// The outcome that the trail has.
-    pub(super) outcome: &'static str,
     /// Since 1970.
     pub(super) began: Duration,
     pub(super) ended: Duration,
     pub(super) requests: Vec<Sent>,
+}
+
+/// What a request asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    /// A call that is in the trail.
+    Call {
+        /// The tool, where there is one of that name.
+        tool: Option<String>,
+        /// The outcome that the trail has.
+        outcome: &'static str,
+    },
+    /// Anything else.
+    Other {
+        method: &'static str,
+        /// The prompt, where there is one of that name.
+        prompt: Option<&'static str>,
+        /// The resource, where there is one at that URI.
+        resource: Option<String>,
+    },
 }
 
 impl Done {
@@ -263,13 +312,11 @@ impl CallSpans {
     ) -> Result<(), usize> {
         let Requests { sent, left_out, .. } = std::mem::take(&mut *self.requests());
         let offered = self.tracer.offer(Box::new(Done {
-            call: self.call.clone(),
-            trace: self.trace.clone(),
+            id: self.call.clone(),
+            origin: self.origin.clone(),
             channel: self.channel,
-            message: self.message.clone(),
-            tool: tool.map(str::to_owned),
+            what: What::Call { tool: tool.map(str::to_owned), outcome },
             end,
-            outcome,
             began: self.began,
             ended: self.now(),
             requests: sent,
@@ -288,4 +335,8 @@ impl CallSpans {
     fn requests(&self) -> std::sync::MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

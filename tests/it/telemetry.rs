@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use serde_json::{Value, json};
 use tollbridge::bridge;
-use tollbridge::gateway::{CallRequest, Message};
+use tollbridge::gateway::{CallRequest, Message, Origin, OtherRequest, Transport};
 use tollbridge::observe::{Collector, Metrics, Protocol, TraceExporter};
 use tollbridge_operation::{Trace, trace};
 use url::Url;
@@ -84,7 +84,7 @@ fn traced(bridge: &Bridge, collector: &Upstream) -> (TraceExporter, Arc<Metrics>
     };
     let client = bridge::http_client().expect("a client");
     let exporter = TraceExporter::start(&collector, client, Arc::clone(&metrics));
-    bridge.gateway.trace_calls(exporter.tracer());
+    bridge.gateway.trace_requests(exporter.tracer());
     (exporter, metrics)
 }
 
@@ -189,6 +189,47 @@ async fn a_call_that_its_agent_does_not_sample_has_no_spans_and_a_refused_one_ha
     assert_eq!(attribute(span, "error.type"), Some("-32602"));
     assert_eq!(attribute(span, "tollbridge.outcome"), Some("unknown_tool"));
     assert!(!collector.seen()[0].body.contains("made up"), "{span}");
+}
+
+#[tokio::test]
+async fn requests_that_are_no_calls_are_measured_and_have_spans() {
+    let (upstream, collector) = (Upstream::willing().await, Upstream::willing().await);
+    let bridge = Bridge::offering(&upstream, &["listItems"]).await;
+    let ping = |transport, error, origin| OtherRequest {
+        transport,
+        method: "ping",
+        prompt: None,
+        resource: None,
+        error,
+        origin,
+    };
+    let took = Duration::from_millis(2);
+    bridge.gateway.answered(ping(Transport::Stdio, None, Origin::default()), took);
+    let (exporter, _) = traced(&bridge, &collector);
+    for traceparent in [SENT.to_owned(), SENT.replace("-01", "-00")] {
+        let trace = Trace::read(&traceparent, None).map(Arc::new);
+        let origin = Origin { trace, message: None };
+        bridge.gateway.answered(ping(Transport::Http, Some(-32601), origin), took);
+    }
+    bridge.gateway.answered(ping(Transport::Cli, None, Origin::default()), took);
+    exporter.stop().await;
+    let method = r#"mcp_method_name="ping""#;
+    let http = r#"network_transport="tcp",network_protocol_name="http""#;
+    let error = r#"error_type="-32601",rpc_response_status_code="-32601""#;
+    let text = bridge.gateway.metrics_text();
+    for (labels, count) in [
+        (format!(r#"{method},network_transport="pipe""#), 1),
+        (format!("{method},{http},{error}"), 2),
+    ] {
+        let line = format!("mcp_server_operation_duration_seconds_count{{{labels}}} {count}");
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    let spans = spans(&collector);
+    let [span] = &spans[..] else { panic!("{spans:?}") };
+    assert_eq!((&span["name"], &span["kind"]), (&json!("ping"), &json!(2)));
+    assert_eq!(span["parentSpanId"], "b7ad6b7169203331");
+    assert_eq!(attribute(span, "error.type"), Some("-32601"));
+    assert_eq!(attribute(span, "tollbridge.call"), None);
 }
 
 #[tokio::test]

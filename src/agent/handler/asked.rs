@@ -10,7 +10,7 @@ use serde_json::Value;
 use tollbridge_operation::{CallId, Trace};
 
 use crate::agent::trace;
-use crate::gateway::{Answered, CallRequest, Message};
+use crate::gateway::{Answered, CallRequest, Message, Origin};
 
 /// A call as its request asks for it.
 pub(in crate::agent) struct Asked {
@@ -20,7 +20,7 @@ pub(in crate::agent) struct Asked {
     pub(in crate::agent) answered: Option<Answered>,
     /// The name that the call gets, where whoever asks must know it before.
     pub(in crate::agent) id: Option<CallId>,
-    /// The message that asks, where calls are traced.
+    /// The message that asks, where requests are traced.
     pub(in crate::agent) message: Option<Box<Message>>,
 }
 
@@ -52,20 +52,22 @@ const SESSION: &str = "mcp-session-id";
 /// The longest key by which a client names a call.
 const MAX_KEY: usize = 256;
 
-/// Takes from a request what the gateway wants to know.
-pub(super) fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
+/// Takes from a request what the gateway wants to know. The error says what is malformed.
+pub(super) fn call_request(asked: Asked) -> Result<CallRequest, (&'static str, Origin)> {
     let answered = asked.answered;
     let Beside { approval, idempotency_key, payment, trace } = asked.beside;
+    let origin = Origin { trace: trace.map(Arc::new), message: asked.message };
     let approval = match approval {
         None => None,
         Some(Value::String(id)) => Some(id),
-        Some(_) => return Err("`_meta[\"tollbridge/approval\"]` is no string"),
+        Some(_) => return Err(("`_meta[\"tollbridge/approval\"]` is no string", origin)),
     };
     let idempotency_key = match idempotency_key {
         None => None,
         Some(Value::String(key)) if (1..=MAX_KEY).contains(&key.len()) => Some(key),
         Some(_) => {
-            return Err("`_meta[\"tollbridge/idempotency-key\"]` is no string of 1 to 256 bytes");
+            let why = "`_meta[\"tollbridge/idempotency-key\"]` is no string of 1 to 256 bytes";
+            return Err((why, origin));
         }
     };
     Ok(CallRequest {
@@ -75,13 +77,13 @@ pub(super) fn call_request(asked: Asked) -> Result<CallRequest, &'static str> {
         idempotency_key,
         payment,
         answered,
-        trace: trace.map(Arc::new),
-        message: asked.message,
+        trace: origin.trace,
+        message: origin.message,
     })
 }
 
-/// What a call's message says of itself. A session that HTTP names was one of the caller's.
-pub(super) fn message_of(context: &RequestContext<RoleServer>) -> Message {
+/// What a request's message says of itself. A session that HTTP names was one of the caller's.
+pub(in crate::agent) fn message_of(context: &RequestContext<RoleServer>) -> Message {
     let session = headers_of(&context.extensions).and_then(|headers| headers.get(SESSION));
     Message {
         protocol: context.protocol_version().map(|version| version.to_string()),
@@ -91,6 +93,6 @@ pub(super) fn message_of(context: &RequestContext<RoleServer>) -> Message {
 }
 
 /// The headers that a request came with, over HTTP.
-pub(super) fn headers_of(extensions: &Extensions) -> Option<&HeaderMap> {
+pub(in crate::agent) fn headers_of(extensions: &Extensions) -> Option<&HeaderMap> {
     extensions.get::<http::request::Parts>().map(|parts| &parts.headers)
 }

@@ -9,8 +9,9 @@ use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt};
 use serde_json::json;
 
 use super::*;
-use crate::agent::double::{Double, Talk, caller, initialize, legacy, modern};
+use crate::agent::double::{Double, Talk, caller, initialize, initialized, legacy, modern};
 use crate::agent::serve_lines;
+use crate::gateway::OtherRequest;
 
 fn call(name: &str, arguments: Value) -> Value {
     json!({ "name": name, "arguments": arguments })
@@ -209,6 +210,108 @@ async fn a_cancelled_call_is_told_so_and_not_answered() {
         let answer = talk.ask(request(json!(1), "tools/call", call("echo", json!({})))).await;
         assert_eq!(answer["result"]["isError"], false, "{era}");
     }
+}
+
+/// What was told of requests that were no calls: method, prompt, resource, error, and the revision and
+/// the id that their messages had.
+fn told(double: &Double) -> Vec<String> {
+    let tell = |request: &OtherRequest| {
+        let message = request.origin.message.as_deref().unwrap();
+        let of = |text: Option<&str>| text.unwrap_or("-").to_owned();
+        let error = request.error.map(|code| code.to_string());
+        [
+            request.method.to_owned(),
+            of(request.prompt),
+            of(request.resource.as_deref()),
+            of(error.as_deref()),
+            of(message.protocol.as_deref()),
+            of(message.request.as_deref()),
+        ]
+        .join(" ")
+    };
+    double.answered.lock().unwrap().drain(..).map(|request| tell(&request)).collect()
+}
+
+#[tokio::test]
+async fn every_request_that_is_answered_is_told_of_once() {
+    let double = Double::discovering();
+    let mut talk = Talk::with(&double);
+    talk.ask(legacy("p", "ping", json!({}))).await;
+    talk.ask(initialize("2025-06-18")).await;
+    talk.tell(initialized()).await;
+    talk.ask(legacy(1, "ping", json!({}))).await;
+    talk.ask(legacy(2, "tools/list", json!({}))).await;
+    talk.ask(legacy(3, "logging/setLevel", json!({ "level": "info" }))).await;
+    talk.ask(legacy(4, "what/an agent made up", json!({}))).await;
+    talk.ask(legacy(5, "tools/call", call("echo", json!({})))).await;
+    talk.ask(legacy(6, "tools/call", call("nope", json!({})))).await;
+    talk.ask(legacy(7, "tools/call", json!({ "name": 7 }))).await;
+    let mut bad_approval = call("echo", json!({}));
+    bad_approval["_meta"] = json!({ "tollbridge/approval": 7 });
+    talk.ask(legacy(8, "tools/call", bad_approval)).await;
+    assert_eq!(
+        told(&double),
+        [
+            "ping - - - - p",
+            "initialize - - - 2025-06-18 0",
+            "ping - - - 2025-06-18 1",
+            "tools/list - - - 2025-06-18 2",
+            "logging/setLevel - - -32601 2025-06-18 3",
+            "_OTHER - - -32601 2025-06-18 4",
+            "tools/call - - -32602 2025-06-18 7",
+            "tools/call - - -32602 2025-06-18 8",
+        ]
+    );
+
+    let mut talk = Talk::with(&double);
+    let uri = "tollbridge://operations/shop%2Fget%20item";
+    for (n, (method, params)) in [
+        ("server/discover", json!({})),
+        ("resources/list", json!({})),
+        ("resources/templates/list", json!({})),
+        ("resources/read", json!({ "uri": uri })),
+        ("resources/read", json!({ "uri": "file:///etc/passwd" })),
+        ("prompts/list", json!({})),
+        ("prompts/get", json!({ "name": "look_around" })),
+        ("prompts/get", json!({ "name": "made up" })),
+        ("prompts/get", json!({ "name": 7 })),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        talk.ask(modern(n, method, params)).await;
+    }
+    assert_eq!(
+        told(&double),
+        [
+            "server/discover - - - 2026-07-28 0".to_owned(),
+            "resources/list - - - 2026-07-28 1".to_owned(),
+            "resources/templates/list - - - 2026-07-28 2".to_owned(),
+            format!("resources/read - {uri} - 2026-07-28 3"),
+            "resources/read - - -32602 2026-07-28 4".to_owned(),
+            "prompts/list - - - 2026-07-28 5".to_owned(),
+            "prompts/get look_around - - 2026-07-28 6".to_owned(),
+            "prompts/get - - -32602 2026-07-28 7".to_owned(),
+            "prompts/get - - -32602 2026-07-28 8".to_owned(),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_stream_that_listens_is_told_of_when_it_ends_and_belongs_to_its_clients_trace() {
+    let double = Double::new();
+    let mut talk = Talk::with(&double);
+    let mut filter = json!({ "notifications": { "toolsListChanged": true } });
+    filter["_meta"] =
+        json!({ "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" });
+    talk.ask(modern("l", "subscriptions/listen", filter)).await;
+    assert!(told(&double).is_empty());
+    talk.hang_up().await;
+    assert_eq!(talk.hear().await["id"], "l");
+    let answered = double.answered.lock().unwrap().pop().unwrap();
+    assert_eq!(answered.method, "subscriptions/listen");
+    let trace = answered.origin.trace.unwrap();
+    assert_eq!(trace.id(), "0af7651916cd43dd8448eb211c80319c");
 }
 
 #[derive(Clone, Default)]

@@ -222,7 +222,7 @@ mod tests {
 
     use super::*;
     use crate::observe::otlp::protobuf;
-    use crate::observe::{CALL, Channel, HttpRequest, Metrics, OperationEnd};
+    use crate::observe::{CALL, Channel, HttpRequest, McpRequest, Metrics, OperationEnd};
 
     const TIMES: Times = Times { began: 5, now: 7 };
 
@@ -303,7 +303,9 @@ mod tests {
     fn what_the_conventions_name_has_their_names_and_kinds() {
         let metrics = Metrics::new();
         let end = OperationEnd::ToolError;
-        metrics.operation(CALL, Some("get_stock"), end, Channel::Http, Duration::from_millis(20));
+        let (tool, channel) = (Some("get_stock"), Channel::Http);
+        let call = McpRequest { method: CALL, tool, prompt: None, channel, end };
+        metrics.operation(call, Duration::from_millis(20));
         let request = HttpRequest {
             address: "orders.example".into(),
             port: 443,

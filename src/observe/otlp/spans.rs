@@ -1,4 +1,5 @@
-//! Spans as OTLP has them: a server's for each tool call, a client's for each of its requests.
+//! Spans as OTLP has them: a server's for each request of MCP, a client's for each request to an
+//! upstream that was made for it.
 //!
 //! Names and attributes are those of OpenTelemetry's conventions, in the versions that
 //! `observe::conventions` names: MCP's server spans, and HTTP's client spans.
@@ -10,7 +11,7 @@ use tollbridge_operation::{Trace, trace};
 
 use crate::audit::otlp_text as text;
 use crate::observe::conventions::{CALL, ErrorType, OperationEnd, TOOL_ERROR};
-use crate::observe::spans::{Done, Sent};
+use crate::observe::spans::{Done, Sent, What};
 
 /// `Span.SpanKind` (opentelemetry-proto, trace).
 const SERVER: u8 = 2;
@@ -24,9 +25,10 @@ const ERROR: u8 = 2;
 const KNOWN: u32 = 1 << 8;
 const REMOTE: u32 = 1 << 9;
 
-/// An `ExportTraceServiceRequest` (opentelemetry-proto, trace service, in its JSON mapping) of calls.
-pub(super) fn request(calls: &[Box<Done>], resource: &Value) -> Value {
-    let spans: Vec<Value> = calls.iter().flat_map(|call| spans(call)).collect();
+/// An `ExportTraceServiceRequest` (opentelemetry-proto, trace service, in its JSON mapping) of
+/// requests.
+pub(super) fn request(all: &[Box<Done>], resource: &Value) -> Value {
+    let spans: Vec<Value> = all.iter().flat_map(|done| spans(done)).collect();
     json!({"resourceSpans": [{
         "resource": resource,
         "scopeSpans": [{
@@ -36,18 +38,18 @@ pub(super) fn request(calls: &[Box<Done>], resource: &Value) -> Value {
     }]})
 }
 
-fn spans(call: &Done) -> Vec<Value> {
-    std::iter::once(server(call))
-        .chain(call.requests.iter().map(|sent| client(call, sent)))
+fn spans(done: &Done) -> Vec<Value> {
+    std::iter::once(server(done))
+        .chain(done.requests.iter().map(|sent| client(done, sent)))
         .collect()
 }
 
-/// What is of every span of a call.
-fn base(call: &Done, n: u32, name: &str, times: (Duration, Duration)) -> Value {
-    let brought = call.trace.as_deref();
+/// What is of every span of a request.
+fn base(done: &Done, n: u32, name: &str, times: (Duration, Duration)) -> Value {
+    let brought = done.origin.trace.as_deref();
     let mut span = json!({
-        "traceId": brought.map_or_else(|| trace::own_trace(&call.call), Trace::id),
-        "spanId": trace::span(&call.call, n),
+        "traceId": brought.map_or_else(|| trace::own_trace(&done.id), Trace::id),
+        "spanId": trace::span(&done.id, n),
         "name": name,
         "startTimeUnixNano": times.0.as_nanos().to_string(),
         "endTimeUnixNano": times.1.as_nanos().to_string(),
@@ -58,33 +60,47 @@ fn base(call: &Done, n: u32, name: &str, times: (Duration, Duration)) -> Value {
     span
 }
 
-/// The flags of the call's trace: one that it began is sampled.
-fn flags(call: &Done) -> u32 {
-    call.trace.as_ref().map_or(1, |trace| u32::from(trace.flags()))
+/// The flags of the request's trace: one that it began is sampled.
+fn flags(done: &Done) -> u32 {
+    done.origin.trace.as_ref().map_or(1, |trace| u32::from(trace.flags()))
 }
 
-/// The span of a call. Its name has the tool where there is one of that name: others are an agent's
-/// words.
-fn server(call: &Done) -> Value {
-    let name = match &call.tool {
-        Some(tool) => format!("{CALL} {tool}"),
-        None => CALL.to_owned(),
+/// The span of a request of MCP. Its name has the tool or the prompt where there is one of that name:
+/// others are an agent's words.
+fn server(done: &Done) -> Value {
+    let (method, target) = match &done.what {
+        What::Call { tool, .. } => (CALL, tool.as_deref()),
+        What::Other { method, prompt, .. } => (*method, *prompt),
     };
-    let mut span = base(call, 0, &name, (call.began, call.ended));
+    let name = match target {
+        Some(target) => format!("{method} {target}"),
+        None => method.to_owned(),
+    };
+    let mut span = base(done, 0, &name, (done.began, done.ended));
     span["kind"] = SERVER.into();
-    if let Some(trace) = &call.trace {
+    if let Some(trace) = &done.origin.trace {
         span["parentSpanId"] = trace.parent().into();
-        span["flags"] = (flags(call) | KNOWN | REMOTE).into();
+        span["flags"] = (flags(done) | KNOWN | REMOTE).into();
     } else {
-        span["flags"] = flags(call).into();
+        span["flags"] = flags(done).into();
     }
-    let mut attributes =
-        vec![text("mcp.method.name", CALL), text("gen_ai.operation.name", "execute_tool")];
-    attributes.extend(call.tool.as_ref().map(|tool| text("gen_ai.tool.name", tool)));
-    attributes.push(text("network.transport", call.channel.transport()));
-    let protocol = call.channel.protocol();
+    let mut attributes = vec![text("mcp.method.name", method)];
+    if method == CALL {
+        attributes.push(text("gen_ai.operation.name", "execute_tool"));
+    }
+    match &done.what {
+        What::Call { tool, .. } => {
+            attributes.extend(tool.as_ref().map(|tool| text("gen_ai.tool.name", tool)));
+        }
+        What::Other { prompt, resource, .. } => {
+            attributes.extend(prompt.map(|prompt| text("gen_ai.prompt.name", prompt)));
+            attributes.extend(resource.as_ref().map(|uri| text("mcp.resource.uri", uri)));
+        }
+    }
+    attributes.push(text("network.transport", done.channel.transport()));
+    let protocol = done.channel.protocol();
     attributes.extend(protocol.map(|protocol| text("network.protocol.name", protocol)));
-    if let Some(message) = &call.message {
+    if let Some(message) = &done.origin.message {
         for (key, value) in [
             ("mcp.protocol.version", &message.protocol),
             ("jsonrpc.request.id", &message.request),
@@ -93,7 +109,7 @@ fn server(call: &Done) -> Value {
             attributes.extend(value.as_ref().map(|value| text(key, value)));
         }
     }
-    match call.end {
+    match done.end {
         OperationEnd::Good => {}
         OperationEnd::ToolError => {
             attributes.push(text("error.type", TOOL_ERROR));
@@ -106,20 +122,22 @@ fn server(call: &Done) -> Value {
             span["status"] = json!({"code": ERROR});
         }
     }
-    attributes.push(text("tollbridge.call", call.call.as_str()));
-    attributes.push(text("tollbridge.outcome", call.outcome));
+    if let What::Call { outcome, .. } = &done.what {
+        attributes.push(text("tollbridge.call", done.id.as_str()));
+        attributes.push(text("tollbridge.outcome", outcome));
+    }
     span["attributes"] = attributes.into();
     span
 }
 
-/// The span of one of its requests.
-fn client(call: &Done, sent: &Sent) -> Value {
+/// The span of one of the requests that were made for it.
+fn client(done: &Done, sent: &Sent) -> Value {
     let request = &sent.request;
     let name = if request.method == "_OTHER" { "HTTP" } else { request.method };
-    let mut span = base(call, sent.n, name, (sent.began, sent.ended));
+    let mut span = base(done, sent.n, name, (sent.began, sent.ended));
     span["kind"] = CLIENT.into();
-    span["parentSpanId"] = trace::span(&call.call, 0).into();
-    span["flags"] = (flags(call) | KNOWN).into();
+    span["parentSpanId"] = trace::span(&done.id, 0).into();
+    span["flags"] = (flags(done) | KNOWN).into();
     let mut attributes = vec![text("http.request.method", request.method)];
     attributes.extend(sent.url.as_ref().map(|url| text("url.full", url)));
     attributes.push(text("server.address", &request.address));

@@ -1,5 +1,6 @@
 //! Against a collector of our own: good, refusing, busy, slow and gone.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +14,9 @@ use tollbridge_operation::{CallId, Trace, trace};
 use super::post::{Post, Sent, Signal};
 use super::*;
 use crate::observe::spans::MOST_SPANS;
-use crate::observe::{CALL, Channel, HttpRequest, Message, Metrics, OperationEnd};
+use crate::observe::{
+    CALL, Channel, HttpRequest, McpRequest, Message, Metrics, OperationEnd, Origin,
+};
 
 /// What a collector was sent, head and body; of one that is no JSON, nothing.
 type Seen = Arc<Mutex<Vec<(String, Value)>>>;
@@ -206,7 +209,7 @@ fn to_orders(status: Option<u16>, error: Option<&'static str>) -> HttpRequest {
 
 /// A call that ends at once.
 fn call(exporter: &TraceExporter, name: &str) -> Result<(), usize> {
-    let spans = exporter.tracer().begin(&CallId::new(name), None, Channel::Pipe, None);
+    let spans = exporter.tracer().begin(&CallId::new(name), Origin::default(), Channel::Pipe);
     spans.expect("it is sampled").end(Some("get_stock"), OperationEnd::Good, "succeeded")
 }
 
@@ -222,7 +225,8 @@ async fn a_calls_requests_are_its_children_and_ids_are_those_of_the_trail() {
         request: Some("7".into()),
         session: Some("s1".into()),
     };
-    let spans = exporter.tracer().begin(&id, brought.as_ref(), Channel::Http, Some(message.into()));
+    let origin = Origin { trace: brought, message: Some(message.into()) };
+    let spans = exporter.tracer().begin(&id, origin, Channel::Http);
     let spans = spans.expect("it is sampled");
     for (n, status) in [(1, 503), (2, 200)] {
         spans.asked(n, "https://orders.example/stock/7?key=[redacted]");
@@ -254,6 +258,55 @@ async fn a_calls_requests_are_its_children_and_ids_are_those_of_the_trail() {
     insta::assert_snapshot!(spans.iter().map(shown).collect::<Vec<_>>().join("\n"));
 }
 
+/// A request that is no call.
+fn ping() -> McpRequest<'static> {
+    let (channel, end) = (Channel::Http, OperationEnd::Good);
+    McpRequest { method: "ping", tool: None, prompt: None, channel, end }
+}
+
+#[tokio::test]
+async fn requests_that_are_no_calls_have_spans_of_their_own_and_none_of_the_trails_attributes() {
+    let (collector, seen) = collector(&[GOOD]).await;
+    let exporter = exporter(&collector, &Arc::default());
+    let tracer = exporter.tracer();
+    let message = Message { request: Some("8".into()), ..Message::default() };
+    let within = Origin {
+        trace: Trace::read(SENT, Some("vendor=1")).map(Arc::new),
+        message: Some(message.into()),
+    };
+    let prompt = McpRequest { method: "prompts/get", prompt: Some("do_task"), ..ping() };
+    let end = OperationEnd::Rpc(-32602);
+    let malformed = McpRequest { method: CALL, end, ..ping() };
+    let read = McpRequest { method: "resources/read", ..ping() };
+    let uri = format!("tollbridge://apis/{}", "s".repeat(3000));
+    let none = Origin::default;
+    for (request, resource, origin) in [
+        (ping(), None, within),
+        (prompt, None, none()),
+        (malformed, None, none()),
+        (read, Some(uri), none()),
+    ] {
+        tracer.answered(request, resource, origin, Duration::from_millis(3)).expect("room");
+    }
+    exporter.stop().await;
+    let seen = seen.lock().expect("a lock");
+    let body = &seen[0].1;
+    assert_eq!(protobuf::unknown(body, protobuf::TRACES), [""; 0]);
+    let spans = body["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().expect("spans");
+    let ids: BTreeSet<_> = spans.iter().map(|span| span["spanId"].as_str()).collect();
+    let traces: BTreeSet<_> = spans.iter().map(|span| span["traceId"].as_str()).collect();
+    assert_eq!((ids.len(), traces.len()), (4, 4), "{spans:?}");
+    assert_eq!(spans[0]["traceId"], "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(spans[0]["parentSpanId"], "b7ad6b7169203331");
+    for span in spans {
+        let nanos = |of: &str| span[of].as_str().and_then(|text| text.parse::<u128>().ok());
+        let took = nanos("endTimeUnixNano").zip(nanos("startTimeUnixNano")).map(|(e, s)| e - s);
+        assert_eq!(took, Some(3_000_000), "{span}");
+    }
+    let shown = spans.iter().map(shown).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(shown.replace(&"s".repeat(2048 - 18), "s…"));
+}
+
 /// A span but for its ids and times, a line a member.
 fn shown(span: &Value) -> String {
     let mut lines = String::new();
@@ -274,12 +327,16 @@ async fn a_trace_that_is_not_sampled_has_no_spans_and_one_that_a_call_begins_is_
     let id = CallId::new("01K4X9ZZZZZZZZZZZZZZZZZZZZ");
     let brought = Trace::read(NOT_SAMPLED, None).map(Arc::new);
     let tracer = exporter.tracer();
-    assert!(tracer.begin(&id, brought.as_ref(), Channel::Http, None).is_none());
-    let spans = tracer.begin(&id, None, Channel::Http, None).expect("it is sampled");
+    let not_sampled = || Origin { trace: brought.clone(), message: None };
+    assert!(tracer.begin(&id, not_sampled(), Channel::Http).is_none());
+    tracer.answered(ping(), None, not_sampled(), Duration::ZERO).expect("nothing is kept");
+    let spans = tracer.begin(&id, Origin::default(), Channel::Http).expect("it is sampled");
     spans.end(None, OperationEnd::Rpc(-32602), "unknown_tool").expect("room");
     exporter.stop().await;
     let seen = seen.lock().expect("a lock");
-    let span = &seen[0].1["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+    let spans = &seen[0].1["resourceSpans"][0]["scopeSpans"][0]["spans"];
+    assert_eq!(spans.as_array().map(Vec::len), Some(1), "{spans}");
+    let span = &spans[0];
     assert_eq!((&span["traceId"], &span["name"]), (&trace::own_trace(&id).into(), &CALL.into()));
     assert_eq!((&span["parentSpanId"], &span["flags"]), (&Value::Null, &1.into()));
 }
@@ -311,7 +368,8 @@ async fn what_a_collector_does_not_take_is_counted_and_not_sent_again() {
         let metrics = Arc::new(Metrics::new());
         let exporter = exporter(&collector, &metrics);
         let id = CallId::new("01K4X9ZZZZZZZZZZZZZZZZZZZZ");
-        let spans = exporter.tracer().begin(&id, None, Channel::Pipe, None).expect("sampled");
+        let begun = exporter.tracer().begin(&id, Origin::default(), Channel::Pipe);
+        let spans = begun.expect("it is sampled");
         spans.exchanged(1, to_orders(None, Some("timeout")), Duration::ZERO);
         spans.end(None, OperationEnd::Good, "succeeded").expect("room");
         exporter.stop().await;

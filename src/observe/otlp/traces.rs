@@ -1,4 +1,4 @@
-//! Sends the spans of calls, some together, and again where the collector asks for that.
+//! Sends the spans of requests, some together, and again where the collector asks for that.
 //!
 //! Nothing waits for it. What is not taken in a few tries is dropped and counted, and so is what
 //! finds no room in the queue while it tries.
@@ -20,7 +20,7 @@ use crate::observe::spans::{Done, Taken, Tracer, queue};
 /// How long spans wait for others: what the specification of OpenTelemetry's batch processor has.
 const GATHER: Duration = Duration::from_secs(5);
 
-/// How many spans are one request, the last call's all among them: as it has that, too.
+/// How many spans are sent at once, the last call's all among them: as it has that, too.
 const BATCH: usize = 512;
 
 /// How often one request is tried.
@@ -67,7 +67,7 @@ impl TraceExporter {
         Self { tracer, metrics, stop, task }
     }
 
-    /// Where calls leave their spans.
+    /// Where spans are left.
     pub fn tracer(&self) -> Tracer {
         self.tracer.clone()
     }
@@ -101,11 +101,11 @@ struct Sender {
 impl Sender {
     async fn run(mut self, mut taken: Taken) {
         loop {
-            let (calls, is_last) = self.together(&mut taken).await;
-            if !calls.is_empty() {
-                let count = calls.iter().map(|call| call.spans()).sum();
-                self.deliver(&calls, count).await;
-                taken.done(count);
+            let (batch, is_last) = self.together(&mut taken).await;
+            if !batch.is_empty() {
+                let count = batch.iter().map(|done| done.spans()).sum();
+                self.deliver(&batch, count).await;
+                taken.free(count);
             } else if is_last {
                 return;
             }
@@ -117,28 +117,28 @@ impl Sender {
         }
     }
 
-    /// The calls of one request, and whether there is to be no other one.
+    /// What is sent in one request, and whether there is to be no other one.
     async fn together(&self, taken: &mut Taken) -> (Vec<Box<Done>>, bool) {
-        let (mut calls, mut spans) = (Vec::new(), 0);
+        let (mut batch, mut spans) = (Vec::new(), 0);
         let mut until = None;
         while spans < BATCH {
             let more = tokio::select! {
                 biased;
-                more = taken.calls.recv() => more,
+                more = taken.done.recv() => more,
                 () = self.stop.cancelled() => None,
-                () = at(until) => return (calls, false),
+                () = at(until) => return (batch, false),
             };
-            let Some(call) = more else { return (calls, true) };
+            let Some(done) = more else { return (batch, true) };
             until = until.or_else(|| Some(Instant::now() + self.gather));
-            spans += call.spans();
-            calls.push(call);
+            spans += done.spans();
+            batch.push(done);
         }
-        (calls, false)
+        (batch, false)
     }
 
-    async fn deliver(&mut self, calls: &[Box<Done>], count: usize) {
+    async fn deliver(&mut self, batch: &[Box<Done>], count: usize) {
         let count = count as u64;
-        let message = spans::request(calls, &self.resource);
+        let message = spans::request(batch, &self.resource);
         let mut wait = self.first;
         for n in 1..=TRIES {
             let sent = self.post.send(&message).await;

@@ -240,6 +240,23 @@ CALLS = [
 ]
 
 
+OTHERS = [
+    # Method, parameters, what the span is named, the error that answers it.
+    ("ping", {}, "ping", None),
+    ("tools/list", {"_meta": {"traceparent": AGENT}}, "tools/list", None),
+    ("tools/list", {"_meta": {"traceparent": UNSAMPLED}}, None, None),
+    ("logging/setLevel", {"level": "info"}, "logging/setLevel", "-32601"),
+    ("made/up/by/an/agent", {}, "_OTHER", "-32601"),
+    ("tools/call", {"name": "get_thing", "arguments": []}, "tools/call", "-32602"),
+]
+
+
+def others():
+    """The messages that are no calls, numbered from 20."""
+    for number, (method, params, _, _) in enumerate(OTHERS, 20):
+        yield {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+
+
 def calls():
     """The messages of the calls, numbered from 10."""
     for number, (tool, arguments, parent) in enumerate(CALLS, 10):
@@ -274,8 +291,8 @@ def over_stdio(bridge):
     say(INITIALIZE)
     server.stdout.readline()
     say(INITIALIZED)
-    for call in calls():
-        say(call)
+    for message in [*calls(), *others()]:
+        say(message)
         json.loads(server.stdout.readline())
     time.sleep(1.2)
     began = time.monotonic()
@@ -310,8 +327,8 @@ def over_http(bridge):
     session = say(INITIALIZE).getheader("mcp-session-id")
     headers |= {"mcp-session-id": session, "mcp-protocol-version": "2025-11-25"}
     say(INITIALIZED)
-    for call in calls():
-        say(call)
+    for message in [*calls(), *others()]:
+        say(message)
     connection.close()
     time.sleep(1.2)
     began = time.monotonic()
@@ -339,7 +356,8 @@ def judge_metrics(tally, requests, names, channel):
         mcp_metrics.MCP_SERVER_OPERATION_DURATION,
         http_metrics.HTTP_CLIENT_REQUEST_DURATION,
     )
-    for name, count in [(operation, 6), (request, 6)]:
+    # Calls, what is none, and the one that opened the session.
+    for name, count in [(operation, len(CALLS) + len(OTHERS) + 1), (request, 6)]:
         metric = metrics.get(name)
         points = metric.histogram.data_points if metric else []
         tally.check(f"{name} is a histogram in seconds", metric and metric.unit == "s", metrics)
@@ -356,6 +374,9 @@ def judge_metrics(tally, requests, names, channel):
     told = [attributes(p) for p in metrics[operation].histogram.data_points]
     tools = {one.get("gen_ai.tool.name") for one in told}
     tally.check("tools are the configuration's", tools == {"get_thing", "put_thing", None}, told)
+    methods = {one["mcp.method.name"] for one in told}
+    wanted = {"tools/call", "initialize", "ping", "tools/list", "logging/setLevel", "_OTHER"}
+    tally.check("every method is measured", methods == wanted, methods)
     tally.check(
         "the transport is named", {one["network.transport"] for one in told} == {channel}, told
     )
@@ -366,11 +387,38 @@ def judge_metrics(tally, requests, names, channel):
     tally.check("sums only grow", sums and all(m.sum.is_monotonic for m in sums), sums)
 
 
+def judge_others(tally, spans, channel, session):
+    """The spans of what is no call, and of what opened the session."""
+    told = {one["jsonrpc.request.id"]: (span, one) for span in spans for one in [attributes(span)]}
+    expected = {"1": ("initialize", None)}
+    expected |= {str(n): (name, error) for n, (_, _, name, error) in enumerate(OTHERS, 20) if name}
+    found = {number: (span.name, one.get("error.type")) for number, (span, one) in told.items()}
+    tally.check("each other sampled request has a span", found == expected, found)
+    failed = {n for n, (span, _) in told.items() if span.status.code == Status.STATUS_CODE_ERROR}
+    tally.check("those that failed say so", failed == {n for n, (_, e) in expected.items() if e}, failed)
+    tally.check(
+        "they say their message",
+        {one["mcp.protocol.version"] for _, one in told.values()} == {"2025-11-25"}
+        and {one["network.transport"] for _, one in told.values()} == {channel}
+        and all(one.get("mcp.session.id") == session for n, (_, one) in told.items() if n != "1"),
+        told,
+    )
+    within = [span for span, _ in told.values() if span.parent_span_id]
+    tally.check(
+        "a parent is what the agent sent",
+        [(s.name, s.trace_id.hex(), s.parent_span_id.hex()) for s in within]
+        == [("tools/list", AGENT[3:35], AGENT[36:52])],
+        within,
+    )
+
+
 def judge_traces(tally, spans, names, bridge, sent, channel, session):
     trail = bridge.trail()
-    servers = {attributes(s).get("tollbridge.call"): s for s in spans if s.kind == Span.SPAN_KIND_SERVER}
+    of_agents = [s for s in spans if s.kind == Span.SPAN_KIND_SERVER]
+    servers = {call: s for s in of_agents if (call := attributes(s).get("tollbridge.call"))}
+    judge_others(tally, [s for s in of_agents if s not in servers.values()], channel, session)
     clients = [s for s in spans if s.kind == Span.SPAN_KIND_CLIENT]
-    tally.check("each sampled call has a span", len(servers) == 5 and None not in servers, spans)
+    tally.check("each sampled call has a span", len(servers) == 5, spans)
     tally.check("each of their requests has one", len(clients) == 5, clients)
     tally.check("ids are as long as they are", all(len(s.trace_id) == 16 and len(s.span_id) == 8 for s in spans), spans)
     tally.check("no two are one", len({s.span_id for s in spans}) == len(spans), spans)
@@ -404,9 +452,12 @@ def judge_traces(tally, spans, names, bridge, sent, channel, session):
     tally.check("attributes are named", keys - OWN <= names, keys - OWN - names)
     named = {span.name for span in spans}
     wanted = {"tools/call get_thing", "tools/call put_thing", "tools/call", "GET", "PUT"}
+    wanted |= {"initialize"} | {name for _, _, name, _ in OTHERS if name}
     tally.check("spans have the names that the conventions give", named == wanted, named)
     failed = sorted(
-        (s.name, attributes(s).get("error.type")) for s in spans if s.status.code == Status.STATUS_CODE_ERROR
+        (s.name, attributes(s).get("error.type"))
+        for s in [*servers.values(), *clients]
+        if s.status.code == Status.STATUS_CODE_ERROR
     )
     expected = [
         ("GET", "404"),
@@ -450,7 +501,7 @@ def judge(tally, binary, protocol, way, names):
         tally.check("requests have the header", asked, collector.seen)
         tally.check("a busy collector is asked again", set(collector.busy.values()) == {0}, collector.busy)
         whole = b"".join(body for _, _, _, body in collector.seen)
-        secrets = [TOKEN, bridge.api_key, ARGUMENT, "not to be told", "no_such_tool", "hidden"]
+        secrets = [TOKEN, bridge.api_key, ARGUMENT, "not to be told", "no_such_tool", "made/up", "hidden"]
         told = [secret for secret in secrets if secret.encode() in whole]
         tally.check("nothing is told that is not to be", not told, told)
         resources = [attributes(r.resource) for m in requests["/v1/traces"] for r in m.resource_spans]
