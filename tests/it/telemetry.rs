@@ -8,7 +8,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use tollbridge::bridge;
 use tollbridge::gateway::{CallRequest, Message, Origin, OtherRequest, Transport};
-use tollbridge::observe::{Collector, Metrics, Protocol, TraceExporter};
+use tollbridge::observe::{Collector, Compression, Metrics, Protocol, TraceExporter};
 use tollbridge_operation::{Trace, trace};
 use url::Url;
 
@@ -78,6 +78,7 @@ fn traced(bridge: &Bridge, collector: &Upstream) -> (TraceExporter, Arc<Metrics>
     let collector = Collector {
         endpoint: Url::parse(&collector.url()).expect("a URL"),
         protocol: Protocol::Json,
+        compression: Compression::None,
         headers: HeaderMap::new(),
         interval: Duration::from_mins(1),
         resource: Vec::new(),

@@ -4,6 +4,7 @@ python client.py TOLLBRIDGE [--smoke]
 """
 
 import base64
+import gzip
 import http.client
 import importlib
 import json
@@ -109,6 +110,8 @@ class Collector(BaseHTTPRequestHandler):
             self.send_header("content-length", "0")
             self.end_headers()
             return
+        if self.headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
         kind = self.headers.get("content-type")
         self.server.seen.append((self.path, dict(self.headers.items()), kind, body))
         answer = TYPES[self.path][1]()
@@ -187,10 +190,10 @@ def known_names():
 class Bridge:
     """The program, with everything of its own in a folder."""
 
-    def __init__(self, binary, folder, upstream, collector, protocol, api_key="upstream-key-91b2"):
+    def __init__(self, binary, folder, upstream, collector, protocol, compression):
         self.binary, self.folder = binary, pathlib.Path(folder)
-        self.env = {"OTLP_AUTH": f"Bearer {TOKEN}", "API_KEY": api_key, "NO_COLOR": "1"}
-        self.api_key = api_key
+        self.api_key = "upstream-key-91b2"
+        self.env = {"OTLP_AUTH": f"Bearer {TOKEN}", "API_KEY": self.api_key, "NO_COLOR": "1"}
         (self.folder / "things.json").write_text(json.dumps(DESCRIPTION))
         (self.folder / "tools.toml").write_text(
             f"""[server]
@@ -199,6 +202,7 @@ name = "judged"
 [observe.otlp]
 endpoint = "http://127.0.0.1:{collector}"
 protocol = "{protocol}"
+compression = "{compression}"
 headers = {{ Authorization = "env:OTLP_AUTH" }}
 interval = "1s"
 traces = true
@@ -480,13 +484,13 @@ def judge_traces(tally, spans, names, bridge, sent, channel, session):
     )
 
 
-def judge(tally, binary, protocol, way, names):
-    print(f"-- {protocol}, {way.__name__.replace('_', ' ')}", flush=True)
+def judge(tally, binary, protocol, compression, way, names):
+    print(f"-- {protocol}, {compression}, {way.__name__.replace('_', ' ')}", flush=True)
     upstream, collector = serving(Upstream), serving(Collector)
     collector.busy = {"/v1/traces": 1, "/v1/metrics": 1}
     with tempfile.TemporaryDirectory() as folder:
         ports = upstream.server_address[1], collector.server_address[1]
-        bridge = Bridge(binary, folder, *ports, protocol)
+        bridge = Bridge(binary, folder, *ports, protocol, compression)
         status, took, session = way(bridge)
         tally.check("the server ends well, and soon", status == 0 and took < 10, (status, took))
         requests = {path: [] for path in TYPES}
@@ -499,6 +503,8 @@ def judge(tally, binary, protocol, way, names):
             tally.check(f"{path} is read", len(made) > 0, collector.seen)
         asked = all(h.get("authorization") == f"Bearer {TOKEN}" for _, h, _, _ in collector.seen)
         tally.check("requests have the header", asked, collector.seen)
+        how = {h.get("content-encoding", "none") for _, h, _, _ in collector.seen}
+        tally.check("they are compressed as was asked for", how == {compression}, how)
         tally.check("a busy collector is asked again", set(collector.busy.values()) == {0}, collector.busy)
         whole = b"".join(body for _, _, _, body in collector.seen)
         secrets = [TOKEN, bridge.api_key, ARGUMENT, "not to be told", "no_such_tool", "made/up", "hidden"]
@@ -520,11 +526,11 @@ def judge(tally, binary, protocol, way, names):
 def main():
     binary, smoke = sys.argv[1], "--smoke" in sys.argv
     tally, names = Tally(), known_names()
-    ways = [("http/protobuf", over_stdio), ("http/json", over_http)]
+    ways = [("http/protobuf", "gzip", over_stdio), ("http/json", "none", over_http)]
     if not smoke:
-        ways += [("http/json", over_stdio), ("http/protobuf", over_http)]
-    for protocol, way in ways:
-        judge(tally, binary, protocol, way, names)
+        ways += [("http/json", "gzip", over_stdio), ("http/protobuf", "none", over_http)]
+    for protocol, compression, way in ways:
+        judge(tally, binary, protocol, compression, way, names)
     tally.end()
 
 
