@@ -224,6 +224,14 @@ pub enum Event {
         #[serde(default, skip_serializing)]
         why: String,
     },
+    /// What might have stood in was not asked.
+    PassedOver {
+        /// Which operation.
+        operation: String,
+        /// Why.
+        #[serde(default, skip_serializing)]
+        why: String,
+    },
     /// What was reserved was given back.
     Released {
         /// What: keys of windows, a nonce.
@@ -503,6 +511,7 @@ impl Event {
             Self::SuspiciousContent { .. } => "suspicious_content",
             Self::Found { .. } => "found",
             Self::FellBack { .. } => "fell_back",
+            Self::PassedOver { .. } => "passed_over",
             Self::Released { .. } => "released",
             Self::Replied { .. } => "replied",
             Self::SwitchStopped { .. } => "switch_stopped",
@@ -600,7 +609,9 @@ impl Event {
                 ..none
             },
             Self::SuspiciousContent { places } => Personal { places: Some(places), ..none },
-            Self::FellBack { why, .. } => Personal { why: Some(why), ..none },
+            Self::FellBack { why, .. } | Self::PassedOver { why, .. } => {
+                Personal { why: Some(why), ..none }
+            }
             Self::Replied { message, served_by, .. } => {
                 Personal { message: message.as_deref(), served_by: served_by.as_deref(), ..none }
             }

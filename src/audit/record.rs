@@ -238,6 +238,7 @@ impl CallRecord {
             }
             Event::Found { .. }
             | Event::FellBack { .. }
+            | Event::PassedOver { .. }
             | Event::SuspiciousContent { .. }
             | Event::FilesRead { .. }
             | Event::Held { .. }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use tollbridge_operation::{ApiName, Arguments, Operation, ToolName};
 
 use super::protection::Places;
+use super::toolbox::Budgeted;
 use crate::bridge::Upstream;
 use crate::tools::answer::Selector;
 
@@ -25,6 +26,24 @@ pub enum Fallback {
     Answer(Value),
 }
 
+impl Fallback {
+    /// The operation, where it is one.
+    pub fn operation(&self) -> Option<&Substitute> {
+        match self {
+            Self::Operation(substitute) => Some(substitute),
+            Self::Cached { .. } | Self::Answer(_) => None,
+        }
+    }
+
+    /// The same, to be completed.
+    pub fn operation_mut(&mut self) -> Option<&mut Substitute> {
+        match self {
+            Self::Operation(substitute) => Some(substitute),
+            Self::Cached { .. } | Self::Answer(_) => None,
+        }
+    }
+}
+
 /// Another operation that stands in for a tool's.
 pub struct Substitute {
     /// Its API.
@@ -39,6 +58,8 @@ pub struct Substitute {
     pub hidden: Places,
     /// What of its answer is the tool's.
     pub result: Option<Selector>,
+    /// Its budgets in which the tool's calls do not count already.
+    pub budgets: Vec<Budgeted>,
 }
 
 impl fmt::Debug for Substitute {

@@ -11,7 +11,7 @@ use tollbridge_operation::ToolName;
 
 use super::compile;
 use super::discovery::Discovery;
-use super::fallback::{Fallback, Lookup};
+use super::fallback::{Fallback, Lookup, Substitute};
 use super::load::Bounds;
 use super::notices::Webhook;
 use super::protection::Protection;
@@ -126,6 +126,11 @@ pub struct Budgeted {
 }
 
 impl Exposed {
+    /// The operations that may stand in for its own.
+    pub fn substitutes(&self) -> impl Iterator<Item = &Substitute> {
+        self.fallbacks.iter().filter_map(Fallback::operation)
+    }
+
     /// Where calls go and by which description: what an approval is bound to beside the
     /// arguments.
     pub fn target(&self) -> String {
@@ -134,16 +139,12 @@ impl Exposed {
 
     /// The time for its own operation: where another one may have to answer, it is left a third.
     pub fn first_time(&self) -> Duration {
-        let is_operation = |one: &Fallback| matches!(one, Fallback::Operation(_));
-        if self.fallbacks.iter().any(is_operation) { self.timeout * 2 / 3 } else { self.timeout }
+        if self.substitutes().next().is_some() { self.timeout * 2 / 3 } else { self.timeout }
     }
 
     /// Where its calls go, those of what stands in for it too.
     fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
-        let substitutes = self.fallbacks.iter().filter_map(|fallback| match fallback {
-            Fallback::Operation(substitute) => Some(&*substitute.upstream),
-            Fallback::Cached { .. } | Fallback::Answer(_) => None,
-        });
+        let substitutes = self.substitutes().map(|substitute| &*substitute.upstream);
         std::iter::once(&*self.upstream).chain(substitutes)
     }
 

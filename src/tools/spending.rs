@@ -4,7 +4,7 @@
 //! added up (absent, negative, too long, in another currency) is no zero: the call is refused.
 
 use serde_json::Value;
-use tollbridge_operation::{Arguments, Decimal};
+use tollbridge_operation::{Arguments, Decimal, Operation};
 
 use super::limits::{LimitBroken, is_numeric_text, number};
 use super::place;
@@ -22,8 +22,17 @@ pub struct Spending {
 }
 
 impl Spending {
-    /// Compiles it against the schema of an operation's arguments.
-    pub(super) fn compile(
+    /// Compiles it against an operation's arguments. An error names an argument that the operation does
+    /// not have, or that is no number.
+    pub fn compile(
+        operation: &Operation,
+        amount: ArgumentPointer,
+        currency: Option<(ArgumentPointer, String)>,
+    ) -> Result<Self, RuleError> {
+        Self::of_schema(&operation.input.to_value(), amount, currency)
+    }
+
+    fn of_schema(
         input: &Value,
         amount: ArgumentPointer,
         currency: Option<(ArgumentPointer, String)>,
@@ -121,7 +130,7 @@ mod tests {
             "items": {"type": "array", "items": {"type": "object", "properties": {
                 "price": {"type": "number"}}}}}});
         let pointer = |text: &str| ArgumentPointer::parse(text).expect("a pointer");
-        Spending::compile(
+        Spending::of_schema(
             &input,
             pointer(amount),
             currency.map(|(at, is)| (pointer(at), is.to_owned())),

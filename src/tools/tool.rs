@@ -15,14 +15,12 @@ use super::limits::{LimitBroken, Limits};
 use super::lint::{self, LintFinding};
 use super::output;
 use super::pages::PageRule;
-use super::pointer::ArgumentPointer;
 use super::portable::LONGEST_DESCRIPTION;
 use super::profile::{Profile, publish};
 use super::published::Published;
 use super::reason::{Reason, ReasonRule};
 use super::rule::{ArgumentRule, RuleError};
 use super::shape::{self, Shape};
-use super::spending::Spending;
 use super::suspicion::{self, Suspicion};
 use super::validate::{ArgumentValidator, OutputValidator, REPORTED, Violation};
 use super::{text, tokens};
@@ -222,16 +220,6 @@ impl Tool {
         }
         self.pages = rule;
         Ok(self)
-    }
-
-    /// How much its calls use up of a budget, where that is an argument, or several, added up. An
-    /// error names an argument that the operation does not have, or that is no number.
-    pub fn spending(
-        &self,
-        amount: ArgumentPointer,
-        currency: Option<(ArgumentPointer, String)>,
-    ) -> Result<Spending, RuleError> {
-        Spending::compile(&self.operation.input.to_value(), amount, currency)
     }
 
     /// The argument in which agents say why they call it, where it has one. It is none of the

@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures::future::join_all;
+use serde_json::json;
 use tollbridge::gateway::{self, CallRequest, CallWatch, Reply};
 use tollbridge::safety::edit::Edit;
 use tollbridge::store::system_clock;
 
 use super::support::{
-    Act, Answer, Bridge, Draft, Folder, Upstream, caller, code, failure, request,
+    Act, Answer, Bridge, Draft, Folder, Upstream, caller, code, events, failure, request, value,
 };
 
 async fn refunds(upstream: &Upstream, budget: &str) -> Bridge {
@@ -313,25 +314,128 @@ async fn an_identity_and_a_group_of_the_same_name_are_two() {
     }
 }
 
-#[test]
-fn a_budget_that_a_fallback_passes_by_is_warned_of() {
-    let told = |effect: &str| {
-        let top = format!(
-            "[audit]\ndurability = \"process\"\n\
-             [[budget]]\neffect = \"{effect}\"\ncount = true\nlimit = 1\nper = \"1h\"\n"
+/// A tool whose API nobody can reach, another one that stands in for it, and behind that an answer.
+async fn stood_in_for(other: &Upstream, budgets: &str, own: &str) -> Bridge {
+    let top =
+        format!("{budgets}\n[api.other]\nspec = \"shop.json\"\nbase_url = \"{}\"\n", other.url());
+    let rules = format!(
+        "name = \"refund\"\nbudget = [{own}]\nfallback = [\n\
+         {{ operation = \"createRefund\", api = \"other\", map = {{ body = \"body\" }} }},\n\
+         {{ answer = {{ queued = true }} }}]"
+    );
+    Draft::to(&Upstream::nowhere().await)
+        .top(&top)
+        .api("timeout = \"900ms\"")
+        .tool("createRefund", &rules)
+        .open()
+        .await
+}
+
+#[tokio::test]
+async fn what_stands_in_takes_its_part_of_the_budgets_that_are_about_it() {
+    let other = Upstream::willing().await;
+    let budget = "[[budget]]\nname = \"other\"\napi = \"other\"\nsum = \"/body/amount\"\nlimit = 10\n\
+                  per = \"1d\"\nby = \"all\"\n\
+                  [[budget]]\nname = \"both\"\ncount = true\nlimit = 100\nper = \"1d\"\n";
+    let own = "{ count = true, limit = 3, per = \"1d\", by = \"all\" }";
+    let bridge = stood_in_for(&other, budget, own).await;
+    let (queued, served) = (json!({"queued": true}), json!({}));
+    for (amount, answer, asked) in [
+        ("6", &served, 1),
+        // It would pass the budget: what comes after it stands in, and nothing of the call is taken.
+        ("6", &queued, 1),
+        ("4", &served, 2),
+        ("0", &served, 3),
+    ] {
+        let reply = bridge.call("refund", &of(amount)).await;
+        assert_eq!((value(&reply), other.count()), (answer, asked), "{amount}");
+        let (over, taken) = (
+            events(&bridge, &reply, "passed_over").await,
+            events(&bridge, &reply, "reserved").await,
         );
+        if answer == &queued {
+            assert_eq!(over[0]["operation"], "other/createRefund");
+            assert_eq!(
+                over[0]["why"],
+                "the budget `budget.other` allows 10 in 1d; 4 are left, and this call takes 6"
+            );
+            assert_eq!(taken.len(), 1, "its own");
+            assert_eq!(events(&bridge, &reply, "released").await.len(), 1);
+        } else {
+            assert!(over.is_empty());
+            // What is about both counts the call once.
+            let parts = |at: usize| taken[at]["budgets"].as_array().map_or(0, Vec::len);
+            assert_eq!((parts(0), parts(1), taken.len()), (2, 1, 2), "{taken:?}");
+            assert_eq!(taken[1]["budgets"][0]["amount"], amount);
+        }
+    }
+    assert_eq!(code(&bridge.call("refund", &of("0")).await), "budget_exceeded");
+}
+
+#[tokio::test]
+async fn what_stands_in_is_not_asked_where_its_part_of_a_budget_cannot_be_reckoned() {
+    let other = Upstream::willing().await;
+    let budget = "[[budget]]\nname = \"euros\"\napi = \"other\"\nsum = \"/body/amount\"\n\
+                  currency = { at = \"/body/note\", is = \"EUR\" }\nlimit = 10\nper = \"1d\"\n";
+    let bridge = stood_in_for(&other, budget, "").await;
+    let reply = bridge.call("refund", &of("1")).await;
+    assert_eq!((value(&reply), other.count()), (&json!({"queued": true}), 0));
+    let over = events(&bridge, &reply, "passed_over").await;
+    let why = over[0]["why"].as_str().expect("why");
+    assert!(why.starts_with("its budget `budget.euros`: /body/note must be"), "{why}");
+}
+
+#[tokio::test]
+async fn what_was_asked_and_failed_gives_nothing_back_whatever_is_answered_then() {
+    let own = "{ count = true, limit = 1, per = \"1d\" }";
+    let declared = format!("budget = [{own}]\nfallback = [{{ answer = {{}} }}]");
+    let failing = Upstream::new([Answer::json(503, "{}")]).await;
+    let bridge = Draft::to(&failing.url())
+        .api("timeout = \"900ms\"")
+        .tool("getItem", &declared)
+        .open()
+        .await;
+    let item = r#"{"id": "7"}"#;
+    assert_eq!(code(&bridge.call("get_item", item).await), "succeeded");
+    assert_eq!(code(&bridge.call("get_item", item).await), "budget_exceeded");
+    // Nor where what stood in was asked.
+    let top = format!("[api.other]\nspec = \"shop.json\"\nbase_url = \"{}\"\n", failing.url());
+    let elsewhere = format!(
+        "budget = [{own}]\nfallback = [\n\
+         {{ operation = \"getItem\", api = \"other\", map = {{ id = \"id\" }} }},\n\
+         {{ answer = {{}} }}]"
+    );
+    for (rules, second) in [(&elsewhere, "budget_exceeded"), (&declared, "succeeded")] {
+        let bridge = Draft::to(&Upstream::nowhere().await)
+            .top(&top)
+            .api("timeout = \"900ms\"")
+            .tool("getItem", rules)
+            .open()
+            .await;
+        assert_eq!(code(&bridge.call("get_item", item).await), "succeeded");
+        assert_eq!(code(&bridge.call("get_item", item).await), second);
+    }
+}
+
+#[test]
+fn a_budget_of_what_stands_in_is_about_something_and_its_sum_must_be_there() {
+    let told = |budget: &str| {
+        let top = format!("[[budget]]\n{budget}\nlimit = 1\nper = \"1h\"\n");
         let fallback = "fallback = [{ operation = \"deleteItem\", map = { id = \"id\" } }]";
-        let draft = Draft::to("http://127.0.0.1:9").top(&top);
-        let text = draft.tool("setStock", fallback).tool("deleteItem", "").text();
+        let text = Draft::to("http://127.0.0.1:9").top(&top).tool("setStock", fallback).text();
         let folder = Folder::with_shop(&text);
         let file = folder.write("tools.toml", &text);
-        let loaded = gateway::load(&file, gateway::Secrets::Verify).expect("it loads");
-        loaded.warnings.render(tollbridge::config::Style::Plain)
+        match gateway::load(&file, gateway::Secrets::Verify) {
+            Ok(loaded) => loaded.warnings,
+            Err(found) => found,
+        }
+        .render(tollbridge::config::Style::Plain)
     };
-    let warning =
-        "`set_stock` may fall back to `shop/deleteItem` and is not counted in this budget";
-    assert!(told("destructive").contains(warning), "{}", told("destructive"));
-    assert!(!told("write").contains("fall back"), "{}", told("write"));
+    let counted = told("effect = \"destructive\"\ncount = true");
+    assert!(!counted.contains("about no tool"), "{counted}");
+    let summed = told("effect = \"destructive\"\nsum = \"/body/amount\"");
+    let wrong = "the budget cannot be reckoned for `shop/deleteItem`";
+    assert!(summed.contains(wrong), "{summed}");
 }
 
 #[tokio::test]

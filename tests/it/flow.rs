@@ -4,7 +4,9 @@
 use serde_json::json;
 use tollbridge::gateway::{CallRequest, CallWatch, ErrorCode, Reply};
 
-use super::support::{Act, Answer, Bridge, Draft, Upstream, caller, code, failure, request, value};
+use super::support::{
+    Act, Answer, Bridge, Draft, Upstream, caller, code, events, failure, request, value,
+};
 
 const FIVE: &str = r#"{"body": {"amount": 5}}"#;
 
@@ -14,13 +16,6 @@ fn named(tool: &str, arguments: &str, key: &str) -> CallRequest {
 
 async fn ask(bridge: &Bridge, identity: &str, asked: CallRequest) -> Reply {
     bridge.ask(identity, asked).await.expect("a reply")
-}
-
-/// The events of a kind in a call's record.
-async fn events(bridge: &Bridge, reply: &Reply, kind: &str) -> Vec<serde_json::Value> {
-    let record = bridge.record(reply).await;
-    let events = record.events.into_iter().map(|event| event.body);
-    events.filter(|body| body["kind"] == kind).map(serde_json::Value::Object).collect()
 }
 
 #[tokio::test]

@@ -62,6 +62,7 @@ pub(super) fn event(body: &Map<String, Value>) -> String {
             because(join([one.number(), Some(came), time, bytes]), one.take("error"))
         }
         "fell_back" => because(join([one.of("to ", "to")]), one.take("why")),
+        "passed_over" => because(join([one.of("", "operation")]), one.take("why")),
         "released" => because(join([one.of("", "reservations")]), one.take("reason")),
         "replied" => {
             let time = one.time("duration_ms").map(|time| format!("in {time}"));
@@ -152,6 +153,7 @@ mod tests {
             json!({"kind": "attempt_finished", "n": 2, "status": null, "error": "it did not answer within its time", "queued_ms": 3, "duration_ms": 5000, "bytes": 0}),
             json!({"kind": "suspicious_content", "places": [{"place": "/note", "says": "ignore all"}]}),
             json!({"kind": "fell_back", "to": "cache", "why": "it timed out"}),
+            json!({"kind": "passed_over", "operation": "b/refund", "why": "a budget is used up"}),
             json!({"kind": "released", "reservations": ["refund.budget[0]"], "reason": "nothing was done"}),
             json!({"kind": "replied", "outcome": "upstream_timeout", "message": "no answer", "attempts": 2, "status": null, "upstream_ms": 5012, "bytes": 0, "cost": null, "duration_ms": 6020}),
             json!({"kind": "a_later_one", "what": "it says"}),

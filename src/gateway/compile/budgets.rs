@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use tollbridge_operation::ToolName;
+use tollbridge_operation::{Operation, ToolName};
 
 use super::exposed::{by, pointer};
 use crate::config::{self, BudgetTerms, Config, Diagnostic, Diagnostics, Located, codes};
@@ -12,7 +12,7 @@ use crate::gateway::fallback::Fallback;
 use crate::gateway::toolbox::{Budgeted, Exposed};
 use crate::safety::BudgetRule;
 use crate::store::{Amount, PLACES};
-use crate::tools::{Spending, Tool};
+use crate::tools::Spending;
 
 /// Gives each tool its budgets. `entries` are what the tools were made of, in their order.
 pub(super) fn compile(
@@ -26,7 +26,8 @@ pub(super) fn compile(
     let found = missing.found;
     for (entry, exposed) in entries.iter().zip(exposed) {
         let tool = Arc::clone(&exposed.tool);
-        let mut one = One { config, tool: &tool, found };
+        let what = tool.name.as_str();
+        let mut one = One { config, what, operation: &tool.operation, found };
         for (index, budget) in entry.budget.iter().enumerate() {
             let place = format!("{}.budget", tool.name);
             let scope = format!("tool={}", tool.name);
@@ -39,7 +40,9 @@ pub(super) fn compile(
 /// Warns of budgets that are about nothing: neither a tool, nor what may be found.
 pub(super) fn idle(config: &Config, exposed: &[Exposed], found: &mut Diagnostics) {
     let covers = |budget: &config::Budget, one: &Exposed| {
-        budget.covers(&one.tool.name, &one.rules.api, one.tool.operation.effect)
+        let (name, mut substitutes) = (&one.tool.name, one.substitutes());
+        budget.covers(name, &one.rules.api, one.tool.operation.effect)
+            || substitutes.any(|other| budget.covers(name, &other.api, other.operation.effect))
     };
     let idle = |budget: &&Located<config::Budget>| !exposed.iter().any(|one| covers(budget, one));
     for budget in config.budgets.iter().filter(idle) {
@@ -49,29 +52,23 @@ pub(super) fn idle(config: &Config, exposed: &[Exposed], found: &mut Diagnostics
     }
 }
 
-/// Warns of budgets that are about what stands in for a tool and not about the tool: what stands in is
-/// counted as the tool.
-pub(super) fn passed_by(config: &Config, exposed: &[Exposed], found: &mut Diagnostics) {
+/// Gives what stands in for a tool the budgets of `[[budget]]` that are about it and not about the tool:
+/// in the others its call counts as the tool's.
+pub(super) fn of_substitutes(config: &Config, exposed: &mut [Exposed], found: &mut Diagnostics) {
     for one in exposed {
-        let (name, rules) = (&one.tool.name, &one.rules);
-        let substitutes = one.fallbacks.iter().filter_map(|fallback| match fallback {
-            Fallback::Operation(substitute) => Some(substitute),
-            Fallback::Cached { .. } | Fallback::Answer(_) => None,
-        });
-        for substitute in substitutes {
-            let passes = |budget: &&Located<config::Budget>| {
-                !budget.covers(name, &rules.api, one.tool.operation.effect)
-                    && budget.covers(name, &substitute.api, substitute.operation.effect)
-            };
-            for budget in config.budgets.iter().filter(passes) {
-                let message = format!(
-                    "`{name}` may fall back to `{}` and is not counted in this budget",
-                    substitute.operation.id
-                );
-                let help = "what stands in for a tool is counted as the tool: give the tool a \
-                            `budget` of its own, or make this one about both";
-                let diagnostic = Diagnostic::warning(codes::BUDGET, &config.file, message);
-                found.push(diagnostic.at(budget.span()).label("it is about that").help(help));
+        let (name, api, effect) = (&one.tool.name, &one.rules.api, one.tool.operation.effect);
+        for substitute in one.fallbacks.iter_mut().filter_map(Fallback::operation_mut) {
+            let operation = Arc::clone(&substitute.operation);
+            let what = operation.id.to_string();
+            let mut budgets = One { config, what: &what, operation: &operation, found };
+            for (index, budget) in config.budgets.iter().enumerate() {
+                if !budget.covers(name, api, effect)
+                    && budget.covers(name, &substitute.api, operation.effect)
+                {
+                    let scope = scope_of(budget);
+                    let budgeted = budgets.compile(budget.terms(), "budget", index, &scope);
+                    substitute.budgets.extend(budgeted);
+                }
             }
         }
     }
@@ -80,7 +77,8 @@ pub(super) fn passed_by(config: &Config, exposed: &[Exposed], found: &mut Diagno
 /// Gives a tool, or an operation that may be found, the budgets of `[[budget]]` that are about it.
 pub(super) fn over_several(config: &Config, exposed: &mut Exposed, found: &mut Diagnostics) {
     let tool = Arc::clone(&exposed.tool);
-    let mut one = One { config, tool: &tool, found };
+    let what = tool.name.as_str();
+    let mut one = One { config, what, operation: &tool.operation, found };
     for (index, budget) in config.budgets.iter().enumerate() {
         if budget.covers(&tool.name, &exposed.rules.api, tool.operation.effect) {
             let scope = scope_of(budget);
@@ -131,7 +129,9 @@ fn scope_of(budget: &config::Budget) -> String {
 
 struct One<'a> {
     config: &'a Config,
-    tool: &'a Tool,
+    /// What the budget counts, in words, and as it is described.
+    what: &'a str,
+    operation: &'a Operation,
     found: &'a mut Diagnostics,
 }
 
@@ -148,8 +148,8 @@ impl One<'_> {
             Some(sum) => match self.spending(terms, sum) {
                 Ok(spending) => Some(spending),
                 Err((why, help)) => {
-                    let name = &self.tool.name;
-                    let message = format!("the budget cannot be reckoned for `{name}`: {why}");
+                    let what = self.what;
+                    let message = format!("the budget cannot be reckoned for `{what}`: {why}");
                     let diagnostic = Diagnostic::error(codes::BUDGET, &self.config.file, message);
                     self.found.push(diagnostic.at(sum.span()).help(help));
                     return None;
@@ -189,7 +189,7 @@ impl One<'_> {
             Some(currency) => Some((place(&currency.at)?, (*currency.is).clone())),
             None => None,
         };
-        let spending = self.tool.spending(place(sum)?, currency);
+        let spending = Spending::compile(self.operation, place(sum)?, currency);
         spending.map_err(|error| (error.to_string(), error.help()))
     }
 }

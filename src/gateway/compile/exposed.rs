@@ -84,8 +84,8 @@ pub(super) fn compile(
     budgets::compile(config, &entries, &mut exposed, found);
     let listed = exposed.len();
     let findable = found::compile(ground, &mut exposed, &mut known, upstreams, found);
+    budgets::of_substitutes(config, &mut exposed, found);
     budgets::idle(config, &exposed, found);
-    budgets::passed_by(config, &exposed, found);
     protection::idle(config, &exposed, found);
     Compiled { exposed, listed, findable, compared }
 }

@@ -7,18 +7,19 @@ use std::time::Duration;
 use http::StatusCode;
 use tollbridge_operation::{Arguments, Call};
 
+use crate::audit::{Event, Reservation};
 use crate::bridge::{Failed, FailureKind, Report};
 use crate::gateway::reply::{ErrorCode, Failure};
 use crate::gateway::toolbox::{Budgeted, Exposed};
 use crate::safety::BrokenLimit;
-use crate::store::{Amount, BudgetClaim, PLACES, Store, StoreError};
+use crate::store::{Amount, BudgetClaim, PLACES, Store, StoreError, WindowClaim};
 use crate::tools::LimitBroken;
 
 /// What is reserved in one window of a budget.
 pub(super) struct Reserving {
     pub(super) claim: BudgetClaim,
-    /// Which budget of the tool's.
-    budget: usize,
+    /// Which budget of those that were reckoned.
+    pub(super) budget: usize,
 }
 
 /// One call.
@@ -74,6 +75,36 @@ pub(super) fn reckon(
         }
     }
     (reserving, unreckoned)
+}
+
+/// What a call of what stands in takes of the budgets in which its tool's do not count; else why that
+/// cannot be reckoned.
+pub(super) fn reckon_instead(
+    budgets: &[Budgeted],
+    call: &Call,
+    groups: &BTreeSet<String>,
+) -> Result<Vec<Reserving>, String> {
+    let mut reserving = Vec::new();
+    for (budget, Budgeted { rule, .. }) in budgets.iter().enumerate() {
+        let amount = taken(&budgets[budget], &call.arguments).map_err(|limit| {
+            format!("its budget `{}`: {} must be {}", rule.name, limit.pointer, limit.message)
+        })?;
+        let claims = rule.claims(call, groups, amount);
+        reserving.extend(claims.map(|claim| Reserving { claim, budget }));
+    }
+    Ok(reserving)
+}
+
+/// What is put on record of what is reserved.
+pub(super) fn reserved(windows: &[WindowClaim], budgets: &[Reserving]) -> Event {
+    let reservation = |one: &Reserving| Reservation {
+        key: one.claim.key.clone(),
+        amount: one.claim.amount.to_string(),
+    };
+    Event::Reserved {
+        windows: windows.iter().map(|claim| claim.key.clone()).collect(),
+        budgets: budgets.iter().map(reservation).collect(),
+    }
 }
 
 /// The rule and the words for a call that a budget refuses.

@@ -257,9 +257,11 @@ impl Run<'_> {
             Some(_) => self.kept(exposed, left, result.as_mut().err()),
             None => None,
         };
-        let give_back = nothing_done && self.reserved;
+        let give_back = nothing_done && self.reserved && !self.touched;
         if give_back {
-            let reservations = exposed.budgets.iter().map(|one| one.rule.name.clone()).collect();
+            let own = exposed.budgets.iter();
+            let budgets = own.chain(exposed.substitutes().flat_map(|other| &other.budgets));
+            let reservations = budgets.map(|one| one.rule.name.clone()).collect();
             let reason = "nothing was done".to_owned();
             self.record.push(&Event::Released { reservations, reason });
         }

@@ -4,9 +4,10 @@
 //! A read falls back after whatever may pass, a write only where certainly nothing was done.
 
 use serde_json::Map;
+use tokio::time::timeout_at;
 use tollbridge_operation::{Call, Effect, Payload, digest_value};
 
-use super::Run;
+use super::{Run, budgets};
 use crate::audit::Event;
 use crate::bridge::{
     self, Failed, FailureKind, Instead, Manner, Outcome, Report, Upstream, Within,
@@ -16,6 +17,7 @@ use crate::gateway::fallback::{Fallback, Substitute};
 use crate::gateway::record::{Attempts, Steps};
 use crate::gateway::toolbox::Exposed;
 use crate::settlement::Cleared;
+use crate::store::{Batch, CommitError, Guard};
 
 /// A report, in words where it is from, and whether it is an answer though nothing was done.
 pub(super) struct Fallen {
@@ -78,6 +80,7 @@ impl Run<'_> {
         if !may_stand_in(exposed, &failed) || within.cancel.is_cancelled() {
             return Fallen::not(report);
         }
+        self.touched |= !budgets::nothing_done(&report, &failed);
         let (name, why) = (&exposed.tool.name, exposed.protection.told_of(&failed));
         for fallback in &exposed.fallbacks {
             let (payload, headers, from, words) = match fallback {
@@ -162,16 +165,25 @@ impl Run<'_> {
             arguments: substitute.map.apply(&cleared.get().arguments.to_value()),
             ..cleared.get().clone()
         };
-        let prepared = match bridge::prepare(&substitute.upstream, &call) {
+        let mut guard = exposed.rules.guard(&self.caller.identity);
+        guard.api = substitute.api.to_string();
+        let operation = substitute.operation.id.to_string();
+        let prepared = bridge::prepare(&substitute.upstream, &call);
+        let prepared = match prepared.map_err(|error| error.to_string()) {
+            Ok(prepared) => {
+                self.reserve_instead(substitute, &call, &guard, within).await.map(|()| prepared)
+            }
+            Err(error) => Err(error),
+        };
+        let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(error) => {
-                tracing::warn!(call = %self.id, %error, "a fallback could not be asked");
+            Err(why) => {
+                tracing::warn!(call = %self.id, %operation, %why, "a fallback is not asked");
+                self.record.push(&Event::PassedOver { operation, why });
                 return None;
             }
         };
-        self.fell_back(&substitute.operation.id.to_string(), why);
-        let mut guard = exposed.rules.guard(&self.caller.identity);
-        guard.api = substitute.api.to_string();
+        self.fell_back(&operation, why);
         let mut log = Attempts {
             record: &mut self.record,
             store: self.ground.store,
@@ -184,6 +196,10 @@ impl Run<'_> {
         // What is said of the tool's own operation says nothing of this one.
         let within = Within { manner: Manner::default(), ..within };
         let mut report = bridge::execute_instead(cleared, &instead, within, &mut log).await;
+        self.touched |= match &report.outcome {
+            Outcome::Done { .. } => true,
+            Outcome::Failed(failed) => !budgets::nothing_done(&report, failed),
+        };
         match &mut report.outcome {
             Outcome::Done { payload, .. } => {
                 if let Payload::Value(value) | Payload::Parts { value, .. } = payload {
@@ -200,6 +216,49 @@ impl Run<'_> {
             Outcome::Failed(_) => {}
         }
         Some(report)
+    }
+}
+
+impl Run<'_> {
+    /// Reserves what a call of what stands in takes of budgets in which the tool's do not count. An error
+    /// says why it may not be asked.
+    async fn reserve_instead(
+        &mut self,
+        substitute: &Substitute,
+        call: &Call,
+        guard: &Guard,
+        within: Within<'_>,
+    ) -> Result<(), String> {
+        if substitute.budgets.is_empty() {
+            return Ok(());
+        }
+        let reserving = budgets::reckon_instead(&substitute.budgets, call, &self.groups)?;
+        let mark = self.record.mark();
+        self.record.push(&budgets::reserved(&[], &reserving));
+        let batch = Batch {
+            guard: Some(guard.clone()),
+            budgets: reserving.iter().map(|one| one.claim.clone()).collect(),
+            events: self.record.rows(),
+            ..Batch::default()
+        };
+        let committed = timeout_at(within.deadline, self.ground.store.commit(batch)).await;
+        let refused = match committed {
+            Ok(Ok(_receipt)) => {
+                self.record.written();
+                self.reserved = true;
+                return Ok(());
+            }
+            Ok(Err(CommitError::BudgetSpent { claim, left, .. })) => {
+                let spent = reserving.get(claim).map(|one| {
+                    substitute.budgets[one.budget].rule.exceeded(one.claim.amount, left)
+                });
+                spent.unwrap_or_else(|| "a budget is used up".to_owned())
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "its budgets could not be asked in time".to_owned(),
+        };
+        self.record.rewind(mark);
+        Err(refused)
     }
 }
 

@@ -101,6 +101,8 @@ struct Run<'a> {
     digest: Option<String>,
     /// Whether it took something of budgets.
     reserved: bool,
+    /// Whether something may have been done that the answer in its stead does not tell of.
+    touched: bool,
     /// How many of the events that are not on record say no more than that the call came in: what
     /// was pushed after them may turn out not to hold.
     received: usize,
@@ -207,6 +209,7 @@ impl<'a> Run<'a> {
             earlier: None,
             digest: None,
             reserved: false,
+            touched: false,
             received: 1,
             waited: None,
             edited: None,

@@ -6,11 +6,11 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Call, Effect, Payload};
 
-use super::budgets::{Reserving, exceeded};
+use super::budgets::{Reserving, exceeded, reserved};
 use super::ending::End;
 use super::fallbacks::Fallen;
 use super::{Run, asked, ending, pages, policies, repeats};
-use crate::audit::{Event, Reservation, Time, Verdict};
+use crate::audit::{Event, Time, Verdict};
 use crate::bridge::{self, Handle, Prepared, Report, Within};
 use crate::gateway::asking::Asking;
 use crate::gateway::operate::scope_text;
@@ -246,16 +246,7 @@ impl Run<'_> {
         let Takes { claims, budgets, approval } = takes;
         let mark = self.record.mark();
         if !claims.is_empty() || !budgets.is_empty() {
-            self.record.push(&Event::Reserved {
-                windows: claims.iter().map(|claim| claim.key.clone()).collect(),
-                budgets: budgets
-                    .iter()
-                    .map(|one| Reservation {
-                        key: one.claim.key.clone(),
-                        amount: one.claim.amount.to_string(),
-                    })
-                    .collect(),
-            });
+            self.record.push(&reserved(claims, budgets));
         }
         self.record.push(&Event::AttemptStarted {
             n: 1,

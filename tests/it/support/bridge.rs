@@ -230,6 +230,13 @@ pub(crate) fn failure(reply: &Reply) -> &Failure {
     reply.result.as_ref().err().unwrap_or_else(|| panic!("it succeeded: {reply:?}"))
 }
 
+/// The events of a kind in a call's record.
+pub(crate) async fn events(bridge: &Bridge, reply: &Reply, kind: &str) -> Vec<Value> {
+    let record = bridge.record(reply).await;
+    let events = record.events.into_iter().map(|event| event.body);
+    events.filter(|body| body["kind"] == kind).map(Value::Object).collect()
+}
+
 pub(crate) fn value(reply: &Reply) -> &Value {
     match &reply.result {
         Ok(success) => match &success.payload {

@@ -11,7 +11,7 @@ mod soap;
 mod upstream;
 
 pub(crate) use authority::{Authority, Manners, key_pair};
-pub(crate) use bridge::{Bridge, Draft, caller, code, failure, request, value};
+pub(crate) use bridge::{Bridge, Draft, caller, code, events, failure, request, value};
 pub(crate) use folder::Folder;
 pub(crate) use soap::{STOCK_REQUEST, envelope, stock_operation, stock_wsdl};
 pub(crate) use upstream::{Act, Answer, Seen, Upstream};

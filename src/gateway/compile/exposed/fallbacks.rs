@@ -97,6 +97,7 @@ impl One<'_> {
             map: mapping(&entry.map),
             hidden: protections.of_substitute(api),
             result,
+            budgets: Vec::new(),
         })
     }
 
