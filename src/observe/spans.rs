@@ -8,6 +8,7 @@
 //! What is finished is offered to a queue that has room for so many spans; where it has none, the
 //! spans are dropped and the caller is told how many. Nothing here waits.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -43,6 +44,10 @@ pub struct Message {
     pub request: Option<String>,
     /// The id of the session, where the request is part of one.
     pub session: Option<String>,
+    /// Who is at the other end of the connection, over HTTP.
+    pub client: Option<SocketAddr>,
+    /// The version of HTTP.
+    pub http: Option<&'static str>,
 }
 
 impl Message {

@@ -252,6 +252,7 @@ async fn requests_that_are_no_calls_are_measured_and_have_spans() {
         method: "ping",
         prompt: None,
         resource: None,
+        revision: Some("2025-11-25"),
         error,
         origin,
     };
@@ -265,7 +266,7 @@ async fn requests_that_are_no_calls_are_measured_and_have_spans() {
     }
     bridge.gateway.answered(ping(Transport::Cli, None, Origin::default()), took);
     exporter.stop().await;
-    let method = r#"mcp_method_name="ping""#;
+    let method = r#"mcp_method_name="ping",mcp_protocol_version="2025-11-25""#;
     let http = r#"network_transport="tcp",network_protocol_name="http""#;
     let error = r#"error_type="-32601",rpc_response_status_code="-32601""#;
     let text = bridge.gateway.metrics_text();

@@ -233,6 +233,8 @@ async fn a_calls_requests_are_its_children_and_ids_are_those_of_the_trail() {
         protocol: Some("2026-07-28".into()),
         request: Some("7".into()),
         session: Some("s1".into()),
+        client: Some(([0, 0, 0, 0, 0, 0xffff, 0xc000, 0x0207], 52000).into()),
+        http: Some("1.1"),
     };
     let origin = Origin { trace: brought, message: Some(message.into()) };
     let spans = exporter.tracer().begin(&id, origin, Channel::Http);
@@ -270,7 +272,7 @@ async fn a_calls_requests_are_its_children_and_ids_are_those_of_the_trail() {
 /// A request that is no call.
 fn ping() -> McpRequest<'static> {
     let (channel, end) = (Channel::Http, OperationEnd::Good);
-    McpRequest { method: "ping", tool: None, prompt: None, channel, end }
+    McpRequest { method: "ping", tool: None, prompt: None, revision: None, channel, end }
 }
 
 #[tokio::test]

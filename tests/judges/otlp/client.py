@@ -378,6 +378,8 @@ def judge_metrics(tally, requests, names, channel):
     told = [attributes(p) for p in metrics[operation].histogram.data_points]
     tools = {one.get("gen_ai.tool.name") for one in told}
     tally.check("tools are the configuration's", tools == {"get_thing", "put_thing", None}, told)
+    revisions = {one.get("mcp.protocol.version") for one in told}
+    tally.check("the revision is measured", revisions == {"2025-11-25"}, revisions)
     methods = {one["mcp.method.name"] for one in told}
     wanted = {"tools/call", "initialize", "ping", "tools/list", "logging/setLevel", "_OTHER"}
     tally.check("every method is measured", methods == wanted, methods)
@@ -389,6 +391,16 @@ def judge_metrics(tally, requests, names, channel):
     tally.check("ports and statuses are numbers", ports and all(type(p) is int for p in ports), told)
     sums = [m for m in metrics.values() if m.WhichOneof("data") == "sum"]
     tally.check("sums only grow", sums and all(m.sum.is_monotonic for m in sums), sums)
+
+
+def judge_ends(tally, told, channel):
+    """Over HTTP it is told who is at the other end, and over a pipe nobody is."""
+    keys = ("client.address", "network.protocol.name", "network.protocol.version")
+    ends = {tuple(one.get(key) for key in keys) for one in told}
+    over_http = ("127.0.0.1", "http", "1.1")
+    tally.check("the other end is told", ends == {over_http if channel == "tcp" else (None,) * 3}, ends)
+    ports = {type(one.get("client.port")) for one in told}
+    tally.check("its port is a number", ports == {int if channel == "tcp" else type(None)}, ports)
 
 
 def judge_others(tally, spans, channel, session):
@@ -407,6 +419,7 @@ def judge_others(tally, spans, channel, session):
         and all(one.get("mcp.session.id") == session for n, (_, one) in told.items() if n != "1"),
         told,
     )
+    judge_ends(tally, [one for _, one in told.values()], channel)
     within = [span for span, _ in told.values() if span.parent_span_id]
     tally.check(
         "a parent is what the agent sent",
@@ -474,6 +487,7 @@ def judge_traces(tally, spans, names, bridge, sent, channel, session):
     resent = [one["http.request.resend_count"] for one in told if "http.request.resend_count" in one]
     tally.check("a repetition is counted", resent == [1], resent)
     of_calls = [attributes(span) for span in servers.values()]
+    judge_ends(tally, of_calls, channel)
     tally.check(
         "calls say their message",
         {one["jsonrpc.request.id"] for one in of_calls} == {"10", "11", "12", "13", "15"}
