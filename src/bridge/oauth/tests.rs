@@ -104,9 +104,9 @@ async fn metadata_counts_for_its_own_issuer_and_known_hosts_only() {
         let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
         let asked =
             AuthServer::new(endpoints, &hosts, &Tls::default(), None, None).expect("a server");
-        let found = asked.found().await.map(|found| found.token.to_string());
+        let found = asked.found(None).await.map(|found| found.token.to_string());
         assert_eq!(found, expected);
-        let again = asked.found().await;
+        let again = asked.found(None).await;
         assert_eq!(again.is_ok(), found.is_ok());
         let lines = server.lines();
         assert_eq!(
