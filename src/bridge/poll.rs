@@ -17,6 +17,7 @@ use super::address;
 use super::prepare::{Prepared, Target};
 use super::redirect::for_another_origin;
 use super::upstream::Upstream;
+use crate::secret::REDACTED;
 
 /// The longest URL that is asked.
 const LONGEST: usize = 8_192;
@@ -53,6 +54,8 @@ pub struct Poll {
     pub result: Option<String>,
     /// Where the last answer has the URL of the result.
     pub result_at: Option<String>,
+    /// Whether nobody is shown how far a call is, in the API's word.
+    pub hides_state: bool,
 }
 
 /// Where a call that the API took is asked after: what is kept to go on with it later.
@@ -74,6 +77,8 @@ pub struct Pending {
     pub url: String,
     /// How far it was, in the API's word.
     pub state: String,
+    /// The answers that said so, the first and the newest: of them nobody may be shown all.
+    pub answers: Vec<Value>,
 }
 
 /// How far a call is.
@@ -108,6 +113,16 @@ impl Poll {
     /// Where answers say how far it is.
     pub(super) fn place(&self, monitor: bool) -> Option<&str> {
         self.status.as_deref().or(monitor.then_some(STATUS))
+    }
+
+    /// Where they may say so, whether or not a monitor is asked.
+    pub fn status_place(&self) -> &str {
+        self.status.as_deref().unwrap_or(STATUS)
+    }
+
+    /// A word for how far it is, as it is told.
+    pub(super) fn told<'a>(&self, word: &'a str) -> &'a str {
+        if self.hides_state { REDACTED } else { word }
     }
 
     /// How far it is by an answer with this status. An answer that says nothing of it, and is no
@@ -162,7 +177,8 @@ impl Poll {
     }
 }
 
-fn value(payload: &Payload) -> Option<&Value> {
+/// The value that an answer is.
+pub(super) fn value(payload: &Payload) -> Option<&Value> {
     match payload {
         Payload::Value(value) | Payload::Parts { value, .. } => Some(value),
         Payload::Empty | Payload::Bytes { .. } => None,
@@ -265,6 +281,7 @@ mod tests {
 
     fn rule() -> Poll {
         Poll {
+            hides_state: false,
             status: None,
             done: None,
             failed: None,

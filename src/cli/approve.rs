@@ -281,8 +281,9 @@ fn story(row: &HoldRow) -> String {
         let ran = ran.unwrap_or_default();
         let _ = writeln!(text, "  decided    {} by {by}{ran}: {reason}", row.state.as_str());
     }
-    if let Some(edits) = &row.edits {
-        let _ = writeln!(text, "  changed    {}", super::clean(edits, usize::MAX - 1));
+    if let Some(edits) = gateway::edits_shown(row) {
+        let edits = super::clean(&edits.to_string(), usize::MAX - 1);
+        let _ = writeln!(text, "  changed    {edits}");
     }
     text
 }

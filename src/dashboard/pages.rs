@@ -226,16 +226,16 @@ fn story(row: &HoldRow, open: bool) -> String {
         line("Reason", row.reason.as_deref().unwrap_or("none given"));
     }
     story.push_str("</dl>\n");
-    let mut block = |title: &str, text: &str| {
-        let shown = html::json(&value_of(text));
+    let mut block = |title: &str, value: &Value| {
+        let shown = html::json(value);
         let _ = write!(story, "<h2>{title}</h2>\n<pre>{shown}</pre>\n");
     };
-    block("Arguments as they would be sent", &row.arguments);
+    block("Arguments as they would be sent", &value_of(&row.arguments));
     if row.given != row.arguments {
-        block("Arguments as the agent gave them", &row.given);
+        block("Arguments as the agent gave them", &value_of(&row.given));
     }
-    if let Some(edits) = &row.edits {
-        block("Changes", edits);
+    if let Some(edits) = gateway::edits_shown(row) {
+        block("Changes", &edits);
     }
     story
 }

@@ -155,8 +155,8 @@ pub async fn edit<'a>(
     })?;
     let mut shown = given(&row);
     edit::apply(&mut shown, edits).map_err(refused)?;
-    let text = serde_json::to_string(edits).expect("edits are JSON");
-    let decision = Decision { state: HoldState::Approved, reason, edited: Some((text, shown)) };
+    let edited = Some((edits.to_vec(), shown));
+    let decision = Decision { state: HoldState::Approved, reason, edited };
     settle(store, row, by, decision).await
 }
 
@@ -189,8 +189,44 @@ pub fn hold_json(row: &HoldRow) -> Value {
         "decided_user": row.decided_user,
         "decided": row.decided.map(Time),
         "reason": row.reason,
-        "edits": row.edits.as_deref().map(json_of),
+        "edits": edits_shown(row),
     })
+}
+
+/// What a person changed in a held call's arguments, as others are shown it: as arguments are.
+pub fn edits_shown(row: &HoldRow) -> Option<Value> {
+    let mut edits = json_of(row.edits.as_deref()?);
+    for edit in edits.as_array_mut().into_iter().flatten() {
+        let Some(members) = edit.as_object_mut() else { continue };
+        if let Some(shown) = members.shift_remove(SHOWN) {
+            members.insert("value".to_owned(), shown);
+        }
+    }
+    Some(edits)
+}
+
+/// Beside the value of a change, which the repeat needs whole: what others are shown of it, where that
+/// is something else.
+const SHOWN: &str = "shown";
+
+/// Changes as they are kept. `arguments` are what they make of the call's, without what is kept out of
+/// the trail.
+fn kept(edits: Vec<Edit>, arguments: &Value, redactor: &Redactor) -> String {
+    let each = edits.into_iter().map(|edit| {
+        let shown = edit.value.as_ref().map(|_| {
+            // Where all that it stands in is kept out, it is as well.
+            let mut shown = arguments.pointer(&edit.at).cloned().unwrap_or(REDACTED.into());
+            redactor.value(&mut shown);
+            shown
+        });
+        let is_other = shown != edit.value;
+        let mut kept = json!(edit);
+        if let Some(shown) = shown.filter(|_| is_other) {
+            kept[SHOWN] = shown;
+        }
+        kept
+    });
+    Value::Array(each.collect()).to_string()
 }
 
 fn json_of(text: &str) -> Value {
@@ -201,8 +237,8 @@ fn json_of(text: &str) -> Value {
 struct Decision {
     state: HoldState,
     reason: Option<String>,
-    /// The changes as JSON, and what the arguments then are as far as they are seen.
-    edited: Option<(String, Map<String, Value>)>,
+    /// The changes, and what the arguments then are as far as they are seen.
+    edited: Option<(Vec<Edit>, Map<String, Value>)>,
 }
 
 pub(super) async fn decide(
@@ -247,15 +283,16 @@ async fn settle(
     let hold = row.id.clone();
     let user = by.user().map(str::to_owned);
     let mut events = Vec::new();
-    let (edits, shown) = edited.unzip();
+    let mut edits = None;
     let protection = by.protection(&row.tool);
     let mut redactor = protection.trail;
-    if let Some(shown) = shown {
+    if let Some((changes, shown)) = edited {
         let mut arguments = Value::Object(shown);
         let said = protection.arguments.take_out(&mut arguments);
         if !said.is_empty() {
             redactor = Arc::new(redactor.after(Arc::new(Redactor::new(&said))));
         }
+        edits = Some(kept(changes, &arguments, &redactor));
         let (hold, by, user) = (hold.clone(), name.clone(), user.clone());
         events.push(Event::Edited { hold, by, arguments, user });
     }

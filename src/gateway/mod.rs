@@ -56,7 +56,7 @@ pub use crate::identity::{Agent, Claim, Facts, Proof};
 pub use crate::observe::{Message, OTHER_METHOD, Origin};
 pub use crate::safety::edit::{Edit, between as edits_between};
 pub use crate::store::{HoldRow, StoreError, TaskRow, TaskState, is_erased};
-pub use approvals::{Approver, approve, edit, given, held, hold_json, reject};
+pub use approvals::{Approver, approve, edit, edits_shown, given, held, hold_json, reject};
 pub use asking::{Answer, Answered, Asker, Asking, Question};
 pub use compared::{compare_descriptions, compare_toolboxes};
 pub use compile::{Compared, Compiled, Secrets, compile, durability, origin};

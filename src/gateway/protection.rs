@@ -12,7 +12,7 @@ use tollbridge_operation::{Drift, Payload};
 
 use super::changed::is_masked;
 use super::reply::{Failure, NextCall, Success, UpstreamAnswer};
-use crate::bridge::Failed;
+use crate::bridge::{Failed, Pending};
 use crate::secret::{Detectors, Instead, REDACTED, Redactor, Rules, Secret};
 use crate::tools::ArgumentPointer;
 
@@ -57,6 +57,17 @@ impl Places {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.pointers.is_empty()
+    }
+
+    /// Whether what stands at a JSON pointer is taken out, or something above or below it.
+    pub(super) fn cover(&self, place: &str) -> bool {
+        let path = place.trim_start_matches('/').replace('/', ".");
+        let path = path.replace("~1", "/").replace("~0", "~");
+        let mut covered = false;
+        for pointer in &self.pointers {
+            pointer.each_below(&path, &mut Value::Null, &mut |_| covered = true);
+        }
+        covered
     }
 
     /// Takes out what stands at the places, and hands over the texts that were there, where they are
@@ -181,6 +192,24 @@ impl Protection {
         if let Failure { message, upstream: Some(UpstreamAnswer { body, fault, .. }), .. } = failure
         {
             self.answer.take_out_of_failure(message, body, fault.as_mut());
+        }
+    }
+
+    /// The same of a call that its API is not done with: of where it is asked after and of how far it
+    /// was, by the answers that said so. What is kept to ask after it is left as it is.
+    pub(super) fn of_pending(&self, left: &mut Pending, message: &mut String) {
+        let taken = left.answers.iter_mut().map(|answer| self.answer.take_out_of_body(answer));
+        let mut said: Vec<Secret> = taken.flatten().collect();
+        said.truncate(MOST_SAID);
+        if !said.is_empty() {
+            let redactor = Redactor::new(&said);
+            for text in [&mut left.url, &mut left.state, message] {
+                clean(text, &redactor);
+            }
+        }
+        if let Some(redactor) = &self.answers {
+            clean(&mut left.url, redactor);
+            clean(&mut left.state, redactor);
         }
     }
 

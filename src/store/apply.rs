@@ -348,9 +348,14 @@ pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
+/// Of what a person changed, what others are not shown was kept for the call that spends it.
 fn spend(hold: String, now: i64) -> Query {
     sqlx::query(
-        "UPDATE holds SET state = 'spent' WHERE id = ? AND state = 'approved' AND expires > ?",
+        "UPDATE holds SET state = 'spent', edits = CASE WHEN edits IS NOT NULL THEN \
+         (SELECT json_group_array(json(CASE WHEN json_type(value, '$.shown') IS NULL THEN value \
+          ELSE json_remove(json_set(value, '$.value', value -> '$.shown'), '$.shown') END)) \
+          FROM json_each(edits)) END \
+         WHERE id = ? AND state = 'approved' AND expires > ?",
     )
     .bind(hold)
     .bind(now)
@@ -447,12 +452,15 @@ fn statement(change: Change, now: i64) -> Query {
     }
 }
 
+/// What was erased stays so: a call that goes on with an earlier one, under way while that is erased,
+/// would write back where it is asked after.
 fn keep_pending(row: PendingRow) -> Query {
     sqlx::query(
         "INSERT INTO pendings (identity, tool, digest, call, handle, expires) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
          ON CONFLICT (identity, tool, digest) DO UPDATE \
-         SET call = ?4, handle = ?5, expires = ?6",
+         SET call = ?4, handle = ?5, expires = ?6 \
+         WHERE call <> ?4 OR substr(handle, 1, 10) <> '{\"erased\":'",
     )
     .bind(row.identity)
     .bind(row.tool)

@@ -687,3 +687,26 @@ async fn a_batch_that_nobody_waits_for_is_withdrawn() {
     assert!(store.commit(guarded()).await.is_ok());
     assert_eq!(count_events(&store).await, 2);
 }
+
+#[tokio::test]
+async fn where_an_erased_call_is_asked_after_is_not_written_back_by_one_that_goes_on_with_it() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let kept = |call: &str, handle: &str| PendingRow {
+        identity: "i".into(),
+        tool: "t".into(),
+        digest: "d".into(),
+        call: call.into(),
+        handle: handle.into(),
+        expires: FAR,
+    };
+    let keep = async |row: PendingRow| {
+        drop(store.commit(change(Change::KeepPending(row))).await.expect("kept"));
+        store.pending("i", "t", "d", 1).await.expect("read").expect("a row").handle
+    };
+    assert_eq!(keep(kept("one", "/jobs/of-ann")).await, "/jobs/of-ann");
+    assert_eq!(keep(kept("one", "/jobs/2")).await, "/jobs/2", "the API may name another place");
+    drop(store.commit(change(Change::EraseKept(vec!["one".into()]))).await.expect("erased"));
+    assert_eq!(keep(kept("one", "/jobs/of-ann")).await, r#"{"erased":"pending"}"#);
+    assert_eq!(keep(kept("two", "/jobs/3")).await, "/jobs/3", "another call is another one");
+}

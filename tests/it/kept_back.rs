@@ -193,6 +193,37 @@ async fn an_error_keeps_back_the_same_members_and_what_they_said() {
 }
 
 #[tokio::test]
+async fn a_call_that_its_api_is_not_done_with_tells_nothing_of_what_is_kept_back() {
+    let poll = "poll = { status = \"/status\", every = \"100ms\" }";
+    let puts = |name: &str, fields: &str| {
+        let redact = format!("redact = {{ answer_fields = [{fields}] }}");
+        tool("putCustomer", &format!("name = \"{name}\"\n{redact}\n{poll}"))
+    };
+    let tools = [puts("mail", "\"/mail\""), puts("state", "\"/status\""), puts("usual", "\"/x\"")];
+    let house = house("", &tools.concat()).await;
+    let took = |status: &str| {
+        let headers = format!(
+            "Content-Type: application/json\r\nLocation: /jobs/{MAIL}\r\nRetry-After: 60\r\n"
+        );
+        Act::Answer(202, headers, json!({"status": status, "mail": MAIL}).to_string())
+    };
+    let asks = format!("asks {MAIL}");
+    for (name, status, at, state) in [
+        ("mail", asks.as_str(), "/jobs/[redacted]", "asks [redacted]"),
+        // A word that is too short to be looked for is kept back where it is the state.
+        ("state", "on", &format!("/jobs/{MAIL}"), "[redacted]"),
+        ("usual", "on", &format!("/jobs/{MAIL}"), "on"),
+    ] {
+        let reply = reply(&house, name, took(status)).await;
+        let failure = reply.result.expect_err("it is not done");
+        let pending = failure.pending.as_ref().expect("what is pending");
+        assert!(pending.url.ends_with(at), "{name}: {}", pending.url);
+        assert_eq!(pending.state, state, "{name}");
+        assert!(failure.message.ends_with(&format!("is not done with it: {state}")), "{failure:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_kept_back_is_not_in_the_headers_beside_the_answer_either() {
     let house = house("", &answer("{ answer_fields = [\"/contact/email\"] }")).await;
     let headers = format!("Content-Type: application/json\r\nLocation: /mail/{MAIL}\r\n");

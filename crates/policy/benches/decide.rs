@@ -6,7 +6,9 @@
 //! | spread | ten on each of ten tools: three read only caller and tool, seven the call |
 //! | gathered | a hundred on one tool: thirty read only caller and tool, seventy the call |
 //! | fixed | a hundred on one tool, none of which reads the call |
-//! | asked | as gathered, and Cedar must be asked about each of the seventy: they reckon |
+//! | reckoned | as gathered, and each of the seventy reckons |
+//! | about | as gathered, and each of the seventy compares two values, looks into a set or at who asks |
+//! | asked | as gathered, and Cedar must be asked about each of the seventy: they move an instant |
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -40,11 +42,13 @@ fn main() -> Result<(), Box<dyn Error>> {
          on all of them at once"
     );
     println!("| case | decision, µs | Cedar, µs | ÷ Cedar |\n|---|---|---|---|");
-    let cases: [(&str, usize, usize, Condition); 4] = [
+    let cases: [(&str, usize, usize, Condition); 6] = [
         ("spread", 10, 3, condition),
         ("gathered", 1, 30, condition),
         ("fixed", 1, 100, condition),
-        ("asked", 1, 30, reckoned),
+        ("reckoned", 1, 30, reckoned),
+        ("about", 1, 30, about),
+        ("asked", 1, 30, asked),
     ];
     for (case, tools, fixed, condition) in cases {
         let text = policies(tools, fixed, condition);
@@ -120,10 +124,24 @@ fn reckoned(n: usize) -> String {
     format!("context.arguments has count && context.arguments.count * 2 > {n}0")
 }
 
+fn about(n: usize) -> String {
+    match n % 5 {
+        0 => format!("context.arguments.order == context.arguments.currency && {n} > 0"),
+        1 => format!("context.arguments.tags.contains(\"vip {n}\")"),
+        2 => format!("context.arguments.tags.containsAny([\"a{n}\", \"b{n}\"])"),
+        3 => format!("principal in Group::\"team_{n}\" && context.channel == \"http\""),
+        _ => format!("resource.tags.contains(\"night {n}\") && context.channel == \"http\""),
+    }
+}
+
+fn asked(n: usize) -> String {
+    format!("context.time.instant.offset(duration(\"{n}h\")) < datetime(\"2020-01-01\")")
+}
+
 fn arguments() -> Map<String, Value> {
     let arguments = json!({
         "order": "ord_0000000042", "amount": 19.99, "currency": "EUR", "count": 3,
-        "reason": "arrived broken, the customer sent a picture",
+        "reason": "arrived broken, the customer sent a picture", "tags": ["web", "express"],
     });
     let Value::Object(arguments) = arguments else { unreachable!("an object was written") };
     arguments
@@ -159,7 +177,10 @@ fn theirs(text: &str) -> Result<impl Fn(), Box<dyn Error>> {
     let entities = Entities::from_json_value(entities, None)?;
     let mut given = Value::Object(arguments());
     given["amount"] = json!({ "__extn": { "fn": "decimal", "arg": "19.99" } });
-    let context = json!({ "arguments": given, "channel": "http" });
+    let instant = json!({ "__extn": { "fn": "datetime", "arg": "2026-12-07T07:20:00Z" } });
+    let context = json!({
+        "arguments": given, "channel": "http", "time": { "instant": instant },
+    });
     let context = Context::from_json_value(context, None)?;
     let action = uid(&format!("Action::{:?}", name(0)))?;
     let tool = uid(&format!("Tool::{:?}", name(0)))?;
@@ -182,11 +203,12 @@ fn tool(n: usize) -> ToolDef {
 }
 
 fn input(_: usize) -> Value {
-    json!({"type": "object", "required": ["order", "amount", "currency"], "properties": {
+    json!({"type": "object", "required": ["order", "amount", "currency", "tags"], "properties": {
         "order": {"type": "string"},
         "amount": {"type": "number"},
         "currency": {"type": "string"},
         "count": {"type": "integer"},
         "reason": {"type": "string"},
+        "tags": {"type": "array", "items": {"type": "string"}},
     }})
 }

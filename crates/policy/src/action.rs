@@ -36,6 +36,13 @@ impl Type {
         }
     }
 
+    /// The type of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let all =
+            [Self::Identity, Self::Group, Self::Tool, Self::Operation, Self::Api, Self::Action];
+        all.into_iter().find(|one| one.name() == name)
+    }
+
     /// The entity of this type with that name.
     pub(crate) fn uid(self, name: &str) -> EntityUid {
         let type_name: EntityTypeName =

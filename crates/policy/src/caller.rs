@@ -15,6 +15,7 @@ use crate::considered::{Considered, Told, Values};
 use crate::decide::{Asked, Decided, Effect, Outcome, Verdict};
 use crate::engine::{Engine, Ruled, Slice, Way};
 use crate::found::{NOBODY, speaks};
+use crate::guard::Principal;
 use crate::pointers::pointer;
 use crate::rules::Who;
 use crate::terms::HoldTerms;
@@ -28,6 +29,7 @@ pub struct Caller {
     engine: Arc<Engine>,
     identity: Identity,
     groups: BTreeSet<String>,
+    claims: Claims,
     told: Told,
     uid: EntityUid,
     entity: Option<Entity>,
@@ -98,9 +100,10 @@ impl Engine {
                 identity: Arc::new(json!(identity.as_str())),
                 groups: (!groups.is_empty()).then(|| Arc::new(json!(groups))),
                 claims: (!claims.is_empty())
-                    .then(|| claims.into_iter().map(|(name, all)| (name, json!(all))).collect())
+                    .then(|| claims.iter().map(|(name, all)| (name.clone(), json!(all))).collect())
                     .map(|claims| Arc::new(Value::Object(claims))),
             },
+            claims,
             identity: identity.clone(),
             groups: groups.clone(),
             uid,
@@ -286,9 +289,19 @@ impl Caller {
         Some(look(&response))
     }
 
+    pub(crate) fn principal(&self) -> Principal<'_> {
+        Principal { name: self.identity.as_str(), groups: &self.groups, claims: &self.claims }
+    }
+
     fn decide_open(&self, slice: &Slice, open: &Open, asked: &Asked<'_>) -> Decided {
         let mut lost = Vec::new();
-        let facts = slice.facts(asked, &mut lost);
+        let unknown = || {
+            let reason = "the policies cannot be evaluated on this call".to_owned();
+            refused(slice.own.clone(), reason)
+        };
+        let Some(facts) = slice.facts(self.principal(), asked, &mut lost) else {
+            return unknown();
+        };
         let mut outcomes = open.outcomes.clone();
         // Cedar's request is made when a policy comes that it must be asked about.
         let mut request = None;
@@ -298,13 +311,10 @@ impl Caller {
                 continue;
             }
             let made = request.get_or_insert_with(|| {
-                let context = slice.context(&facts, asked.now);
+                let context = Slice::context(&facts);
                 context.and_then(|context: Context| slice.request(&self.uid, context))
             });
-            let Some(request) = made else {
-                let reason = "the policies cannot be evaluated on this call".to_owned();
-                return refused(slice.own.clone(), reason);
-            };
+            let Some(request) = made else { return unknown() };
             outcomes[*place] = Slice::evaluate(rule, request, &open.entities);
         }
         for lost in &lost {

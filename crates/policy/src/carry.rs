@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::RestrictedExpression;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::action::Type;
 use crate::kind::Kind;
 
 /// A list with more elements is not carried.
@@ -68,7 +70,10 @@ pub(crate) enum Carried<'v> {
     Long(i64),
     /// In ten-thousandths.
     Decimal(i64),
+    /// In milliseconds since the Unix epoch.
+    Datetime(i64),
     Text(&'v str),
+    Entity(Type, &'v str),
     Set(Vec<Carried<'v>>),
     Record(Vec<(&'v str, Carried<'v>)>),
 }
@@ -86,7 +91,14 @@ impl Carried<'_> {
             Self::Bool(flag) => RestrictedExpression::new_bool(*flag),
             Self::Long(number) => RestrictedExpression::new_long(*number),
             Self::Decimal(units) => RestrictedExpression::new_decimal(decimal_text(*units)),
+            Self::Datetime(at) => {
+                // It was made of a time.
+                let time = Timestamp::from_millisecond(*at).unwrap_or_default();
+                let text = time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
+                RestrictedExpression::new_datetime(text)
+            }
             Self::Text(text) => RestrictedExpression::new_string((*text).to_owned()),
+            Self::Entity(kind, name) => RestrictedExpression::new_entity_uid(kind.uid(name)),
             Self::Set(elements) => {
                 RestrictedExpression::new_set(elements.iter().map(Carried::expression))
             }

@@ -22,6 +22,7 @@ use crate::reads::{Reads, reads};
 use crate::rules::ToolRules;
 use crate::schema::{ToolSchema, schema};
 use crate::source::{self, Source};
+use slice::Own;
 pub(crate) use slice::Slice;
 
 /// A tool that policies are about.
@@ -70,6 +71,20 @@ impl Site {
     }
 }
 
+/// A place in the configuration that rules were made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// A key of the entry of the tool with that place.
+    Tool {
+        /// The tool.
+        tool: usize,
+        /// The key.
+        key: &'static str,
+    },
+    /// The list of that place of who may find operations.
+    List(usize),
+}
+
 /// Something that is wrong with the policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -77,6 +92,8 @@ pub struct Problem {
     pub severity: Severity,
     /// Where.
     pub site: Site,
+    /// Which entry of the configuration is meant, where it is one.
+    pub entry: Option<Entry>,
     /// What is wrong, in one line.
     pub message: String,
     /// How it is mended.
@@ -85,7 +102,8 @@ pub struct Problem {
 
 impl Problem {
     pub(crate) fn error(site: Site, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, site, message: message.into(), help: None }
+        let message = message.into();
+        Self { severity: Severity::Error, site, entry: None, message, help: None }
     }
 
     #[must_use]
@@ -225,17 +243,24 @@ impl Engine {
             })
             .unzip();
         let lists: Vec<List> = finding.lists.iter().map(List::new).collect();
+        checks::lists(&lists, &mut problems);
         let list_of = |found: usize| finding.operations.get(found).map(|one| one.list);
         let mut slices: Vec<Slice> = Vec::new();
         let mut calls = Vec::with_capacity(tools.len());
-        for ((tool, policies), kind) in tools.iter().zip(about).zip(&kinds) {
+        for (index, ((tool, policies), kind)) in tools.iter().zip(about).zip(&kinds).enumerate() {
             let list = tool.found.and_then(list_of);
             let holds = tool.effect != OperationEffect::Read;
             calls.push(match list {
                 Some(list) if policies.is_empty() => Way::Listed { list, holds },
                 _ => {
-                    let list = list.and_then(|at| lists.get(at));
-                    slices.push(Slice::new(tool, list, policies, kind.clone(), zone));
+                    let own = match list.and_then(|at| lists.get(at)) {
+                        Some(list) => Own::List(list),
+                        None => {
+                            let made = tool.rules.policies(&tool.name);
+                            Own::Rules(checks::made(index, tool, made, &mut problems))
+                        }
+                    };
+                    slices.push(Slice::new(tool, own, policies, kind.clone(), zone));
                     Way::Slice(slices.len() - 1)
                 }
             });

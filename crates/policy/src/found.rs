@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use cedar_policy::{ActionConstraint, Policy, PolicyId, ResourceConstraint};
+use cedar_policy::{ActionConstraint, ResourceConstraint};
 use serde_json::json;
 use tollbridge_operation::Effect as OperationEffect;
 
@@ -14,7 +14,7 @@ use crate::action::CALL;
 use crate::decide::{Decided, Effect, Verdict};
 use crate::engine::{Ruled, ToolDef};
 use crate::reads::Var2;
-use crate::rules::{Who, about};
+use crate::rules::{self, Who, about};
 use crate::terms::HoldTerms;
 
 /// Who may find and call the operations of an API.
@@ -66,6 +66,16 @@ impl List {
         Self { who: list.who.clone(), rule, hold, permit, held }
     }
 
+    /// Whether its policies could be made: without the hold, writes would be let through.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.permit.is_some() && self.held.is_some()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn without_hold(self) -> Self {
+        Self { held: None, ..self }
+    }
+
     /// Its policies on a call that does this to the world.
     pub(crate) fn on_calls(&self, effect: OperationEffect) -> Vec<Arc<Ruled>> {
         let held = self.held.as_ref().filter(|_| effect != OperationEffect::Read);
@@ -99,16 +109,7 @@ pub(crate) const NOBODY: &str = "the operation is none that the caller may find"
 /// A policy of a list, about every action and resource: it is in the sets of its own operations
 /// alone.
 fn policy(id: &str, effect: Effect, who: &[Who]) -> Option<Ruled> {
-    let cedar = if effect == Effect::Permit { "permit" } else { "forbid" };
-    let form = json!({
-        "effect": cedar,
-        "principal": {"op": "All"},
-        "action": {"op": "All"},
-        "resource": {"op": "All"},
-        "conditions": about(who).into_iter().collect::<Vec<_>>(),
-    });
-    let policy = Policy::from_json(Some(PolicyId::new(id)), form).ok()?;
-    Ruled::new(policy, effect, None, None)
+    rules::policy(id, effect, &json!({"op": "All"}), about(who))
 }
 
 /// Whether a policy of a file speaks of an operation, rather than of every call.

@@ -54,26 +54,28 @@ impl ToolRules {
         everyone && self.deny.is_empty() && self.hold.is_none() && self.when.is_none()
     }
 
-    /// The policies that they are.
-    pub(crate) fn policies(&self, tool: &str) -> Vec<Ruled> {
+    /// The policies that they are, each with its key; none where one could not be made, which who
+    /// asks has to report: a rule that is left out would not be kept.
+    pub(crate) fn policies(&self, tool: &str) -> Vec<(&'static str, Option<Ruled>)> {
         let mut made = Vec::new();
         match &self.allow {
-            None => made.push(rule(tool, "allow", Effect::Permit, None)),
+            None => made.push(("allow", rule(tool, "allow", Effect::Permit, None))),
             Some(list) if list.is_empty() => {}
-            Some(list) => made.push(rule(tool, "allow", Effect::Permit, about(list))),
+            Some(list) => made.push(("allow", rule(tool, "allow", Effect::Permit, about(list)))),
         }
         if !self.deny.is_empty() {
-            made.push(rule(tool, "deny", Effect::Forbid, about(&self.deny)));
+            made.push(("deny", rule(tool, "deny", Effect::Forbid, about(&self.deny))));
         }
         if let Some(list) = self.hold.as_ref().filter(|list| !list.is_empty()) {
-            made.push(rule(tool, "hold", Effect::Hold(HoldTerms::default()), about(list)));
+            let effect = Effect::Hold(HoldTerms::default());
+            made.push(("hold", rule(tool, "hold", effect, about(list))));
         }
         if let Some(when) = &self.when {
             let closed = json!({"kind": "unless", "body": when.condition()});
             let window = rule(tool, "when", Effect::Forbid, Some(closed));
-            made.push(window.map(|rule| Ruled { is_window: true, ..rule }));
+            made.push(("when", window.map(|rule| Ruled { is_window: true, ..rule })));
         }
-        made.into_iter().flatten().collect()
+        made
     }
 }
 
@@ -107,17 +109,27 @@ fn entity(kind: &str, id: &str) -> Value {
     json!({"Value": {"__entity": {"type": kind, "id": id}}})
 }
 
-/// One policy on one tool. `None` cannot be: the forms above are Cedar's.
+/// One policy on one tool.
 fn rule(tool: &str, name: &str, effect: Effect, condition: Option<Value>) -> Option<Ruled> {
-    let id = format!("{tool}.{name}");
+    let action = json!({"op": "==", "entity": {"type": "Action", "id": action_of(tool)}});
+    policy(&format!("{tool}.{name}"), effect, &action, condition)
+}
+
+/// One policy on every resource. None should not be: the forms of this crate are Cedar's.
+pub(crate) fn policy(
+    id: &str,
+    effect: Effect,
+    action: &Value,
+    condition: Option<Value>,
+) -> Option<Ruled> {
     let cedar = if effect == Effect::Permit { "permit" } else { "forbid" };
     let form = json!({
         "effect": cedar,
         "principal": {"op": "All"},
-        "action": {"op": "==", "entity": {"type": "Action", "id": action_of(tool)}},
+        "action": action,
         "resource": {"op": "All"},
         "conditions": condition.into_iter().collect::<Vec<_>>(),
     });
-    let policy = Policy::from_json(Some(PolicyId::new(&id)), form).ok()?;
+    let policy = Policy::from_json(Some(PolicyId::new(id)), form).ok()?;
     Ruled::new(policy, effect, None, None)
 }

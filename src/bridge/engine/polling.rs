@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use http::Method;
+use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use tollbridge_operation::{Call, Payload};
 
@@ -66,6 +67,7 @@ pub(in crate::bridge) async fn run(
                 monitor: handle.monitor,
                 result: handle.result.clone(),
                 word: "running".to_owned(),
+                answers: Vec::new(),
             };
             course.ask_after(rule, prepared, asking, None).await
         }
@@ -85,7 +87,10 @@ struct Asking {
     kept: Option<String>,
     monitor: bool,
     result: Option<String>,
+    /// As it is told.
     word: String,
+    /// The first and the newest of the answers that said so.
+    answers: Vec<Value>,
 }
 
 impl Asking {
@@ -96,7 +101,19 @@ impl Asking {
     }
 
     fn pending(&self) -> Pending {
-        Pending { handle: self.handle(), url: self.target.shown.clone(), state: self.word.clone() }
+        Pending {
+            handle: self.handle(),
+            url: self.target.shown.clone(),
+            state: self.word.clone(),
+            answers: self.answers.clone(),
+        }
+    }
+
+    /// Remembers an answer that says how far it is, in a word as it is told.
+    fn said(&mut self, payload: &Payload, word: &str) {
+        word.clone_into(&mut self.word);
+        self.answers.truncate(1);
+        self.answers.extend(poll::value(payload).cloned());
     }
 }
 
@@ -110,7 +127,7 @@ impl<L: AttemptLog> Course<'_, L> {
         let monitor = in_body.is_some() || said.monitor.is_some();
         let word = match rule.state(self.report.status, rule.place(monitor), payload) {
             State::Done => return first,
-            State::Failed(word) => return self.failed_there(&word, payload.clone()),
+            State::Failed(word) => return self.failed_there(rule.told(&word), payload.clone()),
             State::Running(word) => word,
         };
         let named = in_body.or_else(|| said.monitor.clone()).or_else(|| said.location.clone());
@@ -136,7 +153,9 @@ impl<L: AttemptLog> Course<'_, L> {
             && [Method::PUT, Method::PATCH].contains(&from.method);
         let result = result.or_else(|| made.then(|| from.url.clone()));
         let result = result.and_then(|url| poll::kept(upstream, &url));
-        let asking = Asking { target, kept, monitor, result, word };
+        let mut asking =
+            Asking { target, kept, monitor, result, word: String::new(), answers: Vec::new() };
+        asking.said(payload, rule.told(&word));
         self.taken(&asking).await;
         let wait = wait(rule, said.asked);
         self.ask_after(rule, prepared, asking, Some(wait)).await
@@ -174,8 +193,10 @@ impl<L: AttemptLog> Course<'_, L> {
                     let place = rule.place(asking.monitor);
                     match rule.state(self.report.status, place, payload) {
                         State::Done => break outcome,
-                        State::Failed(word) => return self.failed_there(&word, payload.clone()),
-                        State::Running(word) => asking.word = word,
+                        State::Failed(word) => {
+                            return self.failed_there(rule.told(&word), payload.clone());
+                        }
+                        State::Running(word) => asking.said(payload, rule.told(&word)),
                     }
                     let (said, from) = match answered {
                         Some(answered) => *answered,

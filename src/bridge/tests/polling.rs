@@ -10,6 +10,7 @@ const JSON: &str = "Content-Type: application/json\r\n";
 
 fn rule(change: impl FnOnce(&mut Poll)) -> Poll {
     let mut rule = Poll {
+        hides_state: false,
         status: None,
         done: None,
         failed: None,
@@ -92,6 +93,29 @@ async fn a_call_that_is_taken_is_asked_after_until_it_is_done() {
     let why = "it works on it: accepted";
     assert_eq!(starts, [(2, why), (3, why), (4, why)]);
     assert!(log.started.iter().all(|start| start.wait == Duration::from_millis(20)), "{log:?}");
+}
+
+#[tokio::test]
+async fn how_far_a_call_is_is_told_nowhere_where_nobody_is_shown_it() {
+    let state = |state: &str| json(200, &format!("{{\"status\":\"{state}\"}}"));
+    let first = || accepted("Operation-Location: /m\r\n", "{\"status\":\"of Ann\"}");
+    let hidden = rule(|rule| rule.hides_state = true);
+    for last in ["of Ann", "Failed"] {
+        let server = Hostile::new([first(), state("of Ann"), state(last)]).await;
+        let upstream = upstream(config(&server.url()));
+        let time = Duration::from_millis(50);
+        let (report, log) = poll(&upstream, &call(request(Method::POST)), &hidden, time).await;
+        let failed = failed(&report);
+        assert!(failed.message.ends_with(": [redacted]"), "{failed:?}");
+        assert!(
+            log.started.iter().all(|start| start.why == "it works on it: [redacted]"),
+            "{log:?}"
+        );
+        if let Some(left) = &failed.pending {
+            assert_eq!(left.state, "[redacted]");
+            assert_eq!(left.answers.len(), 2);
+        }
+    }
 }
 
 #[tokio::test]

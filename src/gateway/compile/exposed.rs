@@ -182,8 +182,10 @@ impl One<'_> {
         }
         self.advise(&name, &tool);
         let fallbacks = self.fallbacks(&tool, ground, upstreams);
-        let poll = self.poll(&tool);
         let protection = protections.of(self.api, entry, &tool, self.found);
+        let poll = self
+            .poll(&tool)
+            .map(|poll| Poll { hides_state: protection.answer.cover(poll.status_place()), ..poll });
         let terms = self.terms()?;
         Some(Exposed {
             rules: self.rules(name),
@@ -340,6 +342,7 @@ impl One<'_> {
             at: place(&poll.at),
             result: place(&poll.result),
             result_at: place(&poll.result_at),
+            hides_state: false,
         })
     }
 

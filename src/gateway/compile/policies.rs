@@ -1,13 +1,14 @@
 //! The policies of a configuration: those of its tools' entries, and those of its files.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tollbridge_operation::ToolName;
-use tollbridge_policy::{Finding, Problem, Severity, Source, ToolRules};
+use tollbridge_policy::{Entry, Finding, Problem, Severity, Source, ToolRules};
 
 use super::exposed::Findable;
-use crate::config::{Config, Diagnostic, Diagnostics, Located, SourceFile, codes};
+use crate::config::{Config, Diagnostic, Diagnostics, Located, Selector, SourceFile, codes};
 use crate::gateway::toolbox::Exposed;
 use crate::safety::{Engine, ToolDef};
 
@@ -39,7 +40,8 @@ pub(super) fn compile(
         })
         .collect();
     for problem in problems {
-        found.push(diagnostic(config, &files, problem));
+        let span = problem.entry.map(|entry| span_of(config, findable, entry));
+        found.push(diagnostic(config, &files, span, problem));
     }
     engine.map(Arc::new)
 }
@@ -90,13 +92,44 @@ fn definition(exposed: &Exposed) -> ToolDef {
     }
 }
 
-fn diagnostic(config: &Config, files: &[Arc<SourceFile>], problem: Problem) -> Diagnostic {
+/// Where an entry stands in the configuration. Each tool that was made has its own: policies are
+/// compiled where nothing is wrong with the tools.
+fn span_of(config: &Config, findable: Option<&Findable>, entry: Entry) -> Range<usize> {
+    let first = |list: &[Located<Selector>]| list.first().map(Located::span);
+    let place = match entry {
+        Entry::Tool { tool, key } => config.tools.get(tool).map(|tool| {
+            let written = match key {
+                "allow" => tool.allow.as_deref().and_then(first),
+                "deny" => first(&tool.deny),
+                "hold" => tool.hold.as_ref().map(Located::span),
+                "when" => tool.when.as_ref().map(Located::span),
+                _ => None,
+            };
+            written.unwrap_or_else(|| tool.operation.span())
+        }),
+        Entry::List(list) => {
+            findable.and_then(|findable| findable.lists.get(list)).and_then(|list| {
+                let mut apis = config.apis.iter();
+                apis.find(|(name, _)| name.as_str() == list.api)
+                    .and_then(|(_, api)| first(&api.discover))
+            })
+        }
+    };
+    place.unwrap_or(0..0)
+}
+
+fn diagnostic(
+    config: &Config,
+    files: &[Arc<SourceFile>],
+    entry: Option<Range<usize>>,
+    problem: Problem,
+) -> Diagnostic {
     let file = problem.site.source.and_then(|index| files.get(index)).unwrap_or(&config.file);
     let made = match problem.severity {
         Severity::Error => Diagnostic::error(codes::POLICY, file, problem.message),
         Severity::Warning => Diagnostic::warning(codes::POLICY, file, problem.message),
     };
-    Diagnostic { help: problem.help, ..made.at(problem.site.span) }
+    Diagnostic { help: problem.help, ..made.at(entry.unwrap_or(problem.site.span)) }
 }
 
 /// Reads the files of one entry of `policies`. Where there is none the policies are missing, and
@@ -213,7 +246,39 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use tollbridge_policy::Site;
+
+    use super::*;
+
+    #[test]
+    fn a_rule_that_could_not_be_made_is_an_error_at_its_line() {
+        let text = "[api.shop]\nspec = \"shop.yaml\"\n\
+                    [[tool]]\napi = \"shop\"\noperation = \"a\"\n\
+                    [[tool]]\napi = \"shop\"\noperation = \"b\"\nallow = [\n  \"bob\"]\n\
+                    deny = [\"eve\"]\nhold = true\n\
+                    when = { days = \"mon-fri\", zone = \"Europe/Berlin\" }\n";
+        let parsed = crate::config::parse(Path::new("tools.toml"), text.to_owned());
+        let (config, _) = parsed.unwrap_or_else(|wrong| panic!("{wrong}"));
+        for (tool, key, line) in
+            [(1, "allow", 10), (1, "deny", 11), (1, "hold", 12), (1, "when", 13), (0, "allow", 5)]
+        {
+            let problem = Problem {
+                severity: Severity::Error,
+                site: Site { source: None, span: 0..0 },
+                entry: Some(Entry::Tool { tool, key }),
+                message: format!("`{key}` cannot be made a policy"),
+                help: None,
+            };
+            let span = problem.entry.map(|entry| span_of(&config, None, entry));
+            let told = diagnostic(&config, &[], span, problem);
+            let mut all = Diagnostics::new();
+            all.push(told);
+            assert!(all.has_errors(), "nothing is served");
+            let told = all.to_string();
+            assert!(told.contains(&format!("tools.toml:{line}:")), "{told}");
+            assert!(told.contains(&format!("`{key}` cannot be made a policy")), "{told}");
+        }
+    }
 
     #[test]
     fn a_star_is_any_piece_of_a_name() {

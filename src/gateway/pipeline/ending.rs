@@ -237,6 +237,9 @@ impl Run<'_> {
                 left = failed.pending.take();
                 let mut failure = Failure::of_upstream(failed);
                 exposed.protection.of_failure(&mut failure);
+                if let Some(left) = &mut left {
+                    exposed.protection.of_pending(left, &mut failure.message);
+                }
                 if failure.code == ErrorCode::OutcomeUnknown
                     && let Some(lookup) = &exposed.lookup
                     && self.sees(lookup.tool.as_str())

@@ -49,6 +49,31 @@ async fn a_call_that_was_changed_is_made_with_the_changes_once_and_says_so() {
 }
 
 #[tokio::test]
+async fn what_is_kept_out_of_arguments_is_not_shown_of_their_changes_and_goes_with_the_call() {
+    let upstream = Upstream::willing().await;
+    let keys = "name = \"refund\"\nhold = true\nredact = [\"/body/note\"]";
+    let bridge = Draft::to(&upstream.url()).tool("createRefund", keys).open().await;
+    let hold = hold_of(&bridge.call("refund", FIVE).await);
+    let (store, toolbox) = (bridge.gateway.store(), bridge.gateway.toolbox());
+    let edits = [set("/body/amount", json!(4)), set("/body/note", json!("for Ann Smith"))];
+    gateway::edit(store, &toolbox, &hold, &edits, "operator:ann", None).await.unwrap();
+
+    let row = store.hold(&hold).await.unwrap().unwrap();
+    let shown =
+        json!([{"at": "/body/amount", "value": 4}, {"at": "/body/note", "value": "[redacted]"}]);
+    assert_eq!(gateway::hold_json(&row)["edits"], shown);
+    assert_eq!(gateway::edits_shown(&row), Some(shown.clone()));
+    assert!(row.edits.unwrap().contains("Ann Smith"), "the repeat needs it");
+
+    let reply = bridge.call("refund", FIVE).await;
+    assert_eq!(code(&reply), "succeeded");
+    let sent: Value = serde_json::from_str(&upstream.seen()[0].body).unwrap();
+    assert_eq!(sent, json!({"amount": 4, "note": "for Ann Smith"}));
+    let row = store.hold(&hold).await.unwrap().unwrap();
+    assert_eq!(row.edits, Some(shown.to_string()), "nobody needs it any more");
+}
+
+#[tokio::test]
 async fn changes_that_would_not_go_through_are_refused_with_the_reason() {
     let upstream = Upstream::willing().await;
     let keys = "name = \"refund\"\nhold = true\n[tool.args.\"/body/amount\"]\nmax = 10";

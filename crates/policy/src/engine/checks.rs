@@ -8,10 +8,10 @@ use cedar_policy::{
 };
 use miette::Diagnostic as _;
 
-use super::{Problem, Ruled, Severity, Site, ToolDef, action_text};
+use super::{Entry, Problem, Ruled, Severity, Site, ToolDef, action_text};
 use crate::action::{CALL, DISCOVER, Type, action_of};
 use crate::decide::Effect;
-use crate::found::Finding;
+use crate::found::{Finding, List};
 use crate::kind::{Kind, LeftOut};
 use crate::pointers::{closest, pointer};
 use crate::source::span_of;
@@ -70,6 +70,42 @@ fn names_discover(policy: &Ruled) -> bool {
         ActionConstraint::Eq(uid) => is(&uid),
         ActionConstraint::In(all) => all.iter().any(is),
     }
+}
+
+/// The policies that a tool's entry makes. One that could not be made is an error: the tool is not
+/// offered without it.
+pub(super) fn made(
+    index: usize,
+    tool: &ToolDef,
+    made: Vec<(&'static str, Option<Ruled>)>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Ruled> {
+    let mut all = Vec::with_capacity(made.len());
+    for (key, rule) in made {
+        match rule {
+            Some(rule) => all.push(rule),
+            None => {
+                let message = format!("`{key}` of `{}` cannot be made a policy", tool.name);
+                problems.push(unmade(Entry::Tool { tool: index, key }, message));
+            }
+        }
+    }
+    all
+}
+
+/// The same of the lists of who may find operations.
+pub(super) fn lists(lists: &[List], problems: &mut Vec<Problem>) {
+    for (index, list) in lists.iter().enumerate().filter(|(_, list)| !list.is_whole()) {
+        let message =
+            format!("the rules `{}` and `{}` cannot be made policies", list.rule, list.hold);
+        problems.push(unmade(Entry::List(index), message));
+    }
+}
+
+fn unmade(entry: Entry, message: String) -> Problem {
+    let help = "a defect of the bridge: say the same in a policy file, and report it";
+    let site = Site { source: None, span: 0..0 };
+    Problem { entry: Some(entry), ..Problem::error(site, message).help(help) }
 }
 
 /// What cannot be said of finding: nothing is called, so there is no call to read and none to hold.
@@ -267,7 +303,8 @@ pub(super) fn types(
             continue;
         }
         let help = warning.help().map(|help| help.to_string());
-        problems.push(Problem { severity: Severity::Warning, site: at, message, help });
+        let severity = Severity::Warning;
+        problems.push(Problem { severity, help, ..Problem::error(at, message) });
     }
     told_of.extend(refused.iter().map(String::as_str));
     let listed = |index: &usize| tools[*index].found.is_none();
@@ -279,7 +316,7 @@ pub(super) fn types(
                 policy.id()
             );
             let (severity, help) = (Severity::Warning, Some(help));
-            problems.push(Problem { severity, site: site(policy), message, help });
+            problems.push(Problem { severity, help, ..Problem::error(site(policy), message) });
         }
     }
 }
@@ -390,3 +427,6 @@ fn lost_in(
         tools[index].name, lost.reason
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,10 +12,10 @@ use tollbridge_operation::Effect as OperationEffect;
 
 use super::{Ruled, ToolDef};
 use crate::action::{CALL, DISCOVER, Type, action_of};
-use crate::carry::{Uncarried, Want, carry_object};
+use crate::carry::{Carried, Uncarried, Want, carry_object};
 use crate::decide::{Asked, Effect, Outcome};
 use crate::found::List;
-use crate::guard::Facts;
+use crate::guard::{Facts, Principal};
 use crate::kind::Kind;
 use crate::window::{Local, When};
 
@@ -46,30 +46,40 @@ pub(crate) struct Slice {
     zone: Option<TimeZone>,
 }
 
+/// What says of a tool who may call it, beside policy files.
+pub(super) enum Own<'a> {
+    /// Its entry.
+    Rules(Vec<Ruled>),
+    /// The list of its API, of an operation that may be found.
+    List(&'a List),
+}
+
 impl Slice {
-    /// The policies on calls of a tool; of an operation that may be found, `list` says who may.
+    /// The policies on calls of a tool.
     pub(super) fn new(
         tool: &ToolDef,
-        list: Option<&List>,
+        own: Own<'_>,
         written: Vec<Arc<Ruled>>,
         arguments: Kind,
         zone: Option<&TimeZone>,
     ) -> Self {
-        let trivial = list.is_none() && written.is_empty() && tool.rules.are_open();
-        let mut all = Vec::new();
-        if !trivial {
-            match list {
-                Some(list) => all.extend(list.on_calls(tool.effect)),
-                None => all.extend(tool.rules.policies(&tool.name).into_iter().map(Arc::new)),
+        let is_listed = matches!(own, Own::List(_));
+        let trivial = !is_listed && written.is_empty() && tool.rules.are_open();
+        let (rule, mut all) = match own {
+            Own::List(list) => (list.rule.clone(), list.on_calls(tool.effect)),
+            Own::Rules(rules) => {
+                (format!("{}.allow", tool.name), rules.into_iter().map(Arc::new).collect())
             }
-            all.extend(written);
+        };
+        if trivial {
+            all.clear();
         }
+        all.extend(written);
         let action = Type::Action.uid(&action_of(&tool.name));
         let resource = Type::Tool.uid(&tool.name);
-        let own = list.map_or_else(|| format!("{}.allow", tool.name), |list| list.rule.clone());
         let slice = Self::of(tool, all, (action, resource), arguments, zone);
         let entities = if trivial { Vec::new() } else { slice.entities };
-        Self { own, trivial, entities, when: tool.rules.when.clone(), ..slice }
+        Self { own: rule, trivial, entities, when: tool.rules.when.clone(), ..slice }
     }
 
     /// The policies on finding an operation.
@@ -165,26 +175,54 @@ impl Slice {
         Request::new(caller.clone(), action, resource, context, None).ok()
     }
 
-    /// What policies read of a call, and what of that could not be carried.
+    /// What policies read of a call, and what of that could not be carried. `None` is a defect of
+    /// ours, or a time that no calendar has.
     pub(crate) fn facts<'v>(
         &'v self,
+        principal: Principal<'v>,
         asked: &Asked<'v>,
         uncarried: &mut Vec<Uncarried>,
-    ) -> Facts<'v> {
-        let arguments = self.wanted("arguments").map(|want| {
+    ) -> Option<Facts<'v>> {
+        let mut context = Vec::with_capacity(5);
+        if let Some(want) = self.wanted("arguments") {
             let mut path = vec!["arguments".to_owned()];
-            carry_object(&self.arguments, asked.arguments, want, &mut path, uncarried)
-        });
-        let (zone, when) = (self.zone.as_ref(), self.when.as_ref());
-        Facts {
-            arguments,
-            channel: asked.channel,
-            agent: agent(asked.client),
-            local: zone.filter(|_| self.wanted("time").is_some()).map(|z| Local::at(asked.now, z)),
-            when: when
-                .filter(|_| self.wanted("when").is_some())
-                .map(|when| Local::at(asked.now, &when.zone)),
+            let arguments =
+                carry_object(&self.arguments, asked.arguments, want, &mut path, uncarried);
+            context.push(("arguments", arguments));
         }
+        if self.wanted("agent").is_some() {
+            let (name, version) = agent(asked.client);
+            let agent = vec![("name", Carried::Text(name)), ("version", Carried::Text(version))];
+            context.push(("agent", Carried::Record(agent)));
+        }
+        if self.wanted("channel").is_some() {
+            context.push(("channel", Carried::Text(asked.channel)));
+        }
+        if self.wanted("time").is_some() {
+            jiff::Timestamp::from_microsecond(asked.now).ok()?;
+            let mut time = vec![("instant", Carried::Datetime(asked.now.div_euclid(1_000)))];
+            if let Some(zone) = &self.zone {
+                let Local { weekday, hour, minute } = Local::at(asked.now, zone);
+                let clock = [("weekday", weekday), ("hour", hour), ("minute", minute)];
+                time.push(("local", clock_face(clock)));
+            }
+            context.push(("time", Carried::Record(time)));
+        }
+        if let Some(when) = self.when.as_ref().filter(|_| self.wanted("when").is_some()) {
+            let local = Local::at(asked.now, &when.zone);
+            let clock = [("weekday", local.weekday), ("minute", local.minute_of_day())];
+            context.push(("when", clock_face(clock)));
+        }
+        Some(Facts {
+            context: Carried::Record(context),
+            principal,
+            action: self.action.id().unescaped(),
+            resource: (
+                Type::named(self.resource.type_name().basename())?,
+                self.resource.id().unescaped(),
+            ),
+            attributes: &self.attributes,
+        })
     }
 
     /// What is read of a member of the context.
@@ -196,44 +234,9 @@ impl Slice {
     }
 
     /// The facts for Cedar. `None` is a defect of ours.
-    pub(crate) fn context(&self, facts: &Facts<'_>, now: i64) -> Option<Context> {
-        let mut pairs = Vec::with_capacity(4);
-        if let Some(arguments) = &facts.arguments {
-            pairs.push(("arguments".to_owned(), arguments.expression()));
-        }
-        let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
-        let long = RestrictedExpression::new_long;
-        if self.wanted("agent").is_some() {
-            let (name, version) = facts.agent;
-            let members = [("name".to_owned(), text(name)), ("version".to_owned(), text(version))];
-            pairs.push(("agent".to_owned(), RestrictedExpression::new_record(members).ok()?));
-        }
-        if self.wanted("channel").is_some() {
-            pairs.push(("channel".to_owned(), text(facts.channel)));
-        }
-        if self.wanted("time").is_some() {
-            let instant = jiff::Timestamp::from_microsecond(now).ok()?;
-            let instant = instant.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
-            let instant = RestrictedExpression::new_datetime(instant);
-            let mut members = vec![("instant".to_owned(), instant)];
-            if let Some(local) = &facts.local {
-                let clock = [
-                    ("weekday".to_owned(), long(local.weekday)),
-                    ("hour".to_owned(), long(local.hour)),
-                    ("minute".to_owned(), long(local.minute)),
-                ];
-                let clock = RestrictedExpression::new_record(clock).ok()?;
-                members.push(("local".to_owned(), clock));
-            }
-            pairs.push(("time".to_owned(), RestrictedExpression::new_record(members).ok()?));
-        }
-        if let Some(local) = &facts.when {
-            let clock = [
-                ("weekday".to_owned(), long(local.weekday)),
-                ("minute".to_owned(), long(local.minute_of_day())),
-            ];
-            pairs.push(("when".to_owned(), RestrictedExpression::new_record(clock).ok()?));
-        }
+    pub(crate) fn context(facts: &Facts<'_>) -> Option<Context> {
+        let Carried::Record(members) = &facts.context else { return None };
+        let pairs = members.iter().map(|(name, value)| ((*name).to_owned(), value.expression()));
         Context::from_pairs(pairs).ok()
     }
 
@@ -256,6 +259,11 @@ impl Slice {
         }
         shown
     }
+}
+
+/// What a clock shows, for policies.
+fn clock_face<const N: usize>(shown: [(&'static str, i64); N]) -> Carried<'static> {
+    Carried::Record(shown.map(|(name, number)| (name, Carried::Long(number))).into())
 }
 
 /// A client's name and version.
