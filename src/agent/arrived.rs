@@ -11,7 +11,7 @@ use rmcp::RoleServer;
 use rmcp::model::{ProtocolVersion, RequestId, RequestMetaObject};
 use rmcp::service::RequestContext;
 
-use super::handler::{headers_of, message_of};
+use super::handler::{headers_of, message_of, revision};
 use super::{Backend, trace};
 use crate::gateway::{Message, Origin, OtherRequest, Transport};
 
@@ -24,14 +24,20 @@ pub(super) struct Arrived {
 
 impl Arrived {
     /// One that came just now.
-    pub(super) fn now(transport: Transport, method: &'static str, origin: Origin) -> Self {
+    pub(super) fn now(
+        transport: Transport,
+        method: &'static str,
+        revision: Option<&'static str>,
+        origin: Origin,
+    ) -> Self {
         let (prompt, resource, error) = (None, None, None);
-        let request = OtherRequest { transport, method, prompt, resource, error, origin };
+        let request = OtherRequest { transport, method, prompt, resource, revision, error, origin };
         Self { begun: Instant::now(), request }
     }
 
     /// It works with that revision of the protocol, whatever was asked for.
     pub(super) fn agreed(&mut self, version: &ProtocolVersion) {
+        self.request.revision = revision(Some(version));
         if let Some(message) = &mut self.request.origin.message {
             message.protocol = Some(version.to_string());
         }

@@ -41,7 +41,7 @@ use super::tasks::Tasks;
 use super::{Backend, ToolList, ToolView};
 use crate::gateway::{Agent, Asking, CallWatch, Caller, OTHER_METHOD, Origin, Refused, Transport};
 use asked::call_request;
-pub(super) use asked::{Asked, Beside, headers_of, message_of};
+pub(super) use asked::{Asked, Beside, headers_of, message_of, revision, version_of};
 use follow::follow;
 
 /// The revisions that we speak, oldest first.
@@ -239,7 +239,8 @@ impl<B: Backend> Handler<B> {
     fn arrived(&self, method: &'static str, context: &RequestContext<RoleServer>) -> Arrived {
         let Shared { backend, transport, .. } = &*self.shared;
         let origin = if backend.traces() { origin_of(context) } else { Origin::default() };
-        Arrived::now(*transport, method, origin)
+        let revision = revision(context.protocol_version().as_ref());
+        Arrived::now(*transport, method, revision, origin)
     }
 
     fn answered<T>(&self, arrived: Arrived, answer: Result<T, ErrorData>) -> Result<T, ErrorData> {
@@ -282,10 +283,11 @@ impl<B: Backend> Handler<B> {
         let Asks { way: asking, through } = asks;
         let _ticket = self.shared.in_flight.enter();
         let id = asked.id.clone();
+        let revision = asked.revision;
         let request = match call_request(asked) {
             Ok(request) => request,
             Err((reason, origin)) => {
-                let arrived = Arrived::now(self.shared.transport, "tools/call", origin);
+                let arrived = Arrived::now(self.shared.transport, "tools/call", revision, origin);
                 let error = Box::pin(self.malformed(Some(caller.identity), reason)).await;
                 return self.answered(arrived, Err(error));
             }
@@ -443,6 +445,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
             beside: Beside::of(&context.meta, headers_of(&context.extensions)),
             answered,
             id: None,
+            revision: revision(context.protocol_version().as_ref()),
             message,
         };
         let way = if self.shared.backend.asks_client(&caller, &asked.tool) {

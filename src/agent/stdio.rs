@@ -300,7 +300,7 @@ impl<B: Backend> Reader<B> {
             {
                 let origin = || origin_of_early(&message.id, message.request.get_meta());
                 let origin = self.backend.traces().then(origin).unwrap_or_default();
-                Asked::Early(Box::new(Arrived::now(Via::Stdio, "ping", origin)))
+                Asked::Early(Box::new(Arrived::now(Via::Stdio, "ping", None, origin)))
             }
             _ => Asked::Other,
         }

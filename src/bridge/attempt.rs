@@ -70,6 +70,22 @@ pub struct Server {
     pub port: u16,
 }
 
+/// An exchange with an authorization server that was made for a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenExchange {
+    /// Where it went, without a user and without what stands behind the path.
+    pub url: String,
+    /// The status of its answer.
+    pub status: Option<u16>,
+    /// What of it is measured.
+    pub exchange: Exchange,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Told of each such exchange once it is over.
+pub type TokenLog = Arc<dyn Fn(TokenExchange) + Send + Sync>;
+
 /// Why a further request must not go out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptRefused {
@@ -104,6 +120,12 @@ pub trait AttemptLog: Send {
     /// The API took the call, and with this it is asked after from now on. Called before anything is
     /// waited for, so that the call can be gone on with whatever becomes of this process.
     fn taken(&mut self, handle: &Handle) -> impl Future<Output = ()> + Send;
+
+    /// Who is told of the exchanges with an authorization server that are made for the call; nobody
+    /// by default. A call that waits for a token that another one asks for makes none.
+    fn token_log(&self) -> Option<TokenLog> {
+        None
+    }
 
     /// Request `n` will go out after a wait.
     fn waiting(&mut self, n: u32, wait: Duration, why: &str);

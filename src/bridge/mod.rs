@@ -103,7 +103,9 @@ mod upstream;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart, Exchange, Server};
+pub use attempt::{
+    AttemptEnd, AttemptLog, AttemptRefused, AttemptStart, Exchange, Server, TokenExchange, TokenLog,
+};
 pub use breaker::BreakerRules;
 pub use client::http_client;
 pub use courier::Courier;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Identity;
 
+use super::attempt::TokenLog;
 use super::credential::Additions;
 use super::oauth::{NoToken, Slot, Token};
 use super::session::{Open, Session};
@@ -35,16 +36,18 @@ impl Pass {
         token.or_else(|| credentials.session.clone().map(Self::Session))
     }
 
-    /// The proof for a request to that base URL. Waits until `limit` at most.
+    /// The proof for a request to that base URL. Waits until `limit` at most. `told` is told of what is
+    /// asked of an authorization server for it.
     pub(super) async fn proof(
         &self,
         upstream: &Upstream,
         at: usize,
         limit: Instant,
         cancel: &CancellationToken,
+        told: Option<TokenLog>,
     ) -> Result<Proof, NoToken> {
         match self {
-            Self::Token(slot) => slot.token(limit).await.map(Proof::Token),
+            Self::Token(slot) => slot.token(limit, told).await.map(Proof::Token),
             Self::Session(session) => {
                 session.enter(upstream, at, limit, cancel).await.map(Proof::Session)
             }

@@ -97,15 +97,16 @@ pub(super) async fn run(args: Args, config: &Path) -> Exit {
             (Access::Write, options.clone())
         }
     };
-    // Changed arguments are judged by the rules as they are now.
+    // Changed arguments are judged by the rules as they are now. No program is run for a secret that is
+    // only to be kept out of a sentence.
     let toolbox = match &act {
-        Act::Edit { .. } => match context::load(config, Secrets::Verify) {
+        Act::Edit { .. } => match context::load(config, Secrets::AtHand) {
             Ok(loaded) => Some(loaded.toolbox),
             Err(exit) => return exit,
         },
         // So is what they say, as far as the rules can be read.
         Act::Yes { .. } | Act::No { .. } if options.reason.is_some() => {
-            gateway::load(config, Secrets::Verify).ok().map(|loaded| loaded.toolbox)
+            gateway::load(config, Secrets::AtHand).ok().map(|loaded| loaded.toolbox)
         }
         _ => None,
     };

@@ -3,9 +3,9 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::bridge;
-use crate::config::{Config, HeaderText, OtlpProtocol};
+use crate::config::{Config, HeaderText, OtlpCompression, OtlpProtocol};
 use crate::gateway::Gateway;
-use crate::observe::{Collector, Exporter, Protocol, TraceExporter};
+use crate::observe::{Collector, Compression, Exporter, Protocol, TraceExporter};
 
 /// Begins to send what `[observe.otlp]` says; nothing where there is no such table. The error says in
 /// words what is wrong.
@@ -36,8 +36,12 @@ pub(super) fn exporters(config: &Config, gateway: &Gateway) -> Result<Exporters,
         OtlpProtocol::Protobuf => Protocol::Protobuf,
         OtlpProtocol::Json => Protocol::Json,
     };
+    let compression = match otlp.compression {
+        OtlpCompression::None => Compression::None,
+        OtlpCompression::Gzip => Compression::Gzip,
+    };
     let interval = otlp.interval();
-    let collector = Collector { endpoint, protocol, headers, interval, resource };
+    let collector = Collector { endpoint, protocol, compression, headers, interval, resource };
     let client = bridge::http_client()?;
     let metrics = otlp.sends_metrics().then(|| {
         let read = gateway.clone();

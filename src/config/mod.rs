@@ -54,7 +54,7 @@ pub use model::{
     Stale, Tls, accepted_copy,
 };
 pub use oauth::{OAuth2, OAuthBy, OAuthClientAuth, OAuthGrant};
-pub use observe::{Observe, Otlp, OtlpProtocol};
+pub use observe::{Observe, Otlp, OtlpCompression, OtlpProtocol};
 pub use poll::Poll;
 pub use proxy::ProxyAuth;
 pub use recovery::{Breaker, Fallback, LimitGroup, LimitHeaders, Lookup, Sharing};

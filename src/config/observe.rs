@@ -31,6 +31,9 @@ pub struct Otlp {
     /// The form in which it takes them. By default `http/protobuf`.
     #[serde(default)]
     pub protocol: OtlpProtocol,
+    /// How what is sent is compressed. By default `none`.
+    #[serde(default)]
+    pub compression: OtlpCompression,
     /// Whether metrics are sent. By default true.
     pub metrics: Option<Located<bool>>,
     /// Whether traces are sent: a span for each request of an agent, and one for each request to an
@@ -59,6 +62,18 @@ pub enum OtlpProtocol {
     /// JSON over HTTP.
     #[serde(rename = "http/json")]
     Json,
+}
+
+/// How what is sent is compressed, in the words of OpenTelemetry's `OTEL_EXPORTER_OTLP_COMPRESSION`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum OtlpCompression {
+    /// Not at all.
+    #[default]
+    None,
+    /// As gzip, which collectors of OpenTelemetry take.
+    Gzip,
 }
 
 impl Otlp {

@@ -196,10 +196,10 @@ impl Gateway {
 
     /// Measures a request of MCP that was answered and reached no layer, and tells of it in a span.
     pub fn answered(&self, request: OtherRequest, took: Duration) {
-        let OtherRequest { transport, method, prompt, resource, error, origin } = request;
+        let OtherRequest { transport, method, prompt, resource, revision, error, origin } = request;
         let Some(channel) = transport.channel() else { return };
         let end = error.map_or(OperationEnd::Good, OperationEnd::Rpc);
-        let request = McpRequest { method, tool: None, prompt, channel, end };
+        let request = McpRequest { method, tool: None, prompt, revision, channel, end };
         self.inner.metrics.operation(request, took);
         if let Some(tracer) = self.inner.tracer.get() {
             let told = tracer.answered(request, resource, origin, took);
@@ -226,7 +226,7 @@ impl Gateway {
         let watch = CallWatch { cancel, ..watch };
         let inner = Arc::clone(&self.inner);
         let task_id = id.clone();
-        let channel = caller.transport.channel();
+        let (channel, revision) = (caller.transport.channel(), request.revision);
         let spans = self.inner.tracer.get().zip(channel).and_then(|(tracer, channel)| {
             let origin = Origin { trace: request.trace.clone(), message: request.message.take() };
             tracer.begin(&id, origin, channel)
@@ -287,7 +287,8 @@ impl Gateway {
             inner.metrics.call(tool, outcome, took);
             if let Some(channel) = channel {
                 let end = operation_end(&answer);
-                let request = McpRequest { method: CALL, tool, prompt: None, channel, end };
+                let request =
+                    McpRequest { method: CALL, tool, prompt: None, revision, channel, end };
                 inner.metrics.operation(request, took);
                 if let Some(spans) = &spans {
                     spans_ended(&inner.metrics, spans.end(tool, end, outcome));
@@ -304,8 +305,14 @@ impl Gateway {
                 metrics.call(None, ErrorCode::Internal.as_str(), took);
                 if let Some(channel) = channel {
                     let end = OperationEnd::ToolError;
-                    let request =
-                        McpRequest { method: CALL, tool: None, prompt: None, channel, end };
+                    let request = McpRequest {
+                        method: CALL,
+                        tool: None,
+                        prompt: None,
+                        revision,
+                        channel,
+                        end,
+                    };
                     metrics.operation(request, took);
                 }
                 if let Some(spans) = begun {

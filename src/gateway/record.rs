@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use tollbridge_operation::CallId;
 
 use crate::audit::Event;
-use crate::bridge::{AttemptEnd, AttemptLog, AttemptRefused, AttemptStart, Handle};
+use crate::bridge::{
+    AttemptEnd, AttemptLog, AttemptRefused, AttemptStart, Exchange, Handle, TokenExchange, TokenLog,
+};
 use crate::gateway::request::Progress;
 use crate::observe::{CallSpans, HttpRequest, Metrics};
 use crate::secret::{Redactor, Secret};
@@ -182,13 +184,7 @@ impl AttemptLog for Attempts<'_> {
     async fn finished(&mut self, end: AttemptEnd) {
         self.metrics.attempt(&self.guard.api, end.status);
         if let Some(exchange) = end.exchange {
-            let request = HttpRequest {
-                address: Arc::clone(&exchange.server.address),
-                port: exchange.server.port,
-                method: exchange.method,
-                status: end.status,
-                error: exchange.error,
-            };
+            let request = measured(&exchange, end.status);
             self.metrics.request(&request, end.duration);
             if let Some(spans) = &self.record.spans {
                 spans.exchanged(end.n, request, end.duration);
@@ -203,6 +199,15 @@ impl AttemptLog for Attempts<'_> {
             bytes: end.bytes,
             headers: end.headers,
         });
+    }
+
+    fn token_log(&self) -> Option<TokenLog> {
+        let spans = Arc::clone(self.record.spans.as_ref()?);
+        let redactor = Arc::clone(&self.record.redactor);
+        Some(Arc::new(move |one: TokenExchange| {
+            let request = measured(&one.exchange, one.status);
+            spans.fetched(&redactor.text(&one.url), request, one.duration);
+        }))
     }
 
     async fn taken(&mut self, handle: &Handle) {
@@ -228,6 +233,17 @@ impl AttemptLog for Attempts<'_> {
             self.steps.streamed = Some(Instant::now());
             self.steps.say(|| format!("{bytes} bytes of the stream"));
         }
+    }
+}
+
+/// An exchange as it is measured.
+fn measured(exchange: &Exchange, status: Option<u16>) -> HttpRequest {
+    HttpRequest {
+        address: Arc::clone(&exchange.server.address),
+        port: exchange.server.port,
+        method: exchange.method,
+        status,
+        error: exchange.error,
     }
 }
 

@@ -117,6 +117,8 @@ pub struct CallRequest {
     pub answered: Option<Answered>,
     /// The trace that it is made in (W3C Trace Context).
     pub trace: Option<Arc<Trace>>,
+    /// The revision of MCP that it was made in, where it is one that we speak.
+    pub revision: Option<&'static str>,
     /// The message that it came in, where requests are traced: it is told of in the call's span.
     pub message: Option<Box<Message>>,
 }
@@ -132,6 +134,8 @@ pub struct OtherRequest {
     pub prompt: Option<&'static str>,
     /// The URI that was read, where requests are traced.
     pub resource: Option<String>,
+    /// The revision of MCP, where it is one that we speak.
+    pub revision: Option<&'static str>,
     /// The code of the error that answered it, where one did.
     pub error: Option<i32>,
     /// Where it came from, where requests are traced.

@@ -35,8 +35,9 @@ const METRICS: [(&str, &str); 2] = [
 ];
 
 /// The text's labels, with the attributes that OTLP has.
-const ATTRIBUTES: [(&str, &str, Kind); 12] = [
+const ATTRIBUTES: [(&str, &str, Kind); 13] = [
     ("mcp_method_name", "mcp.method.name", Kind::Text),
+    ("mcp_protocol_version", "mcp.protocol.version", Kind::Text),
     ("gen_ai_tool_name", "gen_ai.tool.name", Kind::Text),
     ("gen_ai_operation_name", "gen_ai.operation.name", Kind::Text),
     ("gen_ai_prompt_name", "gen_ai.prompt.name", Kind::Text),
@@ -113,6 +114,8 @@ pub struct McpRequest<'t> {
     pub tool: Option<&'t str>,
     /// The prompt, where there is one of that name.
     pub prompt: Option<&'static str>,
+    /// The revision of MCP, where it is one that we speak.
+    pub revision: Option<&'static str>,
     /// The channel that it came over.
     pub channel: Channel,
     /// How it ended.
@@ -174,6 +177,7 @@ struct ByOperation {
     method: &'static str,
     tool: Option<Arc<str>>,
     prompt: Option<&'static str>,
+    revision: Option<&'static str>,
     end: OperationEnd,
     channel: Channel,
 }
@@ -189,6 +193,9 @@ impl EncodeLabelSet for ByOperation {
         }
         if let Some(prompt) = self.prompt {
             ("gen_ai_prompt_name", prompt).encode(encoder.encode_label())?;
+        }
+        if let Some(revision) = self.revision {
+            ("mcp_protocol_version", revision).encode(encoder.encode_label())?;
         }
         ("network_transport", self.channel.transport()).encode(encoder.encode_label())?;
         if let Some(protocol) = self.channel.protocol() {
@@ -279,8 +286,8 @@ impl Conventions {
         tool: Option<Arc<str>>,
         duration: Duration,
     ) {
-        let McpRequest { method, prompt, end, channel, .. } = request;
-        let by = ByOperation { method, tool, prompt, end, channel };
+        let McpRequest { method, prompt, revision, end, channel, .. } = request;
+        let by = ByOperation { method, tool, prompt, revision, end, channel };
         self.operations.get_or_create(&by).observe(duration.as_secs_f64());
     }
 
@@ -313,17 +320,18 @@ mod tests {
         let metrics = Metrics::new();
         let second = Duration::from_secs(1);
         let tool = Some("get_stock");
-        for (tool, end, channel) in [
-            (tool, OperationEnd::Good, Channel::Pipe),
-            (tool, OperationEnd::ToolError, Channel::Http),
-            (None, OperationEnd::Rpc(-32602), Channel::Http),
+        for (tool, end, channel, revision) in [
+            (tool, OperationEnd::Good, Channel::Pipe, None),
+            (tool, OperationEnd::ToolError, Channel::Http, Some("2026-07-28")),
+            (None, OperationEnd::Rpc(-32602), Channel::Http, None),
         ] {
-            let request = McpRequest { method: CALL, tool, prompt: None, channel, end };
+            let request = McpRequest { method: CALL, tool, prompt: None, revision, channel, end };
             metrics.operation(request, second);
         }
         let (channel, end) = (Channel::Pipe, OperationEnd::Good);
         let prompt = Some("do_task");
-        let request = McpRequest { method: "prompts/get", tool: None, prompt, channel, end };
+        let (tool, revision) = (None, Some("2025-11-25"));
+        let request = McpRequest { method: "prompts/get", tool, prompt, revision, channel, end };
         metrics.operation(request, second);
         let mut counted = lines_of(&metrics, "mcp_server_operation_duration_seconds_count");
         counted.sort();

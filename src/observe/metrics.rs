@@ -414,7 +414,8 @@ mod tests {
         let standing = ApiStanding { in_flight: 2, waiting: 3, learned: Some(1.5), left: Some(7) };
         metrics.api("orders", standing, &[("http://h".to_owned(), "open")]);
         let (channel, end) = (Channel::Http, OperationEnd::Good);
-        let call = McpRequest { method: CALL, tool: None, prompt: None, channel, end };
+        let call =
+            McpRequest { method: CALL, tool: None, prompt: None, revision: None, channel, end };
         metrics.operation(call, Duration::ZERO);
         let request = HttpRequest {
             address: "h".into(),

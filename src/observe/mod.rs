@@ -17,5 +17,5 @@ pub use conventions::{
 };
 pub use logging::{LogFormat, LogOptions, LoggingError, init_logging};
 pub use metrics::{ApiStanding, CallInFlight, Metrics};
-pub use otlp::{Collector, Exporter, Protocol, TraceExporter};
+pub use otlp::{Collector, Compression, Exporter, Protocol, TraceExporter};
 pub use spans::{CallSpans, Message, Origin, Tracer};

@@ -1,5 +1,5 @@
 //! The spans of requests of MCP: of a call while it runs, its own and one for each request to an
-//! upstream; of any other request once it is answered.
+//! upstream or for a token; of any other request once it is answered.
 //!
 //! A call's ids are not drawn here: they are those of the trail, and of the `traceparent` that
 //! upstreams were sent. Other requests are not in the trail; theirs are drawn as names of calls are.
@@ -8,6 +8,7 @@
 //! What is finished is offered to a queue that has room for so many spans; where it has none, the
 //! spans are dropped and the caller is told how many. Nothing here waits.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,8 +23,11 @@ use crate::audit::new_call_id;
 /// How many spans wait at most: what the specification of OpenTelemetry's batch processor has.
 pub(super) const MOST_SPANS: usize = 2048;
 
-/// How many requests of one call have a span.
+/// How many requests of one call have a span, those for tokens among them.
 const MOST_REQUESTS: usize = 128;
+
+/// From where requests for tokens are numbered: they have no number among a call's requests.
+const TOKENS: u32 = 1 << 31;
 
 /// How long a text of the client's is at most.
 const LONGEST_TEXT: usize = 128;
@@ -40,6 +44,10 @@ pub struct Message {
     pub request: Option<String>,
     /// The id of the session, where the request is part of one.
     pub session: Option<String>,
+    /// Who is at the other end of the connection, over HTTP.
+    pub client: Option<SocketAddr>,
+    /// The version of HTTP.
+    pub http: Option<&'static str>,
 }
 
 impl Message {
@@ -206,7 +214,7 @@ struct Asked {
 /// A request that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sent {
-    /// Which of its call it was, from 1.
+    /// Which of its call it was, from 1; one for a token, from [`TOKENS`].
     pub(super) n: u32,
     /// Where it went, as the trail has it; `None` where that is not known.
     pub(super) url: Option<String>,
@@ -285,22 +293,40 @@ impl CallSpans {
 
     /// Request `n` ended just now, after this time.
     pub fn exchanged(&self, n: u32, request: HttpRequest, took: Duration) {
-        let ended = self.now();
         let mut requests = self.requests();
+        let asked = requests.asked.iter().find(|one| one.n == n);
+        let (url, resent) = match asked {
+            Some(one) => (Some(one.url.clone()), one.resent),
+            None => (None, 0),
+        };
+        self.keep(&mut requests, (n, resent), url, request, took);
+    }
+
+    /// An exchange with an authorization server, at this URL, redacted, ended just now, after this time.
+    /// It was for a token that the call needs.
+    pub fn fetched(&self, url: &str, request: HttpRequest, took: Duration) {
+        let mut requests = self.requests();
+        let before = requests.sent.iter().filter(|one| one.n >= TOKENS).count();
+        let n = TOKENS + u32::try_from(before).unwrap_or_default();
+        let url = url[..url.floor_char_boundary(LONGEST_URL)].to_owned();
+        self.keep(&mut requests, (n, 0), Some(url), request, took);
+    }
+
+    fn keep(
+        &self,
+        requests: &mut Requests,
+        (n, resent): (u32, u32),
+        url: Option<String>,
+        request: HttpRequest,
+        took: Duration,
+    ) {
         if requests.sent.len() == MOST_REQUESTS {
             requests.left_out += 1;
             return;
         }
-        let asked = requests.asked.iter().find(|one| one.n == n);
-        let sent = Sent {
-            n,
-            url: asked.map(|one| one.url.clone()),
-            resent: asked.map_or(0, |one| one.resent),
-            request,
-            began: ended.saturating_sub(took).max(self.began),
-            ended,
-        };
-        requests.sent.push(sent);
+        let ended = self.now();
+        let began = ended.saturating_sub(took).max(self.began);
+        requests.sent.push(Sent { n, url, resent, request, began, ended });
     }
 
     /// The call ended just now. The error is how many of its spans there was no room for.

@@ -134,6 +134,11 @@ impl SecretRef {
         found.map_err(|reason| self.missing(&reason))
     }
 
+    /// Whether a program must be run to have the secret.
+    pub fn runs_a_program(&self) -> bool {
+        matches!(self, Self::Command(_) | Self::Keyring { .. })
+    }
+
     /// The file that holds the secret, where one does: it changes when the secret does.
     pub fn file(&self, base_dir: &Path) -> Option<PathBuf> {
         match self {

@@ -8,11 +8,11 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use tollbridge::bridge;
 use tollbridge::gateway::{CallRequest, Message, Origin, OtherRequest, Transport};
-use tollbridge::observe::{Collector, Metrics, Protocol, TraceExporter};
+use tollbridge::observe::{Collector, Compression, Metrics, Protocol, TraceExporter};
 use tollbridge_operation::{Trace, trace};
 use url::Url;
 
-use super::support::{Act, Answer, Bridge, Draft, Upstream, code, request};
+use super::support::{Act, Answer, Bridge, Draft, Folder, Upstream, code, request};
 
 #[tokio::test]
 async fn calls_and_their_requests_are_measured_as_opentelemetry_names_them() {
@@ -78,6 +78,7 @@ fn traced(bridge: &Bridge, collector: &Upstream) -> (TraceExporter, Arc<Metrics>
     let collector = Collector {
         endpoint: Url::parse(&collector.url()).expect("a URL"),
         protocol: Protocol::Json,
+        compression: Compression::None,
         headers: HeaderMap::new(),
         interval: Duration::from_mins(1),
         resource: Vec::new(),
@@ -192,6 +193,57 @@ async fn a_call_that_its_agent_does_not_sample_has_no_spans_and_a_refused_one_ha
 }
 
 #[tokio::test]
+async fn a_request_for_a_token_that_a_call_waits_for_has_a_span_without_a_secret() {
+    let issued =
+        json!({ "access_token": "t0ken-of-the-day", "token_type": "Bearer", "expires_in": 3600 });
+    let server =
+        Upstream::new([Answer::json(500, "{}"), Answer::json(200, issued.to_string())]).await;
+    let (upstream, collector) = (Upstream::willing().await, Upstream::willing().await);
+    let folder = Folder::new();
+    folder.write("client", "cl13nt-s3cr3t");
+    let auth = format!(
+        "auth = {{ kind = \"oauth2\", token_url = \"{}/token\", client_id = \"bridge\", \
+         client_secret = \"file:client\", scopes = [\"read\"] }}",
+        server.url()
+    );
+    let draft = Draft::to(&upstream.url()).api(&auth).tool("listItems", "");
+    let bridge = draft.open_in(folder).await;
+    let (exporter, _) = traced(&bridge, &collector);
+    bridge.ask("bot", within(SENT, "list_items", "{}")).await.expect("a reply");
+    // A failure stands for two seconds.
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    for _ in 0..2 {
+        bridge.ask("bot", within(SENT, "list_items", "{}")).await.expect("a reply");
+    }
+    exporter.stop().await;
+    assert_eq!(server.count(), 2);
+    let spans = spans(&collector);
+    let url = format!("{}/token", server.url());
+    let of_tokens: Vec<&Value> =
+        spans.iter().filter(|span| attribute(span, "url.full") == Some(&url)).collect();
+    let told: Vec<_> = of_tokens
+        .iter()
+        .map(|span| (&span["name"], &span["kind"], attribute(span, "http.response.status_code")))
+        .collect();
+    let (post, client) = (json!("POST"), json!(3));
+    assert_eq!(told, [(&post, &client, Some("500")), (&post, &client, Some("200"))]);
+    assert_eq!(attribute(of_tokens[0], "error.type"), Some("500"));
+    let ids: std::collections::BTreeSet<_> =
+        spans.iter().map(|span| span["spanId"].as_str()).collect();
+    assert_eq!(ids.len(), spans.len(), "{spans:?}");
+    for span in &of_tokens {
+        let call =
+            spans.iter().find(|one| one["spanId"] == span["parentSpanId"]).expect("a parent");
+        assert_eq!((&call["name"], &call["kind"]), (&json!("tools/call list_items"), &json!(2)));
+    }
+    for seen in collector.seen() {
+        for secret in ["s3cr3t", "t0ken-of-the-day"] {
+            assert!(!seen.body.contains(secret), "{}", seen.body);
+        }
+    }
+}
+
+#[tokio::test]
 async fn requests_that_are_no_calls_are_measured_and_have_spans() {
     let (upstream, collector) = (Upstream::willing().await, Upstream::willing().await);
     let bridge = Bridge::offering(&upstream, &["listItems"]).await;
@@ -200,6 +252,7 @@ async fn requests_that_are_no_calls_are_measured_and_have_spans() {
         method: "ping",
         prompt: None,
         resource: None,
+        revision: Some("2025-11-25"),
         error,
         origin,
     };
@@ -213,7 +266,7 @@ async fn requests_that_are_no_calls_are_measured_and_have_spans() {
     }
     bridge.gateway.answered(ping(Transport::Cli, None, Origin::default()), took);
     exporter.stop().await;
-    let method = r#"mcp_method_name="ping""#;
+    let method = r#"mcp_method_name="ping",mcp_protocol_version="2025-11-25""#;
     let http = r#"network_transport="tcp",network_protocol_name="http""#;
     let error = r#"error_type="-32601",rpc_response_status_code="-32601""#;
     let text = bridge.gateway.metrics_text();

@@ -1,14 +1,16 @@
 //! What a request for a call asks for, beside its tool and its arguments too.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
 use rmcp::RoleServer;
-use rmcp::model::{Extensions, JsonObject, RequestMetaObject};
+use rmcp::model::{Extensions, JsonObject, ProtocolVersion, RequestMetaObject};
 use rmcp::service::RequestContext;
 use serde_json::Value;
 use tollbridge_operation::{CallId, Trace};
 
+use super::VERSIONS;
 use crate::agent::trace;
 use crate::gateway::{Answered, CallRequest, Message, Origin};
 
@@ -20,6 +22,8 @@ pub(in crate::agent) struct Asked {
     pub(in crate::agent) answered: Option<Answered>,
     /// The name that the call gets, where whoever asks must know it before.
     pub(in crate::agent) id: Option<CallId>,
+    /// The revision that it is asked in, where it is one of ours.
+    pub(in crate::agent) revision: Option<&'static str>,
     /// The message that asks, where requests are traced.
     pub(in crate::agent) message: Option<Box<Message>>,
 }
@@ -77,6 +81,7 @@ pub(super) fn call_request(asked: Asked) -> Result<CallRequest, (&'static str, O
         idempotency_key,
         payment,
         answered,
+        revision: asked.revision,
         trace: origin.trace,
         message: origin.message,
     })
@@ -84,12 +89,31 @@ pub(super) fn call_request(asked: Asked) -> Result<CallRequest, (&'static str, O
 
 /// What a request's message says of itself. A session that HTTP names was one of the caller's.
 pub(in crate::agent) fn message_of(context: &RequestContext<RoleServer>) -> Message {
-    let session = headers_of(&context.extensions).and_then(|headers| headers.get(SESSION));
+    let parts = context.extensions.get::<http::request::Parts>();
+    let session = parts.and_then(|parts| parts.headers.get(SESSION));
     Message {
         protocol: context.protocol_version().map(|version| version.to_string()),
         request: Some(context.id.to_string()),
         session: session.and_then(|id| id.to_str().ok()).map(str::to_owned),
+        client: parts.and_then(|parts| parts.extensions.get::<SocketAddr>().copied()),
+        http: parts.and_then(|parts| version_of(parts.version)),
     }
+}
+
+/// A version of HTTP as OpenTelemetry's conventions write it (`network.protocol.version`).
+pub(in crate::agent) fn version_of(version: http::Version) -> Option<&'static str> {
+    match version {
+        http::Version::HTTP_10 => Some("1.0"),
+        http::Version::HTTP_11 => Some("1.1"),
+        http::Version::HTTP_2 => Some("2"),
+        http::Version::HTTP_3 => Some("3"),
+        _ => None,
+    }
+}
+
+/// The revision, where it is one of ours: what else a client writes there is not told of in metrics.
+pub(in crate::agent) fn revision(version: Option<&ProtocolVersion>) -> Option<&'static str> {
+    VERSIONS.iter().find(|known| Some(*known) == version).map(ProtocolVersion::as_str)
 }
 
 /// The headers that a request came with, over HTTP.

@@ -217,6 +217,7 @@ async fn a_cancelled_call_is_told_so_and_not_answered() {
 fn told(double: &Double) -> Vec<String> {
     let tell = |request: &OtherRequest| {
         let message = request.origin.message.as_deref().unwrap();
+        assert_eq!(request.revision, message.protocol.as_deref());
         let of = |text: Option<&str>| text.unwrap_or("-").to_owned();
         let error = request.error.map(|code| code.to_string());
         [

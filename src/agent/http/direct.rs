@@ -11,9 +11,11 @@
 //! library's way and gets the library's answer. So no error of the protocol is made here, and a
 //! test holds that both ways give the same bytes.
 
+use std::net::SocketAddr;
+
 use axum::body::Body;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::{Response, StatusCode};
+use axum::http::{Response, StatusCode, Version};
 use rmcp::ErrorData;
 use rmcp::model::{
     ClientCapabilities, Implementation, JsonObject, ProtocolVersion, RequestId,
@@ -25,7 +27,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::mcp::SESSION;
-use crate::agent::handler::{Asked, Beside, Handler, agent};
+use crate::agent::handler::{Asked, Beside, Handler, agent, revision, version_of};
 use crate::agent::result::Made;
 use crate::agent::{Backend, asking, trace};
 use crate::gateway::{self, Caller, ToItsEnd};
@@ -144,12 +146,13 @@ fn accepts_both(accept: &str) -> bool {
     !accept.contains([';', '"']) && names("application/json") && names("text/event-stream")
 }
 
-/// Carries the call out. It runs on where this future is dropped, because the client has gone:
+/// Carries the call out that came over this connection, in this version of HTTP. It runs on where this future is dropped, because the client has gone:
 /// then it is cancelled, and ends by itself.
 pub(super) async fn answer<B: Backend>(
     handler: &Handler<B>,
     caller: Caller,
     call: Box<Call>,
+    (peer, version): (SocketAddr, Version),
 ) -> Response<Body> {
     let cancel = CancellationToken::new();
     let _cancel_on_drop = cancel.clone().drop_guard();
@@ -160,11 +163,15 @@ pub(super) async fn answer<B: Backend>(
             protocol: Some(ProtocolVersion::V_2026_07_28.to_string()),
             request: Some(id.to_string()),
             session: None,
+            client: Some(peer),
+            http: version_of(version),
         })
     });
     let carried_out = ToItsEnd::new(async move {
         let caller = Caller { agent: Some(agent(&client)), ..caller };
-        let asked = Asked { tool: name, arguments, beside, answered: None, id: None, message };
+        let revision = revision(Some(&ProtocolVersion::V_2026_07_28));
+        let (answered, id) = (None, None);
+        let asked = Asked { tool: name, arguments, beside, answered, id, revision, message };
         handler.carry_out(caller, asked, cancel, None).await
     });
     match carried_out.await {

@@ -52,11 +52,14 @@ pub(super) async fn serve<B: Backend>(
     {
         return (StatusCode::NOT_FOUND, "Session not found").into_response();
     }
-    let method = request.method().clone();
+    let (method, version) = (request.method().clone(), request.version());
     let ticket = (method == Method::POST).then(|| app.in_flight.enter());
     let (request, listens) = match prepare(&app, &caller, request).await {
         Ok(Way::Library(request, listens)) => (*request, listens),
-        Ok(Way::Direct(call)) => return direct::answer(&app.handler, caller, call).await,
+        Ok(Way::Direct(call)) => {
+            let connection = (connection.peer(), version);
+            return direct::answer(&app.handler, caller, call, connection).await;
+        }
         Err(response) => return response,
     };
     let mut response = Box::pin(app.mcp.handle(request)).await.map(Body::new);

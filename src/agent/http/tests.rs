@@ -172,7 +172,14 @@ async fn both_ways_of_a_call_answer_alike() {
         }
         assert_eq!(answers[0], answers[1], "{tool}");
     }
-    assert_eq!(server.backend.calls.lock().unwrap().len(), 6);
+    let calls = server.backend.calls.lock().unwrap();
+    assert_eq!(calls.len(), 6);
+    for (_, call) in &*calls {
+        let message = call.message.as_deref().unwrap();
+        assert_eq!((call.revision, message.http), (Some("2026-07-28"), Some("1.1")));
+        let client = message.client.unwrap();
+        assert!(client.ip().is_loopback() && client.port() > 0, "{client}");
+    }
 }
 
 #[tokio::test]

@@ -103,9 +103,10 @@ impl<L: AttemptLog> Course<'_, L> {
         target: &Target,
         limit: Instant,
     ) -> Result<Proof, Box<Ended>> {
+        let told = self.log.token_log();
         let proof = tokio::select! {
             biased;
-            proof = pass.proof(self.judge.upstream, target.at, limit, self.cancel) => proof,
+            proof = pass.proof(self.judge.upstream, target.at, limit, self.cancel, told) => proof,
             () = self.cancel.cancelled() => {
                 return Err(Box::new(Ended::Cancelled { sent: false }));
             }

@@ -128,7 +128,7 @@ impl TokenSource {
 
     /// Begins a login in a browser that will be sent to `redirect` afterwards.
     pub async fn begin_in_browser(&self, redirect: &str) -> Result<Browser, LoginError> {
-        let server = self.shared.server.found().await?;
+        let server = self.shared.server.found(None).await?;
         let place = "authorization endpoint";
         let mut url = server
             .authorization
@@ -176,7 +176,7 @@ impl TokenSource {
 
     /// Begins a login on another device.
     pub async fn begin_on_device(&self) -> Result<Device, LoginError> {
-        let server = self.shared.server.found().await?;
+        let server = self.shared.server.found(None).await?;
         let place = "device authorization endpoint";
         let url = server.device.clone().ok_or(LoginError::NoEndpoint(place, "device_url"))?;
         let mut form = Serializer::new(String::new());
@@ -192,7 +192,7 @@ impl TokenSource {
             let and = if body.is_empty() { "" } else { "&" };
             body = format!("{body}{and}client_id={id}");
         }
-        let (status, body) = self.shared.server.post(url, headers, body).await?;
+        let (status, body) = self.shared.server.post(url, headers, body, None).await?;
         if !status.is_success() {
             // Its refusals have the form of the token endpoint's (§3.2).
             let failed = answer::read(status, &body).err();
@@ -224,7 +224,7 @@ impl TokenSource {
                 return Err(LoginError::TooLate);
             }
             sleep(device.interval).await;
-            match slot.ask(Asked::Device(&device.code)).await {
+            match slot.ask(Asked::Device(&device.code), None).await {
                 Ok(issued) => return slot.log_in(issued).await.map_err(LoginError::NotKept),
                 Err(failed) => device.interval = next_pause(failed, device.interval)?,
             }
@@ -238,7 +238,7 @@ impl TokenSource {
     }
 
     async fn redeem(&self, slot: &Slot, asked: Asked<'_>) -> Result<Option<String>, LoginError> {
-        let issued = slot.ask(asked).await?;
+        let issued = slot.ask(asked, None).await?;
         slot.log_in(issued).await.map_err(LoginError::NotKept)
     }
 

@@ -17,6 +17,8 @@ use url::Url;
 
 use super::answer::NoToken;
 use crate::bridge::address::{self, Hosts};
+use crate::bridge::attempt::{Exchange, Server, TokenExchange, TokenLog};
+use crate::bridge::breakage::Breakage;
 use crate::bridge::client;
 use crate::bridge::proxy::Proxy;
 use crate::bridge::resolve::Guard;
@@ -111,20 +113,20 @@ impl AuthServer {
         url.and_then(Url::host_str).unwrap_or_default()
     }
 
-    /// Where its endpoints are.
-    pub(super) async fn found(&self) -> Result<Arc<Found>, NoToken> {
+    /// Where its endpoints are. `told` is told of what was asked for that.
+    pub(super) async fn found(&self, told: Option<&TokenLog>) -> Result<Arc<Found>, NoToken> {
         let mut found = self.found.lock().await;
         if let Some((when, known)) = &*found
             && when.elapsed() < FRESH
         {
             return Ok(Arc::clone(known));
         }
-        let fresh = Arc::new(self.find().await?);
+        let fresh = Arc::new(self.find(told).await?);
         *found = Some((Instant::now(), Arc::clone(&fresh)));
         Ok(fresh)
     }
 
-    async fn find(&self) -> Result<Found, NoToken> {
+    async fn find(&self, told: Option<&TokenLog>) -> Result<Found, NoToken> {
         let Endpoints { issuer, token, authorization, device } = &self.endpoints;
         let (mut found, metadata) = match (issuer, token) {
             (None, Some(token)) => (Found::at(token.clone()), None),
@@ -132,7 +134,7 @@ impl AuthServer {
                 return Err(NoToken::Unusable("neither issuer nor token_url is set".to_owned()));
             }
             (Some(issuer), token) => {
-                let metadata = self.metadata(issuer).await?;
+                let metadata = self.metadata(issuer, told).await?;
                 let url = match token {
                     Some(token) => token.clone(),
                     None => self.endpoint(metadata.token_endpoint.as_deref(), "token_endpoint")?,
@@ -161,7 +163,7 @@ impl AuthServer {
     }
 
     /// The metadata of an issuer: where RFC 8414 §3.1 puts it, else where `OpenID` Connect does.
-    async fn metadata(&self, issuer: &Url) -> Result<Metadata, NoToken> {
+    async fn metadata(&self, issuer: &Url, told: Option<&TokenLog>) -> Result<Metadata, NoToken> {
         let path = issuer.path().trim_end_matches('/');
         let origin = address::origin(issuer);
         let urls = [
@@ -171,7 +173,7 @@ impl AuthServer {
         let mut last = NoToken::Unusable("the issuer has no metadata".to_owned());
         for url in urls {
             let url = Url::parse(&url).map_err(|_| last.clone())?;
-            let (status, body) = self.get(url).await?;
+            let (status, body) = self.get(url, told).await?;
             if !status.is_success() {
                 let words = format!("the issuer answered {} for its metadata", status.as_u16());
                 last = if status.is_server_error() {
@@ -218,38 +220,74 @@ impl AuthServer {
         url: Url,
         headers: HeaderMap,
         body: String,
+        told: Option<&TokenLog>,
     ) -> Result<(StatusCode, Vec<u8>), NoToken> {
-        self.exchange(self.client.post(url).headers(headers).body(body)).await
+        let request = self.client.post(url.clone()).headers(headers).body(body);
+        exchange("POST", url, request, told).await
     }
 
-    async fn get(&self, url: Url) -> Result<(StatusCode, Vec<u8>), NoToken> {
-        let json = HeaderValue::from_static("application/json");
-        self.exchange(self.client.get(url).header(ACCEPT, json)).await
-    }
-
-    async fn exchange(
+    async fn get(
         &self,
-        request: reqwest::RequestBuilder,
+        url: Url,
+        told: Option<&TokenLog>,
     ) -> Result<(StatusCode, Vec<u8>), NoToken> {
-        // Its short answers are read as they come.
-        let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let silent = |_| {
-            let seconds = EXCHANGE.as_secs();
-            NoToken::Unavailable(format!("the authorization server was silent for {seconds} s"))
-        };
-        timeout(EXCHANGE, answered(request)).await.map_err(silent)?
+        let json = HeaderValue::from_static("application/json");
+        let request = self.client.get(url.clone()).header(ACCEPT, json);
+        exchange("GET", url, request, told).await
     }
 }
 
-async fn answered(request: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u8>), NoToken> {
-    let unreachable =
-        |_| NoToken::Unavailable("the authorization server cannot be reached".to_owned());
+/// What an exchange came to: an answer, or why there is none, for people and in a word.
+type Answer = Result<(StatusCode, Vec<u8>), (NoToken, &'static str)>;
+
+async fn exchange(
+    method: &'static str,
+    url: Url,
+    request: reqwest::RequestBuilder,
+    told: Option<&TokenLog>,
+) -> Result<(StatusCode, Vec<u8>), NoToken> {
+    // Its short answers are read as they come.
+    let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let silent = |_| {
+        let words = format!("the authorization server was silent for {} s", EXCHANGE.as_secs());
+        Err((NoToken::Unavailable(words), "timeout"))
+    };
+    let began = Instant::now();
+    let answer = timeout(EXCHANGE, answered(request)).await.unwrap_or_else(silent);
+    if let Some(told) = told {
+        told(of_exchange(method, url, &answer, began.elapsed()));
+    }
+    answer.map_err(|(why, _)| why)
+}
+
+/// An exchange as it is told of. What stands behind a path may be a secret, and a user is one.
+fn of_exchange(
+    method: &'static str,
+    mut url: Url,
+    answer: &Answer,
+    duration: Duration,
+) -> TokenExchange {
+    url.set_query(None);
+    url.set_fragment(None);
+    // It refuses what has no host, which was never asked.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    let error = answer.as_ref().err().map(|(_, word)| *word);
+    let exchange = Exchange { server: Server::of(&url), method, error };
+    let status = answer.as_ref().ok().map(|(status, _)| status.as_u16());
+    TokenExchange { url: url.into(), status, exchange, duration }
+}
+
+async fn answered(request: reqwest::RequestBuilder) -> Answer {
+    let unreachable = |error: reqwest::Error| {
+        let words = "the authorization server cannot be reached".to_owned();
+        (NoToken::Unavailable(words), Breakage::of(&error, true, EXCHANGE).word())
+    };
     let mut answer = request.send().await.map_err(unreachable)?;
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
         if bytes.len() + chunk.len() > MAX_ANSWER {
             let why = "the authorization server's answer is too long";
-            return Err(NoToken::Unusable(why.to_owned()));
+            return Err((NoToken::Unusable(why.to_owned()), "response_too_large"));
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -275,5 +313,21 @@ fn is_loopback(url: &Url) -> bool {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_is_told_of_without_what_may_be_a_secret_in_its_url() {
+        let url = Url::parse("https://us%65r:pass@id.example:8443/t/token?key=s3cr3t#part");
+        let broken = Err((NoToken::Unavailable("s3cr3t".to_owned()), "timeout"));
+        let told = of_exchange("POST", url.expect("a URL"), &broken, EXCHANGE);
+        assert_eq!(told.url, "https://id.example:8443/t/token");
+        let Exchange { server, method, error } = told.exchange;
+        assert_eq!((&*server.address, server.port, method), ("id.example", 8443, "POST"));
+        assert_eq!((told.status, error), (None, Some("timeout")));
     }
 }

@@ -19,6 +19,7 @@ use super::answer::{self, INVALID_GRANT, Issued, NoToken};
 use super::grant::{Asked, Grant};
 use super::keep::{KeptToken, TokenName};
 use super::server::EXCHANGE;
+use crate::bridge::attempt::TokenLog;
 use crate::secret::Secret;
 
 /// How long before its end a token is renewed: this, or a tenth of its life if that is shorter.
@@ -62,6 +63,8 @@ pub(super) struct Asking {
     last: Option<(Secret, SystemTime)>,
     refresh: Option<Secret>,
     failed: Option<(Instant, NoToken)>,
+    /// Told of what is asked of the server, where that is for a call.
+    told: Option<TokenLog>,
 }
 
 /// A token that may be sent.
@@ -88,17 +91,23 @@ impl Slot {
         }
     }
 
-    /// A token that is good now, fetched where there is none. Waits until `limit` at most.
+    /// A token that is good now, fetched where there is none. Waits until `limit` at most. `told` is told
+    /// of what is asked of the server for it.
     pub(in crate::bridge) async fn token(
         self: &Arc<Self>,
         limit: Instant,
+        told: Option<TokenLog>,
     ) -> Result<Token, NoToken> {
-        let token = self.found(limit).await?;
+        let token = self.found(limit, told).await?;
         // Of many tokens the redactor forgets those that were not used for the longest time.
         if self.shared.redactor.learn(&token.secret) { Ok(token) } else { Err(not_hidden()) }
     }
 
-    async fn found(self: &Arc<Self>, limit: Instant) -> Result<Token, NoToken> {
+    async fn found(
+        self: &Arc<Self>,
+        limit: Instant,
+        told: Option<TokenLog>,
+    ) -> Result<Token, NoToken> {
         self.look_at_login();
         if let Some(token) = self.kept() {
             // It is still good: the call does not wait for the next one.
@@ -111,7 +120,7 @@ impl Slot {
         }
         let late = || NoToken::Unavailable("there was no answer in time".to_owned());
         let asking = timeout_at(limit, Arc::clone(&self.asking).lock_owned());
-        let asking = asking.await.map_err(|_| late())?;
+        let mut asking = asking.await.map_err(|_| late())?;
         // Whoever held it before may have what is wanted.
         if let Some(token) = self.kept() {
             return Ok(token);
@@ -121,6 +130,7 @@ impl Slot {
         {
             return Err(failed.clone());
         }
+        asking.told = told;
         let fetched = timeout_at(limit, tokio::spawn(Arc::clone(self).fetch(asking)));
         fetched.await.map_err(|_| late())?.map_err(|_| late())?
     }
@@ -211,11 +221,11 @@ impl Slot {
             Some(refresh) => (refresh, "refresh_token"),
             None => (&kept.token, "access_token"),
         };
-        let Ok(server) = self.shared.server.found().await else { return false };
+        let Ok(server) = self.shared.server.found(None).await else { return false };
         let Some(url) = server.revocation.clone() else { return false };
         let asked = self.shared.oauth.revocation(token, kind, &server, SystemTime::now());
         let Ok((headers, body)) = asked else { return false };
-        let answer = self.shared.server.post(url, headers, body).await;
+        let answer = self.shared.server.post(url, headers, body, None).await;
         answer.is_ok_and(|(status, _)| status.is_success())
     }
 
@@ -231,6 +241,7 @@ impl Slot {
 
     async fn fetch(self: Arc<Self>, mut asking: OwnedMutexGuard<Asking>) -> Result<Token, NoToken> {
         let got = self.get(&mut asking).await;
+        asking.told = None;
         asking.failed = got.as_ref().err().map(|failed| (Instant::now(), failed.clone()));
         if let Err(failed) = &got {
             let (api, host) = (self.shared.api.as_str(), self.shared.server.host());
@@ -333,20 +344,20 @@ impl Slot {
     /// Asks the server. What is returned beside the token is to be kept.
     async fn renew(&self, asking: &mut Asking) -> Result<(Token, KeptToken), NoToken> {
         let first = Asked::First(self.identity.as_deref());
-        let refresh = asking.refresh.clone();
+        let (refresh, told) = (asking.refresh.clone(), asking.told.clone());
         let asked = match (&refresh, &self.shared.oauth.grant) {
             (Some(refresh), _) => Asked::Refresh(refresh),
             (None, Grant::Login(_)) => return Err(self.not_logged_in()),
             (None, _) => first,
         };
-        let issued = match self.ask(asked).await {
+        let issued = match self.ask(asked, told.as_ref()).await {
             // What it was to be renewed with is no good: it is asked for as at first.
             Err(NoToken::Refused(code)) if code == INVALID_GRANT && refresh.is_some() => {
                 asking.refresh = None;
                 if matches!(self.shared.oauth.grant, Grant::Login(_)) {
                     return Err(self.not_logged_in());
                 }
-                self.ask(first).await?
+                self.ask(first, told.as_ref()).await?
             }
             issued => issued?,
         };
@@ -409,12 +420,17 @@ impl Slot {
         Ok(token)
     }
 
-    pub(super) async fn ask(&self, asked: Asked<'_>) -> Result<Issued, NoToken> {
-        let server = self.shared.server.found().await?;
+    pub(super) async fn ask(
+        &self,
+        asked: Asked<'_>,
+        told: Option<&TokenLog>,
+    ) -> Result<Issued, NoToken> {
+        let server = self.shared.server.found(told).await?;
         let needed = self.shared.needed();
         let (headers, body) =
             self.shared.oauth.request(asked, &server, &needed, SystemTime::now())?;
-        let (status, body) = self.shared.server.post(server.token.clone(), headers, body).await?;
+        let url = server.token.clone();
+        let (status, body) = self.shared.server.post(url, headers, body, told).await?;
         answer::read(status, &body)
     }
 }

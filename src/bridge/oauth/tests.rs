@@ -55,13 +55,13 @@ async fn a_token_that_is_about_to_end_is_renewed_while_calls_go_on_with_it() {
     });
     let limit = now + Duration::from_secs(5);
     for _ in 0..3 {
-        assert_eq!(source.token(limit).await.expect("a token").header, "Bearer t1");
+        assert_eq!(source.token(limit, None).await.expect("a token").header, "Bearer t1");
     }
     server.until_seen(1).await;
-    while source.token(limit).await.expect("a token").number == 0 {
+    while source.token(limit, None).await.expect("a token").number == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(source.token(limit).await.expect("a token").header, "Bearer t2");
+    assert_eq!(source.token(limit, None).await.expect("a token").header, "Bearer t2");
     assert_eq!(server.seen().len(), 1);
 }
 
@@ -104,9 +104,9 @@ async fn metadata_counts_for_its_own_issuer_and_known_hosts_only() {
         let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
         let asked =
             AuthServer::new(endpoints, &hosts, &Tls::default(), None, None).expect("a server");
-        let found = asked.found().await.map(|found| found.token.to_string());
+        let found = asked.found(None).await.map(|found| found.token.to_string());
         assert_eq!(found, expected);
-        let again = asked.found().await;
+        let again = asked.found(None).await;
         assert_eq!(again.is_ok(), found.is_ok());
         let lines = server.lines();
         assert_eq!(
@@ -174,7 +174,7 @@ async fn a_login_that_another_process_changes_or_ends_is_noticed_while_calls_go_
     let slot = source.slot(&Identity::new("ann").expect("an identity"));
     let token = async || {
         let limit = Instant::now() + Duration::from_secs(5);
-        let got = slot.token(limit).await;
+        let got = slot.token(limit, None).await;
         // What was begun beside the call comes to its end.
         tokio::time::sleep(Duration::from_secs(3)).await;
         got.map(|token| token.header.to_str().expect("text").to_owned())

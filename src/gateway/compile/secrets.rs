@@ -21,7 +21,14 @@ pub enum Secrets {
     Resolve,
     /// It is only looked whether they could be: the toolbox is for reading, not for calls.
     Verify,
+    /// The same, but those that are had without running a program are resolved, so that what people
+    /// write goes on record without them.
+    AtHand,
 }
+
+/// What stands where a secret was not resolved: what nobody writes, for it is taken out of texts as a
+/// secret is.
+const UNRESOLVED: &str = "tollbridge-unresolved-secret";
 
 /// The secrets of one configuration.
 pub(super) struct Resolved {
@@ -30,7 +37,7 @@ pub(super) struct Resolved {
     pairs: Vec<(String, SecretRef)>,
     /// Whether more become known while the bridge runs.
     grows: bool,
-    /// Whether the values are the secrets' own.
+    /// Whether all values are the secrets' own.
     real: bool,
     /// Certificates and keys of connections. They go over no wire as they are, and are read in
     /// earnest also where secrets are only verified: what is wrong with them shows only so.
@@ -43,7 +50,7 @@ impl Resolved {
         self.by_reference.get(reference).cloned().unwrap_or_else(|| Secret::new(""))
     }
 
-    /// Whether the values are the secrets' own, and not words in their places.
+    /// Whether all values are the secrets' own, and no words in their places.
     pub(super) fn are_real(&self) -> bool {
         self.real
     }
@@ -128,7 +135,10 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
         }
         let found_one = match how {
             Secrets::Resolve => reference.resolve(&config.dir),
-            Secrets::Verify => reference.verify(&config.dir).map(|()| Secret::new("unresolved")),
+            Secrets::AtHand if !reference.runs_a_program() => reference.resolve(&config.dir),
+            Secrets::Verify | Secrets::AtHand => {
+                reference.verify(&config.dir).map(|()| Secret::new(UNRESOLVED))
+            }
         };
         match found_one {
             Ok(secret) => {
@@ -139,9 +149,9 @@ pub(super) fn resolve(config: &Config, how: Secrets, found: &mut Diagnostics) ->
                     Diagnostic::error(codes::SECRET, &config.file, error.to_string())
                         .at(span)
                         .help("set it where the server runs; `check` without it is a warning");
-                if how == Secrets::Verify {
+                if how != Secrets::Resolve {
                     diagnostic.severity = Severity::Warning;
-                    by_reference.insert(reference.clone(), Secret::new("unresolved"));
+                    by_reference.insert(reference.clone(), Secret::new(UNRESOLVED));
                 }
                 found.push(diagnostic);
             }
@@ -281,7 +291,7 @@ fn pems(config: &Config, how: Secrets, found: &mut Diagnostics) -> HashMap<Secre
             Err(error) => {
                 let diagnostic = Diagnostic::error(codes::SECRET, &config.file, error.to_string());
                 let mut diagnostic = diagnostic.at(reference.span());
-                if how == Secrets::Verify {
+                if how != Secrets::Resolve {
                     diagnostic.severity = Severity::Warning;
                 }
                 found.push(diagnostic);

@@ -304,7 +304,14 @@ mod tests {
         let metrics = Metrics::new();
         let end = OperationEnd::ToolError;
         let (tool, channel) = (Some("get_stock"), Channel::Http);
-        let call = McpRequest { method: CALL, tool, prompt: None, channel, end };
+        let call = McpRequest {
+            method: CALL,
+            tool,
+            prompt: None,
+            revision: Some("2026-07-28"),
+            channel,
+            end,
+        };
         metrics.operation(call, Duration::from_millis(20));
         let request = HttpRequest {
             address: "orders.example".into(),
@@ -323,6 +330,7 @@ mod tests {
                     otlp_text("mcp.method.name", "tools/call"),
                     otlp_text("gen_ai.operation.name", "execute_tool"),
                     otlp_text("gen_ai.tool.name", "get_stock"),
+                    otlp_text("mcp.protocol.version", "2026-07-28"),
                     otlp_text("network.transport", "tcp"),
                     otlp_text("network.protocol.name", "http"),
                     otlp_text("error.type", "tool_error"),

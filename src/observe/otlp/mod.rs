@@ -42,6 +42,16 @@ pub enum Protocol {
     Json,
 }
 
+/// How what is sent is compressed (OTLP/HTTP, "Binary Protobuf Encoding").
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// As gzip (RFC 1952).
+    Gzip,
+}
+
 /// Where metrics and traces are sent.
 #[derive(Debug, Clone)]
 pub struct Collector {
@@ -49,6 +59,8 @@ pub struct Collector {
     pub endpoint: Url,
     /// In which form.
     pub protocol: Protocol,
+    /// How compressed.
+    pub compression: Compression,
     /// Headers that every request carries.
     pub headers: HeaderMap,
     /// How often metrics are sent.

@@ -2,15 +2,17 @@
 //!
 //! It knows neither what is sent nor when it is sent again.
 
+use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
-use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use flate2::write::GzEncoder;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 use url::Url;
 
 use super::protobuf::{self, Field};
-use super::{Collector, Protocol};
+use super::{Collector, Compression, Protocol};
 
 /// How long one request may take: what the exporters of OpenTelemetry give it.
 const TRY: Duration = Duration::from_secs(10);
@@ -90,17 +92,19 @@ pub(super) struct Post {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) protocol: Protocol,
+    pub(super) compression: Compression,
     pub(super) signal: Signal,
 }
 
 impl Post {
     /// To that collector.
     pub(super) fn new(client: reqwest::Client, collector: &Collector, signal: Signal) -> Self {
-        let Collector { endpoint, headers, protocol, .. } = collector;
+        let Collector { endpoint, headers, protocol, compression, .. } = collector;
         let mut url = endpoint.clone();
         let below = endpoint.path().trim_end_matches('/');
         url.set_path(&format!("{below}/{}", signal.path()));
-        Self { client, url, headers: headers.clone(), protocol: *protocol, signal }
+        let (headers, protocol, compression) = (headers.clone(), *protocol, *compression);
+        Self { client, url, headers, protocol, compression, signal }
     }
 
     /// Which answers allow another request is OTLP's "Failures" and "Retryable Response Codes".
@@ -117,8 +121,14 @@ impl Post {
             .timeout(TRY)
             .headers(self.headers.clone())
             .header(CONTENT_TYPE, HeaderValue::from_static(kind))
-            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
-            .body(body);
+            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let request = match self.compression {
+            Compression::None => request.body(body),
+            Compression::Gzip => {
+                let gzip = HeaderValue::from_static("gzip");
+                request.header(CONTENT_ENCODING, gzip).body(gzipped(&body))
+            }
+        };
         let answer = match request.send().await {
             Ok(answer) => answer,
             // Its text would name the whole URL.
@@ -158,6 +168,12 @@ impl Post {
         }
         Sent::Partial(rejected, words.chars().take(200).collect())
     }
+}
+
+/// Quickly rather than small: it is done beside the calls.
+fn gzipped(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(body).and_then(|()| encoder.finish()).expect("a vector takes everything")
 }
 
 /// How long a `Retry-After` asks for (RFC 9110 §10.2.3).

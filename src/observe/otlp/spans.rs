@@ -108,6 +108,11 @@ fn server(done: &Done) -> Value {
         ] {
             attributes.extend(value.as_ref().map(|value| text(key, value)));
         }
+        attributes.extend(message.http.map(|version| text("network.protocol.version", version)));
+        if let Some(client) = message.client {
+            attributes.push(text("client.address", &client.ip().to_canonical().to_string()));
+            attributes.push(number("client.port", client.port().into()));
+        }
     }
     match done.end {
         OperationEnd::Good => {}

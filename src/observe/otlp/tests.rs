@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::sync::{Arc, Mutex};
 
+use flate2::read::GzDecoder;
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -48,7 +50,13 @@ async fn collector(answers: &'static [&'static str]) -> (Collector, Seen) {
                 let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
                 let length: usize = length.map_or(0, |text| text.parse().expect("a length"));
                 if bytes.len() >= end + 4 + length {
-                    break (head, serde_json::from_slice(&bytes[end + 4..]).unwrap_or_default());
+                    let mut body = bytes.split_off(end + 4);
+                    if head.contains("\r\ncontent-encoding: gzip\r\n") {
+                        let packed = std::mem::take(&mut body);
+                        let mut unpacked = GzDecoder::new(&packed[..]);
+                        unpacked.read_to_end(&mut body).expect("gzip");
+                    }
+                    break (head, serde_json::from_slice(&body).unwrap_or_default());
                 }
             };
             let n = {
@@ -70,7 +78,8 @@ async fn collector(answers: &'static [&'static str]) -> (Collector, Seen) {
     let endpoint = Url::parse(&format!("http://{address}")).expect("a URL");
     let resource = vec![("service.name".to_owned(), "shop".to_owned())];
     let interval = Duration::from_millis(20);
-    (Collector { endpoint, protocol: Protocol::Json, headers, interval, resource }, seen)
+    let (protocol, compression) = (Protocol::Json, Compression::None);
+    (Collector { endpoint, protocol, compression, headers, interval, resource }, seen)
 }
 
 fn client() -> reqwest::Client {
@@ -224,6 +233,8 @@ async fn a_calls_requests_are_its_children_and_ids_are_those_of_the_trail() {
         protocol: Some("2026-07-28".into()),
         request: Some("7".into()),
         session: Some("s1".into()),
+        client: Some(([0, 0, 0, 0, 0, 0xffff, 0xc000, 0x0207], 52000).into()),
+        http: Some("1.1"),
     };
     let origin = Origin { trace: brought, message: Some(message.into()) };
     let spans = exporter.tracer().begin(&id, origin, Channel::Http);
@@ -261,7 +272,7 @@ async fn a_calls_requests_are_its_children_and_ids_are_those_of_the_trail() {
 /// A request that is no call.
 fn ping() -> McpRequest<'static> {
     let (channel, end) = (Channel::Http, OperationEnd::Good);
-    McpRequest { method: "ping", tool: None, prompt: None, channel, end }
+    McpRequest { method: "ping", tool: None, prompt: None, revision: None, channel, end }
 }
 
 #[tokio::test]
@@ -318,6 +329,25 @@ fn shown(span: &Value) -> String {
         writeln!(lines, "  {key} = {}", one["value"]).expect("a string takes it");
     }
     lines
+}
+
+#[tokio::test]
+async fn what_is_sent_is_compressed_where_that_is_asked_for_also_when_it_is_sent_again() {
+    let message = json!({"resourceMetrics": ["m".repeat(10_000)]});
+    for (compression, is_small) in [(Compression::None, false), (Compression::Gzip, true)] {
+        let (collector, seen) = collector(&[BUSY, GOOD]).await;
+        let post = post(&Collector { compression, ..collector }, Signal::Metrics);
+        assert!(matches!(post.send(&message).await, Sent::Later(..)));
+        assert_eq!(post.send(&message).await, Sent::Taken);
+        for (head, body) in &*seen.lock().expect("a lock") {
+            assert_eq!(*body, message);
+            assert_eq!(head.contains("content-encoding: gzip"), is_small, "{head}");
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.expect("a length").parse().expect("a number");
+            assert_eq!(length < 1000, is_small, "{length}");
+        }
+        assert_eq!(seen.lock().expect("a lock").len(), 2);
+    }
 }
 
 #[tokio::test]

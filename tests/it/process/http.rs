@@ -183,7 +183,10 @@ fn answers_to_what_is_no_call_are_measured_by_their_methods() {
     let counted = |line: &&str| line.starts_with("mcp_server_operation_duration_seconds_count");
     let mut counts: Vec<&str> = metrics.lines().filter(counted).collect();
     counts.sort_unstable();
-    let over = r#"network_transport="tcp",network_protocol_name="http""#;
+    let over = concat!(
+        r#"mcp_protocol_version="2026-07-28","#,
+        r#"network_transport="tcp",network_protocol_name="http""#
+    );
     let failed = r#"error_type="-32601",rpc_response_status_code="-32601""#;
     let expected = [
         format!(r#"mcp_method_name="prompts/list",{over},{failed}"#),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::house::House;
+use super::house::{House, SECRET};
 use super::mcp::Session;
 
 fn code(answer: &Value) -> &str {
@@ -120,4 +120,25 @@ fn what_an_operator_writes_is_kept_by_the_rules_also_where_they_cannot_be_read()
         let told = house.run(&["approve", "no", &id, "--reason", said, "--json"]).exits(0).json();
         assert_eq!(told["reason"], kept, "{told}");
     }
+}
+
+#[test]
+fn what_an_operator_writes_is_kept_without_the_secrets_that_are_at_hand_and_no_program_is_run() {
+    let house = House::new();
+    house.run(&["call", "delete_item", "id=a1"]).exits(5);
+    let held = house.run(&["approve", "ls", "--json"]).exits(0).json();
+    let id = held["holds"][0]["id"].as_str().expect("an id").to_owned();
+    house.write("token", "kept in a file");
+    let header = |name: &str, reference: &str| format!("{name} = \"{reference}\"");
+    let headers = [
+        header("X-File", "file:token"),
+        header("X-Run", "exec:/usr/bin/touch ran"),
+        header("X-Missing", "env:NOT_HERE"),
+    ];
+    let headers = format!("[api.items]\nheaders = {{ {} }}", headers.join(", "));
+    house.configure(|text| text.replace("[api.items]", &headers));
+    let said = format!("not with {SECRET}, kept in a file; unresolved");
+    let told = house.run(&["approve", "no", &id, "--reason", &said, "--json"]).exits(0).json();
+    assert_eq!(told["reason"], "not with [redacted], [redacted]; unresolved");
+    assert!(!house.folder().join("ran").exists(), "no program is run");
 }

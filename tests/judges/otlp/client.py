@@ -4,6 +4,7 @@ python client.py TOLLBRIDGE [--smoke]
 """
 
 import base64
+import gzip
 import http.client
 import importlib
 import json
@@ -36,6 +37,7 @@ from opentelemetry.semconv._incubating.metrics import mcp_metrics  # noqa: E402
 from opentelemetry.semconv.metrics import http_metrics  # noqa: E402
 
 TOKEN, ARGUMENT = "collector-token-7f3a", "an-argument-in-a-body"
+CLIENT_SECRET, ACCESS_TOKEN = "client-secret-5d1e", "access-token-c0de"
 AGENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 # Of ours, beside what the conventions name.
@@ -91,6 +93,17 @@ class Upstream(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = answer
 
+    def do_POST(self):
+        """Gives a token."""
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        issued = {"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3600}
+        body = json.dumps(issued).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def log_message(self, *_):
         pass
 
@@ -109,6 +122,8 @@ class Collector(BaseHTTPRequestHandler):
             self.send_header("content-length", "0")
             self.end_headers()
             return
+        if self.headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
         kind = self.headers.get("content-type")
         self.server.seen.append((self.path, dict(self.headers.items()), kind, body))
         answer = TYPES[self.path][1]()
@@ -187,10 +202,11 @@ def known_names():
 class Bridge:
     """The program, with everything of its own in a folder."""
 
-    def __init__(self, binary, folder, upstream, collector, protocol, api_key="upstream-key-91b2"):
+    def __init__(self, binary, folder, upstream, collector, protocol, compression):
         self.binary, self.folder = binary, pathlib.Path(folder)
-        self.env = {"OTLP_AUTH": f"Bearer {TOKEN}", "API_KEY": api_key, "NO_COLOR": "1"}
-        self.api_key = api_key
+        self.api_key = "upstream-key-91b2"
+        self.env = {"OTLP_AUTH": f"Bearer {TOKEN}", "API_KEY": self.api_key, "NO_COLOR": "1"}
+        self.env["CLIENT_SECRET"] = CLIENT_SECRET
         (self.folder / "things.json").write_text(json.dumps(DESCRIPTION))
         (self.folder / "tools.toml").write_text(
             f"""[server]
@@ -199,6 +215,7 @@ name = "judged"
 [observe.otlp]
 endpoint = "http://127.0.0.1:{collector}"
 protocol = "{protocol}"
+compression = "{compression}"
 headers = {{ Authorization = "env:OTLP_AUTH" }}
 interval = "1s"
 traces = true
@@ -208,6 +225,21 @@ resource = {{ "deployment.environment.name" = "judge" }}
 spec = "things.json"
 base_url = "http://127.0.0.1:{upstream}"
 auth = {{ kind = "api_key", in = "query", name = "key", value = "env:API_KEY" }}
+
+[api.guarded]
+spec = "things.json"
+base_url = "http://127.0.0.1:{upstream}/guarded"
+
+[api.guarded.auth]
+kind = "oauth2"
+token_url = "http://127.0.0.1:{upstream}/token"
+client_id = "judge"
+client_secret = "env:CLIENT_SECRET"
+
+[[tool]]
+api = "guarded"
+operation = "getThing"
+name = "get_guarded"
 
 [[tool]]
 api = "things"
@@ -237,6 +269,7 @@ CALLS = [
     ("put_thing", {"id": "fine", "body": {"text": ARGUMENT}}, None),
     ("get_thing", {"id": "hidden"}, UNSAMPLED),
     ("no_such_tool", {}, None),
+    ("get_guarded", {"id": "fine"}, None),
 ]
 
 
@@ -357,7 +390,7 @@ def judge_metrics(tally, requests, names, channel):
         http_metrics.HTTP_CLIENT_REQUEST_DURATION,
     )
     # Calls, what is none, and the one that opened the session.
-    for name, count in [(operation, len(CALLS) + len(OTHERS) + 1), (request, 6)]:
+    for name, count in [(operation, len(CALLS) + len(OTHERS) + 1), (request, 7)]:
         metric = metrics.get(name)
         points = metric.histogram.data_points if metric else []
         tally.check(f"{name} is a histogram in seconds", metric and metric.unit == "s", metrics)
@@ -373,7 +406,9 @@ def judge_metrics(tally, requests, names, channel):
         tally.check(f"{name}: its attributes are named", keys and keys <= names, keys - names)
     told = [attributes(p) for p in metrics[operation].histogram.data_points]
     tools = {one.get("gen_ai.tool.name") for one in told}
-    tally.check("tools are the configuration's", tools == {"get_thing", "put_thing", None}, told)
+    tally.check("tools are the configuration's", tools == {"get_thing", "put_thing", "get_guarded", None}, told)
+    revisions = {one.get("mcp.protocol.version") for one in told}
+    tally.check("the revision is measured", revisions == {"2025-11-25"}, revisions)
     methods = {one["mcp.method.name"] for one in told}
     wanted = {"tools/call", "initialize", "ping", "tools/list", "logging/setLevel", "_OTHER"}
     tally.check("every method is measured", methods == wanted, methods)
@@ -385,6 +420,16 @@ def judge_metrics(tally, requests, names, channel):
     tally.check("ports and statuses are numbers", ports and all(type(p) is int for p in ports), told)
     sums = [m for m in metrics.values() if m.WhichOneof("data") == "sum"]
     tally.check("sums only grow", sums and all(m.sum.is_monotonic for m in sums), sums)
+
+
+def judge_ends(tally, told, channel):
+    """Over HTTP it is told who is at the other end, and over a pipe nobody is."""
+    keys = ("client.address", "network.protocol.name", "network.protocol.version")
+    ends = {tuple(one.get(key) for key in keys) for one in told}
+    over_http = ("127.0.0.1", "http", "1.1")
+    tally.check("the other end is told", ends == {over_http if channel == "tcp" else (None,) * 3}, ends)
+    ports = {type(one.get("client.port")) for one in told}
+    tally.check("its port is a number", ports == {int if channel == "tcp" else type(None)}, ports)
 
 
 def judge_others(tally, spans, channel, session):
@@ -403,6 +448,7 @@ def judge_others(tally, spans, channel, session):
         and all(one.get("mcp.session.id") == session for n, (_, one) in told.items() if n != "1"),
         told,
     )
+    judge_ends(tally, [one for _, one in told.values()], channel)
     within = [span for span, _ in told.values() if span.parent_span_id]
     tally.check(
         "a parent is what the agent sent",
@@ -418,11 +464,14 @@ def judge_traces(tally, spans, names, bridge, sent, channel, session):
     servers = {call: s for s in of_agents if (call := attributes(s).get("tollbridge.call"))}
     judge_others(tally, [s for s in of_agents if s not in servers.values()], channel, session)
     clients = [s for s in spans if s.kind == Span.SPAN_KIND_CLIENT]
-    tally.check("each sampled call has a span", len(servers) == 5, spans)
-    tally.check("each of their requests has one", len(clients) == 5, clients)
+    of_tokens = [s for s in clients if attributes(s)["url.full"].endswith("/token")]
+    to_api = [s for s in clients if s not in of_tokens]
+    tally.check("each sampled call has a span", len(servers) == 6, spans)
+    tally.check("each of their requests has one", len(to_api) == 6, to_api)
+    tally.check("a request for a token has one", [s.name for s in of_tokens] == ["POST"], of_tokens)
     tally.check("ids are as long as they are", all(len(s.trace_id) == 16 and len(s.span_id) == 8 for s in spans), spans)
     tally.check("no two are one", len({s.span_id for s in spans}) == len(spans), spans)
-    of_trail = {call["id"]: call["trace"] for call in trail.values()}
+    of_trail = {call["id"]: call.get("trace") for call in trail.values()}
     same = all(of_trail.get(call) == span.trace_id.hex() for call, span in servers.items())
     tally.check("traces are those of the trail", same, of_trail)
     parents = {span.span_id: span for span in servers.values()}
@@ -434,11 +483,11 @@ def judge_traces(tally, spans, names, bridge, sent, channel, session):
         for s in clients
     )
     tally.check("requests are their calls' children, in their time", below, spans)
-    passed_on = {f"00-{s.trace_id.hex()}-{s.span_id.hex()}-01" for s in clients}
+    passed_on = {f"00-{s.trace_id.hex()}-{s.span_id.hex()}-01" for s in to_api}
     heard = {parent for path, parent in sent if "hidden" not in path}
     tally.check("spans are those that the API was sent", passed_on == heard, (passed_on, heard))
     recorded = {a["span"] for call in trail.values() for a in call["attempts"]}
-    tally.check("spans are those on record", {s.span_id.hex() for s in clients} <= recorded, recorded)
+    tally.check("spans are those on record", {s.span_id.hex() for s in to_api} <= recorded, recorded)
     agents = [s for s in servers.values() if s.trace_id.hex() == AGENT[3:35]]
     remote = SpanFlags.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
     tally.check(
@@ -451,7 +500,8 @@ def judge_traces(tally, spans, names, bridge, sent, channel, session):
     keys = set().union(*(attributes(span) for span in spans))
     tally.check("attributes are named", keys - OWN <= names, keys - OWN - names)
     named = {span.name for span in spans}
-    wanted = {"tools/call get_thing", "tools/call put_thing", "tools/call", "GET", "PUT"}
+    wanted = {"tools/call get_thing", "tools/call put_thing", "tools/call get_guarded", "tools/call"}
+    wanted |= {"GET", "PUT", "POST"}
     wanted |= {"initialize"} | {name for _, _, name, _ in OTHERS if name}
     tally.check("spans have the names that the conventions give", named == wanted, named)
     failed = sorted(
@@ -470,9 +520,10 @@ def judge_traces(tally, spans, names, bridge, sent, channel, session):
     resent = [one["http.request.resend_count"] for one in told if "http.request.resend_count" in one]
     tally.check("a repetition is counted", resent == [1], resent)
     of_calls = [attributes(span) for span in servers.values()]
+    judge_ends(tally, of_calls, channel)
     tally.check(
         "calls say their message",
-        {one["jsonrpc.request.id"] for one in of_calls} == {"10", "11", "12", "13", "15"}
+        {one["jsonrpc.request.id"] for one in of_calls} == {"10", "11", "12", "13", "15", "16"}
         and {one["mcp.protocol.version"] for one in of_calls} == {"2025-11-25"}
         and {one.get("mcp.session.id") for one in of_calls} == {session}
         and {one["network.transport"] for one in of_calls} == {channel},
@@ -480,13 +531,13 @@ def judge_traces(tally, spans, names, bridge, sent, channel, session):
     )
 
 
-def judge(tally, binary, protocol, way, names):
-    print(f"-- {protocol}, {way.__name__.replace('_', ' ')}", flush=True)
+def judge(tally, binary, protocol, compression, way, names):
+    print(f"-- {protocol}, {compression}, {way.__name__.replace('_', ' ')}", flush=True)
     upstream, collector = serving(Upstream), serving(Collector)
     collector.busy = {"/v1/traces": 1, "/v1/metrics": 1}
     with tempfile.TemporaryDirectory() as folder:
         ports = upstream.server_address[1], collector.server_address[1]
-        bridge = Bridge(binary, folder, *ports, protocol)
+        bridge = Bridge(binary, folder, *ports, protocol, compression)
         status, took, session = way(bridge)
         tally.check("the server ends well, and soon", status == 0 and took < 10, (status, took))
         requests = {path: [] for path in TYPES}
@@ -499,9 +550,11 @@ def judge(tally, binary, protocol, way, names):
             tally.check(f"{path} is read", len(made) > 0, collector.seen)
         asked = all(h.get("authorization") == f"Bearer {TOKEN}" for _, h, _, _ in collector.seen)
         tally.check("requests have the header", asked, collector.seen)
+        how = {h.get("content-encoding", "none") for _, h, _, _ in collector.seen}
+        tally.check("they are compressed as was asked for", how == {compression}, how)
         tally.check("a busy collector is asked again", set(collector.busy.values()) == {0}, collector.busy)
         whole = b"".join(body for _, _, _, body in collector.seen)
-        secrets = [TOKEN, bridge.api_key, ARGUMENT, "not to be told", "no_such_tool", "made/up", "hidden"]
+        secrets = [TOKEN, CLIENT_SECRET, ACCESS_TOKEN, bridge.api_key, ARGUMENT, "not to be told", "no_such_tool", "made/up", "hidden"]
         told = [secret for secret in secrets if secret.encode() in whole]
         tally.check("nothing is told that is not to be", not told, told)
         resources = [attributes(r.resource) for m in requests["/v1/traces"] for r in m.resource_spans]
@@ -520,11 +573,11 @@ def judge(tally, binary, protocol, way, names):
 def main():
     binary, smoke = sys.argv[1], "--smoke" in sys.argv
     tally, names = Tally(), known_names()
-    ways = [("http/protobuf", over_stdio), ("http/json", over_http)]
+    ways = [("http/protobuf", "gzip", over_stdio), ("http/json", "none", over_http)]
     if not smoke:
-        ways += [("http/json", over_stdio), ("http/protobuf", over_http)]
-    for protocol, way in ways:
-        judge(tally, binary, protocol, way, names)
+        ways += [("http/json", "gzip", over_stdio), ("http/protobuf", "none", over_http)]
+    for protocol, compression, way in ways:
+        judge(tally, binary, protocol, compression, way, names)
     tally.end()
 
 
