@@ -360,7 +360,9 @@ async fn what_stands_in_takes_its_part_of_the_budgets_that_are_about_it() {
                 "the budget `budget.other` allows 10 in 1d; 4 are left, and this call takes 6"
             );
             assert_eq!(taken.len(), 1, "its own");
-            assert_eq!(events(&bridge, &reply, "released").await.len(), 1);
+            let released = events(&bridge, &reply, "released").await;
+            let names = json!(["budget.both", "refund.budget[0]"]);
+            assert_eq!((released.len(), &released[0]["reservations"]), (1, &names));
         } else {
             assert!(over.is_empty());
             // What is about both counts the call once.
