@@ -315,9 +315,8 @@ async fn an_identity_and_a_group_of_the_same_name_are_two() {
 }
 
 /// A tool whose API nobody can reach, another one that stands in for it, and behind that an answer.
-async fn stood_in_for(other: &Upstream, budgets: &str, own: &str) -> Bridge {
-    let top =
-        format!("{budgets}\n[api.other]\nspec = \"shop.json\"\nbase_url = \"{}\"\n", other.url());
+async fn stood_in_for(other: &str, budgets: &str, own: &str) -> Bridge {
+    let top = format!("{budgets}\n[api.other]\nspec = \"shop.json\"\nbase_url = \"{}\"\n", other);
     let rules = format!(
         "name = \"refund\"\nbudget = [{own}]\nfallback = [\n\
          {{ operation = \"createRefund\", api = \"other\", map = {{ body = \"body\" }} }},\n\
@@ -338,7 +337,7 @@ async fn what_stands_in_takes_its_part_of_the_budgets_that_are_about_it() {
                   per = \"1d\"\nby = \"all\"\n\
                   [[budget]]\nname = \"both\"\ncount = true\nlimit = 100\nper = \"1d\"\n";
     let own = "{ count = true, limit = 3, per = \"1d\", by = \"all\" }";
-    let bridge = stood_in_for(&other, budget, own).await;
+    let bridge = stood_in_for(&other.url(), budget, own).await;
     let (queued, served) = (json!({"queued": true}), json!({}));
     for (amount, answer, asked) in [
         ("6", &served, 1),
@@ -360,7 +359,9 @@ async fn what_stands_in_takes_its_part_of_the_budgets_that_are_about_it() {
                 "the budget `budget.other` allows 10 in 1d; 4 are left, and this call takes 6"
             );
             assert_eq!(taken.len(), 1, "its own");
-            assert_eq!(events(&bridge, &reply, "released").await.len(), 1);
+            let released = events(&bridge, &reply, "released").await;
+            let names = json!(["budget.both", "refund.budget[0]"]);
+            assert_eq!((released.len(), &released[0]["reservations"]), (1, &names));
         } else {
             assert!(over.is_empty());
             // What is about both counts the call once.
@@ -377,7 +378,7 @@ async fn what_stands_in_is_not_asked_where_its_part_of_a_budget_cannot_be_reckon
     let other = Upstream::willing().await;
     let budget = "[[budget]]\nname = \"euros\"\napi = \"other\"\nsum = \"/body/amount\"\n\
                   currency = { at = \"/body/note\", is = \"EUR\" }\nlimit = 10\nper = \"1d\"\n";
-    let bridge = stood_in_for(&other, budget, "").await;
+    let bridge = stood_in_for(&other.url(), budget, "").await;
     let reply = bridge.call("refund", &of("1")).await;
     assert_eq!((value(&reply), other.count()), (&json!({"queued": true}), 0));
     let over = events(&bridge, &reply, "passed_over").await;
@@ -414,6 +415,20 @@ async fn what_was_asked_and_failed_gives_nothing_back_whatever_is_answered_then(
             .await;
         assert_eq!(code(&bridge.call("get_item", item).await), "succeeded");
         assert_eq!(code(&bridge.call("get_item", item).await), second);
+    }
+}
+
+#[tokio::test]
+async fn what_stands_in_and_was_not_reached_gives_its_part_back() {
+    let budget =
+        "[[budget]]\nname = \"other\"\napi = \"other\"\ncount = true\nlimit = 1\nper = \"1d\"\n";
+    let bridge = stood_in_for(&Upstream::nowhere().await, budget, "").await;
+    for _ in 0..2 {
+        let reply = bridge.call("refund", &of("1")).await;
+        assert_eq!(value(&reply), &json!({"queued": true}));
+        assert_eq!(events(&bridge, &reply, "passed_over").await, [json!({}); 0]);
+        let released = events(&bridge, &reply, "released").await;
+        assert_eq!(released[0]["reservations"], json!(["budget.other"]));
     }
 }
 

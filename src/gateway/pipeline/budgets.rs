@@ -95,6 +95,12 @@ pub(super) fn reckon_instead(
     Ok(reserving)
 }
 
+/// The rules of the budgets of which something is reserved.
+pub(super) fn rules(budgets: &[Budgeted], reserving: &[Reserving]) -> impl Iterator<Item = String> {
+    let found = reserving.iter().filter_map(|one| budgets.get(one.budget));
+    found.map(|budgeted| budgeted.rule.name.clone())
+}
+
 /// What is put on record of what is reserved.
 pub(super) fn reserved(windows: &[WindowClaim], budgets: &[Reserving]) -> Event {
     let reservation = |one: &Reserving| Reservation {

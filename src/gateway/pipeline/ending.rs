@@ -260,11 +260,9 @@ impl Run<'_> {
             Some(_) => self.kept(exposed, left, result.as_mut().err()),
             None => None,
         };
-        let give_back = nothing_done && self.reserved && !self.touched;
+        let give_back = nothing_done && !self.reserved.is_empty() && !self.touched;
         if give_back {
-            let own = exposed.budgets.iter();
-            let budgets = own.chain(exposed.substitutes().flat_map(|other| &other.budgets));
-            let reservations = budgets.map(|one| one.rule.name.clone()).collect();
+            let reservations = std::mem::take(&mut self.reserved).into_iter().collect();
             let reason = "nothing was done".to_owned();
             self.record.push(&Event::Released { reservations, reason });
         }

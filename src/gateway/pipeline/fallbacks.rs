@@ -245,7 +245,7 @@ impl Run<'_> {
         let refused = match committed {
             Ok(Ok(_receipt)) => {
                 self.record.written();
-                self.reserved = true;
+                self.reserved.extend(budgets::rules(&substitute.budgets, &reserving));
                 return Ok(());
             }
             Ok(Err(CommitError::BudgetSpent { claim, left, .. })) => {

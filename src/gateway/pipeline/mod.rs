@@ -99,8 +99,8 @@ struct Run<'a> {
     earlier: Option<PendingRow>,
     /// A digest of the arguments, where the same call may go on with this one.
     digest: Option<String>,
-    /// Whether it took something of budgets.
-    reserved: bool,
+    /// The rules of the budgets of which it took something.
+    reserved: BTreeSet<String>,
     /// Whether something may have been done that the answer in its stead does not tell of.
     touched: bool,
     /// How many of the events that are not on record say no more than that the call came in: what
@@ -208,7 +208,7 @@ impl<'a> Run<'a> {
             named: None,
             earlier: None,
             digest: None,
-            reserved: false,
+            reserved: BTreeSet::new(),
             touched: false,
             received: 1,
             waited: None,

@@ -6,10 +6,10 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::{Call, Effect, Payload};
 
-use super::budgets::{Reserving, exceeded, reserved};
+use super::budgets::Reserving;
 use super::ending::End;
 use super::fallbacks::Fallen;
-use super::{Run, asked, ending, pages, policies, repeats};
+use super::{Run, asked, budgets, ending, pages, policies, repeats};
 use crate::audit::{Event, Time, Verdict};
 use crate::bridge::{self, Handle, Prepared, Report, Within};
 use crate::gateway::asking::Asking;
@@ -243,10 +243,10 @@ impl Run<'_> {
         prepared: &Prepared,
         takes: Takes<'_>,
     ) -> Result<Intent, End> {
-        let Takes { claims, budgets, approval } = takes;
+        let Takes { claims, budgets: reserving, approval } = takes;
         let mark = self.record.mark();
-        if !claims.is_empty() || !budgets.is_empty() {
-            self.record.push(&reserved(claims, budgets));
+        if !claims.is_empty() || !reserving.is_empty() {
+            self.record.push(&budgets::reserved(claims, reserving));
         }
         self.record.push(&Event::AttemptStarted {
             n: 1,
@@ -260,7 +260,7 @@ impl Run<'_> {
         let batch = Batch {
             guard: Some(exposed.rules.guard(&self.caller.identity)),
             claims: claims.to_vec(),
-            budgets: budgets.iter().map(|one| one.claim.clone()).collect(),
+            budgets: reserving.iter().map(|one| one.claim.clone()).collect(),
             give_back: None,
             spend: approval.map(|hold| hold.id.clone()),
             changes: self.named.clone().map(Change::ClaimKey).into_iter().collect(),
@@ -269,7 +269,7 @@ impl Run<'_> {
         let error = match self.ground.store.commit(batch).await {
             Ok(receipt) => {
                 self.record.written();
-                self.reserved = !budgets.is_empty();
+                self.reserved.extend(budgets::rules(&exposed.budgets, reserving));
                 return Ok(Intent::Recorded(receipt));
             }
             Err(error) => error,
@@ -303,7 +303,8 @@ impl Run<'_> {
             }
             CommitError::BudgetSpent { claim, left, retry_after } => {
                 self.record.rewind(self.received);
-                let (rule, failure) = exceeded(exposed, budgets, claim, left, retry_after);
+                let (rule, failure) =
+                    budgets::exceeded(exposed, reserving, claim, left, retry_after);
                 self.decided(Verdict::Deny, vec![rule], Some(&failure.message));
                 Err(failure.into())
             }
