@@ -79,6 +79,11 @@ impl FromIterator<(String, String)> for Mapping {
 }
 
 impl Mapping {
+    /// Whether one of that name can come of it.
+    pub(super) fn gives(&self, name: &str) -> bool {
+        self.0.iter().any(|(own, _)| own == name)
+    }
+
     /// The arguments that these become: those that are there.
     pub(super) fn apply(&self, given: &Value) -> Arguments {
         let found = self.0.iter().filter_map(|(name, pointer)| {

@@ -374,6 +374,31 @@ async fn what_stands_in_takes_its_part_of_the_budgets_that_are_about_it() {
 }
 
 #[tokio::test]
+async fn of_several_that_stand_in_a_budget_counts_the_call_once() {
+    let other = Upstream::willing().await;
+    let nowhere = Upstream::nowhere().await;
+    let top = format!(
+        "[[budget]]\neffect = \"destructive\"\ncount = true\nlimit = 1\nper = \"1d\"\n\
+         [api.a]\nspec = \"shop.json\"\nbase_url = \"{nowhere}\"\n\
+         [api.b]\nspec = \"shop.json\"\nbase_url = \"{}\"\n",
+        other.url()
+    );
+    let rules = "fallback = [\n\
+        { operation = \"deleteItem\", api = \"a\", map = { id = \"id\" } },\n\
+        { operation = \"deleteItem\", api = \"b\", map = { id = \"id\" } },\n\
+        { answer = { queued = true } }]";
+    let bridge =
+        Draft::to(&nowhere).top(&top).api("timeout = \"2s\"").tool("setStock", rules).open().await;
+    let stock = r#"{"id": "7", "body": {"stock": 1}}"#;
+    let reply = bridge.call("set_stock", stock).await;
+    assert_eq!((value(&reply), other.count()), (&json!({}), 1), "{reply:?}");
+    assert_eq!(events(&bridge, &reply, "reserved").await.len(), 1);
+    let reply = bridge.call("set_stock", stock).await;
+    assert_eq!((value(&reply), other.count()), (&json!({"queued": true}), 1));
+    assert_eq!(events(&bridge, &reply, "passed_over").await.len(), 2);
+}
+
+#[tokio::test]
 async fn what_stands_in_is_not_asked_where_its_part_of_a_budget_cannot_be_reckoned() {
     let other = Upstream::willing().await;
     let budget = "[[budget]]\nname = \"euros\"\napi = \"other\"\nsum = \"/body/amount\"\n\
@@ -451,6 +476,22 @@ fn a_budget_of_what_stands_in_is_about_something_and_its_sum_must_be_there() {
     let summed = told("effect = \"destructive\"\nsum = \"/body/amount\"");
     let wrong = "the budget cannot be reckoned for `shop/deleteItem`";
     assert!(summed.contains(wrong), "{summed}");
+    let unmapped = |map: &str| {
+        let top = "[[budget]]\napi = \"other\"\nsum = \"/body/amount\"\nlimit = 1\nper = \"1h\"\n\
+                   [api.other]\nspec = \"shop.json\"\nbase_url = \"http://127.0.0.1:9\"\n";
+        let fallback = format!(
+            "fallback = [{{ operation = \"createRefund\", api = \"other\", map = {map} }}]"
+        );
+        let text = Draft::to("http://127.0.0.1:9").top(top).tool("createRefund", &fallback).text();
+        let folder = Folder::with_shop(&text);
+        let file = folder.write("tools.toml", &text);
+        let loaded = gateway::load(&file, gateway::Secrets::Verify).expect("it loads");
+        loaded.warnings.render(tollbridge::config::Style::Plain)
+    };
+    let never =
+        "`create_refund` never falls back to `other/createRefund`: the budget reads /body/amount";
+    assert!(unmapped("{}").contains(never), "{}", unmapped("{}"));
+    assert!(!unmapped("{ body = \"body\" }").contains("never falls back"));
 }
 
 #[tokio::test]

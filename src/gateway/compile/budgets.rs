@@ -8,7 +8,7 @@ use tollbridge_operation::{Operation, ToolName};
 
 use super::exposed::{by, pointer};
 use crate::config::{self, BudgetTerms, Config, Diagnostic, Diagnostics, Located, codes};
-use crate::gateway::fallback::Fallback;
+use crate::gateway::fallback::{Fallback, Substitute};
 use crate::gateway::toolbox::{Budgeted, Exposed};
 use crate::safety::BudgetRule;
 use crate::store::{Amount, PLACES};
@@ -67,11 +67,33 @@ pub(super) fn of_substitutes(config: &Config, exposed: &mut [Exposed], found: &m
                 {
                     let scope = scope_of(budget);
                     let budgeted = budgets.compile(budget.terms(), "budget", index, &scope);
+                    if budgeted.is_some()
+                        && let Some(path) = unmapped(&budget.terms(), substitute)
+                    {
+                        let message = format!(
+                            "`{name}` never falls back to `{what}`: the budget reads {path}"
+                        );
+                        let help = "give it in the fallback's `map`, or count calls";
+                        let diagnostic = Diagnostic::warning(codes::BUDGET, &config.file, message);
+                        budgets.found.push(
+                            diagnostic.at(path.span()).label("it is not in `map`").help(help),
+                        );
+                    }
                     substitute.budgets.extend(budgeted);
                 }
             }
         }
     }
+}
+
+/// What a budget reads of the arguments of what stands in and is never there.
+fn unmapped<'t>(
+    terms: &BudgetTerms<'t>,
+    substitute: &Substitute,
+) -> Option<&'t Located<config::ArgumentPath>> {
+    let currency = terms.currency.map(|currency| &currency.at);
+    let mut read = terms.sum.into_iter().chain(currency);
+    read.find(|path| path.segments().first().is_some_and(|name| !substitute.map.gives(name)))
 }
 
 /// Gives a tool, or an operation that may be found, the budgets of `[[budget]]` that are about it.

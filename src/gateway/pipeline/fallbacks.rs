@@ -7,6 +7,7 @@ use serde_json::Map;
 use tokio::time::timeout_at;
 use tollbridge_operation::{Call, Effect, Payload, digest_value};
 
+use super::budgets::Reserving;
 use super::{Run, budgets};
 use crate::audit::Event;
 use crate::bridge::{
@@ -17,7 +18,7 @@ use crate::gateway::fallback::{Fallback, Substitute};
 use crate::gateway::record::{Attempts, Steps};
 use crate::gateway::toolbox::Exposed;
 use crate::settlement::Cleared;
-use crate::store::{Batch, CommitError, Guard};
+use crate::store::{Amount, Batch, CommitError, Guard};
 
 /// A report, in words where it is from, and whether it is an answer though nothing was done.
 pub(super) struct Fallen {
@@ -232,7 +233,17 @@ impl Run<'_> {
         if substitute.budgets.is_empty() {
             return Ok(());
         }
-        let reserving = budgets::reckon_instead(&substitute.budgets, call, &self.groups)?;
+        let mut reserving = budgets::reckon_instead(&substitute.budgets, call, &self.groups)?;
+        reserving.retain_mut(|one| match self.instead.get(&one.claim.key) {
+            None => true,
+            Some(had) => {
+                one.claim.amount = Amount(one.claim.amount.0.saturating_sub(had.0).max(0));
+                one.claim.amount.0 > 0
+            }
+        });
+        if reserving.is_empty() {
+            return Ok(());
+        }
         let mark = self.record.mark();
         self.record.push(&budgets::reserved(&[], &reserving));
         let batch = Batch {
@@ -246,6 +257,10 @@ impl Run<'_> {
             Ok(Ok(_receipt)) => {
                 self.record.written();
                 self.reserved.extend(budgets::rules(&substitute.budgets, &reserving));
+                for Reserving { claim, .. } in reserving {
+                    let taken = self.instead.entry(claim.key).or_default();
+                    taken.0 = taken.0.saturating_add(claim.amount.0);
+                }
                 return Ok(());
             }
             Ok(Err(CommitError::BudgetSpent { claim, left, .. })) => {

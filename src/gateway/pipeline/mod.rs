@@ -21,7 +21,7 @@ mod repeats;
 mod shown;
 mod stages;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ use crate::identity::{Facts, Proof};
 use crate::observe::{CallSpans, Metrics};
 use crate::safety::Conduct;
 use crate::safety::Considered;
-use crate::store::{PendingRow, RepeatRow, Store};
+use crate::store::{Amount, PendingRow, RepeatRow, Store};
 use crate::tools::reason::said;
 use ending::End;
 use repeats::Known;
@@ -101,6 +101,9 @@ struct Run<'a> {
     digest: Option<String>,
     /// The rules of the budgets of which it took something.
     reserved: BTreeSet<String>,
+    /// What it took of budgets of what stands in for its operation, by their keys: of each it takes
+    /// once, however much stands in.
+    instead: BTreeMap<String, Amount>,
     /// Whether something may have been done that the answer in its stead does not tell of.
     touched: bool,
     /// How many of the events that are not on record say no more than that the call came in: what
@@ -209,6 +212,7 @@ impl<'a> Run<'a> {
             earlier: None,
             digest: None,
             reserved: BTreeSet::new(),
+            instead: BTreeMap::new(),
             touched: false,
             received: 1,
             waited: None,
