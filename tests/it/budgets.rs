@@ -316,7 +316,7 @@ async fn an_identity_and_a_group_of_the_same_name_are_two() {
 
 /// A tool whose API nobody can reach, another one that stands in for it, and behind that an answer.
 async fn stood_in_for(other: &str, budgets: &str, own: &str) -> Bridge {
-    let top = format!("{budgets}\n[api.other]\nspec = \"shop.json\"\nbase_url = \"{}\"\n", other);
+    let top = format!("{budgets}\n[api.other]\nspec = \"shop.json\"\nbase_url = \"{other}\"\n");
     let rules = format!(
         "name = \"refund\"\nbudget = [{own}]\nfallback = [\n\
          {{ operation = \"createRefund\", api = \"other\", map = {{ body = \"body\" }} }},\n\
@@ -451,7 +451,7 @@ async fn what_stands_in_and_was_not_reached_gives_its_part_back() {
     for _ in 0..2 {
         let reply = bridge.call("refund", &of("1")).await;
         assert_eq!(value(&reply), &json!({"queued": true}));
-        assert_eq!(events(&bridge, &reply, "passed_over").await, [json!({}); 0]);
+        assert!(events(&bridge, &reply, "passed_over").await.is_empty());
         let released = events(&bridge, &reply, "released").await;
         assert_eq!(released[0]["reservations"], json!(["budget.other"]));
     }
