@@ -97,24 +97,28 @@ async fn a_call_that_is_taken_is_asked_after_until_it_is_done() {
 
 #[tokio::test]
 async fn how_far_a_call_is_is_told_nowhere_where_nobody_is_shown_it() {
-    let state = |state: &str| json(200, &format!("{{\"status\":\"{state}\"}}"));
+    let state = |state: &str, headers: &str| {
+        let body = format!("{{\"status\":\"{state}\"}}");
+        answer(200, &format!("{JSON}{headers}"), body.as_bytes())
+    };
     let first = || accepted("Operation-Location: /m\r\n", "{\"status\":\"of Ann\"}");
     let hidden = rule(|rule| rule.hides_state = true);
-    for last in ["of Ann", "Failed"] {
-        let server = Hostile::new([first(), state("of Ann"), state(last)]).await;
+    // It asks to be waited for longer than there is time; it fails.
+    for (last, left) in
+        [(state("of Ann", "Retry-After: 600\r\n"), Some(2)), (state("Failed", ""), None)]
+    {
+        let server = Hostile::new([first(), state("of Ann", ""), last]).await;
         let upstream = upstream(config(&server.url()));
-        let time = Duration::from_millis(50);
-        let (report, log) = poll(&upstream, &call(request(Method::POST)), &hidden, time).await;
+        let (report, log) = poll(&upstream, &call(request(Method::POST)), &hidden, LONG).await;
         let failed = failed(&report);
         assert!(failed.message.ends_with(": [redacted]"), "{failed:?}");
+        assert_eq!(log.started.len(), 2);
         assert!(
             log.started.iter().all(|start| start.why == "it works on it: [redacted]"),
             "{log:?}"
         );
-        if let Some(left) = &failed.pending {
-            assert_eq!(left.state, "[redacted]");
-            assert_eq!(left.answers.len(), 2);
-        }
+        assert_eq!(failed.pending.as_ref().map(|pending| pending.answers.len()), left);
+        assert!(failed.pending.as_ref().is_none_or(|pending| pending.state == "[redacted]"));
     }
 }
 
