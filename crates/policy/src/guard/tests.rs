@@ -45,11 +45,20 @@ fn input(_: usize) -> Value {
         "currency": {"type": "string"},
         "express": {"type": "boolean"},
         "tags": {"type": "array", "items": {"type": "string"}},
+        "from": {"type": "object", "properties": {
+            "country": {"type": "string"},
+            "zone": {"type": "integer"},
+        }},
         "to": {"type": "object", "properties": {
             "country": {"type": "string"},
             "zone": {"type": "integer"},
         }},
     }})
+}
+
+/// Another tool, of another API.
+fn other() -> ToolDef {
+    ToolDef { name: "pay".to_owned(), api: "bank".to_owned(), ..tool() }
 }
 
 /// Compiles `forbid`s with these conditions, which read a call.
@@ -59,7 +68,7 @@ fn compile(conditions: &[String]) -> Option<Engine> {
     });
     let sources = [Source { path: "policies/a.cedar".to_owned(), text: each.collect() }];
     let zone = TimeZone::get("Europe/Berlin").expect("a zone");
-    Engine::compile(&[tool()], &input, &sources, Some(&zone)).0
+    Engine::compile(&[tool(), other()], &input, &sources, Some(&zone)).0
 }
 
 /// Monday, the 2nd of November 2026, 10:30 in Berlin.
@@ -116,7 +125,7 @@ fn look(table: &[(&str, Option<bool>)]) {
         "n": 7, "m": -2, "s": "EUR", "t": "eur", "d": 19.99, "all": ["a", "b", "a"], "some": ["b"],
         "numbers": [7, 8], "amounts": [19.99],
         "amount": 19.99, "count": 3, "currency": "EUR", "express": true, "tags": ["a"],
-        "to": {"country": "DE"},
+        "to": {"country": "DE"}, "from": {"country": "DE"},
     }));
     for (condition, expected) in table {
         let engine = compile(&[condition.to_string()]).unwrap_or_else(|| panic!("{condition}"));
@@ -265,6 +274,7 @@ fn it_is_known_who_asks_and_of_what() {
         ("principal in Group::\"ops\"", MET),
         ("principal in [Group::\"night\", Group::\"day\"]", MET),
         ("principal in [Group::\"night\", Group::\"x\"]", MISSED),
+        ("principal in Identity::\"ops\"", MISSED),
         ("principal in principal", MET),
         ("principal is Identity in Group::\"night\"", MISSED),
         ("principal is Identity in Group::\"ops\"", MET),
@@ -283,6 +293,8 @@ fn it_is_known_who_asks_and_of_what() {
         ),
         ("resource == Tool::\"refund\"", MET),
         ("resource in Api::\"shop\"", MET),
+        ("resource in Api::\"bank\"", MISSED),
+        ("!(resource in [Api::\"bank\", Api::\"bank\"])", MET),
         ("resource in [Api::\"shop\"]", MET),
         ("resource is Tool", MET),
         ("resource.effect == \"read\"", MISSED),
@@ -315,6 +327,14 @@ fn instants_are_compared_and_what_else_there_is_is_cedars() {
         ),
         ("when { context.time.instant.toTime() < duration(\"1h\") }", ASKED),
         ("when { context.agent == {name: \"x\", version: \"y\"} }", ASKED),
+        (
+            "when { context.arguments has to && context.arguments has from && context.arguments.to != context.arguments.from }",
+            ASKED,
+        ),
+        (
+            "when { context.arguments has to && context.arguments has from && [context.arguments.to].contains(context.arguments.from) }",
+            ASKED,
+        ),
         ("when { {a: context.channel}.a == \"stdio\" }", ASKED),
         ("when { resource has name && context.channel == \"stdio\" }", ASKED),
         // Whether it is there Cedar would know from the types as well.
