@@ -146,8 +146,8 @@ fn accepts_both(accept: &str) -> bool {
     !accept.contains([';', '"']) && names("application/json") && names("text/event-stream")
 }
 
-/// Carries the call out that came over this connection, in this version of HTTP. It runs on where this future is dropped, because the client has gone:
-/// then it is cancelled, and ends by itself.
+/// Carries the call out that came over this connection, in this version of HTTP. It runs on where
+/// this future is dropped, because the client has gone: then it is cancelled, and ends by itself.
 pub(super) async fn answer<B: Backend>(
     handler: &Handler<B>,
     caller: Caller,

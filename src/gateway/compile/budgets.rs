@@ -62,25 +62,24 @@ pub(super) fn of_substitutes(config: &Config, exposed: &mut [Exposed], found: &m
             let what = operation.id.to_string();
             let mut budgets = One { config, what: &what, operation: &operation, found };
             for (index, budget) in config.budgets.iter().enumerate() {
-                if !budget.covers(name, api, effect)
-                    && budget.covers(name, &substitute.api, operation.effect)
-                {
-                    let scope = scope_of(budget);
-                    let budgeted = budgets.compile(budget.terms(), "budget", index, &scope);
-                    if budgeted.is_some()
-                        && let Some(path) = unmapped(&budget.terms(), substitute)
-                    {
-                        let message = format!(
-                            "`{name}` never falls back to `{what}`: the budget reads {path}"
-                        );
-                        let help = "give it in the fallback's `map`, or count calls";
-                        let diagnostic = Diagnostic::warning(codes::BUDGET, &config.file, message);
-                        budgets.found.push(
-                            diagnostic.at(path.span()).label("it is not in `map`").help(help),
-                        );
-                    }
-                    substitute.budgets.extend(budgeted);
+                let is_its_own = !budget.covers(name, api, effect)
+                    && budget.covers(name, &substitute.api, operation.effect);
+                if !is_its_own {
+                    continue;
                 }
+                let (terms, scope) = (budget.terms(), scope_of(budget));
+                let Some(budgeted) = budgets.compile(terms, "budget", index, &scope) else {
+                    continue;
+                };
+                if let Some(path) = unmapped(&budget.terms(), substitute) {
+                    let message =
+                        format!("`{name}` never falls back to `{what}`: the budget reads {path}");
+                    let warning = Diagnostic::warning(codes::BUDGET, &config.file, message);
+                    let help = "give it in the fallback's `map`, or count calls";
+                    let warning = warning.at(path.span()).label("it is not in `map`").help(help);
+                    budgets.found.push(warning);
+                }
+                substitute.budgets.push(budgeted);
             }
         }
     }

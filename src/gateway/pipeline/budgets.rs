@@ -85,8 +85,9 @@ pub(super) fn reckon_instead(
     groups: &BTreeSet<String>,
 ) -> Result<Vec<Reserving>, String> {
     let mut reserving = Vec::new();
-    for (budget, Budgeted { rule, .. }) in budgets.iter().enumerate() {
-        let amount = taken(&budgets[budget], &call.arguments).map_err(|limit| {
+    for (budget, budgeted) in budgets.iter().enumerate() {
+        let rule = &budgeted.rule;
+        let amount = taken(budgeted, &call.arguments).map_err(|limit| {
             format!("its budget `{}`: {} must be {}", rule.name, limit.pointer, limit.message)
         })?;
         let claims = rule.claims(call, groups, amount);

@@ -169,12 +169,11 @@ impl Run<'_> {
         let mut guard = exposed.rules.guard(&self.caller.identity);
         guard.api = substitute.api.to_string();
         let operation = substitute.operation.id.to_string();
-        let prepared = bridge::prepare(&substitute.upstream, &call);
-        let prepared = match prepared.map_err(|error| error.to_string()) {
+        let prepared = match bridge::prepare(&substitute.upstream, &call) {
             Ok(prepared) => {
                 self.reserve_instead(substitute, &call, &guard, within).await.map(|()| prepared)
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.to_string()),
         };
         let prepared = match prepared {
             Ok(prepared) => prepared,
@@ -218,9 +217,7 @@ impl Run<'_> {
         }
         Some(report)
     }
-}
 
-impl Run<'_> {
     /// Reserves what a call of what stands in takes of budgets in which the tool's do not count. An error
     /// says why it may not be asked.
     async fn reserve_instead(
