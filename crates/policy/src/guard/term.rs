@@ -32,8 +32,12 @@ pub(super) enum Term {
     Text(String),
     Entity(Type, String),
     Set(Vec<Term>),
-    Var(Var),
-    /// A member of a record, or an attribute.
+    Principal,
+    Action,
+    Resource,
+    /// A place in the context: members, each below the one before.
+    Place(Vec<String>),
+    /// A member of another record, or an attribute.
     Member(Box<Term>, String),
     /// Whether members are there, each below the one before.
     Has(Box<Term>, Vec<String>),
@@ -67,9 +71,18 @@ impl Term {
                 Some(kind) => Self::Entity(kind, uid.eid.to_string()),
                 None => Self::Unknown,
             },
-            Expr::Var(var) => Self::Var(var.clone()),
+            Expr::Var(Var::Context) => Self::Place(Vec::new()),
+            Expr::Var(Var::Principal) => Self::Principal,
+            Expr::Var(Var::Action) => Self::Action,
+            Expr::Var(Var::Resource) => Self::Resource,
             Expr::Set(all) => Self::Set(all.iter().map(|one| of(one)).collect()),
-            Expr::GetAttr { expr, attr } => Self::Member(boxed(expr), attr.to_string()),
+            Expr::GetAttr { expr, attr } => match of(expr) {
+                Self::Place(mut path) => {
+                    path.push(attr.to_string());
+                    Self::Place(path)
+                }
+                other => Self::Member(Box::new(other), attr.to_string()),
+            },
             Expr::HasAttr { expr, attrs } => {
                 Self::Has(boxed(expr), attrs.iter().map(ToString::to_string).collect())
             }
@@ -125,10 +138,13 @@ impl Term {
                 let values = all.iter().map(|one| one.value(facts).map(Cow::into_owned));
                 Carried::Set(values.collect::<Option<_>>()?)
             }
-            Self::Var(Var::Context) => return Some(Cow::Borrowed(&facts.context)),
-            Self::Var(Var::Principal) => Carried::Entity(Type::Identity, facts.principal.name),
-            Self::Var(Var::Action) => Carried::Entity(Type::Action, facts.action),
-            Self::Var(Var::Resource) => Carried::Entity(facts.resource.0, facts.resource.1),
+            Self::Place(path) => {
+                let place = path.iter().try_fold(&facts.context, |here, name| here.member(name));
+                return place.map(Cow::Borrowed);
+            }
+            Self::Principal => Carried::Entity(Type::Identity, facts.principal.name),
+            Self::Action => Carried::Entity(Type::Action, facts.action),
+            Self::Resource => Carried::Entity(facts.resource.0, facts.resource.1),
             Self::Member(of, name) => match of.value(facts)? {
                 Cow::Borrowed(record) => return record.member(name).map(Cow::Borrowed),
                 Cow::Owned(Carried::Entity(kind, of)) => facts.attribute((kind, of), name)?,
