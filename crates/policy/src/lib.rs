@@ -19,6 +19,7 @@ mod caller;
 mod carry;
 mod considered;
 mod decide;
+mod depth;
 mod engine;
 mod found;
 mod guard;

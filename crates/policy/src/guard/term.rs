@@ -1,8 +1,8 @@
 //! What stands in a condition, and what it comes to on a call.
 //!
 //! A term has no value where Cedar would find an error, and where Cedar is to be asked: records as
-//! wholes, durations and what is done with times beside comparing them, attributes that may be
-//! there or not outside the context, entities that the call is not about.
+//! wholes, attributes that may be there or not outside the context, entities that the call is not
+//! about.
 
 use std::borrow::Cow;
 
@@ -11,12 +11,10 @@ use cedar_policy::{Context, Entities, EvalResult, Expression, Request, eval_expr
 
 use super::Facts;
 use super::pattern::matches;
-use super::relation::relation;
+use super::relation::{of_one, relation};
 use crate::action::Type;
 use crate::carry::{Carried, decimal_units};
-
-/// What stands deeper is not looked at: a stack ends.
-const MAX_DEPTH: usize = 256;
+use crate::depth::MAX_DEPTH;
 
 /// Something in a condition.
 #[derive(Debug)]
@@ -29,6 +27,8 @@ pub(super) enum Term {
     Decimal(i64),
     /// In milliseconds since the Unix epoch.
     Datetime(i64),
+    /// In milliseconds.
+    Duration(i64),
     Text(String),
     Entity(Type, String),
     Set(Vec<Term>),
@@ -58,6 +58,7 @@ impl Term {
     }
 
     fn below(expr: &Expr, depth: usize) -> Self {
+        // What a tool's entry says was never a text.
         if depth > MAX_DEPTH {
             return Self::Unknown;
         }
@@ -104,7 +105,13 @@ impl Term {
                 written(expr).and_then(decimal_units).map_or(Self::Unknown, Self::Decimal)
             }
             Expr::UnaryOp { op: UnaryOp::Datetime, expr } => {
-                written(expr).and_then(milliseconds).map_or(Self::Unknown, Self::Datetime)
+                let since = "durationSince(datetime(\"1970-01-01\")).toMilliseconds()";
+                let found = |text| found(&format!("datetime({text:?}).{since}"));
+                written(expr).and_then(found).map_or(Self::Unknown, Self::Datetime)
+            }
+            Expr::UnaryOp { op: UnaryOp::Duration, expr } => {
+                let found = |text| found(&format!("duration({text:?}).toMilliseconds()"));
+                written(expr).and_then(found).map_or(Self::Unknown, Self::Duration)
             }
             Expr::UnaryOp { op, expr } => Self::Unary(*op, boxed(expr)),
             Expr::BinaryOp { op, left, right } => {
@@ -132,6 +139,7 @@ impl Term {
             Self::Long(number) => Carried::Long(*number),
             Self::Decimal(units) => Carried::Decimal(*units),
             Self::Datetime(at) => Carried::Datetime(*at),
+            Self::Duration(time) => Carried::Duration(*time),
             Self::Text(text) => Carried::Text(text),
             Self::Entity(kind, name) => Carried::Entity(*kind, name),
             Self::Set(all) => {
@@ -159,12 +167,7 @@ impl Term {
                 Carried::Entity(own, _) => Carried::Bool(own == *kind),
                 _ => return None,
             },
-            Self::Unary(op, of) => match (op, &*of.value(facts)?) {
-                (UnaryOp::Not, Carried::Bool(flag)) => Carried::Bool(!flag),
-                (UnaryOp::Neg, Carried::Long(number)) => Carried::Long(number.checked_neg()?),
-                (UnaryOp::IsEmpty, Carried::Set(all)) => Carried::Bool(all.is_empty()),
-                _ => return None,
-            },
+            Self::Unary(op, of) => of_one(*op, &*of.value(facts)?)?,
             Self::Binary(BinaryOp::And, both) => {
                 Carried::Bool(both[0].holds(facts)? && both[1].holds(facts)?)
             }
@@ -201,14 +204,13 @@ fn written(expr: &Expr) -> Option<&str> {
     }
 }
 
-/// What a time is that is written as Cedar has it, found by Cedar.
-fn milliseconds(text: &str) -> Option<i64> {
-    let since = "durationSince(datetime(\"1970-01-01\")).toMilliseconds()";
-    let expression: Expression = format!("datetime({text:?}).{since}").parse().ok()?;
+/// The number that an expression comes to, found by Cedar: it reads times as they are written.
+fn found(expression: &str) -> Option<i64> {
+    let expression: Expression = expression.parse().ok()?;
     let nobody = Type::Identity.uid("");
     let request = Request::new(nobody.clone(), nobody.clone(), nobody, Context::empty(), None);
     match eval_expression(&request.ok()?, &Entities::empty(), &expression).ok()? {
-        EvalResult::Long(at) => Some(at),
+        EvalResult::Long(number) => Some(number),
         _ => None,
     }
 }
