@@ -35,11 +35,12 @@ use super::arrived::{Arrived, origin_of};
 use super::asking::{self, Asks};
 use super::changes::Peers;
 use super::in_flight::InFlight;
+use super::methods;
 use super::prompts::Plan;
 use super::result::{self, Made};
 use super::tasks::Tasks;
 use super::{Backend, ToolList, ToolView};
-use crate::gateway::{Agent, Asking, CallWatch, Caller, OTHER_METHOD, Origin, Refused, Transport};
+use crate::gateway::{Agent, Asking, CallWatch, Caller, Origin, Refused, Transport};
 use asked::call_request;
 pub(super) use asked::{Asked, Beside, headers_of, message_of, revision, version_of};
 use follow::follow;
@@ -58,26 +59,6 @@ const MAX_LISTENERS: usize = 1024;
 
 /// What of a client's name and version is kept.
 const MAX_CLIENT: usize = 128;
-
-/// The methods that have parameters we know. A request for one of them that did not fit its
-/// parameters reaches [`ServerHandler::on_custom_request`]. `initialize` is not among them:
-/// what opens a legacy session does not come this way, and the newest revision has no such
-/// method.
-const METHODS: [&str; 13] = [
-    "server/discover",
-    "tools/list",
-    "tools/call",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-    "prompts/list",
-    "prompts/get",
-    "completion/complete",
-    "subscriptions/listen",
-    "tasks/get",
-    "tasks/update",
-    "tasks/cancel",
-];
 
 /// Told of each request for a call that got as far as the handler.
 pub(super) type Reached = Arc<dyn Fn(&RequestId) + Send + Sync>;
@@ -589,11 +570,13 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        let Some(method) = METHODS.into_iter().find(|method| *method == request.method) else {
+        // What was no request that the library knows, or did not fit its parameters.
+        let method = methods::named(&request.method);
+        if !methods::is_answered(method, context.protocol_version().as_ref()) {
             let unknown = bounded(&request.method);
             let error = ErrorData::new(ErrorCode::METHOD_NOT_FOUND, unknown, None);
-            return self.measured(OTHER_METHOD, &context, ready(Err(error))).await;
-        };
+            return self.measured(method, &context, ready(Err(error))).await;
+        }
         self.measured(method, &context, async {
             let reason = format!("the parameters of {method} are malformed");
             if method != "tools/call" {

@@ -17,6 +17,7 @@ mod gateway;
 mod handler;
 mod http;
 mod in_flight;
+mod methods;
 mod prompts;
 mod resources;
 pub mod result;

@@ -47,6 +47,9 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// The effect where there is no such tool.
+    pub const UNKNOWN: &'static str = "unknown";
+
     fn without_rules(effect: &'static str, listed: bool, reason: String) -> Self {
         let (rules, considered) = (Vec::new(), Vec::new());
         Self { effect, listed, rules, reason: Some(reason), considered, unsure: false }
@@ -58,7 +61,7 @@ pub fn judge(toolbox: &Toolbox, question: &Supposed) -> Judged {
     let named = |name: &str| toolbox.all().iter().position(|e| e.tool.name.as_str() == name);
     let Some(place) = named(&question.tool) else {
         let reason = format!("there is no tool `{}`", question.tool);
-        return Judged::without_rules("unknown", false, reason);
+        return Judged::without_rules(Judged::UNKNOWN, false, reason);
     };
     let exposed = &toolbox.all()[place];
     let seen = toolbox.seen(&question.caller);

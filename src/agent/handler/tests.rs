@@ -250,6 +250,10 @@ async fn every_request_that_is_answered_is_told_of_once() {
     let mut bad_approval = call("echo", json!({}));
     bad_approval["_meta"] = json!({ "tollbridge/approval": 7 });
     talk.ask(legacy(8, "tools/call", bad_approval)).await;
+    // These do not fit their parameters.
+    talk.ask(legacy(9, "initialize", json!({}))).await;
+    talk.ask(legacy(10, "logging/setLevel", json!({ "level": 7 }))).await;
+    talk.ask(legacy(11, "subscriptions/listen", json!({ "notifications": 7 }))).await;
     assert_eq!(
         told(&double),
         [
@@ -261,6 +265,9 @@ async fn every_request_that_is_answered_is_told_of_once() {
             "_OTHER - - -32601 2025-06-18 4",
             "tools/call - - -32602 2025-06-18 7",
             "tools/call - - -32602 2025-06-18 8",
+            "initialize - - -32602 2025-06-18 9",
+            "logging/setLevel - - -32601 2025-06-18 10",
+            "subscriptions/listen - - -32601 2025-06-18 11",
         ]
     );
 
