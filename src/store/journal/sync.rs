@@ -76,6 +76,23 @@ impl Syncing {
         if may_wait && self.alone >= ALONE { Due::Here } else { Due::Begin(self.wait(number)) }
     }
 
+    /// As after many syncs for one receipt each.
+    #[cfg(test)]
+    pub(super) fn seem_alone(&mut self) {
+        self.alone = ALONE;
+    }
+
+    /// A receipt for a record that is still to come.
+    #[cfg(test)]
+    pub(super) fn waits(&mut self, number: u64, receipt: oneshot::Sender<io::Result<()>>) {
+        self.waiting.push((number, receipt));
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_running(&self) -> bool {
+        self.running
+    }
+
     fn wait(&mut self, number: u64) -> oneshot::Receiver<io::Result<()>> {
         let (synced, down) = oneshot::channel();
         self.waiting.push((number, synced));

@@ -81,6 +81,40 @@ async fn a_journal_that_could_not_be_synced_takes_nothing_any_more() {
     assert!(!journal.is_sound());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_syncs_in_place_knows_what_became_of_it_and_leaves_the_rest_to_others() {
+    let folder = folder();
+    let _store = open(&folder).await;
+    let journal = Arc::new(Journal::create(&file(&folder), Durability::Full).unwrap());
+    let place = Place::new(&url(&folder), Durability::Full, Duration::from_secs(1)).unwrap();
+    let database = crate::store::place::identity_of(&std::fs::metadata(file(&folder)).unwrap());
+    let opened = || journal.open(database, Some((Instant::now(), &[])));
+    let take = |call: &str| journal.take(events([event(call, "received")]), &place);
+    opened();
+    // As after many that came alone.
+    journal.state().syncing.seem_alone();
+    let (synced, waiting) = oneshot::channel();
+    journal.state().syncing.waits(2, synced);
+    assert!(matches!(take("a"), Taken::Synced(Ok(_))));
+    let Taken::Syncing(synced) = take("b") else { panic!("a thread syncs what came meanwhile") };
+    assert!(synced.await.unwrap().is_ok());
+    assert!(waiting.await.unwrap().is_ok());
+    while journal.state().syncing.is_running() {
+        tokio::task::yield_now().await;
+    }
+    let left = file::list(&file(&folder)).unwrap();
+    assert!(
+        left.iter().any(|path| std::fs::read(path).unwrap().windows(8).any(|w| w == b"received"))
+    );
+    opened();
+    journal.state().syncing.seem_alone();
+    journal.state().file = JournalFile::unsyncable().unwrap();
+    assert!(matches!(take("c"), Taken::Synced(Err(_))));
+    opened();
+    assert!(matches!(take("d"), Taken::No(_)), "it takes nothing any more");
+    assert!(!journal.is_sound());
+}
+
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_kill_at_every_step() {
     let folder = folder();
