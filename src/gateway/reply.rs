@@ -279,3 +279,18 @@ impl ErrorCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// Read from this file, so that a code that is added is looked for too.
+    #[test]
+    fn every_code_that_agents_are_told_is_in_the_documented_table() {
+        let (source, table) = (include_str!("reply.rs"), include_str!("../../docs/tools.md"));
+        let codes = source.lines().filter_map(|line| {
+            line.trim().strip_prefix("Self::")?.split_once(" => \"")?.1.strip_suffix("\",")
+        });
+        let missing: Vec<&str> =
+            codes.filter(|code| !table.contains(&format!("\n| `{code}` |"))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}
