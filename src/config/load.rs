@@ -1,5 +1,6 @@
 //! From the file to [`Config`].
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -75,6 +76,26 @@ impl Config {
             .iter()
             .filter(move |(_, members)| members.iter().any(|member| **member == *identity))
             .map(|(name, _)| name.as_str())
+    }
+
+    /// What is wrong with naming a group, at a place of a file: nobody could ever be in it.
+    pub fn nobody_in(
+        &self,
+        group: &str,
+        file: &Arc<SourceFile>,
+        span: Range<usize>,
+    ) -> Option<Diagnostic> {
+        let claimed = self.server.auth.as_ref().is_some_and(|auth| auth.groups().is_some());
+        if claimed || self.groups.iter().any(|(name, _)| name.as_str() == group) {
+            return None;
+        }
+        let problem =
+            Diagnostic::error(codes::UNKNOWN_GROUP, file, format!("there is no group `{group}`"))
+                .at(span)
+                .label("no such key in [groups]");
+        let known: Vec<&str> = self.groups.iter().map(|(name, _)| name.as_str()).collect();
+        let help = (!known.is_empty()).then(|| format!("known groups: {}", known.join(", ")));
+        Some(Diagnostic { help, ..problem })
     }
 }
 

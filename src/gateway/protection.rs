@@ -224,6 +224,13 @@ impl Protection {
         message
     }
 
+    /// Takes out of where an answer came from what is told by its form: arguments are in it.
+    pub(super) fn of_place(&self, place: &mut String) {
+        if let Some(redactor) = &self.answers {
+            clean(place, redactor);
+        }
+    }
+
     /// Takes out of what an agent is answered whatever is told by its form.
     pub(super) fn of_result(&self, result: &mut Result<Success, Failure>) {
         let Some(redactor) = &self.answers else { return };

@@ -129,6 +129,11 @@ async fn what_is_told_by_its_form_is_left_in_the_answers_of_the_tool_that_must_p
     for (name, shown) in [("usual", "[redacted]"), ("whole", MAIL), ("trail_alone", MAIL)] {
         let read = reads(&house, name, json_answer(200, &customer())).await;
         assert_eq!(read["structuredContent"]["contact"]["email"], shown, "{name}");
+        // Where it came from has the arguments in it.
+        let asked =
+            house.call_as("alice", name, json!({ "id": MAIL })).await.expect("a known tool");
+        let place = asked.meta.served_by.expect("it was asked for");
+        assert_eq!(!place.contains("[redacted]"), shown == MAIL, "{name}: {place}");
     }
 }
 

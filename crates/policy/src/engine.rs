@@ -194,6 +194,19 @@ pub(crate) enum Way {
 }
 
 impl Engine {
+    /// The groups that policies of files name, each with the place of the policy.
+    pub fn groups(&self) -> Vec<(String, Site)> {
+        let mut found: Vec<(String, Site)> = Vec::new();
+        for rule in self.slices.iter().flat_map(Slice::all) {
+            let Some(site) = &rule.site else { continue };
+            let named = checks::groups(rule).into_iter().map(|name| (name, site.clone()));
+            found.extend(named);
+        }
+        found.sort_by_key(|(name, site)| (site.source, site.span.start, name.clone()));
+        found.dedup();
+        found
+    }
+
     /// Compiles the rules of tools and the policies of files. `input` gives the input schema of
     /// the tool with that index, as agents see it; it is asked only for what policies read.
     /// `zone` is that of local time.

@@ -198,21 +198,8 @@ impl Checks<'_> {
     }
 
     pub(super) fn selector(&mut self, selector: &Located<Selector>) {
-        let claimed = self.config.server.auth.as_ref().is_some_and(|auth| auth.groups().is_some());
-        if let Selector::Group(name) = &**selector
-            && self.config.groups.get(name).is_none()
-            && !claimed
-        {
-            let message = format!("there is no group `{name}`");
-            let mut diagnostic = Diagnostic::error(codes::UNKNOWN_GROUP, self.file, message)
-                .at(selector.span())
-                .label("no such key in [groups]");
-            let known: Vec<&str> =
-                self.config.groups.iter().map(|(name, _)| name.as_str()).collect();
-            if !known.is_empty() {
-                diagnostic = diagnostic.help(format!("known groups: {}", known.join(", ")));
-            }
-            self.found.push(diagnostic);
+        if let Selector::Group(name) = &**selector {
+            self.found.extend(self.config.nobody_in(name, self.file, selector.span()));
         }
     }
 

@@ -43,6 +43,11 @@ pub(super) fn compile(
         let span = problem.entry.map(|entry| span_of(config, findable, entry));
         found.push(diagnostic(config, &files, span, problem));
     }
+    // A `forbid` about a group that nobody can be in would forbid nothing.
+    for (group, site) in engine.iter().flat_map(Engine::groups) {
+        let file = site.source.and_then(|index| files.get(index)).unwrap_or(&config.file);
+        found.extend(config.nobody_in(&group, file, site.span));
+    }
     engine.map(Arc::new)
 }
 

@@ -291,6 +291,9 @@ impl Run<'_> {
         if exposed.tool.hides_arguments() {
             meta.served_by = meta.served_by.map(|place| origin_of(&place).to_owned());
         }
+        if let Some(place) = &mut meta.served_by {
+            exposed.protection.of_place(place);
+        }
         Reply { meta, result }
     }
 

@@ -112,6 +112,27 @@ fn a_mistake_in_a_policy_is_told_with_its_place_and_its_mend() {
 }
 
 #[test]
+fn a_group_that_nobody_can_be_in_is_told_of_at_its_policy() {
+    let about = |scope: &str, condition: &str| {
+        format!("forbid({scope}, action == Action::\"add_item\", resource){condition};")
+    };
+    for policy in [
+        about("principal in Group::\"mangers\"", ""),
+        about("principal is Identity in Group::\"mangers\"", ""),
+        about("principal", " unless { principal in [Group::\"agents\", Group::\"mangers\"] }"),
+    ] {
+        let house = house(&policy);
+        let config = std::fs::read_to_string(house.path("tools.toml")).expect("it is there");
+        house.write("tools.toml", &format!("{config}\n[groups]\nagents = [\"bot\"]\n"));
+        let told = house.run(&["check"]).exits(2).stderr;
+        assert!(told.contains("there is no group `mangers`"), "{told}");
+        assert!(told.contains("shop.cedar:1:1") && told.contains("known groups: agents"), "{told}");
+        house.write("policies/shop.cedar", &policy.replace("mangers", "agents"));
+        house.run(&["check"]).exits(0);
+    }
+}
+
+#[test]
 fn a_policy_file_that_nobody_names_is_told_of() {
     let house = House::new();
     std::fs::create_dir(house.path("policies")).expect("a folder");

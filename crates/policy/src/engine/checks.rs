@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::{
-    ActionConstraint, EntityUid, PolicySet, ResourceConstraint, Schema, ValidationMode, Validator,
+    ActionConstraint, EntityUid, PolicySet, PrincipalConstraint, ResourceConstraint, Schema,
+    ValidationMode, Validator,
 };
 use miette::Diagnostic as _;
 
@@ -191,6 +192,22 @@ fn named(policy: &Ruled) -> BTreeSet<(String, String)> {
     };
     all.extend(scope.map(|uid| (uid.type_name().to_string(), uid.id().unescaped().to_owned())));
     all
+}
+
+/// The groups that a policy names, in its scope and conditions.
+pub(super) fn groups(policy: &Ruled) -> BTreeSet<String> {
+    let scope = match policy.policy.principal_constraint() {
+        PrincipalConstraint::Eq(uid)
+        | PrincipalConstraint::In(uid)
+        | PrincipalConstraint::IsIn(_, uid) => Some(uid),
+        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
+    };
+    let scope = scope.filter(|uid| Type::Group.is(uid.type_name()));
+    let read =
+        policy.reads.entities.iter().filter(|(kind, _)| Type::named(kind) == Some(Type::Group));
+    read.map(|(_, name)| name.clone())
+        .chain(scope.map(|uid| uid.id().unescaped().to_owned()))
+        .collect()
 }
 
 /// A policy that is about no tool does nothing, and a `forbid` that does nothing was not meant so.
