@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
     SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Connection as _};
 
 use super::{Durability, StoreError, chain};
 
@@ -29,6 +29,22 @@ pub(super) struct Place {
     /// `None` is a database in memory.
     path: Option<PathBuf>,
     options: SqliteConnectOptions,
+}
+
+/// A view, trigger or index: which of them, its name, and its text.
+pub(super) type Made = (String, String, String);
+
+/// The views, triggers and indexes of a database.
+pub(super) const MADE: &str = "SELECT type, name, sql FROM sqlite_schema \
+    WHERE type IN ('view', 'trigger', 'index') AND sql IS NOT NULL ORDER BY type, name";
+
+/// Those that this version makes.
+pub(super) async fn made() -> Result<Vec<Made>, sqlx::Error> {
+    let mut connection = SqliteConnection::connect("sqlite::memory:").await?;
+    MIGRATIONS.run_direct(None, &mut connection, false).await?;
+    let made = sqlx::query_as(MADE).fetch_all(&mut connection).await;
+    connection.close().await?;
+    made
 }
 
 /// Which file is at a path, to notice that another one is.

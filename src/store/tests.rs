@@ -710,3 +710,31 @@ async fn where_an_erased_call_is_asked_after_is_not_written_back_by_one_that_goe
     assert_eq!(keep(kept("one", "/jobs/of-ann")).await, r#"{"erased":"pending"}"#);
     assert_eq!(keep(kept("two", "/jobs/3")).await, "/jobs/3", "another call is another one");
 }
+
+#[tokio::test]
+async fn views_and_triggers_that_are_not_as_they_were_made_are_found() {
+    let folder = folder();
+    let store = open(&folder).await;
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+    let mut other = raw(&file(&folder)).await;
+    for statement in [
+        "CREATE VIEW mine AS SELECT 1",
+        "CREATE INDEX mine_too ON events (kind)",
+        "DROP VIEW refusals",
+        "DROP TRIGGER events_stay",
+        "DROP VIEW failures",
+        "CREATE VIEW failures AS SELECT * FROM events",
+        "CREATE TRIGGER theirs AFTER INSERT ON events BEGIN SELECT 1; END",
+    ] {
+        sqlx::query(statement).execute(&mut other).await.unwrap();
+    }
+    assert_eq!(
+        store.check().await.unwrap(),
+        [
+            "the trigger `events_stay` is not there",
+            "the view `failures` is not as it was made",
+            "the view `refusals` is not there",
+            "the trigger `theirs` is none of ours",
+        ]
+    );
+}

@@ -8,6 +8,7 @@ use sqlx::{Connection as _, FromRow};
 
 use super::apply::Query;
 use super::chain::{Digest, payload_digest};
+use super::place::{MADE, Made, made};
 use super::{Change, Store, StoreError};
 
 /// How many pages are given back in one step: a step holds the write lock for some milliseconds.
@@ -202,11 +203,34 @@ impl Store {
         Ok(DatabaseInfo { bytes: bytes(pages), free: bytes(free), schema, events, oldest, newest })
     }
 
-    /// What `SQLite` finds wrong with the file; nothing where it is sound.
+    /// What `SQLite` finds wrong with the file, and which of our views, triggers and indexes are
+    /// not there as they were made; nothing where it is sound. Views and indexes of others are
+    /// theirs, a trigger of others changes what we write.
     pub async fn check(&self) -> Result<Vec<String>, StoreError> {
         let rows: Vec<(String,)> =
             self.typed(&self.all(sqlx::query("PRAGMA integrity_check")).await?)?;
-        Ok(rows.into_iter().map(|(found,)| found).filter(|found| found != "ok").collect())
+        let mut found: Vec<String> =
+            rows.into_iter().map(|(found,)| found).filter(|found| found != "ok").collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let there: Vec<Made> = self.typed(&self.all(sqlx::query(MADE)).await?)?;
+        let ours = made().await.map_err(|error| self.0.place.describe(&error))?;
+        let named = |(kind, name, _): &Made| format!("the {kind} `{name}`");
+        let same = |one: &Made, other: &Made| (&one.0, &one.1) == (&other.0, &other.1);
+        for our in &ours {
+            match there.iter().find(|one| same(one, our)) {
+                None => found.push(format!("{} is not there", named(our))),
+                Some(one) if one.2 != our.2 => {
+                    found.push(format!("{} is not as it was made", named(our)));
+                }
+                Some(_) => {}
+            }
+        }
+        let foreign = there.iter().filter(|one| one.0 == "trigger");
+        let foreign = foreign.filter(|one| !ours.iter().any(|our| same(one, our)));
+        found.extend(foreign.map(|one| format!("{} is none of ours", named(one))));
+        Ok(found)
     }
 
     /// Writes a copy of the database as it is now into a file that is not there yet, readable for

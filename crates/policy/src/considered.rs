@@ -15,6 +15,9 @@ use crate::engine::{Ruled, Slice};
 use crate::pointers::pointer;
 use crate::reads::{Reads, Var2};
 
+/// Under which name the arguments are told.
+const ARGUMENTS: &str = "context.arguments";
+
 /// The policies that were considered in a decision. None where the tool's entry says nothing and
 /// no policy is about it.
 #[derive(Clone, Default)]
@@ -64,13 +67,16 @@ impl Considered {
         self.iter().next().is_none()
     }
 
-    /// The values that they read, each once with the name that it is told under, to be changed
-    /// before they are told. `context.arguments.amount` is the argument `amount`.
-    pub fn values_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value)> {
+    /// The arguments that they read, each once with its path (`customer.name`; an empty one is all
+    /// of them), to be changed before they are told.
+    pub fn arguments_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value)> {
         let places = self.form.iter().flat_map(|form| &form.places);
-        places.zip(&mut self.values).filter_map(|(place, value)| match value {
-            Stands::There(value) => Some((&*place.name, Arc::make_mut(value))),
-            Stands::Untold | Stands::Nothing => None,
+        places.zip(&mut self.values).filter_map(|(place, value)| match (&place.what, value) {
+            (What::Argument(_), Stands::There(value)) => {
+                let path = place.name.strip_prefix(ARGUMENTS)?;
+                Some((path.strip_prefix('.').unwrap_or(path), Arc::make_mut(value)))
+            }
+            _ => None,
         })
     }
 }

@@ -40,16 +40,31 @@ struct Nest {
 }
 
 impl Nest {
+    /// Nothing is counted any more then.
+    fn is_deep(&self) -> bool {
+        self.deepest > MAX_DEPTH
+    }
+
     fn opened(&mut self) {
+        if self.is_deep() {
+            return;
+        }
         self.outer.push(std::mem::take(&mut self.inner));
         self.goes_to(self.depth + 1);
     }
 
     fn closed(&mut self) {
+        if self.is_deep() {
+            return;
+        }
         self.begins_anew();
         if let Some(level) = self.outer.pop() {
             self.inner = level;
             self.depth -= 1;
+        }
+        // One clause stands on the one before.
+        if self.outer.is_empty() {
+            self.joined(Binds::And);
         }
     }
 
@@ -59,7 +74,17 @@ impl Nest {
         self.depth -= level.iter().sum::<usize>();
     }
 
+    /// What is behind `then` and `else` stands on the `if`s alone.
+    fn turns(&mut self) {
+        let before: usize = self.inner.iter().sum();
+        self.inner[Binds::Or as usize..].fill(0);
+        self.goes_to(self.depth - before + self.inner.iter().sum::<usize>());
+    }
+
     fn joined(&mut self, binds: Binds) {
+        if self.is_deep() {
+            return;
+        }
         let before: usize = self.inner.iter().sum();
         self.inner[binds as usize] += 1;
         self.inner[binds as usize + 1..].fill(0);
@@ -82,12 +107,19 @@ pub(crate) fn too_deep(text: &str) -> Option<Range<usize>> {
         let mut length = 1;
         match byte {
             b'"' => length = string(rest),
-            b'/' if next == Some(&b'/') => length = run(rest, |byte| byte != b'\n'),
+            b'/' if next == Some(&b'/') => {
+                length = run(rest, |byte| byte != b'\n' && byte != b'\r');
+            }
             b'(' | b'[' | b'{' => nest.opened(),
-            b')' | b']' | b'}' => nest.closed(),
+            b')' | b'}' => nest.closed(),
+            // A list, or a member: `context["a"]["b"]`.
+            b']' => {
+                nest.closed();
+                nest.joined(Binds::Member);
+            }
             b',' => nest.begins_anew(),
             b';' => {
-                if nest.deepest > MAX_DEPTH {
+                if nest.is_deep() {
                     return Some(trimmed(text, start..at + 1));
                 }
                 (start, nest) = (at + 1, Nest::default());
@@ -106,15 +138,18 @@ pub(crate) fn too_deep(text: &str) -> Option<Range<usize>> {
             b'!' | b'.' => nest.joined(Binds::Member),
             byte if is_word(*byte) => {
                 length = run(rest, is_word);
-                if rest.starts_with(b"if") && length == 2 {
-                    nest.joined(Binds::If);
+                match &rest[..length] {
+                    b"if" => nest.joined(Binds::If),
+                    b"then" | b"else" => nest.turns(),
+                    b"in" | b"has" | b"like" | b"is" => nest.joined(Binds::Relation),
+                    _ => {}
                 }
             }
             _ => {}
         }
         at += length;
     }
-    (nest.deepest > MAX_DEPTH).then(|| trimmed(text, start..text.len()))
+    nest.is_deep().then(|| trimmed(text, start..text.len()))
 }
 
 fn is_word(byte: u8) -> bool {
@@ -157,13 +192,15 @@ mod tests {
     #[test]
     fn what_stands_beside_or_within_each_other_goes_deep() {
         let joined = |op: &str, many: usize| vec!["context.n == 1"; many].join(op);
-        let table: [(&str, Written); 9] = [
+        let table: [(&str, Written); 11] = [
             ("+", |many| "1 + ".repeat(many) + "1 > 3"),
             ("-", |many| "1-".repeat(many) + "1 > 3"),
             ("unary -", |many| "-".repeat(many) + "1 > 3"),
             ("*", |many| "3 < 1".to_owned() + &"*1".repeat(many)),
             ("!", |many| "!".repeat(many) + "true"),
             (".", |many| "context".to_owned() + &".a".repeat(many)),
+            ("index", |many| "context".to_owned() + &"[\"a\"]".repeat(many)),
+            ("clauses", |many| "true".to_owned() + &" } unless { false".repeat(many)),
             ("()", |many| "(".repeat(many) + "true" + &")".repeat(many)),
             ("[]", |many| "[".repeat(many) + &"]".repeat(many) + ".isEmpty()"),
             ("if", |many| "if true then true else ".repeat(many) + "true"),
@@ -190,6 +227,10 @@ mod tests {
         assert!(!is_deep(&format!("[{sums}].contains([context.n])")));
         assert!(!is_deep(&format!("context.s == \"{}\\\"{}\"", "((||++", "&&".repeat(500))));
         assert!(!is_deep(&format!("true // {}\n", "((+".repeat(500))));
+        let sum = "1 + ".repeat(100) + "1";
+        assert!(!is_deep(&format!(
+            "(if {sum} > 3 then {sum} else {sum}) > 3 && context.a like \"x\""
+        )));
         assert!(
             too_deep(&"permit(principal, action, resource) when { 1 + 2 > 3 };\n".repeat(500))
                 .is_none()
@@ -203,6 +244,9 @@ mod tests {
         let text = format!("permit(principal, action, resource);\n  {deep}\npermit(principal);");
         let span = too_deep(&text).expect("it is");
         assert_eq!(&text[span], deep);
+        for end in ["\n", "\r"] {
+            assert!(too_deep(&format!("// a comment{end}{deep}")).is_some(), "{end:?}");
+        }
         let open = deep.trim_end_matches(';');
         assert_eq!(too_deep(open), Some(0..open.len()), "where its end is missing");
     }

@@ -53,9 +53,7 @@ pub(super) fn keep_out(considered: &mut Considered, places: &Places) {
     if places.is_empty() {
         return;
     }
-    for (name, value) in considered.values_mut() {
-        let Some(path) = name.strip_prefix("context.arguments") else { continue };
-        let path = path.strip_prefix('.').unwrap_or(path);
+    for (path, value) in considered.arguments_mut() {
         places.take_out_below(path, value);
     }
 }

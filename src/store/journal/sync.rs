@@ -6,8 +6,10 @@
 //! disk takes. So where calls have come one by one for a while and the disk was quick for each,
 //! whoever commits syncs where it stands.
 //!
-//! That holds up a worker of the runtime, never the runtime: it is only done where another worker
-//! is there to see to everything else meanwhile, and that one is woken first.
+//! That holds up a worker of the runtime for as long as the disk takes, also where it stalls, and
+//! the task with it: not even its own deadline ends it sooner. The runtime goes on, as long as not
+//! every other worker is held up by something else: it is only done where there is another one to
+//! see to the rest meanwhile, and that one is woken first.
 
 use std::io;
 use std::sync::Arc;
@@ -99,16 +101,16 @@ impl Syncing {
         down
     }
 
-    /// A sync ended that began behind the record of that number, and took so long. `here` is how
-    /// many know of it without being told; the others are handed over.
+    /// A sync ended that took so long, and with it what becomes of the records up to that number.
+    /// `here` is how many know of it without being told; the others are handed over.
     fn ended(
         &mut self,
-        newest: u64,
+        upto: u64,
         took: Duration,
         here: usize,
     ) -> Vec<oneshot::Sender<io::Result<()>>> {
         let all = std::mem::take(&mut self.waiting);
-        let (done, later): (Vec<_>, _) = all.into_iter().partition(|(at, _)| *at <= newest);
+        let (done, later): (Vec<_>, _) = all.into_iter().partition(|(at, _)| *at <= upto);
         self.waiting = later;
         let alone = done.len() + here == 1 && self.waiting.is_empty();
         self.alone = if alone && took < QUICK { self.alone.saturating_add(1) } else { 0 };
@@ -121,9 +123,12 @@ impl Journal {
     pub(super) fn sync_here(self: &Arc<Self>) -> io::Result<Duration> {
         let begun = Instant::now();
         let synced = in_place(|| self.sync_once(1));
-        let mut state = self.state();
-        state.syncing.running = !state.syncing.waiting.is_empty();
-        if state.syncing.running {
+        let are_more = {
+            let mut state = self.state();
+            state.syncing.running = !state.syncing.waiting.is_empty();
+            state.syncing.running
+        };
+        if are_more {
             self.begin_syncing();
         }
         synced.map(|()| begun.elapsed())
@@ -159,12 +164,15 @@ impl Journal {
         let synced = file.sync_data();
         let took = begun.elapsed();
         let mut state = self.state();
+        let mut upto = newest;
         if synced.is_err() {
-            // What the system still holds of it nobody knows. The writer begins another one.
+            // What the system still holds of it nobody knows, and the next sync may not fail. What
+            // came behind it is lost with it. The writer begins another one.
             state.is_broken = true;
             state.close();
+            upto = u64::MAX;
         }
-        let done = state.syncing.ended(newest, took, here);
+        let done = state.syncing.ended(upto, took, here);
         drop(state);
         for receipt in done {
             let _ = receipt.send(match &synced {

@@ -109,7 +109,10 @@ async fn who_syncs_in_place_knows_what_became_of_it_and_leaves_the_rest_to_other
     opened();
     journal.state().syncing.seem_alone();
     journal.state().file = JournalFile::unsyncable().unwrap();
+    let (synced, behind) = oneshot::channel();
+    journal.state().syncing.waits(4, synced);
     assert!(matches!(take("c"), Taken::Synced(Err(_))));
+    assert!(behind.await.unwrap().is_err(), "what came behind it is not on the disk either");
     opened();
     assert!(matches!(take("d"), Taken::No(_)), "it takes nothing any more");
     assert!(!journal.is_sound());

@@ -42,7 +42,8 @@ pub(super) enum Term {
     /// Whether members are there, each below the one before.
     Has(Box<Term>, Vec<String>),
     Like(Box<Term>, Vec<PatternElem>),
-    Is(Box<Term>, Type),
+    /// Whether it is of a type and, where something is said of that, inside something.
+    Is(Box<Term>, Type, Option<Box<Term>>),
     Unary(UnaryOp, Box<Term>),
     Binary(BinaryOp, Box<[Term; 2]>),
     If(Box<[Term; 3]>),
@@ -92,14 +93,7 @@ impl Term {
                 let Some(kind) = Type::named(&entity_type.to_string()) else {
                     return Self::Unknown;
                 };
-                let is = Self::Is(boxed(expr), kind);
-                match in_expr {
-                    None => is,
-                    Some(above) => {
-                        let inside = Self::Binary(BinaryOp::In, Box::new([of(expr), of(above)]));
-                        Self::Binary(BinaryOp::And, Box::new([is, inside]))
-                    }
-                }
+                Self::Is(boxed(expr), kind, in_expr.as_ref().map(|above| boxed(above)))
             }
             Expr::UnaryOp { op: UnaryOp::Decimal, expr } => {
                 written(expr).and_then(decimal_units).map_or(Self::Unknown, Self::Decimal)
@@ -163,10 +157,16 @@ impl Term {
                 Carried::Text(text) => Carried::Bool(matches(pattern, text)),
                 _ => return None,
             },
-            Self::Is(of, kind) => match *of.value(facts)? {
-                Carried::Entity(own, _) => Carried::Bool(own == *kind),
-                _ => return None,
-            },
+            Self::Is(of, kind, above) => {
+                let one = of.value(facts)?;
+                let Carried::Entity(own, _) = *one else { return None };
+                match above {
+                    Some(above) if own == *kind => {
+                        relation(BinaryOp::In, &one, &*above.value(facts)?, facts)?
+                    }
+                    _ => Carried::Bool(own == *kind),
+                }
+            }
             Self::Unary(op, of) => of_one(*op, &*of.value(facts)?)?,
             Self::Binary(BinaryOp::And, both) => {
                 Carried::Bool(both[0].holds(facts)? && both[1].holds(facts)?)
