@@ -67,12 +67,15 @@ impl Passing {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// The one that a request carries.
+    pub(super) fn of(extensions: &Extensions) -> Option<&Self> {
+        let over_http = || extensions.get::<http::request::Parts>()?.extensions.get();
+        extensions.get().or_else(over_http)
+    }
+
     /// The handler has the request: it sees to its being measured.
     pub(super) fn reached(extensions: &Extensions) {
-        let over_http = || extensions.get::<http::request::Parts>()?.extensions.get::<Self>();
-        if let Some(passing) = extensions.get::<Self>().or_else(over_http) {
-            passing.take();
-        }
+        Self::of(extensions).map(Self::take);
     }
 }
 

@@ -42,7 +42,9 @@ use super::tasks::Tasks;
 use super::{Backend, ToolList, ToolView};
 use crate::gateway::{Agent, Asking, CallWatch, Caller, OperationEnd, Origin, Refused, Transport};
 use asked::call_request;
-pub(super) use asked::{Asked, Beside, headers_of, message_of, revision, version_of};
+pub(super) use asked::{
+    Asked, Beside, headers_of, message_of, message_over_http, revision, version_of,
+};
 use follow::follow;
 
 /// The revisions that we speak, oldest first.
