@@ -25,8 +25,9 @@ pub async fn checkpoint(store: &Store, signer: &Signer) -> Result<Option<Signed>
     let Some((seq, hash)) = last.and_then(|row| Some((row.seq, row.hash?))) else {
         return Ok(None);
     };
-    // A hash of another length is none that was written here: `verify` names it.
-    let Ok(hash) = hash.try_into() else { return Ok(None) };
+    // A chain without a beginning, and a hash of another length, are none that were written here:
+    // `verify` names them.
+    let (Some(start), Ok(hash)) = (start, hash.try_into()) else { return Ok(None) };
     if let Some(row) = signed.filter(|row| row.seq == seq && row.key == signer.key()) {
         return Ok(Some(Signed { anchor: Anchor::of_row(&start.trail, &row), is_new: false }));
     }

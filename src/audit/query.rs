@@ -12,6 +12,12 @@ pub enum AuditError {
     /// It cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A shortened name is too short to look for.
+    #[error("`{prefix}` is too short: name {SHORTEST_PREFIX} characters of the call's id or more")]
+    TooShort {
+        /// What was given.
+        prefix: String,
+    },
     /// A shortened name fits several calls.
     #[error("several calls start with `{prefix}`, {first} and {second} among them")]
     Ambiguous {
@@ -63,7 +69,7 @@ pub async fn call(store: &Store, id: &str) -> Result<Option<CallRecord>, AuditEr
     // Names are upper case; people need not be.
     let id = id.trim().to_ascii_uppercase();
     if id.len() < SHORTEST_PREFIX {
-        return Ok(None);
+        return Err(AuditError::TooShort { prefix: id });
     }
     let filter = CallFilter { id: Some(id.clone()), limit: Some(2), ..CallFilter::default() };
     let rows = store.calls(&filter).await?;

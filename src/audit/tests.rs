@@ -396,7 +396,8 @@ async fn a_shortened_name_finds_its_call_and_no_other() {
     assert_eq!(find(ONE).await.as_deref(), Some(ONE));
     assert_eq!(find(&ONE.to_lowercase()).await.as_deref(), Some(ONE));
     assert_eq!(find("01K000").await.as_deref(), Some(other));
-    assert_eq!(find("01K00").await, None);
+    let short = call(&store, "01K00").await.expect_err("five characters");
+    assert!(matches!(short, AuditError::TooShort { .. }), "{short}");
     assert_eq!(find(NONE).await, None);
     assert_eq!(find("01J%00").await, None);
     let several = call(&store, "01J0000").await.expect_err("two");

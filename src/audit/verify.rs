@@ -149,7 +149,7 @@ impl fmt::Display for Broken {
             Self::BeforeChain => {
                 f.write_str("the events from before the chain are not those that it covers")
             }
-            Self::Beginning => f.write_str("the beginning of the chain was changed"),
+            Self::Beginning => f.write_str("the beginning of the chain was changed or removed"),
             Self::Checkpoint { seq } => {
                 write!(f, "event {seq} is not the one that the checkpoint of it was signed for")
             }
@@ -192,7 +192,10 @@ pub async fn verify(
     against: Against<'_>,
 ) -> Result<Result<Verified, Broken>, StoreError> {
     let mut trail = store.trail().await?;
-    let found = Walk::new(&mut trail, against).await?.walk(&mut trail).await?;
+    let found = match trail.start().await? {
+        Some(start) => Walk::new(start, &mut trail, against).await?.walk(&mut trail).await?,
+        None => Err(Broken::Beginning),
+    };
     trail.close().await?;
     Ok(found)
 }
@@ -224,8 +227,11 @@ struct Walk {
 }
 
 impl Walk {
-    async fn new(trail: &mut TrailReader, against: Against<'_>) -> Result<Self, StoreError> {
-        let start = trail.start().await?;
+    async fn new(
+        start: ChainStart,
+        trail: &mut TrailReader,
+        against: Against<'_>,
+    ) -> Result<Self, StoreError> {
         let statements = trail.statements().await?;
         let rows = trail.checkpoints().await?;
         let last = trail.last().await?;

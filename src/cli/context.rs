@@ -95,14 +95,14 @@ pub(super) fn failed(error: &StoreError) -> Exit {
     Exit::Failed
 }
 
-/// Who acts at the command line: `operator:USER`.
+/// Who acts at the command line: `operator:USER`, or whose account it is where no variable says
+/// (as in containers and in jobs that are run by time).
 pub(super) fn operator() -> String {
-    let user = std::env::var("USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .ok()
-        .filter(|user| !user.is_empty())
-        .unwrap_or_else(|| "unknown".to_owned());
-    format!("operator:{user}")
+    let named = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
+    match named("USER").or_else(|| named("LOGNAME")) {
+        Some(user) => format!("operator:{user}"),
+        None => account().unwrap_or_else(|| "operator:unknown".to_owned()),
+    }
 }
 
 /// The account that this process runs for, in the same words: what no variable of the environment

@@ -75,6 +75,7 @@ async fn info(store: &Store, as_json: bool) -> Result<Exit, StoreError> {
     let mut trail = store.trail().await?;
     let (start, signed) = (trail.start().await?, trail.last_checkpoint().await?);
     trail.close().await?;
+    let trail = start.map(|start| start.trail);
     let file = store.file().map(|file| file.display().to_string());
     if as_json {
         print_json(&json!({
@@ -85,7 +86,7 @@ async fn info(store: &Store, as_json: bool) -> Result<Exit, StoreError> {
             "events": info.events,
             "oldest": info.oldest.map(Time),
             "newest": info.newest.map(Time),
-            "trail": start.trail,
+            "trail": trail,
             "signed_to": signed.as_ref().map(|row| row.seq),
             "signed": signed.as_ref().map(|row| Time(row.at)),
             "key": signed.as_ref().map(|row| row.key.clone()),
@@ -103,7 +104,7 @@ async fn info(store: &Store, as_json: bool) -> Result<Exit, StoreError> {
         info.events,
         time(info.oldest),
         time(info.newest),
-        start.trail,
+        trail.as_deref().unwrap_or("-"),
         signed.map_or_else(
             || "nothing yet".to_owned(),
             |row| format!("up to event {}, at {}, by {}", row.seq, Time(row.at), row.key)

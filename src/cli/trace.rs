@@ -166,7 +166,7 @@ async fn show(store: &Store, id: &str, why: bool, as_json: bool) -> Result<Exit,
             return Ok(Exit::Failed);
         }
         Err(AuditError::Store(error)) => return Err(error),
-        Err(error @ AuditError::Ambiguous { .. }) => {
+        Err(error @ (AuditError::Ambiguous { .. } | AuditError::TooShort { .. })) => {
             eprintln!("error: {error}");
             return Ok(Exit::Usage);
         }

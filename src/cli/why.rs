@@ -24,7 +24,7 @@ pub(super) fn lines(considered: &[ConsideredRow]) -> String {
         }
     }
     if considered.is_empty() {
-        text.push_str("  no policy but the tool's own entry, which lets everyone call\n");
+        text.push_str("  no policy\n");
     }
     text
 }

@@ -140,8 +140,10 @@ pub async fn edit<'a>(
     let row = store.hold(id).await?.ok_or_else(|| OperateError::NoSuchHold(id.to_owned()))?;
     let by = by.into().under(toolbox);
     let refused = |why: String| OperateError::Edit { id: id.to_owned(), why };
+    let mut shown = given(&row);
+    let nothing = || refused("nothing is changed; approve it as it is".to_owned());
     if edits.is_empty() {
-        return Err(refused("nothing is changed; approve it as it is".to_owned()));
+        return Err(nothing());
     }
     if edits.iter().filter_map(|edit| edit.value.as_ref()).any(is_masked) {
         let why = format!("a value has {REDACTED:?} in it, which stands for what is not shown");
@@ -153,8 +155,10 @@ pub async fn edit<'a>(
             OperateError::EditDenied { id: id.to_owned(), rules, reason }
         }
     })?;
-    let mut shown = given(&row);
     edit::apply(&mut shown, edits).map_err(refused)?;
+    if shown == given(&row) {
+        return Err(nothing());
+    }
     let edited = Some((edits.to_vec(), shown));
     let decision = Decision { state: HoldState::Approved, reason, edited };
     settle(store, row, by, decision).await

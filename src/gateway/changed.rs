@@ -106,8 +106,8 @@ fn policies(
     let asked = Asked { arguments, client: client.as_deref(), channel, now };
     let seen = toolbox.seen(caller);
     let policed = police(&seen.policies, toolbox.place(exposed), &asked, Pursuit::New);
-    let mut read = policed.considered().iter().flat_map(|one| &one.values);
-    if read.any(|(_, value)| value.as_deref().is_some_and(is_masked)) {
+    let mut read = policed.considered().iter().flat_map(|one| one.values());
+    if read.any(|(_, value)| value.is_some_and(is_masked)) {
         return Ok(());
     }
     match policed.verdict() {

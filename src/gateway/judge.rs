@@ -8,7 +8,7 @@ use super::pipeline::rows;
 use super::request::Caller;
 use super::toolbox::Toolbox;
 use crate::audit::ConsideredRow;
-use crate::safety::{Asked, Considered, Pursuit, Verdict, police};
+use crate::safety::{Asked, Consideration, Pursuit, Verdict, police};
 
 /// A call that could be made.
 #[derive(Debug, Clone)]
@@ -47,6 +47,9 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// The effect where there is no such tool.
+    pub const UNKNOWN: &'static str = "unknown";
+
     fn without_rules(effect: &'static str, listed: bool, reason: String) -> Self {
         let (rules, considered) = (Vec::new(), Vec::new());
         Self { effect, listed, rules, reason: Some(reason), considered, unsure: false }
@@ -58,7 +61,7 @@ pub fn judge(toolbox: &Toolbox, question: &Supposed) -> Judged {
     let named = |name: &str| toolbox.all().iter().position(|e| e.tool.name.as_str() == name);
     let Some(place) = named(&question.tool) else {
         let reason = format!("there is no tool `{}`", question.tool);
-        return Judged::without_rules("unknown", false, reason);
+        return Judged::without_rules(Judged::UNKNOWN, false, reason);
     };
     let exposed = &toolbox.all()[place];
     let seen = toolbox.seen(&question.caller);
@@ -105,13 +108,14 @@ pub fn judge(toolbox: &Toolbox, question: &Supposed) -> Judged {
         (Verdict::Hold { rules, .. }, None) => ("hold", rules.clone(), None),
     };
     let reads_mark =
-        |one: &Considered| one.values.iter().any(|(_, v)| v.as_deref().is_some_and(is_masked));
+        |one: &Consideration<'_>| one.values().any(|(_, value)| value.is_some_and(is_masked));
     let considered_all = policed.considered();
     // Whatever stood there: what denies it does not look at it.
     let certain = effect == "deny"
         && considered_all
             .iter()
-            .any(|one| rules.iter().any(|rule| **rule == *one.rule) && !reads_mark(one));
-    let unsure = hidden && !certain && (limited || considered_all.iter().any(reads_mark));
+            .any(|one| rules.iter().any(|rule| rule == one.rule) && !reads_mark(&one));
+    let unsure =
+        hidden && !certain && (limited || considered_all.iter().any(|one| reads_mark(&one)));
     Judged { effect, listed, rules, reason, considered, unsure }
 }

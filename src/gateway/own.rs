@@ -50,7 +50,7 @@ impl Gateway {
         let found = match audit::call(self.store(), id).await {
             Ok(found) => found,
             Err(AuditError::Store(error)) => return Err(error),
-            Err(AuditError::Ambiguous { .. }) => None,
+            Err(AuditError::Ambiguous { .. } | AuditError::TooShort { .. }) => None,
         };
         // A shortened id could find what is another's by trying.
         let own = |record: &CallRecord| {

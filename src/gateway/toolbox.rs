@@ -81,7 +81,7 @@ pub struct Exposed {
     pub tool: Arc<Tool>,
     /// Who may call it, and how.
     pub rules: Rules,
-    /// What a caller's token must allow, where it has one.
+    /// What a caller's token must allow, where it has one; what every token must is among it.
     pub scopes: Vec<String>,
     /// What it costs.
     pub terms: Terms,

@@ -30,7 +30,7 @@ pub fn police(caller: &Caller, tool: usize, asked: &Asked<'_>, pursuit: Pursuit)
 
 impl Policed {
     /// Every policy that was considered.
-    pub fn considered(&self) -> &[Considered] {
+    pub fn considered(&self) -> &Considered {
         &self.decided.considered
     }
 

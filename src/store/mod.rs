@@ -37,6 +37,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -206,7 +207,10 @@ impl Store {
         let stops = batch.changes.iter().any(|change| matches!(change, Change::Stop { .. }));
         let receipt = match self.take(batch) {
             Taken::Down => Receipt { _private: () },
-            Taken::Syncing(synced) => self.synced(synced).await?,
+            Taken::Synced(synced) => {
+                self.synced(synced.map(|took| took <= self.0.settings.deadline))?
+            }
+            Taken::Syncing(synced) => self.synced(self.in_time(synced).await)?,
             // Boxed, as everything is that is seldom awaited: a call's future is moved with
             // whatever is in it.
             Taken::No(batch) => {
@@ -230,16 +234,22 @@ impl Store {
         journal.take(batch, &self.0.place)
     }
 
-    async fn synced(
-        &self,
-        synced: oneshot::Receiver<std::io::Result<()>>,
-    ) -> Result<Receipt, CommitError> {
-        let failed = |why: String| self.0.place.error(format!("cannot be synced: {why}"));
+    /// Waits for the disk: whether it was in time.
+    async fn in_time(&self, synced: oneshot::Receiver<io::Result<()>>) -> io::Result<bool> {
         match tokio::time::timeout(self.0.settings.deadline, synced).await {
-            Ok(Ok(Ok(()))) => Ok(Receipt { _private: () }),
-            Ok(Ok(Err(error))) => Err(failed(error.to_string()).into()),
-            Ok(Err(_)) => Err(failed("the process is ending".into()).into()),
-            Err(_) => Err(failed("its disk is too slow".into()).into()),
+            Ok(Ok(synced)) => synced.map(|()| true),
+            Ok(Err(_)) => Err(io::Error::other("the process is ending")),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// What a commit comes to that waited for the disk.
+    fn synced(&self, in_time: io::Result<bool>) -> Result<Receipt, StoreError> {
+        let failed = |why: String| self.0.place.error(format!("cannot be synced: {why}"));
+        match in_time {
+            Ok(true) => Ok(Receipt { _private: () }),
+            Ok(false) => Err(failed("its disk is too slow".into())),
+            Err(error) => Err(failed(error.to_string())),
         }
     }
 

@@ -110,11 +110,11 @@ impl Store {
 }
 
 impl TrailReader {
-    /// Where the chain begins.
-    pub async fn start(&mut self) -> Result<ChainStart, StoreError> {
-        let query = sqlx::query("SELECT * FROM chain");
-        let row = query.fetch_one(&mut *self.connection).await;
-        self.typed(row.and_then(|row| ChainStart::from_row(&row)))
+    /// Where the chain begins; `None` where somebody removed that.
+    pub async fn start(&mut self) -> Result<Option<ChainStart>, StoreError> {
+        let query = sqlx::query_as("SELECT * FROM chain");
+        let row = query.fetch_optional(&mut *self.connection).await;
+        self.typed(row)
     }
 
     /// What was signed, in order.

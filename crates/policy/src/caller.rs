@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tollbridge_operation::Identity;
 
 use crate::action::Type;
-use crate::considered::{Considered, Told, Values};
+use crate::considered::{Considered, Told};
 use crate::decide::{Asked, Decided, Effect, Outcome, Verdict};
 use crate::engine::{Engine, Ruled, Slice, Way};
 use crate::found::{NOBODY, speaks};
@@ -68,8 +68,6 @@ struct Open {
     entities: Entities,
     /// What became of each policy; of those that read the call, that they are not satisfied.
     outcomes: Vec<Outcome>,
-    /// What is told of those that do not, in their places.
-    fixed: Vec<Option<Considered>>,
     /// The places of those that read the call and are about this caller.
     about: Vec<usize>,
 }
@@ -183,7 +181,7 @@ impl Caller {
     fn find_standing(&self, slice: &Slice) -> Standing {
         if slice.trivial {
             let verdict = Verdict::Allow { rules: vec![slice.own.clone()] };
-            return Standing::Settled(Decided { verdict, considered: Vec::new() });
+            return Standing::Settled(Decided { verdict, considered: Considered::default() });
         }
         let entities = self.entity.as_ref().and_then(|entity| slice.entities(entity));
         let (Some(entities), Some(request)) = (entities, slice.bare_request(&self.uid)) else {
@@ -199,15 +197,13 @@ impl Caller {
             }
         };
         let outcomes: Vec<Outcome> = slice.all().map(outcome).collect();
-        let mut values = Values::new(slice, &self.told, None);
-        // Without a call, policies that read it are not evaluated.
-        let mut fixed = Vec::with_capacity(outcomes.len());
-        for (rule, outcome) in slice.all().zip(&outcomes) {
-            let told = rule.reads.is_fixed().then(|| values.considered(rule, outcome.clone()));
-            fixed.push(told);
-        }
         let known = || self.verdict(slice, &outcomes, None);
-        let considered = || fixed.iter().flatten().cloned().collect();
+        let considered = || {
+            // Without a call, policies that read it are not evaluated.
+            let each = slice.all().zip(&outcomes);
+            let each = each.map(|(rule, outcome)| rule.reads.is_fixed().then(|| outcome.clone()));
+            slice.form.filled(each.collect(), slice, &self.told, None)
+        };
         if !slice.reads_calls() {
             let decided = Decided { verdict: known(), considered: considered() };
             return match decided.verdict {
@@ -241,7 +237,7 @@ impl Caller {
             !rule.reads.is_fixed() && self.is_in(&rule.policy.principal_constraint())
         };
         let about = slice.all().enumerate().filter(is_about).map(|(place, _)| place).collect();
-        Standing::Open(Open { entities, outcomes, fixed, about })
+        Standing::Open(Open { entities, outcomes, about })
     }
 
     /// Whether a permit that reads the call could be satisfied by some call.
@@ -326,13 +322,9 @@ impl Caller {
             }
         }
         let verdict = self.verdict(slice, &outcomes, Some(asked));
-        let mut values = Values::new(slice, &self.told, Some(asked));
-        let each = slice.all().zip(outcomes).zip(&open.fixed);
-        let considered = each.map(|((rule, outcome), fixed)| match fixed {
-            Some(fixed) => fixed.clone(),
-            None => values.considered(rule, outcome),
-        });
-        Decided { considered: considered.collect(), verdict }
+        let outcomes = outcomes.into_iter().map(Some).collect();
+        let considered = slice.form.filled(outcomes, slice, &self.told, Some(asked));
+        Decided { verdict, considered }
     }
 
     /// What Cedar is asked with about a call that has this context.
@@ -447,5 +439,5 @@ fn outlook(slice: &Slice, outcomes: &[Outcome]) -> Outlook {
 
 fn refused(rule: String, reason: String) -> Decided {
     let verdict = Verdict::Deny { rules: vec![rule], reason };
-    Decided { verdict, considered: Vec::new() }
+    Decided { verdict, considered: Considered::default() }
 }

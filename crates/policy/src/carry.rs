@@ -72,6 +72,8 @@ pub(crate) enum Carried<'v> {
     Decimal(i64),
     /// In milliseconds since the Unix epoch.
     Datetime(i64),
+    /// In milliseconds. No call has one: policies reckon with them.
+    Duration(i64),
     Text(&'v str),
     Entity(Type, &'v str),
     Set(Vec<Carried<'v>>),
@@ -97,6 +99,7 @@ impl Carried<'_> {
                 let text = time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
                 RestrictedExpression::new_datetime(text)
             }
+            Self::Duration(time) => RestrictedExpression::new_duration(format!("{time}ms")),
             Self::Text(text) => RestrictedExpression::new_string((*text).to_owned()),
             Self::Entity(kind, name) => RestrictedExpression::new_entity_uid(kind.uid(name)),
             Self::Set(elements) => {

@@ -1,7 +1,11 @@
 //! The policies that were considered, with the values that they read: what the trail and people
 //! are told of a decision. Nothing is decided here.
+//!
+//! What is told of a tool's policies is the same for each of its calls but for what became of them
+//! and what stood where they read: the [`Form`] is made once, a decision fills it in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -11,28 +15,130 @@ use crate::engine::{Ruled, Slice};
 use crate::pointers::pointer;
 use crate::reads::{Reads, Var2};
 
-/// A policy that was considered.
-#[derive(Debug, Clone, PartialEq)]
+/// The policies that were considered in a decision. None where the tool's entry says nothing and
+/// no policy is about it.
+#[derive(Clone, Default)]
 pub struct Considered {
+    /// None where there is nothing to tell.
+    form: Option<Arc<Form>>,
+    /// What became of each policy of the form; none of those that were not considered.
+    outcomes: Vec<Option<Outcome>>,
+    /// What stands at each place of the form.
+    values: Vec<Stands>,
+}
+
+/// A policy that was considered.
+#[derive(Clone, Copy)]
+pub struct Consideration<'a> {
     /// Its name.
-    pub rule: Arc<str>,
+    pub rule: &'a str,
     /// What it does: `permit`, `forbid` or `hold`.
     pub effect: &'static str,
     /// What became of it.
-    pub outcome: Outcome,
-    /// What it reads, and what stood there; nothing for what was not there. Policies that read
-    /// the same share its value.
-    pub values: Vec<(Arc<str>, Option<Arc<Value>>)>,
+    pub outcome: &'a Outcome,
+    places: &'a [usize],
+    form: &'a Form,
+    values: &'a [Stands],
+}
+
+impl Considered {
+    /// Each of them, those that the tool's entry makes first.
+    pub fn iter(&self) -> impl Iterator<Item = Consideration<'_>> {
+        let told = self.form.as_deref().map(|form| {
+            form.lines.iter().zip(&self.outcomes).filter_map(|(line, outcome)| {
+                Some(Consideration {
+                    rule: &line.rule,
+                    effect: line.effect,
+                    outcome: outcome.as_ref()?,
+                    places: &line.places,
+                    form,
+                    values: &self.values,
+                })
+            })
+        });
+        told.into_iter().flatten()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// The values that they read, each once with the name that it is told under, to be changed
+    /// before they are told. `context.arguments.amount` is the argument `amount`.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value)> {
+        let places = self.form.iter().flat_map(|form| &form.places);
+        places.zip(&mut self.values).filter_map(|(place, value)| match value {
+            Stands::There(value) => Some((&*place.name, Arc::make_mut(value))),
+            Stands::Untold | Stands::Nothing => None,
+        })
+    }
+}
+
+impl fmt::Debug for Considered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl<'a> Consideration<'a> {
+    /// What it reads, by the names that people are told, and what stood there; nothing for what
+    /// was not there.
+    pub fn values(&self) -> impl Iterator<Item = (&'a str, Option<&'a Value>)> + use<'a> {
+        let (form, values) = (self.form, self.values);
+        self.places.iter().filter_map(move |place| {
+            let value = match values.get(*place)? {
+                Stands::Untold => return None,
+                Stands::Nothing => None,
+                Stands::There(value) => Some(&**value),
+            };
+            Some((&*form.places[*place].name, value))
+        })
+    }
+}
+
+impl fmt::Debug for Consideration<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values: Vec<_> = self.values().collect();
+        write!(f, "{} {} {:?} {values:?}", self.effect, self.rule, self.outcome)
+    }
+}
+
+/// What is told of the policies on a tool, for every caller and call of it.
+#[derive(Debug)]
+pub(crate) struct Form {
+    lines: Vec<Line>,
+    /// Where they read, each place once.
+    places: Vec<Shows>,
+}
+
+/// What is told of one policy.
+#[derive(Debug)]
+struct Line {
+    rule: Arc<str>,
+    effect: &'static str,
+    /// The places that it reads.
+    places: Vec<usize>,
+}
+
+/// What stands at a place.
+#[derive(Debug, Clone)]
+enum Stands {
+    /// There is no such place: of who is in no group, none are told.
+    Untold,
+    /// Nothing.
+    Nothing,
+    There(Arc<Value>),
 }
 
 /// Something that a policy reads, under the name by which people are told of it.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Shows {
     name: Arc<str>,
     what: What,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum What {
     Identity,
     Groups,
@@ -81,59 +187,58 @@ pub(crate) struct Told {
     pub(crate) claims: Option<Arc<Value>>,
 }
 
-/// What stands where policies read, found once for all of them.
-pub(crate) struct Values<'v> {
-    slice: &'v Slice,
-    told: &'v Told,
-    /// None where there is no call yet.
-    asked: Option<&'v Asked<'v>>,
-    arguments: Vec<(&'v [String], Option<Arc<Value>>)>,
-    shown: Option<Value>,
+impl Form {
+    /// What is told of these policies, in their order.
+    pub(crate) fn of<'r>(rules: impl Iterator<Item = &'r Ruled>) -> Self {
+        let mut places = Vec::new();
+        let mut known = HashMap::new();
+        let lines = rules.map(|rule| {
+            let read = rule.shows.iter().map(|shows| {
+                *known.entry(shows).or_insert_with(|| {
+                    places.push(shows.clone());
+                    places.len() - 1
+                })
+            });
+            let places = read.collect();
+            Line { rule: Arc::clone(&rule.name), effect: rule.effect.as_str(), places }
+        });
+        let lines = lines.collect();
+        Self { lines, places }
+    }
+
+    /// Filled in for a caller and a call, if there is one yet.
+    pub(crate) fn filled(
+        self: &Arc<Self>,
+        outcomes: Vec<Option<Outcome>>,
+        slice: &Slice,
+        told: &Told,
+        asked: Option<&Asked<'_>>,
+    ) -> Considered {
+        let mut shown = None;
+        let stands = |place: &Shows| {
+            let value = match &place.what {
+                What::Identity => Some(Arc::clone(&told.identity)),
+                What::Groups => return told.groups.as_ref().map_or(Stands::Untold, Stands::there),
+                What::Claims => return told.claims.as_ref().map_or(Stands::Untold, Stands::there),
+                What::Resource(pointer) => slice.attributes.pointer(pointer).cloned().map(Arc::new),
+                What::Argument(path) => {
+                    asked.and_then(|asked| below(asked.arguments, path)).map(Arc::new)
+                }
+                What::Context(pointer) => asked.and_then(|asked| {
+                    let shown = shown.get_or_insert_with(|| slice.shown(asked));
+                    shown.pointer(pointer).cloned().map(Arc::new)
+                }),
+            };
+            value.map_or(Stands::Nothing, Stands::There)
+        };
+        let values = self.places.iter().map(stands).collect();
+        Considered { form: Some(Arc::clone(self)), outcomes, values }
+    }
 }
 
-impl<'v> Values<'v> {
-    pub(crate) fn new(slice: &'v Slice, told: &'v Told, asked: Option<&'v Asked<'v>>) -> Self {
-        Self { slice, told, asked, arguments: Vec::new(), shown: None }
-    }
-
-    /// What is told of a policy.
-    pub(crate) fn considered(&mut self, rule: &'v Ruled, outcome: Outcome) -> Considered {
-        let mut values = Vec::with_capacity(rule.shows.len());
-        for Shows { name, what } in &rule.shows {
-            let value = match what {
-                What::Identity => Some(Arc::clone(&self.told.identity)),
-                What::Groups => match &self.told.groups {
-                    Some(groups) => Some(Arc::clone(groups)),
-                    None => continue,
-                },
-                What::Claims => match &self.told.claims {
-                    Some(claims) => Some(Arc::clone(claims)),
-                    None => continue,
-                },
-                What::Resource(pointer) => {
-                    self.slice.attributes.pointer(pointer).cloned().map(Arc::new)
-                }
-                What::Argument(path) => self.argument(path),
-                What::Context(pointer) => self.context(pointer),
-            };
-            values.push((Arc::clone(name), value));
-        }
-        Considered { rule: Arc::clone(&rule.name), effect: rule.effect.as_str(), outcome, values }
-    }
-
-    fn argument(&mut self, path: &'v [String]) -> Option<Arc<Value>> {
-        if let Some((_, value)) = self.arguments.iter().find(|(known, _)| *known == path) {
-            return value.clone();
-        }
-        let value = self.asked.and_then(|asked| below(asked.arguments, path)).map(Arc::new);
-        self.arguments.push((path, value.clone()));
-        value
-    }
-
-    fn context(&mut self, pointer: &str) -> Option<Arc<Value>> {
-        let asked = self.asked?;
-        let shown = self.shown.get_or_insert_with(|| self.slice.shown(asked));
-        shown.pointer(pointer).cloned().map(Arc::new)
+impl Stands {
+    fn there(value: &Arc<Value>) -> Self {
+        Self::There(Arc::clone(value))
     }
 }
 

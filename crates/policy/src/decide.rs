@@ -78,11 +78,10 @@ pub enum Outcome {
 }
 
 /// A decision.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Decided {
     /// What it is.
     pub verdict: Verdict,
-    /// Every policy that was considered. Empty where the tool's entry says nothing and no policy
-    /// is about it.
-    pub considered: Vec<Considered>,
+    /// Every policy that was considered.
+    pub considered: Considered,
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use tollbridge_operation::Effect as OperationEffect;
 
 use crate::action::CALL;
+use crate::considered::Considered;
 use crate::decide::{Decided, Effect, Verdict};
 use crate::engine::{Ruled, ToolDef};
 use crate::reads::Var2;
@@ -99,7 +100,7 @@ impl List {
                 terms: HoldTerms::default(),
             },
         };
-        Decided { verdict, considered: Vec::new() }
+        Decided { verdict, considered: Considered::default() }
     }
 }
 

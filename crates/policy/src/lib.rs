@@ -19,6 +19,7 @@ mod caller;
 mod carry;
 mod considered;
 mod decide;
+mod depth;
 mod engine;
 mod found;
 mod guard;
@@ -33,7 +34,7 @@ mod window;
 
 pub use action::{CALL, DISCOVER, action_of};
 pub use caller::{Caller, Claims, Outlook};
-pub use considered::Considered;
+pub use considered::{Consideration, Considered};
 pub use decide::{Asked, Decided, Effect, Outcome, Verdict};
 pub use engine::{Engine, Entry, Problem, Severity, Site, ToolDef};
 pub use found::{FindList, Finding, FoundDef};

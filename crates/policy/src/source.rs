@@ -15,15 +15,13 @@ use cedar_policy::{Policy, PolicyId, PolicySet};
 use miette::Diagnostic as _;
 
 use crate::decide::Effect;
+use crate::depth::{MAX_DEPTH, too_deep};
 use crate::engine::{Problem, Ruled, Site};
 use crate::pointers::closest;
 use crate::terms;
 
 /// A file is no longer than that.
 const MAX_BYTES: usize = 1 << 20;
-
-/// So many conditions may be joined in a policy: Cedar goes as deep as they are many, and a stack ends.
-const MAX_JOINED: usize = 200;
 
 /// After so many, what follows is the parser's confusion.
 const MAX_ERRORS: usize = 5;
@@ -45,9 +43,9 @@ pub(crate) fn read(index: usize, source: &Source, problems: &mut Vec<Problem>) -
         problems.push(Problem::error(Site::file(index, 0..0), "the file is longer than 1 MiB"));
         return Vec::new();
     }
-    if let Some(span) = deep(&source.text) {
+    if let Some(span) = too_deep(&source.text) {
         let message = format!(
-            "more than {MAX_JOINED} conditions are joined with `&&` and `||` in one policy"
+            "a policy deeper than {MAX_DEPTH}: so many conditions are joined, or within each other"
         );
         let help = "write `[\"a\", \"b\"].contains(x)`, or several policies";
         problems.push(Problem::error(Site::file(index, span), message).help(help));
@@ -87,17 +85,6 @@ pub(crate) fn read(index: usize, source: &Source, problems: &mut Vec<Problem>) -
         }
     }
     made
-}
-
-/// Where a policy is that joins too many conditions, as far as that can be seen before it is read.
-fn deep(text: &str) -> Option<Range<usize>> {
-    let mut from = 0;
-    text.split_inclusive(';').find_map(|policy| {
-        let start = from + (policy.len() - policy.trim_start().len());
-        from += policy.len();
-        let joined = policy.matches("||").count() + policy.matches("&&").count();
-        (joined >= MAX_JOINED).then_some(start..from)
-    })
 }
 
 fn one(

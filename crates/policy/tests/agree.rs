@@ -225,15 +225,15 @@ proptest! {
             for (arguments, now) in &calls {
                 let decided = decide_at(&caller, at, arguments.clone(), *now);
                 let is = |effect: &str, wanted: fn(&Outcome) -> bool| {
-                    decided.considered.iter().any(|one| one.effect == effect && wanted(&one.outcome))
+                    decided.considered.iter().any(|one| one.effect == effect && wanted(one.outcome))
                 };
                 // What is known before the call hides nothing that the call would have been let do.
                 let whole = decide_at(&slow, at, arguments.clone(), *now);
                 let permitted = lets(&tool.rules, &identity, &in_groups)
                     || whole.considered.iter().any(|one| {
                         one.effect == "permit"
-                            && one.outcome == Outcome::Satisfied
-                            && *one.rule != *format!("{}.allow", tool.name)
+                            && *one.outcome == Outcome::Satisfied
+                            && one.rule != format!("{}.allow", tool.name)
                     });
                 let expected = if permitted { word(&whole.verdict) } else { "deny" };
                 prop_assert_eq!(word(&decided.verdict), expected, "{:?}", whole);

@@ -13,7 +13,8 @@ use serde_json::json;
 use support::{caller, compile, decide, decide_at, reason, tool, words};
 use tollbridge_operation::{Effect, Identity};
 use tollbridge_policy::{
-    Days, Deciders, HoldTerms, Hours, Outcome, ToolDef, ToolRules, Verdict, When, Who,
+    Consideration, Days, Decided, Deciders, HoldTerms, Hours, Outcome, ToolDef, ToolRules, Verdict,
+    When, Who,
 };
 
 fn with(rules: ToolRules) -> Vec<ToolDef> {
@@ -30,7 +31,7 @@ fn a_tool_without_rules_is_everyones() {
     assert!(engine.is_open(0));
     let decided = decide(&caller(&engine, "eve", &[]), 0, json!({"amount": 1}));
     assert_eq!(words(&decided), "allow by refund.allow");
-    assert_eq!(decided.considered, []);
+    assert!(decided.considered.is_empty());
 }
 
 #[test]
@@ -137,9 +138,48 @@ fn a_forbid_wins_over_a_hold_and_a_hold_over_a_permit() {
     let big = decide(&caller, 0, json!({"amount": 101}));
     assert_eq!(words(&big), "deny by big");
     assert_eq!(reason(&big), "ask a manager for more than 100");
-    let told = big.considered.iter().find(|one| &*one.rule == "big").unwrap();
-    assert_eq!(told.outcome, Outcome::Satisfied);
-    assert_eq!(told.values, [("context.arguments.amount".into(), Some(json!(101).into()))]);
+    let told = big.considered.iter().find(|one| one.rule == "big").unwrap();
+    assert_eq!(*told.outcome, Outcome::Satisfied);
+    let values: Vec<_> = told.values().collect();
+    assert_eq!(values, [("context.arguments.amount", Some(&json!(101)))]);
+}
+
+#[test]
+fn what_was_considered_is_told_with_what_stood_there_and_nothing_else_is() {
+    let rules =
+        ToolRules { allow: Some(vec![Who::Group("ops".to_owned())]), ..ToolRules::default() };
+    let engine = compile(
+        &with(rules),
+        r#"
+        @id("fraud") forbid(principal, action == Action::"refund", resource)
+          when { context.arguments has currency && context.arguments.currency like "X*" };
+        @id("dear") @hold("10m") forbid(principal, action == Action::"refund", resource)
+          when { context.arguments.amount.greaterThan(decimal("50.0")) || resource.effect == "read" };
+        "#,
+    );
+    let told = |decided: &Decided| -> Vec<String> {
+        let line = |one: Consideration<'_>| {
+            let values = one.values().map(|(name, value)| match value {
+                Some(value) => format!(" {name}={value}"),
+                None => format!(" {name} not there"),
+            });
+            let outcome = format!("{:?}", one.outcome);
+            format!("{} {} {outcome}{}", one.effect, one.rule, values.collect::<String>())
+        };
+        decided.considered.iter().map(line).collect()
+    };
+    let asked = decide(&caller(&engine, "eve", &["ops"]), 0, json!({"amount": 60}));
+    assert_eq!(
+        told(&asked),
+        [
+            "permit refund.allow Satisfied principal=\"eve\" principal.groups=[\"ops\"]",
+            "forbid fraud NotSatisfied context.arguments.currency not there",
+            "hold dear Satisfied resource.effect=\"write\" context.arguments.amount=60",
+        ]
+    );
+    // Who may never call it is refused without a look at the call.
+    let hidden = decide(&caller(&engine, "mallory", &[]), 0, json!({"amount": 60}));
+    assert_eq!(told(&hidden), ["permit refund.allow NotSatisfied principal=\"mallory\""]);
 }
 
 #[test]

@@ -138,8 +138,29 @@ impl Access {
         local || self.origins.contains(&sent)
     }
 
-    /// Who is calling.
+    /// Who is calling, and may with what they brought.
     pub(super) async fn caller(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<Arc<Certificate>>,
+    ) -> Result<Admitted, Denied> {
+        let admitted = self.known(headers, certificate).await?;
+        self.enough(&admitted.caller)?;
+        Ok(admitted)
+    }
+
+    /// Whether a caller's token allows what every token must.
+    pub(super) fn enough(&self, caller: &Caller) -> Result<(), Denied> {
+        let scopes = self.challenges.scopes();
+        if caller.facts.lacking(scopes).is_empty() {
+            Ok(())
+        } else {
+            Err(Denied::Lacking(scopes.to_vec()))
+        }
+    }
+
+    /// Who is calling, whatever their token allows.
+    pub(super) async fn known(
         &self,
         headers: &HeaderMap,
         certificate: Option<Arc<Certificate>>,
@@ -162,10 +183,6 @@ impl Access {
             NotKnown::Invalid(why) => Denied::Forbidden(why),
             NotKnown::Unavailable => Denied::Unverified,
         })?;
-        let scopes = self.challenges.scopes();
-        if !known.facts.lacking(scopes).is_empty() {
-            return Err(Denied::Lacking(scopes.to_vec()));
-        }
         let Known { identity, groups, facts, .. } = known;
         let caller = Caller { groups, facts, ..Caller::new(identity, Transport::Http) };
         Ok(Admitted { caller, lasting: Some((Arc::clone(verify), presented)) })

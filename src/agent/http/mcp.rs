@@ -37,11 +37,14 @@ pub(super) async fn serve<B: Backend>(
     ConnectInfo(connection): ConnectInfo<Connection>,
     mut request: Request,
 ) -> Response {
-    let admitted = app.access.caller(request.headers(), connection.certificate()).await;
+    let admitted = app.access.known(request.headers(), connection.certificate()).await;
     let Admitted { caller, lasting } = match admitted {
         Ok(admitted) => admitted,
         Err(denied) => return app.access.challenges.answer(denied),
     };
+    if let Err(denied) = app.access.enough(&caller) {
+        return Box::pin(lacking(&app, &caller, request, denied)).await;
+    }
     connection.trust();
     // Nothing behind this point has a use for the key.
     request.headers_mut().remove(header::AUTHORIZATION);
@@ -217,6 +220,30 @@ async fn prepare<B: Backend>(
     }
 }
 
+/// The refusal of a request whose token lacks what every token must allow. A call is on record all
+/// the same, for it is known whose it is, and is told what its tool asks for besides.
+async fn lacking<B: Backend>(
+    app: &Arc<App<B>>,
+    caller: &Caller,
+    request: Request,
+    denied: Denied,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    if parts.method == Method::POST
+        && is_json(&parts.headers)
+        && let Ok(message) = read(&parts.headers, body).await
+        && wire::inspect(&message).is_ok_and(|envelope| envelope.method() == Some("tools/call"))
+    {
+        if let Some(refused) = Box::pin(scoped(app, caller, &message)).await {
+            return refused;
+        }
+        // Of no tool that this caller may see, or of one that finds and invokes operations.
+        let reason = "refused: the token allows less than every call needs".to_owned();
+        Box::pin(record(app, caller, reason)).await;
+    }
+    app.access.challenges.answer(denied)
+}
+
 /// The refusal of a call whose caller's token allows less than the tool asks for (RFC 6750 §3.1,
 /// `insufficient_scope`). It goes the way of every call first, which refuses it and has it on
 /// record; the client is told by the transport, because that is where it can get more.
@@ -247,13 +274,7 @@ async fn scoped<B: Backend>(
         answered.is_ok_and(|reply| reply.result.is_err())
     });
     match recording.await {
-        Ok(true) => {
-            let mut scopes = app.access.challenges.scopes().to_vec();
-            scopes.extend(
-                wanted.into_iter().filter(|scope| !app.access.challenges.scopes().contains(scope)),
-            );
-            Some(app.access.challenges.answer(Denied::Lacking(scopes)))
-        }
+        Ok(true) => Some(app.access.challenges.answer(Denied::Lacking(wanted))),
         // It is not on record, or the configuration was changed meanwhile.
         Ok(false) | Err(_) => Some(StatusCode::SERVICE_UNAVAILABLE.into_response()),
     }

@@ -141,6 +141,20 @@ async fn whatever_is_done_to_the_trail_names_the_first_event_that_is_wrong() {
     }
 }
 
+/// Whoever opens the store to write begins a chain anew, and that is found; who only looks must
+/// find it before.
+#[tokio::test]
+async fn a_chain_whose_beginning_was_removed_does_not_verify() {
+    let house = House::new().await;
+    house.sql("DELETE FROM chain").await;
+    let url = format!("sqlite:{}", house.folder.path().join("t.db").display());
+    let store = Store::open_read_only(&url).await.expect("a store");
+    let found = verify(&store, Against::default()).await.expect("read");
+    assert_eq!(found, Err(Broken::Beginning));
+    store.close().await;
+    assert_eq!(house.verify(Against::default()).await, Err(Broken::BeforeChain));
+}
+
 #[tokio::test]
 async fn a_trail_that_was_cut_off_with_its_checkpoints_is_found_by_an_anchor() {
     let house = House::new().await;

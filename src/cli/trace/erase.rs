@@ -40,7 +40,7 @@ pub(super) async fn erase(store: &Store, args: &Erase, config: &Path) -> Result<
                 return Ok(Exit::Failed);
             }
             Err(AuditError::Store(error)) => return Err(error),
-            Err(error @ AuditError::Ambiguous { .. }) => {
+            Err(error @ (AuditError::Ambiguous { .. } | AuditError::TooShort { .. })) => {
                 eprintln!("error: {error}");
                 return Ok(Exit::Usage);
             }

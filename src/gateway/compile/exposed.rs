@@ -189,7 +189,7 @@ impl One<'_> {
         let terms = self.terms()?;
         Some(Exposed {
             rules: self.rules(name),
-            scopes: entry.scopes.iter().map(ToString::to_string).collect(),
+            scopes: self.scopes(),
             terms,
             upstream,
             gate: self.gate(),
@@ -485,6 +485,19 @@ impl One<'_> {
                 self.error(codes::CREDENTIAL, auth.span(), message, Some(help.to_owned()));
             }
         }
+    }
+
+    /// What every token must allow, and what this tool asks for besides.
+    fn scopes(&self) -> Vec<String> {
+        let auth = self.config.server.auth.as_ref();
+        let mut scopes: Vec<String> = Vec::new();
+        for scope in auth.iter().flat_map(|auth| &auth.scopes).chain(&self.entry.scopes) {
+            let scope = scope.to_string();
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        scopes
     }
 
     fn rules(&self, tool: ToolName) -> Rules {

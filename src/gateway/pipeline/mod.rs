@@ -392,7 +392,7 @@ impl<'a> Run<'a> {
     }
 
     fn decided(&mut self, effect: Verdict, rules: Vec<String>, reason: Option<&str>) {
-        self.decided_on(effect, rules, reason, &[]);
+        self.decided_on(effect, rules, reason, &Considered::default());
     }
 
     /// The same with the policies that were considered.
@@ -401,7 +401,7 @@ impl<'a> Run<'a> {
         effect: Verdict,
         rules: Vec<String>,
         reason: Option<&str>,
-        considered: &[Considered],
+        considered: &Considered,
     ) {
         let considered = policies::rows(considered);
         let reason = reason.map(str::to_owned);

@@ -1,7 +1,5 @@
 //! Policies on a call: what they are shown of it, and what the trail keeps of them.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value};
 use tollbridge_operation::Call;
 
@@ -10,7 +8,7 @@ use crate::gateway::protection::Places;
 use crate::gateway::request::Caller;
 use crate::gateway::seen::Seen;
 use crate::gateway::toolbox::{Exposed, Toolbox};
-use crate::safety::{Asked, Considered, Outcome, Policed, Pursuit, police};
+use crate::safety::{Asked, Consideration, Considered, Outcome, Policed, Pursuit, police};
 
 /// How many policies are recorded with what they read; those that were satisfied or failed first.
 const MAX_READING: usize = 32;
@@ -51,52 +49,50 @@ pub(super) fn ask(
 }
 
 /// Takes out of what policies read those arguments that are kept out of the trail.
-pub(super) fn keep_out(considered: &mut [Considered], places: &Places) {
+pub(super) fn keep_out(considered: &mut Considered, places: &Places) {
     if places.is_empty() {
         return;
     }
-    let values = considered.iter_mut().flat_map(|one| &mut one.values);
-    for (name, value) in values.filter_map(|(name, value)| Some((name, value.as_mut()?))) {
+    for (name, value) in considered.values_mut() {
         let Some(path) = name.strip_prefix("context.arguments") else { continue };
-        let value = Arc::make_mut(value);
         let path = path.strip_prefix('.').unwrap_or(path);
         places.take_out_below(path, value);
     }
 }
 
 /// What the trail keeps of the policies that were considered.
-pub(in crate::gateway) fn rows(considered: &[Considered]) -> Vec<ConsideredRow> {
+pub(in crate::gateway) fn rows(considered: &Considered) -> Vec<ConsideredRow> {
     // As they win over each other; what was not satisfied decided nothing.
-    let rank = |one: &&Considered| match (&one.outcome, one.effect) {
+    let rank = |one: &Consideration<'_>| match (one.outcome, one.effect) {
         (Outcome::Satisfied, "forbid") => 0,
         (Outcome::Failed(_), _) => 1,
         (Outcome::Satisfied, "hold") => 2,
         (Outcome::Satisfied, _) => 3,
         (Outcome::NotSatisfied, _) => 4,
     };
-    let mut ranked: Vec<&Considered> = considered.iter().collect();
+    let mut ranked: Vec<Consideration<'_>> = considered.iter().collect();
     ranked.sort_by_key(rank);
     let values = |place| if place < MAX_READING { MAX_VALUES } else { 0 };
-    let ranked = ranked.into_iter().take(MAX_RULES).enumerate();
+    let ranked = ranked.iter().take(MAX_RULES).enumerate();
     ranked.map(|(place, one)| row(one, values(place))).collect()
 }
 
-fn row(considered: &Considered, values: usize) -> ConsideredRow {
-    let (outcome, why) = match &considered.outcome {
+fn row(considered: &Consideration<'_>, values: usize) -> ConsideredRow {
+    let (outcome, why) = match considered.outcome {
         Outcome::Satisfied => ("satisfied", None),
         Outcome::NotSatisfied => ("not satisfied", None),
         Outcome::Failed(why) => ("failed", Some(why.clone())),
     };
-    let value = |(name, value): &(Arc<str>, Option<Arc<Value>>)| {
-        let text = value.as_ref().map_or_else(|| "not there".to_owned(), ToString::to_string);
-        (name.to_string(), Value::String(cut(text)))
+    let value = |(name, value): (&str, Option<&Value>)| {
+        let text = value.map_or_else(|| "not there".to_owned(), ToString::to_string);
+        (name.to_owned(), Value::String(cut(text)))
     };
     ConsideredRow {
-        rule: considered.rule.to_string(),
+        rule: considered.rule.to_owned(),
         effect: considered.effect.to_owned(),
         outcome: outcome.to_owned(),
         why,
-        values: considered.values.iter().take(values).map(value).collect(),
+        values: considered.values().take(values).map(value).collect(),
     }
 }
 

@@ -154,7 +154,7 @@ impl Run<'_> {
         let pursuit = if self.earlier.is_some() { Pursuit::UnderWay } else { Pursuit::New };
         let at = (approval.now, pursuit);
         let policed = policies::ask(toolbox, &self.seen, exposed, self.caller, &call, at);
-        let mut considered = policed.considered().to_vec();
+        let mut considered = policed.considered().clone();
         policies::keep_out(&mut considered, &exposed.protection.arguments);
         let (groups, rules) = (&self.groups, &exposed.rules);
         let decided = safety::decide(call, groups, rules, policed, broken, approval, store).await;

@@ -24,6 +24,7 @@
 mod file;
 pub(super) mod orphan;
 mod record;
+mod sync;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,7 @@ use tokio::sync::{Notify, oneshot};
 
 use self::file::{Full, JournalFile};
 use self::record::Events;
+use self::sync::{Due, Syncing};
 use super::place::{FileIdentity, Place};
 use super::{Batch, Durability, EventRow, StopScope};
 
@@ -51,6 +53,8 @@ const LOOK: Duration = Duration::from_millis(1);
 pub(super) struct Journal {
     name: String,
     durability: Durability,
+    /// Whether a worker of the runtime may be held up by the disk.
+    may_wait: bool,
     state: Mutex<State>,
     /// Told when there is something to take over.
     appended: Notify,
@@ -78,18 +82,13 @@ struct State {
     syncing: Syncing,
 }
 
-/// Receipts that wait for the disk.
-#[derive(Debug, Default)]
-struct Syncing {
-    running: bool,
-    waiting: Vec<(u64, oneshot::Sender<io::Result<()>>)>,
-}
-
 /// What became of a batch.
 #[derive(Debug)]
 pub(super) enum Taken {
     /// It is down.
     Down,
+    /// It is down, after so long a wait for the disk; or the disk refused.
+    Synced(io::Result<Duration>),
     /// It is down once this says so.
     Syncing(oneshot::Receiver<io::Result<()>>),
     /// It was not taken: the writer must.
@@ -121,6 +120,7 @@ impl Journal {
         Ok(Self {
             name: file.name(),
             durability,
+            may_wait: sync::has_others(),
             state: Mutex::new(State {
                 file,
                 buffer: Vec::new(),
@@ -152,56 +152,23 @@ impl Journal {
         }
         let first = state.waiting.is_empty();
         state.keep();
-        let taken = match self.durability {
-            Durability::Process => Taken::Down,
-            Durability::Full => {
-                let (synced, down) = oneshot::channel();
-                let newest = state.newest;
-                state.syncing.waiting.push((newest, synced));
-                if !std::mem::replace(&mut state.syncing.running, true) {
-                    let journal = Arc::clone(self);
-                    tokio::task::spawn_blocking(move || journal.sync());
-                }
-                Taken::Syncing(down)
-            }
+        let newest = state.newest;
+        let due = match self.durability {
+            Durability::Process => None,
+            Durability::Full => Some(state.syncing.due(newest, self.may_wait)),
         };
         drop(state);
         if first {
             self.appended.notify_one();
         }
-        taken
-    }
-
-    /// Syncs the file until no receipt waits for it.
-    fn sync(&self) {
-        loop {
-            let (file, newest) = {
-                let mut state = self.state();
-                if state.syncing.waiting.is_empty() {
-                    state.syncing.running = false;
-                    return;
-                }
-                (state.file.handle(), state.newest)
-            };
-            let synced = file.sync_data();
-            let mut state = self.state();
-            if synced.is_err() {
-                // What the system still holds of it nobody knows. The writer begins another one.
-                state.is_broken = true;
-                state.close();
+        match due {
+            None => Taken::Down,
+            Some(Due::Later(down)) => Taken::Syncing(down),
+            Some(Due::Begin(down)) => {
+                self.begin_syncing();
+                Taken::Syncing(down)
             }
-            let (done, later) = std::mem::take(&mut state.syncing.waiting)
-                .into_iter()
-                .partition(|(number, _)| *number <= newest);
-            state.syncing.waiting = later;
-            drop(state);
-            let done: Vec<_> = done;
-            for (_, receipt) in done {
-                let _ = receipt.send(match &synced {
-                    Ok(()) => Ok(()),
-                    Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
-                });
-            }
+            Some(Due::Here) => Taken::Synced(self.sync_here()),
         }
     }
 

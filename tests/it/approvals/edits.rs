@@ -88,6 +88,7 @@ async fn changes_that_would_not_go_through_are_refused_with_the_reason() {
         (vec![set("/body/items/0", json!(1))], "no place"),
         (vec![set("/body/note", json!("[redacted]"))], "not shown"),
         (vec![], "nothing is changed"),
+        (vec![set("/body/amount", json!(5))], "nothing is changed"),
     ] {
         let told = gateway::edit(store, &toolbox, &hold, &edits, "operator:ann", None).await;
         let told = told.unwrap_err().to_string();

@@ -182,8 +182,24 @@ fn a_call_that_needs_more_says_all_that_it_needs_and_is_on_record() {
     assert_eq!(answer.status, 403);
     assert!(challenge(&answer).contains("error=\"insufficient_scope\""), "{answer:?}");
     assert!(challenge(&answer).ends_with("scope=\"mcp\""), "{answer:?}");
+    let call = house.last_call();
+    assert_eq!((&call["tool"], &call["outcome"]), (&json!("get_item"), &json!("denied")));
+    assert_eq!(call["decision"]["rules"], json!(["get_item.scopes"]));
     assert_eq!(server.call("a1", &[&token("mcp")]).status, 200);
-    // For this tool.
+    // For this tool, with what is asked for whatever is called.
+    let answer = add_item(&server, &[&token("items:write items:price")]);
+    assert_eq!(answer.status, 403);
+    assert!(challenge(&answer).ends_with("scope=\"mcp items:write items:price\""), "{answer:?}");
+    assert_eq!(house.last_call()["decision"]["rules"], json!(["add_item.scopes"]));
+    // What is no tool of theirs is told no more, and is on record too.
+    let unknown = json!({"name": "nothing", "arguments": {}});
+    let answer = ask(&server, "tools/call", unknown, &[&token("items:write")]);
+    assert!(challenge(&answer).ends_with("scope=\"mcp\""), "{answer:?}");
+    let call = house.last_call();
+    assert_eq!((&call["identity"], &call["outcome"]), (&json!("alice"), &json!("malformed")));
+    // Nor is a listing, which is no call.
+    assert_eq!(list(&server, &[&token("items:write")]).status, 403);
+    assert_eq!(house.last_call()["id"], call["id"]);
     let answer = add_item(&server, &[&token("mcp items:write")]);
     assert_eq!(answer.status, 403);
     assert!(challenge(&answer).ends_with("scope=\"mcp items:write items:price\""), "{answer:?}");

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::house::{House, SECRET};
+use super::house::{House, SECRET, finish};
 use super::mcp::Session;
 
 fn code(answer: &Value) -> &str {
@@ -91,6 +91,22 @@ fn an_approval_lets_the_running_servers_repeat_through_once() {
     assert_eq!(code(&session.call(3, "delete_item", &json!({"id": "a1"}))), "held");
     assert_eq!(house.upstream.count(), 1);
     house.run(&["approve", "show", "nothing"]).exits(2);
+}
+
+/// As in a container, or in a job that is run by time.
+#[test]
+fn who_decides_where_no_variable_says_is_whose_account_it_is() {
+    let house = House::new();
+    house.run(&["call", "delete_item", "id=a1"]).exits(5);
+    let held = house.run(&["approve", "ls", "--json"]).exits(0).json();
+    let id = held["holds"][0]["id"].as_str().expect("an id").to_owned();
+    let mut command = house.command(&["approve", "no", &id, "--json"]);
+    command.env_remove("USER").env("LOGNAME", "");
+    let decided = finish(command).exits(0).json();
+    let account = std::process::Command::new("id").arg("-un").output().expect("an account");
+    let account = String::from_utf8(account.stdout).expect("a name");
+    assert_eq!(decided["decided_by"], json!(format!("operator:{}", account.trim())));
+    assert_eq!(decided["decided_user"], json!(null));
 }
 
 #[test]

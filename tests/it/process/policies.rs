@@ -225,6 +225,13 @@ fn cases_of_a_file_are_tried_and_a_difference_fails() {
     assert!(failed.contains("expected  allow\n  was       hold by free_is_held"), "{failed}");
     let told = house.run(&["test", "--json"]).exits(1).json();
     assert_eq!((&told["passed"], &told["failed"]), (&json!(5), &json!(1)));
+    // That a tool which is not there at all is not listed proves nothing.
+    house.write(
+        "policies/shop.test.toml",
+        &CASES.replace("get_item_as_alice", "get_item_as_alicia"),
+    );
+    let failed = house.run(&["test"]).exits(1).stdout;
+    assert!(failed.contains("there is no tool `get_item_as_alicia`\n  no policy\n"), "{failed}");
     house.write("policies/shop.test.toml", "[[case]]\nname = \"x\"\nexpct = \"allow\"\n");
     let told = house.run(&["test"]).exits(2).stderr;
     assert!(told.contains("expct"), "{told}");

@@ -13,6 +13,7 @@ use tollbridge_operation::Effect as OperationEffect;
 use super::{Ruled, ToolDef};
 use crate::action::{CALL, DISCOVER, Type, action_of};
 use crate::carry::{Carried, Uncarried, Want, carry_object};
+use crate::considered::Form;
 use crate::decide::{Asked, Effect, Outcome};
 use crate::found::List;
 use crate::guard::{Facts, Principal};
@@ -32,6 +33,8 @@ pub(crate) struct Slice {
     /// Every policy: those that the tool's entry makes first, and of either those first that
     /// read nothing of the call.
     pub(crate) rules: Vec<Arc<Ruled>>,
+    /// What is told of them.
+    pub(crate) form: Arc<Form>,
     /// The permits and the `forbid`s among those that read the call.
     pub(crate) open_permits: PolicySet,
     pub(crate) open_forbids: PolicySet,
@@ -121,6 +124,7 @@ impl Slice {
             own: String::new(),
             trivial: false,
             reads_arguments: rules.iter().any(|rule| rule.reads.touches("arguments")),
+            form: Arc::new(Form::of(rules.iter().map(|rule| &**rule))),
             rules,
             open_permits,
             open_forbids,

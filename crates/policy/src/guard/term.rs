@@ -1,8 +1,8 @@
 //! What stands in a condition, and what it comes to on a call.
 //!
 //! A term has no value where Cedar would find an error, and where Cedar is to be asked: records as
-//! wholes, durations and what is done with times beside comparing them, attributes that may be
-//! there or not outside the context, entities that the call is not about.
+//! wholes, attributes that may be there or not outside the context, entities that the call is not
+//! about.
 
 use std::borrow::Cow;
 
@@ -11,12 +11,10 @@ use cedar_policy::{Context, Entities, EvalResult, Expression, Request, eval_expr
 
 use super::Facts;
 use super::pattern::matches;
-use super::relation::relation;
+use super::relation::{of_one, relation};
 use crate::action::Type;
 use crate::carry::{Carried, decimal_units};
-
-/// What stands deeper is not looked at: a stack ends.
-const MAX_DEPTH: usize = 256;
+use crate::depth::MAX_DEPTH;
 
 /// Something in a condition.
 #[derive(Debug)]
@@ -29,11 +27,17 @@ pub(super) enum Term {
     Decimal(i64),
     /// In milliseconds since the Unix epoch.
     Datetime(i64),
+    /// In milliseconds.
+    Duration(i64),
     Text(String),
     Entity(Type, String),
     Set(Vec<Term>),
-    Var(Var),
-    /// A member of a record, or an attribute.
+    Principal,
+    Action,
+    Resource,
+    /// A place in the context: members, each below the one before.
+    Place(Vec<String>),
+    /// A member of another record, or an attribute.
     Member(Box<Term>, String),
     /// Whether members are there, each below the one before.
     Has(Box<Term>, Vec<String>),
@@ -54,6 +58,7 @@ impl Term {
     }
 
     fn below(expr: &Expr, depth: usize) -> Self {
+        // What a tool's entry says was never a text.
         if depth > MAX_DEPTH {
             return Self::Unknown;
         }
@@ -67,9 +72,18 @@ impl Term {
                 Some(kind) => Self::Entity(kind, uid.eid.to_string()),
                 None => Self::Unknown,
             },
-            Expr::Var(var) => Self::Var(var.clone()),
+            Expr::Var(Var::Context) => Self::Place(Vec::new()),
+            Expr::Var(Var::Principal) => Self::Principal,
+            Expr::Var(Var::Action) => Self::Action,
+            Expr::Var(Var::Resource) => Self::Resource,
             Expr::Set(all) => Self::Set(all.iter().map(|one| of(one)).collect()),
-            Expr::GetAttr { expr, attr } => Self::Member(boxed(expr), attr.to_string()),
+            Expr::GetAttr { expr, attr } => match of(expr) {
+                Self::Place(mut path) => {
+                    path.push(attr.to_string());
+                    Self::Place(path)
+                }
+                other => Self::Member(Box::new(other), attr.to_string()),
+            },
             Expr::HasAttr { expr, attrs } => {
                 Self::Has(boxed(expr), attrs.iter().map(ToString::to_string).collect())
             }
@@ -91,7 +105,13 @@ impl Term {
                 written(expr).and_then(decimal_units).map_or(Self::Unknown, Self::Decimal)
             }
             Expr::UnaryOp { op: UnaryOp::Datetime, expr } => {
-                written(expr).and_then(milliseconds).map_or(Self::Unknown, Self::Datetime)
+                let since = "durationSince(datetime(\"1970-01-01\")).toMilliseconds()";
+                let found = |text| found(&format!("datetime({text:?}).{since}"));
+                written(expr).and_then(found).map_or(Self::Unknown, Self::Datetime)
+            }
+            Expr::UnaryOp { op: UnaryOp::Duration, expr } => {
+                let found = |text| found(&format!("duration({text:?}).toMilliseconds()"));
+                written(expr).and_then(found).map_or(Self::Unknown, Self::Duration)
             }
             Expr::UnaryOp { op, expr } => Self::Unary(*op, boxed(expr)),
             Expr::BinaryOp { op, left, right } => {
@@ -119,16 +139,20 @@ impl Term {
             Self::Long(number) => Carried::Long(*number),
             Self::Decimal(units) => Carried::Decimal(*units),
             Self::Datetime(at) => Carried::Datetime(*at),
+            Self::Duration(time) => Carried::Duration(*time),
             Self::Text(text) => Carried::Text(text),
             Self::Entity(kind, name) => Carried::Entity(*kind, name),
             Self::Set(all) => {
                 let values = all.iter().map(|one| one.value(facts).map(Cow::into_owned));
                 Carried::Set(values.collect::<Option<_>>()?)
             }
-            Self::Var(Var::Context) => return Some(Cow::Borrowed(&facts.context)),
-            Self::Var(Var::Principal) => Carried::Entity(Type::Identity, facts.principal.name),
-            Self::Var(Var::Action) => Carried::Entity(Type::Action, facts.action),
-            Self::Var(Var::Resource) => Carried::Entity(facts.resource.0, facts.resource.1),
+            Self::Place(path) => {
+                let place = path.iter().try_fold(&facts.context, |here, name| here.member(name));
+                return place.map(Cow::Borrowed);
+            }
+            Self::Principal => Carried::Entity(Type::Identity, facts.principal.name),
+            Self::Action => Carried::Entity(Type::Action, facts.action),
+            Self::Resource => Carried::Entity(facts.resource.0, facts.resource.1),
             Self::Member(of, name) => match of.value(facts)? {
                 Cow::Borrowed(record) => return record.member(name).map(Cow::Borrowed),
                 Cow::Owned(Carried::Entity(kind, of)) => facts.attribute((kind, of), name)?,
@@ -143,12 +167,7 @@ impl Term {
                 Carried::Entity(own, _) => Carried::Bool(own == *kind),
                 _ => return None,
             },
-            Self::Unary(op, of) => match (op, &*of.value(facts)?) {
-                (UnaryOp::Not, Carried::Bool(flag)) => Carried::Bool(!flag),
-                (UnaryOp::Neg, Carried::Long(number)) => Carried::Long(number.checked_neg()?),
-                (UnaryOp::IsEmpty, Carried::Set(all)) => Carried::Bool(all.is_empty()),
-                _ => return None,
-            },
+            Self::Unary(op, of) => of_one(*op, &*of.value(facts)?)?,
             Self::Binary(BinaryOp::And, both) => {
                 Carried::Bool(both[0].holds(facts)? && both[1].holds(facts)?)
             }
@@ -185,14 +204,13 @@ fn written(expr: &Expr) -> Option<&str> {
     }
 }
 
-/// What a time is that is written as Cedar has it, found by Cedar.
-fn milliseconds(text: &str) -> Option<i64> {
-    let since = "durationSince(datetime(\"1970-01-01\")).toMilliseconds()";
-    let expression: Expression = format!("datetime({text:?}).{since}").parse().ok()?;
+/// The number that an expression comes to, found by Cedar: it reads times as they are written.
+fn found(expression: &str) -> Option<i64> {
+    let expression: Expression = expression.parse().ok()?;
     let nobody = Type::Identity.uid("");
     let request = Request::new(nobody.clone(), nobody.clone(), nobody, Context::empty(), None);
     match eval_expression(&request.ok()?, &Entities::empty(), &expression).ok()? {
-        EvalResult::Long(at) => Some(at),
+        EvalResult::Long(number) => Some(number),
         _ => None,
     }
 }
