@@ -160,7 +160,8 @@ fn what_an_operator_writes_has_the_hashes_that_calls_have_where_their_key_is_at_
     assert!(held.to_string().contains(&reason), "{held} {reason}");
 
     let held = hold("a1");
-    house.configure(|text| text.replace("file:hashes", "exec:/usr/bin/touch ran"));
+    let rules = rules.replace("file:hashes", "exec:/usr/bin/touch ran");
+    house.configure(|text| format!("{rules}\n{text}"));
     assert_eq!(reject(&held), "[redacted]");
     assert!(!house.folder().join("ran").exists(), "no program is run");
 }
