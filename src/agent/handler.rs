@@ -31,7 +31,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Identity;
 
-use super::arrived::{Arrived, origin_of};
+use super::arrived::{Arrived, Passing, origin_of};
 use super::asking::{self, Asks};
 use super::changes::Peers;
 use super::in_flight::InFlight;
@@ -40,9 +40,11 @@ use super::prompts::Plan;
 use super::result::{self, Made};
 use super::tasks::Tasks;
 use super::{Backend, ToolList, ToolView};
-use crate::gateway::{Agent, Asking, CallWatch, Caller, Origin, Refused, Transport};
+use crate::gateway::{Agent, Asking, CallWatch, Caller, OperationEnd, Origin, Refused, Transport};
 use asked::call_request;
-pub(super) use asked::{Asked, Beside, headers_of, message_of, revision, version_of};
+pub(super) use asked::{
+    Asked, Beside, headers_of, message_of, message_over_http, revision, version_of,
+};
 use follow::follow;
 
 /// The revisions that we speak, oldest first.
@@ -59,9 +61,6 @@ const MAX_LISTENERS: usize = 1024;
 
 /// What of a client's name and version is kept.
 const MAX_CLIENT: usize = 128;
-
-/// Told of each request for a call that got as far as the handler.
-pub(super) type Reached = Arc<dyn Fn(&RequestId) + Send + Sync>;
 
 /// Given the list that answers a request, by a transport that writes lists itself: the page
 /// that goes to it is then empty.
@@ -85,7 +84,6 @@ struct Shared<B> {
     tasks: Tasks,
     closing: CancellationToken,
     gone: CancellationToken,
-    reached: Option<Reached>,
     listed: Option<Listed>,
 }
 
@@ -139,18 +137,9 @@ impl<B: Backend> Handler<B> {
             tasks: Tasks::default(),
             closing,
             gone,
-            reached: None,
             listed: None,
         };
         Self { shared: Arc::new(shared) }
-    }
-
-    /// Has `reached` told of calls. To be used before the handler is cloned.
-    pub(super) fn with_reached(mut self, reached: Reached) -> Self {
-        if let Some(shared) = Arc::get_mut(&mut self.shared) {
-            shared.reached = Some(reached);
-        }
-        self
     }
 
     /// Has `listed` given lists. To be used before the handler is cloned.
@@ -159,12 +148,6 @@ impl<B: Backend> Handler<B> {
             shared.listed = Some(listed);
         }
         self
-    }
-
-    fn reached(&self, id: &RequestId) {
-        if let Some(reached) = &self.shared.reached {
-            reached(id);
-        }
     }
 
     pub(super) fn peers(&self) -> Peers {
@@ -218,6 +201,7 @@ impl<B: Backend> Handler<B> {
     }
 
     fn arrived(&self, method: &'static str, context: &RequestContext<RoleServer>) -> Arrived {
+        Passing::reached(&context.extensions);
         let Shared { backend, transport, .. } = &*self.shared;
         let origin = if backend.traces() { origin_of(context) } else { Origin::default() };
         let revision = revision(context.protocol_version().as_ref());
@@ -226,7 +210,8 @@ impl<B: Backend> Handler<B> {
 
     fn answered<T>(&self, arrived: Arrived, answer: Result<T, ErrorData>) -> Result<T, ErrorData> {
         let error = answer.as_ref().err().map(|error| error.code.0);
-        arrived.answered(&*self.shared.backend, error);
+        let end = error.map_or(OperationEnd::Good, OperationEnd::Rpc);
+        arrived.answered(&*self.shared.backend, end);
         answer
     }
 
@@ -416,7 +401,7 @@ impl<B: Backend> ServerHandler for Handler<B> {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.reached(&context.id);
+        Passing::reached(&context.extensions);
         let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
         let answered = asking::answered(&request);
         let message = self.shared.backend.traces().then(|| Box::new(message_of(&context)));
@@ -583,7 +568,6 @@ impl<B: Backend> ServerHandler for Handler<B> {
                 return Err(ErrorData::invalid_params(reason, None));
             }
             let _ticket = self.shared.in_flight.enter();
-            self.reached(&context.id);
             let caller = self.caller(&context.extensions, context.client_info().as_ref())?;
             let reason = match &request.params {
                 Some(Value::Object(params)) => {

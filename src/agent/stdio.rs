@@ -25,11 +25,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tollbridge_operation::Identity;
 
-use super::arrived::{Arrived, origin_of_early};
-use super::handler::{Handler, VERSIONS};
+use super::arrived::{Arrived, Passing, origin_of_refused, origin_on_the_way};
+use super::handler::{Handler, VERSIONS, revision as known_revision};
 use super::wire::{self, Envelope, Id, MAX_BYTES, Refusal};
-use super::{AgentError, Backend, ToolList, changes};
-use crate::gateway::{Caller, Transport as Via};
+use super::{AgentError, Backend, ToolList, changes, methods};
+use crate::gateway::{Caller, OTHER_METHOD, OperationEnd, Origin, Transport as Via};
 
 /// How many requests of one client may wait for their answers. Beyond that its input is not
 /// read, which is the only way to slow down a pipe.
@@ -97,10 +97,6 @@ pub async fn serve_lines<B: Backend>(
         ending.child_token(),
         broken.child_token(),
     )
-    .with_reached(Arc::new({
-        let waiting = Arc::clone(&waiting);
-        move |id: &RequestId| waiting.reached(&own_id(id))
-    }))
     .with_listed(Arc::new({
         let waiting = Arc::clone(&waiting);
         move |id: &RequestId, list| waiting.listed(&own_id(id), list)
@@ -140,43 +136,31 @@ struct Waiting {
     freed: Notify,
 }
 
-/// What a request asked for, as far as the trail and the writing of answers care.
+/// A request that waits for its answer.
 #[derive(Debug)]
-enum Asked {
-    /// A call that has not come to the handler.
-    Call,
-    /// Whether the server is there, before there is a session: the MCP library answers that itself.
-    Early(Box<Arrived>),
-    /// A list, which the handler has found.
-    List(Arc<ToolList>),
-    /// Anything else, and a call that the handler has seen.
-    Other,
+struct Asked {
+    passing: Passing,
+    /// The list that answers it, once the handler has found it.
+    list: Option<Arc<ToolList>>,
 }
 
 impl Waiting {
     /// Takes the id, unless it is in use.
-    fn begin(&self, id: &Id, asked: Asked) -> bool {
+    fn begin(&self, id: &Id, passing: Passing) -> bool {
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         match ids.entry(id.clone()) {
             Entry::Occupied(_) => false,
             Entry::Vacant(free) => {
-                free.insert(asked);
+                free.insert(Asked { passing, list: None });
                 true
             }
-        }
-    }
-
-    fn reached(&self, id: &Id) {
-        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(asked) = ids.get_mut(id) {
-            *asked = Asked::Other;
         }
     }
 
     fn listed(&self, id: &Id, list: Arc<ToolList>) {
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(asked) = ids.get_mut(id) {
-            *asked = Asked::List(list);
+            asked.list = Some(list);
         }
     }
 
@@ -236,7 +220,7 @@ impl<B: Backend> Reader<B> {
             };
             let taken = match line {
                 Ok(Some(Line::Whole(line))) => self.take(&line).await,
-                Ok(Some(Line::TooLong)) => self.refuse(Refusal::too_large()).await,
+                Ok(Some(Line::TooLong)) => self.refuse(Refusal::too_large(), OTHER_METHOD).await,
                 Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(%error, "standard input cannot be read");
@@ -256,28 +240,30 @@ impl<B: Backend> Reader<B> {
         }
         let envelope = match wire::inspect(line) {
             Ok(envelope) => envelope,
-            Err(refusal) => return self.refuse(refusal).await,
+            Err(refusal) => return self.refuse(refusal, OTHER_METHOD).await,
         };
-        let Ok(message) = serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(line) else {
+        let named = envelope.method().map_or(OTHER_METHOD, methods::named);
+        let Ok(mut message) = serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(line) else {
             let id = match envelope {
                 Envelope::Request { id, .. } => Some(id),
                 Envelope::Notification { .. } | Envelope::Response => None,
             };
             let reason = "no message of MCP".to_owned();
-            return self.refuse(Refusal { code: wire::Code::Invalid, id, reason }).await;
+            return self.refuse(Refusal { code: wire::Code::Invalid, id, reason }, named).await;
         };
         match &envelope {
-            Envelope::Request { id, method } => {
+            Envelope::Request { id, .. } => {
                 tokio::select! {
                     () = self.ending.cancelled() => return None,
                     () = self.waiting.room() => {}
                 }
-                let asked = if method == "tools/call" { Asked::Call } else { self.early(&message) };
-                if !self.waiting.begin(id, asked) {
+                let passing = Passing::new(self.arrived(named, &message));
+                message.insert_extension(passing.clone());
+                if !self.waiting.begin(id, passing) {
                     // Its answer could not be told from the first one's, so it gets no id.
                     let reason = "the `id` of a request that is still under way".to_owned();
                     let refusal = Refusal { code: wire::Code::Invalid, id: None, reason };
-                    return self.refuse(refusal).await;
+                    return self.refuse(refusal, named).await;
                 }
                 self.open |= opens(&message);
             }
@@ -292,24 +278,28 @@ impl<B: Backend> Reader<B> {
         self.messages.send(message).await.ok()
     }
 
-    /// What a message asks for that is no call.
-    fn early(&self, message: &RxJsonRpcMessage<RoleServer>) -> Asked {
-        match message {
-            JsonRpcMessage::Request(message)
-                if !self.open && matches!(message.request, ClientRequest::PingRequest(_)) =>
-            {
-                let origin = || origin_of_early(&message.id, message.request.get_meta());
-                let origin = self.backend.traces().then(origin).unwrap_or_default();
-                Asked::Early(Box::new(Arrived::now(Via::Stdio, "ping", None, origin)))
+    /// A request as it is measured where the MCP library answers it.
+    fn arrived(&self, method: &'static str, message: &RxJsonRpcMessage<RoleServer>) -> Arrived {
+        let (mut revision, mut origin) = (None, Origin::default());
+        if let JsonRpcMessage::Request(message) = message {
+            let meta = message.request.get_meta();
+            revision = known_revision(meta.protocol_version().as_ref());
+            if self.backend.traces() {
+                origin = origin_on_the_way(&message.id, meta);
             }
-            _ => Asked::Other,
         }
+        Arrived::now(Via::Stdio, method, revision, origin)
     }
 
-    async fn refuse(&self, refusal: Refusal) -> Option<()> {
-        let identity = Some(self.caller.identity.clone());
+    async fn refuse(&self, refusal: Refusal, method: &'static str) -> Option<()> {
+        let Refusal { code, id, .. } = &refusal;
+        let origin = self.backend.traces().then(|| origin_of_refused(id.as_ref()));
+        let arrived = Arrived::now(Via::Stdio, method, None, origin.unwrap_or_default());
+        let end = OperationEnd::Rpc(code.number());
         let answer = refusal.to_json().to_string().into_bytes();
+        let identity = Some(self.caller.identity.clone());
         self.backend.malformed(Via::Stdio, identity, refusal.reason).await;
+        arrived.answered(&*self.backend, end);
         self.lines.send(answer).await.ok()
     }
 }
@@ -413,19 +403,25 @@ impl<B: Backend> Transport<RoleServer> for Queues<B> {
         let (backend, identity) = (Arc::clone(&self.backend), self.identity.clone());
         async move {
             let asked = answered(&message).and_then(|id| waiting.end(&id));
-            let line = match &asked {
-                Some(Asked::List(list)) if list::is_page(&message) => list::write(&message, list)?,
+            let list = asked.as_ref().and_then(|asked| asked.list.as_ref());
+            let line = match list {
+                Some(list) if list::is_page(&message) => list::write(&message, list)?,
                 _ => serde_json::to_vec(&message)?,
             };
-            match (asked, &message) {
-                // A call that the MCP library refused by itself, for what its revision requires
-                // of every request.
-                (Some(Asked::Call), JsonRpcMessage::Error(error)) => {
+            // What the handler never saw the MCP library answered by itself: whether the server is
+            // there, before a session, and what lacks what its revision requires of every request.
+            if let Some(arrived) = asked.and_then(|asked| asked.passing.take()) {
+                let end = match &message {
+                    JsonRpcMessage::Error(error) => OperationEnd::Rpc(error.error.code.0),
+                    _ => OperationEnd::Good,
+                };
+                if let JsonRpcMessage::Error(error) = &message
+                    && arrived.request.method == "tools/call"
+                {
                     let reason = error.error.message.to_string();
                     backend.malformed(Via::Stdio, Some(identity), reason).await;
                 }
-                (Some(Asked::Early(arrived)), _) => arrived.answered(&*backend, None),
-                _ => {}
+                arrived.answered(&*backend, end);
             }
             let lines = lines.ok_or(std::io::ErrorKind::BrokenPipe)?;
             lines.send(line).await.map_err(|_| std::io::ErrorKind::BrokenPipe.into())

@@ -53,7 +53,7 @@ use tollbridge_operation::Identity;
 pub use crate::audit::{ConsideredRow, Place, Time, new_call_id};
 pub use crate::identity::KeyHolder;
 pub use crate::identity::{Agent, Claim, Facts, Proof};
-pub use crate::observe::{Message, OTHER_METHOD, Origin};
+pub use crate::observe::{Message, OTHER_METHOD, OperationEnd, Origin};
 pub use crate::safety::edit::{Edit, between as edits_between};
 pub use crate::store::{HoldRow, StoreError, TaskRow, TaskState, is_erased};
 pub use approvals::{Approver, approve, edit, edits_shown, given, held, hold_json, reject};
@@ -87,7 +87,7 @@ use state::Seal;
 use crate::audit::{Event, Keeper};
 use crate::bridge::{Preview, Standing};
 use crate::identity::{self, Known, NotKnown};
-use crate::observe::{ApiStanding, CALL, McpRequest, Metrics, OperationEnd, Tracer};
+use crate::observe::{ApiStanding, CALL, McpRequest, Metrics, Tracer};
 use crate::safety::Conduct;
 use crate::store::{Batch, CommitError, Store};
 
@@ -196,9 +196,8 @@ impl Gateway {
 
     /// Measures a request of MCP that was answered and reached no layer, and tells of it in a span.
     pub fn answered(&self, request: OtherRequest, took: Duration) {
-        let OtherRequest { transport, method, prompt, resource, revision, error, origin } = request;
+        let OtherRequest { transport, method, prompt, resource, revision, end, origin } = request;
         let Some(channel) = transport.channel() else { return };
-        let end = error.map_or(OperationEnd::Good, OperationEnd::Rpc);
         let request = McpRequest { method, tool: None, prompt, revision, channel, end };
         self.inner.metrics.operation(request, took);
         if let Some(tracer) = self.inner.tracer.get() {

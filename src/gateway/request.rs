@@ -10,7 +10,7 @@ use tollbridge_operation::{CallId, Identity, Trace};
 
 use super::asking::{Answered, Asking};
 use crate::identity::{Agent, Facts};
-use crate::observe::{Channel, Message, Origin};
+use crate::observe::{Channel, Message, OperationEnd, Origin};
 use crate::store::HoldRow;
 
 /// Who calls, as the front end established it.
@@ -136,8 +136,8 @@ pub struct OtherRequest {
     pub resource: Option<String>,
     /// The revision of MCP, where it is one that we speak.
     pub revision: Option<&'static str>,
-    /// The code of the error that answered it, where one did.
-    pub error: Option<i32>,
+    /// How it was answered.
+    pub end: OperationEnd,
     /// Where it came from, where requests are traced.
     pub origin: Origin,
 }

@@ -103,6 +103,8 @@ pub enum OperationEnd {
     ToolError,
     /// With an error of JSON-RPC.
     Rpc(i32),
+    /// With a status of HTTP that tells of a failure, and no message of MCP.
+    Http(u16),
 }
 
 /// A request of MCP, as it is measured.
@@ -204,6 +206,7 @@ impl EncodeLabelSet for ByOperation {
         match self.end {
             OperationEnd::Good => Ok(()),
             OperationEnd::ToolError => ("error_type", TOOL_ERROR).encode(encoder.encode_label()),
+            OperationEnd::Http(status) => ("error_type", status).encode(encoder.encode_label()),
             OperationEnd::Rpc(code) => {
                 ("error_type", code).encode(encoder.encode_label())?;
                 ("rpc_response_status_code", code).encode(encoder.encode_label())

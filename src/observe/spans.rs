@@ -6,7 +6,8 @@
 //! URLs come as the trail has them. Arguments, bodies and messages never come here.
 //!
 //! What is finished is offered to a queue that has room for so many spans; where it has none, the
-//! spans are dropped and the caller is told how many. Nothing here waits.
+//! spans are dropped and the caller is told how many. Only a part of the room is for requests that are
+//! no calls: anybody can send many of those, and calls are not to give way to them. Nothing here waits.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,6 +23,9 @@ use crate::audit::new_call_id;
 
 /// How many spans wait at most: what the specification of OpenTelemetry's batch processor has.
 pub(super) const MOST_SPANS: usize = 2048;
+
+/// How many of them may be of requests that are no calls.
+pub(super) const MOST_OTHERS: usize = MOST_SPANS / 4;
 
 /// How many requests of one call have a span, those for tokens among them.
 const MOST_REQUESTS: usize = 128;
@@ -94,6 +98,8 @@ struct Queue {
 struct Room {
     /// How many spans wait, those that are being sent among them.
     waiting: AtomicUsize,
+    /// How many of them are of requests that are no calls.
+    others: AtomicUsize,
     /// How many there was no room for.
     refused: AtomicUsize,
 }
@@ -106,14 +112,40 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    /// So many spans wait no longer.
-    pub(super) fn free(&self, spans: usize) {
-        self.room.waiting.fetch_sub(spans, Ordering::Relaxed);
+    /// These wait no longer.
+    pub(super) fn free(&self, batch: &[Box<Done>]) {
+        for done in batch {
+            self.room.leave(done);
+        }
     }
 
     /// How many spans there was no room for since this was asked last.
     pub(super) fn refused(&self) -> usize {
         self.room.refused.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Room {
+    /// Whether there is room: then these wait.
+    fn enter(&self, done: &Done) -> bool {
+        let spans = done.spans();
+        let waited = self.waiting.fetch_add(spans, Ordering::Relaxed);
+        let others =
+            if done.is_other() { self.others.fetch_add(spans, Ordering::Relaxed) } else { 0 };
+        let enters =
+            waited + spans <= MOST_SPANS && (!done.is_other() || others + spans <= MOST_OTHERS);
+        if !enters {
+            self.leave(done);
+        }
+        enters
+    }
+
+    fn leave(&self, done: &Done) {
+        let spans = done.spans();
+        self.waiting.fetch_sub(spans, Ordering::Relaxed);
+        if done.is_other() {
+            self.others.fetch_sub(spans, Ordering::Relaxed);
+        }
     }
 }
 
@@ -173,9 +205,13 @@ impl Tracer {
     fn offer(&self, ended: Box<Done>) -> Result<(), usize> {
         let Queue { sender, room } = &*self.0;
         let spans = ended.spans();
-        let before = room.waiting.fetch_add(spans, Ordering::Relaxed);
-        if before + spans > MOST_SPANS || sender.try_send(ended).is_err() {
-            room.waiting.fetch_sub(spans, Ordering::Relaxed);
+        let refused = if room.enter(&ended) {
+            let refused = sender.try_send(ended).err();
+            refused.map(mpsc::error::TrySendError::into_inner).inspect(|ended| room.leave(ended))
+        } else {
+            Some(ended)
+        };
+        if refused.is_some() {
             room.refused.fetch_add(spans, Ordering::Relaxed);
             return Err(spans);
         }
@@ -265,6 +301,10 @@ impl Done {
     /// How many spans it has.
     pub(super) fn spans(&self) -> usize {
         1 + self.requests.len()
+    }
+
+    fn is_other(&self) -> bool {
+        matches!(self.what, What::Other { .. })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use serde_json::{Value, json};
 use tollbridge::bridge;
-use tollbridge::gateway::{CallRequest, Message, Origin, OtherRequest, Transport};
+use tollbridge::gateway::{CallRequest, Message, OperationEnd, Origin, OtherRequest, Transport};
 use tollbridge::observe::{Collector, Compression, Metrics, Protocol, TraceExporter};
 use tollbridge_operation::{Trace, trace};
 use url::Url;
@@ -247,24 +247,24 @@ async fn a_request_for_a_token_that_a_call_waits_for_has_a_span_without_a_secret
 async fn requests_that_are_no_calls_are_measured_and_have_spans() {
     let (upstream, collector) = (Upstream::willing().await, Upstream::willing().await);
     let bridge = Bridge::offering(&upstream, &["listItems"]).await;
-    let ping = |transport, error, origin| OtherRequest {
+    let ping = |transport, end, origin| OtherRequest {
         transport,
         method: "ping",
         prompt: None,
         resource: None,
         revision: Some("2025-11-25"),
-        error,
+        end,
         origin,
     };
     let took = Duration::from_millis(2);
-    bridge.gateway.answered(ping(Transport::Stdio, None, Origin::default()), took);
+    bridge.gateway.answered(ping(Transport::Stdio, OperationEnd::Good, Origin::default()), took);
     let (exporter, _) = traced(&bridge, &collector);
     for traceparent in [SENT.to_owned(), SENT.replace("-01", "-00")] {
         let trace = Trace::read(&traceparent, None).map(Arc::new);
         let origin = Origin { trace, message: None };
-        bridge.gateway.answered(ping(Transport::Http, Some(-32601), origin), took);
+        bridge.gateway.answered(ping(Transport::Http, OperationEnd::Rpc(-32601), origin), took);
     }
-    bridge.gateway.answered(ping(Transport::Cli, None, Origin::default()), took);
+    bridge.gateway.answered(ping(Transport::Cli, OperationEnd::Good, Origin::default()), took);
     exporter.stop().await;
     let method = r#"mcp_method_name="ping",mcp_protocol_version="2025-11-25""#;
     let http = r#"network_transport="tcp",network_protocol_name="http""#;

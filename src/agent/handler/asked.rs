@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::model::{Extensions, JsonObject, ProtocolVersion, RequestMetaObject};
 use rmcp::service::RequestContext;
@@ -87,16 +88,24 @@ pub(super) fn call_request(asked: Asked) -> Result<CallRequest, (&'static str, O
     })
 }
 
-/// What a request's message says of itself. A session that HTTP names was one of the caller's.
+/// What a request's message says of itself.
 pub(in crate::agent) fn message_of(context: &RequestContext<RoleServer>) -> Message {
-    let parts = context.extensions.get::<http::request::Parts>();
-    let session = parts.and_then(|parts| parts.headers.get(SESSION));
+    let parts = context.extensions.get::<Parts>();
     Message {
         protocol: context.protocol_version().map(|version| version.to_string()),
         request: Some(context.id.to_string()),
-        session: session.and_then(|id| id.to_str().ok()).map(str::to_owned),
-        client: parts.and_then(|parts| parts.extensions.get::<SocketAddr>().copied()),
-        http: parts.and_then(|parts| version_of(parts.version)),
+        ..parts.map(message_over_http).unwrap_or_default()
+    }
+}
+
+/// What HTTP says of a message. A session that it names was one of the caller's.
+pub(in crate::agent) fn message_over_http(parts: &Parts) -> Message {
+    let session = parts.headers.get(SESSION).and_then(|id| id.to_str().ok());
+    Message {
+        session: session.map(str::to_owned),
+        client: parts.extensions.get::<SocketAddr>().copied(),
+        http: version_of(parts.version),
+        ..Message::default()
     }
 }
 
@@ -118,5 +127,5 @@ pub(in crate::agent) fn revision(version: Option<&ProtocolVersion>) -> Option<&'
 
 /// The headers that a request came with, over HTTP.
 pub(in crate::agent) fn headers_of(extensions: &Extensions) -> Option<&HeaderMap> {
-    extensions.get::<http::request::Parts>().map(|parts| &parts.headers)
+    extensions.get::<Parts>().map(|parts| &parts.headers)
 }

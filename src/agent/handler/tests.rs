@@ -11,7 +11,7 @@ use serde_json::json;
 use super::*;
 use crate::agent::double::{Double, Talk, caller, initialize, initialized, legacy, modern};
 use crate::agent::serve_lines;
-use crate::gateway::OtherRequest;
+use crate::gateway::{OperationEnd, OtherRequest};
 
 fn call(name: &str, arguments: Value) -> Value {
     json!({ "name": name, "arguments": arguments })
@@ -219,7 +219,11 @@ fn told(double: &Double) -> Vec<String> {
         let message = request.origin.message.as_deref().unwrap();
         assert_eq!(request.revision, message.protocol.as_deref());
         let of = |text: Option<&str>| text.unwrap_or("-").to_owned();
-        let error = request.error.map(|code| code.to_string());
+        let error = match request.end {
+            OperationEnd::Good => None,
+            OperationEnd::Rpc(code) => Some(code.to_string()),
+            other => panic!("{other:?}"),
+        };
         [
             request.method.to_owned(),
             of(request.prompt),
@@ -283,6 +287,9 @@ async fn every_request_that_is_answered_is_told_of_once() {
         ("prompts/get", json!({ "name": "look_around" })),
         ("prompts/get", json!({ "name": "made up" })),
         ("prompts/get", json!({ "name": 7 })),
+        // These the MCP library answers by itself: there is no such method, or the client knows no tasks.
+        ("ping", json!({})),
+        ("tasks/get", json!({ "taskId": "t" })),
     ]
     .into_iter()
     .enumerate()
@@ -301,6 +308,8 @@ async fn every_request_that_is_answered_is_told_of_once() {
             "prompts/get look_around - - 2026-07-28 6".to_owned(),
             "prompts/get - - -32602 2026-07-28 7".to_owned(),
             "prompts/get - - -32602 2026-07-28 8".to_owned(),
+            "ping - - -32601 2026-07-28 9".to_owned(),
+            "tasks/get - - -32021 2026-07-28 10".to_owned(),
         ]
     );
 }

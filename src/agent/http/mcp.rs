@@ -7,6 +7,7 @@ use axum::Json;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -19,9 +20,11 @@ use super::access::{Admitted, Denied};
 use super::direct;
 use super::lasting::{Until, outlived};
 use super::listener::Connection;
-use crate::agent::Backend;
+use super::refused::{self, Known};
+use crate::agent::arrived::Passing;
 use crate::agent::wire::{self, Code, Envelope, MAX_BYTES, Refusal};
-use crate::gateway::{CallRequest, CallWatch, Caller, Transport};
+use crate::agent::{Backend, methods};
+use crate::gateway::{CallRequest, CallWatch, Caller, OTHER_METHOD, OperationEnd, Transport};
 
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -53,12 +56,14 @@ pub(super) async fn serve<B: Backend>(
     if let Some(session) = &session
         && !app.sessions.belongs(session, &caller.identity)
     {
-        return (StatusCode::NOT_FOUND, "Session not found").into_response();
+        // Whose it is, or was, is nobody's to tell.
+        request.headers_mut().remove(SESSION);
+        return no_session(&app, request);
     }
     let (method, version) = (request.method().clone(), request.version());
     let ticket = (method == Method::POST).then(|| app.in_flight.enter());
-    let (request, listens) = match prepare(&app, &caller, request).await {
-        Ok(Way::Library(request, listens)) => (*request, listens),
+    let (request, passing, listens) = match prepare(&app, &caller, request).await {
+        Ok(Way::Library(request, passing, listens)) => (*request, passing, listens),
         Ok(Way::Direct(call)) => {
             let connection = (connection.peer(), version);
             return direct::answer(&app.handler, caller, call, connection).await;
@@ -66,6 +71,9 @@ pub(super) async fn serve<B: Backend>(
         Err(response) => return response,
     };
     let mut response = Box::pin(app.mcp.handle(request)).await.map(Body::new);
+    if let Some(passing) = passing {
+        response = Box::pin(refused::by_library(&*app.backend, &passing, response)).await;
+    }
 
     if method == Method::POST
         && matches!(
@@ -128,10 +136,23 @@ async fn bind<B: Backend>(app: &App<B>, session: String, identity: Identity) {
     }
 }
 
+/// The answer to a request in a session that there is not.
+fn no_session<B: Backend>(app: &App<B>, request: Request) -> Response {
+    let status = StatusCode::NOT_FOUND;
+    if *request.method() == Method::POST {
+        let arrived = refused::arrived(&*app.backend, &request.into_parts().0, UNREAD);
+        arrived.answered(&*app.backend, OperationEnd::Http(status.as_u16()));
+    }
+    (status, "Session not found").into_response()
+}
+
+/// A message that was not read.
+const UNREAD: Known<'static> = Known { method: OTHER_METHOD, id: None, message: &[] };
+
 /// Where a message goes.
 enum Way {
-    /// To the library; whether for a stream that only listens.
-    Library(Box<Request>, bool),
+    /// To the library; what measures it where it is a request; whether for a stream that only listens.
+    Library(Box<Request>, Option<Passing>, bool),
     Direct(Box<direct::Call>),
 }
 
@@ -146,14 +167,22 @@ async fn prepare<B: Backend>(
     // What is not said to be JSON is refused by the MCP library, unread.
     if parts.method != Method::POST || !is_json(&parts.headers) {
         let listens = parts.method == Method::GET;
-        return Ok(Way::Library(Box::new(Request::from_parts(parts, Body::empty())), listens));
+        let arrived = || refused::arrived(&*app.backend, &parts, UNREAD);
+        let passing = (parts.method == Method::POST).then(|| Passing::new(arrived()));
+        let request = Box::new(Request::from_parts(parts, Body::empty()));
+        return Ok(Way::Library(request, passing, listens));
     }
     let message = match read(&parts.headers, body).await {
         Ok(message) => message,
         Err(Unread::TooLarge) => {
-            return Err(Box::pin(refuse(app, caller, Refusal::too_large())).await);
+            return Err(Box::pin(refuse(app, caller, &parts, Refusal::too_large())).await);
         }
-        Err(Unread::Slow) => return Err(StatusCode::REQUEST_TIMEOUT.into_response()),
+        Err(Unread::Slow) => {
+            let status = StatusCode::REQUEST_TIMEOUT;
+            let arrived = refused::arrived(&*app.backend, &parts, UNREAD);
+            arrived.answered(&*app.backend, OperationEnd::Http(status.as_u16()));
+            return Err(status.into_response());
+        }
         Err(Unread::Gone) => return Err(StatusCode::BAD_REQUEST.into_response()),
     };
     match wire::inspect(&message) {
@@ -169,13 +198,25 @@ async fn prepare<B: Backend>(
             {
                 return Ok(Way::Direct(call));
             }
-            if let Envelope::Notification { method } = &envelope {
-                say_method(&mut parts.headers, method);
-            }
             let listens = envelope.method() == Some("subscriptions/listen");
-            Ok(Way::Library(Box::new(Request::from_parts(parts, Body::from(message))), listens))
+            let passing = match &envelope {
+                Envelope::Request { id, method } => {
+                    let (method, id) = (methods::named(method), Some(id));
+                    let known = Known { method, id, message: &message };
+                    let passing = Passing::new(refused::arrived(&*app.backend, &parts, known));
+                    parts.extensions.insert(passing.clone());
+                    Some(passing)
+                }
+                Envelope::Notification { method } => {
+                    say_method(&mut parts.headers, method);
+                    None
+                }
+                Envelope::Response => None,
+            };
+            let request = Box::new(Request::from_parts(parts, Body::from(message)));
+            Ok(Way::Library(request, passing, listens))
         }
-        Err(refusal) => Err(Box::pin(refuse(app, caller, refusal)).await),
+        Err(refusal) => Err(Box::pin(refuse(app, caller, &parts, refusal)).await),
     }
 }
 
@@ -277,13 +318,22 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Unread> {
     }
 }
 
-async fn refuse<B: Backend>(app: &Arc<App<B>>, caller: &Caller, refusal: Refusal) -> Response {
+async fn refuse<B: Backend>(
+    app: &Arc<App<B>>,
+    caller: &Caller,
+    parts: &Parts,
+    refusal: Refusal,
+) -> Response {
+    let known = Known { id: refusal.id.as_ref(), ..UNREAD };
+    let arrived = refused::arrived(&*app.backend, parts, known);
+    let end = OperationEnd::Rpc(refusal.code.number());
     let status = match refusal.code {
         Code::Parse | Code::Invalid => StatusCode::BAD_REQUEST,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
     };
     let answer = refusal.to_json();
     record(app, caller, refusal.reason).await;
+    arrived.answered(&*app.backend, end);
     (status, Json(answer)).into_response()
 }
 

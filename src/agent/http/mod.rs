@@ -17,6 +17,7 @@ mod direct;
 mod lasting;
 mod listener;
 mod mcp;
+mod refused;
 mod resume;
 mod sessions;
 mod tls;
@@ -112,8 +113,8 @@ struct App<B: Backend> {
     backend: Arc<B>,
     access: Access,
     sessions: Sessions,
-    manager: Arc<ResumableSessions>,
-    mcp: StreamableHttpService<Handler<B>, ResumableSessions>,
+    manager: Arc<ResumableSessions<B>>,
+    mcp: StreamableHttpService<Handler<B>, ResumableSessions<B>>,
     handler: Handler<B>,
     in_flight: InFlight,
     tls: Option<TlsNow>,
@@ -149,7 +150,7 @@ pub async fn serve_http<B: Backend>(
     let mut tasks = JoinSet::new();
     tasks.spawn(changes::announce(Arc::clone(&backend), handler.peers(), listening.clone()));
 
-    let manager = Arc::new(ResumableSessions::default());
+    let manager = Arc::new(ResumableSessions::new(Arc::clone(&backend)));
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(true)
         .with_json_response(true)

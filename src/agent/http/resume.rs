@@ -10,6 +10,9 @@
 //! The newest revision has neither sessions nor this: there a closed stream is a cancellation.
 //! That is why the library is not given an event store, which would change it for both.
 //!
+//! It is here, too, that the library's answers in sessions are seen as messages: errors to requests
+//! that never came to the handler are measured here.
+//!
 //! The stream of a call opens with an event that has an id and no data, so that a client can come back
 //! for all of it. Revisions before 2025-11-25 do not know such events, and their clients take
 //! them for broken JSON: they are not sent any.
@@ -22,13 +25,18 @@ use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt};
 use rmcp::model::{
-    ClientJsonRpcMessage, JsonRpcMessage, ProtocolVersion, ServerJsonRpcMessage, ServerResult,
+    ClientJsonRpcMessage, GetExtensions, JsonRpcMessage, ProtocolVersion, ServerJsonRpcMessage,
+    ServerResult,
 };
 use rmcp::transport::common::server_side_http::{ServerSseMessage, SessionId};
 use rmcp::transport::streamable_http_server::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::agent::Backend;
+use crate::agent::arrived::Passing;
+use crate::gateway::OperationEnd;
 
 /// How long a whole rest is kept. Clients come back within seconds.
 const KEEP: Duration = Duration::from_mins(1);
@@ -46,15 +54,36 @@ const OLDER: usize = 256;
 type Events = Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>>;
 
 /// The library's sessions, with streams that can be resumed after their end.
-#[derive(Default)]
-pub(super) struct ResumableSessions {
+pub(super) struct ResumableSessions<B> {
+    backend: Arc<B>,
     inner: LocalSessionManager,
     rests: Arc<Rests>,
     /// The sessions whose clients do not know events without data.
     older: Mutex<HashSet<SessionId>>,
 }
 
-impl ResumableSessions {
+impl<B: Backend> ResumableSessions<B> {
+    pub(super) fn new(backend: Arc<B>) -> Self {
+        let (inner, rests) = (LocalSessionManager::default(), Arc::default());
+        Self { backend, inner, rests, older: Mutex::default() }
+    }
+
+    /// Measures the request that a stream answers, where the library answers it by itself.
+    fn measured(
+        &self,
+        passing: Option<Passing>,
+        events: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static,
+    ) -> impl Stream<Item = ServerSseMessage> + Send + Sync + 'static {
+        let backend = Arc::clone(&self.backend);
+        events.inspect(move |event| {
+            if let Some(JsonRpcMessage::Error(error)) = event.message.as_deref()
+                && let Some(arrived) = passing.as_ref().and_then(Passing::take)
+            {
+                arrived.answered(&*backend, OperationEnd::Rpc(error.error.code.0));
+            }
+        })
+    }
+
     fn older(&self) -> MutexGuard<'_, HashSet<SessionId>> {
         self.older.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,7 +125,7 @@ fn is_older(answer: &ServerJsonRpcMessage) -> bool {
     }
 }
 
-impl SessionManager for ResumableSessions {
+impl<B: Backend> SessionManager for ResumableSessions<B> {
     type Error = <LocalSessionManager as SessionManager>::Error;
     type Transport = <LocalSessionManager as SessionManager>::Transport;
 
@@ -131,7 +160,12 @@ impl SessionManager for ResumableSessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        let passing = match &message {
+            JsonRpcMessage::Request(request) => Passing::of(request.request.extensions()).cloned(),
+            _ => None,
+        };
         let events = self.inner.create_stream(id, message).await?;
+        let events = self.measured(passing, events);
         // It learns from the first event whose stream it is, so what is left out is so behind it.
         Ok(self.known_to(id, Followed::new(&self.rests, id, None, Box::pin(events))))
     }

@@ -13,6 +13,7 @@ use crate::agent::double::{Double, identity, initialize, initialized, legacy, mo
 use crate::gateway::Facts;
 
 mod attacks;
+mod refused;
 
 struct Server {
     url: String,

@@ -1,11 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
+use super::*;
+use crate::agent::double::{Double, Talk, identity, legacy, modern};
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
-
-use crate::agent::double::{Double, Talk, legacy, modern};
-use crate::agent::wire::MAX_BYTES;
-use crate::gateway::Transport;
 
 #[tokio::test]
 async fn refused_lines_are_answered_recorded_and_survived() {
@@ -28,8 +25,18 @@ async fn refused_lines_are_answered_recorded_and_survived() {
         assert_eq!((&answer["id"], &answer["error"]["code"]), (&id, &json!(code)));
     }
     assert_eq!(double.reasons().len(), 6);
+    let mut told = Vec::new();
+    for request in double.answered.lock().unwrap().drain(..) {
+        let id = request.origin.message.and_then(|message| message.request);
+        told.push((request.method, request.end, id.unwrap_or_default()));
+    }
+    assert_eq!(
+        told,
+        [(-32700, ""), (-32600, ""), (-32600, "7"), (-32600, ""), (-32600, "8"), (-32600, "")]
+            .map(|(code, id)| ("_OTHER", OperationEnd::Rpc(code), id.to_owned()))
+    );
     let (transport, identity, reason) = double.malformed.lock().unwrap()[4].clone();
-    assert_eq!(transport, Transport::Stdio);
+    assert_eq!(transport, Via::Stdio);
     assert_eq!(identity.unwrap().as_str(), "local");
     assert_eq!(reason, "member named twice: a");
     let answer = talk.ask(modern(9, "tools/list", json!({}))).await;
@@ -63,6 +70,61 @@ async fn a_call_that_the_protocol_refuses_is_recorded() {
     assert_eq!(double.reasons().len(), 2);
     assert!(double.reasons()[1].contains("_meta"));
     assert_eq!(double.calls.lock().unwrap().len(), 2);
+    // The calls that came to the gateway are measured there.
+    let told: Vec<_> = double.answered.lock().unwrap().drain(..).collect();
+    assert_eq!(told.len(), 2);
+    for request in told {
+        assert_eq!((request.method, request.end), ("tools/call", OperationEnd::Rpc(-32602)));
+    }
+}
+
+#[tokio::test]
+async fn what_the_library_answers_by_itself_is_measured_by_its_answer_and_by_its_own_trace() {
+    let double = Double::new();
+    let mut talk = Talk::with(&double);
+    let mut unspoken = modern("v", "tools/list", json!({}));
+    unspoken["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = "2099-01-01".into();
+    unspoken["params"]["_meta"]["traceparent"] =
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into();
+    let answer = talk.ask(unspoken).await;
+    let request = double.answered.lock().unwrap().pop().unwrap();
+    let code = answer["error"]["code"].as_i64().unwrap();
+    assert_eq!(request.end, OperationEnd::Rpc(code.try_into().unwrap()));
+    assert_eq!((request.method, request.revision), ("tools/list", None));
+    assert_eq!(request.origin.trace.unwrap().id(), "0af7651916cd43dd8448eb211c80319c");
+    let message = request.origin.message.unwrap();
+    assert_eq!(
+        (message.protocol.as_deref(), message.request.as_deref()),
+        (Some("2099-01-01"), Some("v"))
+    );
+}
+
+/// The library answers an early `ping` well; if it did not, that would be seen.
+#[tokio::test]
+async fn an_early_ping_is_measured_by_its_answer() {
+    for (error, end) in [(None, OperationEnd::Good), (Some(-32603), OperationEnd::Rpc(-32603))] {
+        let double = Double::new();
+        let (sender, mut lines) = mpsc::channel(1);
+        let waiting = Arc::<Waiting>::default();
+        let arrived = Arrived::now(Via::Stdio, "ping", None, Origin::default());
+        assert!(waiting.begin(&Id::Number(1), Passing::new(arrived)));
+        let mut queues = Queues {
+            backend: Arc::clone(&double),
+            identity: identity("local"),
+            messages: mpsc::channel(1).1,
+            lines: Some(sender),
+            waiting,
+        };
+        let mut answer = json!({ "jsonrpc": "2.0", "id": 1, "result": {} });
+        if let Some(code) = error {
+            let error = json!({ "code": code, "message": "" });
+            answer = json!({ "jsonrpc": "2.0", "id": 1, "error": error });
+        }
+        queues.send(serde_json::from_value(answer).unwrap()).await.unwrap();
+        assert!(lines.recv().await.is_some());
+        let answered = double.answered.lock().unwrap();
+        assert_eq!(answered.iter().map(|request| request.end).collect::<Vec<_>>(), [end]);
+    }
 }
 
 #[tokio::test]

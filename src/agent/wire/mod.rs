@@ -12,6 +12,8 @@
 mod names;
 mod scan;
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 pub use scan::{inspect, unambiguous};
@@ -61,6 +63,15 @@ pub enum Id {
     Text(String),
 }
 
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
 impl Id {
     fn to_value(&self) -> Value {
         match self {
@@ -83,7 +94,7 @@ pub enum Code {
 
 impl Code {
     /// The number on the wire.
-    pub fn number(self) -> i64 {
+    pub fn number(self) -> i32 {
         match self {
             Self::Parse => -32700,
             Self::Invalid | Self::TooLarge => -32600,

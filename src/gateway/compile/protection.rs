@@ -44,7 +44,7 @@ impl<'a> Protections<'a> {
         };
         let usual = Form { detectors, how: redact.how.as_deref().copied().unwrap_or_default() };
         // A word in the key's place would make hashes that nothing matches.
-        let key = redact.key.as_ref().filter(|_| resolved.are_real()).map(|key| resolved.get(key));
+        let key = redact.key.as_ref().and_then(|key| resolved.own(key));
         let trail = Arc::new(known.with_rules(rules(usual, key.as_ref())));
         Self { config, key, known, usual, trail }
     }

@@ -50,6 +50,12 @@ impl Resolved {
         self.by_reference.get(reference).cloned().unwrap_or_else(|| Secret::new(""))
     }
 
+    /// The secret's own value, where it was resolved: no word in its place.
+    pub(super) fn own(&self, reference: &SecretRef) -> Option<Secret> {
+        let found = self.by_reference.get(reference);
+        found.filter(|secret| secret.expose() != UNRESOLVED).cloned()
+    }
+
     /// Whether all values are the secrets' own, and no words in their places.
     pub(super) fn are_real(&self) -> bool {
         self.real

@@ -114,18 +114,18 @@ fn server(done: &Done) -> Value {
             attributes.push(number("client.port", client.port().into()));
         }
     }
-    match done.end {
-        OperationEnd::Good => {}
-        OperationEnd::ToolError => {
-            attributes.push(text("error.type", TOOL_ERROR));
-            span["status"] = json!({"code": ERROR});
+    let error = match done.end {
+        OperationEnd::Good => None,
+        OperationEnd::ToolError => Some(TOOL_ERROR.to_owned()),
+        OperationEnd::Rpc(code) => Some(code.to_string()),
+        OperationEnd::Http(status) => Some(status.to_string()),
+    };
+    if let Some(error) = error {
+        attributes.push(text("error.type", &error));
+        if matches!(done.end, OperationEnd::Rpc(_)) {
+            attributes.push(text("rpc.response.status_code", &error));
         }
-        OperationEnd::Rpc(code) => {
-            let code = code.to_string();
-            attributes.push(text("error.type", &code));
-            attributes.push(text("rpc.response.status_code", &code));
-            span["status"] = json!({"code": ERROR});
-        }
+        span["status"] = json!({"code": ERROR});
     }
     if let What::Call { outcome, .. } = &done.what {
         attributes.push(text("tollbridge.call", done.id.as_str()));

@@ -15,7 +15,7 @@ use tollbridge_operation::{CallId, Trace, trace};
 
 use super::post::{Post, Sent, Signal};
 use super::*;
-use crate::observe::spans::MOST_SPANS;
+use crate::observe::spans::{MOST_OTHERS, MOST_SPANS};
 use crate::observe::{
     CALL, Channel, HttpRequest, McpRequest, Message, Metrics, OperationEnd, Origin,
 };
@@ -432,6 +432,38 @@ async fn a_collector_that_never_answers_costs_calls_nothing_and_spans_are_bounde
     exporter.stop().await;
     let left = format!("tollbridge_otlp_spans_total{{result=\"dropped\"}} {MOST_SPANS}");
     assert!(has(&metrics, &left), "{}", metrics.encode());
+}
+
+#[tokio::test]
+async fn requests_that_are_no_calls_leave_calls_their_room_and_have_it_again_once_they_are_sent() {
+    let (slow, _) = collector(&[]).await;
+    let metrics = Arc::new(Metrics::new());
+    let exporter_of_slow = exporter(&slow, &metrics);
+    let other = |exporter: &TraceExporter| {
+        exporter.tracer().answered(ping(), None, Origin::default(), Duration::ZERO)
+    };
+    let dropped: usize = (0..MOST_SPANS).filter_map(|_| other(&exporter_of_slow).err()).sum();
+    assert_eq!(dropped, MOST_SPANS - MOST_OTHERS);
+    for n in 0..MOST_SPANS - MOST_OTHERS {
+        call(&exporter_of_slow, &format!("call{n}")).expect("a call's room");
+    }
+    call(&exporter_of_slow, "one more").expect_err("no room for more than there is");
+    exporter_of_slow.stop().await;
+
+    let (good, _) = collector(&[GOOD]).await;
+    let exporter = exporter(&good, &metrics);
+    for n in 1..=3 {
+        for _ in 0..MOST_OTHERS {
+            other(&exporter).expect("room");
+        }
+        let taken = format!("tollbridge_otlp_spans_total{{result=\"taken\"}} {}", n * MOST_OTHERS);
+        let begun = Instant::now();
+        while !has(&metrics, &taken) || exporter.tracer().waiting() > 0 {
+            sleep(Duration::from_millis(5)).await;
+            assert!(begun.elapsed() < Duration::from_mins(1), "{}", metrics.encode());
+        }
+    }
+    exporter.stop().await;
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ impl Sender {
             if !batch.is_empty() {
                 let count = batch.iter().map(|done| done.spans()).sum();
                 self.deliver(&batch, count).await;
-                taken.free(count);
+                taken.free(&batch);
             } else if is_last {
                 return;
             }

@@ -139,6 +139,34 @@ fn what_an_operator_writes_is_kept_by_the_rules_also_where_they_cannot_be_read()
 }
 
 #[test]
+fn what_an_operator_writes_has_the_hashes_that_calls_have_where_their_key_is_at_hand() {
+    let house = House::new();
+    house.write("hashes", "0123456789abcdef0123456789abcdef");
+    let rules = "[redact]\ndetect = [\"emails\"]\nhow = \"hash\"\nkey = \"file:hashes\"";
+    house.configure(|text| format!("{rules}\n{text}"));
+    let said = "ann@shop.example";
+    let hold = |id: &str| {
+        house.run(&["call", "delete_item", &format!("id={id}")]).exits(5);
+        house.run(&["approve", "ls", "--json"]).exits(0).json()["holds"][0].clone()
+    };
+    let reject = |held: &Value| {
+        let id = held["id"].as_str().expect("an id");
+        let told = house.run(&["approve", "no", id, "--reason", said, "--json"]).exits(0).json();
+        told["reason"].as_str().expect("a reason").to_owned()
+    };
+    let held = hold(said);
+    let reason = reject(&held);
+    assert!(reason.starts_with("[hash:"), "{reason}");
+    assert!(held.to_string().contains(&reason), "{held} {reason}");
+
+    let held = hold("a1");
+    let rules = rules.replace("file:hashes", "exec:/usr/bin/touch ran");
+    house.configure(|text| format!("{rules}\n{text}"));
+    assert_eq!(reject(&held), "[redacted]");
+    assert!(!house.folder().join("ran").exists(), "no program is run");
+}
+
+#[test]
 fn what_an_operator_writes_is_kept_without_the_secrets_that_are_at_hand_and_no_program_is_run() {
     let house = House::new();
     house.run(&["call", "delete_item", "id=a1"]).exits(5);
