@@ -25,9 +25,9 @@ use crate::source::{self, Source};
 use slice::Own;
 pub(crate) use slice::Slice;
 
-/// What Cedar reads policies on: it goes as deep as they do ([`crate::depth`]), which takes more than
-/// a thread has that was not begun for it, above all without optimizations.
-const STACK: usize = 64 << 20;
+/// The stack that [`Engine::compile`] needs: Cedar goes as deep as policies do ([`crate::depth`]),
+/// which takes more than a thread has that was not begun for it, above all without optimizations.
+pub const STACK: usize = 64 << 20;
 
 /// A tool that policies are about.
 #[derive(Debug, Clone)]
@@ -218,7 +218,7 @@ impl Engine {
     /// Without an engine one of the problems at least is an error.
     pub fn compile(
         tools: &[ToolDef],
-        input: &(dyn Fn(usize) -> Value + Sync),
+        input: &dyn Fn(usize) -> Value,
         sources: &[Source],
         zone: Option<&TimeZone>,
     ) -> (Option<Self>, Vec<Problem>) {
@@ -228,26 +228,6 @@ impl Engine {
     /// The same where operations may be found. Those that are no tools of the configuration are
     /// among `tools` too, with their places among them.
     pub fn compile_finding(
-        tools: &[ToolDef],
-        finding: Finding<'_>,
-        input: &(dyn Fn(usize) -> Value + Sync),
-        sources: &[Source],
-        zone: Option<&TimeZone>,
-    ) -> (Option<Self>, Vec<Problem>) {
-        std::thread::scope(|scope| {
-            let compiling = || Self::compile_here(tools, finding, input, sources, zone);
-            let thread = std::thread::Builder::new().stack_size(STACK);
-            let compiled =
-                thread.spawn_scoped(scope, compiling).map(std::thread::ScopedJoinHandle::join);
-            compiled.ok().and_then(Result::ok).unwrap_or_else(|| {
-                let message = "the policies cannot be read: there is no thread, or no end";
-                let site = Site { source: None, span: 0..0 };
-                (None, vec![Problem::error(site, message)])
-            })
-        })
-    }
-
-    fn compile_here(
         tools: &[ToolDef],
         finding: Finding<'_>,
         input: &dyn Fn(usize) -> Value,

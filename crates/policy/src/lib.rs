@@ -36,7 +36,7 @@ pub use action::{CALL, DISCOVER, action_of};
 pub use caller::{Caller, Claims, Outlook};
 pub use considered::{Consideration, Considered};
 pub use decide::{Asked, Decided, Effect, Outcome, Verdict};
-pub use engine::{Engine, Entry, Problem, Severity, Site, ToolDef};
+pub use engine::{Engine, Entry, Problem, STACK, Severity, Site, ToolDef};
 pub use found::{FindList, Finding, FoundDef};
 pub use kind::{Field, Kind, LeftOut};
 pub use rules::{ToolRules, Who};

@@ -4,7 +4,7 @@ mod support;
 
 use support::{problems, sources, tool};
 use tollbridge_operation::Effect;
-use tollbridge_policy::{Problem, Severity};
+use tollbridge_policy::{Problem, STACK, Severity};
 
 fn told(text: &str) -> String {
     let tools = [tool("refund", Effect::Write), tool("look", Effect::Read)];
@@ -147,20 +147,23 @@ fn a_policy_is_no_deeper_than_a_stack() {
             "true".to_owned() + &" } when { context.channel == \"http\"".repeat(many)
         }),
     ];
-    for (what, written) in table {
-        for (many, refused) in [(245, false), (260, true), (20_000, true)] {
-            let text = format!(
-                "permit(principal, action, resource);\n\
+    let whole = std::thread::Builder::new().stack_size(STACK).spawn(move || {
+        for (what, written) in table {
+            for (many, refused) in [(245, false), (260, true), (20_000, true)] {
+                let text = format!(
+                    "permit(principal, action, resource);\n\
                  forbid(principal, action == Action::\"refund\", resource) when {{ {} }};",
-                written(many)
-            );
-            let told = told(&text);
-            assert_eq!(
-                told.contains("a policy deeper than 256"),
-                refused,
-                "{what}, {many}: {told}"
-            );
-            assert!(!refused || told.contains("[forbid(principal"), "{told}");
+                    written(many)
+                );
+                let told = told(&text);
+                assert_eq!(
+                    told.contains("a policy deeper than 256"),
+                    refused,
+                    "{what}, {many}: {told}"
+                );
+                assert!(!refused || told.contains("[forbid(principal"), "{told}");
+            }
         }
-    }
+    });
+    whole.expect("a thread").join().expect("it ends well");
 }

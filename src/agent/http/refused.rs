@@ -33,7 +33,7 @@ pub(super) struct Known<'m> {
 /// A message that came just now.
 pub(super) fn arrived<B: Backend>(backend: &B, parts: &Parts, known: Known<'_>) -> Arrived {
     let named = parts.headers.get(VERSION).and_then(|version| version.to_str().ok());
-    let spoken = VERSIONS.iter().map(|version| version.as_str());
+    let spoken = VERSIONS.iter().map(rmcp::model::ProtocolVersion::as_str);
     let revision = named.and_then(|named| spoken.into_iter().find(|spoken| *spoken == named));
     let origin = backend.traces().then(|| Origin {
         trace: trace_of(parts, known.message).map(Into::into),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tollbridge_operation::ToolName;
-use tollbridge_policy::{Entry, Finding, Problem, Severity, Source, ToolRules};
+use tollbridge_policy::{Entry, Finding, Problem, STACK, Severity, Site, Source, ToolRules};
 
 use super::exposed::Findable;
 use crate::config::{Config, Diagnostic, Diagnostics, Located, Selector, SourceFile, codes};
@@ -75,7 +75,23 @@ fn engine(
         }
     }
     let input = |index: usize| exposed[index].tool.judged_input();
-    Engine::compile_finding(&tools, finding, &input, sources, zone)
+    let compile = || Engine::compile_finding(&tools, finding, &input, sources, zone);
+    // What is too deep for any stack is refused; what is not takes more of it than there is here.
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, compile);
+        thread.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(|| {
+            let problem = Problem {
+                severity: Severity::Error,
+                site: Site { source: None, span: 0..0 },
+                entry: None,
+                message:
+                    "the policies cannot be compiled: a thread for it did not begin, or not end"
+                        .to_owned(),
+                help: None,
+            };
+            (None, vec![problem])
+        })
+    })
 }
 
 /// An operation that may be found, under its id. What it does is what its first tool says.

@@ -133,6 +133,21 @@ fn a_group_that_nobody_can_be_in_is_told_of_at_its_policy() {
 }
 
 #[test]
+fn a_policy_as_deep_as_it_may_be_is_read_and_a_deeper_one_told_of() {
+    let sum = |many: usize| {
+        let sum = "1 + ".repeat(many);
+        format!(
+            "forbid(principal, action == Action::\"add_item\", resource) when {{ {sum}1 > 300 }};"
+        )
+    };
+    let house = house(&sum(245));
+    house.run(&["check"]).exits(0);
+    house.write("policies/shop.cedar", &sum(20_000));
+    let told = house.run(&["check"]).exits(2).stderr;
+    assert!(told.contains("a policy deeper than 256"), "{told}");
+}
+
+#[test]
 fn a_policy_file_that_nobody_names_is_told_of() {
     let house = House::new();
     std::fs::create_dir(house.path("policies")).expect("a folder");
