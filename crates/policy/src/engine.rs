@@ -25,7 +25,7 @@ use crate::source::{self, Source};
 use slice::Own;
 pub(crate) use slice::Slice;
 
-/// The stack that [`Engine::compile`] needs: Cedar goes as deep as policies do ([`crate::depth`]),
+/// The stack that [`Engine::compile`] needs: Cedar goes as deep as policies do,
 /// which takes more than a thread has that was not begun for it, above all without optimizations.
 pub const STACK: usize = 64 << 20;
 
