@@ -28,7 +28,7 @@ codes! {
     LITERAL_SECRET = "TB0106" "A secret stands in the file. Secrets are references: `env:NAME` for an environment variable, `file:PATH` for a file, `cred:NAME` for a systemd credential. The secret is not shown here; since it has been in a file, consider replacing it.";
     DUPLICATE_TOOL = "TB0201" "Two tools have the same name. An agent would not know which it calls; give one of them another `name`.";
     UNKNOWN_API = "TB0202" "A tool names an API that has no table [api.NAME].";
-    UNKNOWN_GROUP = "TB0203" "`group:NAME` is in no table [groups], and no token can claim it, because `groups` of [server.auth] names no claim.";
+    UNKNOWN_GROUP = "TB0203" "A group that is named (`group:NAME`, or `Group::\"NAME\"` in a policy) is in no table [groups], and no token can claim it, because `groups` of [server.auth] names no claim.";
     TIMEOUTS = "TB0204" "One attempt may take longer than the whole call: the second time limit would never be reached.";
     PRICE = "TB0205" "A price is only charged where [settlement] says how: the asset must be one of `[settlement] assets`.";
     BOUNDS = "TB0206" "The rules of one argument contradict each other, so that no call could pass, or one of them would have no effect.";

@@ -70,24 +70,27 @@ impl Nest {
 
     /// What follows does not stand on what is there within these brackets.
     fn begins_anew(&mut self) {
-        let level = std::mem::take(&mut self.inner);
-        self.depth -= level.iter().sum::<usize>();
+        self.within(|level| level.fill(0));
     }
 
     /// What is behind `then` and `else` stands on the `if`s alone.
     fn turns(&mut self) {
-        let before: usize = self.inner.iter().sum();
-        self.inner[Binds::Or as usize..].fill(0);
-        self.goes_to(self.depth - before + self.inner.iter().sum::<usize>());
+        self.within(|level| level[Binds::Or as usize..].fill(0));
     }
 
     fn joined(&mut self, binds: Binds) {
+        self.within(|level| {
+            level[binds as usize] += 1;
+            level[binds as usize + 1..].fill(0);
+        });
+    }
+
+    fn within(&mut self, change: impl FnOnce(&mut Level)) {
         if self.is_deep() {
             return;
         }
         let before: usize = self.inner.iter().sum();
-        self.inner[binds as usize] += 1;
-        self.inner[binds as usize + 1..].fill(0);
+        change(&mut self.inner);
         self.goes_to(self.depth - before + self.inner.iter().sum::<usize>());
     }
 

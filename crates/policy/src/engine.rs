@@ -3,6 +3,7 @@
 mod checks;
 mod slice;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -200,15 +201,16 @@ pub(crate) enum Way {
 impl Engine {
     /// The groups that policies of files name, each with the place of the policy.
     pub fn groups(&self) -> Vec<(String, Site)> {
-        let mut found: Vec<(String, Site)> = Vec::new();
-        for rule in self.slices.iter().flat_map(Slice::all) {
-            let Some(site) = &rule.site else { continue };
-            let named = checks::groups(rule).into_iter().map(|name| (name, site.clone()));
-            found.extend(named);
-        }
-        found.sort_by_key(|(name, site)| (site.source, site.span.start, name.clone()));
-        found.dedup();
-        found
+        // A policy is in the slice of each tool that it is about.
+        let written = self.slices.iter().flat_map(Slice::all).filter_map(|rule| {
+            let site = rule.site.as_ref()?;
+            Some(((site.source, site.span.start), (rule, site)))
+        });
+        let written: BTreeMap<_, _> = written.collect();
+        let each = written.into_values().flat_map(|(rule, site)| {
+            checks::groups(rule).into_iter().map(|name| (name, site.clone()))
+        });
+        each.collect()
     }
 
     /// Compiles the rules of tools and the policies of files. `input` gives the input schema of
