@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, Sqlite};
 
 use super::chain::Head;
 use super::insert::{Row, Statements, chunks, insert_events, statements};
+use super::journal::standing::{Left, Standing};
 use super::{
     Batch, BudgetClaim, Change, CheckpointRow, CommitError, EventRow, Guard, HoldRow, HoldState,
     KeyRow, PendingRow, RepeatRow, StopScope, WindowClaim, token,
@@ -49,6 +50,8 @@ pub(super) struct Group<'t> {
     now: i64,
     stops: Option<Vec<StopScope>>,
     windows: HashMap<String, Window>,
+    /// Where the budgets stand that were claimed.
+    budgets: HashMap<String, Standing>,
     uses: Vec<Use>,
     events: Vec<Arc<Vec<EventRow>>>,
 }
@@ -56,6 +59,7 @@ pub(super) struct Group<'t> {
 /// The uses in a window that are alive: how many, and the times and numbers at its ends.
 #[derive(Debug, Clone, Copy, Default)]
 struct Window {
+    per: i64,
     alive: i64,
     oldest: i64,
     newest: i64,
@@ -93,6 +97,7 @@ impl<'t> Group<'t> {
             now,
             stops: None,
             windows: HashMap::new(),
+            budgets: HashMap::new(),
             uses: Vec::new(),
             events: Vec::new(),
         }
@@ -150,7 +155,7 @@ impl<'t> Group<'t> {
             let at = window.newest.max(self.now);
             let n = window.last + 1;
             let oldest = if window.alive == 0 { at } else { window.oldest };
-            let grown = Window { alive: window.alive + 1, oldest, newest: at, last: n };
+            let grown = Window { per, alive: window.alive + 1, oldest, newest: at, last: n };
             uses.push((Use { key: claim.key, at, n, until: at.saturating_add(per) }, grown));
         }
         Ok(uses)
@@ -201,12 +206,24 @@ impl<'t> Group<'t> {
             self.stops = None;
         }
         let mut savepoint = self.transaction.begin().await?;
-        match write_rows(&mut savepoint, rows, self.now).await {
+        match write_rows(&mut savepoint, rows, self.now, &mut self.budgets).await {
             Ok(()) => Ok(savepoint.commit().await?),
             Err(refusal) => {
                 savepoint.rollback().await?;
                 Err(refusal)
             }
+        }
+    }
+
+    /// What the windows and budgets that were claimed hold at most, as this transaction leaves them.
+    pub(super) fn left(&mut self) -> Left {
+        let at = self.now;
+        let window = |(key, window): (String, Window)| {
+            (key, Standing { per: window.per, held: window.alive.into(), at })
+        };
+        Left {
+            windows: std::mem::take(&mut self.windows).into_iter().map(window).collect(),
+            budgets: std::mem::take(&mut self.budgets).into_iter().collect(),
         }
     }
 
@@ -245,9 +262,15 @@ pub(super) async fn note_applied(
     .map(drop)
 }
 
-async fn write_rows(savepoint: &mut SqliteConnection, rows: Rows, now: i64) -> Result<(), Refusal> {
+/// Writes them, and says where the budgets stand that they take of.
+async fn write_rows(
+    savepoint: &mut SqliteConnection,
+    rows: Rows,
+    now: i64,
+    left: &mut HashMap<String, Standing>,
+) -> Result<(), Refusal> {
     let Rows { budgets, give_back, spend: spends, changes } = rows;
-    budget::reserve(savepoint, budgets, now).await?;
+    budget::reserve(savepoint, budgets, now, left).await?;
     if let Some(call) = give_back {
         budget::release(savepoint, &call).await?;
     }
@@ -336,7 +359,9 @@ async fn read_window(
             .execute(transaction)
             .await?;
     }
-    Ok(ends.map_or_else(Window::default, |(oldest, first, newest, last, _)| Window {
+    let empty = Window { per, ..Window::default() };
+    Ok(ends.map_or(empty, |(oldest, first, newest, last, _)| Window {
+        per,
         alive: last - first + 1,
         oldest,
         newest,

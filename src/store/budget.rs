@@ -8,11 +8,13 @@
 //! so that what lies between any two of them can be told, and what a window holds is never more
 //! than an `i128`, whatever the sums before it have come to.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::apply::{Refusal, micros};
+use super::journal::standing::Standing;
 use super::{Amount, BudgetClaim, CommitError, Store, StoreError};
 
 /// One row: its place, and the sum up to it.
@@ -24,9 +26,9 @@ struct Use {
     total: i128,
 }
 
-/// A budget as it stands.
+/// A budget as its rows say.
 #[derive(Debug, Clone, Copy, Default)]
-struct Standing {
+struct Found {
     /// What its window holds.
     spent: i128,
     /// The first and the last row in it.
@@ -39,25 +41,27 @@ fn between(first: Use, last: Use) -> i128 {
 }
 
 /// Takes up what the claims ask for, in order, or refuses at the first that is too much. Claims of
-/// one batch count for each other too.
+/// one batch count for each other too. `left` learns where the budgets then stand.
 pub(super) async fn reserve(
     connection: &mut SqliteConnection,
     claims: Vec<BudgetClaim>,
     now: i64,
+    left: &mut HashMap<String, Standing>,
 ) -> Result<(), Refusal> {
     for (index, claim) in claims.into_iter().enumerate() {
         let per = micros(claim.per);
-        let standing = standing(connection, &claim.key, now, per).await?;
-        let refused = |left: i128, retry_after| {
-            let left = Amount(left.max(0));
+        let found = found(connection, &claim.key, now, per).await?;
+        let refused = |room: i128, retry_after| {
+            let left = Amount(room.max(0));
             Refusal::from(CommitError::BudgetSpent { claim: index, left, retry_after })
         };
-        let left = claim.limit.0.saturating_sub(standing.spent);
-        if claim.amount.0 > left || claim.amount.0 < 0 {
-            let wait = room_at(connection, &claim, standing, now, per).await?;
-            return Err(refused(left, wait));
+        let room = claim.limit.0.saturating_sub(found.spent);
+        left.insert(claim.key.clone(), Standing { per, held: found.spent, at: now });
+        if claim.amount.0 > room || claim.amount.0 < 0 {
+            let wait = room_at(connection, &claim, found, now, per).await?;
+            return Err(refused(room, wait));
         }
-        let before = match standing.ends {
+        let before = match found.ends {
             Some((_, last)) => Some(last),
             None => last(connection, &claim.key).await?,
         };
@@ -66,6 +70,8 @@ pub(super) async fn reserve(
             None => (1, now, 0),
         };
         let total = total.wrapping_add(claim.amount.0);
+        let held = found.spent.saturating_add(claim.amount.0);
+        left.insert(claim.key.clone(), Standing { per, held, at: now });
         sqlx::query(
             "INSERT INTO budget_uses (key, n, at, call, amount, total, until) \
              VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -123,6 +129,7 @@ pub(super) async fn release(
 impl Store {
     /// What a budget holds now, as its key names it.
     pub async fn budget_spent(&self, key: &str, per: Duration) -> Result<Amount, StoreError> {
+        self.settle().await?;
         let gone = self.now().saturating_sub(micros(per));
         let query = sqlx::query(
             "SELECT first.total, first.amount, last.total FROM \
@@ -143,23 +150,23 @@ impl Store {
     }
 }
 
-async fn standing(
+async fn found(
     connection: &mut SqliteConnection,
     key: &str,
     now: i64,
     per: i64,
-) -> Result<Standing, sqlx::Error> {
+) -> Result<Found, sqlx::Error> {
     let gone = now.saturating_sub(per);
     let first = "SELECT n, at, amount, total FROM budget_uses WHERE key = ? AND at > ? \
                  ORDER BY at, n LIMIT 1";
     let last = "SELECT n, at, amount, total FROM budget_uses WHERE key = ? AND at > ? \
                 ORDER BY at DESC, n DESC LIMIT 1";
     let Some(first) = end(connection, first, key, gone).await? else {
-        return Ok(Standing::default());
+        return Ok(Found::default());
     };
     // The first row is in the window, so there is a last one.
     let last = end(connection, last, key, gone).await?.unwrap_or(first);
-    Ok(Standing { spent: between(first, last), ends: Some((first, last)) })
+    Ok(Found { spent: between(first, last), ends: Some((first, last)) })
 }
 
 /// The last row of a budget, whether or not it is in the window: one that has left it comes back
@@ -186,14 +193,14 @@ async fn end(
 async fn room_at(
     connection: &mut SqliteConnection,
     claim: &BudgetClaim,
-    standing: Standing,
+    found: Found,
     now: i64,
     per: i64,
 ) -> Result<Option<Duration>, sqlx::Error> {
     if claim.amount.0 > claim.limit.0 || claim.amount.0 < 0 {
         return Ok(None);
     }
-    let Some((first, last)) = standing.ends else { return Ok(None) };
+    let Some((first, last)) = found.ends else { return Ok(None) };
     // What is left once all rows up to one have gone is the last total less its own.
     let most = claim.limit.0 - claim.amount.0;
     let (mut low, mut high) = (first.n, last.n);
@@ -221,7 +228,7 @@ async fn room_at(
     Ok(Some(Duration::from_micros(wait.unsigned_abs())))
 }
 
-fn number(text: &str) -> Result<i128, sqlx::Error> {
+pub(super) fn number(text: &str) -> Result<i128, sqlx::Error> {
     text.parse().map_err(|_| sqlx::Error::Decode("an amount of a budget is no number".into()))
 }
 
@@ -313,7 +320,7 @@ mod tests {
                         per: Duration::from_micros(PER.unsigned_abs()),
                     };
                     let spent = model.spent(now);
-                    match reserve(&mut connection, vec![claim], now).await {
+                    match reserve(&mut connection, vec![claim], now, &mut HashMap::new()).await {
                         Ok(()) => {
                             assert!(spent + amount <= LIMIT, "{amount} passed beside {spent}");
                             model.0.push((now.max(model.last()), amount));
@@ -350,11 +357,11 @@ mod tests {
                 per: Duration::from_micros(PER.unsigned_abs()),
             };
             let now = n * (PER / 2 + 1);
-            let fits = reserve(&mut connection, vec![claim(half)], now).await;
+            let fits = reserve(&mut connection, vec![claim(half)], now, &mut HashMap::new()).await;
             assert!(fits.is_ok(), "{n}");
             // The two that are in the window leave one.
             if n > 0 {
-                let over = reserve(&mut connection, vec![claim(2)], now).await;
+                let over = reserve(&mut connection, vec![claim(2)], now, &mut HashMap::new()).await;
                 assert!(over.is_err(), "{n}");
             }
         }

@@ -128,6 +128,20 @@ fn look(database: &Path, processes: &mut Processes) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether other processes use the database for writing, or one that was killed did and nobody has
+/// closed what it left.
+pub(super) fn has_others(database: &Path, own: &str) -> io::Result<bool> {
+    let (folder, name) = beside(database)?;
+    let start = format!("{name}{INFIX}");
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        if name.to_str().and_then(|name| name.strip_prefix(&start)).is_some_and(|one| one != own) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The folder that the database is in, links followed as `SQLite` does, and its name there.
 fn beside(database: &Path) -> io::Result<(PathBuf, String)> {
     let real = database.canonicalize()?;

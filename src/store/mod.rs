@@ -20,6 +20,7 @@ mod batch;
 mod budget;
 mod chain;
 mod copies;
+mod counting;
 mod forgo;
 mod insert;
 mod journal;
@@ -53,6 +54,7 @@ pub use batch::{
 };
 pub use chain::{Digest, genesis, payload_digest};
 pub use copies::is_erased;
+use counting::Counting;
 use journal::{Journal, Taken};
 use live::Live;
 pub use live::Processes;
@@ -159,8 +161,15 @@ impl Store {
         let readers = RwLock::new((place.file()?, readers));
         let (sender, requests) = mpsc::channel(QUEUE);
         let journal = Arc::default();
-        let writer =
-            Writer::new(place.clone(), settings, requests, connection, Arc::clone(&journal))?;
+        let counting = match (place.path(), &live) {
+            (Some(database), Some(live)) => Some(Counting::new(database, live.name())),
+            _ => None,
+        };
+        let counting = counting.transpose().map_err(|error| {
+            place.error(format!("its folder cannot be read: {error}; check who owns it"))
+        })?;
+        let (of_writer, ahead) = (place.clone(), Arc::clone(&journal));
+        let writer = Writer::new(of_writer, settings, requests, connection, ahead, counting)?;
         // It ends when the last sender is gone, or with `close`.
         tokio::spawn(writer.run());
         Ok(Self(Arc::new(Inner {
@@ -228,10 +237,10 @@ impl Store {
     fn take(&self, batch: Batch) -> Taken {
         let journal = self.0.journal.load();
         let Some(journal) = &*journal else { return Taken::No(batch) };
-        if !journal::is_plain(&batch) {
+        if !journal::is_taken(&batch) {
             return Taken::No(batch);
         }
-        journal.take(batch, &self.0.place)
+        journal.take(batch, &self.0.place, self.0.settings.clock)
     }
 
     /// Waits for the disk: whether it was in time.

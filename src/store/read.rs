@@ -181,6 +181,7 @@ impl Store {
 
     /// How many uses of a window came after a time: microseconds since the Unix epoch.
     pub async fn window_count(&self, key: &str, after: i64) -> Result<u64, StoreError> {
+        self.settle().await?;
         let query = sqlx::query("SELECT count(*) FROM window_uses WHERE key = ? AND at > ?")
             .bind(key.to_owned())
             .bind(after);

@@ -11,8 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::apply::{Group, Refusal, forget_expired, note_applied};
 use super::chain::{self, Head};
+use super::counting::Counting;
 use super::insert::insert_events;
-use super::journal::{Ahead, Journal, LEASE, is_plain, orphan};
+use super::journal::standing::Left;
+use super::journal::{Ahead, Journal, LEASE, counts, is_plain, is_taken, orphan};
 use super::place::{FileIdentity, Place};
 use super::plain::{self, Plain};
 use super::{Batch, CommitError, Receipt, Settings, StopScope, StoreError};
@@ -31,6 +33,18 @@ const _: () = assert!(GATHER.as_millis() * 2 < LEASE.as_millis());
 
 /// When it is tried again where it could not be taken over.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// After so long without anything new a process that counts alone lets others count.
+const IDLE: Duration = LEASE;
+
+/// How long a group that counts waits for a process that counts alone.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Where others count, or did, it is tried so often to count alone.
+const ALONE: Duration = Duration::from_secs(1);
 
 /// After so many plain groups a journal that could not be begun is tried again.
 const JOURNAL_AGAIN: u32 = 1024;
@@ -65,6 +79,14 @@ pub(super) struct Writer {
     in_doubt: bool,
     /// How many more plain groups there must be before a journal is worth its file.
     until_journal: u32,
+    /// `None` for a database in memory, where nobody else can count.
+    counting: Option<Counting>,
+    /// Until when nobody waits for a process that counts alone and does not let go.
+    hopeless: Option<Instant>,
+    /// When it is tried next to count alone.
+    try_alone: Option<Instant>,
+    /// Whether there was nothing to do for a while.
+    idle: bool,
 }
 
 type Waiting = (Batch, oneshot::Sender<Result<Receipt, CommitError>>);
@@ -74,6 +96,7 @@ enum Woken {
     Requests,
     Appended,
     Due,
+    Idle,
     Ended,
 }
 
@@ -84,6 +107,7 @@ impl Writer {
         requests: mpsc::Receiver<Request>,
         connection: SqliteConnection,
         journal: Arc<ArcSwapOption<Journal>>,
+        counting: Option<Counting>,
     ) -> Result<Self, StoreError> {
         let file = place.file()?;
         Ok(Self {
@@ -99,6 +123,10 @@ impl Writer {
             ahead: Ahead::default(),
             in_doubt: false,
             until_journal: settings.journal_after,
+            counting,
+            hopeless: None,
+            try_alone: None,
+            idle: false,
         })
     }
 
@@ -114,6 +142,7 @@ impl Writer {
                     continue;
                 }
                 Woken::Requests | Woken::Due => {}
+                Woken::Idle => self.idle = true,
             }
             let mut group: Vec<Waiting> = Vec::with_capacity(queued.len());
             let mut asked = Vec::new();
@@ -130,6 +159,7 @@ impl Writer {
                 }
             }
             let written = self.commit(group).await;
+            self.idle = false;
             due = written.is_err().then(|| Instant::now() + AGAIN);
             for done in asked {
                 let _ = done.send(written.clone());
@@ -152,9 +182,17 @@ impl Writer {
                 None => std::future::pending().await,
             }
         };
+        let alone = self.counting.as_ref().is_some_and(Counting::is_alone);
         let due = async {
             match due {
-                Some(due) => tokio::time::sleep_until(due.into()).await,
+                Some(due) => {
+                    tokio::time::sleep_until(due.into()).await;
+                    Woken::Due
+                }
+                None if alone => {
+                    tokio::time::sleep(IDLE).await;
+                    Woken::Idle
+                }
                 None => std::future::pending().await,
             }
         };
@@ -164,12 +202,21 @@ impl Writer {
                 _ => Woken::Requests,
             },
             () = appended => Woken::Appended,
-            () = due => Woken::Due,
+            woken = due => woken,
         }
     }
 
     /// Writes a group behind what the journal has, and answers those who wait for it.
     async fn commit(&mut self, group: Vec<Waiting>) -> Result<(), StoreError> {
+        let mut group = group;
+        if group.iter().any(|(batch, _)| counts(batch))
+            && let Err(error) = self.may_count().await
+        {
+            tracing::warn!(%error, "calls cannot be counted");
+            for (_, answer) in group.extract_if(.., |(batch, _)| counts(batch)) {
+                let _ = answer.send(Err(error.clone().into()));
+            }
+        }
         let (batches, answers): (Vec<Batch>, Vec<_>) = group.into_iter().unzip();
         let deadline = self.settings.deadline;
         let written = tokio::time::timeout(deadline, self.write(batches)).await;
@@ -202,9 +249,15 @@ impl Writer {
         batches: Vec<Batch>,
     ) -> Result<Vec<Result<(), CommitError>>, StoreError> {
         let journal = self.journal.load_full();
+        let leaves = self.leaves();
+        if let Some(journal) = journal.as_ref().filter(|_| leaves) {
+            journal.stop_counting();
+        }
         if batches.is_empty() && !journal.as_ref().is_some_and(|journal| journal.is_behind()) {
+            self.left(leaves);
             return Ok(Vec::new());
         }
+        let counted = batches.iter().any(counts);
         let mut connection = self.connect().await?;
         let head = self.head.take();
         if let Some(journal) = &journal {
@@ -212,16 +265,17 @@ impl Writer {
                 let resolved = self.resolve(&mut connection, journal.name()).await;
                 resolved.map_err(|error| self.place.describe(&error))?;
             }
+            journal.leave_to_writer(&batches);
             journal.hand_over(&mut self.ahead);
         }
         self.groups = self.groups.wrapping_add(1);
         let forget = self.groups % FORGET_EVERY == 1;
         // Before anything is read: what is read is not older than this.
         let asked = Instant::now();
-        let plain = batches.iter().all(is_plain);
+        let (plain, taken) = (batches.iter().all(is_plain), batches.iter().all(is_taken));
         if let Some(mut head) = head
             && plain
-            && self.ahead.events.is_empty()
+            && self.ahead.is_empty()
             && !forget
             && !self.stopped
         {
@@ -238,23 +292,110 @@ impl Writer {
         let transaction = begun.map_err(|error| self.place.describe(&error))?;
         let ahead = journal
             .as_ref()
-            .filter(|_| !self.ahead.events.is_empty())
+            .filter(|_| !self.ahead.is_empty())
             .map(|journal| Pending { name: journal.name(), ahead: &self.ahead });
         self.in_doubt = ahead.is_some();
         let now = (self.settings.clock)();
         let written = write_group(transaction, ahead, batches, now, forget, &self.place).await;
-        let Written { results, stops, head } =
+        let Written { results, stops, head, left } =
             written.map_err(|error| self.place.describe(&error))?;
         (self.connection, self.head) = (Some(connection), Some(head));
         self.stopped = !stops.is_empty();
-        self.until_journal = self.until_journal.saturating_sub(u32::from(plain));
+        self.until_journal = self.until_journal.saturating_sub(u32::from(taken));
         if let Some(journal) = &journal {
             journal.applied(self.ahead.newest);
         }
-        self.ahead.events.clear();
+        self.ahead.clear();
         self.in_doubt = false;
         self.succeeded(Some((asked, &stops)));
+        if counted
+            && !leaves
+            && let Err(error) = self.counted(left).await
+        {
+            // The group is down. The next one that counts finds out why it cannot.
+            tracing::debug!(%error, "calls are not counted ahead of the database");
+        }
+        self.left(leaves);
         Ok(results)
+    }
+
+    /// Whether this process is to let others count.
+    fn leaves(&self) -> bool {
+        let alone = self.counting.as_ref().filter(|counting| counting.is_alone());
+        alone.is_some_and(|counting| self.idle || !counting.may_be_alone())
+    }
+
+    /// What it counted is in the database: others may.
+    fn left(&mut self, leaves: bool) {
+        if let Some(counting) = self.counting.as_mut().filter(|_| leaves) {
+            counting.release();
+        }
+    }
+
+    /// Sees to it that this process may count.
+    async fn may_count(&mut self) -> Result<(), StoreError> {
+        if self.counting.as_ref().is_none_or(Counting::may_count) {
+            return Ok(());
+        }
+        let patience = match self.hopeless {
+            Some(hopeless) if Instant::now() < hopeless => Duration::ZERO,
+            _ => PATIENCE,
+        };
+        let until = Instant::now() + patience;
+        while !self.hold(Counting::share)? {
+            if Instant::now() >= until {
+                self.hopeless = Some(Instant::now() + PATIENCE);
+                let message = "another process counts calls and budgets and does not answer: end it, \
+                               or try again";
+                return Err(self.place.error(message.into()));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.hopeless = None;
+        self.settle_counts().await
+    }
+
+    /// A group that counted is down, and left windows and budgets so.
+    async fn counted(&mut self, left: Left) -> Result<(), StoreError> {
+        let Some(journal) = self.journal.load_full() else { return Ok(()) };
+        let Some(counting) = &self.counting else { return Ok(()) };
+        if counting.is_alone() {
+            journal.learn(left);
+            return Ok(());
+        }
+        let now = Instant::now();
+        if self.try_alone.is_some_and(|time| now < time) || !counting.may_be_alone() {
+            return Ok(());
+        }
+        self.try_alone = Some(now + ALONE);
+        // Whoever counted in between is not in `left`.
+        if self.hold(Counting::alone)? { self.settle_counts().await } else { Ok(()) }
+    }
+
+    fn hold(
+        &mut self,
+        how: fn(&mut Counting) -> std::io::Result<bool>,
+    ) -> Result<bool, StoreError> {
+        let Some(counting) = &mut self.counting else { return Ok(true) };
+        how(counting).map_err(|error| {
+            self.place.error(format!(
+                "the lock beside it, by which calls are counted, cannot be had: {error}; check who \
+                 owns its folder"
+            ))
+        })
+    }
+
+    /// Has in the database what others counted before this process had the lock.
+    async fn settle_counts(&mut self) -> Result<(), StoreError> {
+        let mut connection = self.connect().await?;
+        let own = self.journal.load_full();
+        let own = own.as_ref().map(|journal| journal.name());
+        orphan::settle_counts(&self.place, &mut connection, own).await?;
+        self.connection = Some(connection);
+        if let Some(counting) = &mut self.counting {
+            counting.settled();
+        }
+        Ok(())
     }
 
     /// Finds out whether a transaction that seemed to fail did: `COMMIT` may have been under way
@@ -268,7 +409,7 @@ impl Writer {
         let applied = orphan::applied(&mut *transaction, journal).await?;
         transaction.rollback().await?;
         if applied >= self.ahead.newest {
-            self.ahead.events.clear();
+            self.ahead.clear();
         }
         self.in_doubt = false;
         Ok(())
@@ -330,12 +471,12 @@ impl Writer {
     async fn end_journal(&mut self) {
         let Some(journal) = self.journal.load_full() else { return };
         journal.close();
-        let ended = self.commit(Vec::new()).await;
-        self.journal.store(None);
-        self.until_journal = JOURNAL_AGAIN;
-        if ended.is_err() {
+        if self.commit(Vec::new()).await.is_err() {
             return;
         }
+        self.journal.store(None);
+        self.until_journal = JOURNAL_AGAIN;
+        self.left(true);
         // First the file: with its row gone, what is in it would be taken over once more.
         if let Err(error) = journal.remove() {
             tracing::debug!(%error, "a journal that is done with is left to the next process");
@@ -361,6 +502,8 @@ struct Written {
     stops: Vec<StopScope>,
     /// The chain's end.
     head: Head,
+    /// Where windows and budgets stand that the batches took of.
+    left: Left,
 }
 
 async fn write_group(
@@ -375,6 +518,7 @@ async fn write_group(
     let mut head = chain::head(&mut transaction).await?;
     if let Some(Pending { name, ahead }) = pending {
         insert_events(&mut transaction, &mut head, ahead.events.rows()).await?;
+        ahead.uses.write(&mut transaction).await?;
         note_applied(&mut transaction, name, ahead.newest).await?;
     }
     if forget {
@@ -391,7 +535,8 @@ async fn write_group(
         });
     }
     let stops = group.stops().await?.to_vec();
+    let left = group.left();
     group.write(&mut head).await?;
     transaction.commit().await?;
-    Ok(Written { results, stops, head })
+    Ok(Written { results, stops, head, left })
 }

@@ -274,6 +274,7 @@ mod tests {
 
     use super::*;
     use crate::store::EventRow;
+    use crate::store::journal::uses::Uses;
 
     fn database(folder: &tempfile::TempDir) -> PathBuf {
         let path = folder.path().join("store.db");
@@ -297,7 +298,7 @@ mod tests {
             payload: None,
         };
         let mut buffer = Vec::new();
-        assert!(record::write(&mut buffer, number, &[event]));
+        assert!(record::write(&mut buffer, number, &Uses::default(), &[event]).is_some());
         buffer
     }
 

@@ -11,9 +11,11 @@
 //! - What was acknowledged is in the database sooner or later, once and in order. The file of a
 //!   process that was killed is taken over by the next one that opens the store ([`orphan`]).
 //! - Reads of this process wait for what it acknowledged; so does another process's opening.
-//! - Whatever is more than events (claims, holds, switches, keys) goes to the writer, and the
-//!   writer takes the journal over first. So what a caller knows to be written stays before what
-//!   it writes next.
+//! - Whatever is more than events and what they take of windows and budgets (holds, switches, keys)
+//!   goes to the writer, and the writer takes the journal over first. So what a caller knows to be
+//!   written stays before what it writes next.
+//! - What is taken of a window or a budget is taken here only while this process alone counts, and
+//!   while what is known of it leaves room without doubt ([`standing`]); the writer judges all else.
 //! - The journal takes nothing that the database would refuse. It is open only while the writer
 //!   succeeds and the database is the file that it wrote to; and for calls that the kill switch
 //!   can stop, only for [`LEASE`] after the writer saw that nothing is stopped. Whoever stops
@@ -24,9 +26,11 @@
 mod file;
 pub(super) mod orphan;
 mod record;
+pub(super) mod standing;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod uses;
 
 use std::io;
 use std::path::Path;
@@ -37,9 +41,11 @@ use tokio::sync::{Notify, oneshot};
 
 use self::file::{Full, JournalFile};
 use self::record::Events;
+use self::standing::{Left, Standings};
 use self::sync::{Due, Syncing};
+use self::uses::Uses;
 use super::place::{FileIdentity, Place};
-use super::{Batch, Durability, EventRow, StopScope};
+use super::{Batch, Clock, Durability, StopScope};
 
 /// For how long nothing may be stopped without asking again.
 pub(super) const LEASE: Duration = Duration::from_millis(100);
@@ -68,8 +74,11 @@ struct State {
     /// The number of the newest record, and of the newest that the database has.
     newest: u64,
     applied: u64,
-    /// The events that it does not have yet.
+    /// The events that it does not have yet, and what was taken with them.
     waiting: Events,
+    uses: Uses,
+    /// What is known of windows and budgets; nothing unless this process counts alone.
+    standings: Standings,
     /// The database, while the writer can write to it.
     open: Option<FileIdentity>,
     /// When it was last seen to be there.
@@ -95,22 +104,41 @@ pub(super) enum Taken {
     No(Batch),
 }
 
-/// Events that the database does not have yet, and the number up to which they go.
+/// Events that the database does not have yet, what was taken with them, and the number up to which
+/// they go.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     pub(super) events: Events,
+    pub(super) uses: Uses,
     pub(super) newest: u64,
+}
+
+impl Ahead {
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.uses.is_empty()
+    }
+
+    /// It is in the database. The room is kept for others.
+    pub(super) fn clear(&mut self) {
+        self.events.clear();
+        self.uses.clear();
+    }
+}
+
+/// Whether a batch takes anything of windows or budgets.
+pub(super) fn counts(batch: &Batch) -> bool {
+    !batch.claims.is_empty() || !batch.budgets.is_empty()
 }
 
 /// Whether a batch is events and nothing else, behind the kill switch at most.
 pub(super) fn is_plain(batch: &Batch) -> bool {
-    let Batch { guard: _, claims, budgets, give_back, spend, changes, events } = batch;
-    claims.is_empty()
-        && budgets.is_empty()
-        && give_back.is_none()
-        && spend.is_none()
-        && changes.is_empty()
-        && !events.is_empty()
+    is_taken(batch) && !counts(batch)
+}
+
+/// Whether a journal takes such a batch: events, and what they take of windows and budgets.
+pub(super) fn is_taken(batch: &Batch) -> bool {
+    let Batch { guard: _, claims: _, budgets: _, give_back, spend, changes, events } = batch;
+    give_back.is_none() && spend.is_none() && changes.is_empty() && !events.is_empty()
 }
 
 impl Journal {
@@ -127,6 +155,8 @@ impl Journal {
                 newest: 0,
                 applied: 0,
                 waiting: Events::default(),
+                uses: Uses::default(),
+                standings: Standings::default(),
                 open: None,
                 seen: None,
                 free_until: None,
@@ -142,16 +172,24 @@ impl Journal {
         &self.name
     }
 
-    /// Takes a batch that is plain, if it may: if the database is there, among other things.
-    pub(super) fn take(self: &Arc<Self>, batch: Batch, database: &Place) -> Taken {
+    /// Takes a batch [that can be taken](is_taken), if it may: if the database is there, among other
+    /// things. `clock` is asked for the time at which it takes of windows and budgets, in
+    /// microseconds since the Unix epoch.
+    pub(super) fn take(self: &Arc<Self>, batch: Batch, database: &Place, clock: Clock) -> Taken {
         let now = Instant::now();
         let mut state = self.state();
         let free = batch.guard.is_none() || state.free_until.is_some_and(|until| now < until);
-        if !free || !state.sees(database, now) || !state.append(&batch.events) {
+        if !free || !state.sees(database, now) {
+            return Taken::No(batch);
+        }
+        let at = if counts(&batch) { clock() } else { 0 };
+        if !state.standings.leave_room(&batch, at) {
             return Taken::No(batch);
         }
         let first = state.waiting.is_empty();
-        state.keep();
+        if !state.append(&batch, at) {
+            return Taken::No(batch);
+        }
         let newest = state.newest;
         let due = match self.durability {
             Durability::Process => None,
@@ -181,6 +219,7 @@ impl Journal {
     pub(super) fn hand_over(&self, ahead: &mut Ahead) {
         let mut state = self.state();
         ahead.newest = state.newest;
+        ahead.uses.append(std::mem::take(&mut state.uses));
         if ahead.events.is_empty() {
             // The room that each of them has is used again.
             std::mem::swap(&mut ahead.events, &mut state.waiting);
@@ -188,6 +227,25 @@ impl Journal {
             ahead.events.append(&state.waiting);
             state.waiting.clear();
         }
+    }
+
+    /// What these batches take is judged by the writer from now on, until it says where that left
+    /// windows and budgets.
+    pub(super) fn leave_to_writer<'b>(&self, batches: impl IntoIterator<Item = &'b Batch>) {
+        self.state().standings.forget(batches);
+    }
+
+    /// This is where windows and budgets stand. Only for who counts alone.
+    pub(super) fn learn(&self, left: Left) {
+        let mut state = self.state();
+        if state.open.is_some() {
+            state.standings.learn(left);
+        }
+    }
+
+    /// Takes nothing more of windows and budgets.
+    pub(super) fn stop_counting(&self) {
+        self.state().standings.clear();
     }
 
     /// The records up to this number are in the database.
@@ -241,15 +299,20 @@ impl Journal {
 }
 
 impl State {
-    /// Writes a record, if there is room and the system lets us.
-    fn append(&mut self, events: &[EventRow]) -> bool {
+    /// Writes a record, if there is room and the system lets us, and keeps what is in it until it is
+    /// handed over. `at` is when what it takes is taken.
+    fn append(&mut self, batch: &Batch, at: i64) -> bool {
+        let uses = Uses::of(batch, at);
         let number = self.newest + 1;
-        if !record::write(&mut self.buffer, number, events) {
+        let Some(begin) = record::write(&mut self.buffer, number, &uses, &batch.events) else {
             return false;
-        }
+        };
         match self.file.append(&self.buffer, number, self.applied) {
             Ok(()) => {
                 self.newest = number;
+                self.waiting.add(&self.buffer, begin);
+                self.standings.count(batch, at);
+                self.uses.append(uses);
                 true
             }
             Err(Full::NoRoom) => false,
@@ -259,11 +322,6 @@ impl State {
                 false
             }
         }
-    }
-
-    /// Keeps the record that was appended last until it is handed over.
-    fn keep(&mut self) {
-        self.waiting.add(&self.buffer);
     }
 
     /// Whether the database is the file that the writer wrote to.
@@ -280,5 +338,6 @@ impl State {
     fn close(&mut self) {
         (self.open, self.seen) = (None, None);
         self.free_until = None;
+        self.standings.clear();
     }
 }

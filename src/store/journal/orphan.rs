@@ -7,6 +7,7 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteExecutor, SqlitePool};
 
 use super::file::{self, Found, Orphan};
+use super::uses::Uses;
 use crate::store::StoreError;
 use crate::store::apply::note_applied;
 use crate::store::chain;
@@ -55,12 +56,15 @@ async fn take_over_one(
     let name = file::name_of(path);
     let failed = |error: sqlx::Error| place.describe(&error);
     let done = applied(&mut *connection, &name).await.map_err(failed)?;
-    let records = orphan.after(done).map_err(|error| unreadable(place, path, &error))?;
+    let mut records = orphan.after(done).map_err(|error| unreadable(place, path, &error))?;
     if let Some(newest) = records.last().map(|record| record.number) {
+        let mut uses = Uses::default();
+        records.iter_mut().for_each(|record| uses.append(std::mem::take(&mut record.uses)));
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         let mut head = chain::head(&mut transaction).await.map_err(failed)?;
         let events = records.iter().flat_map(|record| record.events.rows());
         insert_events(&mut transaction, &mut head, events).await.map_err(failed)?;
+        uses.write(&mut transaction).await.map_err(failed)?;
         note_applied(&mut transaction, &name, newest).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         tracing::info!(journal = name, "took over what a process that was killed left");
@@ -77,39 +81,93 @@ pub(in crate::store) async fn settle(
     readers: &SqlitePool,
 ) -> Result<(), StoreError> {
     let Some(database) = place.path() else { return Ok(()) };
+    let failed = |error: sqlx::Error| place.describe(&error);
+    let mut reader = readers.acquire().await.map_err(failed)?;
     let mut orphaned = false;
     for path in list(place, database)? {
-        let name = file::name_of(&path);
-        let until = Instant::now() + PATIENCE;
-        let mut wanted = None;
-        loop {
-            match look(place, &path)? {
-                Found::Gone => break,
-                Found::Orphan(_) => {
-                    orphaned = true;
-                    break;
-                }
-                Found::Alive(newest) => {
-                    let wanted = *wanted.get_or_insert(newest);
-                    let done = applied(readers, &name).await;
-                    if done.map_err(|error| place.describe(&error))? >= wanted {
-                        break;
-                    }
-                }
-            }
-            if Instant::now() >= until {
+        match await_one(place, &mut reader, &path).await? {
+            Awaited::Done => {}
+            Awaited::Orphaned => orphaned = true,
+            Awaited::Behind => {
+                let name = file::name_of(&path);
                 tracing::warn!(journal = name, "a process has events that it cannot write");
-                break;
             }
-            tokio::time::sleep(LOOK).await;
         }
     }
+    drop(reader);
     if orphaned {
         let mut connection = place.set_up().await?;
         take_over(place, &mut connection).await?;
         let _ = connection.close().await;
     }
     Ok(())
+}
+
+/// Has everything in the database that other processes counted until now: for who has just begun to
+/// hold the lock by which they do ([`Counting`](crate::store::counting::Counting)). `own` is the
+/// journal of this process.
+pub(in crate::store) async fn settle_counts(
+    place: &Place,
+    connection: &mut SqliteConnection,
+    own: Option<&str>,
+) -> Result<(), StoreError> {
+    let Some(database) = place.path() else { return Ok(()) };
+    let mut orphaned = false;
+    for path in list(place, database)? {
+        let name = file::name_of(&path);
+        if Some(&*name) == own {
+            continue;
+        }
+        // A process that is just being killed may still have its journal, and no longer that lock.
+        match await_one(place, connection, &path).await? {
+            Awaited::Done => {}
+            Awaited::Orphaned => orphaned = true,
+            Awaited::Behind => {
+                return Err(place.error(format!(
+                    "another process has events in {name} that it cannot write: end it, or try again"
+                )));
+            }
+        }
+    }
+    if orphaned { take_over(place, connection).await } else { Ok(()) }
+}
+
+/// What became of another process's journal.
+enum Awaited {
+    /// What was in it is in the database.
+    Done,
+    /// Its process has ended.
+    Orphaned,
+    /// There is still something in it that is not.
+    Behind,
+}
+
+/// Waits until what is in a journal now is in the database, but not for ever.
+async fn await_one(
+    place: &Place,
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<Awaited, StoreError> {
+    let name = file::name_of(path);
+    let until = Instant::now() + PATIENCE;
+    let mut wanted = None;
+    loop {
+        match look(place, path)? {
+            Found::Gone => return Ok(Awaited::Done),
+            Found::Orphan(_) => return Ok(Awaited::Orphaned),
+            Found::Alive(newest) => {
+                let wanted = *wanted.get_or_insert(newest);
+                let done = applied(&mut *connection, &name).await;
+                if done.map_err(|error| place.describe(&error))? >= wanted {
+                    return Ok(Awaited::Done);
+                }
+            }
+        }
+        if Instant::now() >= until {
+            return Ok(Awaited::Behind);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Until which record a journal is in the database.

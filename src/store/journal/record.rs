@@ -5,13 +5,15 @@
 //! number (`u64`), one more than that of the record before. So a record that was not written to
 //! its end is none, and neither is an older one that a newer run did not reach.
 //!
-//! The highest byte of a number is the form of the events, [`FORM`]: who writes them in another one
-//! counts it up. A record that was written to its end and cannot be read is therefore another
-//! version's, and never taken for a torn one.
+//! The highest byte of a number is the form of the record: [`EVENTS`] are events alone, before those
+//! of form [`COUNTED`] stands what was taken of windows and budgets ([`super::uses`]). Who writes
+//! another form counts it up. A record that was written to its end and cannot be read is therefore
+//! another version's, and never taken for a torn one.
 //!
 //! An event is its time (`i64`) and its ten texts, each a length (`u32`) and UTF-8; the length
 //! [`NONE`] is that of a text that is not there. This file knows bytes and no file.
 
+use super::uses::Uses;
 use crate::store::EventRow;
 use crate::store::insert::{Row, TEXTS};
 
@@ -21,8 +23,14 @@ const HEAD: usize = 16;
 /// The length of a text that is not there.
 const NONE: u32 = u32::MAX;
 
-/// The form in which events are written here.
-const FORM: u64 = 0;
+/// The form of a record that is events alone.
+const EVENTS: u64 = 0;
+
+/// The form of one before whose events stands what was taken.
+const COUNTED: u64 = 1;
+
+/// Where the form stands in a number.
+const FORM_AT: u32 = 56;
 
 /// A record that was written to its end, in a form that is not read here.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +40,7 @@ pub(super) struct Foreign;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) number: u64,
+    pub(super) uses: Uses,
     pub(super) events: Events,
 }
 
@@ -40,9 +49,9 @@ pub(super) struct Record {
 pub(in crate::store) struct Events(Vec<u8>);
 
 impl Events {
-    /// Adds what is in a record that was [written](write).
-    pub(super) fn add(&mut self, record: &[u8]) {
-        self.0.extend_from_slice(&record[HEAD..]);
+    /// Adds those in a record that was [written](write), from that byte on.
+    pub(super) fn add(&mut self, record: &[u8], at: usize) {
+        self.0.extend_from_slice(&record[at..]);
     }
 
     /// Adds others behind these.
@@ -67,12 +76,22 @@ impl Events {
     }
 }
 
-/// Writes a record into the buffer, in place of what is in it. `false` where a text is too long
-/// for any record.
-pub(super) fn write(buffer: &mut Vec<u8>, number: u64, events: &[EventRow]) -> bool {
+/// Writes a record into the buffer, in place of what is in it. Where its events begin; `None` where a
+/// text is too long for any record.
+pub(super) fn write(
+    buffer: &mut Vec<u8>,
+    number: u64,
+    uses: &Uses,
+    events: &[EventRow],
+) -> Option<usize> {
+    let form = if uses.is_empty() { EVENTS } else { COUNTED };
     buffer.clear();
     buffer.extend_from_slice(&[0; 8]);
-    buffer.extend_from_slice(&number.to_le_bytes());
+    buffer.extend_from_slice(&(number | form << FORM_AT).to_le_bytes());
+    if form == COUNTED {
+        uses.encode(buffer)?;
+    }
+    let begin = buffer.len();
     for event in events {
         buffer.extend_from_slice(&event.at.to_le_bytes());
         for text in Row::from(event).texts {
@@ -80,19 +99,16 @@ pub(super) fn write(buffer: &mut Vec<u8>, number: u64, events: &[EventRow]) -> b
                 buffer.extend_from_slice(&NONE.to_le_bytes());
                 continue;
             };
-            let Some(length) = u32::try_from(text.len()).ok().filter(|length| *length != NONE)
-            else {
-                return false;
-            };
+            let length = u32::try_from(text.len()).ok().filter(|length| *length != NONE)?;
             buffer.extend_from_slice(&length.to_le_bytes());
             buffer.extend_from_slice(text.as_bytes());
         }
     }
-    let Ok(length) = u32::try_from(buffer.len() - HEAD) else { return false };
+    let length = u32::try_from(buffer.len() - HEAD).ok()?;
     buffer[..4].copy_from_slice(&length.to_le_bytes());
     let sum = crc32fast::hash(&buffer[8..]);
     buffer[4..8].copy_from_slice(&sum.to_le_bytes());
-    true
+    Some(begin)
 }
 
 /// Reads the run of records at the start of these bytes: up to what is no record, or not the
@@ -114,12 +130,17 @@ pub(super) fn run(bytes: &[u8]) -> Result<Vec<Record>, Foreign> {
 fn read(bytes: &[u8]) -> Result<Option<(Record, &[u8])>, Foreign> {
     let Some((number, whole, behind)) = whole(bytes) else { return Ok(None) };
     let mut reader = Reader(whole);
-    let mut readable = number >> 56 == FORM;
-    while readable && !reader.0.is_empty() {
-        readable = event(&mut reader).is_ok();
+    let uses = match number >> FORM_AT {
+        EVENTS => Uses::default(),
+        COUNTED => Uses::decode(&mut reader).map_err(|Torn| Foreign)?,
+        _ => return Err(Foreign),
+    };
+    let events = Events(reader.0.to_vec());
+    while !reader.0.is_empty() {
+        event(&mut reader).map_err(|Torn| Foreign)?;
     }
-    let record = Record { number, events: Events(whole.to_vec()) };
-    if readable { Ok(Some((record, behind))) } else { Err(Foreign) }
+    let number = number & !(u64::MAX << FORM_AT);
+    Ok(Some((Record { number, uses, events }, behind)))
 }
 
 /// The number of the record at the start, what is in it, and what is behind it; `None` where none was
@@ -133,7 +154,7 @@ fn whole(bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
 }
 
 /// The bytes are no record.
-struct Torn;
+pub(super) struct Torn;
 
 /// A time, and the texts in the order of the columns.
 fn event<'b>(reader: &mut Reader<'b>) -> Result<Row<'b>, Torn> {
@@ -147,16 +168,16 @@ fn event<'b>(reader: &mut Reader<'b>) -> Result<Row<'b>, Torn> {
 }
 
 /// The rest of what is being read.
-struct Reader<'b>(&'b [u8]);
+pub(super) struct Reader<'b>(&'b [u8]);
 
 impl<'b> Reader<'b> {
-    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (bytes, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*bytes)
     }
 
-    fn u32(&mut self) -> Option<u32> {
+    pub(super) fn u32(&mut self) -> Option<u32> {
         self.bytes().map(u32::from_le_bytes)
     }
 
@@ -164,8 +185,12 @@ impl<'b> Reader<'b> {
         self.bytes().map(u64::from_le_bytes)
     }
 
+    pub(super) fn i64(&mut self) -> Option<i64> {
+        self.bytes().map(i64::from_le_bytes)
+    }
+
     /// A text, or `None` for one that is not there.
-    fn text(&mut self) -> Result<Option<&'b str>, Torn> {
+    pub(super) fn text(&mut self) -> Result<Option<&'b str>, Torn> {
         let length = self.u32().ok_or(Torn)?;
         if length == NONE {
             return Ok(None);
@@ -185,7 +210,7 @@ mod tests {
 
     fn written(number: u64, events: &[EventRow]) -> Vec<u8> {
         let mut buffer = b"what was in it".to_vec();
-        assert!(write(&mut buffer, number, events));
+        assert!(write(&mut buffer, number, &Uses::default(), events).is_some());
         buffer
     }
 

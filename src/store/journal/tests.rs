@@ -1,17 +1,22 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use super::*;
+use crate::store::counting::Counting;
 use crate::store::tests::{
     MINUTE, change, claim, count_events, event, events, file, folder, guarded, often, open, raw,
     url,
 };
-use crate::store::{Change, CommitError, Settings, StopScope, Store};
+use crate::store::{
+    Amount, BudgetClaim, Change, CommitError, EventRow, Settings, StopScope, Store, WindowClaim,
+    system_clock,
+};
 
 /// A store whose journal takes what is plain. Its trail has two events already.
 async fn warm(folder: &tempfile::TempDir, settings: Settings) -> Store {
@@ -74,10 +79,12 @@ async fn a_journal_that_could_not_be_synced_takes_nothing_any_more() {
     let batch = || events([event("a", "received")]);
     opened();
     let place = Place::new(&url(&folder), Durability::Full, Duration::from_secs(1)).unwrap();
-    let Taken::Syncing(synced) = journal.take(batch(), &place) else { panic!("it is open") };
+    let Taken::Syncing(synced) = journal.take(batch(), &place, system_clock) else {
+        panic!("it is open")
+    };
     assert!(synced.await.unwrap().is_err());
     opened();
-    assert!(matches!(journal.take(batch(), &place), Taken::No(_)));
+    assert!(matches!(journal.take(batch(), &place, system_clock), Taken::No(_)));
     assert!(!journal.is_sound());
 }
 
@@ -89,7 +96,7 @@ async fn who_syncs_in_place_knows_what_became_of_it_and_leaves_the_rest_to_other
     let place = Place::new(&url(&folder), Durability::Full, Duration::from_secs(1)).unwrap();
     let database = crate::store::place::identity_of(&std::fs::metadata(file(&folder)).unwrap());
     let opened = || journal.open(database, Some((Instant::now(), &[])));
-    let take = |call: &str| journal.take(events([event(call, "received")]), &place);
+    let take = |call: &str| journal.take(events([event(call, "received")]), &place, system_clock);
     opened();
     // As after many that came alone.
     journal.state().syncing.seem_alone();
@@ -413,4 +420,203 @@ async fn more_than_the_journal_holds_is_taken_all_the_same() {
     let expected: Vec<_> = (0..100).map(|n| n.to_string()).chain(["huge".to_owned()]).collect();
     assert_eq!(found(&left).await[2..], expected);
     assert_eq!(names(&store).await[2..], expected);
+}
+
+/// One more of a budget's window, and of a window of calls.
+fn takes(call: &str, amount: i128, limit: i128, calls: u32) -> Batch {
+    let budget = BudgetClaim {
+        key: "b".into(),
+        call: call.into(),
+        amount: Amount(amount),
+        limit: Amount(limit),
+        per: MINUTE,
+    };
+    Batch {
+        budgets: vec![budget],
+        claims: vec![WindowClaim { key: "w".into(), limit: calls, per: MINUTE }],
+        events: vec![event(call, "decided")].into(),
+        ..Batch::default()
+    }
+}
+
+/// A store that counts alone, so that the next one of [`takes`] is counted ahead.
+async fn counts_ahead(folder: &tempfile::TempDir) -> Store {
+    let store = warm(folder, often()).await;
+    // The first one is for the lock, the second for where they stand.
+    for call in ["t1", "t2"] {
+        let _ = store.commit(takes(call, 1, 100, 100)).await.unwrap();
+    }
+    store
+}
+
+/// What is known of the budget, while the process counts alone.
+fn knows(store: &Store) -> bool {
+    let journal = store.0.journal.load_full().expect("a journal");
+    journal.state().standings.leave_room(&takes("?", 0, 100, 100), system_clock())
+}
+
+async fn stands(store: &Store) -> (i128, u64) {
+    let spent = store.budget_spent("b", MINUTE).await.unwrap();
+    (spent.0, store.window_count("w", 0).await.unwrap())
+}
+
+#[tokio::test]
+async fn what_is_counted_ahead_is_in_the_database_sooner_or_later_and_once() {
+    let folder = folder();
+    let store = counts_ahead(&folder).await;
+    assert!(knows(&store));
+    let mut other = raw(&file(&folder)).await;
+    let lock = locked(&mut other).await;
+    for call in ["a", "b"] {
+        let _ = store.commit(takes(call, 10, 100, 100)).await.unwrap();
+    }
+    let before = killed(&folder);
+    lock.rollback().await.unwrap();
+    assert_eq!(stands(&store).await, (22, 4));
+    let after = killed(&folder);
+    let _ = store.commit(takes("c", 10, 100, 100)).await.unwrap();
+    store.commit(change(Change::Sweep)).await.map(drop).unwrap();
+    assert_eq!(stands(&store).await, (32, 5), "who writes comes behind it");
+    let batch = Batch { give_back: Some("a".into()), ..events([event("a", "ended")]) };
+    let _ = store.commit(batch).await.unwrap();
+    assert_eq!(stands(&store).await, (22, 5), "what is given back is found");
+    store.close().await;
+    for (left, expected) in [(before, (22, 4)), (after, (22, 4)), (folder, (22, 5))] {
+        let store = open(&left).await;
+        assert_eq!(stands(&store).await, expected);
+        assert_eq!(journals(left.path()).len(), 0, "it was taken over for good");
+    }
+}
+
+#[tokio::test]
+async fn no_limit_is_passed_by_what_is_counted_ahead_and_none_is_reached_too_soon() {
+    let folder = folder();
+    let store = counts_ahead(&folder).await;
+    // Both limits leave eight: the budget is reached first, then the window.
+    for (amount, limit, calls) in [(1, 10, 100), (0, 10, 10)] {
+        let mut passed = 0;
+        loop {
+            match store.commit(takes(&format!("{limit}-{passed}"), amount, limit, calls)).await {
+                Ok(_) => passed += 1,
+                Err(CommitError::BudgetSpent { claim: 0, left: Amount(0), .. }) if amount > 0 => {
+                    break;
+                }
+                Err(CommitError::WindowFull { claim: 0, .. }) if amount == 0 => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let so_far = if amount > 0 { 8 } else { 0 };
+        assert_eq!(passed, so_far);
+    }
+    let _ = store.commit(takes("more", 1, 11, 11)).await.unwrap();
+    assert_eq!(stands(&store).await, (11, 11));
+}
+
+#[tokio::test]
+async fn what_a_window_lets_go_can_be_taken_again() {
+    static NOW: AtomicI64 = AtomicI64::new(1_000_000_000_000_000);
+    let folder = folder();
+    let settings = Settings { clock: || NOW.load(Ordering::SeqCst), ..often() };
+    let store = warm(&folder, settings).await;
+    let take = async |call: &str| store.commit(takes(call, 1, 4, 4)).await;
+    for call in ["1", "2", "3", "4"] {
+        let _ = take(call).await.unwrap();
+        NOW.fetch_add(1_000_000, Ordering::SeqCst);
+    }
+    assert!(take("5").await.is_err());
+    // The first of them leaves.
+    NOW.fetch_add(56_000_001, Ordering::SeqCst);
+    let _ = take("6").await.unwrap();
+    assert!(take("7").await.is_err());
+    // By a clock that was set back it is there again in the budget, and is not forgotten.
+    NOW.fetch_sub(10_000_000, Ordering::SeqCst);
+    let _ = store.commit(takes("8", 0, 5, 9)).await.unwrap();
+    assert!(matches!(
+        store.commit(takes("9", 1, 5, 9)).await,
+        Err(CommitError::BudgetSpent { left: Amount(0), .. })
+    ));
+}
+
+#[tokio::test]
+async fn another_process_counts_behind_all_that_was_counted_ahead() {
+    let folder = folder();
+    let first = counts_ahead(&folder).await;
+    let _ = first.commit(takes("a", 10, 100, 100)).await.unwrap();
+    let second = open(&folder).await;
+    assert!(second.commit(takes("b", 89, 100, 100)).await.is_err());
+    let _ = second.commit(takes("c", 88, 100, 100)).await.unwrap();
+    assert!(!knows(&first), "it does not count alone any more");
+    assert!(first.commit(takes("d", 1, 100, 100)).await.is_err());
+    assert_eq!(stands(&first).await, (100, 4));
+    second.close().await;
+    // The one that is left counts alone again, after a while.
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    for call in ["e", "f", "g"] {
+        let _ = first.commit(takes(call, 0, 100, 100)).await.unwrap();
+    }
+    assert!(knows(&first));
+}
+
+#[tokio::test]
+async fn who_has_nothing_to_count_lets_others() {
+    let folder = folder();
+    let store = counts_ahead(&folder).await;
+    let mut lock = Counting::new(&file(&folder), "another").unwrap();
+    assert!(!lock.share().unwrap(), "it counts alone");
+    let until = Instant::now() + Duration::from_secs(20);
+    while !lock.share().unwrap() {
+        assert!(Instant::now() < until, "it lets go");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!knows(&store));
+    // And counts together with them.
+    let _ = store.commit(takes("a", 1, 100, 100)).await.unwrap();
+    assert!(!knows(&store));
+}
+
+#[tokio::test]
+async fn who_is_killed_while_it_counts_alone_leaves_all_of_it_to_the_next() {
+    let folder = folder();
+    let store = counts_ahead(&folder).await;
+    // Another process, which has not counted yet, and does so when the first one was killed: here
+    // it lets go of its lock and of its journal, and has not written what is in it.
+    let other = open(&folder).await;
+    let journal = store.0.journal.load_full().unwrap();
+    let mut raw = raw(&file(&folder)).await;
+    let lock = locked(&mut raw).await;
+    let record = |number| {
+        let mut buffer = Vec::new();
+        record::write(
+            &mut buffer,
+            number,
+            &Uses::of(&takes("k", 50, 100, 100), system_clock()),
+            &[event("k", "decided")],
+        )
+        .unwrap();
+        buffer
+    };
+    let mut orphan = JournalFile::create(&file(&folder), Durability::Process).unwrap();
+    orphan.append(&record(1), 1, 0).unwrap();
+    drop(orphan);
+    lock.rollback().await.unwrap();
+    drop(journal);
+    store.close().await;
+    assert!(other.commit(takes("a", 49, 100, 100)).await.is_err());
+    let _ = other.commit(takes("b", 48, 100, 100)).await.unwrap();
+    assert_eq!(stands(&other).await, (100, 4));
+}
+
+#[tokio::test]
+async fn a_process_that_counts_alone_and_does_not_let_go_stops_others_and_not_their_records() {
+    let folder = folder();
+    let store = warm(&folder, often()).await;
+    let mut lock = Counting::new(&file(&folder), "another").unwrap();
+    assert!(lock.alone().unwrap());
+    let error = store.commit(takes("a", 1, 100, 100)).await.unwrap_err();
+    assert!(error.to_string().contains("another process counts"), "{error}");
+    say(&store, "b").await;
+    assert!(store.commit(takes("c", 1, 100, 100)).await.is_err());
+    lock.release();
+    let _ = store.commit(takes("d", 1, 100, 100)).await.unwrap();
+    assert_eq!(stands(&store).await, (1, 1));
 }
