@@ -88,6 +88,9 @@ pub fn system_clock() -> i64 {
 /// After so many plain groups a process writes often enough for a journal of its own.
 const JOURNAL_AFTER: u32 = 8;
 
+/// So often a process tries to be the only one that counts.
+const ALONE_AFTER: Duration = Duration::from_secs(1);
+
 /// How patient a store is, what it survives, and what time it goes by.
 #[derive(Debug, Clone, Copy)]
 struct Settings {
@@ -98,6 +101,8 @@ struct Settings {
     durability: Durability,
     /// How many plain groups there must be before a journal is begun.
     journal_after: u32,
+    /// Where others count, or did, it is tried so often to count alone.
+    alone_after: Duration,
     clock: Clock,
 }
 
@@ -108,6 +113,7 @@ impl Default for Settings {
             deadline: Duration::from_secs(10),
             durability: Durability::default(),
             journal_after: JOURNAL_AFTER,
+            alone_after: ALONE_AFTER,
             clock: system_clock,
         }
     }

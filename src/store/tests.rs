@@ -21,7 +21,8 @@ pub(super) fn folder() -> tempfile::TempDir {
 
 /// Settings of a store that begins a journal at once.
 pub(super) fn often() -> Settings {
-    Settings { durability: Durability::Process, journal_after: 0, ..Settings::default() }
+    let (durability, alone_after) = (Durability::Process, Duration::ZERO);
+    Settings { durability, journal_after: 0, alone_after, ..Settings::default() }
 }
 
 pub(super) async fn open(folder: &tempfile::TempDir) -> Store {

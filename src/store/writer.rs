@@ -43,9 +43,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Where others count, or did, it is tried so often to count alone.
-const ALONE: Duration = Duration::from_secs(1);
-
 /// After so many plain groups a journal that could not be begun is tried again.
 const JOURNAL_AGAIN: u32 = 1024;
 
@@ -367,7 +364,7 @@ impl Writer {
         if self.try_alone.is_some_and(|time| now < time) || !counting.may_be_alone() {
             return Ok(());
         }
-        self.try_alone = Some(now + ALONE);
+        self.try_alone = Some(now + self.settings.alone_after);
         // Whoever counted in between is not in `left`.
         if self.hold(Counting::alone)? { self.settle_counts().await } else { Ok(()) }
     }

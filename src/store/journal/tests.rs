@@ -1,9 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
@@ -549,8 +551,7 @@ async fn another_process_counts_behind_all_that_was_counted_ahead() {
     assert!(first.commit(takes("d", 1, 100, 100)).await.is_err());
     assert_eq!(stands(&first).await, (100, 4));
     second.close().await;
-    // The one that is left counts alone again, after a while.
-    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    // The one that is left counts alone again.
     for call in ["e", "f", "g"] {
         let _ = first.commit(takes(call, 0, 100, 100)).await.unwrap();
     }
@@ -619,4 +620,143 @@ async fn a_process_that_counts_alone_and_does_not_let_go_stops_others_and_not_th
     lock.release();
     let _ = store.commit(takes("d", 1, 100, 100)).await.unwrap();
     assert_eq!(stands(&store).await, (1, 1));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// One of two processes asks for so much, so many times. It begins where it has ended.
+    Ask(usize, i128, usize),
+    /// What the call made so many ago took is given back.
+    GiveBack(usize),
+    /// So much time goes by; less than none where somebody sets the clock.
+    Wait(i64),
+    /// One of them ends.
+    End(usize),
+    /// Both are killed.
+    Kill,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0_usize..2, 0_i128..30, 1_usize..6).prop_map(|(who, much, times)| Step::Ask(who, much, times)),
+        2 => (0_usize..6).prop_map(Step::GiveBack),
+        2 => (0_i64..40).prop_map(Step::Wait),
+        1 => (-20_i64..0).prop_map(Step::Wait),
+        3 => (0_usize..2).prop_map(Step::End),
+        1 => Just(Step::Kill),
+    ]
+}
+
+/// Two processes on a store, and all that was taken of a budget, each with its time.
+struct Both {
+    folder: tempfile::TempDir,
+    settings: Settings,
+    stores: [Option<Store>; 2],
+    taken: Vec<(i64, i128)>,
+    /// How much was taken while who took it knew where the budget stands.
+    ahead: usize,
+}
+
+impl Both {
+    const LIMIT: i128 = 100;
+
+    fn spent(&self) -> i128 {
+        let now = (self.settings.clock)();
+        self.taken.iter().filter(|(at, _)| at + 60_000_000 > now).map(|(_, amount)| amount).sum()
+    }
+
+    async fn store(&mut self, who: usize) -> Store {
+        if self.stores[who].is_none() {
+            self.stores[who] = Some(warm(&self.folder, self.settings).await);
+            // What is over is forgotten when a process begins, and comes back by no clock.
+            let now = (self.settings.clock)();
+            self.taken
+                .iter_mut()
+                .filter(|(at, _)| at + 60_000_000 <= now)
+                .for_each(|row| row.1 = 0);
+        }
+        self.stores[who].clone().unwrap()
+    }
+
+    async fn ask(&mut self, who: usize, amount: i128) {
+        let store = self.store(who).await;
+        let (spent, knows) = (self.spent(), knows(&store));
+        let call = format!("call {}", self.taken.len());
+        match store.commit(takes(&call, amount, Self::LIMIT, u32::MAX)).await {
+            Ok(_) => {
+                assert!(spent + amount <= Self::LIMIT, "{amount} passed beside {spent}");
+                let last = self.taken.iter().map(|(at, _)| *at).max().unwrap_or_default();
+                self.taken.push(((self.settings.clock)().max(last), amount));
+                self.ahead += usize::from(knows);
+            }
+            Err(CommitError::BudgetSpent { left, .. }) => {
+                assert!(spent + amount > Self::LIMIT, "{amount} was refused beside {spent}");
+                assert_eq!(left.0, (Self::LIMIT - spent).max(0));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    async fn end(&mut self) {
+        for store in &mut self.stores {
+            if let Some(store) = store.take() {
+                store.close().await;
+            }
+        }
+    }
+
+    async fn follow(&mut self, step: Step, now: &AtomicI64) {
+        match step {
+            Step::Wait(seconds) => {
+                now.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+            }
+            Step::Kill => {
+                let left = killed(&self.folder);
+                self.end().await;
+                self.folder = left;
+            }
+            Step::End(who) => {
+                if let Some(store) = self.stores[who].take() {
+                    store.close().await;
+                }
+            }
+            Step::GiveBack(ago) => {
+                let Some(index) = self.taken.len().checked_sub(ago + 1) else { return };
+                let call = Some(format!("call {index}"));
+                let batch = Batch { give_back: call, ..events([event("g", "ended")]) };
+                let _ = self.store(ago % 2).await.commit(batch).await.unwrap();
+                self.taken[index].1 = 0;
+            }
+            Step::Ask(who, amount, times) => {
+                for _ in 0..times {
+                    self.ask(who, amount).await;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_counts_and_however_they_end_a_budget_is_the_sum_of_what_was_taken() {
+    static NOW: AtomicI64 = AtomicI64::new(1_000_000_000_000_000);
+    static AHEAD: AtomicUsize = AtomicUsize::new(0);
+    let config =
+        ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let steps = proptest::collection::vec(step(), 1..30);
+    let followed = TestRunner::new(config).run(&steps, |steps| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async {
+            let settings = Settings { clock: || NOW.load(Ordering::SeqCst), ..often() };
+            let (stores, taken) = ([None, None], Vec::new());
+            let mut both = Both { folder: folder(), settings, stores, taken, ahead: 0 };
+            for step in steps {
+                both.follow(step, &NOW).await;
+            }
+            AHEAD.fetch_add(both.ahead, Ordering::SeqCst);
+            both.end().await;
+        });
+        Ok(())
+    });
+    followed.unwrap();
+    assert!(AHEAD.load(Ordering::SeqCst) > 20, "some of it is counted ahead");
 }
