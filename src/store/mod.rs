@@ -220,17 +220,18 @@ impl Store {
     /// Dropping this future before the writer took the batch up withdraws it.
     pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
         let stops = batch.changes.iter().any(|change| matches!(change, Change::Stop { .. }));
-        let receipt = match self.take(batch) {
+        let taken = match self.take(batch) {
+            Ok(taken) => taken,
+            // Boxed, as everything is that is seldom awaited: a call's future is moved with
+            // whatever is in it.
+            Err(batch) => Box::pin(self.ask(|answer| Request::Commit(batch, answer))).await??,
+        };
+        let receipt = match taken {
             Taken::Down => Receipt { _private: () },
             Taken::Synced(synced) => {
                 self.synced(synced.map(|took| took <= self.0.settings.deadline))?
             }
             Taken::Syncing(synced) => self.synced(self.in_time(synced).await)?,
-            // Boxed, as everything is that is seldom awaited: a call's future is moved with
-            // whatever is in it.
-            Taken::No(batch) => {
-                Box::pin(self.ask(|answer| Request::Commit(batch, answer))).await??
-            }
         };
         if stops && self.0.place.path().is_some() {
             // Other processes go by what they last saw for no longer than this.
@@ -240,12 +241,9 @@ impl Store {
     }
 
     /// Has the journal take a batch, where there is one and it may.
-    fn take(&self, batch: Batch) -> Taken {
+    fn take(&self, batch: Batch) -> Result<Taken, Batch> {
         let journal = self.0.journal.load();
-        let Some(journal) = &*journal else { return Taken::No(batch) };
-        if !journal::is_taken(&batch) {
-            return Taken::No(batch);
-        }
+        let Some(journal) = &*journal else { return Err(batch) };
         journal.take(batch, &self.0.place, self.0.settings.clock)
     }
 

@@ -14,10 +14,10 @@ use super::chain::{self, Head};
 use super::counting::Counting;
 use super::insert::insert_events;
 use super::journal::standing::Left;
-use super::journal::{Ahead, Journal, LEASE, counts, is_plain, is_taken, orphan};
+use super::journal::{Ahead, Journal, LEASE, Taken, counts, is_plain, is_taken, orphan};
 use super::place::{FileIdentity, Place};
 use super::plain::{self, Plain};
-use super::{Batch, CommitError, Receipt, Settings, StopScope, StoreError};
+use super::{Batch, CommitError, Settings, StopScope, StoreError};
 
 /// How many batches share a transaction at most.
 const GROUP: usize = 256;
@@ -50,7 +50,7 @@ const JOURNAL_AGAIN: u32 = 1024;
 #[derive(Debug)]
 pub(super) enum Request {
     /// Write this.
-    Commit(Batch, oneshot::Sender<Result<Receipt, CommitError>>),
+    Commit(Batch, oneshot::Sender<Result<Taken, CommitError>>),
     /// Take over what the journal has.
     TakeOver(oneshot::Sender<Result<(), StoreError>>),
     /// Write what came before this, and end.
@@ -86,7 +86,7 @@ pub(super) struct Writer {
     idle: bool,
 }
 
-type Waiting = (Batch, oneshot::Sender<Result<Receipt, CommitError>>);
+type Waiting = (Batch, oneshot::Sender<Result<Taken, CommitError>>);
 
 /// What the writer is woken by.
 enum Woken {
@@ -205,7 +205,7 @@ impl Writer {
 
     /// Writes a group behind what the journal has, and answers those who wait for it.
     async fn commit(&mut self, group: Vec<Waiting>) -> Result<(), StoreError> {
-        let mut group = group;
+        let mut group = self.left_to_journal(group);
         if group.iter().any(|(batch, _)| counts(batch))
             && let Err(error) = self.may_count().await
         {
@@ -222,7 +222,7 @@ impl Writer {
         match written {
             Ok(results) => {
                 for (answer, result) in answers.into_iter().zip(results) {
-                    let _ = answer.send(result.map(|()| Receipt { _private: () }));
+                    let _ = answer.send(result.map(|()| Taken::Down));
                 }
                 Ok(())
             }
@@ -237,6 +237,26 @@ impl Writer {
                 Err(error)
             }
         }
+    }
+
+    /// Has the journal take what it can by now. Many came because it could not while a group was
+    /// written: what that group took of windows and budgets was not known yet. If each group brought the
+    /// next one about, nothing would be counted ahead any more.
+    fn left_to_journal(&self, group: Vec<Waiting>) -> Vec<Waiting> {
+        let journal = self.journal.load();
+        let Some(journal) = &*journal else { return group };
+        let take = |(batch, answer): Waiting| match journal.take(
+            batch,
+            &self.place,
+            self.settings.clock,
+        ) {
+            Ok(taken) => {
+                let _ = answer.send(Ok(taken));
+                None
+            }
+            Err(batch) => Some((batch, answer)),
+        };
+        group.into_iter().filter_map(take).collect()
     }
 
     /// Writes a group. On an error, or when this future is dropped, the connection is given

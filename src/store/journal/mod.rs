@@ -91,7 +91,7 @@ struct State {
     syncing: Syncing,
 }
 
-/// What became of a batch.
+/// What became of a batch that was taken.
 #[derive(Debug)]
 pub(super) enum Taken {
     /// It is down.
@@ -100,8 +100,6 @@ pub(super) enum Taken {
     Synced(io::Result<Duration>),
     /// It is down once this says so.
     Syncing(oneshot::Receiver<io::Result<()>>),
-    /// It was not taken: the writer must.
-    No(Batch),
 }
 
 /// Events that the database does not have yet, what was taken with them, and the number up to which
@@ -173,22 +171,30 @@ impl Journal {
     }
 
     /// Takes a batch [that can be taken](is_taken), if it may: if the database is there, among other
-    /// things. `clock` is asked for the time at which it takes of windows and budgets, in
-    /// microseconds since the Unix epoch.
-    pub(super) fn take(self: &Arc<Self>, batch: Batch, database: &Place, clock: Clock) -> Taken {
+    /// things; else the writer must. `clock` is asked for the time at which it takes of windows and
+    /// budgets, in microseconds since the Unix epoch.
+    pub(super) fn take(
+        self: &Arc<Self>,
+        batch: Batch,
+        database: &Place,
+        clock: Clock,
+    ) -> Result<Taken, Batch> {
+        if !is_taken(&batch) {
+            return Err(batch);
+        }
         let now = Instant::now();
         let mut state = self.state();
         let free = batch.guard.is_none() || state.free_until.is_some_and(|until| now < until);
         if !free || !state.sees(database, now) {
-            return Taken::No(batch);
+            return Err(batch);
         }
         let at = if counts(&batch) { clock() } else { 0 };
         if !state.standings.leave_room(&batch, at) {
-            return Taken::No(batch);
+            return Err(batch);
         }
         let first = state.waiting.is_empty();
         if !state.append(&batch, at) {
-            return Taken::No(batch);
+            return Err(batch);
         }
         let newest = state.newest;
         let due = match self.durability {
@@ -199,7 +205,7 @@ impl Journal {
         if first {
             self.appended.notify_one();
         }
-        match due {
+        Ok(match due {
             None => Taken::Down,
             Some(Due::Later(down)) => Taken::Syncing(down),
             Some(Due::Begin(down)) => {
@@ -207,7 +213,7 @@ impl Journal {
                 Taken::Syncing(down)
             }
             Some(Due::Here) => Taken::Synced(self.sync_here()),
-        }
+        })
     }
 
     /// Waits until there is something to take over.

@@ -81,12 +81,12 @@ async fn a_journal_that_could_not_be_synced_takes_nothing_any_more() {
     let batch = || events([event("a", "received")]);
     opened();
     let place = Place::new(&url(&folder), Durability::Full, Duration::from_secs(1)).unwrap();
-    let Taken::Syncing(synced) = journal.take(batch(), &place, system_clock) else {
+    let Ok(Taken::Syncing(synced)) = journal.take(batch(), &place, system_clock) else {
         panic!("it is open")
     };
     assert!(synced.await.unwrap().is_err());
     opened();
-    assert!(matches!(journal.take(batch(), &place, system_clock), Taken::No(_)));
+    assert!(journal.take(batch(), &place, system_clock).is_err());
     assert!(!journal.is_sound());
 }
 
@@ -104,8 +104,10 @@ async fn who_syncs_in_place_knows_what_became_of_it_and_leaves_the_rest_to_other
     journal.state().syncing.seem_alone();
     let (synced, waiting) = oneshot::channel();
     journal.state().syncing.waits(2, synced);
-    assert!(matches!(take("a"), Taken::Synced(Ok(_))));
-    let Taken::Syncing(synced) = take("b") else { panic!("a thread syncs what came meanwhile") };
+    assert!(matches!(take("a"), Ok(Taken::Synced(Ok(_)))));
+    let Ok(Taken::Syncing(synced)) = take("b") else {
+        panic!("a thread syncs what came meanwhile")
+    };
     assert!(synced.await.unwrap().is_ok());
     assert!(waiting.await.unwrap().is_ok());
     while journal.state().syncing.is_running() {
@@ -120,10 +122,10 @@ async fn who_syncs_in_place_knows_what_became_of_it_and_leaves_the_rest_to_other
     journal.state().file = JournalFile::unsyncable().unwrap();
     let (synced, behind) = oneshot::channel();
     journal.state().syncing.waits(4, synced);
-    assert!(matches!(take("c"), Taken::Synced(Err(_))));
+    assert!(matches!(take("c"), Ok(Taken::Synced(Err(_)))));
     assert!(behind.await.unwrap().is_err(), "what came behind it is not on the disk either");
     opened();
-    assert!(matches!(take("d"), Taken::No(_)), "it takes nothing any more");
+    assert!(take("d").is_err(), "it takes nothing any more");
     assert!(!journal.is_sound());
 }
 
@@ -556,6 +558,31 @@ async fn another_process_counts_behind_all_that_was_counted_ahead() {
         let _ = first.commit(takes(call, 0, 100, 100)).await.unwrap();
     }
     assert!(knows(&first));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_while_a_group_is_judged_does_not_bring_the_next_one_about() {
+    let folder = folder();
+    let store = counts_ahead(&folder).await;
+    // What is known is forgotten, with sixteen callers on their way who never stop.
+    let callers = (0..16).map(|caller| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for call in 0..50 {
+                if (caller, call) == (0, 10) {
+                    store.0.journal.load_full().unwrap().stop_counting();
+                }
+                let call = format!("{caller}-{call}");
+                let _ = store.commit(takes(&call, 0, 100, u32::MAX)).await.unwrap();
+            }
+            knows(&store)
+        })
+    });
+    let mut known = 0;
+    for caller in callers.collect::<Vec<_>>() {
+        known += usize::from(caller.await.unwrap());
+    }
+    assert!(known > 0, "it was never known again");
 }
 
 #[tokio::test]
