@@ -27,6 +27,7 @@ mod record;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::io;
 use std::path::Path;
@@ -38,6 +39,7 @@ use tokio::sync::{Notify, oneshot};
 use self::file::{Full, JournalFile};
 use self::record::Events;
 use self::sync::{Due, Syncing};
+use self::watch::Watch;
 use super::place::{FileIdentity, Place};
 use super::{Batch, Durability, EventRow, StopScope};
 
@@ -53,8 +55,8 @@ const LOOK: Duration = Duration::from_millis(1);
 pub(super) struct Journal {
     name: String,
     durability: Durability,
-    /// Whether a worker of the runtime may be held up by the disk.
-    may_wait: bool,
+    /// Who watches workers of the runtime that the disk holds up, where it may.
+    watch: Option<Arc<Watch>>,
     state: Mutex<State>,
     /// Told when there is something to take over.
     appended: Notify,
@@ -120,7 +122,7 @@ impl Journal {
         Ok(Self {
             name: file.name(),
             durability,
-            may_wait: sync::has_others(),
+            watch: Watch::here(),
             state: Mutex::new(State {
                 file,
                 buffer: Vec::new(),
@@ -155,7 +157,7 @@ impl Journal {
         let newest = state.newest;
         let due = match self.durability {
             Durability::Process => None,
-            Durability::Full => Some(state.syncing.due(newest, self.may_wait)),
+            Durability::Full => Some(state.syncing.due(newest, self.watch.is_some())),
         };
         drop(state);
         if first {
