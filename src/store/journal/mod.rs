@@ -3,7 +3,7 @@
 //! A transaction costs several times what it costs to append the same bytes to a file, and most
 //! batches are events and nothing else. Those are appended to a file beside the database, which
 //! survives a killed process as the database's own log does; with [`Durability::Full`] their
-//! receipt waits until that file is synced, many at once. The writer takes them over into the
+//! receipt waits until they are on the disk, many at once. The writer takes them over into the
 //! database some milliseconds later, in large transactions that also say how far they went.
 //!
 //! What must hold:
@@ -21,6 +21,9 @@
 //!
 //! Where the journal does not take a batch, for any reason, the writer does, or says why not.
 
+#[cfg(target_os = "linux")]
+mod direct;
+mod disk;
 mod file;
 pub(super) mod orphan;
 mod record;

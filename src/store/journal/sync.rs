@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::Journal;
+use super::{Journal, file};
 
 /// After so many syncs in a row for one receipt each the next one is done in place.
 const ALONE: u32 = 8;
@@ -143,15 +143,15 @@ impl Journal {
         }
     }
 
-    /// Syncs the file, and tells those whose records are on the disk by then, or that they may not
-    /// be. `here` is how many know of it without being told.
+    /// Has on the disk what is in the journal by now, and tells those whose records are among it, or
+    /// that they may not be. `here` is how many know of it without being told.
     fn sync_once(&self, here: usize) -> io::Result<()> {
-        let (file, newest) = {
-            let state = self.state();
-            (state.file.handle(), state.newest)
+        let (gathered, newest) = {
+            let mut state = self.state();
+            (state.file.gathered(), state.newest)
         };
         let begun = Instant::now();
-        let synced = file.sync_data();
+        let synced = gathered.map_or(Ok(()), |disk| file::lock(&disk).write());
         let took = begun.elapsed();
         let mut state = self.state();
         let mut upto = newest;
@@ -209,7 +209,8 @@ mod tests {
         syncing.running = false;
         assert!(matches!(syncing.due(104, true), Due::Begin(_)), "it was not alone");
         syncing.running = false;
-        alone(&mut syncing, ALONE, quick);
+        assert_eq!(syncing.ended(104, quick, 0).len(), 1);
+        alone(&mut syncing, ALONE - 1, quick);
         assert!(matches!(syncing.due(105, true), Due::Here), "they are alone again");
     }
 
