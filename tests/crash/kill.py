@@ -1,6 +1,6 @@
 """Kills a server at random moments under load, and compares its trail with what an API did.
 
-    kill.py TOLLBRIDGE FOLDER KILLS
+    kill.py TOLLBRIDGE FOLDER KILLS DURABILITY
 
 Standard library only. The API counts each effect by the name that the write carried; it answers some
 at once, some after a while, so that a kill meets calls in all states.
@@ -24,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "judges"
 
 from judge import Tally  # noqa: E402
 
-BINARY, FOLDER, KILLS = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3])
+BINARY, FOLDER, KILLS, DURABILITY = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 CONFIG = FOLDER / "tools.toml"
 DATABASE = FOLDER / "tollbridge.db"
 IDENTITIES = ["ann", "bob", "cai"]
@@ -53,7 +53,7 @@ TOOLS = """\
 [server.auth]
 keys = true
 [audit]
-durability = "process"
+durability = "DURABILITY"
 [api.ledger]
 spec = "ledger.yaml"
 base_url = "http://127.0.0.1:PORT"
@@ -225,7 +225,7 @@ def main():
     api = Quiet(("127.0.0.1", 0), Api)
     threading.Thread(target=api.serve_forever, daemon=True).start()
     (FOLDER / "ledger.yaml").write_text(SPEC)
-    CONFIG.write_text(TOOLS.replace("PORT", str(api.server_port)))
+    CONFIG.write_text(TOOLS.replace("PORT", str(api.server_port)).replace("DURABILITY", DURABILITY))
     keys = {}
     for identity in IDENTITIES:
         keys[identity] = json.loads(tollbridge("key", "new", identity, "--json").stdout)["key"]

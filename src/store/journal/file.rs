@@ -4,14 +4,19 @@
 //! file never grows past both. What an earlier run left behind the newer one is told apart by
 //! the records' numbers.
 //!
+//! With [`Durability::Process`] a record is in the file once it was appended. With
+//! [`Durability::Full`] nobody may count on it before it was synced anyway: until then records are
+//! gathered, and who syncs writes them ([`disk`](super::disk)).
+//!
 //! Whoever writes the file holds its lock for as long as it lives, and the system lets go of it
 //! however a process ends. So a file whose lock can be had belongs to nobody any more.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::disk::{Cursor, Disk, Gathered};
 use super::record::{self, Foreign, Record};
 use crate::store::Durability;
 use crate::store::place::{FileIdentity, identity_of};
@@ -30,20 +35,29 @@ const INFIX: &str = "-ahead-";
 pub(super) struct JournalFile {
     path: PathBuf,
     identity: FileIdentity,
-    file: Arc<File>,
+    /// It holds the lock.
+    _file: Arc<File>,
+    writing: Writing,
     /// Which half is being written, and how far.
     half: usize,
     at: u64,
-    /// Where the file would go on writing, if that is known.
-    cursor: Option<u64>,
     /// The number of the newest record of each half.
     newest: [u64; 2],
+}
+
+/// How records get into it.
+#[derive(Debug)]
+enum Writing {
+    /// Each as it comes.
+    AtOnce(Cursor),
+    /// All that were gathered, by who syncs.
+    Together { records: Gathered, disk: Arc<Mutex<Disk>> },
 }
 
 /// Why a record was not written.
 #[derive(Debug)]
 pub(super) enum Full {
-    /// There is no room until more is in the database, or never for one as large.
+    /// There is no room until more is in the database or on the disk, or never for one as large.
     NoRoom,
     /// The system refused.
     Failed(io::Error),
@@ -60,56 +74,45 @@ impl JournalFile {
             options.read(true).write(true).create_new(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let file = options.open(&path)?;
+            let file = Arc::new(options.open(&path)?);
             file.lock()?;
             // Until it was locked it looked like one that nobody owns, and may be gone.
             let identity = identity_of(&file.metadata()?);
             if !is_at(&path, identity) {
                 continue;
             }
-            let journal = Self {
-                path,
-                identity,
-                file: Arc::new(file),
-                half: 0,
-                at: 0,
-                cursor: None,
-                newest: [0; 2],
-            };
-            let ready = match durability {
-                Durability::Process => Ok(()),
-                Durability::Full => journal.take_room(&folder),
-            };
-            match ready {
-                Ok(()) => return Ok(journal),
-                Err(error) => {
-                    let _ = journal.remove();
-                    return Err(error);
+            let writing = match durability {
+                Durability::Process => Writing::AtOnce(Cursor::new(Arc::clone(&file))),
+                Durability::Full => {
+                    if let Err(error) = take_room(&file, &folder) {
+                        let _ = std::fs::remove_file(&path);
+                        return Err(error);
+                    }
+                    Writing::together(disk(&path, identity, Arc::clone(&file)))
                 }
-            }
+            };
+            return Ok(Self::new(path, identity, file, writing));
         }
+    }
+
+    fn new(path: PathBuf, identity: FileIdentity, file: Arc<File>, writing: Writing) -> Self {
+        Self { path, identity, _file: file, writing, half: 0, at: 0, newest: [0; 2] }
     }
 
     /// A journal in a file that takes everything and cannot be synced.
     #[cfg(test)]
     pub(super) fn unsyncable() -> io::Result<Self> {
         let path = PathBuf::from("/dev/null");
-        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let file = Arc::new(OpenOptions::new().read(true).write(true).open(&path)?);
         let identity = identity_of(&file.metadata()?);
-        let (file, newest) = (Arc::new(file), [0; 2]);
-        Ok(Self { path, identity, file, half: 0, at: 0, cursor: None, newest })
+        let writing = Writing::together(Disk::synced(Arc::clone(&file)));
+        Ok(Self::new(path, identity, file, writing))
     }
 
-    fn take_room(&self, folder: &Path) -> io::Result<()> {
-        let zeros = vec![0; 64 * 1024];
-        let mut left = 2 * HALF;
-        while left > 0 {
-            (&*self.file).write_all(&zeros)?;
-            left -= zeros.len() as u64;
-        }
-        self.file.sync_all()?;
-        // That the file is there at all is on record in its folder.
-        File::open(folder)?.sync_all()
+    /// The same file, on a disk that does as a test says.
+    #[cfg(test)]
+    pub(super) fn on(&mut self, disk: Disk) {
+        self.writing = Writing::together(disk);
     }
 
     /// Its name, without its folder.
@@ -117,9 +120,12 @@ impl JournalFile {
         name_of(&self.path)
     }
 
-    /// The file itself, to be synced.
-    pub(super) fn handle(&self) -> Arc<File> {
-        Arc::clone(&self.file)
+    /// Hands over to the disk what was gathered for it; `None` where nothing is. One at a time may
+    /// ask, and is to write before the next one does.
+    pub(super) fn gathered(&mut self) -> Option<Arc<Mutex<Disk>>> {
+        let Writing::Together { records, disk } = &mut self.writing else { return None };
+        lock(disk).take(records);
+        Some(Arc::clone(disk))
     }
 
     /// Whether the file is still where it was made.
@@ -127,10 +133,11 @@ impl JournalFile {
         is_at(&self.path, self.identity)
     }
 
-    /// Writes a record behind the last one. `applied` is the number up to which the records are
-    /// in the database. After an error the record counts as not written.
+    /// Writes a record behind the last one, or has it gathered to be written there. `applied` is the
+    /// number up to which the records are in the database. After an error the record counts as not
+    /// written.
     pub(super) fn append(&mut self, record: &[u8], number: u64, applied: u64) -> Result<(), Full> {
-        if record.len() > LARGEST {
+        if record.len() > LARGEST || self.writing.is_full() {
             return Err(Full::NoRoom);
         }
         let length = record.len() as u64;
@@ -142,28 +149,60 @@ impl JournalFile {
             (self.half, self.at, self.newest[other]) = (other, 0, 0);
         }
         let place = self.half as u64 * HALF + self.at;
-        let mut file = &*self.file;
-        let written = match self.cursor.replace(place + length) {
-            Some(cursor) if cursor == place => Ok(place),
-            _ => file.seek(SeekFrom::Start(place)),
-        };
-        match written.and_then(|_| file.write_all(record)) {
-            Ok(()) => {
-                self.at += length;
-                self.newest[self.half] = number;
-                Ok(())
-            }
-            Err(error) => {
-                self.cursor = None;
-                Err(Full::Failed(error))
-            }
+        match &mut self.writing {
+            Writing::AtOnce(cursor) => cursor.write(place, record).map_err(Full::Failed)?,
+            Writing::Together { records, .. } => records.add(place, record),
         }
+        self.at += length;
+        self.newest[self.half] = number;
+        Ok(())
     }
 
     /// Ends the journal. All that is in it must be in the database.
     pub(super) fn remove(&self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
     }
+}
+
+impl Writing {
+    fn together(disk: Disk) -> Self {
+        Self::Together { records: Gathered::default(), disk: Arc::new(Mutex::new(disk)) }
+    }
+
+    /// Whether as much is gathered as is to be written at once.
+    fn is_full(&self) -> bool {
+        matches!(self, Self::Together { records, .. } if records.length() as u64 > HALF / 2)
+    }
+}
+
+/// Takes a journal's room from the disk.
+fn take_room(mut file: &File, folder: &Path) -> io::Result<()> {
+    let zeros = vec![0; 64 * 1024];
+    let mut left = 2 * HALF;
+    while left > 0 {
+        file.write_all(&zeros)?;
+        left -= zeros.len() as u64;
+    }
+    file.sync_all()?;
+    // That the file is there at all is on record in its folder.
+    File::open(folder)?.sync_all()
+}
+
+/// How that file, which was just made, is best written and synced.
+fn disk(path: &Path, identity: FileIdentity, file: Arc<File>) -> Disk {
+    #[cfg(target_os = "linux")]
+    match super::direct::Direct::open(path, identity) {
+        Ok(direct) => return Disk::direct(direct),
+        Err(error) => tracing::debug!(%error, "the journal is written through the system's cache"),
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (path, identity);
+    Disk::synced(file)
+}
+
+/// The disk, for the one who writes.
+pub(super) fn lock(disk: &Mutex<Disk>) -> MutexGuard<'_, Disk> {
+    disk.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A file whose process has ended.
@@ -326,17 +365,30 @@ mod tests {
         assert!(matches!(look(&listed[0]).unwrap(), Found::Gone));
     }
 
+    fn sync(journal: &mut JournalFile) {
+        lock(&journal.gathered().unwrap()).write().unwrap();
+    }
+
     #[test]
     fn its_halves_are_written_in_turn_and_read_in_order() {
+        for durability in [Durability::Process, Durability::Full] {
+            halves_in_turn(durability);
+        }
+    }
+
+    fn halves_in_turn(durability: Durability) {
         let folder = tempfile::tempdir().unwrap();
         let database = database(&folder);
-        let mut journal = JournalFile::create(&database, Durability::Process).unwrap();
+        let mut journal = JournalFile::create(&database, durability).unwrap();
         let path = list(&database).unwrap().remove(0);
         let size = 100_000;
         let mut number = 0;
         let mut applied = 0;
         // Three times around, each half given free when the other one is full.
         for _ in 0..130 {
+            if number % 3 == 0 && durability == Durability::Full {
+                sync(&mut journal);
+            }
             number += 1;
             let record = record(number, size);
             if matches!(journal.append(&record, number, applied), Err(Full::NoRoom)) {
@@ -344,6 +396,9 @@ mod tests {
                 applied = number - 10;
                 journal.append(&record, number, applied).unwrap();
             }
+        }
+        if durability == Durability::Full {
+            sync(&mut journal);
         }
         drop(journal);
         assert!(std::fs::metadata(&path).unwrap().len() <= 2 * HALF);
@@ -366,7 +421,53 @@ mod tests {
         journal.append(&record(1, 10), 1, 0).unwrap();
         let path = list(&database).unwrap().remove(0);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 2 * HALF);
+        assert!(matches!(look(&path).unwrap(), Found::Alive(0)), "nobody counts on it yet");
+        sync(&mut journal);
+        assert!(matches!(look(&path).unwrap(), Found::Alive(1)));
         drop(journal);
         assert_eq!(numbers(&path, 0), [1]);
+    }
+
+    /// A disk that loses its power keeps of what it was writing some sectors, in no order.
+    #[test]
+    fn what_was_synced_stays_whatever_becomes_of_the_next_write() {
+        const SECTOR: usize = 512;
+        let folder = tempfile::tempdir().unwrap();
+        let database = database(&folder);
+        let mut journal = JournalFile::create(&database, Durability::Full).unwrap();
+        let path = list(&database).unwrap().remove(0);
+        let image = || std::fs::read(&path).unwrap()[..16 * 4096].to_vec();
+        let count = |bytes: &[u8]| record::run(bytes).unwrap().len();
+        let mut before = image();
+        for number in 1..=12 {
+            journal.append(&record(number, 1700), number, 0).unwrap();
+            if number % 3 != 0 {
+                continue;
+            }
+            sync(&mut journal);
+            let after = image();
+            let synced = count(&before);
+            assert_eq!(count(&after) as u64, number);
+            for at in (0..after.len()).step_by(SECTOR) {
+                let cut = [&after[..at], &before[at..]].concat();
+                let behind = [&before[..at], &after[at..]].concat();
+                for torn in [cut, behind] {
+                    assert!(count(&torn) >= synced, "{synced} of {number}, at {at}");
+                }
+            }
+            // What is cut off within the last blocks takes the records in it, and no other.
+            let ends: Vec<usize> = (1..=number)
+                .scan(0, |end, number| {
+                    *end += record(number, 1700).len();
+                    Some(*end)
+                })
+                .collect();
+            let end = *ends.last().unwrap();
+            for at in end.saturating_sub(2 * 4096)..=end {
+                let whole = ends.iter().filter(|end| **end <= at).count();
+                assert_eq!(count(&after[..at]), whole, "{at} of {end} bytes");
+            }
+            before = after;
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! A transaction costs several times what it costs to append the same bytes to a file, and most
 //! batches are events and nothing else. Those are appended to a file beside the database, which
 //! survives a killed process as the database's own log does; with [`Durability::Full`] their
-//! receipt waits until that file is synced, many at once. The writer takes them over into the
+//! receipt waits until they are on the disk, many at once. The writer takes them over into the
 //! database some milliseconds later, in large transactions that also say how far they went.
 //!
 //! What must hold:
@@ -21,12 +21,16 @@
 //!
 //! Where the journal does not take a batch, for any reason, the writer does, or says why not.
 
+#[cfg(target_os = "linux")]
+mod direct;
+mod disk;
 mod file;
 pub(super) mod orphan;
 mod record;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::io;
 use std::path::Path;
@@ -38,6 +42,7 @@ use tokio::sync::{Notify, oneshot};
 use self::file::{Full, JournalFile};
 use self::record::Events;
 use self::sync::{Due, Syncing};
+use self::watch::Watch;
 use super::place::{FileIdentity, Place};
 use super::{Batch, Durability, EventRow, StopScope};
 
@@ -53,8 +58,8 @@ const LOOK: Duration = Duration::from_millis(1);
 pub(super) struct Journal {
     name: String,
     durability: Durability,
-    /// Whether a worker of the runtime may be held up by the disk.
-    may_wait: bool,
+    /// Who watches workers of the runtime that the disk holds up, where it may.
+    watch: Option<Arc<Watch>>,
     state: Mutex<State>,
     /// Told when there is something to take over.
     appended: Notify,
@@ -120,7 +125,7 @@ impl Journal {
         Ok(Self {
             name: file.name(),
             durability,
-            may_wait: sync::has_others(),
+            watch: Watch::here(),
             state: Mutex::new(State {
                 file,
                 buffer: Vec::new(),
@@ -155,7 +160,7 @@ impl Journal {
         let newest = state.newest;
         let due = match self.durability {
             Durability::Process => None,
-            Durability::Full => Some(state.syncing.due(newest, self.may_wait)),
+            Durability::Full => Some(state.syncing.due(newest, self.watch.is_some())),
         };
         drop(state);
         if first {

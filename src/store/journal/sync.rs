@@ -8,22 +8,25 @@
 //!
 //! That holds up a worker of the runtime for as long as the disk takes, also where it stalls, and
 //! the task with it: not even its own deadline ends it sooner. The runtime goes on, as long as not
-//! every other worker is held up by something else: it is only done where there is another one to
-//! see to the rest meanwhile, and that one is woken first.
+//! every other worker is held up by something else: it is only done where there is another one, and
+//! that one is woken once the disk takes longer than some milliseconds ([`watch`](super::watch)).
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
-use super::Journal;
+use super::{Journal, file};
 
 /// After so many syncs in a row for one receipt each the next one is done in place.
 const ALONE: u32 = 8;
 
-/// A sync that takes longer is not waited for in place the next time.
+/// More in a row count as so many. What is slow halves them: once is nothing, as quick disks are
+/// slow now and then; twice in a row is the disk.
+const MOST: u32 = 2 * ALONE;
+
+/// A sync that takes longer counts against waiting in place the next time.
 const QUICK: Duration = Duration::from_millis(1);
 
 /// Receipts that wait for the disk.
@@ -32,28 +35,8 @@ pub(super) struct Syncing {
     /// Whether somebody syncs.
     running: bool,
     waiting: Vec<(u64, oneshot::Sender<io::Result<()>>)>,
-    /// How many syncs in a row were for one receipt each, and quick.
+    /// How many syncs in a row were for one receipt each, less those that were slow.
     alone: u32,
-}
-
-/// Whether the runtime has workers beside the one that this is asked on.
-pub(super) fn has_others() -> bool {
-    Handle::try_current().is_ok_and(|runtime| {
-        runtime.runtime_flavor() == RuntimeFlavor::MultiThread
-            && runtime.metrics().num_workers() > 1
-    })
-}
-
-/// Wakes another worker, and then works on this one for as long as it takes.
-///
-/// Of two tasks that begin on a worker the first one is left to others, and one of those that sleep
-/// is woken for it. The one that is awake when this worker is held up sees to sockets, clocks and
-/// tasks until there is nothing left to do, and then sleeps where sockets and clocks wake it.
-fn in_place<T>(work: impl FnOnce() -> T) -> T {
-    for _ in 0..2 {
-        drop(tokio::spawn(std::future::ready(())));
-    }
-    work()
 }
 
 /// What becomes of a record that is to be synced.
@@ -113,7 +96,11 @@ impl Syncing {
         let (done, later): (Vec<_>, _) = all.into_iter().partition(|(at, _)| *at <= upto);
         self.waiting = later;
         let alone = done.len() + here == 1 && self.waiting.is_empty();
-        self.alone = if alone && took < QUICK { self.alone.saturating_add(1) } else { 0 };
+        self.alone = match (alone, took < QUICK) {
+            (true, true) => MOST.min(self.alone + 1),
+            (true, false) => self.alone / 2,
+            (false, _) => 0,
+        };
         done.into_iter().map(|(_, receipt)| receipt).collect()
     }
 }
@@ -122,7 +109,10 @@ impl Journal {
     /// Syncs where it is called, and leaves what came meanwhile to others. How long it took.
     pub(super) fn sync_here(self: &Arc<Self>) -> io::Result<Duration> {
         let begun = Instant::now();
-        let synced = in_place(|| self.sync_once(1));
+        let synced = match &self.watch {
+            Some(watch) => watch.in_place(|| self.sync_once(1)),
+            None => self.sync_once(1),
+        };
         let are_more = {
             let mut state = self.state();
             state.syncing.running = !state.syncing.waiting.is_empty();
@@ -153,15 +143,15 @@ impl Journal {
         }
     }
 
-    /// Syncs the file, and tells those whose records are on the disk by then, or that they may not
-    /// be. `here` is how many know of it without being told.
+    /// Has on the disk what is in the journal by now, and tells those whose records are among it, or
+    /// that they may not be. `here` is how many know of it without being told.
     fn sync_once(&self, here: usize) -> io::Result<()> {
-        let (file, newest) = {
-            let state = self.state();
-            (state.file.handle(), state.newest)
+        let (gathered, newest) = {
+            let mut state = self.state();
+            (state.file.gathered(), state.newest)
         };
         let begun = Instant::now();
-        let synced = file.sync_data();
+        let synced = gathered.map_or(Ok(()), |disk| file::lock(&disk).write());
         let took = begun.elapsed();
         let mut state = self.state();
         let mut upto = newest;
@@ -186,14 +176,7 @@ impl Journal {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-    use std::net::TcpStream;
-
-    use tokio::io::AsyncWriteExt;
-
     use super::*;
-
-    const LONG: Duration = Duration::from_secs(20);
 
     /// Syncs for one receipt each.
     fn alone(syncing: &mut Syncing, times: u32, took: Duration) {
@@ -226,42 +209,24 @@ mod tests {
         syncing.running = false;
         assert!(matches!(syncing.due(104, true), Due::Begin(_)), "it was not alone");
         syncing.running = false;
-        alone(&mut syncing, ALONE, quick);
-        alone(&mut syncing, 1, QUICK);
-        assert!(matches!(syncing.due(105, true), Due::Begin(_)), "it took long");
+        assert_eq!(syncing.ended(104, quick, 0).len(), 1);
+        alone(&mut syncing, ALONE - 1, quick);
+        assert!(matches!(syncing.due(105, true), Due::Here), "they are alone again");
     }
 
-    #[tokio::test]
-    async fn the_only_worker_is_never_held_up() {
-        assert!(!has_others());
-    }
-
-    /// What holds up a worker is here the wait for an answer that another worker must give.
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_worker_that_is_held_up_leaves_clocks_and_sockets_to_another_one() {
-        assert!(has_others());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let serving = tokio::spawn(async move {
-            loop {
-                let (mut socket, _) = listener.accept().await.unwrap();
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                socket.write_all(b"!").await.unwrap();
-            }
-        });
-        for _ in 0..50 {
-            let ask = move || {
-                let mut socket = TcpStream::connect(address)?;
-                socket.set_read_timeout(Some(LONG))?;
-                socket.read_exact(&mut [0])
-            };
-            // As a commit comes: on a worker that a clock or a socket has just woken.
-            let commit = tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-                in_place(ask)
-            });
-            commit.await.unwrap().expect("the runtime goes on");
+    #[test]
+    fn a_disk_that_is_slow_now_and_then_is_waited_for_in_place_and_a_slow_one_is_not() {
+        let quick = Duration::from_micros(100);
+        let mut syncing = Syncing::default();
+        alone(&mut syncing, 100, quick);
+        for _ in 0..3 {
+            alone(&mut syncing, 1, QUICK);
+            assert!(syncing.alone >= ALONE, "once is nothing");
+            alone(&mut syncing, MOST - ALONE, quick);
         }
-        serving.abort();
+        alone(&mut syncing, 2, QUICK);
+        assert!(syncing.alone < ALONE, "twice in a row is the disk");
+        alone(&mut syncing, ALONE, quick);
+        assert!(syncing.alone >= ALONE, "it is quick again");
     }
 }

@@ -1,11 +1,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
+use super::disk::{Disk, Told};
 use super::*;
 use crate::store::tests::{
     MINUTE, change, claim, count_events, event, events, file, folder, guarded, often, open, raw,
@@ -116,6 +118,108 @@ async fn who_syncs_in_place_knows_what_became_of_it_and_leaves_the_rest_to_other
     opened();
     assert!(matches!(take("d"), Taken::No(_)), "it takes nothing any more");
     assert!(!journal.is_sound());
+}
+
+/// A journal that takes everything, and its disk, which does as the test says.
+async fn on_a_told_disk(
+    folder: &tempfile::TempDir,
+) -> (Arc<Journal>, Place, mpsc::Receiver<usize>, mpsc::Sender<io::Result<()>>) {
+    let _store = open(folder).await;
+    let journal = Arc::new(Journal::create(&file(folder), Durability::Full).unwrap());
+    let (asked, asks) = mpsc::channel();
+    let (say, written) = mpsc::channel();
+    journal.state().file.on(Disk::told(Told { asked, written }));
+    let place = Place::new(&url(folder), Durability::Full, Duration::from_secs(1)).unwrap();
+    let database = crate::store::place::identity_of(&std::fs::metadata(file(folder)).unwrap());
+    journal.open(database, Some((Instant::now(), &[])));
+    (journal, place, asks, say)
+}
+
+fn waits(taken: Taken) -> oneshot::Receiver<io::Result<()>> {
+    match taken {
+        Taken::Syncing(synced) => synced,
+        other => panic!("it is to wait for the disk: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_comes_while_the_disk_is_busy_is_written_at_once_afterwards() {
+    let folder = folder();
+    let (journal, place, asks, say) = on_a_told_disk(&folder).await;
+    let take = |call: &str| waits(journal.take(events([event(call, "received")]), &place));
+    let first = take("a");
+    let one = asks.recv().unwrap();
+    let mut others = ["b", "c", "d"].map(take);
+    say.send(Ok(())).unwrap();
+    assert!(first.await.unwrap().is_ok());
+    assert_eq!(asks.recv().unwrap(), 3 * one, "three in one write");
+    assert!(
+        others.iter_mut().all(|other| other.try_recv().is_err()),
+        "the disk does not have them"
+    );
+    say.send(Ok(())).unwrap();
+    for other in others {
+        assert!(other.await.unwrap().is_ok());
+    }
+    assert!(asks.try_recv().is_err(), "there is nothing more to write");
+}
+
+#[tokio::test]
+async fn a_write_that_fails_fails_all_that_wait_and_the_database_still_gets_them() {
+    let folder = folder();
+    let (journal, place, asks, say) = on_a_told_disk(&folder).await;
+    let take = |call: &str| waits(journal.take(events([event(call, "received")]), &place));
+    let first = take("a");
+    let _ = asks.recv().unwrap();
+    let behind = take("b");
+    say.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
+    for told in [first, behind] {
+        assert_eq!(told.await.unwrap().unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
+    assert!(!journal.is_sound());
+    assert!(matches!(journal.take(events([event("c", "received")]), &place), Taken::No(_)));
+    assert!(asks.try_recv().is_err(), "nothing is written behind it");
+    let mut ahead = Ahead::default();
+    journal.hand_over(&mut ahead);
+    assert_eq!((ahead.newest, ahead.events.rows().count()), (2, 2));
+}
+
+#[tokio::test]
+async fn what_is_gathered_for_a_disk_that_stalls_is_bounded() {
+    let folder = folder();
+    let (journal, place, asks, say) = on_a_told_disk(&folder).await;
+    let large = || EventRow { body: "b".repeat(200_000), ..event("a", "received") };
+    let mut wait = vec![waits(journal.take(events([large()]), &place))];
+    let _ = asks.recv().unwrap();
+    while let Taken::Syncing(synced) = journal.take(events([large()]), &place) {
+        wait.push(synced);
+        assert!(wait.len() < 10, "it takes more and more");
+    }
+    say.send(Ok(())).unwrap();
+    let _ = asks.recv().unwrap();
+    say.send(Ok(())).unwrap();
+    for synced in wait {
+        assert!(synced.await.unwrap().is_ok());
+    }
+    let _later = waits(journal.take(events([large()]), &place));
+    drop(say);
+}
+
+#[tokio::test]
+async fn with_full_durability_what_was_acknowledged_is_in_the_file() {
+    let folder = folder();
+    let store = warm(&folder, Settings { durability: Durability::Full, ..often() }).await;
+    let mut other = raw(&file(&folder)).await;
+    let lock = locked(&mut other).await;
+    let mut expected = vec!["w1".to_owned(), "w2".to_owned()];
+    for n in 0..20 {
+        say(&store, &n.to_string()).await;
+        expected.push(n.to_string());
+        if n % 5 == 0 {
+            assert_eq!(found(&killed(&folder)).await, expected);
+        }
+    }
+    lock.rollback().await.unwrap();
 }
 
 #[tokio::test]
