@@ -24,6 +24,7 @@ mod counting;
 mod forgo;
 mod insert;
 mod journal;
+mod keys;
 mod learned;
 mod live;
 mod place;
@@ -56,6 +57,7 @@ pub use chain::{Digest, genesis, payload_digest};
 pub use copies::is_erased;
 use counting::Counting;
 use journal::{Journal, Taken};
+use keys::Keys;
 use live::Live;
 pub use live::Processes;
 use place::{FileIdentity, Place};
@@ -135,6 +137,7 @@ struct Inner {
     live: Option<Live>,
     readers: RwLock<(FileIdentity, SqlitePool)>,
     read_only: bool,
+    keys: Keys,
 }
 
 impl Store {
@@ -186,6 +189,7 @@ impl Store {
             live,
             readers,
             read_only: false,
+            keys: Keys::default(),
         })))
     }
 
@@ -209,6 +213,7 @@ impl Store {
             live: None,
             readers,
             read_only: true,
+            keys: Keys::default(),
         })))
     }
 
@@ -219,7 +224,9 @@ impl Store {
     /// batch may still turn out to have been written; what it announced must not happen.
     /// Dropping this future before the writer took the batch up withdraws it.
     pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
-        let stops = batch.changes.iter().any(|change| matches!(change, Change::Stop { .. }));
+        let any = |which: fn(&Change) -> bool| batch.changes.iter().any(which);
+        let stops = any(|change| matches!(change, Change::Stop { .. }));
+        let revokes = any(|change| matches!(change, Change::RevokeKey { .. }));
         let taken = match self.take(batch) {
             Ok(taken) => taken,
             // Boxed, as everything is that is seldom awaited: a call's future is moved with
@@ -233,9 +240,12 @@ impl Store {
             }
             Taken::Syncing(synced) => self.synced(self.in_time(synced).await)?,
         };
-        if stops && self.0.place.path().is_some() {
+        if revokes {
+            self.0.keys.revoked();
+        }
+        if (stops || revokes) && self.0.place.path().is_some() {
             // Other processes go by what they last saw for no longer than this.
-            tokio::time::sleep(journal::LEASE).await;
+            tokio::time::sleep(if revokes { keys::KEEP } else { journal::LEASE }).await;
         }
         Ok(receipt)
     }
