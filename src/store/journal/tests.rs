@@ -205,6 +205,27 @@ async fn what_is_gathered_for_a_disk_that_stalls_is_bounded() {
     drop(say);
 }
 
+/// The test's own thread is no worker of the runtime.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_stalls_under_a_worker_leaves_clocks_to_another_one() {
+    let folder = folder();
+    let (journal, place, asks, say) = on_a_told_disk(&folder).await;
+    journal.state().syncing.seem_alone();
+    let (clock, went_on) = mpsc::channel();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        clock.send(())
+    });
+    let held_up = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        journal.take(events([event("a", "received")]), &place)
+    });
+    let _ = asks.recv().unwrap();
+    assert!(went_on.recv_timeout(Duration::from_secs(20)).is_ok(), "the disk holds up clocks");
+    say.send(Ok(())).unwrap();
+    assert!(matches!(held_up.await.unwrap(), Taken::Synced(Ok(_))));
+}
+
 #[tokio::test]
 async fn with_full_durability_what_was_acknowledged_is_in_the_file() {
     let folder = folder();
