@@ -15,6 +15,8 @@ use crate::store::tests::{
 };
 use crate::store::{Change, CommitError, Settings, StopScope, Store};
 
+const LONG: Duration = Duration::from_secs(20);
+
 /// A store whose journal takes what is plain. Its trail has two events already.
 async fn warm(folder: &tempfile::TempDir, settings: Settings) -> Store {
     let store = Store::open_with(&url(folder), settings).await.unwrap();
@@ -142,24 +144,34 @@ fn waits(taken: Taken) -> oneshot::Receiver<io::Result<()>> {
     }
 }
 
+/// What it is told in the end.
+async fn told(synced: oneshot::Receiver<io::Result<()>>) -> io::Result<()> {
+    tokio::time::timeout(LONG, synced).await.expect("it is told").unwrap()
+}
+
+/// How many bytes are to be written.
+fn next(asks: &mpsc::Receiver<usize>) -> usize {
+    asks.recv_timeout(LONG).expect("something is to be written")
+}
+
 #[tokio::test]
 async fn what_comes_while_the_disk_is_busy_is_written_at_once_afterwards() {
     let folder = folder();
     let (journal, place, asks, say) = on_a_told_disk(&folder).await;
     let take = |call: &str| waits(journal.take(events([event(call, "received")]), &place));
     let first = take("a");
-    let one = asks.recv().unwrap();
+    let one = next(&asks);
     let mut others = ["b", "c", "d"].map(take);
     say.send(Ok(())).unwrap();
-    assert!(first.await.unwrap().is_ok());
-    assert_eq!(asks.recv().unwrap(), 3 * one, "three in one write");
+    assert!(told(first).await.is_ok());
+    assert_eq!(next(&asks), 3 * one, "three in one write");
     assert!(
         others.iter_mut().all(|other| other.try_recv().is_err()),
         "the disk does not have them"
     );
     say.send(Ok(())).unwrap();
     for other in others {
-        assert!(other.await.unwrap().is_ok());
+        assert!(told(other).await.is_ok());
     }
     assert!(asks.try_recv().is_err(), "there is nothing more to write");
 }
@@ -170,11 +182,11 @@ async fn a_write_that_fails_fails_all_that_wait_and_the_database_still_gets_them
     let (journal, place, asks, say) = on_a_told_disk(&folder).await;
     let take = |call: &str| waits(journal.take(events([event(call, "received")]), &place));
     let first = take("a");
-    let _ = asks.recv().unwrap();
+    let _ = next(&asks);
     let behind = take("b");
     say.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
-    for told in [first, behind] {
-        assert_eq!(told.await.unwrap().unwrap_err().kind(), io::ErrorKind::StorageFull);
+    for synced in [first, behind] {
+        assert_eq!(told(synced).await.unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
     assert!(!journal.is_sound());
     assert!(matches!(journal.take(events([event("c", "received")]), &place), Taken::No(_)));
@@ -190,16 +202,16 @@ async fn what_is_gathered_for_a_disk_that_stalls_is_bounded() {
     let (journal, place, asks, say) = on_a_told_disk(&folder).await;
     let large = || EventRow { body: "b".repeat(200_000), ..event("a", "received") };
     let mut wait = vec![waits(journal.take(events([large()]), &place))];
-    let _ = asks.recv().unwrap();
+    let _ = next(&asks);
     while let Taken::Syncing(synced) = journal.take(events([large()]), &place) {
         wait.push(synced);
         assert!(wait.len() < 10, "it takes more and more");
     }
     say.send(Ok(())).unwrap();
-    let _ = asks.recv().unwrap();
+    let _ = next(&asks);
     say.send(Ok(())).unwrap();
     for synced in wait {
-        assert!(synced.await.unwrap().is_ok());
+        assert!(told(synced).await.is_ok());
     }
     let _later = waits(journal.take(events([large()]), &place));
     drop(say);
@@ -220,8 +232,8 @@ async fn a_disk_that_stalls_under_a_worker_leaves_clocks_to_another_one() {
         tokio::time::sleep(Duration::from_millis(2)).await;
         journal.take(events([event("a", "received")]), &place)
     });
-    let _ = asks.recv().unwrap();
-    assert!(went_on.recv_timeout(Duration::from_secs(20)).is_ok(), "the disk holds up clocks");
+    let _ = next(&asks);
+    assert!(went_on.recv_timeout(LONG).is_ok(), "the disk holds up clocks");
     say.send(Ok(())).unwrap();
     assert!(matches!(held_up.await.unwrap(), Taken::Synced(Ok(_))));
 }
