@@ -88,18 +88,23 @@ pub async fn verify(
     presented: &str,
     now: i64,
 ) -> Result<Option<Identity>, StoreError> {
-    let row = good(store, presented, now).await?.filter(|row| !row.approver);
-    Ok(row.and_then(|row| Identity::new(row.identity).ok()))
+    let Some(hash) = hash_of(presented) else { return Ok(None) };
+    let row = store.recent_key(&hash).await?;
+    let row = row.filter(|row| !row.approver && is_good(row, &hash, now));
+    Ok(row.and_then(|row| Identity::new(row.identity.as_str()).ok()))
 }
 
-/// Whose an approver's key is; `None` for one that is no such key, revoked or expired.
+/// Whose an approver's key is; `None` for one that is no such key, revoked or expired. People decide
+/// seldom enough for it to be read each time.
 pub async fn verify_approver(
     store: &Store,
     presented: &str,
     now: i64,
 ) -> Result<Option<KeyHolder>, StoreError> {
-    let row = good(store, presented, now).await?.filter(|row| row.approver);
-    Ok(row.map(|row| KeyHolder { name: row.identity, id: row.id, hash: row.hash }))
+    let Some(hash) = hash_of(presented) else { return Ok(None) };
+    let row = store.key_by_hash(&hash).await?;
+    let row = row.filter(|row| row.approver && is_good(row, &hash, now));
+    Ok(row.map(|row| KeyHolder { name: row.identity, id: row.id, hash }))
 }
 
 /// Whether the key that somebody showed before is still good.
@@ -109,24 +114,21 @@ pub async fn is_still_approver(
     now: i64,
 ) -> Result<bool, StoreError> {
     let row = store.key_by_hash(&who.hash).await?;
-    Ok(row.is_some_and(|row| row.approver && is_good(&row, now)))
+    Ok(row.is_some_and(|row| row.approver && is_good(&row, &who.hash, now)))
 }
 
-/// The key's row, if the key is good.
-async fn good(store: &Store, presented: &str, now: i64) -> Result<Option<KeyRow>, StoreError> {
-    if !presented.starts_with(KEY_PREFIX) || presented.len() > MAX_LENGTH {
-        return Ok(None);
-    }
-    let hash = hash(presented);
-    let Some(row) = store.key_by_hash(&hash).await? else { return Ok(None) };
-    // The index compared hashes byte by byte, which tells a guesser about hashes and nothing
+/// The hash of what may be a key.
+fn hash_of(presented: &str) -> Option<String> {
+    let may_be = presented.starts_with(KEY_PREFIX) && presented.len() <= MAX_LENGTH;
+    may_be.then(|| hash(presented))
+}
+
+/// Whether the row that was found is of the key with that hash, and the key good.
+fn is_good(row: &KeyRow, hash: &str, now: i64) -> bool {
+    // What found it compared hashes byte by byte, which tells a guesser about hashes and nothing
     // about keys; the answer hangs on this comparison.
     let same = bool::from(row.hash.as_bytes().ct_eq(hash.as_bytes()));
-    Ok((same && is_good(&row, now)).then_some(row))
-}
-
-fn is_good(row: &KeyRow, now: i64) -> bool {
-    row.revoked.is_none() && row.expires.is_none_or(|expires| now < expires)
+    same && row.revoked.is_none() && row.expires.is_none_or(|expires| now < expires)
 }
 
 #[cfg(test)]

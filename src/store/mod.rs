@@ -23,6 +23,7 @@ mod copies;
 mod forgo;
 mod insert;
 mod journal;
+mod keys;
 mod learned;
 mod live;
 mod place;
@@ -54,6 +55,7 @@ pub use batch::{
 pub use chain::{Digest, genesis, payload_digest};
 pub use copies::is_erased;
 use journal::{Journal, Taken};
+use keys::Keys;
 use live::Live;
 pub use live::Processes;
 use place::{FileIdentity, Place};
@@ -127,6 +129,7 @@ struct Inner {
     live: Option<Live>,
     readers: RwLock<(FileIdentity, SqlitePool)>,
     read_only: bool,
+    keys: Keys,
 }
 
 impl Store {
@@ -171,6 +174,7 @@ impl Store {
             live,
             readers,
             read_only: false,
+            keys: Keys::default(),
         })))
     }
 
@@ -194,6 +198,7 @@ impl Store {
             live: None,
             readers,
             read_only: true,
+            keys: Keys::default(),
         })))
     }
 
@@ -204,7 +209,9 @@ impl Store {
     /// batch may still turn out to have been written; what it announced must not happen.
     /// Dropping this future before the writer took the batch up withdraws it.
     pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
-        let stops = batch.changes.iter().any(|change| matches!(change, Change::Stop { .. }));
+        let any = |which: fn(&Change) -> bool| batch.changes.iter().any(which);
+        let stops = any(|change| matches!(change, Change::Stop { .. }));
+        let revokes = any(|change| matches!(change, Change::RevokeKey { .. }));
         let receipt = match self.take(batch) {
             Taken::Down => Receipt { _private: () },
             Taken::Synced(synced) => {
@@ -217,9 +224,12 @@ impl Store {
                 Box::pin(self.ask(|answer| Request::Commit(batch, answer))).await??
             }
         };
-        if stops && self.0.place.path().is_some() {
+        if revokes {
+            self.0.keys.revoked();
+        }
+        if (stops || revokes) && self.0.place.path().is_some() {
             // Other processes go by what they last saw for no longer than this.
-            tokio::time::sleep(journal::LEASE).await;
+            tokio::time::sleep(if revokes { keys::KEEP } else { journal::LEASE }).await;
         }
         Ok(receipt)
     }

@@ -168,17 +168,6 @@ impl Store {
         Ok(self.typed(&self.all(query).await?)?.pop())
     }
 
-    /// All API keys, revoked and expired ones too; oldest first.
-    pub async fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
-        self.typed(&self.all(sqlx::query("SELECT * FROM keys ORDER BY created, id")).await?)
-    }
-
-    /// The API key with that hash.
-    pub async fn key_by_hash(&self, hash: &str) -> Result<Option<KeyRow>, StoreError> {
-        let query = sqlx::query("SELECT * FROM keys WHERE hash = ?").bind(hash.to_owned());
-        Ok(self.typed(&self.all(query).await?)?.pop())
-    }
-
     /// How many uses of a window came after a time: microseconds since the Unix epoch.
     pub async fn window_count(&self, key: &str, after: i64) -> Result<u64, StoreError> {
         let query = sqlx::query("SELECT count(*) FROM window_uses WHERE key = ? AND at > ?")

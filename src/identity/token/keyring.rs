@@ -4,8 +4,13 @@
 //! is fetched anew, a few times in a while and no more however many such tokens come, because
 //! anybody can make one. While the issuer is down the keys that are there go on, until they are so old that a
 //! key which was withdrawn may be among them: then nobody is known.
+//!
+//! Tokens that one of the keys made are remembered, since a signature takes 25 to 75 µs to verify, and
+//! more with longer keys: what they claim, by their digests, for as long as the set is the same and
+//! fresh. Only what was taken is remembered, so what else the issuer signs fills no memory; and only
+//! the signature is settled by it: claims are judged each time.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,6 +36,19 @@ const FETCHES: usize = 3;
 /// See [`FETCHES`].
 const WHILE: Duration = Duration::from_secs(15);
 
+/// How many tokens are remembered.
+const MAX_REMEMBERED: usize = 1024;
+
+/// SHA-256 of a token.
+pub(super) type TokenDigest = [u8; 32];
+
+/// What a token claims that one of the keys made.
+pub(super) struct Verified {
+    pub(super) claims: Map<String, Value>,
+    /// Those keys.
+    set: Arc<KeySet>,
+}
+
 /// The keys of one issuer.
 pub struct Keyring {
     fetch: Fetch<()>,
@@ -46,6 +64,9 @@ struct State {
     tried: VecDeque<Instant>,
     /// Whether that came to nothing.
     failed: bool,
+    /// What tokens claim that the set's keys made, each with when it is not taken any more, in
+    /// seconds since the Unix epoch.
+    remembered: HashMap<TokenDigest, (i64, Arc<Map<String, Value>>)>,
 }
 
 impl Keyring {
@@ -54,8 +75,31 @@ impl Keyring {
         Self { fetch, fetching: AsyncMutex::default(), state: Mutex::default() }
     }
 
+    /// What a token claims that is remembered.
+    pub(super) fn remembered(&self, token: &TokenDigest) -> Option<Arc<Map<String, Value>>> {
+        let state = self.state();
+        let (when, _) = state.set.as_ref()?;
+        let (_, claims) = state.remembered.get(token)?;
+        (when.elapsed() < FRESH).then(|| Arc::clone(claims))
+    }
+
+    /// Remembers a token that was verified and is taken between now and then.
+    pub(super) fn remember(&self, token: TokenDigest, verified: Verified, now: i64, until: i64) {
+        let mut state = self.state();
+        // The set may have been replaced since.
+        if !state.set.as_ref().is_some_and(|(_, set)| Arc::ptr_eq(set, &verified.set)) {
+            return;
+        }
+        if state.remembered.len() >= MAX_REMEMBERED {
+            state.remembered.retain(|_, (until, _)| now < *until);
+        }
+        if state.remembered.len() < MAX_REMEMBERED {
+            state.remembered.insert(token, (until, Arc::new(verified.claims)));
+        }
+    }
+
     /// The claims of a token that one of the keys made.
-    pub(super) async fn verify(&self, token: &Token<'_>) -> Result<Map<String, Value>, NotKnown> {
+    pub(super) async fn verify(&self, token: &Token<'_>) -> Result<Verified, NotKnown> {
         let mut set = self.current();
         let fitting = |set: &Arc<KeySet>| set.may_have(token);
         // A set that is fresh enough and has the key needs no look at the issuer.
@@ -65,8 +109,9 @@ impl Keyring {
             set = self.current();
         }
         let Some((_, set)) = set else { return Err(NotKnown::Unavailable) };
-        if let Some(claims) = set.candidates(token).find_map(|key| token.verified_by(key)) {
-            return Ok(claims);
+        let claims = set.candidates(token).find_map(|key| token.verified_by(key));
+        if let Some(claims) = claims {
+            return Ok(Verified { claims, set });
         }
         // The key may be one that the issuer has and could not tell of.
         if !fitting(&set) && self.state().failed {
@@ -113,6 +158,8 @@ impl Keyring {
         state.failed = fetched.is_err();
         if let Ok(set) = fetched {
             state.set = Some((Instant::now(), Arc::new(set)));
+            // A key may have been withdrawn.
+            state.remembered.clear();
         }
     }
 

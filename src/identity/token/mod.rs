@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `jws` | a signed token, taken apart and verified |
 //! | `keys` | the public keys of an issuer |
-//! | `keyring` | those keys over time: fetched, kept, replaced |
+//! | `keyring` | those keys over time: fetched, kept, replaced; and what they verified |
 //! | `claims` | what must hold of claims, and who they say it is |
 //! | `introspection` | asking the server itself |
 //!
@@ -22,8 +22,10 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::future::BoxFuture;
+use sha2::{Digest as _, Sha256};
 use tollbridge_operation::Identity;
 
+use self::keyring::TokenDigest;
 use super::Facts;
 
 pub use claims::ClaimRules;
@@ -92,10 +94,18 @@ impl Tokens {
         let now = now();
         match self {
             Self::Jwt { keys, rules, algorithms, typed } => {
+                let digest: TokenDigest = Sha256::digest(token).into();
+                if let Some(claims) = keys.remembered(&digest) {
+                    return rules.judge(&claims, now, certificate);
+                }
                 let token = jws::Token::parse(token)?;
                 token.check_header(algorithms, *typed)?;
-                let claims = keys.verify(&token).await?;
-                rules.judge(&claims, now, certificate)
+                let verified = keys.verify(&token).await?;
+                let known = rules.judge(&verified.claims, now, certificate)?;
+                if let Some(until) = known.expires {
+                    keys.remember(digest, verified, now, until);
+                }
+                Ok(known)
             }
             Self::Introspection(introspection) => {
                 introspection.verify(token, now, certificate).await

@@ -335,6 +335,74 @@ async fn a_new_key_is_fetched_and_a_flood_of_unknown_ones_is_not() {
     assert_eq!(served.asked(), 6);
 }
 
+/// Whether a token's signature need not be verified again.
+fn is_remembered(tokens: &Tokens, token: &str) -> bool {
+    let Tokens::Jwt { keys, .. } = tokens else { panic!("they are no JWTs") };
+    keys.remembered(&Sha256::digest(token).into()).is_some()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_taken_is_remembered_while_its_key_is_there_and_fresh() {
+    let (old, new) = (Signing::new("old"), Signing::new("new"));
+    let served = Served::these(&[&old, &new]);
+    let tokens = tokens(&served, rules(), false);
+    let (one, other) = (old.token(&claims()), new.token(&claims()));
+    assert!(tokens.verify(&one, None).await.is_ok());
+    assert!(is_remembered(&tokens, &one) && !is_remembered(&tokens, &other));
+    assert_eq!(tokens.verify(&one, None).await.unwrap().identity.as_str(), "alice");
+    // Whatever the issuer says by then, it is asked.
+    tokio::time::sleep(Duration::from_secs(601)).await;
+    assert!(!is_remembered(&tokens, &one));
+    assert!(tokens.verify(&one, None).await.is_ok());
+    assert_eq!(served.asked(), 2);
+    // A key is withdrawn, which a token of one that is new brings to light at once.
+    let third = Signing::new("third");
+    served.now(Some(set(&[&new, &third])));
+    assert!(is_remembered(&tokens, &one));
+    assert!(tokens.verify(&third.token(&claims()), None).await.is_ok());
+    let expected = "the token's signature is not the issuer's";
+    assert_eq!(why(&tokens, &one).await, expected);
+}
+
+#[tokio::test]
+async fn a_token_that_is_remembered_expires_all_the_same() {
+    let key = Signing::new("k1");
+    let tokens = tokens(&Served::these(&[&key]), rules(), false);
+    let token = key.token(&with("exp", json!(now() - 27)));
+    assert!(tokens.verify(&token, None).await.is_ok());
+    assert!(is_remembered(&tokens, &token));
+    let begun = std::time::Instant::now();
+    while let Ok(known) = tokens.verify(&token, None).await {
+        assert!(begun.elapsed() < Duration::from_secs(5), "it still stands for {known:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(why(&tokens, &token).await, "the token has expired");
+}
+
+#[tokio::test]
+async fn what_is_not_taken_is_not_remembered_and_no_more_than_some_are() {
+    let key = Signing::new("k1");
+    let tokens = tokens(&Served::these(&[&key]), rules(), false);
+    let token = key.token(&with("aud", json!("https://other.example.com/mcp")));
+    assert!(tokens.verify(&token, None).await.is_err());
+    assert!(!is_remembered(&tokens, &token));
+    let Tokens::Jwt { keys, .. } = &tokens else { panic!("they are no JWTs") };
+    let token = key.token(&claims());
+    let token = Token::parse(&token).unwrap();
+    let remember = async |number: u64, now: i64| {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&number.to_be_bytes());
+        keys.remember(digest, keys.verify(&token).await.unwrap(), now, 10);
+        keys.remembered(&digest).is_some()
+    };
+    for number in 0..1024 {
+        assert!(remember(number, 9).await);
+    }
+    assert!(!remember(1024, 9).await);
+    // By now the others have expired.
+    assert!(remember(1024, 10).await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn while_the_issuer_is_down_its_keys_go_on_until_they_are_too_old() {
     let (key, unknown) = (Signing::new("k1"), Signing::new("k2"));
