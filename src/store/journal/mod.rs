@@ -23,6 +23,8 @@
 //!
 //! Where the journal does not take a batch, for any reason, the writer does, or says why not.
 
+#[cfg(test)]
+mod counted;
 #[cfg(target_os = "linux")]
 mod direct;
 mod disk;

@@ -1,0 +1,378 @@
+//! Tests of what is counted ahead of the database, and of who may.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use super::tests::{journals, killed, locked, say, warm};
+use super::*;
+use crate::store::counting::Counting;
+use crate::store::tests::{MINUTE, change, event, events, file, folder, often, open, raw};
+use crate::store::{
+    Amount, BudgetClaim, Change, CommitError, Settings, Store, WindowClaim, system_clock,
+};
+
+/// One more of a budget's window, and of a window of calls.
+fn takes(call: &str, amount: i128, limit: i128, calls: u32) -> Batch {
+    let budget = BudgetClaim {
+        key: "b".into(),
+        call: call.into(),
+        amount: Amount(amount),
+        limit: Amount(limit),
+        per: MINUTE,
+    };
+    Batch {
+        budgets: vec![budget],
+        claims: vec![WindowClaim { key: "w".into(), limit: calls, per: MINUTE }],
+        events: vec![event(call, "decided")].into(),
+        ..Batch::default()
+    }
+}
+
+/// A store that counts alone, so that the next one of [`takes`] is counted ahead.
+async fn counts_ahead(folder: &tempfile::TempDir) -> Store {
+    let store = warm(folder, often()).await;
+    // The first one is for the lock, the second for where they stand.
+    for call in ["t1", "t2"] {
+        let _ = store.commit(takes(call, 1, 100, 100)).await.unwrap();
+    }
+    store
+}
+
+/// What is known of the budget, while the process counts alone.
+fn knows(store: &Store) -> bool {
+    let journal = store.0.journal.load_full().expect("a journal");
+    journal.state().standings.leave_room(&takes("?", 0, 100, 100), system_clock())
+}
+
+async fn stands(store: &Store) -> (i128, u64) {
+    let spent = store.budget_spent("b", MINUTE).await.unwrap();
+    (spent.0, store.window_count("w", 0).await.unwrap())
+}
+
+#[tokio::test]
+async fn what_is_counted_ahead_is_in_the_database_sooner_or_later_and_once() {
+    let folder = folder();
+    let store = counts_ahead(&folder).await;
+    assert!(knows(&store));
+    let mut other = raw(&file(&folder)).await;
+    let lock = locked(&mut other).await;
+    for call in ["a", "b"] {
+        let _ = store.commit(takes(call, 10, 100, 100)).await.unwrap();
+    }
+    let before = killed(&folder);
+    lock.rollback().await.unwrap();
+    assert_eq!(stands(&store).await, (22, 4));
+    let after = killed(&folder);
+    let _ = store.commit(takes("c", 10, 100, 100)).await.unwrap();
+    store.commit(change(Change::Sweep)).await.map(drop).unwrap();
+    assert_eq!(stands(&store).await, (32, 5), "who writes comes behind it");
+    let batch = Batch { give_back: Some("a".into()), ..events([event("a", "ended")]) };
+    let _ = store.commit(batch).await.unwrap();
+    assert_eq!(stands(&store).await, (22, 5), "what is given back is found");
+    store.close().await;
+    for (left, expected) in [(before, (22, 4)), (after, (22, 4)), (folder, (22, 5))] {
+        let store = open(&left).await;
+        assert_eq!(stands(&store).await, expected);
+        assert_eq!(journals(left.path()).len(), 0, "it was taken over for good");
+    }
+}
+
+#[tokio::test]
+async fn no_limit_is_passed_by_what_is_counted_ahead_and_none_is_reached_too_soon() {
+    let folder = folder();
+    let store = counts_ahead(&folder).await;
+    // Both limits leave eight: the budget is reached first, then the window.
+    for (amount, limit, calls) in [(1, 10, 100), (0, 10, 10)] {
+        let mut passed = 0;
+        loop {
+            match store.commit(takes(&format!("{limit}-{passed}"), amount, limit, calls)).await {
+                Ok(_) => passed += 1,
+                Err(CommitError::BudgetSpent { claim: 0, left: Amount(0), .. }) if amount > 0 => {
+                    break;
+                }
+                Err(CommitError::WindowFull { claim: 0, .. }) if amount == 0 => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let so_far = if amount > 0 { 8 } else { 0 };
+        assert_eq!(passed, so_far);
+    }
+    let _ = store.commit(takes("more", 1, 11, 11)).await.unwrap();
+    assert_eq!(stands(&store).await, (11, 11));
+}
+
+#[tokio::test]
+async fn what_a_window_lets_go_can_be_taken_again() {
+    static NOW: AtomicI64 = AtomicI64::new(1_000_000_000_000_000);
+    let folder = folder();
+    let settings = Settings { clock: || NOW.load(Ordering::SeqCst), ..often() };
+    let store = warm(&folder, settings).await;
+    let take = async |call: &str| store.commit(takes(call, 1, 4, 4)).await;
+    for call in ["1", "2", "3", "4"] {
+        let _ = take(call).await.unwrap();
+        NOW.fetch_add(1_000_000, Ordering::SeqCst);
+    }
+    assert!(take("5").await.is_err());
+    // The first of them leaves.
+    NOW.fetch_add(56_000_001, Ordering::SeqCst);
+    let _ = take("6").await.unwrap();
+    assert!(take("7").await.is_err());
+    // By a clock that was set back it is there again in the budget, and is not forgotten.
+    NOW.fetch_sub(10_000_000, Ordering::SeqCst);
+    let _ = store.commit(takes("8", 0, 5, 9)).await.unwrap();
+    assert!(matches!(
+        store.commit(takes("9", 1, 5, 9)).await,
+        Err(CommitError::BudgetSpent { left: Amount(0), .. })
+    ));
+}
+
+#[tokio::test]
+async fn another_process_counts_behind_all_that_was_counted_ahead() {
+    let folder = folder();
+    let first = counts_ahead(&folder).await;
+    let _ = first.commit(takes("a", 10, 100, 100)).await.unwrap();
+    let second = open(&folder).await;
+    assert!(second.commit(takes("b", 89, 100, 100)).await.is_err());
+    let _ = second.commit(takes("c", 88, 100, 100)).await.unwrap();
+    assert!(!knows(&first), "it does not count alone any more");
+    assert!(first.commit(takes("d", 1, 100, 100)).await.is_err());
+    assert_eq!(stands(&first).await, (100, 4));
+    second.close().await;
+    // The one that is left counts alone again.
+    for call in ["e", "f", "g"] {
+        let _ = first.commit(takes(call, 0, 100, 100)).await.unwrap();
+    }
+    assert!(knows(&first));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_while_a_group_is_judged_does_not_bring_the_next_one_about() {
+    let folder = folder();
+    let store = counts_ahead(&folder).await;
+    // What is known is forgotten, with sixteen callers on their way who never stop.
+    let callers = (0..16).map(|caller| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for call in 0..50 {
+                if (caller, call) == (0, 10) {
+                    store.0.journal.load_full().unwrap().stop_counting();
+                }
+                let call = format!("{caller}-{call}");
+                let _ = store.commit(takes(&call, 0, 100, u32::MAX)).await.unwrap();
+            }
+            knows(&store)
+        })
+    });
+    let mut known = 0;
+    for caller in callers.collect::<Vec<_>>() {
+        known += usize::from(caller.await.unwrap());
+    }
+    assert!(known > 0, "it was never known again");
+}
+
+#[tokio::test]
+async fn who_has_nothing_to_count_lets_others() {
+    let folder = folder();
+    let store = counts_ahead(&folder).await;
+    let mut lock = Counting::new(&file(&folder), "another").unwrap();
+    assert!(!lock.share().unwrap(), "it counts alone");
+    let until = Instant::now() + Duration::from_secs(20);
+    while !lock.share().unwrap() {
+        assert!(Instant::now() < until, "it lets go");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!knows(&store));
+    // And counts together with them.
+    let _ = store.commit(takes("a", 1, 100, 100)).await.unwrap();
+    assert!(!knows(&store));
+}
+
+#[tokio::test]
+async fn who_is_killed_while_it_counts_alone_leaves_all_of_it_to_the_next() {
+    let folder = folder();
+    let store = counts_ahead(&folder).await;
+    // Another process, which has not counted yet, and does so when the first one was killed: here
+    // it lets go of its lock and of its journal, and has not written what is in it.
+    let other = open(&folder).await;
+    let journal = store.0.journal.load_full().unwrap();
+    let mut raw = raw(&file(&folder)).await;
+    let lock = locked(&mut raw).await;
+    let record = |number| {
+        let mut buffer = Vec::new();
+        record::write(
+            &mut buffer,
+            number,
+            &Uses::of(&takes("k", 50, 100, 100), system_clock()),
+            &[event("k", "decided")],
+        )
+        .unwrap();
+        buffer
+    };
+    let mut orphan = JournalFile::create(&file(&folder), Durability::Process).unwrap();
+    orphan.append(&record(1), 1, 0).unwrap();
+    drop(orphan);
+    lock.rollback().await.unwrap();
+    drop(journal);
+    store.close().await;
+    assert!(other.commit(takes("a", 49, 100, 100)).await.is_err());
+    let _ = other.commit(takes("b", 48, 100, 100)).await.unwrap();
+    assert_eq!(stands(&other).await, (100, 4));
+}
+
+#[tokio::test]
+async fn a_process_that_counts_alone_and_does_not_let_go_stops_others_and_not_their_records() {
+    let folder = folder();
+    let store = warm(&folder, often()).await;
+    let mut lock = Counting::new(&file(&folder), "another").unwrap();
+    assert!(lock.alone().unwrap());
+    let error = store.commit(takes("a", 1, 100, 100)).await.unwrap_err();
+    assert!(error.to_string().contains("another process counts"), "{error}");
+    say(&store, "b").await;
+    assert!(store.commit(takes("c", 1, 100, 100)).await.is_err());
+    lock.release();
+    let _ = store.commit(takes("d", 1, 100, 100)).await.unwrap();
+    assert_eq!(stands(&store).await, (1, 1));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// One of two processes asks for so much, so many times. It begins where it has ended.
+    Ask(usize, i128, usize),
+    /// What the call made so many ago took is given back.
+    GiveBack(usize),
+    /// So much time goes by; less than none where somebody sets the clock.
+    Wait(i64),
+    /// One of them ends.
+    End(usize),
+    /// Both are killed.
+    Kill,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0_usize..2, 0_i128..30, 1_usize..6).prop_map(|(who, much, times)| Step::Ask(who, much, times)),
+        2 => (0_usize..6).prop_map(Step::GiveBack),
+        2 => (0_i64..40).prop_map(Step::Wait),
+        1 => (-20_i64..0).prop_map(Step::Wait),
+        3 => (0_usize..2).prop_map(Step::End),
+        1 => Just(Step::Kill),
+    ]
+}
+
+/// Two processes on a store, and all that was taken of a budget, each with its time.
+struct Both {
+    folder: tempfile::TempDir,
+    settings: Settings,
+    stores: [Option<Store>; 2],
+    taken: Vec<(i64, i128)>,
+    /// How much was taken while who took it knew where the budget stands.
+    ahead: usize,
+}
+
+impl Both {
+    const LIMIT: i128 = 100;
+
+    fn spent(&self) -> i128 {
+        let now = (self.settings.clock)();
+        self.taken.iter().filter(|(at, _)| at + 60_000_000 > now).map(|(_, amount)| amount).sum()
+    }
+
+    async fn store(&mut self, who: usize) -> Store {
+        if self.stores[who].is_none() {
+            self.stores[who] = Some(warm(&self.folder, self.settings).await);
+            // What is over is forgotten when a process begins, and comes back by no clock.
+            let now = (self.settings.clock)();
+            self.taken
+                .iter_mut()
+                .filter(|(at, _)| at + 60_000_000 <= now)
+                .for_each(|row| row.1 = 0);
+        }
+        self.stores[who].clone().unwrap()
+    }
+
+    async fn ask(&mut self, who: usize, amount: i128) {
+        let store = self.store(who).await;
+        let (spent, knows) = (self.spent(), knows(&store));
+        let call = format!("call {}", self.taken.len());
+        match store.commit(takes(&call, amount, Self::LIMIT, u32::MAX)).await {
+            Ok(_) => {
+                assert!(spent + amount <= Self::LIMIT, "{amount} passed beside {spent}");
+                let last = self.taken.iter().map(|(at, _)| *at).max().unwrap_or_default();
+                self.taken.push(((self.settings.clock)().max(last), amount));
+                self.ahead += usize::from(knows);
+            }
+            Err(CommitError::BudgetSpent { left, .. }) => {
+                assert!(spent + amount > Self::LIMIT, "{amount} was refused beside {spent}");
+                assert_eq!(left.0, (Self::LIMIT - spent).max(0));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    async fn end(&mut self) {
+        for store in &mut self.stores {
+            if let Some(store) = store.take() {
+                store.close().await;
+            }
+        }
+    }
+
+    async fn follow(&mut self, step: Step, now: &AtomicI64) {
+        match step {
+            Step::Wait(seconds) => {
+                now.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+            }
+            Step::Kill => {
+                let left = killed(&self.folder);
+                self.end().await;
+                self.folder = left;
+            }
+            Step::End(who) => {
+                if let Some(store) = self.stores[who].take() {
+                    store.close().await;
+                }
+            }
+            Step::GiveBack(ago) => {
+                let Some(index) = self.taken.len().checked_sub(ago + 1) else { return };
+                let call = Some(format!("call {index}"));
+                let batch = Batch { give_back: call, ..events([event("g", "ended")]) };
+                let _ = self.store(ago % 2).await.commit(batch).await.unwrap();
+                self.taken[index].1 = 0;
+            }
+            Step::Ask(who, amount, times) => {
+                for _ in 0..times {
+                    self.ask(who, amount).await;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_counts_and_however_they_end_a_budget_is_the_sum_of_what_was_taken() {
+    static NOW: AtomicI64 = AtomicI64::new(1_000_000_000_000_000);
+    static AHEAD: AtomicUsize = AtomicUsize::new(0);
+    let config =
+        ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let steps = proptest::collection::vec(step(), 1..30);
+    let followed = TestRunner::new(config).run(&steps, |steps| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async {
+            let settings = Settings { clock: || NOW.load(Ordering::SeqCst), ..often() };
+            let (stores, taken) = ([None, None], Vec::new());
+            let mut both = Both { folder: folder(), settings, stores, taken, ahead: 0 };
+            for step in steps {
+                both.follow(step, &NOW).await;
+            }
+            AHEAD.fetch_add(both.ahead, Ordering::SeqCst);
+            both.end().await;
+        });
+        Ok(())
+    });
+    followed.unwrap();
+    assert!(AHEAD.load(Ordering::SeqCst) > 20, "some of it is counted ahead");
+}
