@@ -9,6 +9,7 @@
 //! The system lets go of a lock however a process ends. What one counted ahead stands in its journal
 //! then: whoever gets the lock has that taken over before it counts.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,8 @@ pub(super) struct Counting {
     path: PathBuf,
     /// The name of this process among those that [live](super::live).
     process: String,
+    /// Those of them that were killed.
+    ended: BTreeSet<String>,
     held: Held,
     /// Whether what others counted before is in the database.
     settled: bool,
@@ -53,7 +56,8 @@ impl Counting {
         let mut path = database.clone().into_os_string();
         path.push(SUFFIX);
         let process = process.to_owned();
-        Ok(Self { database, path: path.into(), process, held: Held::Nothing, settled: false })
+        let (ended, held) = (BTreeSet::new(), Held::Nothing);
+        Ok(Self { database, path: path.into(), process, ended, held, settled: false })
     }
 
     /// Whether this process may count in transactions.
@@ -94,12 +98,13 @@ impl Counting {
     }
 
     /// Whether this process may go on alone: nobody else is there, and the lock still is.
-    pub(super) fn may_be_alone(&self) -> bool {
+    pub(super) fn may_be_alone(&mut self) -> bool {
         let is_there = match &self.held {
             Held::Nothing => true,
             Held::Shared(locked) | Held::Alone(locked) => self.is_at(locked),
         };
-        is_there && !live::has_others(&self.database, &self.process).unwrap_or(true)
+        let others = live::has_others(&self.database, &self.process, &mut self.ended);
+        is_there && !others.unwrap_or(true)
     }
 
     /// Counts no more.

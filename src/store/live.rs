@@ -128,15 +128,30 @@ fn look(database: &Path, processes: &mut Processes) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether other processes use the database for writing, or one that was killed did and nobody has
-/// closed what it left.
-pub(super) fn has_others(database: &Path, own: &str) -> io::Result<bool> {
+/// Whether other processes than this one use the database for writing. `ended` keeps those that were
+/// killed and that nobody has closed: they are looked at once, for whoever does holds their lock.
+pub(super) fn has_others(
+    database: &Path,
+    own: &str,
+    ended: &mut BTreeSet<String>,
+) -> io::Result<bool> {
     let (folder, name) = beside(database)?;
     let start = format!("{name}{INFIX}");
     for entry in std::fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        if name.to_str().and_then(|name| name.strip_prefix(&start)).is_some_and(|one| one != own) {
-            return Ok(true);
+        let entry = entry?;
+        let file_name = entry.file_name();
+        let Some(process) = file_name.to_str().and_then(|name| name.strip_prefix(&start)) else {
+            continue;
+        };
+        if process == own || ended.contains(process) {
+            continue;
+        }
+        match File::open(entry.path()).map(|file| file.try_lock_shared()) {
+            Ok(Ok(())) => {
+                ended.insert(process.to_owned());
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(Err(_)) | Err(_) => return Ok(true),
         }
     }
     Ok(false)

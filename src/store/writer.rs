@@ -337,8 +337,8 @@ impl Writer {
     }
 
     /// Whether this process is to let others count.
-    fn leaves(&self) -> bool {
-        let alone = self.counting.as_ref().filter(|counting| counting.is_alone());
+    fn leaves(&mut self) -> bool {
+        let alone = self.counting.as_mut().filter(|counting| counting.is_alone());
         alone.is_some_and(|counting| self.idle || !counting.may_be_alone())
     }
 
@@ -375,7 +375,7 @@ impl Writer {
     /// A group that counted is down, and left windows and budgets so.
     async fn counted(&mut self, left: Left) -> Result<(), StoreError> {
         let Some(journal) = self.journal.load_full() else { return Ok(()) };
-        let Some(counting) = &self.counting else { return Ok(()) };
+        let Some(counting) = &mut self.counting else { return Ok(()) };
         if counting.is_alone() {
             journal.learn(left);
             return Ok(());

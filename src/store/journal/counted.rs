@@ -192,6 +192,23 @@ async fn who_has_nothing_to_count_lets_others() {
 }
 
 #[tokio::test]
+async fn a_process_that_was_killed_keeps_nobody_from_counting_alone() {
+    let folder = folder();
+    std::fs::write(folder.path().join("store.db-live-01KKILLED"), "").unwrap();
+    let store = counts_ahead(&folder).await;
+    assert!(knows(&store));
+    let living = std::fs::File::create(folder.path().join("store.db-live-01KLIVING")).unwrap();
+    living.lock().unwrap();
+    // It is seen with the next take-over, and what was known is forgotten.
+    let until = Instant::now() + Duration::from_secs(20);
+    while knows(&store) {
+        assert!(Instant::now() < until, "it is not seen");
+        say(&store, "a").await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
 async fn who_is_killed_while_it_counts_alone_leaves_all_of_it_to_the_next() {
     let folder = folder();
     let store = counts_ahead(&folder).await;
