@@ -259,7 +259,7 @@ async fn a_process_that_counts_alone_and_does_not_let_go_stops_others_and_not_th
 enum Step {
     /// One of two processes asks for so much, so many times. It begins where it has ended.
     Ask(usize, i128, usize),
-    /// What the call made so many ago took is given back.
+    /// What the call made so many ago took is given back, by who made it.
     GiveBack(usize),
     /// So much time goes by; less than none where somebody sets the clock.
     Wait(i64),
@@ -286,6 +286,8 @@ struct Both {
     settings: Settings,
     stores: [Option<Store>; 2],
     taken: Vec<(i64, i128)>,
+    /// Who took it.
+    by: Vec<usize>,
     /// How much was taken while who took it knew where the budget stands.
     ahead: usize,
 }
@@ -306,7 +308,7 @@ impl Both {
             self.taken
                 .iter_mut()
                 .filter(|(at, _)| at + 60_000_000 <= now)
-                .for_each(|row| row.1 = 0);
+                .for_each(|row| *row = (0, 0));
         }
         self.stores[who].clone().unwrap()
     }
@@ -320,6 +322,7 @@ impl Both {
                 assert!(spent + amount <= Self::LIMIT, "{amount} passed beside {spent}");
                 let last = self.taken.iter().map(|(at, _)| *at).max().unwrap_or_default();
                 self.taken.push(((self.settings.clock)().max(last), amount));
+                self.by.push(who);
                 self.ahead += usize::from(knows);
             }
             Err(CommitError::BudgetSpent { left, .. }) => {
@@ -357,7 +360,7 @@ impl Both {
                 let Some(index) = self.taken.len().checked_sub(ago + 1) else { return };
                 let call = Some(format!("call {index}"));
                 let batch = Batch { give_back: call, ..events([event("g", "ended")]) };
-                let _ = self.store(ago % 2).await.commit(batch).await.unwrap();
+                let _ = self.store(self.by[index]).await.commit(batch).await.unwrap();
                 self.taken[index].1 = 0;
             }
             Step::Ask(who, amount, times) => {
@@ -380,8 +383,8 @@ fn whoever_counts_and_however_they_end_a_budget_is_the_sum_of_what_was_taken() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.unwrap().block_on(async {
             let settings = Settings { clock: || NOW.load(Ordering::SeqCst), ..often() };
-            let (stores, taken) = ([None, None], Vec::new());
-            let mut both = Both { folder: folder(), settings, stores, taken, ahead: 0 };
+            let (stores, taken, by) = ([None, None], Vec::new(), Vec::new());
+            let mut both = Both { folder: folder(), settings, stores, taken, by, ahead: 0 };
             for step in steps {
                 both.follow(step, &NOW).await;
             }
