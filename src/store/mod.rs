@@ -174,9 +174,6 @@ impl Store {
             (Some(database), Some(live)) => Some(Counting::new(database, live.name())),
             _ => None,
         };
-        let counting = counting.transpose().map_err(|error| {
-            place.error(format!("its folder cannot be read: {error}; check who owns it"))
-        })?;
         let (of_writer, ahead) = (place.clone(), Arc::clone(&journal));
         let writer = Writer::new(of_writer, settings, requests, connection, ahead, counting)?;
         // It ends when the last sender is gone, or with `close`.

@@ -394,10 +394,11 @@ impl Writer {
         how: fn(&mut Counting) -> std::io::Result<bool>,
     ) -> Result<bool, StoreError> {
         let Some(counting) = &mut self.counting else { return Ok(true) };
+        self.place.file()?;
         how(counting).map_err(|error| {
             self.place.error(format!(
-                "the lock beside it, by which calls are counted, cannot be had: {error}; check who \
-                 owns its folder"
+                "its file `-counting`, by whose lock calls are counted, cannot be opened: {error}; \
+                 check who owns it and its folder"
             ))
         })
     }
@@ -448,7 +449,10 @@ impl Writer {
             Some(connection) if self.file == file => Ok(connection),
             _ => {
                 let connection = self.place.set_up().await?;
-                self.file = file;
+                if self.file != file {
+                    // It is the end of another chain.
+                    (self.file, self.head) = (file, None);
+                }
                 Ok(connection)
             }
         }
@@ -487,7 +491,8 @@ impl Writer {
     /// whoever opens the store next.
     async fn end_journal(&mut self) {
         let Some(journal) = self.journal.load_full() else { return };
-        journal.close();
+        // For good: a transaction that goes well opens one that is closed.
+        journal.end();
         if self.commit(Vec::new()).await.is_err() {
             return;
         }
@@ -501,6 +506,15 @@ impl Writer {
         }
         if let Some(connection) = &mut self.connection {
             let _ = orphan::forget(connection, journal.name()).await;
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// However it ends: nothing is counted ahead any more once others may count.
+    fn drop(&mut self) {
+        if let Some(journal) = &*self.journal.load() {
+            journal.end();
         }
     }
 }

@@ -90,9 +90,10 @@ struct State {
     seen: Option<Instant>,
     /// Until when nothing is stopped, as far as anybody knows.
     free_until: Option<Instant>,
-    /// Whether the file could not be synced once. What it has behind that place may not be read
-    /// after a loss of power, though it is synced: it takes nothing any more.
-    is_broken: bool,
+    /// Whether it takes nothing any more: it is about to be removed, or the file could not be synced
+    /// once. What it has behind that place may not be read after a loss of power, though it is
+    /// synced.
+    is_over: bool,
     syncing: Syncing,
 }
 
@@ -163,7 +164,7 @@ impl Journal {
                 open: None,
                 seen: None,
                 free_until: None,
-                is_broken: false,
+                is_over: false,
                 syncing: Syncing::default(),
             }),
             appended: Notify::new(),
@@ -274,11 +275,13 @@ impl Journal {
     /// last `asked`, nothing was stopped.
     pub(super) fn open(&self, database: FileIdentity, asked: Option<(Instant, &[StopScope])>) {
         let mut state = self.state();
-        if state.is_broken {
+        if state.is_over {
             return;
         }
         if state.open != Some(database) {
             (state.open, state.seen) = (Some(database), None);
+            // What is known is of the one that was there before.
+            state.standings.clear();
         }
         match asked {
             Some((asked, [])) => state.free_until = Some(asked + LEASE),
@@ -292,14 +295,21 @@ impl Journal {
         self.state().close();
     }
 
+    /// Takes no batch any more, whatever happens.
+    pub(super) fn end(&self) {
+        let mut state = self.state();
+        state.is_over = true;
+        state.close();
+    }
+
     /// Whether its file can be written and is still there: what is written to one that was removed
     /// survives nobody.
     pub(super) fn is_sound(&self) -> bool {
         let state = self.state();
-        !state.is_broken && state.file.is_there()
+        !state.is_over && state.file.is_there()
     }
 
-    /// Ends a journal that is closed, and all of which is in the database.
+    /// Removes a journal that has [ended](Self::end), and all of which is in the database.
     pub(super) fn remove(&self) -> io::Result<()> {
         self.state().file.remove()
     }
