@@ -11,9 +11,10 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteQueryResult};
 use sqlx::{AssertSqlSafe, Connection, Sqlite};
 
+use super::batch::micros;
 use super::chain::Head;
 use super::insert::{Row, Statements, chunks, insert_events, statements};
-use super::journal::standing::{Left, Standing};
+use super::standing::{Left, Standing};
 use super::{
     Batch, BudgetClaim, Change, CheckpointRow, CommitError, EventRow, Guard, HoldRow, HoldState,
     KeyRow, PendingRow, RepeatRow, StopScope, WindowClaim, token,
@@ -367,10 +368,6 @@ async fn read_window(
         newest,
         last,
     }))
-}
-
-pub(super) fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Of what a person changed, what others are not shown was kept for the call that spends it.

@@ -67,6 +67,11 @@ pub struct BudgetClaim {
     pub per: Duration,
 }
 
+/// In microseconds, as times in the database are.
+pub(super) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// An amount in 10^-18 parts: exact for any number with at most 18 digits behind its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Amount(pub i128);

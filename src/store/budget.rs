@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::apply::{Refusal, micros};
-use super::journal::standing::Standing;
+use super::apply::Refusal;
+use super::batch::micros;
+use super::standing::Standing;
 use super::{Amount, BudgetClaim, CommitError, Store, StoreError};
 
 /// One row: its place, and the sum up to it.
@@ -89,7 +90,8 @@ pub(super) async fn reserve(
     Ok(())
 }
 
-/// Gives back what a call reserved.
+/// Gives back what a call reserved. By the process that reserved it: what another one counted ahead
+/// is not found here yet.
 pub(super) async fn release(
     connection: &mut SqliteConnection,
     call: &str,

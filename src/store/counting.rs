@@ -38,8 +38,8 @@ struct Locked {
 /// This process's part in counting.
 #[derive(Debug)]
 pub(super) struct Counting {
+    /// As it was named: where that is a link, it may lead elsewhere by now.
     database: PathBuf,
-    path: PathBuf,
     /// The name of this process among those that [live](super::live).
     process: String,
     /// Those of them that were killed.
@@ -51,13 +51,10 @@ pub(super) struct Counting {
 
 impl Counting {
     /// `process` is its own name among those that live beside the database.
-    pub(super) fn new(database: &Path, process: &str) -> io::Result<Self> {
-        let database = database.canonicalize()?;
-        let mut path = database.clone().into_os_string();
-        path.push(SUFFIX);
-        let process = process.to_owned();
+    pub(super) fn new(database: &Path, process: &str) -> Self {
+        let (database, process) = (database.to_owned(), process.to_owned());
         let (ended, held) = (BTreeSet::new(), Held::Nothing);
-        Ok(Self { database, path: path.into(), process, ended, held, settled: false })
+        Self { database, process, ended, held, settled: false }
     }
 
     /// Whether this process may count in transactions.
@@ -112,9 +109,16 @@ impl Counting {
         (self.held, self.settled) = (Held::Nothing, false);
     }
 
+    /// The file beside the database that is there now, links followed as `SQLite` does.
+    fn path(&self) -> io::Result<PathBuf> {
+        let mut path = self.database.canonicalize()?.into_os_string();
+        path.push(SUFFIX);
+        Ok(path.into())
+    }
+
     fn is_at(&self, locked: &Locked) -> bool {
-        std::fs::metadata(&self.path)
-            .is_ok_and(|metadata| identity_of(&metadata) == locked.identity)
+        let there = self.path().and_then(std::fs::metadata);
+        there.is_ok_and(|metadata| identity_of(&metadata) == locked.identity)
     }
 
     /// `None` where others have it, or it is not there any more.
@@ -123,10 +127,11 @@ impl Counting {
         lock: impl FnOnce(&File) -> Result<(), TryLockError>,
     ) -> io::Result<Option<Locked>> {
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
+        // NFS asks for reading where a lock is shared.
+        options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&self.path)?;
+        let file = options.open(self.path()?)?;
         match lock(&file) {
             Ok(()) => {
                 let identity = identity_of(&file.metadata()?);

@@ -30,6 +30,7 @@ mod live;
 mod place;
 mod plain;
 mod read;
+mod standing;
 mod tasks;
 mod token;
 mod upkeep;
@@ -174,9 +175,6 @@ impl Store {
             (Some(database), Some(live)) => Some(Counting::new(database, live.name())),
             _ => None,
         };
-        let counting = counting.transpose().map_err(|error| {
-            place.error(format!("its folder cannot be read: {error}; check who owns it"))
-        })?;
         let (of_writer, ahead) = (place.clone(), Arc::clone(&journal));
         let writer = Writer::new(of_writer, settings, requests, connection, ahead, counting)?;
         // It ends when the last sender is gone, or with `close`.
@@ -231,7 +229,7 @@ impl Store {
             Ok(taken) => taken,
             // Boxed, as everything is that is seldom awaited: a call's future is moved with
             // whatever is in it.
-            Err(batch) => Box::pin(self.ask(|answer| Request::Commit(batch, answer))).await??,
+            Err(batch) => Box::pin(self.ask(|answer| Request::Commit(*batch, answer))).await??,
         };
         let receipt = match taken {
             Taken::Down => Receipt { _private: () },
@@ -251,9 +249,9 @@ impl Store {
     }
 
     /// Has the journal take a batch, where there is one and it may.
-    fn take(&self, batch: Batch) -> Result<Taken, Batch> {
+    fn take(&self, batch: Batch) -> Result<Taken, Box<Batch>> {
         let journal = self.0.journal.load();
-        let Some(journal) = &*journal else { return Err(batch) };
+        let Some(journal) = &*journal else { return Err(Box::new(batch)) };
         journal.take(batch, &self.0.place, self.0.settings.clock)
     }
 

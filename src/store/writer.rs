@@ -13,10 +13,10 @@ use super::apply::{Group, Refusal, forget_expired, note_applied};
 use super::chain::{self, Head};
 use super::counting::Counting;
 use super::insert::insert_events;
-use super::journal::standing::Left;
 use super::journal::{Ahead, Journal, LEASE, Taken, counts, is_plain, is_taken, orphan};
 use super::place::{FileIdentity, Place};
 use super::plain::{self, Plain};
+use super::standing::Left;
 use super::{Batch, CommitError, Settings, StopScope, StoreError};
 
 /// How many batches share a transaction at most.
@@ -76,14 +76,21 @@ pub(super) struct Writer {
     in_doubt: bool,
     /// How many more plain groups there must be before a journal is worth its file.
     until_journal: u32,
-    /// `None` for a database in memory, where nobody else can count.
-    counting: Option<Counting>,
-    /// Until when nobody waits for a process that counts alone and does not let go.
-    hopeless: Option<Instant>,
+    counts: Counts,
+}
+
+/// How this process counts.
+struct Counts {
+    /// `None` for a database in memory, where nobody else can.
+    lock: Option<Counting>,
+    /// Whether a process that counts alone was waited for in vain: then nobody waits for it any more.
+    is_hopeless: bool,
     /// When it is tried next to count alone.
-    try_alone: Option<Instant>,
+    next_try: Option<Instant>,
+    /// Whether a group that counted has just gone down.
+    has_counted: bool,
     /// Whether there was nothing to do for a while.
-    idle: bool,
+    is_idle: bool,
 }
 
 type Waiting = (Batch, oneshot::Sender<Result<Taken, CommitError>>);
@@ -120,10 +127,13 @@ impl Writer {
             ahead: Ahead::default(),
             in_doubt: false,
             until_journal: settings.journal_after,
-            counting,
-            hopeless: None,
-            try_alone: None,
-            idle: false,
+            counts: Counts {
+                lock: counting,
+                is_hopeless: false,
+                next_try: None,
+                has_counted: false,
+                is_idle: false,
+            },
         })
     }
 
@@ -139,7 +149,7 @@ impl Writer {
                     continue;
                 }
                 Woken::Requests | Woken::Due => {}
-                Woken::Idle => self.idle = true,
+                Woken::Idle => self.counts.is_idle = true,
             }
             let mut group: Vec<Waiting> = Vec::with_capacity(queued.len());
             let mut asked = Vec::new();
@@ -156,7 +166,7 @@ impl Writer {
                 }
             }
             let written = self.commit(group).await;
-            self.idle = false;
+            self.counts.is_idle = false;
             due = written.is_err().then(|| Instant::now() + AGAIN);
             for done in asked {
                 let _ = done.send(written.clone());
@@ -179,7 +189,7 @@ impl Writer {
                 None => std::future::pending().await,
             }
         };
-        let alone = self.counting.as_ref().is_some_and(Counting::is_alone);
+        let alone = self.is_alone();
         let due = async {
             match due {
                 Some(due) => {
@@ -206,14 +216,29 @@ impl Writer {
     /// Writes a group behind what the journal has, and answers those who wait for it.
     async fn commit(&mut self, group: Vec<Waiting>) -> Result<(), StoreError> {
         let mut group = self.left_to_journal(group);
-        if group.iter().any(|(batch, _)| counts(batch))
-            && let Err(error) = self.may_count().await
-        {
-            tracing::warn!(%error, "calls cannot be counted");
-            for (_, answer) in group.extract_if(.., |(batch, _)| counts(batch)) {
-                let _ = answer.send(Err(error.clone().into()));
+        if self.counts.lock.as_ref().is_none_or(Counting::may_count) {
+            return self.commit_all(group).await;
+        }
+        // What counts may have to wait for others. The rest does not wait for that.
+        let counted: Vec<Waiting> = group.extract_if(.., |(batch, _)| counts(batch)).collect();
+        let committed = self.commit_all(group).await;
+        if counted.is_empty() || committed.is_err() {
+            return refuse(counted, committed);
+        }
+        match self.wait_to_count().await {
+            Ok(()) => {
+                let waiting = |(_, answer): &Waiting| !answer.is_closed();
+                self.commit_all(counted.into_iter().filter(waiting).collect()).await
+            }
+            Err(error) => {
+                tracing::warn!(%error, "calls cannot be counted");
+                let _ = refuse(counted, Err(error));
+                Ok(())
             }
         }
+    }
+
+    async fn commit_all(&mut self, group: Vec<Waiting>) -> Result<(), StoreError> {
         let (batches, answers): (Vec<Batch>, Vec<_>) = group.into_iter().unzip();
         let deadline = self.settings.deadline;
         let written = tokio::time::timeout(deadline, self.write(batches)).await;
@@ -223,6 +248,12 @@ impl Writer {
             Ok(results) => {
                 for (answer, result) in answers.into_iter().zip(results) {
                     let _ = answer.send(result.map(|()| Taken::Down));
+                }
+                if std::mem::take(&mut self.counts.has_counted)
+                    && let Err(error) = self.try_alone().await
+                {
+                    // The group is down. The next one that counts finds out why it cannot.
+                    tracing::debug!(%error, "calls are not counted ahead of the database");
                 }
                 Ok(())
             }
@@ -245,7 +276,7 @@ impl Writer {
     fn left_to_journal(&self, group: Vec<Waiting>) -> Vec<Waiting> {
         let journal = self.journal.load();
         let Some(journal) = &*journal else { return group };
-        let take = |(batch, answer): Waiting| match journal.take(
+        let take = |(batch, answer): Waiting| match journal.take_aside(
             batch,
             &self.place,
             self.settings.clock,
@@ -254,7 +285,7 @@ impl Writer {
                 let _ = answer.send(Ok(taken));
                 None
             }
-            Err(batch) => Some((batch, answer)),
+            Err(batch) => Some((*batch, answer)),
         };
         group.into_iter().filter_map(take).collect()
     }
@@ -325,12 +356,9 @@ impl Writer {
         self.ahead.clear();
         self.in_doubt = false;
         self.succeeded(Some((asked, &stops)));
-        if counted
-            && !leaves
-            && let Err(error) = self.counted(left).await
-        {
-            // The group is down. The next one that counts finds out why it cannot.
-            tracing::debug!(%error, "calls are not counted ahead of the database");
+        self.counts.has_counted = counted && !leaves;
+        if let Some(journal) = journal.filter(|_| self.counts.has_counted && self.is_alone()) {
+            journal.learn(left);
         }
         self.left(leaves);
         Ok(results)
@@ -338,54 +366,51 @@ impl Writer {
 
     /// Whether this process is to let others count.
     fn leaves(&mut self) -> bool {
-        let alone = self.counting.as_mut().filter(|counting| counting.is_alone());
-        alone.is_some_and(|counting| self.idle || !counting.may_be_alone())
+        let alone = self.counts.lock.as_mut().filter(|counting| counting.is_alone());
+        alone.is_some_and(|counting| self.counts.is_idle || !counting.may_be_alone())
     }
 
     /// What it counted is in the database: others may.
     fn left(&mut self, leaves: bool) {
-        if let Some(counting) = self.counting.as_mut().filter(|_| leaves) {
+        if let Some(counting) = self.counts.lock.as_mut().filter(|_| leaves) {
             counting.release();
         }
     }
 
-    /// Sees to it that this process may count.
-    async fn may_count(&mut self) -> Result<(), StoreError> {
-        if self.counting.as_ref().is_none_or(Counting::may_count) {
-            return Ok(());
-        }
-        let patience = match self.hopeless {
-            Some(hopeless) if Instant::now() < hopeless => Duration::ZERO,
-            _ => PATIENCE,
-        };
+    fn is_alone(&self) -> bool {
+        self.counts.lock.as_ref().is_some_and(Counting::is_alone)
+    }
+
+    /// Waits until this process may count.
+    async fn wait_to_count(&mut self) -> Result<(), StoreError> {
+        let patience = if self.counts.is_hopeless { Duration::ZERO } else { PATIENCE };
         let until = Instant::now() + patience;
         while !self.hold(Counting::share)? {
             if Instant::now() >= until {
-                self.hopeless = Some(Instant::now() + PATIENCE);
+                self.counts.is_hopeless = true;
                 let message = "another process counts calls and budgets and does not answer: end it, \
                                or try again";
                 return Err(self.place.error(message.into()));
             }
             tokio::time::sleep(LOOK).await;
         }
-        self.hopeless = None;
+        self.counts.is_hopeless = false;
         self.settle_counts().await
     }
 
-    /// A group that counted is down, and left windows and budgets so.
-    async fn counted(&mut self, left: Left) -> Result<(), StoreError> {
-        let Some(journal) = self.journal.load_full() else { return Ok(()) };
-        let Some(counting) = &mut self.counting else { return Ok(()) };
-        if counting.is_alone() {
-            journal.learn(left);
-            return Ok(());
-        }
+    /// Where others do not count any more, goes on alone. Where windows and budgets stand is known from
+    /// the next group on: somebody may have counted since the last one.
+    async fn try_alone(&mut self) -> Result<(), StoreError> {
         let now = Instant::now();
-        if self.try_alone.is_some_and(|time| now < time) || !counting.may_be_alone() {
+        let is_early = self.counts.next_try.is_some_and(|time| now < time);
+        let Some(counting) = &mut self.counts.lock else { return Ok(()) };
+        if is_early || counting.is_alone() || !counting.may_be_alone() {
             return Ok(());
         }
-        self.try_alone = Some(now + self.settings.alone_after);
-        // Whoever counted in between is not in `left`.
+        if self.journal.load().is_none() {
+            return Ok(());
+        }
+        self.counts.next_try = Some(now + self.settings.alone_after);
         if self.hold(Counting::alone)? { self.settle_counts().await } else { Ok(()) }
     }
 
@@ -393,11 +418,12 @@ impl Writer {
         &mut self,
         how: fn(&mut Counting) -> std::io::Result<bool>,
     ) -> Result<bool, StoreError> {
-        let Some(counting) = &mut self.counting else { return Ok(true) };
+        let Some(counting) = &mut self.counts.lock else { return Ok(true) };
+        self.place.file()?;
         how(counting).map_err(|error| {
             self.place.error(format!(
-                "the lock beside it, by which calls are counted, cannot be had: {error}; check who \
-                 owns its folder"
+                "its file `-counting`, by whose lock calls are counted, cannot be opened: {error}; \
+                 check who owns it and its folder"
             ))
         })
     }
@@ -409,7 +435,7 @@ impl Writer {
         let own = own.as_ref().map(|journal| journal.name());
         orphan::settle_counts(&self.place, &mut connection, own).await?;
         self.connection = Some(connection);
-        if let Some(counting) = &mut self.counting {
+        if let Some(counting) = &mut self.counts.lock {
             counting.settled();
         }
         Ok(())
@@ -448,7 +474,10 @@ impl Writer {
             Some(connection) if self.file == file => Ok(connection),
             _ => {
                 let connection = self.place.set_up().await?;
-                self.file = file;
+                if self.file != file {
+                    // It is the end of another chain.
+                    (self.file, self.head) = (file, None);
+                }
                 Ok(connection)
             }
         }
@@ -487,7 +516,8 @@ impl Writer {
     /// whoever opens the store next.
     async fn end_journal(&mut self) {
         let Some(journal) = self.journal.load_full() else { return };
-        journal.close();
+        // For good: a transaction that goes well opens one that is closed.
+        journal.end();
         if self.commit(Vec::new()).await.is_err() {
             return;
         }
@@ -503,6 +533,25 @@ impl Writer {
             let _ = orphan::forget(connection, journal.name()).await;
         }
     }
+}
+
+impl Drop for Writer {
+    /// However it ends: nothing is counted ahead any more once others may count.
+    fn drop(&mut self) {
+        if let Some(journal) = &*self.journal.load() {
+            journal.end();
+        }
+    }
+}
+
+/// Tells those who wait why nothing was written, if it was for a reason.
+fn refuse(group: Vec<Waiting>, written: Result<(), StoreError>) -> Result<(), StoreError> {
+    if let Err(error) = &written {
+        for (_, answer) in group {
+            let _ = answer.send(Err(error.clone().into()));
+        }
+    }
+    written
 }
 
 /// What goes into a transaction before anything else.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use super::tests::{journals, killed, locked, say, warm};
+use super::tests::{found, journals, killed, locked, say, warm};
 use super::*;
 use crate::store::counting::Counting;
 use crate::store::tests::{MINUTE, change, event, events, file, folder, often, open, raw};
@@ -178,7 +178,7 @@ async fn who_comes_while_a_group_is_judged_does_not_bring_the_next_one_about() {
 async fn who_has_nothing_to_count_lets_others() {
     let folder = folder();
     let store = counts_ahead(&folder).await;
-    let mut lock = Counting::new(&file(&folder), "another").unwrap();
+    let mut lock = Counting::new(&file(&folder), "another");
     assert!(!lock.share().unwrap(), "it counts alone");
     let until = Instant::now() + Duration::from_secs(20);
     while !lock.share().unwrap() {
@@ -244,7 +244,7 @@ async fn who_is_killed_while_it_counts_alone_leaves_all_of_it_to_the_next() {
 async fn a_process_that_counts_alone_and_does_not_let_go_stops_others_and_not_their_records() {
     let folder = folder();
     let store = warm(&folder, often()).await;
-    let mut lock = Counting::new(&file(&folder), "another").unwrap();
+    let mut lock = Counting::new(&file(&folder), "another");
     assert!(lock.alone().unwrap());
     let error = store.commit(takes("a", 1, 100, 100)).await.unwrap_err();
     assert!(error.to_string().contains("another process counts"), "{error}");
@@ -395,4 +395,117 @@ fn whoever_counts_and_however_they_end_a_budget_is_the_sum_of_what_was_taken() {
     });
     followed.unwrap();
     assert!(AHEAD.load(Ordering::SeqCst) > 20, "some of it is counted ahead");
+}
+
+#[tokio::test]
+async fn two_that_begin_to_count_at_once_do_not_wait_for_each_other() {
+    let folder = folder();
+    let (one, other) = (warm(&folder, often()).await, warm(&folder, often()).await);
+    // Each has something in its journal that the other one would wait for.
+    say(&one, "a").await;
+    say(&other, "b").await;
+    let begun = Instant::now();
+    let (first, second) =
+        tokio::join!(one.commit(takes("c", 1, 2, 2)), other.commit(takes("d", 1, 2, 2)));
+    assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(one.commit(takes("e", 1, 2, 2)).await.is_err());
+}
+
+#[tokio::test]
+async fn nobody_counts_while_another_process_takes_over_what_a_killed_one_counted() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let uses = Uses::of(&takes("k", 50, 100, 100), system_clock());
+    let mut buffer = Vec::new();
+    record::write(&mut buffer, 1, &uses, &[event("k", "decided")]).unwrap();
+    let mut orphan = JournalFile::create(&file(&folder), Durability::Process).unwrap();
+    orphan.append(&buffer, 1, 0).unwrap();
+    drop(orphan);
+    let (path, place) = (journals(folder.path()).remove(0), &store.0.place);
+    let (mut settling, taken) = loop {
+        let mut connection = raw(&file(&folder)).await;
+        let mut settling =
+            Box::pin(async move { orphan::settle_counts(place, &mut connection, None).await });
+        let polled = std::future::poll_fn(|cx| {
+            std::task::Poll::Ready(settling.as_mut().poll(cx).is_pending())
+        });
+        assert!(polled.await);
+        // It has seen that nobody owns the journal, and now another one sees it, too, and is first;
+        // where it was quicker than that, once more.
+        if let file::Found::Orphan(orphan) = file::look(&path).unwrap() {
+            break (settling, orphan);
+        }
+    };
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut settling).await;
+    assert!(early.is_err(), "what was counted is not in the database");
+    drop(taken);
+    settling.await.unwrap();
+    assert_eq!(stands(&store).await, (50, 1));
+}
+
+#[tokio::test]
+async fn what_is_known_of_windows_and_budgets_is_of_the_database_that_is_there() {
+    let [folder, full] = std::array::from_fn(|_| folder());
+    let store = counts_ahead(&folder).await;
+    let other = open(&full).await;
+    let _ = other.commit(takes("f", 100, 100, 100)).await.unwrap();
+    other.close().await;
+    assert_eq!(stands(&store).await, (2, 2));
+    for name in ["store.db-wal", "store.db-shm"] {
+        std::fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    std::fs::rename(file(&full), file(&folder)).unwrap();
+    tokio::time::sleep(LOOK * 2).await;
+    say(&store, "a").await;
+    assert!(store.commit(takes("b", 1, 100, 100)).await.is_err(), "it is used up there");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn where_a_link_leads_elsewhere_it_is_counted_there() {
+    let [folder, one, other] = std::array::from_fn(|_| folder());
+    for folder in [&one, &other] {
+        open(folder).await.close().await;
+    }
+    std::os::unix::fs::symlink(file(&one), file(&folder)).unwrap();
+    let store = counts_ahead(&folder).await;
+    std::fs::remove_file(file(&folder)).unwrap();
+    std::os::unix::fs::symlink(file(&other), file(&folder)).unwrap();
+    let mut lock = Counting::new(&file(&other), "another");
+    for call in ["a", "b", "c"] {
+        tokio::time::sleep(LOOK * 2).await;
+        let _ = store.commit(takes(call, 1, 100, 100)).await.unwrap();
+    }
+    assert!(!lock.alone().unwrap(), "another process that counts there would count alone");
+}
+
+#[tokio::test]
+async fn a_journal_that_ends_takes_nothing_any_more() {
+    let folder = folder();
+    let store = warm(&folder, often()).await;
+    let journal = store.0.journal.load_full().unwrap();
+    let place = store.0.place.clone();
+    let take = |call| journal.take(events([event(call, "received")]), &place, system_clock);
+    let mut other = raw(&file(&folder)).await;
+    let lock = locked(&mut other).await;
+    assert!(take("a").is_ok());
+    let closing = tokio::spawn(store.close());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(take("b").is_ok(), "what is taken while the rest is taken over");
+    lock.rollback().await.unwrap();
+    closing.await.unwrap();
+    assert!(take("c").is_err(), "nobody would take it over");
+    assert_eq!(found(&folder).await, ["w1", "w2", "a", "b"]);
+}
+
+#[test]
+fn a_writer_that_is_no_more_leaves_a_journal_that_takes_nothing() {
+    let folder = folder();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = runtime.block_on(counts_ahead(&folder));
+    let journal = store.0.journal.load_full().unwrap();
+    drop(runtime);
+    assert!(Counting::new(&file(&folder), "another").share().unwrap());
+    assert!(journal.take(takes("a", 1, 100, 100), &store.0.place, system_clock).is_err());
 }

@@ -218,10 +218,19 @@ pub(super) struct Orphan {
 pub(super) enum Found {
     /// Nobody writes it any more.
     Orphan(Orphan),
-    /// Its process lives, and has written records up to this number.
-    Alive(u64),
+    /// Its process lives, and has written so much.
+    Alive(Written),
     /// It has just been removed.
     Gone,
+}
+
+/// How far a journal goes: 0 where there is none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written {
+    /// The number of the newest record.
+    pub(super) newest: u64,
+    /// That of the newest with anything that was taken of windows or budgets.
+    pub(super) counted: u64,
 }
 
 impl Orphan {
@@ -266,7 +275,10 @@ pub(super) fn look(path: &Path) -> io::Result<Found> {
         Ok(()) if !is_at(path, identity_of(&file.metadata()?)) => Ok(Found::Gone),
         Ok(()) => Ok(Found::Orphan(Orphan { path: path.to_owned(), file })),
         Err(TryLockError::WouldBlock) => {
-            Ok(Found::Alive(read(&file)?.last().map_or(0, |last| last.number)))
+            let records = read(&file)?;
+            let number = |record: Option<&Record>| record.map_or(0, |record| record.number);
+            let counted = records.iter().rfind(|record| !record.uses.is_empty());
+            Ok(Found::Alive(Written { newest: number(records.last()), counted: number(counted) }))
         }
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -359,7 +371,7 @@ mod tests {
         journal.append(&record(2, 10), 2, 0).unwrap();
         let listed = list(&database).unwrap();
         assert_eq!(listed.len(), 1);
-        assert!(matches!(look(&listed[0]).unwrap(), Found::Alive(2)));
+        assert!(matches!(look(&listed[0]).unwrap(), Found::Alive(Written { newest: 2, .. })));
         drop(journal);
         assert_eq!(numbers(&listed[0], 1), [2]);
         std::fs::remove_file(&listed[0]).unwrap();
@@ -422,9 +434,12 @@ mod tests {
         journal.append(&record(1, 10), 1, 0).unwrap();
         let path = list(&database).unwrap().remove(0);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 2 * HALF);
-        assert!(matches!(look(&path).unwrap(), Found::Alive(0)), "nobody counts on it yet");
+        assert!(
+            matches!(look(&path).unwrap(), Found::Alive(Written { newest: 0, .. })),
+            "nobody counts on it yet"
+        );
         sync(&mut journal);
-        assert!(matches!(look(&path).unwrap(), Found::Alive(1)));
+        assert!(matches!(look(&path).unwrap(), Found::Alive(Written { newest: 1, .. })));
         drop(journal);
         assert_eq!(numbers(&path, 0), [1]);
     }

@@ -15,7 +15,7 @@
 //!   goes to the writer, and the writer takes the journal over first. So what a caller knows to be
 //!   written stays before what it writes next.
 //! - What is taken of a window or a budget is taken here only while this process alone counts, and
-//!   while what is known of it leaves room without doubt ([`standing`]); the writer judges all else.
+//!   while what is known of it leaves room without doubt ([`standing`](super::standing)); the writer judges all else.
 //! - The journal takes nothing that the database would refuse. It is open only while the writer
 //!   succeeds and the database is the file that it wrote to; and for calls that the kill switch
 //!   can stop, only for [`LEASE`] after the writer saw that nothing is stopped. Whoever stops
@@ -31,7 +31,6 @@ mod disk;
 mod file;
 pub(super) mod orphan;
 mod record;
-pub(super) mod standing;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -47,11 +46,11 @@ use tokio::sync::{Notify, oneshot};
 
 use self::file::{Full, JournalFile};
 use self::record::Events;
-use self::standing::{Left, Standings};
 use self::sync::{Due, Syncing};
 use self::uses::Uses;
 use self::watch::Watch;
 use super::place::{FileIdentity, Place};
+use super::standing::{Left, Standings};
 use super::{Batch, Clock, Durability, StopScope};
 
 /// For how long nothing may be stopped without asking again.
@@ -92,9 +91,10 @@ struct State {
     seen: Option<Instant>,
     /// Until when nothing is stopped, as far as anybody knows.
     free_until: Option<Instant>,
-    /// Whether the file could not be synced once. What it has behind that place may not be read
-    /// after a loss of power, though it is synced: it takes nothing any more.
-    is_broken: bool,
+    /// Whether it takes nothing any more: it is about to be removed, or the file could not be synced
+    /// once. What it has behind that place may not be read after a loss of power, though it is
+    /// synced.
+    is_over: bool,
     syncing: Syncing,
 }
 
@@ -165,7 +165,7 @@ impl Journal {
                 open: None,
                 seen: None,
                 free_until: None,
-                is_broken: false,
+                is_over: false,
                 syncing: Syncing::default(),
             }),
             appended: Notify::new(),
@@ -185,28 +185,49 @@ impl Journal {
         batch: Batch,
         database: &Place,
         clock: Clock,
-    ) -> Result<Taken, Batch> {
+    ) -> Result<Taken, Box<Batch>> {
+        self.take_here(batch, database, clock, self.watch.is_some())
+    }
+
+    /// The same, and whoever asks never waits for the disk.
+    pub(super) fn take_aside(
+        self: &Arc<Self>,
+        batch: Batch,
+        database: &Place,
+        clock: Clock,
+    ) -> Result<Taken, Box<Batch>> {
+        self.take_here(batch, database, clock, false)
+    }
+
+    /// `may_wait` is whether whoever asks may wait for the disk where it is.
+    fn take_here(
+        self: &Arc<Self>,
+        batch: Batch,
+        database: &Place,
+        clock: Clock,
+        may_wait: bool,
+    ) -> Result<Taken, Box<Batch>> {
         if !is_taken(&batch) {
-            return Err(batch);
+            return Err(Box::new(batch));
         }
         let now = Instant::now();
         let mut state = self.state();
         let free = batch.guard.is_none() || state.free_until.is_some_and(|until| now < until);
         if !free || !state.sees(database, now) {
-            return Err(batch);
+            return Err(Box::new(batch));
         }
         let at = if counts(&batch) { clock() } else { 0 };
         if !state.standings.leave_room(&batch, at) {
-            return Err(batch);
+            return Err(Box::new(batch));
         }
         let first = state.waiting.is_empty();
         if !state.append(&batch, at) {
-            return Err(batch);
+            return Err(Box::new(batch));
         }
         let newest = state.newest;
         let due = match self.durability {
             Durability::Process => None,
-            Durability::Full => Some(state.syncing.due(newest, self.watch.is_some())),
+            Durability::Full => Some(state.syncing.due(newest, may_wait)),
         };
         drop(state);
         if first {
@@ -276,11 +297,13 @@ impl Journal {
     /// last `asked`, nothing was stopped.
     pub(super) fn open(&self, database: FileIdentity, asked: Option<(Instant, &[StopScope])>) {
         let mut state = self.state();
-        if state.is_broken {
+        if state.is_over {
             return;
         }
         if state.open != Some(database) {
             (state.open, state.seen) = (Some(database), None);
+            // What is known is of the one that was there before.
+            state.standings.clear();
         }
         match asked {
             Some((asked, [])) => state.free_until = Some(asked + LEASE),
@@ -294,14 +317,21 @@ impl Journal {
         self.state().close();
     }
 
+    /// Takes no batch any more, whatever happens.
+    pub(super) fn end(&self) {
+        let mut state = self.state();
+        state.is_over = true;
+        state.close();
+    }
+
     /// Whether its file can be written and is still there: what is written to one that was removed
     /// survives nobody.
     pub(super) fn is_sound(&self) -> bool {
         let state = self.state();
-        !state.is_broken && state.file.is_there()
+        !state.is_over && state.file.is_there()
     }
 
-    /// Ends a journal that is closed, and all of which is in the database.
+    /// Removes a journal that has [ended](Self::end), and all of which is in the database.
     pub(super) fn remove(&self) -> io::Result<()> {
         self.state().file.remove()
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteExecutor, SqlitePool};
 
-use super::file::{self, Found, Orphan};
+use super::file::{self, Found, Orphan, Written};
 use super::uses::Uses;
 use crate::store::StoreError;
 use crate::store::apply::note_applied;
@@ -55,12 +55,15 @@ async fn take_over_one(
 ) -> Result<(), StoreError> {
     let name = file::name_of(path);
     let failed = |error: sqlx::Error| place.describe(&error);
-    let done = applied(&mut *connection, &name).await.map_err(failed)?;
+    // Asked behind the lock: a transaction that was given up while it ended may have done it.
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let done = applied(&mut *transaction, &name).await.map_err(failed)?;
     let mut records = orphan.after(done).map_err(|error| unreadable(place, path, &error))?;
     if let Some(newest) = records.last().map(|record| record.number) {
         let mut uses = Uses::default();
-        records.iter_mut().for_each(|record| uses.append(std::mem::take(&mut record.uses)));
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        for record in &mut records {
+            uses.append(std::mem::take(&mut record.uses));
+        }
         let mut head = chain::head(&mut transaction).await.map_err(failed)?;
         let events = records.iter().flat_map(|record| record.events.rows());
         insert_events(&mut transaction, &mut head, events).await.map_err(failed)?;
@@ -68,6 +71,8 @@ async fn take_over_one(
         note_applied(&mut transaction, &name, newest).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         tracing::info!(journal = name, "took over what a process that was killed left");
+    } else {
+        transaction.rollback().await.map_err(failed)?;
     }
     // First the file: with its row gone, what is in it would be taken over once more.
     orphan.remove().map_err(|error| unreadable(place, path, &error))?;
@@ -85,7 +90,7 @@ pub(in crate::store) async fn settle(
     let mut reader = readers.acquire().await.map_err(failed)?;
     let mut orphaned = false;
     for path in list(place, database)? {
-        match await_one(place, &mut reader, &path).await? {
+        match await_one(place, &mut reader, &path, |written| written.newest).await? {
             Awaited::Done => {}
             Awaited::Orphaned => orphaned = true,
             Awaited::Behind => {
@@ -106,30 +111,41 @@ pub(in crate::store) async fn settle(
 /// Has everything in the database that other processes counted until now: for who has just begun to
 /// hold the lock by which they do ([`Counting`](crate::store::counting::Counting)). `own` is the
 /// journal of this process.
+///
+/// Events alone are waited for by nobody: two processes that begin at once would each wait for the
+/// other.
 pub(in crate::store) async fn settle_counts(
     place: &Place,
     connection: &mut SqliteConnection,
     own: Option<&str>,
 ) -> Result<(), StoreError> {
     let Some(database) = place.path() else { return Ok(()) };
-    let mut orphaned = false;
-    for path in list(place, database)? {
-        let name = file::name_of(&path);
-        if Some(&*name) == own {
-            continue;
-        }
-        // A process that is just being killed may still have its journal, and no longer that lock.
-        match await_one(place, connection, &path).await? {
-            Awaited::Done => {}
-            Awaited::Orphaned => orphaned = true,
-            Awaited::Behind => {
-                return Err(place.error(format!(
-                    "another process has events in {name} that it cannot write: end it, or try again"
-                )));
+    loop {
+        let mut orphaned = false;
+        for path in list(place, database)? {
+            let name = file::name_of(&path);
+            if Some(&*name) == own {
+                continue;
+            }
+            // A process that is just being killed may still have its journal, and no longer that
+            // lock.
+            match await_one(place, connection, &path, |written| written.counted).await? {
+                Awaited::Done => {}
+                Awaited::Orphaned => orphaned = true,
+                Awaited::Behind => {
+                    return Err(place.error(format!(
+                        "another process has calls in {name} that it cannot write: end it, or try \
+                         again"
+                    )));
+                }
             }
         }
+        if !orphaned {
+            return Ok(());
+        }
+        // Somebody else may be about to, and not done yet: it is looked at once more.
+        take_over(place, connection).await?;
     }
-    if orphaned { take_over(place, connection).await } else { Ok(()) }
 }
 
 /// What became of another process's journal.
@@ -142,23 +158,25 @@ enum Awaited {
     Behind,
 }
 
-/// Waits until what is in a journal now is in the database, but not for ever.
+/// Waits until a journal is in the database as far as that is `wanted` of what is in it now, but not
+/// for ever.
 async fn await_one(
     place: &Place,
     connection: &mut SqliteConnection,
     path: &Path,
+    wanted: fn(Written) -> u64,
 ) -> Result<Awaited, StoreError> {
     let name = file::name_of(path);
     let until = Instant::now() + PATIENCE;
-    let mut wanted = None;
+    let mut upto = None;
     loop {
         match look(place, path)? {
             Found::Gone => return Ok(Awaited::Done),
             Found::Orphan(_) => return Ok(Awaited::Orphaned),
-            Found::Alive(newest) => {
-                let wanted = *wanted.get_or_insert(newest);
+            Found::Alive(written) => {
+                let upto = *upto.get_or_insert(wanted(written));
                 let done = applied(&mut *connection, &name).await;
-                if done.map_err(|error| place.describe(&error))? >= wanted {
+                if done.map_err(|error| place.describe(&error))? >= upto {
                     return Ok(Awaited::Done);
                 }
             }

@@ -158,7 +158,7 @@ impl Journal {
         if synced.is_err() {
             // What the system still holds of it nobody knows, and the next sync may not fail. What
             // came behind it is lost with it. The writer begins another one.
-            state.is_broken = true;
+            state.is_over = true;
             state.close();
             upto = u64::MAX;
         }

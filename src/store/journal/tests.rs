@@ -57,7 +57,7 @@ async fn names(store: &Store) -> Vec<String> {
 }
 
 /// The calls on record for who opens the store next, for reading and then for writing.
-async fn found(folder: &tempfile::TempDir) -> Vec<String> {
+pub(super) async fn found(folder: &tempfile::TempDir) -> Vec<String> {
     let reading = Store::open_read_only(&url(folder)).await.unwrap();
     let found = names(&reading).await;
     assert_eq!(journals(folder.path()), Vec::<PathBuf>::new(), "it was taken over for good");
@@ -143,7 +143,7 @@ async fn on_a_told_disk(
     (journal, place, asks, say)
 }
 
-fn waits(taken: Result<Taken, Batch>) -> oneshot::Receiver<io::Result<()>> {
+fn waits(taken: Result<Taken, Box<Batch>>) -> oneshot::Receiver<io::Result<()>> {
     match taken {
         Ok(Taken::Syncing(synced)) => synced,
         other => panic!("it is to wait for the disk: {other:?}"),

@@ -1,6 +1,6 @@
 //! What calls took of windows and budgets before it is in the database.
 //!
-//! That it fits was found out before ([`super::standing`]). Here it is only written down: as bytes
+//! That it fits was found out before ([`crate::store::standing`]). Here it is only written down: as bytes
 //! of a record, and then as rows behind those that are there. Its place among them is found in the
 //! transaction that writes it, so it does not matter what other rows were written meanwhile.
 
@@ -11,7 +11,8 @@ use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
 use super::record::{Reader, Torn};
-use crate::store::apply::{Query, micros};
+use crate::store::apply::Query;
+use crate::store::batch::micros;
 use crate::store::budget;
 use crate::store::insert::{Statements, chunks, statements};
 use crate::store::{Batch, BudgetClaim, WindowClaim};
@@ -219,6 +220,9 @@ impl Uses {
     }
 }
 
+/// A key, and the place, the time and the total of its last row.
+type Ended = (String, Option<i64>, Option<i64>, Option<String>);
+
 /// Where the rows of these keys end.
 async fn ends(
     transaction: &mut SqliteConnection,
@@ -229,8 +233,7 @@ async fn ends(
     keys.sort_unstable();
     keys.dedup();
     let keys = serde_json::to_string(&keys).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let rows: Vec<(String, Option<i64>, Option<i64>, Option<String>)> =
-        sqlx::query_as(query).bind(keys).fetch_all(transaction).await?;
+    let rows: Vec<Ended> = sqlx::query_as(query).bind(keys).fetch_all(transaction).await?;
     let mut ends = HashMap::with_capacity(rows.len());
     for (key, n, at, total) in rows {
         let (Some(n), Some(at)) = (n, at) else { continue };

@@ -5,47 +5,49 @@
 //! the window holds. While that leaves room, a call needs no transaction to be counted; where it
 //! does not, the writer judges it by the window as it is, and what is known begins anew.
 //!
-//! That holds as long as nobody else counts ([`Counting`](crate::store::counting::Counting)), and as
+//! That holds as long as nobody else counts ([`Counting`](super::counting::Counting)), and as
 //! the clock does not go back: what had left a budget's window is in it again then.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::store::Batch;
-use crate::store::apply::micros;
+use super::batch::{Batch, micros};
 
 /// So many keys are known at most, of windows and of budgets each; with one more all begin anew.
 const KNOWN: usize = 4096;
 
 /// What is known of windows and budgets.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Standings {
+pub(super) struct Standings {
     windows: HashMap<String, Standing>,
     budgets: HashMap<String, Standing>,
 }
 
 /// A window or a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) struct Standing {
+pub(super) struct Standing {
     /// How long its window is, in microseconds.
-    pub(in crate::store) per: i64,
+    pub(super) per: i64,
     /// What it holds at most.
-    pub(in crate::store) held: i128,
+    pub(super) held: i128,
     /// When that was so, in microseconds since the Unix epoch: not before what was last taken.
-    pub(in crate::store) at: i64,
+    pub(super) at: i64,
 }
 
 /// Windows and budgets as a transaction left them.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Left {
-    pub(in crate::store) windows: Vec<(String, Standing)>,
-    pub(in crate::store) budgets: Vec<(String, Standing)>,
+pub(super) struct Left {
+    pub(super) windows: Vec<(String, Standing)>,
+    pub(super) budgets: Vec<(String, Standing)>,
 }
+
+/// Of which key something is taken, in how long a window, how much, and how much there may be.
+type Take<'b> = (&'b str, Duration, i128, i128);
 
 /// Whether there is as much left for what a batch takes, and for what it took of the same before.
 fn fits<'c>(
     known: &HashMap<String, Standing>,
-    takes: impl Iterator<Item = (&'c str, Duration, i128, i128)> + Clone,
+    takes: &(impl Iterator<Item = Take<'c>> + Clone),
     now: i64,
 ) -> bool {
     takes.clone().enumerate().all(|(index, (key, per, amount, limit))| {
@@ -54,7 +56,7 @@ fn fits<'c>(
         let held = before
             .map(|before| before.2)
             .chain([amount])
-            .try_fold(standing.held, |held, amount| held.checked_add(amount));
+            .try_fold(standing.held, i128::checked_add);
         now >= standing.at
             && standing.per == micros(per)
             && amount >= 0
@@ -62,11 +64,11 @@ fn fits<'c>(
     })
 }
 
-fn windows(batch: &Batch) -> impl Iterator<Item = (&str, Duration, i128, i128)> + Clone {
+fn windows(batch: &Batch) -> impl Iterator<Item = Take<'_>> + Clone {
     batch.claims.iter().map(|claim| (&*claim.key, claim.per, 1, i128::from(claim.limit)))
 }
 
-fn budgets(batch: &Batch) -> impl Iterator<Item = (&str, Duration, i128, i128)> + Clone {
+fn budgets(batch: &Batch) -> impl Iterator<Item = Take<'_>> + Clone {
     batch.budgets.iter().map(|claim| (&*claim.key, claim.per, claim.amount.0, claim.limit.0))
 }
 
@@ -74,7 +76,7 @@ impl Standings {
     /// Whether all that a batch takes certainly fits, at a time in microseconds since the Unix
     /// epoch.
     pub(super) fn leave_room(&self, batch: &Batch, now: i64) -> bool {
-        fits(&self.windows, windows(batch), now) && fits(&self.budgets, budgets(batch), now)
+        fits(&self.windows, &windows(batch), now) && fits(&self.budgets, &budgets(batch), now)
     }
 
     /// Counts what a batch took at that time.
