@@ -67,7 +67,8 @@ name = "get_entry"
 api = "ledger"
 operation = "addEntry"
 name = "add_entry"
-calls = { limit = 100000000, per = "1h", by = "identity" }
+calls = { limit = 100000000, per = "1d", by = "identity" }
+budget = [{ count = true, limit = 100000000, per = "1d", by = "all" }]
 """
 
 tally = Tally()
@@ -220,6 +221,20 @@ def look(seen_until):
     return wrong, calls, sent, (rows[-1][0] if rows else seen_until)
 
 
+def counted():
+    """How many uses of windows and of budgets are in the database, and of how many its trail says."""
+    database = sqlite3.connect(f"file:{DATABASE}?mode=ro", uri=True)
+    there = [database.execute(f"SELECT count(*) FROM {uses}").fetchone()[0]
+             for uses in ("window_uses", "budget_uses")]
+    said = [0, 0]
+    for (body,) in database.execute("SELECT body FROM events WHERE kind = 'reserved'"):
+        reserved = json.loads(body)
+        said[0] += len(reserved.get("windows", []))
+        said[1] += len(reserved.get("budgets", []))
+    database.close()
+    return there, said
+
+
 def main():
     FOLDER.mkdir(exist_ok=True)
     api = Quiet(("127.0.0.1", 0), Api)
@@ -267,6 +282,9 @@ def main():
                 wrong.append(f"{call} was answered and is not on record")
             elif not failed and one["outcomes"] != ["succeeded"]:
                 wrong.append(f"{call} was answered, and ended as {one['outcomes']}")
+        there, said = counted()
+        if there != said:
+            wrong.append(f"{there} uses are counted, and the trail says {said}")
         if verified.returncode:
             wrong.append(f"the trail does not verify: {verified.stderr.strip()}")
         outcomes = [one["outcomes"][0] for one in calls.values() if one["outcomes"]]
@@ -290,6 +308,7 @@ def main():
     tally.check("whatever the API did is on record, and was done once", of("the API did"))
     tally.check("every call on record begins, and ends once", of("ends", "begins with"))
     tally.check("whatever was answered is on record as it was answered", of("was answered"))
+    tally.check("what calls took of limits is counted once", of("uses are counted") and min(there) > 0)
     tally.check("calls were under way when the server was killed", totals["unknown"] > 0)
     api.shutdown()
     sys.exit(tally.end())
