@@ -106,6 +106,8 @@ struct Settings {
     journal_after: u32,
     /// Where others count, or did, it is tried so often to count alone.
     alone_after: Duration,
+    /// After so long without anything new a process that counts alone lets others count.
+    idle: Duration,
     clock: Clock,
 }
 
@@ -117,6 +119,7 @@ impl Default for Settings {
             durability: Durability::default(),
             journal_after: JOURNAL_AFTER,
             alone_after: ALONE_AFTER,
+            idle: journal::LEASE,
             clock: system_clock,
         }
     }

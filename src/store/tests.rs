@@ -21,8 +21,10 @@ pub(super) fn folder() -> tempfile::TempDir {
 
 /// Settings of a store that begins a journal at once.
 pub(super) fn often() -> Settings {
-    let (durability, alone_after) = (Durability::Process, Duration::ZERO);
-    Settings { durability, journal_after: 0, alone_after, ..Settings::default() }
+    // Long enough for a machine that is busy with other tests, and less than others wait.
+    let (alone_after, idle) = (Duration::ZERO, Duration::from_secs(1));
+    let durability = Durability::Process;
+    Settings { durability, journal_after: 0, alone_after, idle, ..Settings::default() }
 }
 
 pub(super) async fn open(folder: &tempfile::TempDir) -> Store {

@@ -34,9 +34,6 @@ const _: () = assert!(GATHER.as_millis() * 2 < LEASE.as_millis());
 /// When it is tried again where it could not be taken over.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// After so long without anything new a process that counts alone lets others count.
-const IDLE: Duration = LEASE;
-
 /// How long a group that counts waits for a process that counts alone.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -189,7 +186,7 @@ impl Writer {
                 None => std::future::pending().await,
             }
         };
-        let alone = self.is_alone();
+        let (alone, idle) = (self.is_alone(), self.settings.idle);
         let due = async {
             match due {
                 Some(due) => {
@@ -197,7 +194,7 @@ impl Writer {
                     Woken::Due
                 }
                 None if alone => {
-                    tokio::time::sleep(IDLE).await;
+                    tokio::time::sleep(idle).await;
                     Woken::Idle
                 }
                 None => std::future::pending().await,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -45,7 +45,7 @@ async fn counts_ahead(folder: &tempfile::TempDir) -> Store {
 /// What is known of the budget, while the process counts alone.
 fn knows(store: &Store) -> bool {
     let journal = store.0.journal.load_full().expect("a journal");
-    journal.state().standings.leave_room(&takes("?", 0, 100, 100), system_clock())
+    journal.state().standings.leave_room(&takes("?", 0, 100, u32::MAX), system_clock())
 }
 
 async fn stands(store: &Store) -> (i128, u64) {
@@ -153,18 +153,26 @@ async fn another_process_counts_behind_all_that_was_counted_ahead() {
 async fn who_comes_while_a_group_is_judged_does_not_bring_the_next_one_about() {
     let folder = folder();
     let store = counts_ahead(&folder).await;
-    // What is known is forgotten, with sixteen callers on their way who never stop.
+    // What is known is forgotten, with sixteen callers on their way who do not stop before it is known
+    // again.
+    let forgotten = Arc::new(AtomicBool::new(false));
     let callers = (0..16).map(|caller| {
-        let store = store.clone();
+        let (store, forgotten) = (store.clone(), Arc::clone(&forgotten));
         tokio::spawn(async move {
-            for call in 0..50 {
+            for call in 0..300 {
+                if forgotten.load(Ordering::SeqCst) && knows(&store) {
+                    return true;
+                }
                 if (caller, call) == (0, 10) {
                     store.0.journal.load_full().unwrap().stop_counting();
+                    forgotten.store(true, Ordering::SeqCst);
                 }
+                // So that all of them are on their way then.
+                tokio::task::yield_now().await;
                 let call = format!("{caller}-{call}");
                 let _ = store.commit(takes(&call, 0, 100, u32::MAX)).await.unwrap();
             }
-            knows(&store)
+            false
         })
     });
     let mut known = 0;
@@ -382,7 +390,8 @@ fn whoever_counts_and_however_they_end_a_budget_is_the_sum_of_what_was_taken() {
     let followed = TestRunner::new(config).run(&steps, |steps| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.unwrap().block_on(async {
-            let settings = Settings { clock: || NOW.load(Ordering::SeqCst), ..often() };
+            let clock = || NOW.load(Ordering::SeqCst);
+            let settings = Settings { clock, idle: Duration::from_millis(20), ..often() };
             let (stores, taken, by) = ([None, None], Vec::new(), Vec::new());
             let mut both = Both { folder: folder(), settings, stores, taken, by, ahead: 0 };
             for step in steps {
