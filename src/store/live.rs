@@ -7,11 +7,15 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Store, StoreError};
 
 /// What stands between the database's name and the process's.
 const INFIX: &str = "-live-";
+
+/// A file that is not older may be of a process that has not locked it yet.
+const BEGINNING: Duration = Duration::from_secs(10);
 
 /// The file of this process.
 #[derive(Debug)]
@@ -102,25 +106,18 @@ impl Store {
 }
 
 fn look(database: &Path, processes: &mut Processes) -> io::Result<()> {
-    let (folder, name) = beside(database)?;
-    let start = format!("{name}{INFIX}");
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let file_name = entry.file_name();
-        let Some(process) = file_name.to_str().and_then(|name| name.strip_prefix(&start)) else {
-            continue;
-        };
-        let file = match File::open(entry.path()) {
+    for (process, path) in files(database)? {
+        let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
         match file.try_lock() {
             // Whoever had the lock before may have removed it meanwhile.
-            Ok(()) if !entry.path().exists() => {}
-            Ok(()) => processes.dead.push((entry.path(), file)),
+            Ok(()) if !path.exists() => {}
+            Ok(()) => processes.dead.push((path, file)),
             Err(TryLockError::WouldBlock) => {
-                processes.alive.insert(process.to_owned());
+                processes.alive.insert(process);
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }
@@ -129,32 +126,45 @@ fn look(database: &Path, processes: &mut Processes) -> io::Result<()> {
 }
 
 /// Whether other processes than this one use the database for writing. `ended` keeps those that were
-/// killed and that nobody has closed: they are looked at once, for whoever does holds their lock.
+/// killed and that nobody has closed: they are looked at once, for whoever does holds their lock. One
+/// that has just made its file may not have locked it yet, and is not taken for killed.
 pub(super) fn has_others(
     database: &Path,
     own: &str,
     ended: &mut BTreeSet<String>,
 ) -> io::Result<bool> {
-    let (folder, name) = beside(database)?;
-    let start = format!("{name}{INFIX}");
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let file_name = entry.file_name();
-        let Some(process) = file_name.to_str().and_then(|name| name.strip_prefix(&start)) else {
-            continue;
-        };
-        if process == own || ended.contains(process) {
+    for (process, path) in files(database)? {
+        if process == own || ended.contains(&process) {
             continue;
         }
-        match File::open(entry.path()).map(|file| file.try_lock_shared()) {
-            Ok(Ok(())) => {
-                ended.insert(process.to_owned());
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Ok(Err(_)) | Err(_) => return Ok(true),
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let age = file.metadata()?.modified()?.elapsed();
+        if age.is_ok_and(|age| age > BEGINNING) && file.try_lock_shared().is_ok() {
+            ended.insert(process);
+        } else {
+            return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// The processes' names and files, whoever of them lives.
+fn files(database: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let (folder, name) = beside(database)?;
+    let start = format!("{name}{INFIX}");
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let file_name = entry.file_name();
+        if let Some(process) = file_name.to_str().and_then(|name| name.strip_prefix(&start)) {
+            files.push((process.to_owned(), entry.path()));
+        }
+    }
+    Ok(files)
 }
 
 /// The folder that the database is in, links followed as `SQLite` does, and its name there.

@@ -202,7 +202,10 @@ async fn who_has_nothing_to_count_lets_others() {
 #[tokio::test]
 async fn a_process_that_was_killed_keeps_nobody_from_counting_alone() {
     let folder = folder();
-    std::fs::write(folder.path().join("store.db-live-01KKILLED"), "").unwrap();
+    let killed = std::fs::File::create(folder.path().join("store.db-live-01KKILLED")).unwrap();
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(60);
+    killed.set_modified(long_ago).unwrap();
+    drop(killed);
     let store = counts_ahead(&folder).await;
     assert!(knows(&store));
     let living = std::fs::File::create(folder.path().join("store.db-live-01KLIVING")).unwrap();
@@ -214,6 +217,18 @@ async fn a_process_that_was_killed_keeps_nobody_from_counting_alone() {
         say(&store, "a").await;
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// It makes its file, and then locks it.
+#[tokio::test]
+async fn a_process_that_is_just_beginning_is_not_taken_for_killed() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let other = std::fs::File::create(folder.path().join("store.db-live-01KOTHER")).unwrap();
+    let mut lock = Counting::new(&file(&folder), store.process().unwrap());
+    assert!(!lock.may_be_alone());
+    other.lock().unwrap();
+    assert!(!lock.may_be_alone(), "it was remembered as killed");
 }
 
 #[tokio::test]
