@@ -203,7 +203,7 @@ async fn who_has_nothing_to_count_lets_others() {
 async fn a_process_that_was_killed_keeps_nobody_from_counting_alone() {
     let folder = folder();
     let killed = std::fs::File::create(folder.path().join("store.db-live-01KKILLED")).unwrap();
-    let long_ago = std::time::SystemTime::now() - Duration::from_secs(60);
+    let long_ago = std::time::SystemTime::now() - MINUTE;
     killed.set_modified(long_ago).unwrap();
     drop(killed);
     let store = counts_ahead(&folder).await;
