@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tollbridge_operation::CallId;
 
-use super::Time;
+use super::{ConsideredRow, Time};
 use crate::secret::Redactor;
 use crate::store::{EventRow, StopScope, StoredEvent};
 
@@ -374,23 +374,6 @@ pub struct FileRow {
     pub size: u64,
     /// The digest of its content.
     pub digest: String,
-}
-
-/// A policy that was considered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConsideredRow {
-    /// Its name.
-    pub rule: String,
-    /// What it does: `permit`, `forbid` or `hold`.
-    pub effect: String,
-    /// What became of it: `satisfied`, `not satisfied`, or `failed`, which denies the call.
-    pub outcome: String,
-    /// Why it failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
-    /// What it reads, and what stood there, as JSON.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub values: Map<String, Value>,
 }
 
 /// What of an event may hold personal data, under the names that it has in the event.

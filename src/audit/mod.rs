@@ -12,6 +12,7 @@
 
 mod anchor;
 mod checkpoint;
+mod considered;
 mod event;
 mod export;
 mod keeper;
@@ -27,7 +28,8 @@ mod tests;
 
 pub use anchor::{Anchor, Signer, read_anchors};
 pub use checkpoint::{CheckpointError, Signed, checkpoint};
-pub use event::{ConsideredRow, Event, FileRow, Place, Reservation, Verdict};
+pub use considered::{ConsideredRow, ReadValues};
+pub use event::{Event, FileRow, Place, Reservation, Verdict};
 pub use export::{Format, export, text as otlp_text};
 pub use keeper::{AnchorSink, CHECKPOINT_EVERY, Keeper, Keeping, take_elsewhere};
 pub use orphans::close_orphans;

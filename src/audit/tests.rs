@@ -234,7 +234,7 @@ fn no_text_of_any_event_keeps_a_secret() {
                 effect: secret.into(),
                 outcome: secret.into(),
                 why: Some(encoded.into()),
-                values: serde_json::Map::from_iter([(secret.to_owned(), secret.into())]),
+                values: ReadValues(vec![(secret.into(), secret.into())]),
             }],
         },
         Event::AttemptStarted {

@@ -18,9 +18,8 @@ pub(super) fn lines(considered: &[ConsideredRow]) -> String {
             let _ = write!(text, ": {}", clean(why, 300));
         }
         text.push('\n');
-        for (name, value) in values {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let _ = writeln!(text, "      {} = {}", clean(name, 128), clean(&value, 300));
+        for (name, value) in &values.0 {
+            let _ = writeln!(text, "      {} = {}", clean(name, 128), clean(value, 300));
         }
     }
     if considered.is_empty() {

@@ -29,5 +29,5 @@ pub use proof::Allowed;
 pub use rules::{By, FourEyes, HoldRule, Rules, WindowRule};
 pub use tollbridge_policy::{
     Asked, Caller as Policies, Claims, Consideration, Considered, Days, Engine, Hours, Outcome,
-    ToolDef, Verdict, When, Who,
+    Read, ToolDef, Verdict, When, Who,
 };

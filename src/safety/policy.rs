@@ -34,6 +34,11 @@ impl Policed {
         &self.decided.considered
     }
 
+    /// The same, to be put on record: nothing is decided by it.
+    pub fn take_considered(&mut self) -> Considered {
+        std::mem::take(&mut self.decided.considered)
+    }
+
     /// What they come to.
     pub fn verdict(&self) -> &Verdict {
         &self.decided.verdict

@@ -55,28 +55,45 @@ impl Escapes {
 
     /// Goes over the pieces of a text and where they stand; over none where the encoding
     /// cannot be in use.
-    fn walk(self, text: &[u8], mut visit: impl FnMut(Range<usize>, &Piece)) {
-        let (introducer, found): (&[u8], _) = match self {
-            Self::Percent => (b"%", memchr(b'%', text)),
-            Self::Form => (b"%+", memchr2(b'%', b'+', text)),
-            Self::Json => (b"\\", memchr(b'\\', text)),
-            Self::Xml => (b"&", memchr(b'&', text)),
-            Self::Lines => (b"\r\n", memchr2(b'\r', b'\n', text)),
+    fn walk(self, text: &[u8], mut visit: impl FnMut(Range<usize>, &Piece<'_>)) {
+        let next = |from: usize| {
+            let found = match self {
+                Self::Percent => memchr(b'%', &text[from..]),
+                Self::Form => memchr2(b'%', b'+', &text[from..]),
+                Self::Json => memchr(b'\\', &text[from..]),
+                Self::Xml => memchr(b'&', &text[from..]),
+                Self::Lines => memchr2(b'\r', b'\n', &text[from..]),
+            };
+            found.map(|at| from + at)
         };
-        if found.is_none() {
-            return;
+        let Some(mut found) = next(0) else { return };
+        // What stands before it, and is no part of an escape, is as it is.
+        let mut plain = 0;
+        loop {
+            let Some((piece, length)) = self.parse(&text[found..]) else {
+                match next(found + 1) {
+                    Some(at) => found = at,
+                    None => break,
+                }
+                continue;
+            };
+            if plain < found {
+                visit(plain..found, &Piece::Plain(&text[plain..found]));
+            }
+            plain = found + length;
+            visit(found..plain, &piece);
+            match next(plain) {
+                Some(at) => found = at,
+                None => break,
+            }
         }
-        let mut at = 0;
-        while let Some(&byte) = text.get(at) {
-            let escape = introducer.contains(&byte).then(|| self.parse(&text[at..])).flatten();
-            let (piece, length) = escape.unwrap_or((Piece::Plain(byte), 1));
-            visit(at..at + length, &piece);
-            at += length;
+        if plain < text.len() {
+            visit(plain..text.len(), &Piece::Plain(&text[plain..]));
         }
     }
 
     /// The escape at the start of a text, and its length.
-    fn parse(self, text: &[u8]) -> Option<(Piece, usize)> {
+    fn parse(self, text: &[u8]) -> Option<(Piece<'static>, usize)> {
         match self {
             Self::Percent => percent(text),
             Self::Form => form(text),
@@ -88,7 +105,7 @@ impl Escapes {
 }
 
 impl Decoded {
-    fn push(&mut self, from: Range<usize>, piece: &Piece) {
+    fn push(&mut self, from: Range<usize>, piece: &Piece<'_>) {
         let start = self.bytes.len();
         piece.append_to(&mut self.bytes);
         if !matches!(piece, Piece::Plain(_)) {
@@ -115,9 +132,9 @@ impl Decoded {
 }
 
 /// What stands somewhere in a text.
-enum Piece {
-    /// A byte that stands for itself.
-    Plain(u8),
+enum Piece<'t> {
+    /// Bytes that stand for themselves.
+    Plain(&'t [u8]),
     /// An escape of a byte.
     Byte(u8),
     /// An escape of a character.
@@ -126,10 +143,11 @@ enum Piece {
     Break,
 }
 
-impl Piece {
+impl Piece<'_> {
     fn append_to(&self, bytes: &mut Vec<u8>) {
         match self {
-            Self::Plain(byte) | Self::Byte(byte) => bytes.push(*byte),
+            Self::Plain(plain) => bytes.extend_from_slice(plain),
+            Self::Byte(byte) => bytes.push(*byte),
             Self::Break => {}
             Self::Char(c) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
@@ -147,19 +165,19 @@ fn hex_digits(text: &[u8], from: usize, count: usize) -> Option<u32> {
         .try_fold(0, |value, digit| Some(value * 16 + char::from(*digit).to_digit(16)?))
 }
 
-fn percent(text: &[u8]) -> Option<(Piece, usize)> {
+fn percent(text: &[u8]) -> Option<(Piece<'static>, usize)> {
     let byte = u8::try_from(hex_digits(text, 1, 2)?).ok()?;
     Some((Piece::Byte(byte), 3))
 }
 
-fn form(text: &[u8]) -> Option<(Piece, usize)> {
+fn form(text: &[u8]) -> Option<(Piece<'static>, usize)> {
     match text.first()? {
         b'+' => Some((Piece::Byte(b' '), 1)),
         _ => percent(text),
     }
 }
 
-fn json(text: &[u8]) -> Option<(Piece, usize)> {
+fn json(text: &[u8]) -> Option<(Piece<'static>, usize)> {
     let byte = match text.get(1)? {
         b'u' => return json_unicode(text),
         b'b' => 0x08,
@@ -173,7 +191,7 @@ fn json(text: &[u8]) -> Option<(Piece, usize)> {
     Some((Piece::Byte(byte), 2))
 }
 
-fn json_unicode(text: &[u8]) -> Option<(Piece, usize)> {
+fn json_unicode(text: &[u8]) -> Option<(Piece<'static>, usize)> {
     let first = hex_digits(text, 2, 4)?;
     if let Some(c) = char::from_u32(first) {
         return Some((Piece::Char(c), 6));
@@ -188,7 +206,7 @@ fn json_unicode(text: &[u8]) -> Option<(Piece, usize)> {
     Some((Piece::Char(c), 12))
 }
 
-fn xml(text: &[u8]) -> Option<(Piece, usize)> {
+fn xml(text: &[u8]) -> Option<(Piece<'static>, usize)> {
     // The longest reference that means a character is `&#x10ffff;`, leading zeros aside.
     let end = text.iter().take(16).position(|b| *b == b';')?;
     let name = std::str::from_utf8(&text[1..end]).ok()?;

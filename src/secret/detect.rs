@@ -6,10 +6,10 @@
 //! country's length and its check digits (ISO 13616). What is found is no proof of anything: it
 //! is what should not be kept or shown without a reason.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use memchr::memmem::Finder;
 
 /// What is looked for.
 #[expect(clippy::struct_excessive_bools, reason = "each is looked for or not, for itself")]
@@ -47,30 +47,108 @@ impl Detectors {
     /// proportion to the text, whatever is in it.
     pub fn find(self, text: &str) -> Vec<Range<usize>> {
         let mut found = Vec::new();
-        if self.secrets {
-            secrets(text, &mut found);
-        }
         let bytes = text.as_bytes();
-        if self.cards && bytes.iter().filter(|byte| byte.is_ascii_digit()).take(13).count() == 13 {
-            cards(bytes, &mut found);
+        if self.secrets {
+            private_keys(text, &mut found);
+            let mut tokens = Tokens::default();
+            for run in Runs::of(TOKEN, LEAST_TOKEN, bytes) {
+                tokens.find(bytes, run, &mut found);
+            }
         }
-        if self.ibans && bytes.len() >= 15 {
-            ibans(bytes, &mut found);
+        if self.cards {
+            for run in Runs::of(CARD, *CARD_DIGITS.start(), bytes) {
+                cards(bytes, run, &mut found);
+            }
         }
-        if self.emails && memchr::memchr(b'@', bytes).is_some() {
+        if self.ibans {
+            for run in Runs::of(ACCOUNT, LEAST_ACCOUNT, bytes) {
+                ibans(bytes, run, &mut found);
+            }
+        }
+        if self.emails {
             emails(text, &mut found);
         }
-        if found.len() > 1 {
-            found.sort_unstable_by_key(|range| (range.start, range.end));
-            found.dedup_by(|next, last| {
-                let overlaps = next.start < last.end;
-                if overlaps {
-                    last.end = last.end.max(next.end);
-                }
-                overlaps
-            });
+        merged(found)
+    }
+}
+
+/// In order, those that overlap as one.
+fn merged(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    if found.len() > 1 {
+        found.sort_unstable_by_key(|range| (range.start, range.end));
+        found.dedup_by(|next, last| {
+            let overlaps = next.start < last.end;
+            if overlaps {
+                last.end = last.end.max(next.end);
+            }
+            overlaps
+        });
+    }
+    found
+}
+
+/// What a byte may be part of.
+type Kinds = u8;
+
+/// A token: whatever a [`Shape`] is made of.
+const TOKEN: Kinds = 1;
+/// A card number, with what stands between its digits.
+const CARD: Kinds = 1 << 1;
+/// An account, with what stands between its groups.
+const ACCOUNT: Kinds = 1 << 2;
+
+/// What each byte may be part of.
+static KINDS: [Kinds; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        kinds[byte] = match byte as u8 {
+            b'0'..=b'9' => TOKEN | CARD | ACCOUNT,
+            b'A'..=b'Z' => TOKEN | ACCOUNT,
+            b'a'..=b'z' | b'_' | b'.' | b'+' | b'/' | b'=' => TOKEN,
+            b'-' => TOKEN | CARD,
+            b' ' => CARD | ACCOUNT,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+/// Where at least so many bytes of a kind stand together, whole: what is shorter is nothing, so most of
+/// a text need not be looked at.
+struct Runs<'t> {
+    bytes: &'t [u8],
+    kind: Kinds,
+    least: usize,
+    /// Where the next one may begin: what stands before is of another kind.
+    at: usize,
+}
+
+impl<'t> Runs<'t> {
+    fn of(kind: Kinds, least: usize, bytes: &'t [u8]) -> Self {
+        Self { bytes, kind, least, at: 0 }
+    }
+}
+
+impl Iterator for Runs<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let is_other = |byte: &u8| KINDS[usize::from(*byte)] & self.kind == 0;
+        // From its end on: where that is of another kind, none of the bytes before it matters.
+        while let Some(window) = self.bytes.get(self.at..self.at + self.least) {
+            if let Some(other) = window.iter().rposition(is_other) {
+                self.at += other + 1;
+                continue;
+            }
+            let rest = &self.bytes[self.at + self.least..];
+            let more = rest.iter().position(is_other).unwrap_or(rest.len());
+            let run = self.at..self.at + self.least + more;
+            self.at = run.end;
+            return Some(run);
         }
-        found
+        None
     }
 }
 
@@ -97,8 +175,21 @@ fn dotted(byte: u8) -> bool {
     token(byte) || byte == b'.'
 }
 
+/// The fewest bytes that a token of any shape has.
+const LEAST_TOKEN: usize = {
+    let (mut least, mut at) = (usize::MAX, 0);
+    while at < SHAPES.len() {
+        let length = SHAPES[at].begins.len() + SHAPES[at].least;
+        if length < least {
+            least = length;
+        }
+        at += 1;
+    }
+    least
+};
+
 /// As their issuers describe them.
-const SHAPES: [Shape; 30] = [
+const SHAPES: [Shape; 29] = [
     Shape { begins: "AKIA", least: 16, of: upper },
     Shape { begins: "ASIA", least: 16, of: upper },
     Shape { begins: "ghp_", least: 36, of: word },
@@ -133,36 +224,47 @@ const SHAPES: [Shape; 30] = [
     Shape { begins: "AGE-SECRET-KEY-1", least: 50, of: upper },
     // A JSON Web Token: a header of JSON in base64url, and two dots.
     Shape { begins: "eyJ", least: 24, of: dotted },
-    Shape { begins: "-----BEGIN ", least: 16, of: |_| true },
 ];
 
-static BEGINS: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    // No beginning begins another one. Leftmost matches are those that can be looked for in many
-    // bytes at once.
-    AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostFirst)
-        .build(SHAPES.iter().map(|shape| shape.begins))
-        .expect("a few plain words")
-});
+/// What any of them begins with.
+static FIRST: [bool; 256] = {
+    let (mut first, mut at) = ([false; 256], 0);
+    while at < SHAPES.len() {
+        first[SHAPES[at].begins.as_bytes()[0] as usize] = true;
+        at += 1;
+    }
+    first
+};
 
-fn secrets(text: &str, found: &mut Vec<Range<usize>>) {
-    let bytes = text.as_bytes();
-    let mut kept = 0;
-    let mut run = Run::default();
-    for begin in BEGINS.find_iter(text) {
-        let shape = &SHAPES[begin.pattern().as_usize()];
-        let (start, rest) = (begin.start(), begin.end());
-        if start < kept || start > 0 && word(bytes[start - 1]) {
-            continue;
-        }
-        let length = match shape.begins {
-            "-----BEGIN " => private_key(&text[rest..]),
-            "eyJ" => run.web_token(bytes, rest),
-            _ => bytes[rest..].iter().take_while(|byte| (shape.of)(**byte)).count(),
-        };
-        if length >= shape.least {
-            kept = rest + length;
-            found.push(start..kept);
+/// Tokens, looked for in one run after the other.
+#[derive(Default)]
+struct Tokens {
+    /// The end of the last one.
+    kept: usize,
+    web: WebTokens,
+}
+
+impl Tokens {
+    fn find(&mut self, bytes: &[u8], run: Range<usize>, found: &mut Vec<Range<usize>>) {
+        for start in run {
+            // In the middle of a word none begins.
+            let may_begin = FIRST[usize::from(bytes[start])]
+                && start >= self.kept
+                && (start == 0 || !word(bytes[start - 1]));
+            if !may_begin {
+                continue;
+            }
+            let begins = |shape: &&Shape| bytes[start..].starts_with(shape.begins.as_bytes());
+            let Some(shape) = SHAPES.iter().find(begins) else { continue };
+            let rest = start + shape.begins.len();
+            let length = match shape.begins {
+                "eyJ" => self.web.length(bytes, rest),
+                _ => bytes[rest..].iter().take_while(|byte| (shape.of)(**byte)).count(),
+            };
+            if length >= shape.least {
+                self.kept = rest + length;
+                found.push(start..self.kept);
+            }
         }
     }
 }
@@ -170,7 +272,7 @@ fn secrets(text: &str, found: &mut Vec<Range<usize>>) {
 /// Characters of web tokens and dots, without a gap. Many tokens may seem to begin in one, so it is
 /// gone over once.
 #[derive(Default)]
-struct Run {
+struct WebTokens {
     /// How far the dots are counted that are behind.
     at: usize,
     end: usize,
@@ -178,10 +280,10 @@ struct Run {
     dots: usize,
 }
 
-impl Run {
+impl WebTokens {
     /// How long a token is from behind its beginning on: one that is signed has two dots (RFC 7515
     /// §3.1), one that is encrypted four (RFC 7516 §3.1). 0 for anything else.
-    fn web_token(&mut self, bytes: &[u8], rest: usize) -> usize {
+    fn length(&mut self, bytes: &[u8], rest: usize) -> usize {
         let dots = |bytes: &[u8]| memchr::memchr_iter(b'.', bytes).count();
         if rest >= self.end {
             let length = bytes[rest..].iter().take_while(|byte| dotted(**byte)).count();
@@ -197,6 +299,27 @@ impl Run {
     }
 }
 
+/// What a private key begins with.
+static PRIVATE_KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("-----BEGIN "));
+
+/// The shortest label, and what ends it.
+const LEAST_KEY: usize = "PRIVATE KEY-----".len();
+
+fn private_keys(text: &str, found: &mut Vec<Range<usize>>) {
+    let mut kept = 0;
+    for start in PRIVATE_KEY.find_iter(text.as_bytes()) {
+        let rest = start + PRIVATE_KEY.needle().len();
+        if start < kept || start > 0 && word(text.as_bytes()[start - 1]) {
+            continue;
+        }
+        let length = private_key(&text[rest..]);
+        if length >= LEAST_KEY {
+            kept = rest + length;
+            found.push(start..kept);
+        }
+    }
+}
+
 /// How long a private key in PEM (RFC 7468) is from behind `BEGIN` on; 0 for anything else.
 fn private_key(rest: &str) -> usize {
     let label = rest.split("-----").next().unwrap_or_default();
@@ -208,15 +331,18 @@ fn private_key(rest: &str) -> usize {
     rest.find(&end).map_or(rest.len(), |at| at + end.len())
 }
 
+/// How many digits a card number has.
+const CARD_DIGITS: RangeInclusive<usize> = 13..=19;
+
 /// Digits, single spaces or hyphens between them, that are no part of a longer word.
-fn cards(bytes: &[u8], found: &mut Vec<Range<usize>>) {
-    let mut at = 0;
-    while at < bytes.len() {
+fn cards(bytes: &[u8], run: Range<usize>, found: &mut Vec<Range<usize>>) {
+    let mut at = run.start;
+    while at < run.end {
         if !matches!(bytes[at], b'2'..=b'6') || at > 0 && joins(bytes[at - 1]) {
             at += 1;
             continue;
         }
-        let mut digits = [0_u8; 19];
+        let mut digits = [0_u8; *CARD_DIGITS.end()];
         let (mut count, mut end, mut next) = (0, at, at);
         while next < bytes.len() {
             match bytes[next] {
@@ -239,7 +365,7 @@ fn cards(bytes: &[u8], found: &mut Vec<Range<usize>>) {
             Some(b'.') => !bytes.get(end + 1).is_some_and(u8::is_ascii_digit),
             next => next.is_none_or(|byte| !word(*byte)),
         };
-        if (13..=19).contains(&count) && whole && luhn(&digits[..count]) {
+        if CARD_DIGITS.contains(&count) && whole && luhn(&digits[..count]) {
             found.push(at..end);
             at = end;
         } else {
@@ -267,6 +393,9 @@ fn luhn(digits: &[u8]) -> bool {
         .sum();
     sum.is_multiple_of(10) && digits.iter().any(|digit| *digit != digits[0])
 }
+
+/// The shortest account, Norway's.
+const LEAST_ACCOUNT: usize = 15;
 
 /// How long the accounts of a country are (SWIFT, IBAN registry).
 const LENGTHS: [(&[u8; 2], usize); 79] = [
@@ -351,8 +480,8 @@ const LENGTHS: [(&[u8; 2], usize); 79] = [
     (b"XK", 20),
 ];
 
-fn ibans(bytes: &[u8], found: &mut Vec<Range<usize>>) {
-    for at in 0..bytes.len().saturating_sub(14) {
+fn ibans(bytes: &[u8], run: Range<usize>, found: &mut Vec<Range<usize>>) {
+    for at in run.start..(run.end + 1).saturating_sub(LEAST_ACCOUNT) {
         let [first, second, third, fourth] =
             [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
         let begins = first.is_ascii_uppercase()
@@ -515,7 +644,28 @@ mod tests {
         }
     }
 
+    /// The same without passing over anything.
+    fn found_byte_by_byte(text: &str) -> Vec<Range<usize>> {
+        let (bytes, mut found) = (text.as_bytes(), Vec::new());
+        let all = 0..bytes.len();
+        private_keys(text, &mut found);
+        Tokens::default().find(bytes, all.clone(), &mut found);
+        cards(bytes, all.clone(), &mut found);
+        ibans(bytes, all, &mut found);
+        emails(text, &mut found);
+        merged(found)
+    }
+
     proptest::proptest! {
+        #[test]
+        fn nothing_is_passed_over_that_could_be_found(
+            text in "([a-z€é@. 0-9+/-]|[A-Z]{2}|eyJ[a-z.]{30}|ghp_[a-z0-9]{34,38}|AKIA[A-Z0-9]{15,17}|\
+                whsec_[a-z+/=]{23,26}|-----BEGIN |PRIVATE KEY-----|DE89 ?3704 ?0044 ?0532 ?0130 ?00|\
+                NO9386011117947|4[ -]?1{3}[ -]?1{4}[ -]?1{4}[ -]?1{4}|4222222222222|[0-9]{11,20}){0,12}",
+        ) {
+            proptest::prop_assert_eq!(ALL.find(&text), found_byte_by_byte(&text), "{}", text);
+        }
+
         #[test]
         fn whatever_the_text_is_what_is_found_is_in_order_and_between_characters(
             text in "([a-z€é@. 0-9-]|eyJ|ghp_|-----BEGIN |PRIVATE KEY-----|DE89|4111){0,80}",

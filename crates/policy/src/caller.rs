@@ -202,7 +202,7 @@ impl Caller {
             // Without a call, policies that read it are not evaluated.
             let each = slice.all().zip(&outcomes);
             let each = each.map(|(rule, outcome)| rule.reads.is_fixed().then(|| outcome.clone()));
-            slice.form.filled(each.collect(), slice, &self.told, None)
+            slice.form.filled(each.collect(), &self.told, None)
         };
         if !slice.reads_calls() {
             let decided = Decided { verdict: known(), considered: considered() };
@@ -295,7 +295,8 @@ impl Caller {
             let reason = "the policies cannot be evaluated on this call".to_owned();
             refused(slice.own.clone(), reason)
         };
-        let Some(facts) = slice.facts(self.principal(), asked, &mut lost) else {
+        let clocks = slice.clocks(asked.now);
+        let Some(facts) = slice.facts(self.principal(), asked, clocks, &mut lost) else {
             return unknown();
         };
         let mut outcomes = open.outcomes.clone();
@@ -323,7 +324,7 @@ impl Caller {
         }
         let verdict = self.verdict(slice, &outcomes, Some(asked));
         let outcomes = outcomes.into_iter().map(Some).collect();
-        let considered = slice.form.filled(outcomes, slice, &self.told, Some(asked));
+        let considered = slice.form.filled(outcomes, &self.told, Some((asked, clocks)));
         Decided { verdict, considered }
     }
 

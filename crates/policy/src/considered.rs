@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::decide::{Asked, Outcome};
-use crate::engine::{Ruled, Slice};
+use crate::engine::{Clocks, Ruled, Spot};
 use crate::pointers::pointer;
 use crate::reads::{Reads, Var2};
 
@@ -87,10 +87,20 @@ impl fmt::Debug for Considered {
     }
 }
 
+/// A place that a policy reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Read<'a> {
+    /// Which of those that the policies on the tool read together.
+    pub place: usize,
+    /// Its name, as people are told.
+    pub name: &'a Arc<str>,
+    /// What stood there; nothing for what was not there.
+    pub value: Option<&'a Value>,
+}
+
 impl<'a> Consideration<'a> {
-    /// What it reads, by the names that people are told, and what stood there; nothing for what
-    /// was not there.
-    pub fn values(&self) -> impl Iterator<Item = (&'a str, Option<&'a Value>)> + use<'a> {
+    /// What it reads.
+    pub fn reads(&self) -> impl Iterator<Item = Read<'a>> + use<'a> {
         let (form, values) = (self.form, self.values);
         self.places.iter().filter_map(move |place| {
             let value = match values.get(*place)? {
@@ -98,8 +108,13 @@ impl<'a> Consideration<'a> {
                 Stands::Nothing => None,
                 Stands::There(value) => Some(&**value),
             };
-            Some((&*form.places[*place].name, value))
+            Some(Read { place: *place, name: &form.places[*place].name, value })
         })
+    }
+
+    /// The same by the names alone.
+    pub fn values(&self) -> impl Iterator<Item = (&'a str, Option<&'a Value>)> + use<'a> {
+        self.reads().map(|read| (&**read.name, read.value))
     }
 }
 
@@ -116,6 +131,8 @@ pub(crate) struct Form {
     lines: Vec<Line>,
     /// Where they read, each place once.
     places: Vec<Shows>,
+    /// What stands there for every caller and call: attributes of the tool.
+    fixed: Vec<Option<Arc<Value>>>,
 }
 
 /// What is told of one policy.
@@ -154,7 +171,7 @@ enum What {
     /// A place among the arguments.
     Argument(Vec<String>),
     /// Another place in the context.
-    Context(String),
+    Context(Spot),
 }
 
 /// What a policy reads, in the order in which it is told.
@@ -178,7 +195,7 @@ pub(crate) fn shows(reads: &Reads, scoped: bool) -> Vec<Shows> {
     for path in paths {
         let what = match path.split_first() {
             Some((first, rest)) if first == "arguments" => What::Argument(rest.to_vec()),
-            _ => What::Context(pointer(path)),
+            _ => What::Context(Spot::at(pointer(path))),
         };
         add(format!("context.{}", path.join(".")), what);
     }
@@ -194,8 +211,8 @@ pub(crate) struct Told {
 }
 
 impl Form {
-    /// What is told of these policies, in their order.
-    pub(crate) fn of<'r>(rules: impl Iterator<Item = &'r Ruled>) -> Self {
+    /// What is told of these policies, in their order, on a tool that has these attributes.
+    pub(crate) fn of<'r>(rules: impl Iterator<Item = &'r Ruled>, attributes: &Value) -> Self {
         let mut places = Vec::new();
         let mut known = HashMap::new();
         let lines = rules.map(|rule| {
@@ -209,35 +226,36 @@ impl Form {
             Line { rule: Arc::clone(&rule.name), effect: rule.effect.as_str(), places }
         });
         let lines = lines.collect();
-        Self { lines, places }
+        let fixed = places.iter().map(|place| match &place.what {
+            What::Resource(pointer) => attributes.pointer(pointer).cloned().map(Arc::new),
+            _ => None,
+        });
+        Self { fixed: fixed.collect(), lines, places }
     }
 
     /// Filled in for a caller and a call, if there is one yet.
     pub(crate) fn filled(
         self: &Arc<Self>,
         outcomes: Vec<Option<Outcome>>,
-        slice: &Slice,
         told: &Told,
-        asked: Option<&Asked<'_>>,
+        asked: Option<(&Asked<'_>, Clocks)>,
     ) -> Considered {
-        let mut shown = None;
-        let stands = |place: &Shows| {
+        let stands = |(place, fixed): (&Shows, &Option<Arc<Value>>)| {
             let value = match &place.what {
                 What::Identity => Some(Arc::clone(&told.identity)),
                 What::Groups => return told.groups.as_ref().map_or(Stands::Untold, Stands::there),
                 What::Claims => return told.claims.as_ref().map_or(Stands::Untold, Stands::there),
-                What::Resource(pointer) => slice.attributes.pointer(pointer).cloned().map(Arc::new),
+                What::Resource(_) => fixed.clone(),
                 What::Argument(path) => {
-                    asked.and_then(|asked| below(asked.arguments, path)).map(Arc::new)
+                    asked.and_then(|(asked, _)| below(asked.arguments, path)).map(Arc::new)
                 }
-                What::Context(pointer) => asked.and_then(|asked| {
-                    let shown = shown.get_or_insert_with(|| slice.shown(asked));
-                    shown.pointer(pointer).cloned().map(Arc::new)
-                }),
+                What::Context(spot) => {
+                    asked.and_then(|(asked, clocks)| spot.value(asked, clocks)).map(Arc::new)
+                }
             };
             value.map_or(Stands::Nothing, Stands::There)
         };
-        let values = self.places.iter().map(stands).collect();
+        let values = self.places.iter().zip(&self.fixed).map(stands).collect();
         Considered { form: Some(Arc::clone(self)), outcomes, values }
     }
 }

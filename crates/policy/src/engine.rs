@@ -1,6 +1,7 @@
 //! Compiling: from tools and policy texts to what a call is decided on.
 
 mod checks;
+mod context;
 mod slice;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::reads::{Reads, reads};
 use crate::rules::ToolRules;
 use crate::schema::{ToolSchema, schema};
 use crate::source::{self, Source};
+pub(crate) use context::{Clocks, Spot};
 use slice::Own;
 pub(crate) use slice::Slice;
 

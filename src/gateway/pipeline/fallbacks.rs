@@ -230,7 +230,7 @@ impl Run<'_> {
         if substitute.budgets.is_empty() {
             return Ok(());
         }
-        let mut reserving = budgets::reckon_instead(&substitute.budgets, call, &self.groups)?;
+        let mut reserving = budgets::reckon_instead(&substitute.budgets, call, &self.seen.groups)?;
         reserving.retain_mut(|one| match self.instead.get(&one.claim.key) {
             None => true,
             Some(had) => {

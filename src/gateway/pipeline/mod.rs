@@ -87,8 +87,7 @@ pub(super) struct Ground<'a> {
 struct Run<'a> {
     ground: Ground<'a>,
     caller: &'a Caller,
-    groups: BTreeSet<String>,
-    /// What the caller could do.
+    /// Its groups, and what it could do.
     seen: Arc<Seen>,
     record: Record,
     id: CallId,
@@ -199,7 +198,6 @@ impl<'a> Run<'a> {
         Self {
             ground,
             caller,
-            groups: seen.groups.clone(),
             seen,
             record: Record::new(
                 id.clone(),
@@ -317,7 +315,7 @@ impl<'a> Run<'a> {
             // What an earlier call took up is reserved since then.
             let mut reserving = Vec::new();
             if earlier.is_none() && !exposed.budgets.is_empty() {
-                let (takes, unreckoned) = budgets::reckon(exposed, &ready.call, &self.groups);
+                let (takes, unreckoned) = budgets::reckon(exposed, &ready.call, &self.seen.groups);
                 reserving = takes;
                 ready.broken.extend(unreckoned);
             }

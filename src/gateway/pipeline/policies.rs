@@ -1,14 +1,16 @@
 //! Policies on a call: what they are shown of it, and what the trail keeps of them.
 
-use serde_json::{Map, Value};
+use std::sync::Arc;
+
+use serde_json::Map;
 use tollbridge_operation::Call;
 
-use crate::audit::ConsideredRow;
+use crate::audit::{ConsideredRow, ReadValues};
 use crate::gateway::protection::Places;
 use crate::gateway::request::Caller;
 use crate::gateway::seen::Seen;
 use crate::gateway::toolbox::{Exposed, Toolbox};
-use crate::safety::{Asked, Consideration, Considered, Outcome, Policed, Pursuit, police};
+use crate::safety::{Asked, Consideration, Considered, Outcome, Policed, Pursuit, Read, police};
 
 /// How many policies are recorded with what they read; those that were satisfied or failed first.
 const MAX_READING: usize = 32;
@@ -72,25 +74,37 @@ pub(in crate::gateway) fn rows(considered: &Considered) -> Vec<ConsideredRow> {
     ranked.sort_by_key(rank);
     let values = |place| if place < MAX_READING { MAX_VALUES } else { 0 };
     let ranked = ranked.iter().take(MAX_RULES).enumerate();
-    ranked.map(|(place, one)| row(one, values(place))).collect()
+    let mut texts = Vec::new();
+    ranked.map(|(place, one)| row(one, values(place), &mut texts)).collect()
 }
 
-fn row(considered: &Consideration<'_>, values: usize) -> ConsideredRow {
+/// `texts` are those of the places that policies before this one read.
+fn row(
+    considered: &Consideration<'_>,
+    values: usize,
+    texts: &mut Vec<Option<Arc<str>>>,
+) -> ConsideredRow {
     let (outcome, why) = match considered.outcome {
         Outcome::Satisfied => ("satisfied", None),
         Outcome::NotSatisfied => ("not satisfied", None),
         Outcome::Failed(why) => ("failed", Some(why.clone())),
     };
-    let value = |(name, value): (&str, Option<&Value>)| {
-        let text = value.map_or_else(|| "not there".to_owned(), ToString::to_string);
-        (name.to_owned(), Value::String(cut(text)))
+    let value = |read: Read<'_>| {
+        if texts.len() <= read.place {
+            texts.resize(read.place + 1, None);
+        }
+        let text = texts[read.place].get_or_insert_with(|| {
+            let text = read.value.map_or_else(|| "not there".to_owned(), ToString::to_string);
+            cut(text).into()
+        });
+        (Arc::clone(read.name), Arc::clone(text))
     };
     ConsideredRow {
         rule: considered.rule.to_owned(),
-        effect: considered.effect.to_owned(),
-        outcome: outcome.to_owned(),
+        effect: considered.effect.into(),
+        outcome: outcome.into(),
         why,
-        values: considered.values().take(values).map(value).collect(),
+        values: ReadValues(considered.reads().take(values).map(value).collect()),
     }
 }
 

@@ -18,7 +18,9 @@ use crate::gateway::record::{Attempts, Keeping, Steps};
 use crate::gateway::reply::{ErrorCode, Failure};
 use crate::gateway::request::{CallRequest, Caller};
 use crate::gateway::toolbox::{Exposed, ReadsWhenDown};
-use crate::safety::{self, Allowed, Approval, BrokenLimit, Decision, LoopRule, Pursuit};
+use crate::safety::{
+    self, Allowed, Approval, BrokenLimit, Decision, LoopRule, Pursuit, Verdict as PolicyVerdict,
+};
 use crate::secret::Redactor;
 use crate::settlement::{self, Clearance, Cleared, Quoted};
 use crate::store::{Batch, Change, CommitError, HoldRow, Receipt, WindowClaim};
@@ -127,9 +129,15 @@ impl Run<'_> {
         asking: &Asking,
     ) -> Result<Permit, End> {
         let Subject { exposed, request, .. } = subject;
-        // What a person decides on: made only for tools whose calls may be held.
-        let toolbox = self.ground.toolbox;
-        let shown = if toolbox.policies.may_hold(toolbox.place(exposed)) {
+        let (toolbox, store) = (self.ground.toolbox, self.ground.store);
+        let now = store.now();
+        let pursuit = if self.earlier.is_some() { Pursuit::UnderWay } else { Pursuit::New };
+        let at = (now, pursuit);
+        let mut policed = policies::ask(toolbox, &self.seen, exposed, self.caller, &call, at);
+        let mut considered = policed.take_considered();
+        policies::keep_out(&mut considered, &exposed.protection.arguments);
+        // What a person decides on: made only where one must.
+        let shown = if matches!(policed.verdict(), PolicyVerdict::Hold { .. }) {
             let given = Value::Object(request.arguments.clone());
             let given = self.without_fields(exposed, given, false);
             let (stated, redactor) = (self.stated.as_deref(), self.record.redactor());
@@ -137,7 +145,6 @@ impl Run<'_> {
         } else {
             Shown::default()
         };
-        let store = self.ground.store;
         let approval = Approval {
             named: request.approval.as_deref(),
             shown: &shown.arguments,
@@ -148,15 +155,10 @@ impl Run<'_> {
             claimed: &shown.claimed,
             known: shown.known.as_deref(),
             price: exposed.price(),
-            now: store.now(),
+            now,
             edited: subject.edited,
         };
-        let pursuit = if self.earlier.is_some() { Pursuit::UnderWay } else { Pursuit::New };
-        let at = (approval.now, pursuit);
-        let policed = policies::ask(toolbox, &self.seen, exposed, self.caller, &call, at);
-        let mut considered = policed.considered().clone();
-        policies::keep_out(&mut considered, &exposed.protection.arguments);
-        let (groups, rules) = (&self.groups, &exposed.rules);
+        let (groups, rules) = (&self.seen.groups, &exposed.rules);
         let decided = safety::decide(call, groups, rules, policed, broken, approval, store).await;
         match decided {
             Err(error) => Err(ending::audit_unavailable(&error.to_string()).into()),

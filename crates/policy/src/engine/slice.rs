@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tollbridge_operation::Effect as OperationEffect;
 
+use super::context::{Clocks, agent};
 use super::{Ruled, ToolDef};
 use crate::action::{CALL, DISCOVER, Type, action_of};
 use crate::carry::{Carried, Uncarried, Want, carry_object};
@@ -124,7 +125,7 @@ impl Slice {
             own: String::new(),
             trivial: false,
             reads_arguments: rules.iter().any(|rule| rule.reads.touches("arguments")),
-            form: Arc::new(Form::of(rules.iter().map(|rule| &**rule))),
+            form: Arc::new(Form::of(rules.iter().map(|rule| &**rule), &attributes(tool))),
             rules,
             open_permits,
             open_forbids,
@@ -179,12 +180,24 @@ impl Slice {
         Request::new(caller.clone(), action, resource, context, None).ok()
     }
 
+    /// What the clocks show that policies read, at a time in microseconds since the Unix epoch.
+    pub(crate) fn clocks(&self, now: i64) -> Clocks {
+        let reads = |name| self.wanted(name).is_some();
+        let local = self.zone.as_ref().filter(|_| reads("time"));
+        let when = self.when.as_ref().filter(|_| reads("when"));
+        Clocks {
+            local: local.map(|zone| Local::at(now, zone)),
+            when: when.map(|when| Local::at(now, &when.zone)),
+        }
+    }
+
     /// What policies read of a call, and what of that could not be carried. `None` is a defect of
     /// ours, or a time that no calendar has.
     pub(crate) fn facts<'v>(
         &'v self,
         principal: Principal<'v>,
         asked: &Asked<'v>,
+        clocks: Clocks,
         uncarried: &mut Vec<Uncarried>,
     ) -> Option<Facts<'v>> {
         let mut context = Vec::with_capacity(5);
@@ -205,16 +218,14 @@ impl Slice {
         if self.wanted("time").is_some() {
             jiff::Timestamp::from_microsecond(asked.now).ok()?;
             let mut time = vec![("instant", Carried::Datetime(asked.now.div_euclid(1_000)))];
-            if let Some(zone) = &self.zone {
-                let Local { weekday, hour, minute } = Local::at(asked.now, zone);
+            if let Some(Local { weekday, hour, minute }) = clocks.local {
                 let clock = [("weekday", weekday), ("hour", hour), ("minute", minute)];
                 time.push(("local", clock_face(clock)));
             }
             context.push(("time", Carried::Record(time)));
         }
-        if let Some(when) = self.when.as_ref().filter(|_| self.wanted("when").is_some()) {
-            let local = Local::at(asked.now, &when.zone);
-            let clock = [("weekday", local.weekday), ("minute", local.minute_of_day())];
+        if let Some(when) = clocks.when {
+            let clock = [("weekday", when.weekday), ("minute", when.minute_of_day())];
             context.push(("when", clock_face(clock)));
         }
         Some(Facts {
@@ -243,37 +254,11 @@ impl Slice {
         let pairs = members.iter().map(|(name, value)| ((*name).to_owned(), value.expression()));
         Context::from_pairs(pairs).ok()
     }
-
-    /// What a call is, for people: what paths of policies are looked up in.
-    pub(crate) fn shown(&self, asked: &Asked<'_>) -> Value {
-        let (name, version) = agent(asked.client);
-        let time = jiff::Timestamp::from_microsecond(asked.now).unwrap_or_default();
-        let mut shown = json!({
-            "agent": {"name": name, "version": version},
-            "channel": asked.channel,
-            "time": {"instant": time.to_string()},
-        });
-        if let Some(zone) = &self.zone {
-            let Local { weekday, hour, minute } = Local::at(asked.now, zone);
-            shown["time"]["local"] = json!({"weekday": weekday, "hour": hour, "minute": minute});
-        }
-        if let Some(when) = &self.when {
-            let local = Local::at(asked.now, &when.zone);
-            shown["when"] = json!({"weekday": local.weekday, "minute": local.minute_of_day()});
-        }
-        shown
-    }
 }
 
 /// What a clock shows, for policies.
 fn clock_face<const N: usize>(shown: [(&'static str, i64); N]) -> Carried<'static> {
     Carried::Record(shown.map(|(name, number)| (name, Carried::Long(number))).into())
-}
-
-/// A client's name and version.
-fn agent(client: Option<&str>) -> (&str, &str) {
-    let client = client.unwrap_or_default();
-    client.rsplit_once('/').unwrap_or((client, ""))
 }
 
 fn effect(effect: OperationEffect) -> &'static str {

@@ -88,14 +88,17 @@ fn caller(engine: &Arc<Engine>) -> Caller {
 /// known; none where a value is not carried.
 fn known(engine: &Arc<Engine>, asked: &Asked<'_>) -> Option<Vec<Option<bool>>> {
     let (mut lost, slice, caller) = (Vec::new(), &engine.slices[0], caller(engine));
-    let facts = slice.facts(caller.principal(), asked, &mut lost).expect("a time");
+    let facts =
+        slice.facts(caller.principal(), asked, slice.clocks(asked.now), &mut lost).expect("a time");
     lost.is_empty().then(|| slice.all().map(|rule| rule.guard.holds(&facts)).collect())
 }
 
 /// What Cedar says of it.
 fn cedar(engine: &Arc<Engine>, asked: &Asked<'_>) -> Vec<Outcome> {
     let (slice, caller) = (&engine.slices[0], caller(engine));
-    let facts = slice.facts(caller.principal(), asked, &mut Vec::new()).expect("a time");
+    let facts = slice
+        .facts(caller.principal(), asked, slice.clocks(asked.now), &mut Vec::new())
+        .expect("a time");
     let context = Slice::context(&facts).expect("a context");
     let (request, entities) = caller.asked_of_cedar(slice, context).expect("a request");
     slice.all().map(|rule| Slice::evaluate(rule, &request, &entities)).collect()
