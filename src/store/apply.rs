@@ -15,9 +15,10 @@ use super::batch::micros;
 use super::chain::Head;
 use super::insert::{Row, Statements, chunks, insert_events, statements};
 use super::standing::{Left, Standing};
+use super::window::{self, Window};
 use super::{
-    Batch, BudgetClaim, Change, CheckpointRow, CommitError, EventRow, Guard, HoldRow, HoldState,
-    KeyRow, PendingRow, RepeatRow, StopScope, WindowClaim, token,
+    Batch, BudgetClaim, Change, CheckpointRow, CommitError, EventRow, GiveBack, Guard, HoldRow,
+    HoldState, KeyRow, PendingRow, RepeatRow, StopScope, WindowClaim, token,
 };
 use super::{budget, copies, learned, tasks, upkeep};
 
@@ -57,20 +58,10 @@ pub(super) struct Group<'t> {
     events: Vec<Arc<Vec<EventRow>>>,
 }
 
-/// The uses in a window that are alive: how many, and the times and numbers at its ends.
-#[derive(Debug, Clone, Copy, Default)]
-struct Window {
-    per: i64,
-    alive: i64,
-    oldest: i64,
-    newest: i64,
-    last: i64,
-}
-
 /// What of a batch is written at once, since it can be refused.
 struct Rows {
     budgets: Vec<BudgetClaim>,
-    give_back: Option<String>,
+    give_back: Option<GiveBack>,
     spend: Option<String>,
     changes: Vec<Change>,
 }
@@ -167,7 +158,7 @@ impl<'t> Group<'t> {
         if let Some(window) = self.windows.get(key) {
             return Ok(*window);
         }
-        let window = read_window(self.transaction, key, self.now, per).await?;
+        let window = window::read(self.transaction, key, self.now, per).await?;
         self.windows.insert(key.to_owned(), window);
         Ok(window)
     }
@@ -188,12 +179,8 @@ impl<'t> Group<'t> {
         } else {
             // The limit was lowered: more than one must leave. What this transaction has yet
             // to write is younger than what it reads.
-            sqlx::query_scalar("SELECT at FROM window_uses WHERE key = ? AND n = ?")
-                .bind(&claim.key)
-                .bind(window.last - limit + 1)
-                .fetch_optional(&mut *self.transaction)
-                .await?
-                .unwrap_or(window.newest)
+            let place = window.last - limit + 1;
+            window::time_of(self.transaction, &claim.key, place).await?.unwrap_or(window.newest)
         };
         let wait = leaves.saturating_add(per).saturating_sub(self.now).max(1);
         Ok(Duration::from_micros(wait.unsigned_abs()))
@@ -272,8 +259,8 @@ async fn write_rows(
 ) -> Result<(), Refusal> {
     let Rows { budgets, give_back, spend: spends, changes } = rows;
     budget::reserve(savepoint, budgets, now, left).await?;
-    if let Some(call) = give_back {
-        budget::release(savepoint, &call).await?;
+    if let Some(back) = give_back {
+        budget::release(savepoint, &back).await?;
     }
     if let Some(hold) = spends {
         let done = spend(hold, now).execute(&mut *savepoint).await?;
@@ -330,44 +317,6 @@ pub(super) async fn forget_expired(
         sqlx::query(statement).bind(now).execute(&mut *transaction).await?;
     }
     Ok(())
-}
-
-/// Reads a window, and drops what has left it.
-async fn read_window(
-    transaction: &mut SqliteConnection,
-    key: &str,
-    now: i64,
-    per: i64,
-) -> Result<Window, sqlx::Error> {
-    let gone = now.saturating_sub(per);
-    let ends: Option<(i64, i64, i64, i64, i64)> = sqlx::query_as(
-        "SELECT first.at, first.n, last.at, last.n, \
-            EXISTS (SELECT 1 FROM window_uses WHERE key = ?1 AND at <= ?2) \
-         FROM (SELECT at, n FROM window_uses WHERE key = ?1 AND at > ?2 \
-                ORDER BY at, n LIMIT 1) AS first, \
-              (SELECT at, n FROM window_uses WHERE key = ?1 AND at > ?2 \
-                ORDER BY at DESC, n DESC LIMIT 1) AS last",
-    )
-    .bind(key.to_owned())
-    .bind(gone)
-    .fetch_optional(&mut *transaction)
-    .await?;
-    let any_gone = ends.is_none_or(|ends| ends.4 != 0);
-    if any_gone {
-        sqlx::query("DELETE FROM window_uses WHERE key = ? AND at <= ?")
-            .bind(key.to_owned())
-            .bind(gone)
-            .execute(transaction)
-            .await?;
-    }
-    let empty = Window { per, ..Window::default() };
-    Ok(ends.map_or(empty, |(oldest, first, newest, last, _)| Window {
-        per,
-        alive: last - first + 1,
-        oldest,
-        newest,
-        last,
-    }))
 }
 
 /// Of what a person changed, what others are not shown was kept for the call that spends it.

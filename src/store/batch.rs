@@ -21,13 +21,22 @@ pub struct Batch {
     pub budgets: Vec<BudgetClaim>,
     /// Refuse the batch unless this hold is approved, unspent and unexpired; else spend it.
     pub spend: Option<String>,
-    /// Give back what this call reserved in budgets: certainly nothing was done.
-    pub give_back: Option<String>,
+    /// Give back what a call reserved in budgets: certainly nothing was done.
+    pub give_back: Option<GiveBack>,
     /// Other rows to write.
     pub changes: Vec<Change>,
     /// The events to append, in order. Shared, since whoever commits them keeps them until they
     /// are down.
     pub events: Arc<Vec<EventRow>>,
+}
+
+/// What a call reserved, to be given back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GiveBack {
+    /// The call.
+    pub call: String,
+    /// Each budget that it reserved something in, as often as it did so.
+    pub keys: Vec<String>,
 }
 
 /// What the kill switch is asked about.

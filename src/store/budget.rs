@@ -4,21 +4,25 @@
 //! read there stays true until it ends. It is given back where certainly nothing was done, and
 //! counts until its time is over else.
 //!
+//! A row is what one call took, or several ([`bundle`]).
+//!
 //! Each row has the sum of all before it, modulo 2^128: sums go on for as long as there are rows,
 //! so that what lies between any two of them can be told, and what a window holds is never more
 //! than an `i128`, whatever the sums before it have come to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use sqlx::sqlite::SqliteConnection;
 
 use super::apply::Refusal;
 use super::batch::micros;
+use super::bundle::{self, Of};
 use super::standing::Standing;
-use super::{Amount, BudgetClaim, CommitError, Store, StoreError};
+use super::{Amount, BudgetClaim, CommitError, GiveBack, Store, StoreError};
 
-/// One row: its place, and the sum up to it.
+/// One row: its place, what it holds of what is asked for, and the sum up to it.
 #[derive(Debug, Clone, Copy)]
 struct Use {
     n: i64,
@@ -94,36 +98,103 @@ pub(super) async fn reserve(
 /// is not found here yet.
 pub(super) async fn release(
     connection: &mut SqliteConnection,
-    call: &str,
+    back: &GiveBack,
 ) -> Result<(), sqlx::Error> {
-    let reserved: Vec<(String, i64)> =
-        sqlx::query_as("SELECT key, n FROM budget_uses WHERE call = ? AND amount <> '0'")
-            .bind(call.to_owned())
-            .fetch_all(&mut *connection)
-            .await?;
-    for (key, n) in reserved {
-        // Those after it are few: they came while this call was carried out.
-        let rows: Vec<(i64, String, String)> = sqlx::query_as(
-            "SELECT n, amount, total FROM budget_uses WHERE key = ? AND n >= ? ORDER BY n",
-        )
-        .bind(key.clone())
-        .bind(n)
-        .fetch_all(&mut *connection)
-        .await?;
-        let Some(given_back) = rows.first().map(|row| number(&row.1)).transpose()? else {
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for key in &back.keys {
+        *times.entry(key).or_default() += 1;
+    }
+    for (key, times) in times {
+        for held in held_by(connection, key, &back.call, times).await? {
+            take_out(connection, key, held).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a call reserved in one row.
+struct Held {
+    n: i64,
+    amount: i128,
+    /// The row without it, where it is of several calls.
+    uses: Option<Vec<u8>>,
+}
+
+/// Where a call's part of a budget is, which it took so many times.
+async fn held_by(
+    connection: &mut SqliteConnection,
+    key: &str,
+    call: &str,
+    times: usize,
+) -> Result<Vec<Held>, sqlx::Error> {
+    // The newest first: what is given back was mostly taken just now.
+    let mut rows = sqlx::query_as::<_, (i64, String, Option<i64>, Option<Vec<u8>>)>(
+        "SELECT n, amount, since, uses FROM budget_uses \
+         WHERE key = ? AND (call = ? OR uses IS NOT NULL) ORDER BY n DESC",
+    )
+    .bind(key.to_owned())
+    .bind(call.to_owned())
+    .fetch(connection);
+    let (mut held, mut found) = (Vec::new(), 0);
+    while found < times
+        && let Some((n, amount, since, uses)) = rows.try_next().await?
+    {
+        let (Some(since), Some(uses)) = (since, uses) else {
+            found += 1;
+            held.push(Held { n, amount: number(&amount)?, uses: None });
             continue;
         };
-        for (place, amount, total) in rows {
-            let amount = if place == n { "0".to_owned() } else { amount };
-            let total = number(&total)?.wrapping_sub(given_back);
-            sqlx::query("UPDATE budget_uses SET amount = ?, total = ? WHERE key = ? AND n = ?")
-                .bind(amount)
-                .bind(total.to_string())
-                .bind(key.clone())
-                .bind(place)
-                .execute(&mut *connection)
-                .await?;
+        if memchr::memmem::find(&uses, call.as_bytes()).is_none() {
+            continue;
         }
+        let (mut rest, mut amount, before) = (Vec::with_capacity(uses.len()), 0_i128, found);
+        for mut share in bundle::read(&uses, Of::Budget, since)? {
+            if share.call == call {
+                found += 1;
+                amount = amount.wrapping_add(std::mem::take(&mut share.amount));
+            }
+            bundle::append(&mut rest, Of::Budget, since, &share);
+        }
+        if found > before {
+            held.push(Held { n, amount, uses: Some(rest) });
+        }
+    }
+    held.retain(|held| held.amount != 0);
+    Ok(held)
+}
+
+async fn take_out(
+    connection: &mut SqliteConnection,
+    key: &str,
+    held: Held,
+) -> Result<(), sqlx::Error> {
+    // Those after it are few: they came while the call was carried out.
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(
+        "SELECT n, amount, total FROM budget_uses WHERE key = ? AND n >= ? ORDER BY n",
+    )
+    .bind(key.to_owned())
+    .bind(held.n)
+    .fetch_all(&mut *connection)
+    .await?;
+    for (place, amount, total) in rows {
+        let own = if place == held.n { held.amount } else { 0 };
+        let amount = number(&amount)?.wrapping_sub(own);
+        let total = number(&total)?.wrapping_sub(held.amount);
+        sqlx::query("UPDATE budget_uses SET amount = ?, total = ? WHERE key = ? AND n = ?")
+            .bind(amount.to_string())
+            .bind(total.to_string())
+            .bind(key.to_owned())
+            .bind(place)
+            .execute(&mut *connection)
+            .await?;
+    }
+    if let Some(uses) = held.uses {
+        sqlx::query("UPDATE budget_uses SET uses = ? WHERE key = ? AND n = ?")
+            .bind(uses)
+            .bind(key.to_owned())
+            .bind(held.n)
+            .execute(connection)
+            .await?;
     }
     Ok(())
 }
@@ -134,22 +205,38 @@ impl Store {
         self.settle().await?;
         let gone = self.now().saturating_sub(micros(per));
         let query = sqlx::query(
-            "SELECT first.total, first.amount, last.total FROM \
-                (SELECT amount, total FROM budget_uses WHERE key = ?1 AND at > ?2 \
-                    ORDER BY at, n LIMIT 1) AS first, \
+            "SELECT first.total, first.amount, first.since, first.uses, last.total FROM \
+                (SELECT amount, total, since, CASE WHEN since <= ?2 THEN uses END AS uses \
+                    FROM budget_uses WHERE key = ?1 AND at > ?2 ORDER BY at, n LIMIT 1) AS first, \
                 (SELECT total FROM budget_uses WHERE key = ?1 AND at > ?2 \
                     ORDER BY at DESC, n DESC LIMIT 1) AS last",
         )
         .bind(key.to_owned())
         .bind(gone);
-        let rows: Vec<(String, String, String)> = self.typed(&self.all(query).await?)?;
-        let Some((first, amount, last)) = rows.first() else { return Ok(Amount::default()) };
-        let spent = || {
-            let (first, amount) = (first.parse::<i128>().ok()?, amount.parse::<i128>().ok()?);
-            Some(last.parse::<i128>().ok()?.wrapping_sub(first).wrapping_add(amount))
+        type Ends = (String, String, Option<i64>, Option<Vec<u8>>, String);
+        let rows: Vec<Ends> = self.typed(&self.all(query).await?)?;
+        let Some((first, amount, since, uses, last)) = rows.first() else {
+            return Ok(Amount::default());
         };
-        spent().map(Amount).ok_or_else(|| self.malformed("an amount of a budget is no number"))
+        let spent = || {
+            let amount = alive(amount, *since, uses.as_deref(), gone)?;
+            Ok::<_, sqlx::Error>(number(last)?.wrapping_sub(number(first)?).wrapping_add(amount))
+        };
+        spent().map(Amount).map_err(|_| self.malformed("an amount of a budget is no number"))
     }
+}
+
+/// How much of a row came after a time. `uses` are looked at where the row is of several calls.
+fn alive(
+    amount: &str,
+    since: Option<i64>,
+    uses: Option<&[u8]>,
+    gone: i64,
+) -> Result<i128, sqlx::Error> {
+    let (Some(since), Some(uses)) = (since, uses) else { return number(amount) };
+    let shares = bundle::read(uses, Of::Budget, since)?;
+    let alive = shares.iter().filter(|share| share.at > gone);
+    Ok(alive.fold(0, |sum, share| sum.wrapping_add(share.amount)))
 }
 
 async fn found(
@@ -159,10 +246,10 @@ async fn found(
     per: i64,
 ) -> Result<Found, sqlx::Error> {
     let gone = now.saturating_sub(per);
-    let first = "SELECT n, at, amount, total FROM budget_uses WHERE key = ? AND at > ? \
-                 ORDER BY at, n LIMIT 1";
-    let last = "SELECT n, at, amount, total FROM budget_uses WHERE key = ? AND at > ? \
-                ORDER BY at DESC, n DESC LIMIT 1";
+    let first = "SELECT n, at, amount, total, since, CASE WHEN since <= ?2 THEN uses END \
+                 FROM budget_uses WHERE key = ?1 AND at > ?2 ORDER BY at, n LIMIT 1";
+    let last = "SELECT n, at, amount, total, NULL, NULL FROM budget_uses \
+                WHERE key = ? AND at > ? ORDER BY at DESC, n DESC LIMIT 1";
     let Some(first) = end(connection, first, key, gone).await? else {
         return Ok(Found::default());
     };
@@ -174,21 +261,24 @@ async fn found(
 /// The last row of a budget, whether or not it is in the window: one that has left it comes back
 /// where the clock does, and what follows must go on from it.
 async fn last(connection: &mut SqliteConnection, key: &str) -> Result<Option<Use>, sqlx::Error> {
-    let last = "SELECT n, at, amount, total FROM budget_uses WHERE key = ? AND n > ? \
-                ORDER BY n DESC LIMIT 1";
+    let last = "SELECT n, at, amount, total, NULL, NULL FROM budget_uses \
+                WHERE key = ? AND n > ? ORDER BY n DESC LIMIT 1";
     end(connection, last, key, 0).await
 }
 
+/// A row that comes after `beyond`, and as much of it as came after that time.
 async fn end(
     connection: &mut SqliteConnection,
     query: &'static str,
     key: &str,
     beyond: i64,
 ) -> Result<Option<Use>, sqlx::Error> {
-    let row: Option<(i64, i64, String, String)> =
+    type Row = (i64, i64, String, String, Option<i64>, Option<Vec<u8>>);
+    let row: Option<Row> =
         sqlx::query_as(query).bind(key.to_owned()).bind(beyond).fetch_optional(connection).await?;
-    let Some((n, at, amount, total)) = row else { return Ok(None) };
-    Ok(Some(Use { n, at, amount: number(&amount)?, total: number(&total)? }))
+    let Some((n, at, amount, total, since, uses)) = row else { return Ok(None) };
+    let amount = alive(&amount, since, uses.as_deref(), beyond)?;
+    Ok(Some(Use { n, at, amount, total: number(&total)? }))
 }
 
 /// How long until the budget leaves enough; `None` where it never does.
@@ -206,28 +296,55 @@ async fn room_at(
     // What is left once all rows up to one have gone is the last total less its own.
     let most = claim.limit.0 - claim.amount.0;
     let (mut low, mut high) = (first.n, last.n);
-    let mut leaves = last.at;
+    let (mut leaves, mut leaving) = (last.at, last.n);
     while low <= high {
         let middle = low + (high - low) / 2;
-        let row: Option<(i64, String)> =
-            sqlx::query_as("SELECT at, total FROM budget_uses WHERE key = ? AND n = ?")
-                .bind(claim.key.clone())
-                .bind(middle)
-                .fetch_optional(&mut *connection)
-                .await?;
-        let enough = match &row {
-            Some((_, total)) => last.total.wrapping_sub(number(total)?) <= most,
-            None => false,
-        };
-        if enough {
-            leaves = row.map_or(leaves, |(at, _)| at);
+        // Not every number has a row: one has that of the last call in it.
+        let row: Option<(i64, i64, String)> = sqlx::query_as(
+            "SELECT n, at, total FROM budget_uses WHERE key = ? AND n >= ? ORDER BY n LIMIT 1",
+        )
+        .bind(claim.key.clone())
+        .bind(middle)
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some((n, at, total)) = row else { break };
+        if last.total.wrapping_sub(number(&total)?) <= most {
+            (leaves, leaving) = (at, n);
             high = middle - 1;
         } else {
-            low = middle + 1;
+            low = n + 1;
         }
     }
+    let leaves =
+        leaves_in(connection, &claim.key, leaving, last.total, most).await?.unwrap_or(leaves);
     let wait = leaves.saturating_add(per).saturating_sub(now).max(1);
     Ok(Some(Duration::from_micros(wait.unsigned_abs())))
+}
+
+/// When that of several calls that stand in one row must have gone, where the row is of several, so
+/// that no more than `most` is left.
+async fn leaves_in(
+    connection: &mut SqliteConnection,
+    key: &str,
+    n: i64,
+    last: i128,
+    most: i128,
+) -> Result<Option<i64>, sqlx::Error> {
+    let row: Option<(String, String, i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT amount, total, since, uses FROM budget_uses \
+         WHERE key = ? AND n = ? AND uses IS NOT NULL",
+    )
+    .bind(key.to_owned())
+    .bind(n)
+    .fetch_optional(connection)
+    .await?;
+    let Some((amount, total, since, uses)) = row else { return Ok(None) };
+    let mut up_to = number(&total)?.wrapping_sub(number(&amount)?);
+    let shares = bundle::read(&uses, Of::Budget, since)?;
+    Ok(shares.into_iter().find_map(|share| {
+        up_to = up_to.wrapping_add(share.amount);
+        (last.wrapping_sub(up_to) <= most).then_some(share.at)
+    }))
 }
 
 pub(super) fn number(text: &str) -> Result<i128, sqlx::Error> {
@@ -236,17 +353,26 @@ pub(super) fn number(text: &str) -> Result<i128, sqlx::Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
     use sqlx::Connection;
 
     use super::*;
 
+    use crate::store::Batch;
+    use crate::store::journal::Uses;
+
     const PER: i64 = 100;
+    const LIMIT: i128 = 100;
 
     #[derive(Debug, Clone)]
     enum Step {
         /// A call asks for so much.
         Ask(i128),
+        /// Calls take so much each, as far as it fits, so long after one another; all of it is
+        /// written together.
+        Ahead(Vec<(i64, i128)>),
         /// The call made so many ago gives back what it took.
         GiveBack(usize),
         /// So much time goes by; less than none where somebody sets the clock.
@@ -258,6 +384,7 @@ mod tests {
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
             4 => (0_i128..60).prop_map(Step::Ask),
+            2 => proptest::collection::vec((0_i64..40, 0_i128..40), 1..8).prop_map(Step::Ahead),
             1 => (0_usize..8).prop_map(Step::GiveBack),
             2 => (0_i64..70).prop_map(Step::Wait),
             1 => (-70_i64..0).prop_map(Step::Wait),
@@ -266,18 +393,18 @@ mod tests {
         proptest::collection::vec(step, 1..60)
     }
 
-    /// The same with a list of all that was taken. What comes after something counts for at least
-    /// as long.
+    /// The same with a list of all that was taken: when, how much, and in which row. What comes after
+    /// something counts for at least as long.
     #[derive(Default)]
-    struct Model(Vec<(i64, i128)>);
+    struct Model(Vec<(i64, i128, usize)>);
 
     impl Model {
         fn last(&self) -> i64 {
-            self.0.iter().map(|(at, _)| *at).max().unwrap_or(0)
+            self.0.iter().map(|(at, ..)| *at).max().unwrap_or(0)
         }
 
         fn spent(&self, now: i64) -> i128 {
-            self.0.iter().filter(|(at, _)| at + PER > now).map(|(_, amount)| amount).sum()
+            self.0.iter().filter(|(at, ..)| at + PER > now).map(|(_, amount, _)| amount).sum()
         }
 
         /// When there is room for so much.
@@ -289,11 +416,30 @@ mod tests {
         }
     }
 
-    async fn follow(steps: Vec<Step>) {
-        const LIMIT: i128 = 100;
+    fn claim(call: usize, amount: i128, limit: i128) -> BudgetClaim {
+        BudgetClaim {
+            key: "k".to_owned(),
+            call: call.to_string(),
+            amount: Amount(amount),
+            limit: Amount(limit),
+            per: Duration::from_micros(PER.unsigned_abs()),
+        }
+    }
+
+    async fn database() -> SqliteConnection {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.expect("memory");
-        let migration = include_str!("migrations/0008_budgets.sql");
-        sqlx::raw_sql(migration).execute(&mut connection).await.expect("a table");
+        for migration in [
+            include_str!("migrations/0001_foundation.sql"),
+            include_str!("migrations/0008_budgets.sql"),
+            include_str!("migrations/0019_bundles.sql"),
+        ] {
+            sqlx::raw_sql(migration).execute(&mut connection).await.expect("tables");
+        }
+        connection
+    }
+
+    async fn follow(steps: Vec<Step>) {
+        let mut connection = database().await;
         let mut model = Model::default();
         let mut now = 1_000_000;
         for step in steps {
@@ -305,27 +451,45 @@ mod tests {
                         .execute(&mut connection)
                         .await
                         .expect("forgotten");
-                    let gone = model.0.iter_mut().filter(|(at, _)| at + PER <= now);
-                    gone.for_each(|row| *row = (0, 0));
+                    // With the last that stands in its row: until then a clock that is set back brings
+                    // back all of it.
+                    let kept = model.0.iter().filter(|(at, ..)| at + PER > now);
+                    let kept: BTreeSet<usize> = kept.map(|(_, _, row)| *row).collect();
+                    let gone = model.0.iter_mut().filter(|(_, _, row)| !kept.contains(row));
+                    gone.for_each(|one| *one = (0, 0, 0));
                 }
                 Step::GiveBack(ago) => {
                     let Some(index) = model.0.len().checked_sub(ago + 1) else { continue };
-                    release(&mut connection, &index.to_string()).await.expect("given back");
+                    let back = GiveBack { call: index.to_string(), keys: vec!["k".to_owned()] };
+                    release(&mut connection, &back).await.expect("given back");
                     model.0[index].1 = 0;
                 }
+                Step::Ahead(takes) => {
+                    let (mut uses, row): (Option<Uses>, _) = (None, model.0.len());
+                    for (after, amount) in takes {
+                        now += after;
+                        if model.spent(now) + amount > LIMIT {
+                            continue;
+                        }
+                        let budgets = vec![claim(model.0.len(), amount, LIMIT)];
+                        let one = Uses::of(&Batch { budgets, ..Batch::default() }, now);
+                        match &mut uses {
+                            None => uses = Some(one),
+                            Some(uses) => uses.append(one),
+                        }
+                        model.0.push((now.max(model.last()), amount, row));
+                    }
+                    if let Some(uses) = uses {
+                        uses.write(&mut connection).await.expect("written");
+                    }
+                }
                 Step::Ask(amount) => {
-                    let claim = BudgetClaim {
-                        key: "k".to_owned(),
-                        call: model.0.len().to_string(),
-                        amount: Amount(amount),
-                        limit: Amount(LIMIT),
-                        per: Duration::from_micros(PER.unsigned_abs()),
-                    };
+                    let claim = claim(model.0.len(), amount, LIMIT);
                     let spent = model.spent(now);
                     match reserve(&mut connection, vec![claim], now, &mut HashMap::new()).await {
                         Ok(()) => {
                             assert!(spent + amount <= LIMIT, "{amount} passed beside {spent}");
-                            model.0.push((now.max(model.last()), amount));
+                            model.0.push((now.max(model.last()), amount, model.0.len()));
                         }
                         Err(Refusal::Batch(CommitError::BudgetSpent {
                             left, retry_after, ..
@@ -346,18 +510,10 @@ mod tests {
     /// What a busy budget adds up to over its days is more than any number that it could hold.
     #[tokio::test]
     async fn a_budget_that_is_never_empty_goes_on_for_ever() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.expect("memory");
-        let migration = include_str!("migrations/0008_budgets.sql");
-        sqlx::raw_sql(migration).execute(&mut connection).await.expect("a table");
+        let mut connection = database().await;
         let half = i128::MAX / 2;
         for n in 0..20_i64 {
-            let claim = |amount| BudgetClaim {
-                key: "k".to_owned(),
-                call: n.to_string(),
-                amount: Amount(amount),
-                limit: Amount(i128::MAX),
-                per: Duration::from_micros(PER.unsigned_abs()),
-            };
+            let claim = |amount| claim(usize::default(), amount, i128::MAX);
             let now = n * (PER / 2 + 1);
             let fits = reserve(&mut connection, vec![claim(half)], now, &mut HashMap::new()).await;
             assert!(fits.is_ok(), "{n}");

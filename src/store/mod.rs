@@ -18,6 +18,7 @@
 mod apply;
 mod batch;
 mod budget;
+mod bundle;
 mod chain;
 mod copies;
 mod counting;
@@ -35,6 +36,7 @@ mod tasks;
 mod token;
 mod upkeep;
 mod verify;
+mod window;
 mod writer;
 
 #[cfg(test)]
@@ -50,9 +52,9 @@ use sqlx::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
 pub use batch::{
-    Amount, Batch, BudgetClaim, Change, CheckpointRow, CommitError, EventRow, Guard, HoldRow,
-    HoldState, KeyRow, LearnedRow, PLACES, PendingRow, Receipt, RepeatRow, StopScope, StoreError,
-    TaskRow, TaskState, TokenRow, WindowClaim,
+    Amount, Batch, BudgetClaim, Change, CheckpointRow, CommitError, EventRow, GiveBack, Guard,
+    HoldRow, HoldState, KeyRow, LearnedRow, PLACES, PendingRow, Receipt, RepeatRow, StopScope,
+    StoreError, TaskRow, TaskState, TokenRow, WindowClaim,
 };
 pub use chain::{Digest, genesis, payload_digest};
 pub use copies::is_erased;

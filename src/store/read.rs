@@ -168,16 +168,6 @@ impl Store {
         Ok(self.typed(&self.all(query).await?)?.pop())
     }
 
-    /// How many uses of a window came after a time: microseconds since the Unix epoch.
-    pub async fn window_count(&self, key: &str, after: i64) -> Result<u64, StoreError> {
-        self.settle().await?;
-        let query = sqlx::query("SELECT count(*) FROM window_uses WHERE key = ? AND at > ?")
-            .bind(key.to_owned())
-            .bind(after);
-        let rows: Vec<(i64,)> = self.typed(&self.all(query).await?)?;
-        Ok(rows.first().map_or(0, |(count,)| count.unsigned_abs()))
-    }
-
     /// The events of a call, in order.
     pub async fn events_of(&self, call: &str) -> Result<Vec<StoredEvent>, StoreError> {
         self.settle().await?;

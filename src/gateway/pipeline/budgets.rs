@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::StatusCode;
-use tollbridge_operation::{Arguments, Call};
+use tollbridge_operation::{Arguments, Call, CallId};
 
 use crate::audit::{Event, Reservation};
 use crate::bridge::{Failed, FailureKind, Report};
 use crate::gateway::reply::{ErrorCode, Failure};
 use crate::gateway::toolbox::{Budgeted, Exposed};
 use crate::safety::BrokenLimit;
-use crate::store::{Amount, BudgetClaim, PLACES, Store, StoreError, WindowClaim};
+use crate::store::{Amount, BudgetClaim, GiveBack, PLACES, Store, StoreError, WindowClaim};
 use crate::tools::LimitBroken;
 
 /// What is reserved in one window of a budget.
@@ -20,6 +20,37 @@ pub(super) struct Reserving {
     pub(super) claim: BudgetClaim,
     /// Which budget of those that were reckoned.
     pub(super) budget: usize,
+}
+
+/// What a call took of budgets.
+#[derive(Default)]
+pub(super) struct Taken {
+    /// The budgets' rules.
+    rules: BTreeSet<String>,
+    /// Where they count, as often as it took something there.
+    keys: Vec<String>,
+}
+
+impl Taken {
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// It took this, too.
+    pub(super) fn add(&mut self, budgets: &[Budgeted], reserving: &[Reserving]) {
+        for one in reserving {
+            self.keys.push(one.claim.key.clone());
+            self.rules.extend(budgets.get(one.budget).map(|budgeted| budgeted.rule.name.clone()));
+        }
+    }
+
+    /// It gives all of it back: what is put on record of that, and what the store does.
+    pub(super) fn give_back(&mut self, call: &CallId) -> (Event, GiveBack) {
+        let Self { rules, keys } = std::mem::take(self);
+        let reason = "nothing was done".to_owned();
+        let event = Event::Released { reservations: rules.into_iter().collect(), reason };
+        (event, GiveBack { call: call.as_str().to_owned(), keys })
+    }
 }
 
 /// One call.
@@ -94,12 +125,6 @@ pub(super) fn reckon_instead(
         reserving.extend(claims.map(|claim| Reserving { claim, budget }));
     }
     Ok(reserving)
-}
-
-/// The rules of the budgets of which something is reserved.
-pub(super) fn rules(budgets: &[Budgeted], reserving: &[Reserving]) -> impl Iterator<Item = String> {
-    let found = reserving.iter().filter_map(|one| budgets.get(one.budget));
-    found.map(|budgeted| budgeted.rule.name.clone())
 }
 
 /// What is put on record of what is reserved.

@@ -260,12 +260,12 @@ impl Run<'_> {
             Some(_) => self.kept(exposed, left, result.as_mut().err()),
             None => None,
         };
-        let give_back = nothing_done && !self.reserved.is_empty() && !self.touched;
-        if give_back {
-            let reservations = std::mem::take(&mut self.reserved).into_iter().collect();
-            let reason = "nothing was done".to_owned();
-            self.record.push(&Event::Released { reservations, reason });
-        }
+        let gives_back = nothing_done && !self.reserved.is_empty() && !self.touched;
+        let give_back = gives_back.then(|| {
+            let (event, give_back) = self.reserved.give_back(&self.id);
+            self.record.push(&event);
+            give_back
+        });
         self.record.push(&Event::Replied {
             outcome: result
                 .as_ref()
@@ -283,7 +283,6 @@ impl Run<'_> {
         // The upstream has answered and the intent is on record. An answer that is withheld
         // because its end could not be written would make the agent do it again.
         let changes = self.settled(&result, undone).into_iter().chain(kept).collect();
-        let give_back = give_back.then(|| self.id.as_str().to_owned());
         let batch = Batch { give_back, changes, events: self.record.rows(), ..Batch::default() };
         if let Err(error) = self.write(batch).await {
             tracing::error!(call = %self.id, %error, "the end of a call could not be recorded");

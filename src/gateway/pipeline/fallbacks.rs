@@ -253,7 +253,7 @@ impl Run<'_> {
         let refused = match committed {
             Ok(Ok(_receipt)) => {
                 self.record.written();
-                self.reserved.extend(budgets::rules(&substitute.budgets, &reserving));
+                self.reserved.add(&substitute.budgets, &reserving);
                 for Reserving { claim, .. } in reserving {
                     let taken = self.instead.entry(claim.key).or_default();
                     taken.0 = taken.0.saturating_add(claim.amount.0);

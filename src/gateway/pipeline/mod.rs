@@ -21,7 +21,7 @@ mod repeats;
 mod shown;
 mod stages;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,8 +98,8 @@ struct Run<'a> {
     earlier: Option<PendingRow>,
     /// A digest of the arguments, where the same call may go on with this one.
     digest: Option<String>,
-    /// The rules of the budgets of which it took something.
-    reserved: BTreeSet<String>,
+    /// What it took of budgets.
+    reserved: budgets::Taken,
     /// What it took of budgets of what stands in for its operation, by their keys: of each it takes
     /// once, however much stands in.
     instead: BTreeMap<String, Amount>,
@@ -209,7 +209,7 @@ impl<'a> Run<'a> {
             named: None,
             earlier: None,
             digest: None,
-            reserved: BTreeSet::new(),
+            reserved: budgets::Taken::default(),
             instead: BTreeMap::new(),
             touched: false,
             received: 1,

@@ -271,7 +271,7 @@ impl Run<'_> {
         let error = match self.ground.store.commit(batch).await {
             Ok(receipt) => {
                 self.record.written();
-                self.reserved.extend(budgets::rules(&exposed.budgets, reserving));
+                self.reserved.add(&exposed.budgets, reserving);
                 return Ok(Intent::Recorded(receipt));
             }
             Err(error) => error,

@@ -12,7 +12,7 @@ use super::*;
 use crate::store::counting::Counting;
 use crate::store::tests::{MINUTE, change, event, events, file, folder, often, open, raw};
 use crate::store::{
-    Amount, BudgetClaim, Change, CommitError, Settings, Store, WindowClaim, system_clock,
+    Amount, BudgetClaim, Change, CommitError, GiveBack, Settings, Store, WindowClaim, system_clock,
 };
 
 /// One more of a budget's window, and of a window of calls.
@@ -70,7 +70,8 @@ async fn what_is_counted_ahead_is_in_the_database_sooner_or_later_and_once() {
     let _ = store.commit(takes("c", 10, 100, 100)).await.unwrap();
     store.commit(change(Change::Sweep)).await.map(drop).unwrap();
     assert_eq!(stands(&store).await, (32, 5), "who writes comes behind it");
-    let batch = Batch { give_back: Some("a".into()), ..events([event("a", "ended")]) };
+    let back = GiveBack { call: "a".into(), keys: vec!["b".into()] };
+    let batch = Batch { give_back: Some(back), ..events([event("a", "ended")]) };
     let _ = store.commit(batch).await.unwrap();
     assert_eq!(stands(&store).await, (22, 5), "what is given back is found");
     store.close().await;
@@ -309,6 +310,8 @@ struct Both {
     settings: Settings,
     stores: [Option<Store>; 2],
     taken: Vec<(i64, i128)>,
+    /// The same without what may be forgotten.
+    kept: Vec<(i64, i128)>,
     /// Who took it.
     by: Vec<usize>,
     /// How much was taken while who took it knew where the budget stands.
@@ -318,17 +321,22 @@ struct Both {
 impl Both {
     const LIMIT: i128 = 100;
 
-    fn spent(&self) -> i128 {
+    /// What the budget holds, at least and at most: what is over and was forgotten comes back by no
+    /// clock, but for what stands in a row with what is not.
+    fn spent(&self) -> (i128, i128) {
         let now = (self.settings.clock)();
-        self.taken.iter().filter(|(at, _)| at + 60_000_000 > now).map(|(_, amount)| amount).sum()
+        let sum = |all: &[(i64, i128)]| {
+            all.iter().filter(|(at, _)| at + 60_000_000 > now).map(|(_, amount)| amount).sum()
+        };
+        (sum(&self.kept), sum(&self.taken))
     }
 
     async fn store(&mut self, who: usize) -> Store {
         if self.stores[who].is_none() {
             self.stores[who] = Some(warm(&self.folder, self.settings).await);
-            // What is over is forgotten when a process begins, and comes back by no clock.
+            // What is over is forgotten when a process begins.
             let now = (self.settings.clock)();
-            self.taken
+            self.kept
                 .iter_mut()
                 .filter(|(at, _)| at + 60_000_000 <= now)
                 .for_each(|row| *row = (0, 0));
@@ -338,19 +346,21 @@ impl Both {
 
     async fn ask(&mut self, who: usize, amount: i128) {
         let store = self.store(who).await;
-        let (spent, knows) = (self.spent(), knows(&store));
+        let ((least, most), knows) = (self.spent(), knows(&store));
         let call = format!("call {}", self.taken.len());
         match store.commit(takes(&call, amount, Self::LIMIT, u32::MAX)).await {
             Ok(_) => {
-                assert!(spent + amount <= Self::LIMIT, "{amount} passed beside {spent}");
+                assert!(least + amount <= Self::LIMIT, "{amount} passed beside {least}");
                 let last = self.taken.iter().map(|(at, _)| *at).max().unwrap_or_default();
                 self.taken.push(((self.settings.clock)().max(last), amount));
+                self.kept.push(((self.settings.clock)().max(last), amount));
                 self.by.push(who);
                 self.ahead += usize::from(knows);
             }
             Err(CommitError::BudgetSpent { left, .. }) => {
-                assert!(spent + amount > Self::LIMIT, "{amount} was refused beside {spent}");
-                assert_eq!(left.0, (Self::LIMIT - spent).max(0));
+                assert!(most + amount > Self::LIMIT, "{amount} was refused beside {most}");
+                let (fewest, all) = ((Self::LIMIT - most).max(0), (Self::LIMIT - least).max(0));
+                assert!((fewest..=all).contains(&left.0), "{} are left", left.0);
             }
             Err(error) => panic!("{error}"),
         }
@@ -381,10 +391,10 @@ impl Both {
             }
             Step::GiveBack(ago) => {
                 let Some(index) = self.taken.len().checked_sub(ago + 1) else { return };
-                let call = Some(format!("call {index}"));
-                let batch = Batch { give_back: call, ..events([event("g", "ended")]) };
+                let back = GiveBack { call: format!("call {index}"), keys: vec!["b".into()] };
+                let batch = Batch { give_back: Some(back), ..events([event("g", "ended")]) };
                 let _ = self.store(self.by[index]).await.commit(batch).await.unwrap();
-                self.taken[index].1 = 0;
+                (self.taken[index].1, self.kept[index].1) = (0, 0);
             }
             Step::Ask(who, amount, times) => {
                 for _ in 0..times {
@@ -407,8 +417,8 @@ fn whoever_counts_and_however_they_end_a_budget_is_the_sum_of_what_was_taken() {
         runtime.unwrap().block_on(async {
             let clock = || NOW.load(Ordering::SeqCst);
             let settings = Settings { clock, idle: Duration::from_millis(20), ..often() };
-            let (stores, taken, by) = ([None, None], Vec::new(), Vec::new());
-            let mut both = Both { folder: folder(), settings, stores, taken, by, ahead: 0 };
+            let (stores, taken, kept, by) = ([None, None], Vec::new(), Vec::new(), Vec::new());
+            let mut both = Both { folder: folder(), settings, stores, taken, kept, by, ahead: 0 };
             for step in steps {
                 both.follow(step, &NOW).await;
             }

@@ -47,7 +47,7 @@ use tokio::sync::{Notify, oneshot};
 use self::file::{Full, JournalFile};
 use self::record::Events;
 use self::sync::{Due, Syncing};
-use self::uses::Uses;
+pub(super) use self::uses::Uses;
 use self::watch::Watch;
 use super::place::{FileIdentity, Place};
 use super::standing::{Left, Standings};

@@ -14,6 +14,7 @@ use super::record::{Reader, Torn};
 use crate::store::apply::Query;
 use crate::store::batch::micros;
 use crate::store::budget;
+use crate::store::bundle::{self, Of, Share};
 use crate::store::insert::{Statements, chunks, statements};
 use crate::store::{Batch, BudgetClaim, WindowClaim};
 
@@ -62,7 +63,7 @@ impl End {
 
 impl Uses {
     /// What a batch takes, at a time in microseconds since the Unix epoch.
-    pub(super) fn of(batch: &Batch, at: i64) -> Self {
+    pub(in crate::store) fn of(batch: &Batch, at: i64) -> Self {
         let in_window =
             |claim: &WindowClaim| InWindow { key: claim.key.clone(), at, per: micros(claim.per) };
         let of_budget = |claim: &BudgetClaim| OfBudget {
@@ -141,7 +142,8 @@ impl Uses {
         Ok(uses)
     }
 
-    /// Writes them into the database, behind what is there.
+    /// Writes them into the database, behind what is there: what several calls took of the same is
+    /// one row.
     pub(in crate::store) async fn write(
         &self,
         transaction: &mut SqliteConnection,
@@ -152,7 +154,10 @@ impl Uses {
 
     async fn write_windows(&self, transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         static ROWS: LazyLock<Statements> = LazyLock::new(|| {
-            statements("INSERT INTO window_uses (key, at, n, until) VALUES ", "(?, ?, ?, ?)")
+            statements(
+                "INSERT INTO window_uses (key, at, n, until, since, uses) VALUES ",
+                "(?, ?, ?, ?, ?, ?)",
+            )
         });
         if self.windows.is_empty() {
             return Ok(());
@@ -166,15 +171,23 @@ impl Uses {
             self.windows.iter().map(|used| &*used.key),
         )
         .await?;
-        for (statement, uses) in chunks(&ROWS, &self.windows) {
+        let mut rows = Rows::new(Of::Window);
+        for used in &self.windows {
+            let row = end_of(&mut ends, &used.key).next(used.at, 0);
+            let share = Share { at: row.at, amount: 1, call: String::new() };
+            rows.add(&used.key, row, used.per, share);
+        }
+        for (statement, chunk) in chunks(&ROWS, &rows.rows) {
             let mut query: Query = sqlx::query(AssertSqlSafe(statement));
-            for used in uses {
-                let row = ends.entry(used.key.clone()).or_default().next(used.at, 0);
+            for row in chunk {
+                let (since, uses) = row.bundle();
                 query = query
-                    .bind(used.key.clone())
-                    .bind(row.at)
-                    .bind(row.n)
-                    .bind(row.at.saturating_add(used.per));
+                    .bind(row.key.to_owned())
+                    .bind(row.last.at)
+                    .bind(row.last.n)
+                    .bind(row.last.at.saturating_add(row.per))
+                    .bind(since)
+                    .bind(uses);
             }
             query.execute(&mut *transaction).await?;
         }
@@ -184,8 +197,9 @@ impl Uses {
     async fn write_budgets(&self, transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         static ROWS: LazyLock<Statements> = LazyLock::new(|| {
             statements(
-                "INSERT INTO budget_uses (key, n, at, call, amount, total, until) VALUES ",
-                "(?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO budget_uses \
+                    (key, n, at, call, amount, total, until, since, uses) VALUES ",
+                "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
         });
         if self.budgets.is_empty() {
@@ -201,22 +215,95 @@ impl Uses {
             self.budgets.iter().map(|used| &*used.key),
         )
         .await?;
-        for (statement, uses) in chunks(&ROWS, &self.budgets) {
+        let mut rows = Rows::new(Of::Budget);
+        for used in &self.budgets {
+            let row = end_of(&mut ends, &used.key).next(used.at, used.amount);
+            let share = Share { at: row.at, amount: used.amount, call: used.call.clone() };
+            rows.add(&used.key, row, used.per, share);
+        }
+        for (statement, chunk) in chunks(&ROWS, &rows.rows) {
             let mut query: Query = sqlx::query(AssertSqlSafe(statement));
-            for used in uses {
-                let row = ends.entry(used.key.clone()).or_default().next(used.at, used.amount);
+            for row in chunk {
+                let (since, uses) = row.bundle();
                 query = query
-                    .bind(used.key.clone())
-                    .bind(row.n)
-                    .bind(row.at)
-                    .bind(used.call.clone())
-                    .bind(used.amount.to_string())
-                    .bind(row.total.to_string())
-                    .bind(row.at.saturating_add(used.per));
+                    .bind(row.key.to_owned())
+                    .bind(row.last.n)
+                    .bind(row.last.at)
+                    .bind(if since.is_some() { String::new() } else { row.first.call.clone() })
+                    .bind(row.amount.to_string())
+                    .bind(row.last.total.to_string())
+                    .bind(row.last.at.saturating_add(row.per))
+                    .bind(since)
+                    .bind(uses);
             }
             query.execute(&mut *transaction).await?;
         }
         Ok(())
+    }
+}
+
+/// Where the rows of a key end.
+fn end_of<'e>(ends: &'e mut HashMap<String, End>, key: &str) -> &'e mut End {
+    if !ends.contains_key(key) {
+        ends.insert(key.to_owned(), End::default());
+    }
+    ends.get_mut(key).expect("it was just put there")
+}
+
+/// Rows to be written, one for what several calls took of the same.
+struct Rows<'u> {
+    of: Of,
+    rows: Vec<Row<'u>>,
+    /// The row of each key that is added to.
+    open: HashMap<&'u str, usize>,
+}
+
+/// One of them.
+struct Row<'u> {
+    key: &'u str,
+    per: i64,
+    first: Share,
+    last: End,
+    /// What all of them took.
+    amount: i128,
+    many: usize,
+    uses: Vec<u8>,
+}
+
+impl Row<'_> {
+    /// When the first was and each of them, where they are several.
+    fn bundle(&self) -> (Option<i64>, Option<Vec<u8>>) {
+        if self.many == 1 { (None, None) } else { (Some(self.first.at), Some(self.uses.clone())) }
+    }
+}
+
+impl<'u> Rows<'u> {
+    fn new(of: Of) -> Self {
+        Self { of, rows: Vec::new(), open: HashMap::new() }
+    }
+
+    /// Adds what a call took, behind what others took of the same: where its row then ends.
+    fn add(&mut self, key: &'u str, end: End, per: i64, share: Share) {
+        let open = self.open.get(key).and_then(|at| self.rows.get_mut(*at));
+        if let Some(row) = open
+            && row.per == per
+            && row.many < bundle::MOST
+            && let Some(amount) = row.amount.checked_add(share.amount)
+            && bundle::append(&mut row.uses, self.of, row.first.at, &share)
+        {
+            (row.last, row.amount, row.many) = (end, amount, row.many + 1);
+            return;
+        }
+        let mut uses = Vec::new();
+        // A name that is too long for that stands in a row of its own, behind which another begins.
+        let goes_with_others = bundle::append(&mut uses, self.of, share.at, &share);
+        if goes_with_others {
+            self.open.insert(key, self.rows.len());
+        } else {
+            self.open.remove(key);
+        }
+        let amount = share.amount;
+        self.rows.push(Row { key, per, first: share, last: end, amount, many: 1, uses });
     }
 }
 

@@ -1,0 +1,128 @@
+//! What several calls took of one window or budget, in one row of the database.
+//!
+//! Each of them keeps its own time: which of them a window still holds is told exactly. Nothing is
+//! judged here.
+//!
+//! A window's uses are times alone, four bytes each: how many microseconds after the first. A
+//! budget's have after that what was taken, sixteen bytes, and the call: the length of its name in
+//! two bytes, and the name. All numbers are little-endian.
+
+/// So many stand in one row at most.
+pub(super) const MOST: usize = 1_000;
+
+/// What one call took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Share {
+    /// When, in microseconds since the Unix epoch.
+    pub(super) at: i64,
+    /// How much; 1 in a window.
+    pub(super) amount: i128,
+    /// Its name; none in a window.
+    pub(super) call: String,
+}
+
+/// Of what the uses in a row are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    Window,
+    Budget,
+}
+
+/// A row that is no bundle: somebody else wrote it, or the disk lost something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+impl From<Malformed> for sqlx::Error {
+    fn from(_: Malformed) -> Self {
+        Self::Decode("what calls took together is malformed".into())
+    }
+}
+
+/// Writes one behind the others. `false` where it does not go with them: it is too long after the first,
+/// which was at `since`, or its name is too long.
+pub(super) fn append(uses: &mut Vec<u8>, of: Of, since: i64, share: &Share) -> bool {
+    let Ok(after) = u32::try_from(share.at.wrapping_sub(since)) else { return false };
+    let Ok(length) = u16::try_from(share.call.len()) else { return false };
+    uses.extend_from_slice(&after.to_le_bytes());
+    if of == Of::Budget {
+        uses.extend_from_slice(&share.amount.to_le_bytes());
+        uses.extend_from_slice(&length.to_le_bytes());
+        uses.extend_from_slice(share.call.as_bytes());
+    }
+    true
+}
+
+/// Each of them, in order.
+pub(super) fn read(uses: &[u8], of: Of, since: i64) -> Result<Vec<Share>, Malformed> {
+    let mut rest = uses;
+    let mut shares = Vec::new();
+    while !rest.is_empty() {
+        let after = i64::from(u32::from_le_bytes(take(&mut rest)?));
+        let at = since.checked_add(after).ok_or(Malformed)?;
+        let (amount, call) = match of {
+            Of::Window => (1, String::new()),
+            Of::Budget => {
+                let amount = i128::from_le_bytes(take(&mut rest)?);
+                let length = usize::from(u16::from_le_bytes(take(&mut rest)?));
+                let (call, after) = rest.split_at_checked(length).ok_or(Malformed)?;
+                rest = after;
+                (amount, String::from_utf8(call.to_vec()).map_err(|_| Malformed)?)
+            }
+        };
+        shares.push(Share { at, amount, call });
+    }
+    if shares.is_empty() { Err(Malformed) } else { Ok(shares) }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Malformed> {
+    let (first, after) = rest.split_first_chunk().ok_or(Malformed)?;
+    *rest = after;
+    Ok(*first)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn share() -> impl Strategy<Value = Share> {
+        (0_i64..=u32::MAX.into(), any::<i128>(), ".{0,40}")
+            .prop_map(|(after, amount, call)| Share { at: 1_000 + after, amount, call })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(shares in proptest::collection::vec(share(), 1..20)) {
+            for of in [Of::Window, Of::Budget] {
+                let mut uses = Vec::new();
+                for share in &shares {
+                    prop_assert!(append(&mut uses, of, 1_000, share));
+                }
+                let expected = shares.iter().cloned().map(|share| match of {
+                    Of::Window => Share { amount: 1, call: String::new(), ..share },
+                    Of::Budget => share,
+                });
+                prop_assert_eq!(read(&uses, of, 1_000), Ok(expected.collect()));
+            }
+        }
+
+        #[test]
+        fn whatever_the_bytes_nothing_panics(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            for of in [Of::Window, Of::Budget] {
+                let _ = read(&bytes, of, i64::MAX);
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_with_the_others_is_left_out() {
+        let mut uses = Vec::new();
+        let one = |at, call: &str| Share { at, amount: 1, call: call.to_owned() };
+        assert!(!append(&mut uses, Of::Budget, 1, &one(0, "earlier")));
+        assert!(!append(&mut uses, Of::Budget, 0, &one(i64::from(u32::MAX) + 1, "too late")));
+        assert!(!append(&mut uses, Of::Budget, 0, &one(1, &"x".repeat(70_000))));
+        assert!(uses.is_empty());
+        assert_eq!(read(&uses, Of::Budget, 0), Err(Malformed));
+    }
+}
