@@ -10,7 +10,7 @@ use tollbridge_operation::{Arguments, Decimal};
 
 use super::judge::Judge;
 use super::place;
-use super::pointer::{ArgumentPointer, Found, Step, visit};
+use super::pointer::{ArgumentPointer, At, Found, Step, visit};
 use super::rule::{ArgumentRule, RuleError};
 use super::schema::{Types, Walk, choices};
 use super::text;
@@ -64,7 +64,7 @@ impl Limits {
         let value = arguments.to_value();
         let mut broken = Vec::new();
         for limit in &self.0 {
-            visit(&value, &limit.steps, &limit.shown, "", &mut |at, found| {
+            visit(&value, &limit.steps, &limit.shown, &At::TOP, &mut |at, found| {
                 let holds = match found {
                     Found::Value(value) => limit.check.holds(value),
                     Found::Obstacle => false,
@@ -72,7 +72,7 @@ impl Limits {
                 if !holds && broken.len() < REPORTED {
                     broken.push(LimitBroken {
                         rule: limit.rule.clone(),
-                        pointer: text::cut(at, 300),
+                        pointer: text::cut(&at.to_string(), 300),
                         message: limit.message.clone(),
                     });
                 }
@@ -86,7 +86,7 @@ impl Limits {
         let value = arguments.to_value();
         let mut any = false;
         for limit in &self.0 {
-            visit(&value, &limit.steps, &limit.shown, "", &mut |_, found| {
+            visit(&value, &limit.steps, &limit.shown, &At::TOP, &mut |_, found| {
                 any |= matches!(found, Found::Value(value) if kind(value));
             });
         }

@@ -166,14 +166,46 @@ pub(super) enum Found<'v> {
     Obstacle,
 }
 
-/// Visits every place that the steps lead to, with its concrete JSON pointer as `shown`
-/// names the steps. What is absent, or null above the place, is not visited.
+/// Where a value stands, on the way down to it: a JSON pointer once it is written. What is visited
+/// is many; what is told of is little.
+pub(super) struct At<'a> {
+    above: Option<&'a At<'a>>,
+    /// The member's name, or its place in a list.
+    member: Member<'a>,
+}
+
+enum Member<'a> {
+    All,
+    Name(&'a str),
+    Index(usize),
+}
+
+impl At<'_> {
+    /// Where everything is.
+    pub(super) const TOP: At<'static> = At { above: None, member: Member::All };
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(above) = self.above {
+            above.fmt(f)?;
+        }
+        match self.member {
+            Member::All => Ok(()),
+            Member::Name(name) => write!(f, "/{}", escape(name)),
+            Member::Index(at) => write!(f, "/{at}"),
+        }
+    }
+}
+
+/// Visits every place that the steps lead to, with where it is as `shown` names the steps. What is
+/// absent, or null above the place, is not visited.
 pub(super) fn visit<'v>(
     value: &'v Value,
     steps: &[Step],
     shown: &[Step],
-    at: &str,
-    see: &mut impl FnMut(&str, Found<'v>),
+    at: &At<'_>,
+    see: &mut impl FnMut(&At<'_>, Found<'v>),
 ) {
     let Some((step, rest)) = steps.split_first() else {
         see(at, Found::Value(value));
@@ -183,28 +215,27 @@ pub(super) fn visit<'v>(
         Some((name, rest)) => (name, rest),
         None => (step, shown),
     };
+    let mut go = |value: &'v Value, member| {
+        visit(value, rest, shown_rest, &At { above: Some(at), member }, see);
+    };
     match (value, step) {
         (Value::Null, _) => {}
         (Value::Object(object), Step::Name(real)) => {
             if let Some(member) = object.get(real) {
                 let name = if let Step::Name(name) = name { name } else { real };
-                visit(member, rest, shown_rest, &format!("{at}/{}", escape(name)), see);
+                go(member, Member::Name(name));
             }
         }
         (Value::Object(object), Step::Items) => {
-            for (name, member) in object {
-                visit(member, rest, shown_rest, &format!("{at}/{}", escape(name)), see);
-            }
+            object.iter().for_each(|(name, member)| go(member, Member::Name(name)));
         }
         (Value::Array(list), Step::Items) => {
-            for (i, item) in list.iter().enumerate() {
-                visit(item, rest, shown_rest, &format!("{at}/{i}"), see);
-            }
+            list.iter().enumerate().for_each(|(i, item)| go(item, Member::Index(i)));
         }
         (Value::Array(list), Step::Name(index)) => match index.parse::<usize>() {
             Ok(i) => {
                 if let Some(item) = list.get(i) {
-                    visit(item, rest, shown_rest, &format!("{at}/{i}"), see);
+                    go(item, Member::Index(i));
                 }
             }
             Err(_) => see(at, Found::Obstacle),
@@ -266,8 +297,8 @@ mod tests {
         let pointer = ArgumentPointer::parse("/b/i/*/p").expect("a pointer");
         let shown = ArgumentPointer::parse("/body/i/*/price").expect("a pointer");
         let mut seen = Vec::new();
-        visit(&value, pointer.steps(), shown.steps(), "", &mut |at, found| {
-            seen.push((at.to_owned(), matches!(found, Found::Value(_))));
+        visit(&value, pointer.steps(), shown.steps(), &At::TOP, &mut |at, found| {
+            seen.push((at.to_string(), matches!(found, Found::Value(_))));
         });
         assert_eq!(
             seen,

@@ -11,7 +11,7 @@ use super::judge::Judge;
 use super::limits::{self, Limits};
 use super::lint::is_portable_key;
 use super::place::{self, Branch, TooComplex};
-use super::pointer::{ArgumentPointer, Found, Step, visit, written};
+use super::pointer::{ArgumentPointer, At, Found, Step, visit, written};
 use super::rule::{ArgumentRule, RuleError};
 use super::schema::{Walk, closest, escape};
 use super::text;
@@ -396,7 +396,7 @@ impl Shape {
     pub(super) fn trespasses(&self, given: &Value) -> Vec<Violation> {
         let mut found = Vec::new();
         for place in &self.forbidden {
-            visit(given, &place.steps, &place.steps, "", &mut |at, here| {
+            visit(given, &place.steps, &place.steps, &At::TOP, &mut |at, here| {
                 let expected = match here {
                     Found::Value(_) => "no such argument",
                     // What cannot be looked into may hold what is hidden.
@@ -406,7 +406,7 @@ impl Shape {
                 if found.len() < super::validate::REPORTED {
                     let instead = place.instead.as_ref();
                     found.push(Violation {
-                        pointer: text::cut(at, 500),
+                        pointer: text::cut(&at.to_string(), 500),
                         expected: expected.to_owned(),
                         suggestion: instead.map(|name| format!("did you mean `{name}`?")),
                     });
