@@ -5,20 +5,21 @@
 //! rows of accepted batches are gathered and written together at the end.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteQueryResult};
-use sqlx::{AssertSqlSafe, Connection, Sqlite};
+use sqlx::{Connection, Sqlite};
 
 use super::batch::micros;
 use super::chain::Head;
-use super::insert::{Row, Statements, chunks, insert_events, statements};
+use super::give_back::Returns;
+use super::insert::{Row, insert_events};
 use super::standing::{Left, Standing};
 use super::window::{self, Window};
 use super::{
-    Batch, BudgetClaim, Change, CheckpointRow, CommitError, EventRow, GiveBack, Guard, HoldRow,
-    HoldState, KeyRow, PendingRow, RepeatRow, StopScope, WindowClaim, token,
+    Batch, BudgetClaim, Change, CheckpointRow, CommitError, EventRow, Guard, HoldRow, HoldState,
+    KeyRow, PendingRow, RepeatRow, StopScope, WindowClaim, token,
 };
 use super::{budget, copies, learned, tasks, upkeep};
 
@@ -54,32 +55,22 @@ pub(super) struct Group<'t> {
     windows: HashMap<String, Window>,
     /// Where the budgets stand that were claimed.
     budgets: HashMap<String, Standing>,
-    uses: Vec<Use>,
+    uses: Vec<window::Row>,
+    returns: Returns,
     events: Vec<Arc<Vec<EventRow>>>,
 }
 
 /// What of a batch is written at once, since it can be refused.
 struct Rows {
     budgets: Vec<BudgetClaim>,
-    give_back: Option<GiveBack>,
     spend: Option<String>,
     changes: Vec<Change>,
 }
 
 impl Rows {
     fn are_none(&self) -> bool {
-        self.budgets.is_empty()
-            && self.give_back.is_none()
-            && self.spend.is_none()
-            && self.changes.is_empty()
+        self.budgets.is_empty() && self.spend.is_none() && self.changes.is_empty()
     }
-}
-
-struct Use {
-    key: String,
-    at: i64,
-    n: i64,
-    until: i64,
 }
 
 impl<'t> Group<'t> {
@@ -91,6 +82,7 @@ impl<'t> Group<'t> {
             windows: HashMap::new(),
             budgets: HashMap::new(),
             uses: Vec::new(),
+            returns: Returns::default(),
             events: Vec::new(),
         }
     }
@@ -103,10 +95,15 @@ impl<'t> Group<'t> {
         let mut batch = batch;
         let uses = self.claim(std::mem::take(&mut batch.claims)).await?;
         let Batch { budgets, give_back, spend, changes, events, .. } = batch;
-        let rows = Rows { budgets, give_back, spend, changes };
+        let rows = Rows { budgets, spend, changes };
         if !rows.are_none() {
+            // What is given back leaves room.
+            if !rows.budgets.is_empty() {
+                self.returns.write(self.transaction).await?;
+            }
             self.change(rows).await?;
         }
+        give_back.into_iter().for_each(|back| self.returns.add(back));
         for (used, window) in uses {
             self.windows.insert(used.key.clone(), window);
             self.uses.push(used);
@@ -132,8 +129,11 @@ impl<'t> Group<'t> {
     }
 
     /// What the claims would add. Claims of one batch count for each other too.
-    async fn claim(&mut self, claims: Vec<WindowClaim>) -> Result<Vec<(Use, Window)>, Refusal> {
-        let mut uses: Vec<(Use, Window)> = Vec::with_capacity(claims.len());
+    async fn claim(
+        &mut self,
+        claims: Vec<WindowClaim>,
+    ) -> Result<Vec<(window::Row, Window)>, Refusal> {
+        let mut uses: Vec<(window::Row, Window)> = Vec::with_capacity(claims.len());
         for (index, claim) in claims.into_iter().enumerate() {
             let per = micros(claim.per);
             let window = match uses.iter().rev().find(|(used, _)| used.key == claim.key) {
@@ -148,7 +148,8 @@ impl<'t> Group<'t> {
             let n = window.last + 1;
             let oldest = if window.alive == 0 { at } else { window.oldest };
             let grown = Window { per, alive: window.alive + 1, oldest, newest: at, last: n };
-            uses.push((Use { key: claim.key, at, n, until: at.saturating_add(per) }, grown));
+            let until = at.saturating_add(per);
+            uses.push((window::Row { key: claim.key, at, n, until, several: None }, grown));
         }
         Ok(uses)
     }
@@ -216,20 +217,11 @@ impl<'t> Group<'t> {
     }
 
     /// Writes what was gathered.
-    pub(super) async fn write(self, head: &mut Head) -> Result<(), sqlx::Error> {
-        static USES: LazyLock<Statements> = LazyLock::new(|| {
-            statements("INSERT INTO window_uses (key, at, n, until) VALUES ", "(?, ?, ?, ?)")
-        });
+    pub(super) async fn write(mut self, head: &mut Head) -> Result<(), sqlx::Error> {
+        self.returns.write(self.transaction).await?;
         let events = self.events.iter().flat_map(|events| events.iter());
         insert_events(self.transaction, head, events.map(Row::from)).await?;
-        for (statement, uses) in chunks(&USES, &self.uses) {
-            let query: Query = sqlx::query(AssertSqlSafe(statement));
-            let query = uses.iter().fold(query, |query, used| {
-                query.bind(&used.key).bind(used.at).bind(used.n).bind(used.until)
-            });
-            query.execute(&mut *self.transaction).await?;
-        }
-        Ok(())
+        window::insert(self.transaction, &self.uses).await
     }
 }
 
@@ -257,11 +249,8 @@ async fn write_rows(
     now: i64,
     left: &mut HashMap<String, Standing>,
 ) -> Result<(), Refusal> {
-    let Rows { budgets, give_back, spend: spends, changes } = rows;
+    let Rows { budgets, spend: spends, changes } = rows;
     budget::reserve(savepoint, budgets, now, left).await?;
-    if let Some(back) = give_back {
-        budget::release(savepoint, &back).await?;
-    }
     if let Some(hold) = spends {
         let done = spend(hold, now).execute(&mut *savepoint).await?;
         must_change(&done, CommitError::HoldSpent)?;

@@ -37,6 +37,8 @@ pub struct GiveBack {
     pub call: String,
     /// Each budget that it reserved something in, as often as it did so.
     pub keys: Vec<String>,
+    /// When it had reserved nothing yet, in microseconds since the Unix epoch.
+    pub since: i64,
 }
 
 /// What the kill switch is asked about.

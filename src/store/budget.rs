@@ -10,17 +10,16 @@
 //! so that what lies between any two of them can be told, and what a window holds is never more
 //! than an `i128`, whatever the sums before it have come to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
-use futures::TryStreamExt;
 use sqlx::sqlite::SqliteConnection;
 
 use super::apply::Refusal;
 use super::batch::micros;
 use super::bundle::{self, Of};
 use super::standing::Standing;
-use super::{Amount, BudgetClaim, CommitError, GiveBack, Store, StoreError};
+use super::{Amount, BudgetClaim, CommitError, Store, StoreError};
 
 /// One row: its place, what it holds of what is asked for, and the sum up to it.
 #[derive(Debug, Clone, Copy)]
@@ -94,111 +93,6 @@ pub(super) async fn reserve(
     Ok(())
 }
 
-/// Gives back what a call reserved. By the process that reserved it: what another one counted ahead
-/// is not found here yet.
-pub(super) async fn release(
-    connection: &mut SqliteConnection,
-    back: &GiveBack,
-) -> Result<(), sqlx::Error> {
-    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
-    for key in &back.keys {
-        *times.entry(key).or_default() += 1;
-    }
-    for (key, times) in times {
-        for held in held_by(connection, key, &back.call, times).await? {
-            take_out(connection, key, held).await?;
-        }
-    }
-    Ok(())
-}
-
-/// What a call reserved in one row.
-struct Held {
-    n: i64,
-    amount: i128,
-    /// The row without it, where it is of several calls.
-    uses: Option<Vec<u8>>,
-}
-
-/// Where a call's part of a budget is, which it took so many times.
-async fn held_by(
-    connection: &mut SqliteConnection,
-    key: &str,
-    call: &str,
-    times: usize,
-) -> Result<Vec<Held>, sqlx::Error> {
-    // The newest first: what is given back was mostly taken just now.
-    let mut rows = sqlx::query_as::<_, (i64, String, Option<i64>, Option<Vec<u8>>)>(
-        "SELECT n, amount, since, uses FROM budget_uses \
-         WHERE key = ? AND (call = ? OR uses IS NOT NULL) ORDER BY n DESC",
-    )
-    .bind(key.to_owned())
-    .bind(call.to_owned())
-    .fetch(connection);
-    let (mut held, mut found) = (Vec::new(), 0);
-    while found < times
-        && let Some((n, amount, since, uses)) = rows.try_next().await?
-    {
-        let (Some(since), Some(uses)) = (since, uses) else {
-            found += 1;
-            held.push(Held { n, amount: number(&amount)?, uses: None });
-            continue;
-        };
-        if memchr::memmem::find(&uses, call.as_bytes()).is_none() {
-            continue;
-        }
-        let (mut rest, mut amount, before) = (Vec::with_capacity(uses.len()), 0_i128, found);
-        for mut share in bundle::read(&uses, Of::Budget, since)? {
-            if share.call == call {
-                found += 1;
-                amount = amount.wrapping_add(std::mem::take(&mut share.amount));
-            }
-            bundle::append(&mut rest, Of::Budget, since, &share);
-        }
-        if found > before {
-            held.push(Held { n, amount, uses: Some(rest) });
-        }
-    }
-    held.retain(|held| held.amount != 0);
-    Ok(held)
-}
-
-async fn take_out(
-    connection: &mut SqliteConnection,
-    key: &str,
-    held: Held,
-) -> Result<(), sqlx::Error> {
-    // Those after it are few: they came while the call was carried out.
-    let rows: Vec<(i64, String, String)> = sqlx::query_as(
-        "SELECT n, amount, total FROM budget_uses WHERE key = ? AND n >= ? ORDER BY n",
-    )
-    .bind(key.to_owned())
-    .bind(held.n)
-    .fetch_all(&mut *connection)
-    .await?;
-    for (place, amount, total) in rows {
-        let own = if place == held.n { held.amount } else { 0 };
-        let amount = number(&amount)?.wrapping_sub(own);
-        let total = number(&total)?.wrapping_sub(held.amount);
-        sqlx::query("UPDATE budget_uses SET amount = ?, total = ? WHERE key = ? AND n = ?")
-            .bind(amount.to_string())
-            .bind(total.to_string())
-            .bind(key.to_owned())
-            .bind(place)
-            .execute(&mut *connection)
-            .await?;
-    }
-    if let Some(uses) = held.uses {
-        sqlx::query("UPDATE budget_uses SET uses = ? WHERE key = ? AND n = ?")
-            .bind(uses)
-            .bind(key.to_owned())
-            .bind(held.n)
-            .execute(connection)
-            .await?;
-    }
-    Ok(())
-}
-
 impl Store {
     /// What a budget holds now, as its key names it.
     pub async fn budget_spent(&self, key: &str, per: Duration) -> Result<Amount, StoreError> {
@@ -234,9 +128,14 @@ fn alive(
     gone: i64,
 ) -> Result<i128, sqlx::Error> {
     let (Some(since), Some(uses)) = (since, uses) else { return number(amount) };
-    let shares = bundle::read(uses, Of::Budget, since)?;
-    let alive = shares.iter().filter(|share| share.at > gone);
-    Ok(alive.fold(0, |sum, share| sum.wrapping_add(share.amount)))
+    let mut alive = 0_i128;
+    for share in bundle::shares(uses, Of::Budget, since) {
+        let share = share?;
+        if share.at > gone {
+            alive = alive.wrapping_add(share.amount);
+        }
+    }
+    Ok(alive)
 }
 
 async fn found(
@@ -266,7 +165,8 @@ async fn last(connection: &mut SqliteConnection, key: &str) -> Result<Option<Use
     end(connection, last, key, 0).await
 }
 
-/// A row that comes after `beyond`, and as much of it as came after that time.
+/// A row that comes after `beyond`, a time or a place. Of one that is read with its uses as much as came
+/// after that time.
 async fn end(
     connection: &mut SqliteConnection,
     query: &'static str,
@@ -315,36 +215,51 @@ async fn room_at(
             low = n + 1;
         }
     }
-    let leaves =
-        leaves_in(connection, &claim.key, leaving, last.total, most).await?.unwrap_or(leaves);
+    let left = Left { last: last.total, most, gone: now.saturating_sub(per) };
+    let leaves = left.leaves_in(connection, &claim.key, leaving).await?.unwrap_or(leaves);
     let wait = leaves.saturating_add(per).saturating_sub(now).max(1);
     Ok(Some(Duration::from_micros(wait.unsigned_abs())))
 }
 
-/// When that of several calls that stand in one row must have gone, where the row is of several, so
-/// that no more than `most` is left.
-async fn leaves_in(
-    connection: &mut SqliteConnection,
-    key: &str,
-    n: i64,
+/// What is asked for where a budget leaves too little.
+struct Left {
+    /// The sum up to the last row.
     last: i128,
+    /// As much may be left of it.
     most: i128,
-) -> Result<Option<i64>, sqlx::Error> {
-    let row: Option<(String, String, i64, Vec<u8>)> = sqlx::query_as(
-        "SELECT amount, total, since, uses FROM budget_uses \
-         WHERE key = ? AND n = ? AND uses IS NOT NULL",
-    )
-    .bind(key.to_owned())
-    .bind(n)
-    .fetch_optional(connection)
-    .await?;
-    let Some((amount, total, since, uses)) = row else { return Ok(None) };
-    let mut up_to = number(&total)?.wrapping_sub(number(&amount)?);
-    let shares = bundle::read(&uses, Of::Budget, since)?;
-    Ok(shares.into_iter().find_map(|share| {
-        up_to = up_to.wrapping_add(share.amount);
-        (last.wrapping_sub(up_to) <= most).then_some(share.at)
-    }))
+    /// What came until then has left already.
+    gone: i64,
+}
+
+impl Left {
+    /// When that one came of several calls that stand in one row which must have left; `None` where the
+    /// row is of one.
+    async fn leaves_in(
+        &self,
+        connection: &mut SqliteConnection,
+        key: &str,
+        n: i64,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        let row: Option<(String, String, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT amount, total, since, uses FROM budget_uses \
+             WHERE key = ? AND n = ? AND uses IS NOT NULL",
+        )
+        .bind(key.to_owned())
+        .bind(n)
+        .fetch_optional(connection)
+        .await?;
+        let Some((amount, total, since, uses)) = row else { return Ok(None) };
+        let mut up_to = number(&total)?.wrapping_sub(number(&amount)?);
+        for share in bundle::shares(&uses, Of::Budget, since) {
+            let share = share?;
+            up_to = up_to.wrapping_add(share.amount);
+            // Sums that reach back to what has left may be more than a number holds.
+            if share.at > self.gone && self.last.wrapping_sub(up_to) <= self.most {
+                return Ok(Some(share.at));
+            }
+        }
+        Ok(None)
+    }
 }
 
 pub(super) fn number(text: &str) -> Result<i128, sqlx::Error> {
@@ -360,8 +275,9 @@ mod tests {
 
     use super::*;
 
-    use crate::store::Batch;
+    use crate::store::give_back::Returns;
     use crate::store::journal::Uses;
+    use crate::store::{Batch, GiveBack};
 
     const PER: i64 = 100;
     const LIMIT: i128 = 100;
@@ -373,8 +289,8 @@ mod tests {
         /// Calls take so much each, as far as it fits, so long after one another; all of it is
         /// written together.
         Ahead(Vec<(i64, i128)>),
-        /// The call made so many ago gives back what it took.
-        GiveBack(usize),
+        /// The calls made so many ago give back what they took, all at once.
+        GiveBack(Vec<usize>),
         /// So much time goes by; less than none where somebody sets the clock.
         Wait(i64),
         /// What no longer counts is dropped.
@@ -385,7 +301,7 @@ mod tests {
         let step = prop_oneof![
             4 => (0_i128..60).prop_map(Step::Ask),
             2 => proptest::collection::vec((0_i64..40, 0_i128..40), 1..8).prop_map(Step::Ahead),
-            1 => (0_usize..8).prop_map(Step::GiveBack),
+            1 => proptest::collection::vec(0_usize..24, 1..6).prop_map(Step::GiveBack),
             2 => (0_i64..70).prop_map(Step::Wait),
             1 => (-70_i64..0).prop_map(Step::Wait),
             1 => Just(Step::Forget),
@@ -459,10 +375,15 @@ mod tests {
                     gone.for_each(|one| *one = (0, 0, 0));
                 }
                 Step::GiveBack(ago) => {
-                    let Some(index) = model.0.len().checked_sub(ago + 1) else { continue };
-                    let back = GiveBack { call: index.to_string(), keys: vec!["k".to_owned()] };
-                    release(&mut connection, &back).await.expect("given back");
-                    model.0[index].1 = 0;
+                    let mut returns = Returns::default();
+                    let made = ago.into_iter().filter_map(|ago| model.0.len().checked_sub(ago + 1));
+                    let made: Vec<usize> = made.collect();
+                    for index in &made {
+                        let (since, keys) = (model.0[*index].0, vec!["k".to_owned()]);
+                        returns.add(GiveBack { call: index.to_string(), keys, since });
+                    }
+                    returns.write(&mut connection).await.expect("given back");
+                    made.into_iter().for_each(|index| model.0[index].1 = 0);
                 }
                 Step::Ahead(takes) => {
                     let (mut uses, row): (Option<Uses>, _) = (None, model.0.len());

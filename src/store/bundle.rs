@@ -12,13 +12,13 @@ pub(super) const MOST: usize = 1_000;
 
 /// What one call took.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Share {
+pub(super) struct Share<'u> {
     /// When, in microseconds since the Unix epoch.
     pub(super) at: i64,
     /// How much; 1 in a window.
     pub(super) amount: i128,
     /// Its name; none in a window.
-    pub(super) call: String,
+    pub(super) call: &'u str,
 }
 
 /// Of what the uses in a row are.
@@ -40,7 +40,7 @@ impl From<Malformed> for sqlx::Error {
 
 /// Writes one behind the others. `false` where it does not go with them: it is too long after the first,
 /// which was at `since`, or its name is too long.
-pub(super) fn append(uses: &mut Vec<u8>, of: Of, since: i64, share: &Share) -> bool {
+pub(super) fn append(uses: &mut Vec<u8>, of: Of, since: i64, share: &Share<'_>) -> bool {
     let Ok(after) = u32::try_from(share.at.wrapping_sub(since)) else { return false };
     let Ok(length) = u16::try_from(share.call.len()) else { return false };
     uses.extend_from_slice(&after.to_le_bytes());
@@ -52,26 +52,36 @@ pub(super) fn append(uses: &mut Vec<u8>, of: Of, since: i64, share: &Share) -> b
     true
 }
 
-/// Each of them, in order.
-pub(super) fn read(uses: &[u8], of: Of, since: i64) -> Result<Vec<Share>, Malformed> {
+/// Each of them, in order; nothing behind what is malformed.
+pub(super) fn shares(
+    uses: &[u8],
+    of: Of,
+    since: i64,
+) -> impl Iterator<Item = Result<Share<'_>, Malformed>> {
     let mut rest = uses;
-    let mut shares = Vec::new();
-    while !rest.is_empty() {
-        let after = i64::from(u32::from_le_bytes(take(&mut rest)?));
-        let at = since.checked_add(after).ok_or(Malformed)?;
-        let (amount, call) = match of {
-            Of::Window => (1, String::new()),
-            Of::Budget => {
-                let amount = i128::from_le_bytes(take(&mut rest)?);
-                let length = usize::from(u16::from_le_bytes(take(&mut rest)?));
-                let (call, after) = rest.split_at_checked(length).ok_or(Malformed)?;
-                rest = after;
-                (amount, String::from_utf8(call.to_vec()).map_err(|_| Malformed)?)
-            }
-        };
-        shares.push(Share { at, amount, call });
-    }
-    if shares.is_empty() { Err(Malformed) } else { Ok(shares) }
+    std::iter::from_fn(move || {
+        let one = (!rest.is_empty()).then(|| next(&mut rest, of, since))?;
+        if one.is_err() {
+            rest = &[];
+        }
+        Some(one)
+    })
+}
+
+fn next<'u>(rest: &mut &'u [u8], of: Of, since: i64) -> Result<Share<'u>, Malformed> {
+    let after = i64::from(u32::from_le_bytes(take(rest)?));
+    let at = since.checked_add(after).ok_or(Malformed)?;
+    let (amount, call) = match of {
+        Of::Window => (1, ""),
+        Of::Budget => {
+            let amount = i128::from_le_bytes(take(rest)?);
+            let length = usize::from(u16::from_le_bytes(take(rest)?));
+            let (call, after) = rest.split_at_checked(length).ok_or(Malformed)?;
+            *rest = after;
+            (amount, std::str::from_utf8(call).map_err(|_| Malformed)?)
+        }
+    };
+    Ok(Share { at, amount, call })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Malformed> {
@@ -86,22 +96,30 @@ mod tests {
 
     use super::*;
 
-    fn share() -> impl Strategy<Value = Share> {
+    type Taken = (i64, i128, String);
+
+    fn taken() -> impl Strategy<Value = Taken> {
         (0_i64..=u32::MAX.into(), any::<i128>(), ".{0,40}")
-            .prop_map(|(after, amount, call)| Share { at: 1_000 + after, amount, call })
+            .prop_map(|(after, amount, call)| (1_000 + after, amount, call))
+    }
+
+    fn read(uses: &[u8], of: Of, since: i64) -> Result<Vec<Taken>, Malformed> {
+        let owned = |share: Share<'_>| (share.at, share.amount, share.call.to_owned());
+        shares(uses, of, since).map(|share| share.map(owned)).collect()
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(shares in proptest::collection::vec(share(), 1..20)) {
+        fn what_is_written_is_read(all in proptest::collection::vec(taken(), 1..20)) {
             for of in [Of::Window, Of::Budget] {
                 let mut uses = Vec::new();
-                for share in &shares {
-                    prop_assert!(append(&mut uses, of, 1_000, share));
+                for (at, amount, call) in &all {
+                    let share = Share { at: *at, amount: *amount, call };
+                    prop_assert!(append(&mut uses, of, 1_000, &share));
                 }
-                let expected = shares.iter().cloned().map(|share| match of {
-                    Of::Window => Share { amount: 1, call: String::new(), ..share },
-                    Of::Budget => share,
+                let expected = all.iter().cloned().map(|(at, amount, call)| match of {
+                    Of::Window => (at, 1, String::new()),
+                    Of::Budget => (at, amount, call),
                 });
                 prop_assert_eq!(read(&uses, of, 1_000), Ok(expected.collect()));
             }
@@ -118,11 +136,12 @@ mod tests {
     #[test]
     fn what_does_not_go_with_the_others_is_left_out() {
         let mut uses = Vec::new();
-        let one = |at, call: &str| Share { at, amount: 1, call: call.to_owned() };
+        let one = |at, call: &'static str| Share { at, amount: 1, call };
         assert!(!append(&mut uses, Of::Budget, 1, &one(0, "earlier")));
         assert!(!append(&mut uses, Of::Budget, 0, &one(i64::from(u32::MAX) + 1, "too late")));
-        assert!(!append(&mut uses, Of::Budget, 0, &one(1, &"x".repeat(70_000))));
+        let long = "x".repeat(70_000);
+        assert!(!append(&mut uses, Of::Budget, 0, &Share { call: &long, ..one(1, "") }));
         assert!(uses.is_empty());
-        assert_eq!(read(&uses, Of::Budget, 0), Err(Malformed));
+        assert_eq!(read(&[1, 0, 0, 0, 9], Of::Window, 0), Err(Malformed));
     }
 }

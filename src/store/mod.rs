@@ -23,6 +23,7 @@ mod chain;
 mod copies;
 mod counting;
 mod forgo;
+mod give_back;
 mod insert;
 mod journal;
 mod keys;

@@ -19,7 +19,7 @@ pub(super) const ROWS: usize = 64;
 
 /// How many statements the writer's connection may keep prepared: two for each number of rows,
 /// and those of the groups that are not plain.
-pub(super) const STATEMENTS: usize = 2 * ROWS + 32;
+pub(super) const STATEMENTS: usize = 2 * ROWS + 48;
 
 /// What became of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

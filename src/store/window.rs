@@ -3,9 +3,14 @@
 //! A row is one call, or several ([`bundle`]). It has the number of its last use: numbers go on for as
 //! long as there are rows.
 
+use std::sync::LazyLock;
+
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
+use super::apply::Query;
 use super::bundle::{self, Of};
+use super::insert::{Statements, chunks, statements};
 use super::{Store, StoreError};
 
 /// The uses in a window that are alive: how many, and the times and numbers at its ends.
@@ -46,8 +51,42 @@ fn alive((newest, last, at, n, since, uses, _): &Ends, gone: i64) -> Result<Wind
 /// When each of the uses in a row was, in order.
 fn times(at: i64, since: Option<i64>, uses: Option<&[u8]>) -> Result<Vec<i64>, sqlx::Error> {
     let (Some(since), Some(uses)) = (since, uses) else { return Ok(vec![at]) };
-    let shares = bundle::read(uses, Of::Window, since)?;
-    Ok(shares.into_iter().map(|share| share.at).collect())
+    let shares = bundle::shares(uses, Of::Window, since);
+    Ok(shares.map(|share| share.map(|share| share.at)).collect::<Result<_, _>>()?)
+}
+
+/// A row to be written.
+pub(super) struct Row {
+    pub(super) key: String,
+    /// Of its last use: when it was, its number, and until when it counts.
+    pub(super) at: i64,
+    pub(super) n: i64,
+    pub(super) until: i64,
+    /// When its first use was and each of them, where it has several.
+    pub(super) several: Option<(i64, Vec<u8>)>,
+}
+
+/// Writes rows behind those that are there.
+pub(super) async fn insert(
+    transaction: &mut SqliteConnection,
+    rows: &[Row],
+) -> Result<(), sqlx::Error> {
+    static ROWS: LazyLock<Statements> = LazyLock::new(|| {
+        statements(
+            "INSERT INTO window_uses (key, at, n, until, since, uses) VALUES ",
+            "(?, ?, ?, ?, ?, ?)",
+        )
+    });
+    for (statement, chunk) in chunks(&ROWS, rows) {
+        let query: Query = sqlx::query(AssertSqlSafe(statement));
+        let query = chunk.iter().fold(query, |query, row| {
+            let (since, uses) = row.several.clone().unzip();
+            let query = query.bind(row.key.clone()).bind(row.at).bind(row.n).bind(row.until);
+            query.bind(since).bind(uses)
+        });
+        query.execute(&mut *transaction).await?;
+    }
+    Ok(())
 }
 
 /// Reads a window, and drops what has left it.
@@ -91,7 +130,9 @@ pub(super) async fn time_of(
     let Some((at, last, since, uses)) = row else { return Ok(None) };
     let times = times(at, since, uses.as_deref())?;
     let behind = usize::try_from(last - n).ok();
-    Ok(behind.and_then(|behind| times.iter().rev().nth(behind).copied()))
+    let that = behind.and_then(|behind| times.iter().rev().nth(behind));
+    // Where it is not there any more, the one behind it is the next to leave.
+    Ok(that.or(times.first()).copied())
 }
 
 impl Store {

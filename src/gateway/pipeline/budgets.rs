@@ -25,31 +25,41 @@ pub(super) struct Reserving {
 /// What a call took of budgets.
 #[derive(Default)]
 pub(super) struct Taken {
-    /// The budgets' rules.
-    rules: BTreeSet<String>,
-    /// Where they count, as often as it took something there.
-    keys: Vec<String>,
+    /// Where it counts, and the budget's rule, as often as it took something there.
+    parts: Vec<(String, String)>,
+    /// When it had taken nothing yet, in microseconds since the Unix epoch.
+    since: Option<i64>,
 }
 
 impl Taken {
     pub(super) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.parts.is_empty()
     }
 
-    /// It took this, too.
-    pub(super) fn add(&mut self, budgets: &[Budgeted], reserving: &[Reserving]) {
-        for one in reserving {
-            self.keys.push(one.claim.key.clone());
-            self.rules.extend(budgets.get(one.budget).map(|budgeted| budgeted.rule.name.clone()));
-        }
+    /// It is about to take this, too, at this time: what is being written when a call's time is over
+    /// may be down. The mark is for [`undo`](Self::undo).
+    pub(super) fn add(&mut self, budgets: &[Budgeted], reserving: &[Reserving], now: i64) -> usize {
+        let mark = self.parts.len();
+        self.since.get_or_insert(now);
+        let rule = |one: &Reserving| budgets.get(one.budget).map(|one| one.rule.name.clone());
+        let part = |one: &Reserving| (one.claim.key.clone(), rule(one).unwrap_or_default());
+        self.parts.extend(reserving.iter().map(part));
+        mark
+    }
+
+    /// What it was about to take since the mark was refused.
+    pub(super) fn undo(&mut self, mark: usize) {
+        self.parts.truncate(mark);
     }
 
     /// It gives all of it back: what is put on record of that, and what the store does.
     pub(super) fn give_back(&mut self, call: &CallId) -> (Event, GiveBack) {
-        let Self { rules, keys } = std::mem::take(self);
+        let Self { parts, since } = std::mem::take(self);
+        let (keys, rules): (Vec<_>, BTreeSet<_>) = parts.into_iter().unzip();
         let reason = "nothing was done".to_owned();
         let event = Event::Released { reservations: rules.into_iter().collect(), reason };
-        (event, GiveBack { call: call.as_str().to_owned(), keys })
+        let since = since.unwrap_or_default();
+        (event, GiveBack { call: call.as_str().to_owned(), keys, since })
     }
 }
 

@@ -249,11 +249,15 @@ impl Run<'_> {
             events: self.record.rows(),
             ..Batch::default()
         };
-        let committed = timeout_at(within.deadline, self.ground.store.commit(batch)).await;
+        let store = self.ground.store;
+        let taken = self.reserved.add(&substitute.budgets, &reserving, store.now());
+        let committed = timeout_at(within.deadline, store.commit(batch)).await;
+        if matches!(committed, Ok(Err(_))) {
+            self.reserved.undo(taken);
+        }
         let refused = match committed {
             Ok(Ok(_receipt)) => {
                 self.record.written();
-                self.reserved.add(&substitute.budgets, &reserving);
                 for Reserving { claim, .. } in reserving {
                     let taken = self.instead.entry(claim.key).or_default();
                     taken.0 = taken.0.saturating_add(claim.amount.0);

@@ -99,12 +99,20 @@ fn row(
         });
         (Arc::clone(read.name), Arc::clone(text))
     };
+    let mut read: Vec<(Arc<str>, Arc<str>)> = Vec::new();
+    for (name, text) in considered.reads().take(values).map(value) {
+        // Places of different arguments may have one name (`a.b`): it is told once.
+        match read.iter_mut().find(|(known, _)| *known == name) {
+            Some(known) => known.1 = text,
+            None => read.push((name, text)),
+        }
+    }
     ConsideredRow {
         rule: considered.rule.to_owned(),
         effect: considered.effect.into(),
         outcome: outcome.into(),
         why,
-        values: ReadValues(considered.reads().take(values).map(value).collect()),
+        values: ReadValues(read),
     }
 }
 

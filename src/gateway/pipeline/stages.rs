@@ -268,14 +268,16 @@ impl Run<'_> {
             changes: self.named.clone().map(Change::ClaimKey).into_iter().collect(),
             events: self.record.rows(),
         };
-        let error = match self.ground.store.commit(batch).await {
+        let store = self.ground.store;
+        let taken = self.reserved.add(&exposed.budgets, reserving, store.now());
+        let error = match store.commit(batch).await {
             Ok(receipt) => {
                 self.record.written();
-                self.reserved.add(&exposed.budgets, reserving);
                 return Ok(Intent::Recorded(receipt));
             }
             Err(error) => error,
         };
+        self.reserved.undo(taken);
         match error {
             CommitError::HoldSpent => Ok(Intent::ApprovalSpent),
             // No batch of a call takes up a token, and none opens or ends a task.

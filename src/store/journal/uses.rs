@@ -13,10 +13,10 @@ use sqlx::sqlite::SqliteConnection;
 use super::record::{Reader, Torn};
 use crate::store::apply::Query;
 use crate::store::batch::micros;
-use crate::store::budget;
 use crate::store::bundle::{self, Of, Share};
 use crate::store::insert::{Statements, chunks, statements};
 use crate::store::{Batch, BudgetClaim, WindowClaim};
+use crate::store::{budget, window};
 
 /// One call in a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,8 +142,8 @@ impl Uses {
         Ok(uses)
     }
 
-    /// Writes them into the database, behind what is there: what several calls took of the same is
-    /// one row.
+    /// Writes them into the database, behind what is there: what several calls took of the same in
+    /// one row, or a few.
     pub(in crate::store) async fn write(
         &self,
         transaction: &mut SqliteConnection,
@@ -153,12 +153,6 @@ impl Uses {
     }
 
     async fn write_windows(&self, transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        static ROWS: LazyLock<Statements> = LazyLock::new(|| {
-            statements(
-                "INSERT INTO window_uses (key, at, n, until, since, uses) VALUES ",
-                "(?, ?, ?, ?, ?, ?)",
-            )
-        });
         if self.windows.is_empty() {
             return Ok(());
         }
@@ -174,24 +168,17 @@ impl Uses {
         let mut rows = Rows::new(Of::Window);
         for used in &self.windows {
             let row = end_of(&mut ends, &used.key).next(used.at, 0);
-            let share = Share { at: row.at, amount: 1, call: String::new() };
+            let share = Share { at: row.at, amount: 1, call: "" };
             rows.add(&used.key, row, used.per, share);
         }
-        for (statement, chunk) in chunks(&ROWS, &rows.rows) {
-            let mut query: Query = sqlx::query(AssertSqlSafe(statement));
-            for row in chunk {
-                let (since, uses) = row.bundle();
-                query = query
-                    .bind(row.key.to_owned())
-                    .bind(row.last.at)
-                    .bind(row.last.n)
-                    .bind(row.last.at.saturating_add(row.per))
-                    .bind(since)
-                    .bind(uses);
-            }
-            query.execute(&mut *transaction).await?;
-        }
-        Ok(())
+        let rows = rows.rows.into_iter().map(|row| window::Row {
+            key: row.key.to_owned(),
+            at: row.last.at,
+            n: row.last.n,
+            until: row.last.at.saturating_add(row.per),
+            several: row.several(),
+        });
+        window::insert(transaction, &rows.collect::<Vec<_>>()).await
     }
 
     async fn write_budgets(&self, transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
@@ -218,18 +205,18 @@ impl Uses {
         let mut rows = Rows::new(Of::Budget);
         for used in &self.budgets {
             let row = end_of(&mut ends, &used.key).next(used.at, used.amount);
-            let share = Share { at: row.at, amount: used.amount, call: used.call.clone() };
+            let share = Share { at: row.at, amount: used.amount, call: &used.call };
             rows.add(&used.key, row, used.per, share);
         }
         for (statement, chunk) in chunks(&ROWS, &rows.rows) {
             let mut query: Query = sqlx::query(AssertSqlSafe(statement));
             for row in chunk {
-                let (since, uses) = row.bundle();
+                let (since, uses) = row.several().unzip();
                 query = query
                     .bind(row.key.to_owned())
                     .bind(row.last.n)
                     .bind(row.last.at)
-                    .bind(if since.is_some() { String::new() } else { row.first.call.clone() })
+                    .bind(if since.is_some() { String::new() } else { row.first.call.to_owned() })
                     .bind(row.amount.to_string())
                     .bind(row.last.total.to_string())
                     .bind(row.last.at.saturating_add(row.per))
@@ -262,7 +249,7 @@ struct Rows<'u> {
 struct Row<'u> {
     key: &'u str,
     per: i64,
-    first: Share,
+    first: Share<'u>,
     last: End,
     /// What all of them took.
     amount: i128,
@@ -272,8 +259,8 @@ struct Row<'u> {
 
 impl Row<'_> {
     /// When the first was and each of them, where they are several.
-    fn bundle(&self) -> (Option<i64>, Option<Vec<u8>>) {
-        if self.many == 1 { (None, None) } else { (Some(self.first.at), Some(self.uses.clone())) }
+    fn several(&self) -> Option<(i64, Vec<u8>)> {
+        (self.many > 1).then(|| (self.first.at, self.uses.clone()))
     }
 }
 
@@ -283,7 +270,7 @@ impl<'u> Rows<'u> {
     }
 
     /// Adds what a call took, behind what others took of the same: where its row then ends.
-    fn add(&mut self, key: &'u str, end: End, per: i64, share: Share) {
+    fn add(&mut self, key: &'u str, end: End, per: i64, share: Share<'u>) {
         let open = self.open.get(key).and_then(|at| self.rows.get_mut(*at));
         if let Some(row) = open
             && row.per == per
