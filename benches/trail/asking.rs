@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, SqlitePool};
-use tollbridge::audit::{self, Filter, Time};
+use tollbridge::audit::{self, Ended, Filter, Time};
 use tollbridge::store::Store;
 
 use crate::writing::{DAYS, RARE_IDENTITY, RARE_TOOL, TRACE};
@@ -88,6 +88,7 @@ fn questions() -> Vec<(&'static str, Filter)> {
         limit: Some(100),
         ..Filter::default()
     };
+    let ended = |ended| Filter { outcome: Some(ended), ..of(None, None, None) };
     vec![
         ("trace", of(None, None, None)),
         ("trace --limit 10000", Filter { limit: Some(10_000), ..Filter::default() }),
@@ -104,6 +105,11 @@ fn questions() -> Vec<(&'static str, Filter)> {
         ("trace --decision hold, none", of(None, None, Some("hold"))),
         ("trace --decision deny --tool, of none", of(Some("tool_59"), None, Some("deny"))),
         ("trace --decision allow", of(None, None, Some("allow"))),
+        ("trace --outcome failed", ended(Ended::Badly)),
+        ("trace --outcome, of few", ended(Ended::As("outcome_unknown".to_owned()))),
+        ("trace --outcome, of none", ended(Ended::As("quarantined".to_owned()))),
+        ("trace --outcome failed --since, a day", Filter { since: ago(1), ..ended(Ended::Badly) }),
+        ("trace --until, half of all", Filter { until: ago(DAYS / 2), ..of(None, None, None) }),
         ("trace --trace-id", Filter { trace: Some(TRACE.to_owned()), ..Filter::default() }),
     ]
 }

@@ -26,6 +26,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use crate::store::Ended;
 pub use anchor::{Anchor, Signer, read_anchors};
 pub use checkpoint::{CheckpointError, Signed, checkpoint};
 pub use considered::{ConsideredRow, ReadValues};

@@ -1,7 +1,7 @@
 //! The trail's questions.
 
 use super::{CallRecord, EventRecord, Time};
-use crate::store::{CallFilter, CallRow, Store, StoreError};
+use crate::store::{CallFilter, CallRow, Ended, Store, StoreError};
 
 /// A shorter piece of a name says little more than when it was.
 const SHORTEST_PREFIX: usize = 6;
@@ -35,14 +35,20 @@ pub enum AuditError {
 pub struct Filter {
     /// Of this tool.
     pub tool: Option<String>,
+    /// Of an operation of this API.
+    pub api: Option<String>,
     /// Of this identity.
     pub caller: Option<String>,
     /// With this decision: `allow`, `deny` or `hold`.
     pub decision: Option<String>,
+    /// That ended so.
+    pub outcome: Option<Ended>,
     /// In the trace of this id: 32 digits in hex.
     pub trace: Option<String>,
     /// Since this time.
     pub since: Option<Time>,
+    /// Before this time.
+    pub until: Option<Time>,
     /// How many, counted from the newest; at most 10,000, which is the default.
     pub limit: Option<u32>,
 }
@@ -51,10 +57,13 @@ pub struct Filter {
 pub async fn calls(store: &Store, filter: &Filter) -> Result<Vec<CallRecord>, StoreError> {
     let filter = CallFilter {
         tool: filter.tool.clone(),
+        api: filter.api.clone(),
         identity: filter.caller.clone(),
         decision: filter.decision.clone(),
+        outcome: filter.outcome.clone(),
         trace: filter.trace.clone(),
         since: filter.since.map(|time| time.0),
+        until: filter.until.map(|time| time.0),
         id: None,
         limit: filter.limit,
     };
@@ -118,10 +127,15 @@ impl Filter {
             wanted.as_deref().is_none_or(|wanted| is == Some(wanted))
         };
         let decision = call.decision.as_ref().map(|decision| decision.effect.as_str());
+        let ended =
+            |ended: &Ended| call.outcome.as_deref().is_some_and(|outcome| ended.is(outcome));
         fits(&self.tool, call.tool.as_deref())
+            && fits(&self.api, call.api.as_deref())
             && fits(&self.caller, call.identity.as_deref())
             && fits(&self.decision, decision)
             && fits(&self.trace, call.trace.as_deref())
+            && self.outcome.as_ref().is_none_or(ended)
             && self.since.is_none_or(|since| call.started >= since)
+            && self.until.is_none_or(|until| call.started < until)
     }
 }

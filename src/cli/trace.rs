@@ -15,7 +15,7 @@ use tollbridge_operation::Trace;
 
 use super::Exit;
 use super::context::{self, Access};
-use crate::audit::{self, AuditError, CallRecord, Filter, Time};
+use crate::audit::{self, AuditError, CallRecord, Ended, Filter, Time};
 use crate::store::{Store, StoreError};
 
 /// How often `--follow` looks for new calls.
@@ -33,18 +33,28 @@ pub(super) struct Args {
     /// Only calls of this tool.
     #[arg(long, value_name = "T")]
     tool: Option<String>,
+    /// Only calls of operations of this API.
+    #[arg(long, value_name = "A")]
+    api: Option<String>,
     /// Only calls of this identity.
     #[arg(long, value_name = "I")]
     caller: Option<String>,
     /// Only calls that were decided so: allow, deny or hold.
     #[arg(long, value_name = "D", value_parser = ["allow", "deny", "hold"])]
     decision: Option<String>,
+    /// Only calls that ended so: `succeeded`, the code of an error (`upstream_timeout`), or `failed` for
+    /// all that did not succeed.
+    #[arg(long, value_name = "O", value_parser = outcome)]
+    outcome: Option<Ended>,
     /// Only calls of this trace: its id, 32 digits in hex, or a `traceparent`.
     #[arg(long, value_name = "ID", value_parser = trace_id)]
     trace_id: Option<String>,
     /// Only calls since then: a time (RFC 3339), a date, or how long ago (`2h`, `14d`).
     #[arg(long, value_name = "T", value_parser = since)]
     since: Option<Time>,
+    /// Only calls before then.
+    #[arg(long, value_name = "T", value_parser = since)]
+    until: Option<Time>,
     /// At most so many calls, the newest.
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
@@ -185,10 +195,13 @@ async fn show(store: &Store, id: &str, why: bool, as_json: bool) -> Result<Exit,
 fn filter(args: &Args) -> Filter {
     Filter {
         tool: args.tool.clone(),
+        api: args.api.clone(),
         caller: args.caller.clone(),
         decision: args.decision.clone(),
+        outcome: args.outcome.clone(),
         trace: args.trace_id.clone(),
         since: args.since,
+        until: args.until,
         limit: Some(args.limit),
     }
 }
@@ -275,6 +288,17 @@ fn trace_id(text: &str) -> Result<String, String> {
         "expected the id of a trace, 32 digits in hex, or a traceparent (W3C Trace Context)"
             .to_owned()
     })
+}
+
+/// How a call ended. Outcomes are words in lower case.
+fn outcome(text: &str) -> Result<Ended, String> {
+    if text == "failed" {
+        return Ok(Ended::Badly);
+    }
+    let is_word = !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    is_word
+        .then(|| Ended::As(text.to_owned()))
+        .ok_or_else(|| "expected `succeeded`, `failed`, or the code of an error".to_owned())
 }
 
 /// A time, a date, or how long ago, as microseconds since the Unix epoch.

@@ -19,6 +19,7 @@ mod apply;
 mod batch;
 mod budget;
 mod bundle;
+mod calls;
 mod chain;
 mod copies;
 mod counting;
@@ -57,6 +58,7 @@ pub use batch::{
     HoldRow, HoldState, KeyRow, LearnedRow, PLACES, PendingRow, Receipt, RepeatRow, StopScope,
     StoreError, TaskRow, TaskState, TokenRow, WindowClaim,
 };
+pub use calls::{CallFilter, CallRow, Ended};
 pub use chain::{Digest, genesis, payload_digest};
 pub use copies::is_erased;
 use counting::Counting;
@@ -65,7 +67,7 @@ use keys::Keys;
 use live::Live;
 pub use live::Processes;
 use place::{FileIdentity, Place};
-pub use read::{CallFilter, CallRow, OpenCall, StopRow, StoredEvent};
+pub use read::{OpenCall, StopRow, StoredEvent};
 pub use upkeep::{DatabaseInfo, PayloadRow, Whose};
 pub use verify::{ChainRow, ChainStart, TrailReader};
 use writer::{Request, Writer};

@@ -7,7 +7,7 @@ use sqlx::{FromRow, QueryBuilder, Row, Sqlite};
 use super::{HoldRow, HoldState, KeyRow, PendingRow, RepeatRow, StopScope, Store, StoreError};
 
 /// So many calls are read where nobody says how many, and so many events after one.
-const MOST: u32 = 10_000;
+pub(super) const MOST: u32 = 10_000;
 
 /// The kill switch, where it is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,17 +39,6 @@ pub struct StoredEvent {
     pub erased: bool,
 }
 
-/// A call: its events, and how the last hold that it named stands.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CallRow {
-    /// Its name.
-    pub id: String,
-    /// Its events, in order.
-    pub events: Vec<StoredEvent>,
-    /// The hold.
-    pub hold: Option<HoldRow>,
-}
-
 /// A call without an end.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct OpenCall {
@@ -63,25 +52,6 @@ pub struct OpenCall {
     pub started: u32,
     /// How many came to an end.
     pub finished: u32,
-}
-
-/// Which calls.
-#[derive(Debug, Clone, Default)]
-pub struct CallFilter {
-    /// Of this tool.
-    pub tool: Option<String>,
-    /// Of this identity.
-    pub identity: Option<String>,
-    /// With this decision as the last one: `allow`, `deny` or `hold`.
-    pub decision: Option<String>,
-    /// In the trace of this id: 32 digits in hex.
-    pub trace: Option<String>,
-    /// That came in at this time or later: microseconds since the Unix epoch.
-    pub since: Option<i64>,
-    /// Whose name starts with this.
-    pub id: Option<String>,
-    /// How many, counted from the newest; 10,000 where it is not said.
-    pub limit: Option<u32>,
 }
 
 impl Store {
@@ -231,89 +201,6 @@ impl Store {
         Ok(rows.into_iter().map(|(call,)| call).collect())
     }
 
-    /// Calls with their events, the newest that the filter lets through, oldest first.
-    pub async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRow>, StoreError> {
-        self.settle().await?;
-        let mut query = events_where();
-        // What is not allowed is rare, and has an index: it is begun with, and the newest are those that
-        // were decided last. The others are walked by the events that open calls.
-        let by_decision = filter.decision.as_deref().filter(|decision| *decision != "allow");
-        if let Some(decision) = by_decision {
-            query.push(
-                "call IN (SELECT decided.call FROM events AS decided CROSS JOIN events AS opening \
-                 ON opening.call = decided.call AND opening.kind IN ('received', 'malformed') \
-                 WHERE decided.decision IS NOT NULL AND decided.decision <> 'allow' \
-                 AND decided.seq = (SELECT max(seq) FROM events \
-                    WHERE call = decided.call AND decision IS NOT NULL) \
-                 AND decided.decision = ",
-            );
-            query.push_bind(decision.to_owned());
-        } else {
-            query.push(
-                "call IN (SELECT opening.call FROM events AS opening \
-                 WHERE opening.kind IN ('received', 'malformed')",
-            );
-            if let Some(decision) = &filter.decision {
-                query.push(
-                    " AND (SELECT decision FROM events WHERE call = opening.call \
-                     AND decision IS NOT NULL ORDER BY seq DESC LIMIT 1) = ",
-                );
-                query.push_bind(decision.clone());
-            }
-        }
-        // Begun with the decision, each call is looked up by its name, whatever it is of.
-        let plain = if by_decision.is_some() { "+" } else { "" };
-        for (column, value) in
-            [("opening.tool", &filter.tool), ("opening.identity", &filter.identity)]
-        {
-            if let Some(value) = value {
-                query.push(format!(" AND {plain}{column} = ")).push_bind(value.clone());
-            }
-        }
-        if let Some(trace) = &filter.trace {
-            // A call that began its trace has its id; the index is on the ids that agents sent.
-            query.push(" AND opening.call IN (SELECT ").push_bind(own_call(trace));
-            query.push(
-                " UNION ALL SELECT call FROM events \
-                 WHERE kind = 'received' AND instr(body, '\"traceparent\":\"') > 0 \
-                 AND substr(body, instr(body, '\"traceparent\":\"') + 18, 32) = ",
-            );
-            query.push_bind(trace.clone()).push(")");
-        }
-        if let Some(since) = filter.since {
-            query.push(format!(" AND {plain}opening.at >= ")).push_bind(since);
-        }
-        if let Some(id) = &filter.id {
-            // Names that start with it are those from it up to it with the last character
-            // that there is; so the index serves.
-            query.push(" AND opening.call >= ").push_bind(id.clone());
-            query.push(" AND opening.call < ").push_bind(format!("{id}{}", char::MAX));
-        }
-        let limit = filter.limit.unwrap_or(MOST);
-        let newest = if by_decision.is_some() { "decided.seq" } else { "opening.at" };
-        query.push(format!(" ORDER BY {newest} DESC, opening.seq DESC LIMIT ")).push_bind(limit);
-        query.push(") ORDER BY seq");
-        let events: Vec<StoredEvent> = self.typed(&self.all(query.build()).await?)?;
-        let mut calls = group_by_call(events);
-        self.add_holds(&mut calls).await?;
-        Ok(calls)
-    }
-
-    async fn add_holds(&self, calls: &mut [CallRow]) -> Result<(), StoreError> {
-        let named: Vec<Option<String>> = calls.iter().map(hold_named_by).collect();
-        if named.iter().all(Option::is_none) {
-            return Ok(());
-        }
-        let ids = serde_json::json!(named).to_string();
-        let query = sqlx::query("SELECT * FROM holds WHERE id IN (SELECT value FROM json_each(?))")
-            .bind(ids);
-        let holds: Vec<HoldRow> = self.typed(&self.all(query).await?)?;
-        for (call, id) in calls.iter_mut().zip(named) {
-            call.hold = id.and_then(|id| holds.iter().find(|hold| hold.id == id).cloned());
-        }
-        Ok(())
-    }
-
     pub(super) async fn all(
         &self,
         query: sqlx::query::Query<'_, Sqlite, sqlx::sqlite::SqliteArguments>,
@@ -339,7 +226,7 @@ impl Store {
 }
 
 /// The query for events, up to the condition.
-fn events_where() -> QueryBuilder<Sqlite> {
+pub(super) fn events_where() -> QueryBuilder<Sqlite> {
     QueryBuilder::new(
         "SELECT seq, call, at, kind, body, payload, payload_digest IS NOT NULL AS erased \
          FROM events WHERE ",
@@ -352,32 +239,6 @@ pub(super) async fn stop_scopes(
 ) -> Result<Vec<StopScope>, sqlx::Error> {
     let rows = sqlx::query("SELECT scope, name FROM stops").fetch_all(executor).await?;
     rows.iter().map(scope).collect()
-}
-
-/// The call that a trace would be its own of.
-fn own_call(trace: &str) -> Option<String> {
-    tollbridge_operation::trace::call_of(trace).map(|call| call.to_string())
-}
-
-/// Events in order as calls, by their first events.
-fn group_by_call(events: Vec<StoredEvent>) -> Vec<CallRow> {
-    let mut calls: Vec<CallRow> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    for event in events {
-        let Some(id) = event.call.clone() else { continue };
-        let place = *places.entry(id.clone()).or_insert(calls.len());
-        if place == calls.len() {
-            calls.push(CallRow { id, events: Vec::new(), hold: None });
-        }
-        calls[place].events.push(event);
-    }
-    calls
-}
-
-fn hold_named_by(call: &CallRow) -> Option<String> {
-    let held = call.events.iter().rev().find(|event| event.kind == "held")?;
-    let body: serde_json::Value = serde_json::from_str(&held.body).ok()?;
-    body.get("hold")?.as_str().map(str::to_owned)
 }
 
 fn scope(row: &SqliteRow) -> Result<StopScope, sqlx::Error> {
