@@ -100,9 +100,9 @@ const ACCOUNT: Kinds = 1 << 2;
 /// What each byte may be part of.
 static KINDS: [Kinds; 256] = {
     let mut kinds = [0; 256];
-    let mut byte = 0;
+    let mut byte = 0_u8;
     while byte < 128 {
-        kinds[byte] = match byte as u8 {
+        kinds[byte as usize] = match byte {
             b'0'..=b'9' => TOKEN | CARD | ACCOUNT,
             b'A'..=b'Z' => TOKEN | ACCOUNT,
             b'a'..=b'z' | b'_' | b'.' | b'+' | b'/' | b'=' => TOKEN,

@@ -103,7 +103,9 @@ impl<'t> Group<'t> {
             }
             self.change(rows).await?;
         }
-        give_back.into_iter().for_each(|back| self.returns.add(back));
+        if let Some(back) = give_back {
+            self.returns.add(*back);
+        }
         for (used, window) in uses {
             self.windows.insert(used.key.clone(), window);
             self.uses.push(used);

@@ -22,7 +22,7 @@ pub struct Batch {
     /// Refuse the batch unless this hold is approved, unspent and unexpired; else spend it.
     pub spend: Option<String>,
     /// Give back what a call reserved in budgets: certainly nothing was done.
-    pub give_back: Option<GiveBack>,
+    pub give_back: Option<Box<GiveBack>>,
     /// Other rows to write.
     pub changes: Vec<Change>,
     /// The events to append, in order. Shared, since whoever commits them keeps them until they

@@ -93,6 +93,10 @@ pub(super) async fn reserve(
     Ok(())
 }
 
+/// Of the first row in a window the sum up to it and what it took, when its first use was and each of them,
+/// where it is of several calls; of the last one the sum.
+type Ends = (String, String, Option<i64>, Option<Vec<u8>>, String);
+
 impl Store {
     /// What a budget holds now, as its key names it.
     pub async fn budget_spent(&self, key: &str, per: Duration) -> Result<Amount, StoreError> {
@@ -107,7 +111,6 @@ impl Store {
         )
         .bind(key.to_owned())
         .bind(gone);
-        type Ends = (String, String, Option<i64>, Option<Vec<u8>>, String);
         let rows: Vec<Ends> = self.typed(&self.all(query).await?)?;
         let Some((first, amount, since, uses, last)) = rows.first() else {
             return Ok(Amount::default());
@@ -383,7 +386,9 @@ mod tests {
                         returns.add(GiveBack { call: index.to_string(), keys, since });
                     }
                     returns.write(&mut connection).await.expect("given back");
-                    made.into_iter().for_each(|index| model.0[index].1 = 0);
+                    for index in made {
+                        model.0[index].1 = 0;
+                    }
                 }
                 Step::Ahead(takes) => {
                     let (mut uses, row): (Option<Uses>, _) = (None, model.0.len());

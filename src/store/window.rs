@@ -113,13 +113,17 @@ pub(super) async fn read(
     Ok(Window { per, ..window.unwrap_or_default() })
 }
 
+/// A row: the time and the number of its last use, when its first was and each of them, where it has
+/// several.
+type Found = (i64, i64, Option<i64>, Option<Vec<u8>>);
+
 /// When the use of a window with that number was.
 pub(super) async fn time_of(
     transaction: &mut SqliteConnection,
     key: &str,
     n: i64,
 ) -> Result<Option<i64>, sqlx::Error> {
-    let row: Option<(i64, i64, Option<i64>, Option<Vec<u8>>)> = sqlx::query_as(
+    let row: Option<Found> = sqlx::query_as(
         "SELECT at, n, since, uses FROM window_uses WHERE key = ? AND n >= ? \
          ORDER BY at, n LIMIT 1",
     )

@@ -53,13 +53,13 @@ impl Taken {
     }
 
     /// It gives all of it back: what is put on record of that, and what the store does.
-    pub(super) fn give_back(&mut self, call: &CallId) -> (Event, GiveBack) {
+    pub(super) fn give_back(&mut self, call: &CallId) -> (Event, Box<GiveBack>) {
         let Self { parts, since } = std::mem::take(self);
         let (keys, rules): (Vec<_>, BTreeSet<_>) = parts.into_iter().unzip();
         let reason = "nothing was done".to_owned();
         let event = Event::Released { reservations: rules.into_iter().collect(), reason };
         let since = since.unwrap_or_default();
-        (event, GiveBack { call: call.as_str().to_owned(), keys, since })
+        (event, Box::new(GiveBack { call: call.as_str().to_owned(), keys, since }))
     }
 }
 

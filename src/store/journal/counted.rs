@@ -71,7 +71,7 @@ async fn what_is_counted_ahead_is_in_the_database_sooner_or_later_and_once() {
     store.commit(change(Change::Sweep)).await.map(drop).unwrap();
     assert_eq!(stands(&store).await, (32, 5), "who writes comes behind it");
     let back = GiveBack { call: "a".into(), keys: vec!["b".into()], since: 0 };
-    let batch = Batch { give_back: Some(back), ..events([event("a", "ended")]) };
+    let batch = Batch { give_back: Some(Box::new(back)), ..events([event("a", "ended")]) };
     let _ = store.commit(batch).await.unwrap();
     assert_eq!(stands(&store).await, (22, 5), "what is given back is found");
     store.close().await;
@@ -393,7 +393,8 @@ impl Both {
                 let Some(index) = self.taken.len().checked_sub(ago + 1) else { return };
                 let back =
                     GiveBack { call: format!("call {index}"), keys: vec!["b".into()], since: 0 };
-                let batch = Batch { give_back: Some(back), ..events([event("g", "ended")]) };
+                let batch =
+                    Batch { give_back: Some(Box::new(back)), ..events([event("g", "ended")]) };
                 let _ = self.store(self.by[index]).await.commit(batch).await.unwrap();
                 (self.taken[index].1, self.kept[index].1) = (0, 0);
             }

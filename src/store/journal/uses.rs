@@ -171,7 +171,7 @@ impl Uses {
             let share = Share { at: row.at, amount: 1, call: "" };
             rows.add(&used.key, row, used.per, share);
         }
-        let rows = rows.rows.into_iter().map(|row| window::Row {
+        let rows = rows.written.into_iter().map(|row| window::Row {
             key: row.key.to_owned(),
             at: row.last.at,
             n: row.last.n,
@@ -208,7 +208,7 @@ impl Uses {
             let share = Share { at: row.at, amount: used.amount, call: &used.call };
             rows.add(&used.key, row, used.per, share);
         }
-        for (statement, chunk) in chunks(&ROWS, &rows.rows) {
+        for (statement, chunk) in chunks(&ROWS, &rows.written) {
             let mut query: Query = sqlx::query(AssertSqlSafe(statement));
             for row in chunk {
                 let (since, uses) = row.several().unzip();
@@ -240,7 +240,7 @@ fn end_of<'e>(ends: &'e mut HashMap<String, End>, key: &str) -> &'e mut End {
 /// Rows to be written, one for what several calls took of the same.
 struct Rows<'u> {
     of: Of,
-    rows: Vec<Row<'u>>,
+    written: Vec<Row<'u>>,
     /// The row of each key that is added to.
     open: HashMap<&'u str, usize>,
 }
@@ -266,12 +266,12 @@ impl Row<'_> {
 
 impl<'u> Rows<'u> {
     fn new(of: Of) -> Self {
-        Self { of, rows: Vec::new(), open: HashMap::new() }
+        Self { of, written: Vec::new(), open: HashMap::new() }
     }
 
     /// Adds what a call took, behind what others took of the same: where its row then ends.
     fn add(&mut self, key: &'u str, end: End, per: i64, share: Share<'u>) {
-        let open = self.open.get(key).and_then(|at| self.rows.get_mut(*at));
+        let open = self.open.get(key).and_then(|at| self.written.get_mut(*at));
         if let Some(row) = open
             && row.per == per
             && row.many < bundle::MOST
@@ -285,12 +285,12 @@ impl<'u> Rows<'u> {
         // A name that is too long for that stands in a row of its own, behind which another begins.
         let goes_with_others = bundle::append(&mut uses, self.of, share.at, &share);
         if goes_with_others {
-            self.open.insert(key, self.rows.len());
+            self.open.insert(key, self.written.len());
         } else {
             self.open.remove(key);
         }
         let amount = share.amount;
-        self.rows.push(Row { key, per, first: share, last: end, amount, many: 1, uses });
+        self.written.push(Row { key, per, first: share, last: end, amount, many: 1, uses });
     }
 }
 
