@@ -47,6 +47,9 @@ impl Escapes {
         let mut bytes = Vec::new();
         let mut escaped = false;
         self.walk(text, |_, piece| {
+            if bytes.capacity() == 0 {
+                bytes.reserve(text.len());
+            }
             escaped |= !matches!(piece, Piece::Plain(_));
             piece.append_to(&mut bytes);
         });
