@@ -10,6 +10,7 @@ use super::asking::Question;
 use super::reply::{ErrorCode, Failure, HoldNotice, UpstreamAnswer, Violation};
 use crate::audit::Time;
 use crate::bridge::{Failed, FailureKind};
+use crate::safety::Refusal;
 use crate::secret::Redactor;
 use crate::store::HoldRow;
 
@@ -106,6 +107,24 @@ impl Failure {
         }
     }
 
+    /// A call that a decision refused.
+    pub(super) fn denied(by: Refusal, message: String) -> Self {
+        let failure = Self::new(ErrorCode::Denied, message);
+        let next_step = match by {
+            Refusal::Policy => return failure,
+            Refusal::Limits => {
+                "Do not repeat this call. Change the arguments so that they keep within the limits in the tool's schema, or ask a person."
+            }
+            Refusal::Person => {
+                "Do not repeat this call: a person said no to it. Go by the reason, if one was given, do something else, or ask them."
+            }
+            Refusal::Approval => {
+                "Nothing was done. Make the same call again without naming an approval to have a person asked anew."
+            }
+        };
+        Self { retryable: by == Refusal::Approval, next_step: next_step.to_owned(), ..failure }
+    }
+
     /// An answer to a question that cannot be taken: the call may be made again without it.
     pub(super) fn no_answer(message: &str) -> Self {
         Self {
@@ -171,7 +190,7 @@ fn next_step(code: ErrorCode) -> &'static str {
             "Correct the arguments that violations names and call again."
         }
         ErrorCode::Denied => {
-            "Do not repeat this call. Change the arguments so that they keep within the limits in the tool's schema, or ask a person."
+            "Do not repeat this call: a rule refuses it. Do something else, or ask a person whether it should be allowed."
         }
         ErrorCode::Stopped => {
             "These calls are stopped until an operator resumes them. Do something else, or ask a person."

@@ -48,7 +48,10 @@ pub struct Approval<'a> {
 pub(super) enum Standing {
     Approved(HoldRow),
     Waiting(HoldRow, Placed),
+    /// The approval that it goes by does not count: why, for the agent.
     Refused(String),
+    /// A person said no.
+    Rejected(String),
 }
 
 /// What a hold is bound to beside caller and tool: what the call does, and where.
@@ -117,7 +120,7 @@ pub(super) async fn standing(
             return Ok(Standing::Waiting(row, Placed::Earlier));
         }
         Some(row) => {
-            return Ok(Standing::Refused(match &row.reason {
+            return Ok(Standing::Rejected(match &row.reason {
                 Some(reason) => format!("a person rejected this call: {reason}"),
                 None => "a person rejected this call".to_owned(),
             }));

@@ -40,6 +40,8 @@ pub enum Decision {
         rules: Vec<String>,
         /// Why, for the agent.
         reason: String,
+        /// What said no.
+        by: Refusal,
     },
     /// A person must decide.
     Hold {
@@ -52,6 +54,19 @@ pub enum Decision {
         /// For how long the call stays open until somebody decides; `None` where that is not said.
         wait: Option<Duration>,
     },
+}
+
+/// What says no to a call: by that an agent knows what it could do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// A policy: nothing that the call could be changed in is known to help.
+    Policy,
+    /// Limits on arguments: others would pass.
+    Limits,
+    /// A person.
+    Person,
+    /// The approval that it names does not let it through: without naming one a person is asked anew.
+    Approval,
 }
 
 /// Whether a hold is new.
@@ -80,7 +95,7 @@ pub async fn decide(
 ) -> Result<Decision, StoreError> {
     let verdict = policed.into_verdict();
     if let Verdict::Deny { rules, reason } = verdict {
-        return Ok(Decision::Deny { rules, reason });
+        return Ok(Decision::Deny { rules, reason, by: Refusal::Policy });
     }
     if let Some(first) = broken.first() {
         let reason = match broken.len() {
@@ -90,6 +105,7 @@ pub async fn decide(
         return Ok(Decision::Deny {
             rules: broken.iter().map(|limit| limit.rule.clone()).collect(),
             reason,
+            by: Refusal::Limits,
         });
     }
     let (holds, permits, terms) = match verdict {
@@ -103,7 +119,9 @@ pub async fn decide(
                 approval: None,
             });
         }
-        Verdict::Deny { rules, reason } => return Ok(Decision::Deny { rules, reason }),
+        Verdict::Deny { rules, reason } => {
+            return Ok(Decision::Deny { rules, reason, by: Refusal::Policy });
+        }
     };
     let hold = rules.terms(&holds, &terms);
     let rule = holds.first().cloned().unwrap_or_default();
@@ -122,6 +140,11 @@ pub async fn decide(
         approval::Standing::Waiting(row, placed) => {
             Decision::Hold { rules: holds, hold: row, placed, wait: hold.wait }
         }
-        approval::Standing::Refused(reason) => Decision::Deny { rules: holds, reason },
+        approval::Standing::Refused(reason) => {
+            Decision::Deny { rules: holds, reason, by: Refusal::Approval }
+        }
+        approval::Standing::Rejected(reason) => {
+            Decision::Deny { rules: holds, reason, by: Refusal::Person }
+        }
     })
 }

@@ -23,7 +23,7 @@ mod rules;
 pub use approval::{Approval, CLIENT_PREFIX, hold_digest};
 pub use budget::BudgetRule;
 pub use conduct::{Conduct, DriftRule, LoopRule, StormRule};
-pub use decision::{BrokenLimit, Decision, Placed, decide};
+pub use decision::{BrokenLimit, Decision, Placed, Refusal, decide};
 pub use policy::{Policed, Pursuit, police};
 pub use proof::Allowed;
 pub use rules::{By, FourEyes, HoldRule, Rules, WindowRule};

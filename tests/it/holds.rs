@@ -145,6 +145,7 @@ async fn a_rejected_call_is_denied_with_the_reason() {
         let reply = bridge.ask("bot", request).await.unwrap();
         assert_eq!(code(&reply), "denied");
         assert!(failure(&reply).message.contains("not this month"), "{reply:?}");
+        assert!(failure(&reply).next_step.contains("a person said no"), "{reply:?}");
     }
     assert_eq!(bridge.record(&first).await.outcome.as_deref(), Some("denied"));
     assert!(gateway::approve(&store, &hold, "operator:ann", None).await.is_err());

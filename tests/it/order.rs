@@ -41,6 +41,7 @@ async fn a_limit_is_compared_exactly_and_comes_before_a_hold() {
     let house = House::new("", &tool("pay", rules)).await;
     let failure = house.fails("pay", pay("500.0000000000000000001")).await;
     assert_eq!(failure.code, ErrorCode::Denied, "{failure:?}");
+    assert!(failure.next_step.contains("keep within the limits"), "{failure:?}");
     let decision = house.last().await.decision.expect("a decision");
     assert_eq!(decision.rules, ["pay.args./body/amount.max=500"]);
     for amount in ["500", "500.0", "5e2"] {
@@ -143,7 +144,9 @@ async fn a_hold_that_ran_out_can_neither_be_approved_nor_used() {
     let mut named = request("delete_item", json!({"id": "1"}));
     named.approval = Some(hold.clone());
     let reply = house.call_with("alice", named, CallWatch::default()).await.expect("known");
-    assert_eq!(reply.result.expect_err("denied").code, ErrorCode::Denied);
+    let failure = reply.result.expect_err("denied");
+    assert_eq!((failure.code, failure.retryable), (ErrorCode::Denied, true));
+    assert!(failure.next_step.contains("without naming an approval"), "{failure:?}");
     let anew = house.fails("delete_item", json!({"id": "1"})).await.hold.expect("a hold").id;
     assert_ne!(hold, anew);
 }

@@ -44,7 +44,7 @@ use crate::bridge::{FileRead, Held, Prepared};
 use crate::identity::{Facts, Proof};
 use crate::observe::{CallSpans, Metrics};
 use crate::safety::Conduct;
-use crate::safety::Considered;
+use crate::safety::{Considered, Refusal};
 use crate::store::{Amount, PendingRow, RepeatRow, Store};
 use crate::tools::reason::said;
 use ending::End;
@@ -374,7 +374,7 @@ impl<'a> Run<'a> {
             }
         }
         let message = "the approval of this call was used by another one at the same time";
-        Err(Failure::new(ErrorCode::Denied, message).into())
+        Err(Failure::denied(Refusal::Approval, message.to_owned()).into())
     }
 
     /// Counts what the call holds, and notes which files it sends.

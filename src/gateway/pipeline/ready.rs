@@ -71,7 +71,10 @@ pub(super) fn ready(
         Ok(prepared) => Ok(Ready { call, prepared, broken, files }),
         Err(PrepareError::Encode(error)) => Err(unfit(error)),
         Err(error @ PrepareError::Nobody { .. }) => {
-            Err(Box::new(Failure::new(ErrorCode::Denied, error.to_string())))
+            let next_step = "Nothing was done. Do something else, or tell a person: whoever runs the bridge must \
+                             give this caller a credential of its own for the API.";
+            let failure = Failure::new(ErrorCode::Denied, error.to_string());
+            Err(Box::new(Failure { next_step: next_step.to_owned(), ..failure }))
         }
         Err(error) => Err(Box::new(Failure::new(ErrorCode::Internal, error.to_string()))),
     }

@@ -67,7 +67,7 @@ pub(in crate::gateway) async fn rehearse(
                 None => ("allow", rules, None),
             },
         },
-        (None, Decision::Deny { rules, reason }) => ("deny", rules, Some(reason)),
+        (None, Decision::Deny { rules, reason, .. }) => ("deny", rules, Some(reason)),
         (None, Decision::Hold { rules, .. }) => ("hold", rules, None),
     };
     Ok(DryRun {

@@ -162,9 +162,9 @@ impl Run<'_> {
         let decided = safety::decide(call, groups, rules, policed, broken, approval, store).await;
         match decided {
             Err(error) => Err(ending::audit_unavailable(&error.to_string()).into()),
-            Ok(Decision::Deny { rules, reason }) => {
+            Ok(Decision::Deny { rules, reason, by }) => {
                 self.decided_on(Verdict::Deny, rules, Some(&reason), &considered);
-                Err(Failure::new(ErrorCode::Denied, reason).into())
+                Err(Failure::denied(by, reason).into())
             }
             Ok(Decision::Hold { rules, hold, placed, wait }) => {
                 if let Some(reason) = asked::nobody(&hold, asking) {
@@ -337,7 +337,14 @@ impl Run<'_> {
     pub(super) fn scoped(&mut self, exposed: &Exposed) -> Option<End> {
         let (rule, reason) = lacking(self.caller, exposed)?;
         self.decided(Verdict::Deny, vec![rule], Some(&reason));
-        Some(End::guarded(Failure::new(ErrorCode::Denied, reason), exposed, self.caller))
+        let failure = Failure {
+            next_step:
+                "Nothing was done. Have a token with that scope issued, and make the same call \
+                        with it; or tell whoever gave you yours."
+                    .to_owned(),
+            ..Failure::new(ErrorCode::Denied, reason)
+        };
+        Some(End::guarded(failure, exposed, self.caller))
     }
 
     /// The caller made the same call as often as it may.
