@@ -43,7 +43,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "D", value_parser = ["allow", "deny", "hold"])]
     decision: Option<String>,
     /// Only calls that ended so: `succeeded`, the code of an error (`upstream_timeout`), or `failed` for
-    /// all that did not succeed.
+    /// all that did not succeed, those that are held among them.
     #[arg(long, value_name = "O", value_parser = outcome)]
     outcome: Option<Ended>,
     /// Only calls of this trace: its id, 32 digits in hex, or a `traceparent`.
@@ -53,7 +53,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "T", value_parser = since)]
     since: Option<Time>,
     /// Only calls before then.
-    #[arg(long, value_name = "T", value_parser = since)]
+    #[arg(long, value_name = "T", value_parser = since, conflicts_with = "follow")]
     until: Option<Time>,
     /// At most so many calls, the newest.
     #[arg(long, value_name = "N", default_value_t = 100)]

@@ -113,10 +113,13 @@ impl Failure {
         let next_step = match by {
             Refusal::Policy => return failure,
             Refusal::Limits => {
-                "Do not repeat this call. Change the arguments so that they keep within the limits in the tool's schema, or ask a person."
+                "Do not repeat this call. Change the arguments so that they keep within what the message says and the limits in the tool's schema, or ask a person."
             }
             Refusal::Person => {
-                "Do not repeat this call: a person said no to it. Go by the reason, if one was given, do something else, or ask them."
+                "Do not repeat this call: it was not approved. Go by the reason, if one was given, do something else, or ask a person."
+            }
+            Refusal::Used => {
+                "Another call went through by this approval: find out first what it did. Only to do the same once more, make the call without naming an approval."
             }
             Refusal::Approval => {
                 "Nothing was done. Make the same call again without naming an approval to have a person asked anew."
@@ -190,7 +193,7 @@ fn next_step(code: ErrorCode) -> &'static str {
             "Correct the arguments that violations names and call again."
         }
         ErrorCode::Denied => {
-            "Do not repeat this call: a rule refuses it. Do something else, or ask a person whether it should be allowed."
+            "Do not repeat this call: a rule refuses it. Change what the message names, if it names something, do something else, or ask a person whether it should be allowed."
         }
         ErrorCode::Stopped => {
             "These calls are stopped until an operator resumes them. Do something else, or ask a person."

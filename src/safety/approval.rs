@@ -50,6 +50,8 @@ pub(super) enum Standing {
     Waiting(HoldRow, Placed),
     /// The approval that it goes by does not count: why, for the agent.
     Refused(String),
+    /// It let another call through.
+    Used(String),
     /// A person said no.
     Rejected(String),
 }
@@ -98,7 +100,7 @@ pub(super) async fn standing(
                 )));
             }
             if row.state == HoldState::Spent {
-                return Ok(Standing::Refused(format!(
+                return Ok(Standing::Used(format!(
                     "the approval `{id}` was used; it lets one call through"
                 )));
             }

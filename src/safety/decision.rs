@@ -59,14 +59,16 @@ pub enum Decision {
 /// What says no to a call: by that an agent knows what it could do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// A policy: nothing that the call could be changed in is known to help.
+    /// A policy: of what the call could be changed in, its words say all that is known.
     Policy,
     /// Limits on arguments: others would pass.
     Limits,
-    /// A person.
+    /// A person, or that none said yes in time.
     Person,
     /// The approval that it names does not let it through: without naming one a person is asked anew.
     Approval,
+    /// The approval let another call through: what it was about may be done.
+    Used,
 }
 
 /// Whether a hold is new.
@@ -142,6 +144,9 @@ pub async fn decide(
         }
         approval::Standing::Refused(reason) => {
             Decision::Deny { rules: holds, reason, by: Refusal::Approval }
+        }
+        approval::Standing::Used(reason) => {
+            Decision::Deny { rules: holds, reason, by: Refusal::Used }
         }
         approval::Standing::Rejected(reason) => {
             Decision::Deny { rules: holds, reason, by: Refusal::Person }

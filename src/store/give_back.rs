@@ -23,7 +23,8 @@ pub(super) struct Returns(BTreeMap<String, Wanted>);
 struct Wanted {
     /// The calls, and how often each took something.
     calls: HashMap<String, usize>,
-    /// Before this nothing of theirs was taken.
+    /// Before this nothing of theirs was taken, but where the clock was set back meanwhile: then it
+    /// counts until its time is over.
     since: i64,
 }
 

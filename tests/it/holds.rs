@@ -114,6 +114,9 @@ async fn an_approval_is_bound_to_caller_tool_and_arguments() {
     assert_eq!(code(&reply), "succeeded");
     let again = bridge.ask("bot", naming(&hold, FIVE)).await.unwrap();
     assert_eq!(code(&again), "denied");
+    // What was approved is done: nothing here says that the same should be done again.
+    assert!(!failure(&again).retryable, "{again:?}");
+    assert!(failure(&again).next_step.contains("went through by this approval"), "{again:?}");
     assert_eq!(upstream.count(), 1);
 }
 
@@ -145,7 +148,7 @@ async fn a_rejected_call_is_denied_with_the_reason() {
         let reply = bridge.ask("bot", request).await.unwrap();
         assert_eq!(code(&reply), "denied");
         assert!(failure(&reply).message.contains("not this month"), "{reply:?}");
-        assert!(failure(&reply).next_step.contains("a person said no"), "{reply:?}");
+        assert!(failure(&reply).next_step.contains("was not approved"), "{reply:?}");
     }
     assert_eq!(bridge.record(&first).await.outcome.as_deref(), Some("denied"));
     assert!(gateway::approve(&store, &hold, "operator:ann", None).await.is_err());

@@ -28,7 +28,7 @@ use crate::gateway::request::CallRequest;
 use crate::gateway::state::State;
 use crate::gateway::toolbox::{Exposed, Toolbox};
 use crate::safety::edit::{self, Edit};
-use crate::safety::{CLIENT_PREFIX, hold_digest};
+use crate::safety::{CLIENT_PREFIX, Refusal, hold_digest};
 use crate::store::{HoldRow, HoldState};
 
 /// How often it is looked whether somebody else decided.
@@ -55,9 +55,12 @@ enum Said {
     Late,
 }
 
-/// Why a call is refused that somebody else let through before the person at the client said no.
-const SAID_NO: &str =
-    "the person at the client said no to this call; somebody else had decided on it before";
+/// A call that somebody else let through before the person at the client said no.
+fn said_no() -> End {
+    let message =
+        "the person at the client said no to this call; somebody else had decided on it before";
+    Failure::denied(Refusal::Person, message.to_owned()).into()
+}
 
 /// A call with the arguments that a person wrote.
 pub(super) struct Changed {
@@ -164,7 +167,10 @@ impl Run<'_> {
             return refused("the question is not known any more");
         };
         match (hold.state, &answered.answer) {
-            (HoldState::Spent, _) => refused("this answer was used; it lets one call through"),
+            (HoldState::Spent, _) => {
+                let message = "this answer was used; it lets one call through".to_owned();
+                Err(Failure::denied(Refusal::Used, message).into())
+            }
             (HoldState::Pending, Some(Answer::None)) => {
                 *asking = Asking::Never;
                 Ok(())
@@ -172,12 +178,12 @@ impl Run<'_> {
             (HoldState::Pending, Some(answer)) => {
                 let no = matches!(answer, Answer::No { .. });
                 match self.answer(&hold, answer.clone()).await? {
-                    Said::Late if no => refused(SAID_NO),
+                    Said::Late if no => Err(said_no()),
                     Said::Late | Said::Decided | Said::Nothing => Ok(()),
                 }
             }
             // Somebody was quicker; but who says no does not see the call made for all that.
-            (HoldState::Approved, Some(Answer::No { .. })) => refused(SAID_NO),
+            (HoldState::Approved, Some(Answer::No { .. })) => Err(said_no()),
             // Without an answer it is asked again (MCP, MRTR, "Server Behavior"); and where somebody
             // was quicker, what they decided holds.
             (HoldState::Pending, None) | (HoldState::Approved | HoldState::Rejected, _) => Ok(()),
@@ -245,7 +251,7 @@ impl Run<'_> {
                     question = None;
                     let no = matches!(answer, Answer::No { .. });
                     match self.answer(hold, answer).await? {
-                        Said::Late if no => return Err(Failure::no_answer(SAID_NO).into()),
+                        Said::Late if no => return Err(said_no()),
                         Said::Late | Said::Decided => break true,
                         Said::Nothing => {}
                     }

@@ -74,7 +74,7 @@ impl End {
     pub(super) fn of_approved(mut self, hold: &HoldRow) -> Self {
         if matches!(self.failure.code, ErrorCode::Denied | ErrorCode::InvalidArguments) {
             self.ends = Some(hold.id.clone());
-            "The approval ended with this. Make the same call again to have a person asked anew."
+            "The approval ended with this. Make the same call again, without naming it, to have a person asked anew."
                 .clone_into(&mut self.failure.next_step);
         }
         self

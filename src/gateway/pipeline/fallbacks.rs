@@ -252,7 +252,8 @@ impl Run<'_> {
         let store = self.ground.store;
         let taken = self.reserved.add(&substitute.budgets, &reserving, store.now());
         let committed = timeout_at(within.deadline, store.commit(batch)).await;
-        if matches!(committed, Ok(Err(_))) {
+        // What could not be written for sure may be there all the same.
+        if matches!(&committed, Ok(Err(error)) if !matches!(error, CommitError::Unavailable(_))) {
             self.reserved.undo(taken);
         }
         let refused = match committed {

@@ -374,7 +374,7 @@ impl<'a> Run<'a> {
             }
         }
         let message = "the approval of this call was used by another one at the same time";
-        Err(Failure::denied(Refusal::Approval, message.to_owned()).into())
+        Err(Failure::denied(Refusal::Used, message.to_owned()).into())
     }
 
     /// Counts what the call holds, and notes which files it sends.
