@@ -231,3 +231,70 @@ fn hold_named_by(call: &CallRow) -> Option<String> {
     let body: serde_json::Value = serde_json::from_str(&held.body).ok()?;
     body.get("hold")?.as_str().map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::EventRow;
+    use crate::store::tests::{event, events, folder, open};
+
+    #[tokio::test]
+    async fn calls_are_found_by_how_they_ended() {
+        let folder = folder();
+        let store = open(&folder).await;
+        for (i, (decision, outcome)) in [
+            ("allow", Some("succeeded")),
+            ("allow", Some("upstream_timeout")),
+            ("deny", Some("denied")),
+            ("allow", None),
+            ("allow", Some("upstream_timeout")),
+            ("hold", Some("held")),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let id = format!("c{i}");
+            let api = Some(if i < 3 { "shop" } else { "bank" }.into());
+            let opening = EventRow { at: i64::try_from(i).unwrap(), api, ..event(&id, "received") };
+            let decided = EventRow { decision: Some(decision.into()), ..event(&id, "decided") };
+            let ended = EventRow { outcome: outcome.map(str::to_owned), ..event(&id, "replied") };
+            let _ = store.commit(events([opening, decided, ended])).await.expect("written");
+        }
+        let ids = async |filter: CallFilter| -> Vec<String> {
+            store.calls(&filter).await.expect("calls").into_iter().map(|call| call.id).collect()
+        };
+        let all = CallFilter::default;
+        let ended = |name: &str| Some(Ended::As(name.to_owned()));
+        for (filter, expected) in [
+            (CallFilter { outcome: ended("succeeded"), ..all() }, vec!["c0"]),
+            (CallFilter { outcome: ended("upstream_timeout"), ..all() }, vec!["c1", "c4"]),
+            (
+                CallFilter { outcome: ended("upstream_timeout"), limit: Some(1), ..all() },
+                vec!["c4"],
+            ),
+            (CallFilter { outcome: ended("nothing"), ..all() }, vec![]),
+            (CallFilter { outcome: Some(Ended::Badly), ..all() }, vec!["c1", "c2", "c4", "c5"]),
+            (
+                CallFilter { outcome: Some(Ended::Badly), api: Some("bank".into()), ..all() },
+                vec!["c4", "c5"],
+            ),
+            (
+                CallFilter { outcome: Some(Ended::Badly), decision: Some("allow".into()), ..all() },
+                vec!["c1", "c4"],
+            ),
+            (
+                CallFilter { outcome: ended("denied"), decision: Some("deny".into()), ..all() },
+                vec!["c2"],
+            ),
+            (CallFilter { outcome: ended("held"), decision: Some("deny".into()), ..all() }, vec![]),
+            (
+                CallFilter { outcome: Some(Ended::Badly), since: Some(2), until: Some(5), ..all() },
+                vec!["c2", "c4"],
+            ),
+            (CallFilter { api: Some("shop".into()), ..all() }, vec!["c0", "c1", "c2"]),
+        ] {
+            let asked = format!("{filter:?}");
+            assert_eq!(ids(filter).await, expected, "{asked}");
+        }
+    }
+}
