@@ -41,7 +41,7 @@ async fn a_limit_is_compared_exactly_and_comes_before_a_hold() {
     let house = House::new("", &tool("pay", rules)).await;
     let failure = house.fails("pay", pay("500.0000000000000000001")).await;
     assert_eq!(failure.code, ErrorCode::Denied, "{failure:?}");
-    assert!(failure.next_step.contains("keep within the limits"), "{failure:?}");
+    assert!(failure.next_step.contains("the limits in the tool's schema"), "{failure:?}");
     let decision = house.last().await.decision.expect("a decision");
     assert_eq!(decision.rules, ["pay.args./body/amount.max=500"]);
     for amount in ["500", "500.0", "5e2"] {
