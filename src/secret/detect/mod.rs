@@ -6,10 +6,13 @@
 //! country's length and its check digits (ISO 13616). What is found is no proof of anything: it
 //! is what should not be kept or shown without a reason.
 
-use std::ops::{Range, RangeInclusive};
-use std::sync::LazyLock;
+mod account;
+mod token;
 
-use memchr::memmem::Finder;
+use std::ops::{Range, RangeInclusive};
+
+use account::{LEAST_ACCOUNT, ibans};
+use token::{LEAST_TOKEN, Tokens, private_keys};
 
 /// What is looked for.
 #[expect(clippy::struct_excessive_bools, reason = "each is looked for or not, for itself")]
@@ -90,7 +93,7 @@ fn merged(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
 /// What a byte may be part of.
 type Kinds = u8;
 
-/// A token: whatever a [`Shape`] is made of.
+/// A token: whatever the [shapes](token) of tokens are made of.
 const TOKEN: Kinds = 1;
 /// A card number, with what stands between its digits.
 const CARD: Kinds = 1 << 1;
@@ -152,183 +155,14 @@ impl Iterator for Runs<'_> {
     }
 }
 
-/// A secret by its beginning: how many characters of which kind follow at least.
-struct Shape {
-    begins: &'static str,
-    least: usize,
-    of: fn(u8) -> bool,
-}
-
+/// What words are made of.
 fn word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-fn token(byte: u8) -> bool {
-    word(byte) || byte == b'-'
-}
-
+/// What codes are made of.
 fn upper(byte: u8) -> bool {
     byte.is_ascii_uppercase() || byte.is_ascii_digit()
-}
-
-fn dotted(byte: u8) -> bool {
-    token(byte) || byte == b'.'
-}
-
-/// The fewest bytes that a token of any shape has.
-const LEAST_TOKEN: usize = {
-    let (mut least, mut at) = (usize::MAX, 0);
-    while at < SHAPES.len() {
-        let length = SHAPES[at].begins.len() + SHAPES[at].least;
-        if length < least {
-            least = length;
-        }
-        at += 1;
-    }
-    least
-};
-
-/// As their issuers describe them.
-const SHAPES: [Shape; 29] = [
-    Shape { begins: "AKIA", least: 16, of: upper },
-    Shape { begins: "ASIA", least: 16, of: upper },
-    Shape { begins: "ghp_", least: 36, of: word },
-    Shape { begins: "gho_", least: 36, of: word },
-    Shape { begins: "ghu_", least: 36, of: word },
-    Shape { begins: "ghs_", least: 36, of: word },
-    Shape { begins: "ghr_", least: 36, of: word },
-    Shape { begins: "github_pat_", least: 22, of: word },
-    Shape { begins: "glpat-", least: 20, of: token },
-    Shape { begins: "xoxb-", least: 20, of: token },
-    Shape { begins: "xoxp-", least: 20, of: token },
-    Shape { begins: "xoxa-", least: 20, of: token },
-    Shape { begins: "xapp-", least: 20, of: token },
-    Shape { begins: "sk_live_", least: 16, of: word },
-    Shape { begins: "sk_test_", least: 16, of: word },
-    Shape { begins: "rk_live_", least: 16, of: word },
-    Shape {
-        begins: "whsec_",
-        least: 24,
-        of: |byte| word(byte) || matches!(byte, b'+' | b'/' | b'='),
-    },
-    Shape { begins: "AIza", least: 35, of: token },
-    Shape { begins: "ya29.", least: 20, of: dotted },
-    Shape { begins: "sk-ant-", least: 32, of: token },
-    Shape { begins: "sk-proj-", least: 32, of: token },
-    Shape { begins: "npm_", least: 36, of: word },
-    Shape { begins: "pypi-", least: 50, of: token },
-    Shape { begins: "hf_", least: 30, of: word },
-    Shape { begins: "SG.", least: 40, of: dotted },
-    Shape { begins: "dop_v1_", least: 64, of: word },
-    Shape { begins: "shpat_", least: 32, of: word },
-    Shape { begins: "AGE-SECRET-KEY-1", least: 50, of: upper },
-    // A JSON Web Token: a header of JSON in base64url, and two dots.
-    Shape { begins: "eyJ", least: 24, of: dotted },
-];
-
-/// What any of them begins with.
-static FIRST: [bool; 256] = {
-    let (mut first, mut at) = ([false; 256], 0);
-    while at < SHAPES.len() {
-        first[SHAPES[at].begins.as_bytes()[0] as usize] = true;
-        at += 1;
-    }
-    first
-};
-
-/// Tokens, looked for in one run after the other.
-#[derive(Default)]
-struct Tokens {
-    /// The end of the last one.
-    kept: usize,
-    web: WebTokens,
-}
-
-impl Tokens {
-    fn find(&mut self, bytes: &[u8], run: Range<usize>, found: &mut Vec<Range<usize>>) {
-        for start in run {
-            // In the middle of a word none begins.
-            let may_begin = FIRST[usize::from(bytes[start])]
-                && start >= self.kept
-                && (start == 0 || !word(bytes[start - 1]));
-            if !may_begin {
-                continue;
-            }
-            let begins = |shape: &&Shape| bytes[start..].starts_with(shape.begins.as_bytes());
-            let Some(shape) = SHAPES.iter().find(begins) else { continue };
-            let rest = start + shape.begins.len();
-            let length = match shape.begins {
-                "eyJ" => self.web.length(bytes, rest),
-                _ => bytes[rest..].iter().take_while(|byte| (shape.of)(**byte)).count(),
-            };
-            if length >= shape.least {
-                self.kept = rest + length;
-                found.push(start..self.kept);
-            }
-        }
-    }
-}
-
-/// Characters of web tokens and dots, without a gap. Many tokens may seem to begin in one, so it is
-/// gone over once.
-#[derive(Default)]
-struct WebTokens {
-    /// How far the dots are counted that are behind.
-    at: usize,
-    end: usize,
-    /// How many dots there are from there to the end.
-    dots: usize,
-}
-
-impl WebTokens {
-    /// How long a token is from behind its beginning on: one that is signed has two dots (RFC 7515
-    /// §3.1), one that is encrypted four (RFC 7516 §3.1). 0 for anything else.
-    fn length(&mut self, bytes: &[u8], rest: usize) -> usize {
-        let dots = |bytes: &[u8]| memchr::memchr_iter(b'.', bytes).count();
-        if rest >= self.end {
-            let length = bytes[rest..].iter().take_while(|byte| dotted(**byte)).count();
-            // Dots at the end are those of a sentence.
-            let last = bytes[rest..rest + length].iter().rposition(|byte| *byte != b'.');
-            let end = rest + last.map_or(0, |at| at + 1);
-            *self = Self { at: rest, end, dots: dots(&bytes[rest..end]) };
-        } else {
-            self.dots -= dots(&bytes[self.at..rest]);
-            self.at = rest;
-        }
-        if matches!(self.dots, 2 | 4) { self.end - rest } else { 0 }
-    }
-}
-
-/// What a private key begins with.
-static PRIVATE_KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("-----BEGIN "));
-
-/// The shortest label, and what ends it.
-const LEAST_KEY: usize = "PRIVATE KEY-----".len();
-
-fn private_keys(text: &str, found: &mut Vec<Range<usize>>) {
-    let mut kept = 0;
-    for start in PRIVATE_KEY.find_iter(text.as_bytes()) {
-        let rest = start + PRIVATE_KEY.needle().len();
-        if start < kept || start > 0 && word(text.as_bytes()[start - 1]) {
-            continue;
-        }
-        let length = private_key(&text[rest..]);
-        if length >= LEAST_KEY {
-            kept = rest + length;
-            found.push(start..kept);
-        }
-    }
-}
-
-/// How long a private key in PEM (RFC 7468) is from behind `BEGIN` on; 0 for anything else.
-fn private_key(rest: &str) -> usize {
-    let label = rest.split("-----").next().unwrap_or_default();
-    if !label.ends_with("PRIVATE KEY") && !label.ends_with("PRIVATE KEY BLOCK") || label.len() > 40
-    {
-        return 0;
-    }
-    let end = format!("-----END {label}-----");
-    rest.find(&end).map_or(rest.len(), |at| at + end.len())
 }
 
 /// How many digits a card number has.
@@ -392,140 +226,6 @@ fn luhn(digits: &[u8]) -> bool {
         })
         .sum();
     sum.is_multiple_of(10) && digits.iter().any(|digit| *digit != digits[0])
-}
-
-/// The shortest account, Norway's.
-const LEAST_ACCOUNT: usize = 15;
-
-/// How long the accounts of a country are (SWIFT, IBAN registry).
-const LENGTHS: [(&[u8; 2], usize); 79] = [
-    (b"AD", 24),
-    (b"AE", 23),
-    (b"AL", 28),
-    (b"AT", 20),
-    (b"AZ", 28),
-    (b"BA", 20),
-    (b"BE", 16),
-    (b"BG", 22),
-    (b"BH", 22),
-    (b"BR", 29),
-    (b"BY", 28),
-    (b"CH", 21),
-    (b"CR", 22),
-    (b"CY", 28),
-    (b"CZ", 24),
-    (b"DE", 22),
-    (b"DK", 18),
-    (b"DO", 28),
-    (b"EE", 20),
-    (b"EG", 29),
-    (b"ES", 24),
-    (b"FI", 18),
-    (b"FO", 18),
-    (b"FR", 27),
-    (b"GB", 22),
-    (b"GE", 22),
-    (b"GI", 23),
-    (b"GL", 18),
-    (b"GR", 27),
-    (b"GT", 28),
-    (b"HR", 21),
-    (b"HU", 28),
-    (b"IE", 22),
-    (b"IL", 23),
-    (b"IQ", 23),
-    (b"IS", 26),
-    (b"IT", 27),
-    (b"JO", 30),
-    (b"KW", 30),
-    (b"KZ", 20),
-    (b"LB", 28),
-    (b"LC", 32),
-    (b"LI", 21),
-    (b"LT", 20),
-    (b"LU", 20),
-    (b"LV", 21),
-    (b"LY", 25),
-    (b"MC", 27),
-    (b"MD", 24),
-    (b"ME", 22),
-    (b"MK", 19),
-    (b"MR", 27),
-    (b"MT", 31),
-    (b"MU", 30),
-    (b"NL", 18),
-    (b"NO", 15),
-    (b"PK", 24),
-    (b"PL", 28),
-    (b"PS", 29),
-    (b"PT", 25),
-    (b"QA", 29),
-    (b"RO", 24),
-    (b"RS", 22),
-    (b"SA", 24),
-    (b"SC", 31),
-    (b"SD", 18),
-    (b"SE", 24),
-    (b"SI", 19),
-    (b"SK", 24),
-    (b"SM", 27),
-    (b"ST", 25),
-    (b"SV", 28),
-    (b"TL", 23),
-    (b"TN", 24),
-    (b"TR", 26),
-    (b"UA", 29),
-    (b"VA", 22),
-    (b"VG", 24),
-    (b"XK", 20),
-];
-
-fn ibans(bytes: &[u8], run: Range<usize>, found: &mut Vec<Range<usize>>) {
-    for at in run.start..(run.end + 1).saturating_sub(LEAST_ACCOUNT) {
-        let [first, second, third, fourth] =
-            [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-        let begins = first.is_ascii_uppercase()
-            && second.is_ascii_uppercase()
-            && third.is_ascii_digit()
-            && fourth.is_ascii_digit()
-            && (at == 0 || !word(bytes[at - 1]));
-        if !begins {
-            continue;
-        }
-        let country = [first, second];
-        let Some((_, length)) = LENGTHS.iter().find(|(name, _)| **name == country) else {
-            continue;
-        };
-        if let Some(end) = iban(&bytes[at..], *length) {
-            found.push(at..at + end);
-        }
-    }
-}
-
-/// Where an account of that length ends, if its check digits hold. It may stand in groups of four.
-fn iban(bytes: &[u8], length: usize) -> Option<usize> {
-    let mut account = Vec::with_capacity(length);
-    let mut end = 0;
-    for (place, byte) in bytes.iter().enumerate() {
-        match byte {
-            b' ' if end == place && account.len().is_multiple_of(4) => {}
-            byte if upper(*byte) => {
-                account.push(*byte);
-                end = place + 1;
-                if account.len() == length {
-                    break;
-                }
-            }
-            _ => break,
-        }
-    }
-    let whole = account.len() == length && bytes.get(end).is_none_or(|byte| !word(*byte));
-    let moved = account.iter().skip(4).chain(account.iter().take(4));
-    let rest = moved.fold(0_u32, |rest, byte| match byte {
-        digit if digit.is_ascii_digit() => (rest * 10 + u32::from(digit - b'0')) % 97,
-        letter => (rest * 100 + u32::from(letter - b'A') + 10) % 97,
-    });
-    (whole && rest == 1).then_some(end)
 }
 
 /// `local@domain.tld`, as people write them. RFC 5321 allows more before the `@`, such as `/`, `=` and
