@@ -17,7 +17,7 @@ test-crate NAME:
 
 # Every property with many values, none of them the gate's
 properties CASES="4096":
-    PROPTEST_CASES={{ CASES }} cargo test --workspace --release --locked
+    PROPTEST_CASES={{ CASES }} cargo test --workspace --profile properties --locked
 
 # Format every file
 fmt:
