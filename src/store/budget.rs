@@ -270,7 +270,7 @@ pub(super) fn number(text: &str) -> Result<i128, sqlx::Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
@@ -345,7 +345,8 @@ mod tests {
         }
     }
 
-    async fn database() -> SqliteConnection {
+    /// A database in memory with the tables that calls are counted in.
+    pub(in crate::store) async fn database() -> SqliteConnection {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.expect("memory");
         for migration in [
             include_str!("migrations/0001_foundation.sql"),

@@ -94,6 +94,19 @@ impl CallFilter {
     }
 }
 
+/// Calls by the last value that they have of a column, where that is not the usual one: up to what is
+/// asked of it. The index is on exactly that.
+fn rare(column: &str, usual: &str) -> String {
+    format!(
+        "call IN (SELECT found.call FROM events AS found CROSS JOIN events AS opening \
+         ON opening.call = found.call AND opening.kind IN ('received', 'malformed') \
+         WHERE found.{column} IS NOT NULL AND found.{column} <> '{usual}' \
+         AND found.seq = (SELECT max(seq) FROM events \
+            WHERE call = found.call AND {column} IS NOT NULL) \
+         AND found.{column}"
+    )
+}
+
 /// The last value of a column that a call has.
 fn last_of(column: &str) -> String {
     format!(
@@ -119,27 +132,11 @@ impl Store {
                 ("opening.at", "")
             }
             Begin::Decided(decision) => {
-                query.push(
-                    "call IN (SELECT found.call FROM events AS found CROSS JOIN events AS opening \
-                     ON opening.call = found.call AND opening.kind IN ('received', 'malformed') \
-                     WHERE found.decision IS NOT NULL AND found.decision <> 'allow' \
-                     AND found.seq = (SELECT max(seq) FROM events \
-                        WHERE call = found.call AND decision IS NOT NULL) \
-                     AND found.decision = ",
-                );
-                query.push_bind(decision.to_owned());
+                query.push(rare("decision", "allow")).push(" = ").push_bind(decision.to_owned());
                 ("found.seq", "+")
             }
             Begin::Ended(ended) => {
-                query.push(
-                    "call IN (SELECT found.call FROM events AS found CROSS JOIN events AS opening \
-                     ON opening.call = found.call AND opening.kind IN ('received', 'malformed') \
-                     WHERE found.outcome IS NOT NULL AND found.outcome <> 'succeeded' \
-                     AND found.seq = (SELECT max(seq) FROM events \
-                        WHERE call = found.call AND outcome IS NOT NULL) \
-                     AND found.outcome",
-                );
-                ended.push(&mut query);
+                ended.push(query.push(rare("outcome", Ended::SUCCEEDED)));
                 // Not in the order of the table, which is long: all failures are not.
                 ("+found.seq", "+")
             }

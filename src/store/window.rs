@@ -156,9 +156,9 @@ mod tests {
     use std::time::Duration;
 
     use proptest::prelude::*;
-    use sqlx::Connection;
 
     use super::*;
+    use crate::store::budget::tests::database;
     use crate::store::journal::Uses;
     use crate::store::{Batch, WindowClaim};
 
@@ -181,14 +181,7 @@ mod tests {
     }
 
     async fn follow(steps: Vec<Step>) {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.expect("memory");
-        for migration in [
-            include_str!("migrations/0001_foundation.sql"),
-            include_str!("migrations/0008_budgets.sql"),
-            include_str!("migrations/0019_bundles.sql"),
-        ] {
-            sqlx::raw_sql(migration).execute(&mut connection).await.expect("tables");
-        }
+        let mut connection = database().await;
         let claim = WindowClaim {
             key: "k".to_owned(),
             limit: u32::MAX,

@@ -167,7 +167,7 @@ impl Uses {
         .await?;
         let mut rows = Rows::new(Of::Window);
         for used in &self.windows {
-            let row = end_of(&mut ends, &used.key).next(used.at, 0);
+            let row = ends.entry(used.key.clone()).or_default().next(used.at, 0);
             let share = Share { at: row.at, amount: 1, call: "" };
             rows.add(&used.key, row, used.per, share);
         }
@@ -204,7 +204,7 @@ impl Uses {
         .await?;
         let mut rows = Rows::new(Of::Budget);
         for used in &self.budgets {
-            let row = end_of(&mut ends, &used.key).next(used.at, used.amount);
+            let row = ends.entry(used.key.clone()).or_default().next(used.at, used.amount);
             let share = Share { at: row.at, amount: used.amount, call: &used.call };
             rows.add(&used.key, row, used.per, share);
         }
@@ -227,14 +227,6 @@ impl Uses {
         }
         Ok(())
     }
-}
-
-/// Where the rows of a key end.
-fn end_of<'e>(ends: &'e mut HashMap<String, End>, key: &str) -> &'e mut End {
-    if !ends.contains_key(key) {
-        ends.insert(key.to_owned(), End::default());
-    }
-    ends.get_mut(key).expect("it was just put there")
 }
 
 /// Rows to be written, one for what several calls took of the same.
