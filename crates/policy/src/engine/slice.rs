@@ -109,6 +109,7 @@ impl Slice {
         zone: Option<&TimeZone>,
     ) -> Self {
         rules.sort_by_key(|rule| (rule.site.is_some(), !rule.reads.is_fixed()));
+        let attributes = attributes(tool);
         let mut want = Want::nothing();
         let (mut open_permits, mut open_forbids) = (PolicySet::new(), PolicySet::new());
         for rule in rules.iter().filter(|rule| !rule.reads.is_fixed()) {
@@ -125,14 +126,14 @@ impl Slice {
             own: String::new(),
             trivial: false,
             reads_arguments: rules.iter().any(|rule| rule.reads.touches("arguments")),
-            form: Arc::new(Form::of(rules.iter().map(|rule| &**rule), &attributes(tool))),
+            form: Arc::new(Form::of(rules.iter().map(|rule| &**rule), &attributes)),
             rules,
             open_permits,
             open_forbids,
             entities: entities(tool, &action, &resource),
             action,
             resource,
-            attributes: attributes(tool),
+            attributes,
             arguments,
             want,
             when: None,
