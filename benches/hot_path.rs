@@ -14,7 +14,7 @@ use divan::{Bencher, black_box};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 use tollbridge::agent::{self, ToolView, wire};
-use tollbridge::audit::{Event, new_call_id};
+use tollbridge::audit::{Digests, Event, WentBy, new_call_id};
 use tollbridge::bridge;
 use tollbridge::gateway::{
     CallMeta, Caller, Exposed, Reply, Secrets, Success, Toolbox, Transport, load,
@@ -118,6 +118,15 @@ fn answer() -> Response {
     }
 }
 
+static WENT_BY: LazyLock<WentBy> = LazyLock::new(|| {
+    WentBy::new(Digests {
+        tools: TOOLBOX.config.clone(),
+        config: TOOLBOX.config.clone(),
+        policy: None,
+        spec: Some(TOOLBOX.config.clone()),
+    })
+});
+
 fn received(tool: &str) -> Event {
     Event::Received {
         reason: None,
@@ -130,11 +139,8 @@ fn received(tool: &str) -> Event {
         transport: "http".into(),
         client: Some("bench/1".into()),
         traceparent: None,
-        tools: TOOLBOX.config.clone(),
-        config: TOOLBOX.config.clone(),
-        policy: None,
+        went_by: WENT_BY.clone(),
         by: None,
-        spec: Some(TOOLBOX.config.clone()),
         process: None,
     }
 }

@@ -1,10 +1,11 @@
 //! Writes the trail.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::json;
-use tollbridge::audit::{Event, Verdict};
+use tollbridge::audit::{Considerations, Digests, Event, Verdict, WentBy};
 use tollbridge::secret::Redactor;
 use tollbridge::store::{Batch, EventRow, Store};
 use tollbridge_operation::CallId;
@@ -80,7 +81,8 @@ impl Calls {
         rows.push(row(&received(identity, tool, order, rare), 0));
         let effect = if denied { Verdict::Deny } else { Verdict::Allow };
         let rules = vec!["policies/agents.cedar#office_hours".to_owned()];
-        rows.push(row(&Event::Decided { effect, rules, reason: None, considered: Vec::new() }, 0));
+        let considered = Considerations::default();
+        rows.push(row(&Event::Decided { effect, rules, reason: None, considered }, 0));
         let outcome = match (denied, failed, rare) {
             (true, ..) => "denied",
             (_, true, _) => "upstream_failed",
@@ -123,6 +125,15 @@ fn skewed(dice: f64, of: u32) -> u32 {
     one
 }
 
+static WENT_BY: LazyLock<WentBy> = LazyLock::new(|| {
+    WentBy::new(Digests {
+        tools: "sha256:5f9c2b17".to_owned(),
+        config: "sha256:0b1f0f6e".to_owned(),
+        policy: Some("sha256:77aa01c2".to_owned()),
+        spec: Some("sha256:c0ffee00".to_owned()),
+    })
+});
+
 fn received(identity: String, tool: String, order: u64, traced: bool) -> Event {
     Event::Received {
         identity,
@@ -135,10 +146,7 @@ fn received(identity: String, tool: String, order: u64, traced: bool) -> Event {
         client: Some("agent/1.0".to_owned()),
         traceparent: traced.then(|| format!("00-{TRACE}-00f067aa0ba902b7-01")),
         tracestate: None,
-        tools: "sha256:5f9c2b17".to_owned(),
-        config: "sha256:0b1f0f6e".to_owned(),
-        policy: Some("sha256:77aa01c2".to_owned()),
-        spec: Some("sha256:c0ffee00".to_owned()),
+        went_by: WentBy::clone(&WENT_BY),
         process: Some("01K9A3B4C5D6E7F8G9H0JKMNPQ".to_owned()),
         by: None,
     }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tollbridge_operation::CallId;
 
-use super::{ConsideredRow, Time};
+use super::considered::{self, Stood};
+use super::{Considerations, Time, WentBy};
 use crate::secret::Redactor;
-use crate::store::{EventRow, StopScope, StoredEvent};
+use crate::store::{EventRow, Shared, StopScope, StoredEvent};
 
 /// Arguments are kept whole up to this size; of larger ones size and digest are.
 const MAX_ARGUMENTS: usize = 1024 * 1024;
@@ -51,15 +52,9 @@ pub enum Event {
         /// What vendors say of that trace, as the agent sent it.
         #[serde(default, skip_serializing)]
         tracestate: Option<String>,
-        /// A digest of the tool list that this caller is offered.
-        tools: String,
-        /// A digest of the configuration.
-        config: String,
-        /// A digest of the policy files, where there are some.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        policy: Option<String>,
-        /// A digest of the API's description.
-        spec: Option<String>,
+        /// By what it goes.
+        #[serde(flatten)]
+        went_by: WentBy,
         /// The process that took it in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         process: Option<String>,
@@ -93,10 +88,17 @@ pub enum Event {
         /// Why, in words.
         #[serde(default, skip_serializing)]
         reason: Option<String>,
-        /// The policies that were considered, where there was more than one to consider: those
-        /// that decided first, and no more than the trail holds.
-        #[serde(default, skip_serializing)]
-        considered: Vec<ConsideredRow>,
+        /// The policies that were considered, where there was more than one to consider. They are
+        /// not read back: an event that is read has them as
+        /// [`ConsideredRow`](super::ConsideredRow)s.
+        #[serde(
+            rename = "shared",
+            default,
+            skip_deserializing,
+            skip_serializing_if = "Considerations::are_none",
+            serialize_with = "by_digest"
+        )]
+        considered: Considerations,
     },
     /// A person must decide.
     Held {
@@ -403,14 +405,18 @@ struct Personal<'e> {
     message: Option<&'e str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     served_by: Option<&'e str>,
-    #[serde(skip_serializing_if = "no_rows")]
-    considered: &'e [ConsideredRow],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    became: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<&'e BTreeMap<usize, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read: Option<&'e [Stood]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     places: Option<&'e [Place]>,
 }
 
-fn no_rows(rows: &&[ConsideredRow]) -> bool {
-    rows.is_empty()
+fn by_digest<S: Serializer>(considered: &Considerations, to: S) -> Result<S::Ok, S::Error> {
+    considered.form.as_ref().map(Shared::digest).serialize(to)
 }
 
 impl Personal<'_> {
@@ -428,16 +434,19 @@ impl Personal<'_> {
             error,
             message,
             served_by,
-            considered,
+            became,
+            failed,
+            read,
             places,
         } = self;
-        let texts = [reason, tracestate, url, why, error, message, served_by];
+        let texts = [reason, tracestate, url, why, error, message, served_by, became];
         arguments.is_none()
             && by.is_none()
             && headers.is_none()
             && files.is_none()
             && terms.is_none()
-            && considered.is_empty()
+            && failed.is_none()
+            && read.is_none()
             && places.is_none()
             && texts.iter().all(|text| text.is_none())
     }
@@ -575,7 +584,14 @@ impl Event {
             Self::Malformed { reason, .. } => Personal { reason: Some(reason), ..none },
             Self::FilesRead { files } => Personal { files: Some(files), ..none },
             Self::Decided { reason, considered, .. } => {
-                Personal { reason: reason.as_deref(), considered, ..none }
+                let told = considered.form.as_ref().map(|_| &considered.told);
+                Personal {
+                    reason: reason.as_deref(),
+                    became: told.map(|told| &*told.became),
+                    failed: told.map(|told| &told.failed).filter(|failed| !failed.is_empty()),
+                    read: told.map(|told| &*told.read),
+                    ..none
+                }
             }
             Self::Approved { reason, .. } | Self::Rejected { reason, .. } => {
                 Personal { reason: reason.as_deref(), ..none }
@@ -644,6 +660,16 @@ impl Event {
             outcome,
             body,
             payload,
+            shared: self.shared().cloned(),
+        }
+    }
+
+    /// The text that it names.
+    fn shared(&self) -> Option<&Shared> {
+        match self {
+            Self::Received { went_by, .. } => Some(went_by.shared()),
+            Self::Decided { considered, .. } => considered.form.as_ref(),
+            _ => None,
         }
     }
 
@@ -678,6 +704,14 @@ const ERASED: &str = "(erased)";
 /// An event's members, with what stands apart from it. `None` where they cannot be read.
 pub(super) fn members(event: &StoredEvent) -> Option<Map<String, Value>> {
     let mut members: Map<String, Value> = serde_json::from_str(&event.body).ok()?;
+    let mut form = None;
+    if let Some(text) = &event.shared {
+        members.shift_remove("shared");
+        match &*event.kind {
+            "decided" => form = Some(text),
+            _ => members.extend(serde_json::from_str::<Map<String, Value>>(text).ok()?),
+        }
+    }
     if let Some(payload) = &event.payload {
         members.extend(serde_json::from_str::<Map<String, Value>>(payload).ok()?);
     } else if event.erased {
@@ -690,6 +724,9 @@ pub(super) fn members(event: &StoredEvent) -> Option<Map<String, Value>> {
         members.extend(instead.map(|(name, value)| (name.to_owned(), value)));
         members.insert("erased".to_owned(), true.into());
     }
+    if let Some(form) = form {
+        considered::put_together(form, &mut members)?;
+    }
     Some(members)
 }
 
@@ -701,7 +738,8 @@ fn is_zero(number: &u64) -> bool {
 /// Redacts and bounds one member of an event. Numbers and the words of closed lists are our
 /// own; a caller's are inside arguments.
 fn clean(name: &str, value: &mut Value, redactor: &Redactor) {
-    if matches!(name, "kind" | "effect" | "outcome" | "scope") || value.is_number() {
+    let is_ours = matches!(name, "kind" | "effect" | "outcome" | "scope" | "shared" | "became");
+    if is_ours || value.is_number() {
         return;
     }
     match value {

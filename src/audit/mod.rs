@@ -22,6 +22,7 @@ mod record;
 mod retain;
 mod time;
 mod verify;
+mod went_by;
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,7 @@ mod tests;
 pub use crate::store::Ended;
 pub use anchor::{Anchor, Signer, read_anchors};
 pub use checkpoint::{CheckpointError, Signed, checkpoint};
-pub use considered::{ConsideredRow, ReadValues};
+pub use considered::{Became, Considerations, ConsideredRow, Form, Line, ReadValues, Stood, Told};
 pub use event::{Event, FileRow, Place, Reservation, Verdict};
 pub use export::{Format, export, text as otlp_text};
 pub use keeper::{AnchorSink, CHECKPOINT_EVERY, Keeper, Keeping, take_elsewhere};
@@ -39,6 +40,7 @@ pub use record::{AttemptRecord, CallRecord, DecisionRecord, EventRecord};
 pub use retain::{Keep, Removed, erase, retain};
 pub use time::Time;
 pub use verify::{Against, Broken, Verified, verify};
+pub use went_by::{Digests, WentBy};
 
 use tollbridge_operation::CallId;
 

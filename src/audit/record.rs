@@ -174,8 +174,7 @@ impl CallRecord {
                 transport,
                 client,
                 by,
-                config,
-                spec,
+                went_by,
                 ..
             } => {
                 self.identity = Some(identity);
@@ -190,8 +189,8 @@ impl CallRecord {
                 self.transport = Some(transport);
                 self.client = client;
                 self.by = by;
-                self.config = Some(config);
-                self.spec = spec;
+                self.config = Some(went_by.digests().config.clone());
+                self.spec.clone_from(&went_by.digests().spec);
             }
             Event::Malformed { identity, reason, .. } => {
                 self.identity = identity;

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -7,12 +8,21 @@ use tollbridge_operation::CallId;
 use super::*;
 use crate::secret::{Redactor, Secret};
 use crate::store::{
-    Batch, Change, Durability, EventRow, HoldRow, HoldState, StopScope, Store, StoredEvent,
+    Batch, Change, Durability, EventRow, HoldRow, HoldState, Shared, StopScope, Store, StoredEvent,
 };
 
 const NONE: &str = "01J00000000000000000000000";
 const ONE: &str = "01J00000000000000000000001";
 const TWO: &str = "01J00000000000000000000002";
+
+fn went_by() -> WentBy {
+    WentBy::new(Digests {
+        tools: "sha256:t".into(),
+        config: "sha256:c".into(),
+        policy: None,
+        spec: Some("sha256:s".into()),
+    })
+}
 
 fn received(arguments: Value) -> Event {
     Event::Received {
@@ -26,10 +36,7 @@ fn received(arguments: Value) -> Event {
         transport: "stdio".into(),
         client: Some("test 1".into()),
         traceparent: None,
-        tools: "sha256:t".into(),
-        config: "sha256:c".into(),
-        policy: None,
-        spec: Some("sha256:s".into()),
+        went_by: went_by(),
         process: None,
         by: None,
     }
@@ -40,7 +47,7 @@ fn decided(effect: Verdict) -> Event {
         effect,
         rules: vec!["tool.get_order".into()],
         reason: None,
-        considered: Vec::new(),
+        considered: Considerations::default(),
     }
 }
 
@@ -136,6 +143,7 @@ fn back(row: &EventRow) -> Option<Event> {
         body: row.body.clone(),
         payload: row.payload.clone(),
         erased: false,
+        shared: row.shared.as_ref().map(|shared| shared.text().to_owned()),
     })
 }
 
@@ -213,10 +221,7 @@ fn no_text_of_any_event_keeps_a_secret() {
             transport: secret.into(),
             client: Some(secret.into()),
             traceparent: Some(encoded.into()),
-            tools: secret.into(),
-            config: secret.into(),
-            policy: Some(secret.into()),
-            spec: Some(secret.into()),
+            went_by: went_by(),
             process: None,
             by: Some(Box::new(json!({ secret: [secret] }))),
         },
@@ -229,13 +234,17 @@ fn no_text_of_any_event_keeps_a_secret() {
             effect: Verdict::Deny,
             rules: vec![secret.into()],
             reason: Some(secret.into()),
-            considered: vec![ConsideredRow {
-                rule: secret.into(),
-                effect: secret.into(),
-                outcome: secret.into(),
-                why: Some(encoded.into()),
-                values: ReadValues(vec![(secret.into(), secret.into())]),
-            }],
+            considered: Considerations {
+                form: Some(Shared::new(Form::default().text())),
+                told: Told {
+                    became: "f".into(),
+                    failed: BTreeMap::from([(0, encoded.into())]),
+                    read: vec![
+                        Stood::Value(Arc::new(json!({ secret: [encoded] }))),
+                        Stood::Cut(format!("{secret}…")),
+                    ],
+                },
+            },
         },
         Event::AttemptStarted {
             span: None,

@@ -84,6 +84,13 @@ pub enum Broken {
         /// Its call.
         call: Option<String>,
     },
+    /// The text that an event has in common with others is not there, or not what it was.
+    SharedText {
+        /// Of which.
+        seq: i64,
+        /// Its call.
+        call: Option<String>,
+    },
     /// The events from before the chain are not those that it covers.
     BeforeChain,
     /// The beginning of the chain is not what it was.
@@ -144,6 +151,12 @@ impl fmt::Display for Broken {
             Self::PayloadGone { seq, call } => write!(
                 f,
                 "the payload of event {seq}{} is gone, and nothing says that it was erased",
+                of(call)
+            ),
+            Self::SharedText { seq, call } => write!(
+                f,
+                "the text that event {seq}{} has in common with others is gone, or is not the one \
+                 that was written",
                 of(call)
             ),
             Self::BeforeChain => {
@@ -381,6 +394,9 @@ impl Walk {
         self.hash = row.link(&self.hash);
         if *hash != self.hash || (row.payload.is_some() && row.payload_digest.is_some()) {
             return Err(Broken::Changed { seq: row.seq, call: call() });
+        }
+        if !row.has_shared() {
+            return Err(Broken::SharedText { seq: row.seq, call: call() });
         }
         self.report.events += 1;
         self.next += 1;

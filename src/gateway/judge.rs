@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::changed::is_masked;
-use super::pipeline::rows;
+use super::considered::rows;
 use super::request::Caller;
 use super::toolbox::Toolbox;
 use crate::audit::ConsideredRow;

@@ -15,6 +15,7 @@ mod cache;
 mod changed;
 mod compared;
 mod compile;
+mod considered;
 mod discovery;
 mod ending;
 mod failure;

@@ -114,7 +114,8 @@ impl Callers {
         let tools: Vec<_> = tools.chain(own).cloned().collect();
         let digests: Vec<String> = tools.iter().map(|tool| tool.digest()).collect();
         let digest = digest_bytes(digests.join("\n").as_bytes());
-        let offer = Arc::new(Offer { digest, tools });
+        let went_by = (0..=exposed.len()).map(|_| OnceLock::new()).collect();
+        let offer = Arc::new(Offer { digest, tools, went_by });
         if let Ok(mut offers) = self.offers.lock()
             && offers.len() < MAX_OFFERS
         {

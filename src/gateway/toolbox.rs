@@ -4,12 +4,13 @@
 //! end on the one that they began with.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tollbridge_operation::ToolName;
 
 use super::compile;
+use super::considered::Kept;
 use super::discovery::Discovery;
 use super::fallback::{Fallback, Lookup, Substitute};
 use super::load::Bounds;
@@ -17,9 +18,10 @@ use super::notices::Webhook;
 use super::protection::Protection;
 use super::request::Caller;
 use super::seen::{Callers, Seen};
+use crate::audit::{Considerations, Digests, WentBy};
 use crate::bridge::{Gate, Manner, Poll, Session, TokenSource, Upstream};
 use crate::identity::{Groups, Listening, Tokens};
-use crate::safety::{BudgetRule, DriftRule, Engine, LoopRule, Rules, StormRule};
+use crate::safety::{BudgetRule, Considered, DriftRule, Engine, LoopRule, Rules, StormRule};
 use crate::secret::{Redactor, Secret};
 use crate::settlement::{Facilitator, Terms};
 use crate::tools::{Spending, Tool};
@@ -72,6 +74,8 @@ pub struct Toolbox {
     pub(super) discovery: Option<Discovery>,
     by_name: HashMap<String, usize>,
     callers: Callers,
+    /// The policies on each tool, as the trail keeps them.
+    considered: Box<[OnceLock<Kept>]>,
 }
 
 /// One tool with its layers' rules.
@@ -173,6 +177,8 @@ pub struct Offer {
     pub digest: String,
     /// The tools, in the configuration's order.
     pub tools: Vec<Arc<Tool>>,
+    /// By what calls go, by the place of what is called; the last one is of what there is not.
+    pub(super) went_by: Box<[OnceLock<WentBy>]>,
 }
 
 /// What a toolbox is made of.
@@ -247,6 +253,7 @@ impl Toolbox {
         }
         Self {
             scopes,
+            considered: parts.exposed.iter().map(|_| OnceLock::new()).collect(),
             config: parts.config,
             name: parts.name,
             groups: parts.groups,
@@ -395,5 +402,33 @@ impl Toolbox {
     pub(super) fn offer_for(&self, seen: &Seen) -> Arc<Offer> {
         let discovery = self.discovery.as_ref().filter(|one| one.finds_any(seen));
         self.callers.offer(seen, self.exposed(), discovery)
+    }
+
+    /// By what a call goes of this tool, or of one that there is not.
+    pub(super) fn went_by(&self, seen: &Seen, exposed: Option<&Exposed>) -> WentBy {
+        let offer = self.offer_for(seen);
+        let digests = || {
+            WentBy::new(Digests {
+                tools: offer.digest.clone(),
+                config: self.config.clone(),
+                policy: self.policies.digest.clone(),
+                spec: exposed.map(|exposed| exposed.spec.clone()),
+            })
+        };
+        let place = exposed.map_or(usize::MAX, |exposed| self.place(exposed));
+        let last = offer.went_by.len() - 1;
+        offer.went_by[place.min(last)].get_or_init(digests).clone()
+    }
+
+    /// What the trail keeps of the policies on a tool.
+    pub(super) fn considered(
+        &self,
+        place: usize,
+        considered: &Considered,
+        redactor: &Redactor,
+    ) -> Considerations {
+        let Some(form) = considered.form() else { return Considerations::default() };
+        let Some(kept) = self.considered.get(place) else { return Considerations::default() };
+        kept.get_or_init(|| Kept::new(form, &self.trail)).of(considered, redactor)
     }
 }

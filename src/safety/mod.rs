@@ -28,6 +28,6 @@ pub use policy::{Policed, Pursuit, police};
 pub use proof::Allowed;
 pub use rules::{By, FourEyes, HoldRule, Rules, WindowRule};
 pub use tollbridge_policy::{
-    Asked, Caller as Policies, Claims, Consideration, Considered, Days, Engine, Hours, Outcome,
-    Read, ToolDef, Verdict, When, Who,
+    Asked, Caller as Policies, Claims, Consideration, Considered, Days, Engine, Form, Hours,
+    Outcome, Stands, ToolDef, Verdict, When, Who,
 };

@@ -15,6 +15,7 @@ use super::batch::micros;
 use super::chain::Head;
 use super::give_back::Returns;
 use super::insert::{Row, insert_events};
+use super::shared::{self, Known, Shared};
 use super::standing::{Left, Standing};
 use super::window::{self, Window};
 use super::{
@@ -218,12 +219,20 @@ impl<'t> Group<'t> {
         }
     }
 
-    /// Writes what was gathered.
-    pub(super) async fn write(mut self, head: &mut Head) -> Result<(), sqlx::Error> {
+    /// Writes what was gathered. The texts of its events that are not known to be in the database are
+    /// written too, and returned.
+    pub(super) async fn write(
+        mut self,
+        head: &mut Head,
+        known: &Known,
+    ) -> Result<Vec<Shared>, sqlx::Error> {
         self.returns.write(self.transaction).await?;
+        let events = self.events.iter().map(|events| events.as_slice());
+        let texts = shared::write(self.transaction, events, known).await?;
         let events = self.events.iter().flat_map(|events| events.iter());
         insert_events(self.transaction, head, events.map(Row::from)).await?;
-        window::insert(self.transaction, &self.uses).await
+        window::insert(self.transaction, &self.uses).await?;
+        Ok(texts)
     }
 }
 

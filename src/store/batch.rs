@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::chain::Digest;
+use super::shared::Shared;
 use super::upkeep::Whose;
 
 /// What one step of a call leaves behind. It is committed whole or not at all.
@@ -131,6 +132,8 @@ pub struct EventRow {
     pub body: String,
     /// That, as a JSON object: it can be removed without breaking the chain.
     pub payload: Option<String>,
+    /// The text that the body names as its member `shared`.
+    pub shared: Option<Shared>,
 }
 
 /// A row that is no event.

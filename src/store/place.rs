@@ -14,6 +14,10 @@ use super::{Durability, StoreError, chain};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
 
+/// The size of a page, in bytes; heeded by a new file only. A page is written to the log and from there
+/// to the file, and each is two trips to the system: a few events have no room in SQLite's own 4,096.
+const PAGE: u32 = 8_192;
+
 /// How many connections read at once.
 const READERS: u32 = 4;
 
@@ -99,6 +103,7 @@ impl Place {
                 // What was erased is overwritten.
                 .pragma("secure_delete", "ON")
                 .auto_vacuum(SqliteAutoVacuum::Incremental)
+                .page_size(PAGE)
                 .journal_mode(SqliteJournalMode::Wal),
             None => self.options.clone(),
         };

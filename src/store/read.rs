@@ -4,7 +4,9 @@
 use sqlx::sqlite::{SqliteExecutor, SqliteRow};
 use sqlx::{FromRow, QueryBuilder, Row, Sqlite};
 
-use super::{HoldRow, HoldState, KeyRow, PendingRow, RepeatRow, StopScope, Store, StoreError};
+use super::{
+    HoldRow, HoldState, KeyRow, PendingRow, RepeatRow, StopScope, Store, StoreError, shared,
+};
 
 /// So many calls are read where nobody says how many, and so many events after one.
 pub(super) const MOST: u32 = 10_000;
@@ -37,6 +39,8 @@ pub struct StoredEvent {
     pub payload: Option<String>,
     /// Whether there was such a thing, and it was erased.
     pub erased: bool,
+    /// The text that the body names as its member `shared`, where there is one.
+    pub shared: Option<String>,
 }
 
 /// A call without an end.
@@ -227,10 +231,11 @@ impl Store {
 
 /// The query for events, up to the condition.
 pub(super) fn events_where() -> QueryBuilder<Sqlite> {
-    QueryBuilder::new(
-        "SELECT seq, call, at, kind, body, payload, payload_digest IS NOT NULL AS erased \
+    QueryBuilder::new(format!(
+        "SELECT seq, call, at, kind, body, payload, payload_digest IS NOT NULL AS erased, {} \
          FROM events WHERE ",
-    )
+        *shared::COLUMN
+    ))
 }
 
 /// What is stopped, as a transaction sees it.

@@ -49,6 +49,7 @@ pub(super) fn event(call: &str, kind: &'static str) -> EventRow {
         outcome: None,
         body: "{}".into(),
         payload: None,
+        shared: None,
     }
 }
 

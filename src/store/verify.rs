@@ -5,11 +5,11 @@
 
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _, Sqlite};
+use sqlx::{AssertSqlSafe, FromRow, Row as _, Sqlite};
 
 use super::chain::{Digest, digest_of, link, payload_digest};
 use super::insert::TEXTS;
-use super::{CheckpointRow, Store, StoreError, StoredEvent};
+use super::{CheckpointRow, Store, StoreError, StoredEvent, shared};
 
 /// Where the chain begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct ChainRow {
     pub payload_digest: Option<Vec<u8>>,
     /// The event's hash; `None` for events from before the chain.
     pub hash: Option<Vec<u8>>,
+    /// The text that it has in common with others, where it names one that is there.
+    pub shared: Option<String>,
 }
 
 impl ChainRow {
@@ -68,6 +70,7 @@ impl ChainRow {
             body: self.body().to_owned(),
             payload: self.payload.clone(),
             erased: self.payload_digest.is_some(),
+            shared: self.shared.clone(),
         }
     }
 
@@ -80,6 +83,14 @@ impl ChainRow {
             }
             (None, Some(digest)) => digest.as_slice().try_into().ok(),
             (None, None) => None,
+        }
+    }
+
+    /// Whether the text that it names is there, and is what it names; true where it names none.
+    pub fn has_shared(&self) -> bool {
+        match shared::named_by(self.kind(), self.body()) {
+            None => true,
+            Some(named) => self.shared.as_deref().is_some_and(|text| shared::digest(text) == named),
         }
     }
 
@@ -134,7 +145,8 @@ impl TrailReader {
     /// The events that say what was removed, in order.
     pub async fn statements(&mut self) -> Result<Vec<ChainRow>, StoreError> {
         let query = sqlx::query_as(
-            "SELECT * FROM events WHERE kind IN ('payloads_erased', 'records_pruned') ORDER BY seq",
+            "SELECT *, NULL AS shared FROM events \
+             WHERE kind IN ('payloads_erased', 'records_pruned') ORDER BY seq",
         );
         let rows = query.fetch_all(&mut *self.connection).await;
         self.typed(rows)
@@ -142,14 +154,17 @@ impl TrailReader {
 
     /// The next events after a place, in order; at most so many.
     pub async fn after(&mut self, seq: i64, most: u32) -> Result<Vec<ChainRow>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?");
+        let query =
+            format!("SELECT *, {} FROM events WHERE seq > ? ORDER BY seq LIMIT ?", *shared::COLUMN);
+        let query = sqlx::query_as(AssertSqlSafe(query));
         let rows = query.bind(seq).bind(most).fetch_all(&mut *self.connection).await;
         self.typed(rows)
     }
 
     /// The newest event.
     pub async fn last(&mut self) -> Result<Option<ChainRow>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM events ORDER BY seq DESC LIMIT 1");
+        let query =
+            sqlx::query_as("SELECT *, NULL AS shared FROM events ORDER BY seq DESC LIMIT 1");
         let row = query.fetch_optional(&mut *self.connection).await;
         self.typed(row)
     }
@@ -217,6 +232,7 @@ impl FromRow<'_, SqliteRow> for ChainRow {
             salt: row.try_get("salt")?,
             payload_digest: row.try_get("payload_digest")?,
             hash: row.try_get("hash")?,
+            shared: row.try_get("shared")?,
         })
     }
 }

@@ -16,6 +16,7 @@ use super::insert::insert_events;
 use super::journal::{Ahead, Journal, LEASE, Taken, counts, is_plain, is_taken, orphan};
 use super::place::{FileIdentity, Place};
 use super::plain::{self, Plain};
+use super::shared::{Known, Shared};
 use super::standing::Left;
 use super::{Batch, CommitError, Settings, StopScope, StoreError};
 
@@ -62,6 +63,8 @@ pub(super) struct Writer {
     connection: Option<SqliteConnection>,
     /// The chain's end as this process left it. Another one may have gone on since.
     head: Option<Head>,
+    /// The texts of events that the database has.
+    known: Arc<Known>,
     file: FileIdentity,
     groups: u32,
     /// Whether anything was stopped when last looked: then groups are not tried as plain ones.
@@ -117,6 +120,7 @@ impl Writer {
             requests,
             connection: Some(connection),
             head: None,
+            known: Arc::default(),
             file,
             groups: 0,
             stopped: false,
@@ -323,6 +327,7 @@ impl Writer {
             && self.ahead.is_empty()
             && !forget
             && !self.stopped
+            && batches.iter().all(|batch| self.known.has_all(&batch.events))
         {
             let written = plain::write(&mut connection, &mut head, &batches).await;
             if written.map_err(|error| self.place.describe(&error))? == Plain::Written {
@@ -341,10 +346,12 @@ impl Writer {
             .map(|journal| Pending { name: journal.name(), ahead: &self.ahead });
         self.in_doubt = ahead.is_some();
         let now = (self.settings.clock)();
-        let written = write_group(transaction, ahead, batches, now, forget, &self.place).await;
-        let Written { results, stops, head, left } =
+        let written =
+            write_group(transaction, ahead, batches, now, forget, &self.place, &self.known).await;
+        let Written { results, stops, head, left, texts } =
             written.map_err(|error| self.place.describe(&error))?;
         (self.connection, self.head) = (Some(connection), Some(head));
+        self.known.add(texts);
         self.stopped = !stops.is_empty();
         self.until_journal = self.until_journal.saturating_sub(u32::from(taken));
         if let Some(journal) = &journal {
@@ -474,6 +481,7 @@ impl Writer {
                 if self.file != file {
                     // It is the end of another chain.
                     (self.file, self.head) = (file, None);
+                    self.known.clear();
                 }
                 Ok(connection)
             }
@@ -497,7 +505,9 @@ impl Writer {
             return;
         }
         let (database, durability) = (database.to_owned(), self.settings.durability);
-        let begun = tokio::task::spawn_blocking(move || Journal::create(&database, durability));
+        let known = Arc::clone(&self.known);
+        let begun =
+            tokio::task::spawn_blocking(move || Journal::create(&database, durability, known));
         match begun.await {
             Ok(Ok(journal)) => self.journal.store(Some(Arc::new(journal))),
             Ok(Err(error)) => {
@@ -567,6 +577,8 @@ struct Written {
     head: Head,
     /// Where windows and budgets stand that the batches took of.
     left: Left,
+    /// The texts that the database did not have.
+    texts: Vec<Shared>,
 }
 
 async fn write_group(
@@ -576,6 +588,7 @@ async fn write_group(
     now: i64,
     forget: bool,
     place: &Place,
+    known: &Known,
 ) -> Result<Written, sqlx::Error> {
     let mut transaction = transaction;
     let mut head = chain::head(&mut transaction).await?;
@@ -599,7 +612,7 @@ async fn write_group(
     }
     let stops = group.stops().await?.to_vec();
     let left = group.left();
-    group.write(&mut head).await?;
+    let texts = group.write(&mut head, known).await?;
     transaction.commit().await?;
-    Ok(Written { results, stops, head, left })
+    Ok(Written { results, stops, head, left, texts })
 }

@@ -67,6 +67,23 @@ impl Considered {
         self.iter().next().is_none()
     }
 
+    /// What is told of the policies on this tool, whatever the call; `None` where there is nothing to
+    /// tell.
+    pub fn form(&self) -> Option<&Form> {
+        self.form.as_deref()
+    }
+
+    /// What became of each policy of the form, in their order; none of those that were not
+    /// considered.
+    pub fn outcomes(&self) -> impl Iterator<Item = Option<&Outcome>> {
+        self.outcomes.iter().map(Option::as_ref)
+    }
+
+    /// What stands at a place of the form.
+    pub fn at(&self, place: usize) -> &Stands {
+        self.values.get(place).unwrap_or(&Stands::Untold)
+    }
+
     /// The arguments that they read, each once with its path (`customer.name`; an empty one is all
     /// of them), to be changed before they are told.
     pub fn arguments_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value)> {
@@ -87,20 +104,9 @@ impl fmt::Debug for Considered {
     }
 }
 
-/// A place that a policy reads.
-#[derive(Debug, Clone, Copy)]
-pub struct Read<'a> {
-    /// Which of those that the policies on the tool read together.
-    pub place: usize,
-    /// Its name, as people are told.
-    pub name: &'a Arc<str>,
-    /// What stood there; nothing for what was not there.
-    pub value: Option<&'a Value>,
-}
-
 impl<'a> Consideration<'a> {
-    /// What it reads.
-    pub fn reads(&self) -> impl Iterator<Item = Read<'a>> + use<'a> {
+    /// What it reads, by name, and what stood there; nothing for what was not there.
+    pub fn values(&self) -> impl Iterator<Item = (&'a str, Option<&'a Value>)> + use<'a> {
         let (form, values) = (self.form, self.values);
         self.places.iter().filter_map(move |place| {
             let value = match values.get(*place)? {
@@ -108,13 +114,8 @@ impl<'a> Consideration<'a> {
                 Stands::Nothing => None,
                 Stands::There(value) => Some(&**value),
             };
-            Some(Read { place: *place, name: &form.places[*place].name, value })
+            Some((&*form.places[*place].name, value))
         })
-    }
-
-    /// The same by the names alone.
-    pub fn values(&self) -> impl Iterator<Item = (&'a str, Option<&'a Value>)> + use<'a> {
-        self.reads().map(|read| (&**read.name, read.value))
     }
 }
 
@@ -127,7 +128,7 @@ impl fmt::Debug for Consideration<'_> {
 
 /// What is told of the policies on a tool, for every caller and call of it.
 #[derive(Debug)]
-pub(crate) struct Form {
+pub struct Form {
     lines: Vec<Line>,
     /// Where they read, each place once.
     places: Vec<Shows>,
@@ -144,13 +145,14 @@ struct Line {
     places: Vec<usize>,
 }
 
-/// What stands at a place.
+/// What stands at a place that policies read.
 #[derive(Debug, Clone)]
-enum Stands {
+pub enum Stands {
     /// There is no such place: of who is in no group, none are told.
     Untold,
     /// Nothing.
     Nothing,
+    /// This.
     There(Arc<Value>),
 }
 
@@ -211,6 +213,16 @@ pub(crate) struct Told {
 }
 
 impl Form {
+    /// The policies, in their order: the name of each, what it does, and which of the places it reads.
+    pub fn lines(&self) -> impl Iterator<Item = (&str, &'static str, &[usize])> {
+        self.lines.iter().map(|line| (&*line.rule, line.effect, &*line.places))
+    }
+
+    /// The names of the places that they read.
+    pub fn places(&self) -> impl Iterator<Item = &str> {
+        self.places.iter().map(|place| &*place.name)
+    }
+
     /// What is told of these policies, in their order, on a tool that has these attributes.
     pub(crate) fn of<'r>(rules: impl Iterator<Item = &'r Ruled>, attributes: &Value) -> Self {
         let mut places = Vec::new();

@@ -34,7 +34,7 @@ mod window;
 
 pub use action::{CALL, DISCOVER, action_of};
 pub use caller::{Caller, Claims, Outlook};
-pub use considered::{Consideration, Considered, Read};
+pub use considered::{Consideration, Considered, Form, Stands};
 pub use decide::{Asked, Decided, Effect, Outcome, Verdict};
 pub use engine::{Engine, Entry, Problem, STACK, Severity, Site, ToolDef};
 pub use found::{FindList, Finding, FoundDef};

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use super::*;
 use crate::audit::{Signer, checkpoint};
 use crate::secret::Secret;
-use crate::store::{Batch, Durability, EventRow};
+use crate::store::{Batch, Durability, EventRow, Shared};
 
 pub(in crate::audit) fn signer(seed: u8) -> Signer {
     let seed = base64::engine::general_purpose::STANDARD.encode([seed; 32]);
@@ -25,6 +25,7 @@ pub(in crate::audit) fn event(call: &str, kind: &'static str) -> EventRow {
         outcome: Some("succeeded".into()),
         body: format!(r#"{{"kind":"{kind}"}}"#),
         payload: Some(format!(r#"{{"arguments":{{"of":"{call}"}}}}"#)),
+        shared: None,
     }
 }
 
@@ -61,7 +62,9 @@ impl House {
         let options = SqliteConnectOptions::new().filename(self.folder.path().join("t.db"));
         let mut raw: SqliteConnection = options.connect().await.expect("past the store");
         let triggers = "DROP TRIGGER IF EXISTS events_stay; \
-            DROP TRIGGER IF EXISTS events_keep_their_words;";
+            DROP TRIGGER IF EXISTS events_keep_their_words; \
+            DROP TRIGGER IF EXISTS shared_texts_stay; \
+            DROP TRIGGER IF EXISTS shared_texts_keep_their_words;";
         for text in [triggers, statements] {
             sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut raw).await.expect(statements);
         }
@@ -232,4 +235,43 @@ async fn two_processes_write_one_chain() {
     two.close().await;
     let found = house.verify(Against::default()).await.expect("verified");
     assert_eq!((found.events, found.last), (50, 50));
+}
+
+#[tokio::test]
+async fn the_text_that_events_have_in_common_is_part_of_the_trail() {
+    let house = async || {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = House::store(&folder).await;
+        let shared = Shared::new(r#"{"tools":"t","config":"c","spec":null}"#.to_owned());
+        let naming = |n: u32| EventRow {
+            body: format!(r#"{{"kind":"received","shared":"{}"}}"#, shared.digest()),
+            shared: Some(shared.clone()),
+            ..event(&format!("c{n}"), "received")
+        };
+        let first = vec![event("c0", "received"), event("c0", "replied")];
+        for events in [first, vec![naming(1)], vec![naming(2)]] {
+            let batch = Batch { events: events.into(), ..Batch::default() };
+            let _ = store.commit(batch).await.expect("written");
+        }
+        let signed = checkpoint(&store, &signer(1)).await.expect("signed").expect("events");
+        store.close().await;
+        House { folder, anchor: signed.anchor }
+    };
+    let found = house().await.verify(Against::default()).await.expect("verified");
+    assert_eq!(found.events, 4);
+    for statement in [
+        "UPDATE shared_texts SET text = '{}'",
+        "UPDATE shared_texts SET digest = 'x'",
+        "DELETE FROM shared_texts",
+    ] {
+        let house = house().await;
+        house.sql(statement).await;
+        let broken = Broken::SharedText { seq: 3, call: Some("c1".to_owned()) };
+        assert_eq!(house.verify(Against::default()).await, Err(broken), "{statement}");
+    }
+    // An event that names another one is not the one that was written.
+    let house = house().await;
+    house.sql("UPDATE events SET body = '{\"shared\":\"x\"}' WHERE seq = 3").await;
+    let broken = Broken::Changed { seq: 3, call: Some("c1".to_owned()) };
+    assert_eq!(house.verify(Against::default()).await, Err(broken));
 }

@@ -39,12 +39,11 @@ use super::request::{CallRequest, CallWatch, Caller, Refused};
 use super::seen::Seen;
 use super::state::Seal;
 use super::toolbox::{Exposed, Toolbox};
-use crate::audit::{Event, FileRow, Verdict};
+use crate::audit::{Considerations, Event, FileRow, Verdict};
 use crate::bridge::{FileRead, Held, Prepared};
 use crate::identity::{Facts, Proof};
 use crate::observe::{CallSpans, Metrics};
-use crate::safety::Conduct;
-use crate::safety::{Considered, Refusal};
+use crate::safety::{Conduct, Refusal};
 use crate::store::{Amount, PendingRow, RepeatRow, Store};
 use crate::tools::reason::said;
 use ending::End;
@@ -52,7 +51,6 @@ use repeats::Known;
 use stages::{Carried, Intent, Subject, Takes};
 
 pub(super) use budgets::never;
-pub(super) use policies::rows;
 pub(super) use rehearsal::rehearse;
 pub(super) use shown::{Shown, show, unknown};
 pub(super) use stages::lacking;
@@ -257,10 +255,7 @@ impl<'a> Run<'a> {
             client: self.caller.agent.as_ref().map(ToString::to_string),
             traceparent: request.trace.as_ref().map(|trace| trace.traceparent()),
             tracestate: request.trace.as_ref().and_then(|t| t.tracestate().map(str::to_owned)),
-            tools: toolbox.offer_for(&self.seen).digest.clone(),
-            config: toolbox.config.clone(),
-            policy: toolbox.policies.digest.clone(),
-            spec: exposed.map(|exposed| exposed.spec.clone()),
+            went_by: toolbox.went_by(&self.seen, exposed),
             process: self.ground.store.process().map(str::to_owned),
             by: by(self.caller),
         });
@@ -390,7 +385,7 @@ impl<'a> Run<'a> {
     }
 
     fn decided(&mut self, effect: Verdict, rules: Vec<String>, reason: Option<&str>) {
-        self.decided_on(effect, rules, reason, &Considered::default());
+        self.decided_on(effect, rules, reason, Considerations::default());
     }
 
     /// The same with the policies that were considered.
@@ -399,9 +394,8 @@ impl<'a> Run<'a> {
         effect: Verdict,
         rules: Vec<String>,
         reason: Option<&str>,
-        considered: &Considered,
+        considered: Considerations,
     ) {
-        let considered = policies::rows(considered);
         let reason = reason.map(str::to_owned);
         self.record.push(&Event::Decided { effect, rules, reason, considered });
     }

@@ -5,6 +5,7 @@ use tollbridge_operation::CallId;
 use super::ready::{Ready, ready};
 use super::stages::lacking;
 use super::{Ground, budgets, policies};
+use crate::gateway::considered;
 use crate::gateway::operate::scope_text;
 use crate::gateway::reply::Failure;
 use crate::gateway::request::{CallRequest, Caller};
@@ -53,7 +54,7 @@ pub(in crate::gateway) async fn rehearse(
     let stopped = ground.store.stopped(&exposed.rules.guard(&caller.identity)).await?;
     let at = (approval.now, Pursuit::New);
     let policed = policies::ask(ground.toolbox, &seen, exposed, caller, &call, at);
-    let considered = policies::rows(policed.considered());
+    let considered = considered::rows(policed.considered());
     let (rules, store) = (&exposed.rules, ground.store);
     let decision = safety::decide(call, &groups, rules, policed, &broken, approval, store).await?;
     let scoped = lacking(caller, exposed);

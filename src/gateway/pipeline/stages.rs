@@ -136,6 +136,8 @@ impl Run<'_> {
         let mut policed = policies::ask(toolbox, &self.seen, exposed, self.caller, &call, at);
         let mut considered = policed.take_considered();
         policies::keep_out(&mut considered, &exposed.protection.arguments);
+        let considered =
+            toolbox.considered(toolbox.place(exposed), &considered, self.record.redactor());
         // What a person decides on: made only where one must.
         let shown = if matches!(policed.verdict(), PolicyVerdict::Hold { .. }) {
             let given = Value::Object(request.arguments.clone());
@@ -163,15 +165,15 @@ impl Run<'_> {
         match decided {
             Err(error) => Err(ending::audit_unavailable(&error.to_string()).into()),
             Ok(Decision::Deny { rules, reason, by }) => {
-                self.decided_on(Verdict::Deny, rules, Some(&reason), &considered);
+                self.decided_on(Verdict::Deny, rules, Some(&reason), considered);
                 Err(Failure::denied(by, reason).into())
             }
             Ok(Decision::Hold { rules, hold, placed, wait }) => {
                 if let Some(reason) = asked::nobody(&hold, asking) {
-                    self.decided_on(Verdict::Deny, rules, Some(reason), &considered);
+                    self.decided_on(Verdict::Deny, rules, Some(reason), considered);
                     return Err(Failure::nobody_asked(reason).into());
                 }
-                self.decided_on(Verdict::Hold, rules, None, &considered);
+                self.decided_on(Verdict::Hold, rules, None, considered);
                 let expires = Time(hold.expires);
                 self.record.push(&Event::Held { hold: hold.id.clone(), expires });
                 let failure = Failure::held(&hold, self.question(exposed, &hold, asking)?);
@@ -191,7 +193,7 @@ impl Run<'_> {
                         user: hold.decided_user.clone(),
                     });
                 }
-                self.decided_on(Verdict::Allow, rules, None, &considered);
+                self.decided_on(Verdict::Allow, rules, None, considered);
                 Ok(Permit { allowed, claims, approval })
             }
         }

@@ -347,6 +347,7 @@ mod tests {
             outcome: None,
             body: "b".repeat(bytes),
             payload: None,
+            shared: None,
         };
         let mut buffer = Vec::new();
         assert!(record::write(&mut buffer, number, &Uses::default(), &[event]).is_some());

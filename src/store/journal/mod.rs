@@ -16,6 +16,7 @@
 //!   written stays before what it writes next.
 //! - What is taken of a window or a budget is taken here only while this process alone counts, and
 //!   while what is known of it leaves room without doubt ([`standing`](super::standing)); the writer judges all else.
+//! - What events name of [texts](super::shared) that they share is in the database before they are here.
 //! - The journal takes nothing that the database would refuse. It is open only while the writer
 //!   succeeds and the database is the file that it wrote to; and for calls that the kill switch
 //!   can stop, only for [`LEASE`] after the writer saw that nothing is stopped. Whoever stops
@@ -50,6 +51,7 @@ use self::sync::{Due, Syncing};
 pub(super) use self::uses::Uses;
 use self::watch::Watch;
 use super::place::{FileIdentity, Place};
+use super::shared::Known;
 use super::standing::{Left, Standings};
 use super::{Batch, Clock, Durability, StopScope};
 
@@ -68,6 +70,8 @@ pub(super) struct Journal {
     /// Who watches workers of the runtime that the disk holds up, where it may.
     watch: Option<Arc<Watch>>,
     state: Mutex<State>,
+    /// The texts that events may name.
+    known: Arc<Known>,
     /// Told when there is something to take over.
     appended: Notify,
 }
@@ -148,7 +152,11 @@ pub(super) fn is_taken(batch: &Batch) -> bool {
 
 impl Journal {
     /// Begins a journal beside a database. It is closed until the writer opens it.
-    pub(super) fn create(database: &Path, durability: Durability) -> io::Result<Self> {
+    pub(super) fn create(
+        database: &Path,
+        durability: Durability,
+        known: Arc<Known>,
+    ) -> io::Result<Self> {
         let file = JournalFile::create(database, durability)?;
         Ok(Self {
             name: file.name(),
@@ -168,6 +176,7 @@ impl Journal {
                 is_over: false,
                 syncing: Syncing::default(),
             }),
+            known,
             appended: Notify::new(),
         })
     }
@@ -207,7 +216,7 @@ impl Journal {
         clock: Clock,
         may_wait: bool,
     ) -> Result<Taken, Box<Batch>> {
-        if !is_taken(&batch) {
+        if !is_taken(&batch) || !self.known.has_all(&batch.events) {
             return Err(Box::new(batch));
         }
         let now = Instant::now();

@@ -226,6 +226,7 @@ mod tests {
             let kind = kind.into();
             EventRow {
                 call, at, kind, identity, tool, api, operation, decision, outcome, body, payload,
+                shared: None,
             }
         }
     }

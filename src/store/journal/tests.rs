@@ -71,7 +71,7 @@ pub(super) async fn found(folder: &tempfile::TempDir) -> Vec<String> {
 async fn a_journal_that_could_not_be_synced_takes_nothing_any_more() {
     let folder = folder();
     let _store = open(&folder).await;
-    let journal = Journal::create(&file(&folder), Durability::Full).unwrap();
+    let journal = Journal::create(&file(&folder), Durability::Full, Arc::default()).unwrap();
     assert!(journal.is_sound());
     journal.state().file = JournalFile::unsyncable().unwrap();
     let database = crate::store::place::identity_of(&std::fs::metadata(file(&folder)).unwrap());
@@ -93,7 +93,8 @@ async fn a_journal_that_could_not_be_synced_takes_nothing_any_more() {
 async fn who_syncs_in_place_knows_what_became_of_it_and_leaves_the_rest_to_others() {
     let folder = folder();
     let _store = open(&folder).await;
-    let journal = Arc::new(Journal::create(&file(&folder), Durability::Full).unwrap());
+    let journal =
+        Arc::new(Journal::create(&file(&folder), Durability::Full, Arc::default()).unwrap());
     let place = Place::new(&url(&folder), Durability::Full, Duration::from_secs(1)).unwrap();
     let database = crate::store::place::identity_of(&std::fs::metadata(file(&folder)).unwrap());
     let opened = || journal.open(database, Some((Instant::now(), &[])));
@@ -133,7 +134,8 @@ async fn on_a_told_disk(
     folder: &tempfile::TempDir,
 ) -> (Arc<Journal>, Place, mpsc::Receiver<usize>, mpsc::Sender<io::Result<()>>) {
     let _store = open(folder).await;
-    let journal = Arc::new(Journal::create(&file(folder), Durability::Full).unwrap());
+    let journal =
+        Arc::new(Journal::create(&file(folder), Durability::Full, Arc::default()).unwrap());
     let (asked, asks) = mpsc::channel();
     let (say, written) = mpsc::channel();
     journal.state().file.on(Disk::told(Told { asked, written }));

@@ -128,7 +128,7 @@ impl Disk {
         let folder = house.path("disk");
         fs::create_dir(&folder).expect("the folder is ours");
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=1m", "tollbridge-test"]).arg(&folder);
+        mount.args(["-t", "tmpfs", "-o", "size=2m", "tollbridge-test"]).arg(&folder);
         let mounted = mount.output().is_ok_and(|done| done.status.success());
         mounted.then_some(Self(folder))
     }

@@ -1,0 +1,236 @@
+//! Texts that many events have in common: each is kept once, under its digest, and events name it.
+//!
+//! What a call went by, and which policies were considered, is the same for call after call. Written
+//! with each event it would be most of the trail. An event's body has the text's digest as its member
+//! `shared`; so the chain covers the text too.
+//!
+//! What must hold: a text is in the database before an event that names it is acknowledged, by the
+//! journal too. It is never changed or removed. What is in a text, the store does not know.
+
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use sqlx::sqlite::SqliteConnection;
+
+use super::EventRow;
+
+/// How many texts are remembered to be in the database. More are written again, which changes
+/// nothing.
+const MOST: usize = 4_096;
+
+/// How an event's body names its text. Inside of a text of a JSON object there is no bare `"`.
+const NAMES: &str = "\"shared\":\"";
+
+/// How long a digest is.
+const LENGTH: usize = 43;
+
+/// The text that an event names, as a column of a query for events: NULL where it names none. Looked
+/// for in the text of the body, as one that somebody changed may be no JSON.
+pub(super) static COLUMN: LazyLock<String> = LazyLock::new(|| {
+    let at = NAMES.len();
+    format!(
+        "CASE WHEN kind IN ('received', 'decided') THEN \
+             (SELECT text FROM shared_texts \
+              WHERE digest = substr(body, instr(body, '{NAMES}') + {at}, {LENGTH})) \
+         END AS shared"
+    )
+});
+
+/// The digest by which an event names a text.
+pub(super) fn named_by<'b>(kind: &str, body: &'b str) -> Option<&'b str> {
+    if !matches!(kind, "received" | "decided") {
+        return None;
+    }
+    let (_, named) = body.split_once(NAMES)?;
+    named.split('"').next()
+}
+
+/// A text that events have in common. Clones are one.
+#[derive(Debug, Clone)]
+pub struct Shared(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    digest: String,
+    text: String,
+}
+
+impl Shared {
+    /// A text, under its digest.
+    pub fn new(text: String) -> Self {
+        Self(Arc::new(Inner { digest: digest(&text), text }))
+    }
+
+    /// Its SHA-256, in base64url without padding (RFC 4648 §5).
+    pub fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+}
+
+/// Texts are the same where their digests are.
+impl PartialEq for Shared {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest() == other.digest()
+    }
+}
+
+impl Eq for Shared {}
+
+impl Hash for Shared {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.digest().hash(state);
+    }
+}
+
+/// The digest of a text that events have in common.
+pub fn digest(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(text))
+}
+
+/// The texts that are known to be in the database.
+#[derive(Debug, Default)]
+pub(super) struct Known(Mutex<HashSet<Shared>>);
+
+impl Known {
+    /// Whether every text is that these events name.
+    pub(super) fn has_all(&self, events: &[EventRow]) -> bool {
+        let mut named = named(events).peekable();
+        if named.peek().is_none() {
+            return true;
+        }
+        let known = self.known();
+        named.all(|text| known.contains(text))
+    }
+
+    /// They are in the database now.
+    pub(super) fn add(&self, texts: Vec<Shared>) {
+        let mut known = self.known();
+        if known.len() + texts.len() > MOST {
+            known.clear();
+        }
+        known.extend(texts);
+    }
+
+    /// It is another database.
+    pub(super) fn clear(&self) {
+        self.known().clear();
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashSet<Shared>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn named(events: &[EventRow]) -> impl Iterator<Item = &Shared> {
+    events.iter().filter_map(|event| event.shared.as_ref())
+}
+
+/// Writes the texts that these events name and that are not known to be in the database; which those
+/// were.
+pub(super) async fn write<'e>(
+    transaction: &mut SqliteConnection,
+    events: impl Iterator<Item = &'e [EventRow]>,
+    known: &Known,
+) -> Result<Vec<Shared>, sqlx::Error> {
+    let mut new: Vec<Shared> = Vec::new();
+    for text in events.flat_map(named) {
+        if !new.contains(text) && !known.known().contains(text) {
+            new.push(text.clone());
+        }
+    }
+    for text in &new {
+        sqlx::query("INSERT INTO shared_texts (digest, text) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(text.digest().to_owned())
+            .bind(text.text().to_owned())
+            .execute(&mut *transaction)
+            .await?;
+    }
+    Ok(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{event, events, file, folder, open, raw};
+
+    /// An event that names a text.
+    fn naming(call: &str, text: &str) -> EventRow {
+        let shared = Shared::new(text.to_owned());
+        let body = format!(r#"{{"kind":"received","shared":"{}"}}"#, shared.digest());
+        EventRow { body, shared: Some(shared), ..event(call, "received") }
+    }
+
+    #[tokio::test]
+    async fn a_text_is_kept_once_and_read_with_each_event_that_names_it() {
+        let folder = folder();
+        let store = open(&folder).await;
+        // Enough for a journal, which takes none whose text is not in the database.
+        for n in 0..40 {
+            let text = if n % 10 == 9 { format!("of {n}") } else { "of most".to_owned() };
+            let batch = events([naming(&format!("c{n}"), &text), event("c", "decided")]);
+            let _ = store.commit(batch).await.expect("written");
+        }
+        let read = store.events_after(0).await.expect("events");
+        let texts: Vec<Option<String>> = read.into_iter().map(|event| event.shared).collect();
+        let expected = (0..40).flat_map(|n| {
+            let text = if n % 10 == 9 { format!("of {n}") } else { "of most".to_owned() };
+            [Some(text), None]
+        });
+        assert_eq!(texts, expected.collect::<Vec<_>>());
+        let kept = store.all(sqlx::query("SELECT * FROM shared_texts")).await.expect("rows");
+        assert_eq!(kept.len(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_text_goes_into_the_database_that_took_the_place_of_the_one_that_had_it() {
+        let folder = folder();
+        let store = open(&folder).await;
+        for _ in 0..20 {
+            let _ = store.commit(events([naming("old", "all")])).await.expect("written");
+        }
+        for entry in std::fs::read_dir(folder.path()).expect("a folder") {
+            let path = entry.expect("a file").path();
+            if !path.to_string_lossy().contains("ahead") {
+                std::fs::remove_file(path).expect("removed");
+            }
+        }
+        drop(open(&folder).await);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        for _ in 0..20 {
+            let _ = store.commit(events([naming("new", "all")])).await;
+        }
+        let read = open(&folder).await.events_after(0).await.expect("events");
+        assert!(!read.is_empty());
+        assert!(read.iter().all(|event| event.shared.as_deref() == Some("all")), "{read:?}");
+    }
+
+    #[tokio::test]
+    async fn texts_are_neither_changed_nor_deleted() {
+        let folder = folder();
+        let store = open(&folder).await;
+        let _ = store.commit(events([naming("c", "all")])).await.expect("written");
+        let mut other = raw(&file(&folder)).await;
+        for statement in ["UPDATE shared_texts SET text = 'other'", "DELETE FROM shared_texts"] {
+            let error = sqlx::query(statement).execute(&mut other).await.expect_err("refused");
+            assert!(error.to_string().contains("append-only"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_named_by_events_of_some_kinds_alone() {
+        let body = format!(r#"{{"a":"\"shared\":\"no\"","shared":"{}"}}"#, "x".repeat(LENGTH));
+        assert_eq!(named_by("received", &body), Some(&*"x".repeat(LENGTH)));
+        assert_eq!(named_by("replied", &body), None);
+        assert_eq!(named_by("decided", r#"{"a":"\"shared\":\"no\""}"#), None);
+        assert_eq!(digest("").len(), LENGTH);
+    }
+}
