@@ -524,9 +524,9 @@ impl Event {
         let call = call.map(|call| call.as_str().to_owned());
         let opening = self.opening();
         let personal = self.personal();
-        let payload = (!personal.is_empty()).then(|| serde_json::to_string(&personal)).transpose();
+        let payload = (!personal.is_empty()).then(|| json_text(&personal)).transpose();
         let is_clean = |text: &str| text.len() <= MAX_TEXT && redactor.leaves_json(text);
-        match (serde_json::to_string(self), payload) {
+        match (json_text(self), payload) {
             // Nearly always: nothing in it is long, and nothing in it is secret.
             (Ok(body), Ok(payload))
                 if is_clean(&body) && payload.as_deref().is_none_or(is_clean) =>
@@ -728,6 +728,16 @@ pub(super) fn members(event: &StoredEvent) -> Option<Map<String, Value>> {
         considered::put_together(form, &mut members)?;
     }
     Some(members)
+}
+
+/// Most of what events say has room in that many bytes.
+const ROOM: usize = 384;
+
+/// The text of something in JSON, in one piece of memory where it is not long.
+fn json_text(of: &impl Serialize) -> serde_json::Result<String> {
+    let mut text = Vec::with_capacity(ROOM);
+    serde_json::to_writer(&mut text, of)?;
+    String::from_utf8(text).map_err(serde::ser::Error::custom)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

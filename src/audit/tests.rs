@@ -285,6 +285,29 @@ fn a_secret_that_is_one_of_our_words_leaves_rows_readable() {
 }
 
 #[test]
+fn events_whose_text_was_removed_are_read_for_the_rest_of_what_they_say() {
+    let rest = |event: &Event| {
+        let row = EventRow { shared: None, ..row("c", 1, event) };
+        back(&row)
+    };
+    let Some(Event::Received { identity, went_by, .. }) = rest(&received(json!({}))) else {
+        panic!("it came in")
+    };
+    assert_eq!((&*identity, went_by.digests()), ("alice", &Digests::default()));
+    let decided = Event::Decided {
+        effect: Verdict::Deny,
+        rules: vec!["r".into()],
+        reason: None,
+        considered: Considerations {
+            form: Some(Shared::new(Form::default().text())),
+            told: Told { became: "s".into(), ..Told::default() },
+        },
+    };
+    let Some(Event::Decided { rules, .. }) = rest(&decided) else { panic!("it was decided") };
+    assert_eq!(rules, ["r"]);
+}
+
+#[test]
 fn inbound_keys_in_arguments_are_masked() {
     let key = format!("tb_0123456789_{}", "x".repeat(43));
     let row = row("c", 1, &received(json!({ "note": key })));

@@ -8,15 +8,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::store::Shared;
 
-/// Digests of what a call went by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Digests of what a call went by. Where the text of them was removed, the rest of the call can be read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Digests {
     /// Of the tool list that the caller is offered.
     pub tools: String,
     /// Of the configuration.
     pub config: String,
     /// Of the policy files, where there are some.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
     /// Of the API's description.
     pub spec: Option<String>,

@@ -230,7 +230,7 @@ impl<'t> Group<'t> {
         let events = self.events.iter().map(|events| events.as_slice());
         let texts = shared::write(self.transaction, events, known).await?;
         let events = self.events.iter().flat_map(|events| events.iter());
-        insert_events(self.transaction, head, events.map(Row::from)).await?;
+        insert_events(self.transaction, head, Box::new(events.map(Row::from))).await?;
         window::insert(self.transaction, &self.uses).await?;
         Ok(texts)
     }

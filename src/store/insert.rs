@@ -58,26 +58,32 @@ impl<'e> From<&'e EventRow> for Row<'e> {
 }
 
 /// Appends events to the trail, in order, behind the chain's end.
-pub(super) async fn insert_events(
+pub(super) async fn insert_events<'e>(
     transaction: &mut SqliteConnection,
     head: &mut Head,
-    events: impl IntoIterator<Item = Row<'_>>,
+    events: Box<dyn Iterator<Item = Row<'e>> + Send + 'e>,
 ) -> Result<(), sqlx::Error> {
     static EVENTS: LazyLock<Statements> =
         LazyLock::new(|| statements(&format!("{EVENT_COLUMNS} VALUES "), EVENT_VALUES));
-    let events: Vec<Row<'_>> = events.into_iter().collect();
-    if events.is_empty() {
+    let mut events = events.peekable();
+    if events.peek().is_none() {
         return Ok(());
     }
     let salts = Salts::new()?;
     let mut texts = Texts::default();
-    for (statement, chunk) in chunks(&EVENTS, &events) {
-        let mut arguments = arguments(chunk.len());
-        for event in chunk {
-            let link = head.next(event, &salts);
-            texts.bind(&mut arguments, &link, event).map_err(sqlx::Error::Encode)?;
+    // A statement's rows at a time: all of them together are more than a processor keeps at hand.
+    let mut rows = Vec::with_capacity(CHUNKS[0]);
+    while events.peek().is_some() {
+        rows.clear();
+        rows.extend(events.by_ref().take(CHUNKS[0]));
+        for (statement, chunk) in chunks(&EVENTS, &rows) {
+            let mut arguments = arguments(chunk.len());
+            for event in chunk {
+                let link = head.next(event, &salts);
+                texts.bind(&mut arguments, &link, event).map_err(sqlx::Error::Encode)?;
+            }
+            execute(statement, arguments, &mut *transaction).await?;
         }
-        execute(statement, arguments, &mut *transaction).await?;
     }
     Ok(())
 }

@@ -63,7 +63,7 @@ pub use calls::{CallFilter, CallRow, Ended};
 pub use chain::{Digest, genesis, payload_digest};
 pub use copies::is_erased;
 use counting::Counting;
-use journal::{Journal, Taken};
+use journal::{Asked, Journal, Taken};
 use keys::Keys;
 use live::Live;
 pub use live::Processes;
@@ -235,7 +235,13 @@ impl Store {
         let any = |which: fn(&Change) -> bool| batch.changes.iter().any(which);
         let stops = any(|change| matches!(change, Change::Stop { .. }));
         let revokes = any(|change| matches!(change, Change::RevokeKey { .. }));
-        let taken = match self.take(batch) {
+        let asked = match self.take(batch) {
+            Asked::Answered(answer) => answer,
+            Asked::Queued(answer) => {
+                answer.await.map_err(|_| self.0.place.error("the process is ending".into()))?
+            }
+        };
+        let taken = match asked {
             Ok(taken) => taken,
             // Boxed, as everything is that is seldom awaited: a call's future is moved with
             // whatever is in it.
@@ -259,9 +265,9 @@ impl Store {
     }
 
     /// Has the journal take a batch, where there is one and it may.
-    fn take(&self, batch: Batch) -> Result<Taken, Box<Batch>> {
+    fn take(&self, batch: Batch) -> Asked {
         let journal = self.0.journal.load();
-        let Some(journal) = &*journal else { return Err(Box::new(batch)) };
+        let Some(journal) = &*journal else { return Asked::Answered(Err(Box::new(batch))) };
         journal.take(batch, &self.0.place, self.0.settings.clock)
     }
 

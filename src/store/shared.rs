@@ -160,6 +160,7 @@ pub(super) async fn write<'e>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::journal::tests::killed;
     use crate::store::tests::{event, events, file, folder, open, raw};
 
     /// An event that names a text.
@@ -188,6 +189,19 @@ mod tests {
         assert_eq!(texts, expected.collect::<Vec<_>>());
         let kept = store.all(sqlx::query("SELECT * FROM shared_texts")).await.expect("rows");
         assert_eq!(kept.len(), 5);
+    }
+
+    #[tokio::test]
+    async fn what_the_journal_took_has_its_text_after_a_kill() {
+        let folder = folder();
+        let store = open(&folder).await;
+        for n in 0..40 {
+            let _ = store.commit(events([naming(&format!("c{n}"), "all")])).await.expect("written");
+        }
+        let left = killed(&folder);
+        let read = open(&left).await.events_after(0).await.expect("events");
+        assert_eq!(read.len(), 40);
+        assert!(read.iter().all(|event| event.shared.as_deref() == Some("all")), "{read:?}");
     }
 
     #[tokio::test]

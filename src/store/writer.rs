@@ -593,7 +593,7 @@ async fn write_group(
     let mut transaction = transaction;
     let mut head = chain::head(&mut transaction).await?;
     if let Some(Pending { name, ahead }) = pending {
-        insert_events(&mut transaction, &mut head, ahead.events.rows()).await?;
+        insert_events(&mut transaction, &mut head, Box::new(ahead.events.rows())).await?;
         ahead.uses.write(&mut transaction).await?;
         note_applied(&mut transaction, name, ahead.newest).await?;
     }

@@ -343,28 +343,26 @@ impl Caller {
     /// `outcomes` are what became of each policy of the slice, in its place.
     fn verdict(&self, slice: &Slice, outcomes: &[Outcome], asked: Option<&Asked<'_>>) -> Verdict {
         let names = |rules: &[&Ruled]| rules.iter().map(|rule| rule.id().to_owned()).collect();
-        let satisfied = || {
-            let all = slice.all().zip(outcomes);
-            all.filter(|(_, outcome)| **outcome == Outcome::Satisfied).map(|(rule, _)| rule)
-        };
-        let forbids: Vec<&Ruled> =
-            satisfied().filter(|rule| rule.effect == Effect::Forbid).collect();
+        let (mut forbids, mut failed) = (Vec::new(), Vec::new());
+        let (mut permits, mut holds) = (Vec::new(), Vec::new());
+        for (rule, outcome) in slice.all().zip(outcomes) {
+            match (outcome, &rule.effect) {
+                (Outcome::NotSatisfied, _) => {}
+                (Outcome::Failed(why), _) => failed.push((rule, why)),
+                (Outcome::Satisfied, Effect::Forbid) => forbids.push(rule),
+                (Outcome::Satisfied, Effect::Permit) => permits.push(rule),
+                (Outcome::Satisfied, Effect::Hold(_)) => holds.push(rule),
+            }
+        }
         if let Some(first) = forbids.first() {
             let reason = self.forbidden(slice, first, asked);
             return Verdict::Deny { rules: names(&forbids), reason };
         }
-        let failed = slice.all().zip(outcomes).filter_map(|(rule, outcome)| match outcome {
-            Outcome::Failed(why) => Some((rule, why)),
-            Outcome::Satisfied | Outcome::NotSatisfied => None,
-        });
-        let failed: Vec<(&Ruled, &String)> = failed.collect();
         if let Some((first, why)) = failed.first() {
             let reason = format!("the policy `{}` cannot be decided: {why}", first.id());
             let rules = failed.iter().map(|(rule, _)| rule.id().to_owned()).collect();
             return Verdict::Deny { rules, reason };
         }
-        let permits: Vec<&Ruled> =
-            satisfied().filter(|rule| rule.effect == Effect::Permit).collect();
         if permits.is_empty() {
             return Verdict::Deny {
                 rules: vec![slice.own.clone()],
@@ -374,11 +372,9 @@ impl Caller {
                 ),
             };
         }
-        let spoken_of = permits.iter().any(|rule| speaks(rule));
-        let holds: Vec<&Ruled> = satisfied()
-            .filter(|rule| matches!(rule.effect, Effect::Hold(_)))
-            .filter(|rule| !(rule.is_unspoken && spoken_of))
-            .collect();
+        if holds.iter().any(|rule| rule.is_unspoken) && permits.iter().any(|rule| speaks(rule)) {
+            holds.retain(|rule| !rule.is_unspoken);
+        }
         if holds.is_empty() {
             return Verdict::Allow { rules: names(&permits) };
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use super::tests::{found, journals, killed, locked, say, warm};
+use super::tests::{found, journals, killed, locked, say, taken, warm};
 use super::*;
 use crate::store::counting::Counting;
 use crate::store::tests::{MINUTE, change, event, events, file, folder, often, open, raw};
@@ -522,7 +522,7 @@ async fn a_journal_that_ends_takes_nothing_any_more() {
     let store = warm(&folder, often()).await;
     let journal = store.0.journal.load_full().unwrap();
     let place = store.0.place.clone();
-    let take = |call| journal.take(events([event(call, "received")]), &place, system_clock);
+    let take = |call| taken(&journal, events([event(call, "received")]), &place, system_clock);
     let mut other = raw(&file(&folder)).await;
     let lock = locked(&mut other).await;
     assert!(take("a").is_ok());
@@ -543,5 +543,5 @@ fn a_writer_that_is_no_more_leaves_a_journal_that_takes_nothing() {
     let journal = store.0.journal.load_full().unwrap();
     drop(runtime);
     assert!(Counting::new(&file(&folder), "another").share().unwrap());
-    assert!(journal.take(takes("a", 1, 100, 100), &store.0.place, system_clock).is_err());
+    assert!(taken(&journal, takes("a", 1, 100, 100), &store.0.place, system_clock).is_err());
 }

@@ -34,13 +34,14 @@ pub(super) mod orphan;
 mod record;
 mod sync;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod uses;
 mod watch;
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
@@ -62,6 +63,9 @@ pub(super) const LEASE: Duration = Duration::from_millis(100);
 /// it away is as likely to do so behind a look as in between two.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// How often a thread that takes a batch takes what others queued, before it leaves that to the writer.
+const ROUNDS: usize = 16;
+
 /// The journal of one store.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -70,6 +74,10 @@ pub(super) struct Journal {
     /// Who watches workers of the runtime that the disk holds up, where it may.
     watch: Option<Arc<Watch>>,
     state: Mutex<State>,
+    /// Whether who has the state takes batches, and will take what is queued.
+    is_taking: AtomicBool,
+    /// Batches that came while another was being taken.
+    queue: Mutex<Vec<Queued>>,
     /// The texts that events may name.
     known: Arc<Known>,
     /// Told when there is something to take over.
@@ -100,6 +108,23 @@ struct State {
     /// synced.
     is_over: bool,
     syncing: Syncing,
+}
+
+/// A batch that waits to be taken.
+#[derive(Debug)]
+struct Queued {
+    batch: Batch,
+    answer: oneshot::Sender<Result<Taken, Box<Batch>>>,
+}
+
+/// What a journal says that was asked to take a batch: that it did, or the batch again, which the writer
+/// must then take.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// This.
+    Answered(Result<Taken, Box<Batch>>),
+    /// It will say it here.
+    Queued(oneshot::Receiver<Result<Taken, Box<Batch>>>),
 }
 
 /// What became of a batch that was taken.
@@ -176,6 +201,8 @@ impl Journal {
                 is_over: false,
                 syncing: Syncing::default(),
             }),
+            is_taking: AtomicBool::new(false),
+            queue: Mutex::default(),
             known,
             appended: Notify::new(),
         })
@@ -189,13 +216,25 @@ impl Journal {
     /// Takes a batch [that can be taken](is_taken), if it may: if the database is there, among other
     /// things; else the writer must. `clock` is asked for the time at which it takes of windows and
     /// budgets, in microseconds since the Unix epoch.
-    pub(super) fn take(
-        self: &Arc<Self>,
-        batch: Batch,
-        database: &Place,
-        clock: Clock,
-    ) -> Result<Taken, Box<Batch>> {
-        self.take_here(batch, database, clock, self.watch.is_some())
+    ///
+    /// Where another batch is being taken, this one is left to whoever takes that: a thread that waited
+    /// would hold up all that it could carry on meanwhile.
+    pub(super) fn take(self: &Arc<Self>, batch: Batch, database: &Place, clock: Clock) -> Asked {
+        if !self.may_take(&batch) {
+            return Asked::Answered(Err(Box::new(batch)));
+        }
+        if let Some(mut state) = self.begin_taking() {
+            let due = self.take_in(&mut state, batch, database, clock, self.watch.is_some());
+            self.end_taking(state, database, clock);
+            return Asked::Answered(due.map(|due| self.taken(due)));
+        }
+        let (answer, answered) = oneshot::channel();
+        self.queue().push(Queued { batch, answer });
+        // Whoever was taking another may have looked before it was there.
+        if let Some(state) = self.begin_taking() {
+            self.end_taking(state, database, clock);
+        }
+        Asked::Queued(answered)
     }
 
     /// The same, and whoever asks never waits for the disk.
@@ -205,22 +244,83 @@ impl Journal {
         database: &Place,
         clock: Clock,
     ) -> Result<Taken, Box<Batch>> {
-        self.take_here(batch, database, clock, false)
+        if !self.may_take(&batch) {
+            return Err(Box::new(batch));
+        }
+        let mut state = self.state();
+        self.is_taking.store(true, Ordering::SeqCst);
+        let due = self.take_in(&mut state, batch, database, clock, false);
+        self.end_taking(state, database, clock);
+        due.map(|due| self.taken(due))
     }
 
-    /// `may_wait` is whether whoever asks may wait for the disk where it is.
-    fn take_here(
-        self: &Arc<Self>,
+    /// Whether it is one that is taken here, as far as that is known of the batch alone.
+    fn may_take(&self, batch: &Batch) -> bool {
+        is_taken(batch) && self.known.has_all(&batch.events)
+    }
+
+    /// The right to take batches; `None` where another thread has it, which takes what is queued before
+    /// it is done.
+    fn begin_taking(&self) -> Option<MutexGuard<'_, State>> {
+        let state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(state)) => state.into_inner(),
+            Err(TryLockError::WouldBlock) if self.is_taking.load(Ordering::SeqCst) => return None,
+            // Nobody but those who take does anything there that takes long.
+            Err(TryLockError::WouldBlock) => self.state(),
+        };
+        self.is_taking.store(true, Ordering::SeqCst);
+        Some(state)
+    }
+
+    /// Takes what was queued meanwhile, and gives the right back.
+    fn end_taking<'s>(
+        self: &'s Arc<Self>,
+        mut state: MutexGuard<'s, State>,
+        database: &Place,
+        clock: Clock,
+    ) {
+        for _ in 0..ROUNDS {
+            let mut taken = Vec::new();
+            for Queued { batch, answer } in std::mem::take(&mut *self.queue()) {
+                // Nobody waits for it any more, so it must not have an effect.
+                if !answer.is_closed() {
+                    taken.push((answer, self.take_in(&mut state, batch, database, clock, false)));
+                }
+            }
+            self.is_taking.store(false, Ordering::SeqCst);
+            drop(state);
+            for (answer, due) in taken {
+                let _ = answer.send(due.map(|due| self.taken(due)));
+            }
+            // What was queued since then relies on this thread.
+            if self.queue().is_empty() {
+                return;
+            }
+            match self.begin_taking() {
+                Some(again) => state = again,
+                None => return,
+            }
+        }
+        // It has a call of its own to carry on.
+        self.is_taking.store(false, Ordering::SeqCst);
+        drop(state);
+        for Queued { batch, answer } in std::mem::take(&mut *self.queue()) {
+            let _ = answer.send(Err(Box::new(batch)));
+        }
+    }
+
+    /// Takes a batch; when the disk has it is told by what is returned. `may_wait` is whether whoever asks
+    /// may wait for the disk where it is.
+    fn take_in(
+        &self,
+        state: &mut State,
         batch: Batch,
         database: &Place,
         clock: Clock,
         may_wait: bool,
-    ) -> Result<Taken, Box<Batch>> {
-        if !is_taken(&batch) || !self.known.has_all(&batch.events) {
-            return Err(Box::new(batch));
-        }
+    ) -> Result<Option<Due>, Box<Batch>> {
         let now = Instant::now();
-        let mut state = self.state();
         let free = batch.guard.is_none() || state.free_until.is_some_and(|until| now < until);
         if !free || !state.sees(database, now) {
             return Err(Box::new(batch));
@@ -233,16 +333,18 @@ impl Journal {
         if !state.append(&batch, at) {
             return Err(Box::new(batch));
         }
-        let newest = state.newest;
-        let due = match self.durability {
-            Durability::Process => None,
-            Durability::Full => Some(state.syncing.due(newest, may_wait)),
-        };
-        drop(state);
         if first {
             self.appended.notify_one();
         }
-        Ok(match due {
+        let newest = state.newest;
+        Ok(match self.durability {
+            Durability::Process => None,
+            Durability::Full => Some(state.syncing.due(newest, may_wait)),
+        })
+    }
+
+    fn taken(self: &Arc<Self>, due: Option<Due>) -> Taken {
+        match due {
             None => Taken::Down,
             Some(Due::Later(down)) => Taken::Syncing(down),
             Some(Due::Begin(down)) => {
@@ -250,7 +352,7 @@ impl Journal {
                 Taken::Syncing(down)
             }
             Some(Due::Here) => Taken::Synced(self.sync_here()),
-        })
+        }
     }
 
     /// Waits until there is something to take over.
@@ -262,11 +364,12 @@ impl Journal {
     pub(super) fn hand_over(&self, ahead: &mut Ahead) {
         let mut state = self.state();
         ahead.newest = state.newest;
-        ahead.uses.append(std::mem::take(&mut state.uses));
-        if ahead.events.is_empty() {
+        if ahead.is_empty() {
             // The room that each of them has is used again.
             std::mem::swap(&mut ahead.events, &mut state.waiting);
+            std::mem::swap(&mut ahead.uses, &mut state.uses);
         } else {
+            ahead.uses.append(std::mem::take(&mut state.uses));
             ahead.events.append(&state.waiting);
             state.waiting.clear();
         }
@@ -343,6 +446,10 @@ impl Journal {
     /// Removes a journal that has [ended](Self::end), and all of which is in the database.
     pub(super) fn remove(&self) -> io::Result<()> {
         self.state().file.remove()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Vec<Queued>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

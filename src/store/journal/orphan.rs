@@ -66,7 +66,7 @@ async fn take_over_one(
         }
         let mut head = chain::head(&mut transaction).await.map_err(failed)?;
         let events = records.iter().flat_map(|record| record.events.rows());
-        insert_events(&mut transaction, &mut head, events).await.map_err(failed)?;
+        insert_events(&mut transaction, &mut head, Box::new(events)).await.map_err(failed)?;
         uses.write(&mut transaction).await.map_err(failed)?;
         note_applied(&mut transaction, &name, newest).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;

@@ -43,7 +43,7 @@ pub(super) async fn locked(
 }
 
 /// What would be left if every process that uses the store were killed now.
-pub(super) fn killed(folder: &tempfile::TempDir) -> tempfile::TempDir {
+pub(in crate::store) fn killed(folder: &tempfile::TempDir) -> tempfile::TempDir {
     let left = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
@@ -67,6 +67,80 @@ pub(super) async fn found(folder: &tempfile::TempDir) -> Vec<String> {
     found
 }
 
+/// What a journal says that takes nothing else meanwhile.
+pub(super) fn taken(
+    journal: &Arc<Journal>,
+    batch: Batch,
+    place: &Place,
+    clock: Clock,
+) -> Result<Taken, Box<Batch>> {
+    match journal.take(batch, place, clock) {
+        Asked::Answered(answer) => answer,
+        Asked::Queued(_) => panic!("nothing else is being taken"),
+    }
+}
+
+#[tokio::test]
+async fn what_comes_while_another_batch_is_taken_is_taken_with_it() {
+    let folder = folder();
+    let (store, place) = (warm(&folder, often()).await, Place::new(&url(&folder), Durability::Process, Duration::from_secs(1)).unwrap());
+    let journal = store.0.journal.load_full().unwrap();
+    let state = journal.begin_taking().expect("nobody else does");
+    let take = |call: &str| {
+        let asked = journal.take(events([event(call, "received")]), &place, system_clock);
+        let Asked::Queued(answered) = asked else { panic!("another one is being taken: {asked:?}") };
+        answered
+    };
+    let (one, withdrawn, two) = (take("one"), take("withdrawn"), take("two"));
+    drop(withdrawn);
+    journal.end_taking(state, &place, system_clock);
+    for answered in [one, two] {
+        let answer = tokio::time::timeout(LONG, answered).await.expect("it is told").unwrap();
+        assert!(matches!(answer, Ok(Taken::Down)), "{answer:?}");
+    }
+    store.close().await;
+    assert_eq!(found(&folder).await, ["w1", "w2", "one", "two"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn of_many_that_come_at_once_each_is_taken_once_and_answered() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let tasks: Vec<_> = (0..32)
+        .map(|task| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for n in 0..100 {
+                    let batch = events([event(&format!("{task}-{n}"), "received")]);
+                    let _ = store.commit(batch).await.expect("written");
+                    if n % 10 == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        tokio::time::timeout(LONG, task).await.expect("each is answered").unwrap();
+    }
+    store.close().await;
+    let mut names = found(&folder).await;
+    assert_eq!(names.len(), 3_200);
+    // Those of a task in its order.
+    let order = |name: &String| {
+        let (task, n) = name.split_once('-').unwrap();
+        (task.parse::<u32>().unwrap(), n.parse::<u32>().unwrap())
+    };
+    let seen: Vec<_> = names.iter().map(order).collect();
+    for task in 0..32 {
+        let of_task = seen.iter().filter(|(of, _)| *of == task).map(|(_, n)| *n);
+        assert!(of_task.eq(0..100), "{task}");
+    }
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 3_200);
+}
+
 #[tokio::test]
 async fn a_journal_that_could_not_be_synced_takes_nothing_any_more() {
     let folder = folder();
@@ -80,12 +154,12 @@ async fn a_journal_that_could_not_be_synced_takes_nothing_any_more() {
     let batch = || events([event("a", "received")]);
     opened();
     let place = Place::new(&url(&folder), Durability::Full, Duration::from_secs(1)).unwrap();
-    let Ok(Taken::Syncing(synced)) = journal.take(batch(), &place, system_clock) else {
+    let Ok(Taken::Syncing(synced)) = taken(&journal, batch(), &place, system_clock) else {
         panic!("it is open")
     };
     assert!(synced.await.unwrap().is_err());
     opened();
-    assert!(journal.take(batch(), &place, system_clock).is_err());
+    assert!(taken(&journal, batch(), &place, system_clock).is_err());
     assert!(!journal.is_sound());
 }
 
@@ -98,7 +172,7 @@ async fn who_syncs_in_place_knows_what_became_of_it_and_leaves_the_rest_to_other
     let place = Place::new(&url(&folder), Durability::Full, Duration::from_secs(1)).unwrap();
     let database = crate::store::place::identity_of(&std::fs::metadata(file(&folder)).unwrap());
     let opened = || journal.open(database, Some((Instant::now(), &[])));
-    let take = |call: &str| journal.take(events([event(call, "received")]), &place, system_clock);
+    let take = |call: &str| taken(&journal, events([event(call, "received")]), &place, system_clock);
     opened();
     // As after many that came alone.
     journal.state().syncing.seem_alone();
@@ -167,7 +241,7 @@ async fn what_comes_while_the_disk_is_busy_is_written_at_once_afterwards() {
     let folder = folder();
     let (journal, place, asks, say) = on_a_told_disk(&folder).await;
     let take =
-        |call: &str| waits(journal.take(events([event(call, "received")]), &place, system_clock));
+        |call: &str| waits(taken(&journal, events([event(call, "received")]), &place, system_clock));
     let first = take("a");
     let one = next(&asks);
     let mut others = ["b", "c", "d"].map(take);
@@ -190,7 +264,7 @@ async fn a_write_that_fails_fails_all_that_wait_and_the_database_still_gets_them
     let folder = folder();
     let (journal, place, asks, say) = on_a_told_disk(&folder).await;
     let take =
-        |call: &str| waits(journal.take(events([event(call, "received")]), &place, system_clock));
+        |call: &str| waits(taken(&journal, events([event(call, "received")]), &place, system_clock));
     let first = take("a");
     let _ = next(&asks);
     let behind = take("b");
@@ -199,7 +273,7 @@ async fn a_write_that_fails_fails_all_that_wait_and_the_database_still_gets_them
         assert_eq!(told(synced).await.unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
     assert!(!journal.is_sound());
-    assert!(journal.take(events([event("c", "received")]), &place, system_clock).is_err());
+    assert!(taken(&journal, events([event("c", "received")]), &place, system_clock).is_err());
     assert!(asks.try_recv().is_err(), "nothing is written behind it");
     let mut ahead = Ahead::default();
     journal.hand_over(&mut ahead);
@@ -211,9 +285,9 @@ async fn what_is_gathered_for_a_disk_that_stalls_is_bounded() {
     let folder = folder();
     let (journal, place, asks, say) = on_a_told_disk(&folder).await;
     let large = || EventRow { body: "b".repeat(200_000), ..event("a", "received") };
-    let mut wait = vec![waits(journal.take(events([large()]), &place, system_clock))];
+    let mut wait = vec![waits(taken(&journal, events([large()]), &place, system_clock))];
     let _ = next(&asks);
-    while let Ok(Taken::Syncing(synced)) = journal.take(events([large()]), &place, system_clock) {
+    while let Ok(Taken::Syncing(synced)) = taken(&journal, events([large()]), &place, system_clock) {
         wait.push(synced);
         assert!(wait.len() < 10, "it takes more and more");
     }
@@ -223,7 +297,7 @@ async fn what_is_gathered_for_a_disk_that_stalls_is_bounded() {
     for synced in wait {
         assert!(told(synced).await.is_ok());
     }
-    let _later = waits(journal.take(events([large()]), &place, system_clock));
+    let _later = waits(taken(&journal, events([large()]), &place, system_clock));
     drop(say);
 }
 
@@ -240,7 +314,7 @@ async fn a_disk_that_stalls_under_a_worker_leaves_clocks_to_another_one() {
     });
     let held_up = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(2)).await;
-        journal.take(events([event("a", "received")]), &place, system_clock)
+        taken(&journal, events([event("a", "received")]), &place, system_clock)
     });
     let _ = next(&asks);
     assert!(went_on.recv_timeout(LONG).is_ok(), "the disk holds up clocks");
@@ -362,7 +436,7 @@ async fn who_has_taken_half_of_it_over_when_it_is_killed_takes_it_over_once() {
     let records = record::run(&bytes).unwrap();
     let rows = records.iter().flat_map(|record| record.events.rows());
     let mut head = crate::store::chain::head(&mut transaction).await.unwrap();
-    crate::store::insert::insert_events(&mut transaction, &mut head, rows).await.unwrap();
+    crate::store::insert::insert_events(&mut transaction, &mut head, Box::new(rows)).await.unwrap();
     let name = file::name_of(&journal);
     crate::store::apply::note_applied(&mut transaction, &name, 1).await.unwrap();
     transaction.commit().await.unwrap();

@@ -162,12 +162,12 @@ impl Uses {
                 (SELECT n FROM window_uses WHERE key = keys.value ORDER BY at DESC, n DESC LIMIT 1), \
                 (SELECT at FROM window_uses WHERE key = keys.value ORDER BY at DESC, n DESC LIMIT 1), \
                 NULL FROM json_each(?) AS keys",
-            self.windows.iter().map(|used| &*used.key),
+            self.windows.iter().map(|used| &*used.key).collect(),
         )
         .await?;
         let mut rows = Rows::new(Of::Window);
         for used in &self.windows {
-            let row = ends.entry(used.key.clone()).or_default().next(used.at, 0);
+            let row = ends.entry(&*used.key).or_default().next(used.at, 0);
             let share = Share { at: row.at, amount: 1, call: "" };
             rows.add(&used.key, row, used.per, share);
         }
@@ -199,12 +199,12 @@ impl Uses {
                 (SELECT at FROM budget_uses WHERE key = keys.value ORDER BY n DESC LIMIT 1), \
                 (SELECT total FROM budget_uses WHERE key = keys.value ORDER BY n DESC LIMIT 1) \
              FROM json_each(?) AS keys",
-            self.budgets.iter().map(|used| &*used.key),
+            self.budgets.iter().map(|used| &*used.key).collect(),
         )
         .await?;
         let mut rows = Rows::new(Of::Budget);
         for used in &self.budgets {
-            let row = ends.entry(used.key.clone()).or_default().next(used.at, used.amount);
+            let row = ends.entry(&*used.key).or_default().next(used.at, used.amount);
             let share = Share { at: row.at, amount: used.amount, call: &used.call };
             rows.add(&used.key, row, used.per, share);
         }
@@ -290,21 +290,22 @@ impl<'u> Rows<'u> {
 type Ended = (String, Option<i64>, Option<i64>, Option<String>);
 
 /// Where the rows of these keys end.
-async fn ends(
+async fn ends<'k>(
     transaction: &mut SqliteConnection,
     query: &'static str,
-    keys: impl Iterator<Item = &str>,
-) -> Result<HashMap<String, End>, sqlx::Error> {
-    let mut keys: Vec<&str> = keys.collect();
+    mut keys: Vec<&'k str>,
+) -> Result<HashMap<&'k str, End>, sqlx::Error> {
     keys.sort_unstable();
     keys.dedup();
-    let keys = serde_json::to_string(&keys).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let rows: Vec<Ended> = sqlx::query_as(query).bind(keys).fetch_all(transaction).await?;
+    let asked = serde_json::to_string(&keys).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let rows: Vec<Ended> = sqlx::query_as(query).bind(asked).fetch_all(transaction).await?;
     let mut ends = HashMap::with_capacity(rows.len());
     for (key, n, at, total) in rows {
         let (Some(n), Some(at)) = (n, at) else { continue };
         let total = total.as_deref().map(budget::number).transpose()?.unwrap_or_default();
-        ends.insert(key, End { n, at, total });
+        if let Ok(place) = keys.binary_search(&&*key) {
+            ends.insert(keys[place], End { n, at, total });
+        }
     }
     Ok(ends)
 }
