@@ -83,12 +83,15 @@ pub(super) fn taken(
 #[tokio::test]
 async fn what_comes_while_another_batch_is_taken_is_taken_with_it() {
     let folder = folder();
-    let (store, place) = (warm(&folder, often()).await, Place::new(&url(&folder), Durability::Process, Duration::from_secs(1)).unwrap());
+    let store = warm(&folder, often()).await;
+    let place = store.0.place.clone();
     let journal = store.0.journal.load_full().unwrap();
     let state = journal.begin_taking().expect("nobody else does");
     let take = |call: &str| {
         let asked = journal.take(events([event(call, "received")]), &place, system_clock);
-        let Asked::Queued(answered) = asked else { panic!("another one is being taken: {asked:?}") };
+        let Asked::Queued(answered) = asked else {
+            panic!("another one is being taken: {asked:?}")
+        };
         answered
     };
     let (one, withdrawn, two) = (take("one"), take("withdrawn"), take("two"));
@@ -172,7 +175,8 @@ async fn who_syncs_in_place_knows_what_became_of_it_and_leaves_the_rest_to_other
     let place = Place::new(&url(&folder), Durability::Full, Duration::from_secs(1)).unwrap();
     let database = crate::store::place::identity_of(&std::fs::metadata(file(&folder)).unwrap());
     let opened = || journal.open(database, Some((Instant::now(), &[])));
-    let take = |call: &str| taken(&journal, events([event(call, "received")]), &place, system_clock);
+    let take =
+        |call: &str| taken(&journal, events([event(call, "received")]), &place, system_clock);
     opened();
     // As after many that came alone.
     journal.state().syncing.seem_alone();
@@ -240,8 +244,9 @@ fn next(asks: &mpsc::Receiver<usize>) -> usize {
 async fn what_comes_while_the_disk_is_busy_is_written_at_once_afterwards() {
     let folder = folder();
     let (journal, place, asks, say) = on_a_told_disk(&folder).await;
-    let take =
-        |call: &str| waits(taken(&journal, events([event(call, "received")]), &place, system_clock));
+    let take = |call: &str| {
+        waits(taken(&journal, events([event(call, "received")]), &place, system_clock))
+    };
     let first = take("a");
     let one = next(&asks);
     let mut others = ["b", "c", "d"].map(take);
@@ -263,8 +268,9 @@ async fn what_comes_while_the_disk_is_busy_is_written_at_once_afterwards() {
 async fn a_write_that_fails_fails_all_that_wait_and_the_database_still_gets_them() {
     let folder = folder();
     let (journal, place, asks, say) = on_a_told_disk(&folder).await;
-    let take =
-        |call: &str| waits(taken(&journal, events([event(call, "received")]), &place, system_clock));
+    let take = |call: &str| {
+        waits(taken(&journal, events([event(call, "received")]), &place, system_clock))
+    };
     let first = take("a");
     let _ = next(&asks);
     let behind = take("b");
@@ -287,7 +293,8 @@ async fn what_is_gathered_for_a_disk_that_stalls_is_bounded() {
     let large = || EventRow { body: "b".repeat(200_000), ..event("a", "received") };
     let mut wait = vec![waits(taken(&journal, events([large()]), &place, system_clock))];
     let _ = next(&asks);
-    while let Ok(Taken::Syncing(synced)) = taken(&journal, events([large()]), &place, system_clock) {
+    while let Ok(Taken::Syncing(synced)) = taken(&journal, events([large()]), &place, system_clock)
+    {
         wait.push(synced);
         assert!(wait.len() < 10, "it takes more and more");
     }
