@@ -30,6 +30,9 @@ const MAX_VALUE: usize = 200;
 /// Of a text with fewer bytes than this no JSON is longer than that: each may be escaped in six.
 const SURELY_SHORT: usize = MAX_VALUE / 6 - 2;
 
+/// Of what is cut, so many bytes behind the cut are looked at for what begins before it.
+const LONGEST: usize = 4_096;
+
 /// A policy that was considered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsideredRow {
@@ -165,16 +168,11 @@ impl Stood {
         if short {
             return Self::Value(value);
         }
-        if value.to_string().chars().nth(MAX_VALUE).is_none() {
-            return Self::Value(value);
-        }
-        let mut clean = Value::clone(&value);
-        redactor.value(&mut clean);
-        let text = clean.to_string();
-        match text.char_indices().nth(MAX_VALUE) {
-            None => Self::Value(Arc::new(clean)),
-            Some((at, _)) => Self::Cut(format!("{}…", &text[..at])),
-        }
+        let text = value.to_string();
+        let Some((end, _)) = text.char_indices().nth(MAX_VALUE) else { return Self::Value(value) };
+        let clean = redactor.text(&text[..text.floor_char_boundary(end + LONGEST)]);
+        let end = clean.char_indices().nth(MAX_VALUE).map_or(clean.len(), |(at, _)| at);
+        Self::Cut(format!("{}…", &clean[..end]))
     }
 
     /// As people are told.
@@ -330,19 +328,18 @@ impl Form {
     }
 }
 
-/// Puts the rows in the place of what a form and a decision's members say; `None` where they are
-/// neither.
-pub(super) fn put_together(form: &str, members: &mut Map<String, Value>) -> Option<()> {
-    let form: Form = serde_json::from_str(form).ok()?;
+/// Puts the rows in the place of what a form and a decision's members say. Where they say nothing
+/// together, the members stay as they are: the form was changed, or the payload erased.
+pub(super) fn put_together(form: &str, members: &mut Map<String, Value>) {
     let names = ["became", "failed", "read"];
-    let told: Map<String, Value> =
-        names.iter().filter_map(|name| members.remove_entry(*name)).collect();
-    // Where the payload was erased, nothing is left to tell.
-    if !told.is_empty() {
-        let told: Told = serde_json::from_value(Value::Object(told)).ok()?;
-        members.insert("considered".to_owned(), json!(form.rows(&told)));
+    let told = |name: &&str| Some(((*name).to_owned(), members.get(*name)?.clone()));
+    let told: Map<String, Value> = names.iter().filter_map(told).collect();
+    let told = serde_json::from_value::<Told>(Value::Object(told));
+    let (Ok(form), Ok(told)) = (serde_json::from_str::<Form>(form), told) else { return };
+    for name in names {
+        members.shift_remove(name);
     }
-    Some(())
+    members.insert("considered".to_owned(), json!(form.rows(&told)));
 }
 
 #[cfg(test)]
@@ -369,7 +366,7 @@ mod tests {
     /// What people are told of it once it was written and read.
     fn read(form: &Form, told: &Told) -> Value {
         let mut members = json!(told).as_object().expect("an object").clone();
-        put_together(&form.text(), &mut members).expect("read");
+        put_together(&form.text(), &mut members);
         assert_eq!(members.len(), 1, "{members:?}");
         members["considered"].take()
     }
@@ -468,10 +465,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_put_together_is_left_alone() {
-        assert_eq!(put_together("no form", &mut Map::new()), None);
+        let told = json!({"became": "s", "read": []});
+        let mut members = told.as_object().expect("an object").clone();
+        put_together("{}", &mut members);
+        assert_eq!(Value::Object(members), told);
         // The payload was erased: nothing is told of the policies.
         let mut members = Map::new();
-        assert_eq!(put_together(&form(&[], &[]).text(), &mut members), Some(()));
+        put_together(&form(&[], &[]).text(), &mut members);
         assert!(members.is_empty());
     }
 }

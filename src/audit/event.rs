@@ -709,7 +709,10 @@ pub(super) fn members(event: &StoredEvent) -> Option<Map<String, Value>> {
         members.shift_remove("shared");
         match &*event.kind {
             "decided" => form = Some(text),
-            _ => members.extend(serde_json::from_str::<Map<String, Value>>(text).ok()?),
+            // One that was changed tells nothing: `trace verify` tells of it.
+            _ => {
+                members.extend(serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default())
+            }
         }
     }
     if let Some(payload) = &event.payload {
@@ -725,7 +728,7 @@ pub(super) fn members(event: &StoredEvent) -> Option<Map<String, Value>> {
         members.insert("erased".to_owned(), true.into());
     }
     if let Some(form) = form {
-        considered::put_together(form, &mut members)?;
+        considered::put_together(form, &mut members);
     }
     Some(members)
 }

@@ -31,7 +31,7 @@ pub enum Format {
 }
 
 /// The columns of a table.
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "seq",
     "time",
     "call",
@@ -46,6 +46,7 @@ const COLUMNS: [&str; 14] = [
     "payload",
     "erased",
     "hash",
+    "shared",
 ];
 
 /// Exports the events since a time, piece by piece, each to be written as it is. `false` from who
@@ -124,6 +125,7 @@ fn cells(row: &ChainRow) -> String {
         row.payload.clone().unwrap_or_default(),
         row.payload_digest.is_some().to_string(),
         row.hash.as_ref().map(hex::encode).unwrap_or_default(),
+        row.shared.clone().unwrap_or_default(),
     ];
     let mut text = cells.map(|text| cell(&text)).join(",");
     text.push_str("\r\n");
@@ -265,5 +267,20 @@ mod tests {
         );
         assert_eq!(records[0]["traceId"], trace::own_trace(&call));
         assert_eq!(records[0]["spanId"], trace::span(&call, 0));
+    }
+
+    #[tokio::test]
+    async fn what_events_have_in_common_is_in_every_form() {
+        let house = House::sharing().await;
+        let lines = exported(&house, Format::JsonLines).await;
+        let last: Value =
+            serde_json::from_str(lines.lines().last().expect("a line")).expect("JSON");
+        assert_eq!((&last["tools"], &last["config"]), (&json!("t"), &json!("c")));
+        assert_eq!(last.get("shared"), None);
+        let table = exported(&house, Format::Csv).await;
+        let last = table.trim_end().lines().last().expect("a row");
+        assert!(last.ends_with(r#""{""tools"":""t"",""config"":""c"",""spec"":null}""#), "{last}");
+        let request = exported(&house, Format::Otlp).await;
+        assert!(request.contains(r#"\"tools\":\"t\""#), "{request}");
     }
 }

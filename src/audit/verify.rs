@@ -11,7 +11,7 @@
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
 use serde::Serialize;
@@ -236,6 +236,8 @@ struct Walk {
     expected: VecDeque<Expected>,
     /// What is wrong with what was signed, whatever the events are.
     refused: Option<Broken>,
+    /// Texts that events have in common and that are what they were.
+    texts: HashMap<String, String>,
     report: Verified,
 }
 
@@ -273,6 +275,7 @@ impl Walk {
             erased,
             expected: VecDeque::new(),
             refused: None,
+            texts: HashMap::new(),
             report,
         };
         let key = against.key.or(against.anchors.first().map(|anchor| anchor.key.as_str()));
@@ -395,7 +398,7 @@ impl Walk {
         if *hash != self.hash || (row.payload.is_some() && row.payload_digest.is_some()) {
             return Err(Broken::Changed { seq: row.seq, call: call() });
         }
-        if !row.has_shared() {
+        if !row.has_shared(&mut self.texts) {
             return Err(Broken::SharedText { seq: row.seq, call: call() });
         }
         self.report.events += 1;

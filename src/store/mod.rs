@@ -238,7 +238,10 @@ impl Store {
         let asked = match self.take(batch) {
             Asked::Answered(answer) => answer,
             Asked::Queued(answer) => {
-                answer.await.map_err(|_| self.0.place.error("the process is ending".into()))?
+                let answer = tokio::time::timeout(self.0.settings.deadline, answer).await;
+                let answer =
+                    answer.map_err(|_| self.0.place.error("its disk is too slow".into()))?;
+                answer.map_err(|_| self.0.place.error("the process is ending".into()))?
             }
         };
         let taken = match asked {

@@ -120,9 +120,9 @@ impl Known {
         known.extend(texts);
     }
 
-    /// It is another database.
-    pub(super) fn clear(&self) {
-        self.known().clear();
+    /// Nothing is known of the database any more: what was.
+    pub(super) fn forget(&self) -> Vec<Shared> {
+        std::mem::take(&mut *self.known()).into_iter().collect()
     }
 
     fn known(&self) -> MutexGuard<'_, HashSet<Shared>> {
@@ -130,7 +130,8 @@ impl Known {
     }
 }
 
-fn named(events: &[EventRow]) -> impl Iterator<Item = &Shared> {
+/// The texts that these events name.
+pub(super) fn named(events: &[EventRow]) -> impl Iterator<Item = &Shared> {
     events.iter().filter_map(|event| event.shared.as_ref())
 }
 
@@ -148,19 +149,28 @@ pub(super) async fn write<'e>(
         }
     }
     for text in &new {
-        sqlx::query("INSERT INTO shared_texts (digest, text) VALUES (?, ?) ON CONFLICT DO NOTHING")
-            .bind(text.digest().to_owned())
-            .bind(text.text().to_owned())
-            .execute(&mut *transaction)
-            .await?;
+        insert(transaction, text).await?;
     }
     Ok(new)
+}
+
+/// Writes a text, if it is not there.
+pub(super) async fn insert(
+    transaction: &mut SqliteConnection,
+    text: &Shared,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO shared_texts (digest, text) VALUES (?, ?) ON CONFLICT DO NOTHING")
+        .bind(text.digest().to_owned())
+        .bind(text.text().to_owned())
+        .execute(transaction)
+        .await
+        .map(drop)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::journal::tests::killed;
+    use crate::store::journal::tests::{journals, killed};
     use crate::store::tests::{event, events, file, folder, open, raw};
 
     /// An event that names a text.
@@ -205,11 +215,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_the_journal_took_has_its_text_in_an_older_database() {
+        let folder = folder();
+        drop(open(&folder).await);
+        let older = killed(&folder);
+        let store = open(&folder).await;
+        // More than one half of the file: what stands in the other one is of no use then.
+        let large = || EventRow { body: "x".repeat(200_000), ..event("large", "replied") };
+        let mut texts = Vec::new();
+        for n in 0..40 {
+            let text = format!("of {}", n % 3);
+            let batch = events([naming(&format!("c{n}"), &text), large()]);
+            let _ = store.commit(batch).await.expect("written");
+            texts.push(text);
+        }
+        // As where a copy is put in the place of the database, and the file beside it stays.
+        for journal in journals(killed(&folder).path()) {
+            let name = journal.file_name().expect("a name");
+            std::fs::copy(folder.path().join(name), older.path().join(name)).expect("copied");
+        }
+        let read = open(&older).await.events_after(0).await.expect("events");
+        let named: Vec<_> = read.into_iter().filter(|event| event.kind == "received").collect();
+        assert!(!named.is_empty());
+        assert!(named.iter().all(|event| event.shared.is_some()), "{:?}", named.len());
+    }
+
+    #[tokio::test]
     async fn a_text_goes_into_the_database_that_took_the_place_of_the_one_that_had_it() {
         let folder = folder();
         let store = open(&folder).await;
-        for _ in 0..20 {
-            let _ = store.commit(events([naming("old", "all")])).await.expect("written");
+        for n in 0..20 {
+            let text = if n < 19 { "all" } else { "of none that comes later" };
+            let _ = store.commit(events([naming("old", text)])).await.expect("written");
         }
         for entry in std::fs::read_dir(folder.path()).expect("a folder") {
             let path = entry.expect("a file").path();
@@ -224,7 +261,7 @@ mod tests {
         }
         let read = open(&folder).await.events_after(0).await.expect("events");
         assert!(!read.is_empty());
-        assert!(read.iter().all(|event| event.shared.as_deref() == Some("all")), "{read:?}");
+        assert!(read.iter().all(|event| event.shared.is_some()), "{read:?}");
     }
 
     #[tokio::test]
@@ -233,7 +270,11 @@ mod tests {
         let store = open(&folder).await;
         let _ = store.commit(events([naming("c", "all")])).await.expect("written");
         let mut other = raw(&file(&folder)).await;
-        for statement in ["UPDATE shared_texts SET text = 'other'", "DELETE FROM shared_texts"] {
+        for statement in [
+            "UPDATE shared_texts SET text = 'other'",
+            "DELETE FROM shared_texts",
+            "INSERT OR REPLACE INTO shared_texts SELECT digest, 'other' FROM shared_texts",
+        ] {
             let error = sqlx::query(statement).execute(&mut other).await.expect_err("refused");
             assert!(error.to_string().contains("append-only"), "{error}");
         }

@@ -3,6 +3,8 @@
 //! What the rows should be is computed here, since it is known here how they are hashed. What
 //! follows from a row that is not so is told elsewhere.
 
+use std::collections::HashMap;
+
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _, Sqlite};
@@ -10,6 +12,9 @@ use sqlx::{AssertSqlSafe, FromRow, Row as _, Sqlite};
 use super::chain::{Digest, digest_of, link, payload_digest};
 use super::insert::TEXTS;
 use super::{CheckpointRow, Store, StoreError, StoredEvent, shared};
+
+/// So many texts that events have in common are remembered while a trail is walked.
+const MOST_SEEN: usize = 256;
 
 /// Where the chain begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,11 +92,18 @@ impl ChainRow {
     }
 
     /// Whether the text that it names is there, and is what it names; true where it names none.
-    pub fn has_shared(&self) -> bool {
-        match shared::named_by(self.kind(), self.body()) {
-            None => true,
-            Some(named) => self.shared.as_deref().is_some_and(|text| shared::digest(text) == named),
+    /// `seen` are texts that were looked at before, by their digests.
+    pub fn has_shared(&self, seen: &mut HashMap<String, String>) -> bool {
+        let Some(named) = shared::named_by(self.kind(), self.body()) else { return true };
+        let Some(text) = self.shared.as_deref() else { return false };
+        if seen.get(named).is_some_and(|known| known == text) {
+            return true;
         }
+        let is_named = shared::digest(text) == named;
+        if is_named && seen.len() < MOST_SEEN {
+            seen.insert(named.to_owned(), text.to_owned());
+        }
+        is_named
     }
 
     /// What its hash must be behind an event with that one.

@@ -16,7 +16,7 @@ use super::insert::insert_events;
 use super::journal::{Ahead, Journal, LEASE, Taken, counts, is_plain, is_taken, orphan};
 use super::place::{FileIdentity, Place};
 use super::plain::{self, Plain};
-use super::shared::{Known, Shared};
+use super::shared::{self, Known, Shared};
 use super::standing::Left;
 use super::{Batch, CommitError, Settings, StopScope, StoreError};
 
@@ -27,8 +27,9 @@ const GROUP: usize = 256;
 const FORGET_EVERY: u32 = 1024;
 
 /// How long what the journal took is left to become more: the more it is, the fewer statements and
-/// pages are written for it. Less than half of [`LEASE`], which each of these transactions renews.
-const GATHER: Duration = Duration::from_millis(40);
+/// pages are written for it; and the longer everything else has one core less. Less than half of
+/// [`LEASE`], which each of these transactions renews.
+const GATHER: Duration = Duration::from_millis(20);
 
 const _: () = assert!(GATHER.as_millis() * 2 < LEASE.as_millis());
 
@@ -65,6 +66,9 @@ pub(super) struct Writer {
     head: Option<Head>,
     /// The texts of events that the database has.
     known: Arc<Known>,
+    /// Those that it had when the connection was lost: what the journal has may name them, and it may be
+    /// another one now.
+    doubted: Vec<Shared>,
     file: FileIdentity,
     groups: u32,
     /// Whether anything was stopped when last looked: then groups are not tried as plain ones.
@@ -121,6 +125,7 @@ impl Writer {
             connection: Some(connection),
             head: None,
             known: Arc::default(),
+            doubted: Vec::new(),
             file,
             groups: 0,
             stopped: false,
@@ -340,11 +345,13 @@ impl Writer {
         }
         let begun = connection.begin_with("BEGIN IMMEDIATE").await;
         let transaction = begun.map_err(|error| self.place.describe(&error))?;
-        let ahead = journal
-            .as_ref()
-            .filter(|_| !self.ahead.is_empty())
-            .map(|journal| Pending { name: journal.name(), ahead: &self.ahead });
-        self.in_doubt = ahead.is_some();
+        let ahead = journal.as_ref().filter(|_| !self.ahead.is_empty()).map(|journal| Pending {
+            name: journal.name(),
+            ahead: &self.ahead,
+            texts: &self.doubted,
+        });
+        let pending = ahead.is_some();
+        self.in_doubt = pending;
         let now = (self.settings.clock)();
         let written =
             write_group(transaction, ahead, batches, now, forget, &self.place, &self.known).await;
@@ -352,6 +359,9 @@ impl Writer {
             written.map_err(|error| self.place.describe(&error))?;
         (self.connection, self.head) = (Some(connection), Some(head));
         self.known.add(texts);
+        if pending {
+            self.known.add(std::mem::take(&mut self.doubted));
+        }
         self.stopped = !stops.is_empty();
         self.until_journal = self.until_journal.saturating_sub(u32::from(taken));
         if let Some(journal) = &journal {
@@ -477,13 +487,11 @@ impl Writer {
         match connection {
             Some(connection) if self.file == file => Ok(connection),
             _ => {
-                let connection = self.place.set_up().await?;
-                if self.file != file {
-                    // It is the end of another chain.
-                    (self.file, self.head) = (file, None);
-                    self.known.clear();
-                }
-                Ok(connection)
+                // Its number may be that of a file that was there before: it may be another one all the
+                // same, and the end of another chain.
+                self.doubted.extend(self.known.forget());
+                (self.file, self.head) = (file, None);
+                self.place.set_up().await
             }
         }
     }
@@ -565,6 +573,8 @@ fn refuse(group: Vec<Waiting>, written: Result<(), StoreError>) -> Result<(), St
 struct Pending<'a> {
     name: &'a str,
     ahead: &'a Ahead,
+    /// What its events may name, if the database does not have it.
+    texts: &'a [Shared],
 }
 
 /// What a transaction left.
@@ -592,7 +602,10 @@ async fn write_group(
 ) -> Result<Written, sqlx::Error> {
     let mut transaction = transaction;
     let mut head = chain::head(&mut transaction).await?;
-    if let Some(Pending { name, ahead }) = pending {
+    if let Some(Pending { name, ahead, texts }) = pending {
+        for text in texts {
+            shared::insert(&mut transaction, text).await?;
+        }
         insert_events(&mut transaction, &mut head, Box::new(ahead.events.rows())).await?;
         ahead.uses.write(&mut transaction).await?;
         note_applied(&mut transaction, name, ahead.newest).await?;

@@ -53,6 +53,26 @@ impl House {
         Self { folder, anchor: signed.anchor }
     }
 
+    /// A trail of four events, the last two of which have a text in common.
+    pub(in crate::audit) async fn sharing() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Self::store(&folder).await;
+        let shared = Shared::new(r#"{"tools":"t","config":"c","spec":null}"#.to_owned());
+        let naming = |n: u32| EventRow {
+            body: format!(r#"{{"kind":"received","shared":"{}"}}"#, shared.digest()),
+            shared: Some(shared.clone()),
+            ..event(&format!("c{n}"), "received")
+        };
+        let first = vec![event("c0", "received"), event("c0", "replied")];
+        for events in [first, vec![naming(1)], vec![naming(2)]] {
+            let batch = Batch { events: events.into(), ..Batch::default() };
+            let _ = store.commit(batch).await.expect("written");
+        }
+        let signed = checkpoint(&store, &signer(1)).await.expect("signed").expect("events");
+        store.close().await;
+        Self { folder, anchor: signed.anchor }
+    }
+
     pub(in crate::audit) async fn store(folder: &tempfile::TempDir) -> Store {
         let url = format!("sqlite:{}", folder.path().join("t.db").display());
         Store::open(&url, Durability::Process).await.expect("a store")
@@ -239,38 +259,20 @@ async fn two_processes_write_one_chain() {
 
 #[tokio::test]
 async fn the_text_that_events_have_in_common_is_part_of_the_trail() {
-    let house = async || {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = House::store(&folder).await;
-        let shared = Shared::new(r#"{"tools":"t","config":"c","spec":null}"#.to_owned());
-        let naming = |n: u32| EventRow {
-            body: format!(r#"{{"kind":"received","shared":"{}"}}"#, shared.digest()),
-            shared: Some(shared.clone()),
-            ..event(&format!("c{n}"), "received")
-        };
-        let first = vec![event("c0", "received"), event("c0", "replied")];
-        for events in [first, vec![naming(1)], vec![naming(2)]] {
-            let batch = Batch { events: events.into(), ..Batch::default() };
-            let _ = store.commit(batch).await.expect("written");
-        }
-        let signed = checkpoint(&store, &signer(1)).await.expect("signed").expect("events");
-        store.close().await;
-        House { folder, anchor: signed.anchor }
-    };
-    let found = house().await.verify(Against::default()).await.expect("verified");
+    let found = House::sharing().await.verify(Against::default()).await.expect("verified");
     assert_eq!(found.events, 4);
     for statement in [
         "UPDATE shared_texts SET text = '{}'",
         "UPDATE shared_texts SET digest = 'x'",
         "DELETE FROM shared_texts",
     ] {
-        let house = house().await;
+        let house = House::sharing().await;
         house.sql(statement).await;
         let broken = Broken::SharedText { seq: 3, call: Some("c1".to_owned()) };
         assert_eq!(house.verify(Against::default()).await, Err(broken), "{statement}");
     }
     // An event that names another one is not the one that was written.
-    let house = house().await;
+    let house = House::sharing().await;
     house.sql("UPDATE events SET body = '{\"shared\":\"x\"}' WHERE seq = 3").await;
     let broken = Broken::Changed { seq: 3, call: Some("c1".to_owned()) };
     assert_eq!(house.verify(Against::default()).await, Err(broken));

@@ -248,6 +248,7 @@ async fn who_is_killed_while_it_counts_alone_leaves_all_of_it_to_the_next() {
             &mut buffer,
             number,
             &Uses::of(&takes("k", 50, 100, 100), system_clock()),
+            &[],
             &[event("k", "decided")],
         )
         .unwrap();
@@ -454,7 +455,7 @@ async fn nobody_counts_while_another_process_takes_over_what_a_killed_one_counte
     let store = open(&folder).await;
     let uses = Uses::of(&takes("k", 50, 100, 100), system_clock());
     let mut buffer = Vec::new();
-    record::write(&mut buffer, 1, &uses, &[event("k", "decided")]).unwrap();
+    record::write(&mut buffer, 1, &uses, &[], &[event("k", "decided")]).unwrap();
     let mut orphan = JournalFile::create(&file(&folder), Durability::Process).unwrap();
     orphan.append(&buffer, 1, 0).unwrap();
     drop(orphan);

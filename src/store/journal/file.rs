@@ -133,6 +133,12 @@ impl JournalFile {
         is_at(&self.path, self.identity)
     }
 
+    /// Whether a record of that many bytes goes behind the last one, and not to the start of the other
+    /// half.
+    pub(super) fn goes_on(&self, record: usize) -> bool {
+        self.at + record as u64 <= HALF
+    }
+
     /// Writes a record behind the last one, or has it gathered to be written there. `applied` is the
     /// number up to which the records are in the database. After an error the record counts as not
     /// written.
@@ -350,7 +356,7 @@ mod tests {
             shared: None,
         };
         let mut buffer = Vec::new();
-        assert!(record::write(&mut buffer, number, &Uses::default(), &[event]).is_some());
+        assert!(record::write(&mut buffer, number, &Uses::default(), &[], &[event]).is_some());
         buffer
     }
 

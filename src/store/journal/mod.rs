@@ -16,7 +16,9 @@
 //!   written stays before what it writes next.
 //! - What is taken of a window or a budget is taken here only while this process alone counts, and
 //!   while what is known of it leaves room without doubt ([`standing`](super::standing)); the writer judges all else.
-//! - What events name of [texts](super::shared) that they share is in the database before they are here.
+//! - What events name of [texts](super::shared) that they share is in the database before they are here;
+//!   and before them in the half of the file where they are, as the database that takes them over may be
+//!   an older copy.
 //! - The journal takes nothing that the database would refuse. It is open only while the writer
 //!   succeeds and the database is the file that it wrote to; and for calls that the kill switch
 //!   can stop, only for [`LEASE`] after the writer saw that nothing is stopped. Whoever stops
@@ -38,6 +40,7 @@ pub(super) mod tests;
 mod uses;
 mod watch;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +55,7 @@ use self::sync::{Due, Syncing};
 pub(super) use self::uses::Uses;
 use self::watch::Watch;
 use super::place::{FileIdentity, Place};
-use super::shared::Known;
+use super::shared::{self, Known, Shared};
 use super::standing::{Left, Standings};
 use super::{Batch, Clock, Durability, StopScope};
 
@@ -92,6 +95,8 @@ struct State {
     /// The number of the newest record, and of the newest that the database has.
     newest: u64,
     applied: u64,
+    /// The texts that stand in the half of the file that is written.
+    texts: HashSet<Shared>,
     /// The events that it does not have yet, and what was taken with them.
     waiting: Events,
     uses: Uses,
@@ -192,6 +197,7 @@ impl Journal {
                 buffer: Vec::new(),
                 newest: 0,
                 applied: 0,
+                texts: HashSet::new(),
                 waiting: Events::default(),
                 uses: Uses::default(),
                 standings: Standings::default(),
@@ -220,19 +226,21 @@ impl Journal {
     /// Where another batch is being taken, this one is left to whoever takes that: a thread that waited
     /// would hold up all that it could carry on meanwhile.
     pub(super) fn take(self: &Arc<Self>, batch: Batch, database: &Place, clock: Clock) -> Asked {
-        if !self.may_take(&batch) {
+        if !is_taken(&batch) {
             return Asked::Answered(Err(Box::new(batch)));
         }
         if let Some(mut state) = self.begin_taking() {
             let due = self.take_in(&mut state, batch, database, clock, self.watch.is_some());
-            self.end_taking(state, database, clock);
+            // Who waits for the disk where it is takes nothing for others before that.
+            let rounds = if matches!(due, Ok(Some(Due::Here))) { 1 } else { ROUNDS };
+            self.end_taking(state, database, clock, rounds);
             return Asked::Answered(due.map(|due| self.taken(due)));
         }
         let (answer, answered) = oneshot::channel();
         self.queue().push(Queued { batch, answer });
         // Whoever was taking another may have looked before it was there.
         if let Some(state) = self.begin_taking() {
-            self.end_taking(state, database, clock);
+            self.end_taking(state, database, clock, ROUNDS);
         }
         Asked::Queued(answered)
     }
@@ -244,19 +252,14 @@ impl Journal {
         database: &Place,
         clock: Clock,
     ) -> Result<Taken, Box<Batch>> {
-        if !self.may_take(&batch) {
+        if !is_taken(&batch) {
             return Err(Box::new(batch));
         }
         let mut state = self.state();
         self.is_taking.store(true, Ordering::SeqCst);
         let due = self.take_in(&mut state, batch, database, clock, false);
-        self.end_taking(state, database, clock);
+        self.end_taking(state, database, clock, ROUNDS);
         due.map(|due| self.taken(due))
-    }
-
-    /// Whether it is one that is taken here, as far as that is known of the batch alone.
-    fn may_take(&self, batch: &Batch) -> bool {
-        is_taken(batch) && self.known.has_all(&batch.events)
     }
 
     /// The right to take batches; `None` where another thread has it, which takes what is queued before
@@ -279,8 +282,9 @@ impl Journal {
         mut state: MutexGuard<'s, State>,
         database: &Place,
         clock: Clock,
+        rounds: usize,
     ) {
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             let mut taken = Vec::new();
             for Queued { batch, answer } in std::mem::take(&mut *self.queue()) {
                 // Nobody waits for it any more, so it must not have an effect.
@@ -313,7 +317,7 @@ impl Journal {
     /// Takes a batch; when the disk has it is told by what is returned. `may_wait` is whether whoever asks
     /// may wait for the disk where it is.
     fn take_in(
-        &self,
+        self: &Arc<Self>,
         state: &mut State,
         batch: Batch,
         database: &Place,
@@ -322,7 +326,8 @@ impl Journal {
     ) -> Result<Option<Due>, Box<Batch>> {
         let now = Instant::now();
         let free = batch.guard.is_none() || state.free_until.is_some_and(|until| now < until);
-        if !free || !state.sees(database, now) {
+        // In this order: what is known is forgotten before another database is gone by.
+        if !free || !state.sees(database, now) || !self.known.has_all(&batch.events) {
             return Err(Box::new(batch));
         }
         let at = if counts(&batch) { clock() } else { 0 };
@@ -337,20 +342,20 @@ impl Journal {
             self.appended.notify_one();
         }
         let newest = state.newest;
-        Ok(match self.durability {
+        let due = match self.durability {
             Durability::Process => None,
             Durability::Full => Some(state.syncing.due(newest, may_wait)),
-        })
+        };
+        if matches!(due, Some(Due::Begin(_))) {
+            self.begin_syncing();
+        }
+        Ok(due)
     }
 
     fn taken(self: &Arc<Self>, due: Option<Due>) -> Taken {
         match due {
             None => Taken::Down,
-            Some(Due::Later(down)) => Taken::Syncing(down),
-            Some(Due::Begin(down)) => {
-                self.begin_syncing();
-                Taken::Syncing(down)
-            }
+            Some(Due::Later(down) | Due::Begin(down)) => Taken::Syncing(down),
             Some(Due::Here) => Taken::Synced(self.sync_here()),
         }
     }
@@ -463,12 +468,25 @@ impl State {
     fn append(&mut self, batch: &Batch, at: i64) -> bool {
         let uses = Uses::of(batch, at);
         let number = self.newest + 1;
-        let Some(begin) = record::write(&mut self.buffer, number, &uses, &batch.events) else {
-            return false;
+        let events = &batch.events;
+        let new = |here: &HashSet<Shared>| -> Vec<Shared> {
+            shared::named(events).filter(|text| !here.contains(text)).cloned().collect()
         };
+        let mut texts = new(&self.texts);
+        let written = record::write(&mut self.buffer, number, &uses, &texts, events);
+        let Some(mut begin) = written else { return false };
+        if !self.file.goes_on(self.buffer.len()) {
+            // What stands in this half is written over before what will stand in the other.
+            self.texts.clear();
+            texts = new(&self.texts);
+            let written = record::write(&mut self.buffer, number, &uses, &texts, events);
+            let Some(again) = written else { return false };
+            begin = again;
+        }
         match self.file.append(&self.buffer, number, self.applied) {
             Ok(()) => {
                 self.newest = number;
+                self.texts.extend(texts);
                 self.waiting.add(&self.buffer, begin);
                 self.standings.count(batch, at);
                 self.uses.append(uses);

@@ -13,6 +13,7 @@ use crate::store::apply::note_applied;
 use crate::store::chain;
 use crate::store::insert::insert_events;
 use crate::store::place::Place;
+use crate::store::shared::{self, Shared};
 
 /// How long a reader waits for what a live process has acknowledged.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -63,6 +64,9 @@ async fn take_over_one(
         let mut uses = Uses::default();
         for record in &mut records {
             uses.append(std::mem::take(&mut record.uses));
+            for text in std::mem::take(&mut record.texts) {
+                shared::insert(&mut transaction, &Shared::new(text)).await.map_err(failed)?;
+            }
         }
         let mut head = chain::head(&mut transaction).await.map_err(failed)?;
         let events = records.iter().flat_map(|record| record.events.rows());

@@ -5,17 +5,18 @@
 //! number (`u64`), one more than that of the record before. So a record that was not written to
 //! its end is none, and neither is an older one that a newer run did not reach.
 //!
-//! The highest byte of a number is the form of the record: [`EVENTS`] are events alone, before those
-//! of form [`COUNTED`] stands what was taken of windows and budgets ([`super::uses`]). Who writes
-//! another form counts it up. A record that was written to its end and cannot be read is therefore
+//! The highest byte of a number says what stands before the events: with the bit [`COUNTED`] what was
+//! taken of windows and budgets ([`super::uses`]), behind that with the bit [`TEXTED`] texts that these
+//! events and later ones have in common ([`crate::store::Shared`]). Who writes something else takes
+//! another bit. A record that was written to its end and cannot be read is therefore
 //! another version's, and never taken for a torn one.
 //!
 //! An event is its time (`i64`) and its ten texts, each a length (`u32`) and UTF-8; the length
 //! [`NONE`] is that of a text that is not there. This file knows bytes and no file.
 
 use super::uses::Uses;
-use crate::store::EventRow;
 use crate::store::insert::{Row, TEXTS};
+use crate::store::{EventRow, Shared};
 
 /// The bytes of a record's head.
 const HEAD: usize = 16;
@@ -23,11 +24,11 @@ const HEAD: usize = 16;
 /// The length of a text that is not there.
 const NONE: u32 = u32::MAX;
 
-/// The form of a record that is events alone.
-const EVENTS: u64 = 0;
-
-/// The form of one before whose events stands what was taken.
+/// What was taken stands before the events.
 const COUNTED: u64 = 1;
+
+/// Texts stand before them.
+const TEXTED: u64 = 2;
 
 /// Where the form stands in a number.
 const FORM_AT: u32 = 56;
@@ -41,6 +42,8 @@ pub(super) struct Foreign;
 pub(super) struct Record {
     pub(super) number: u64,
     pub(super) uses: Uses,
+    /// Texts that its events and later ones have in common.
+    pub(super) texts: Vec<String>,
     pub(super) events: Events,
 }
 
@@ -82,26 +85,28 @@ pub(super) fn write(
     buffer: &mut Vec<u8>,
     number: u64,
     uses: &Uses,
+    texts: &[Shared],
     events: &[EventRow],
 ) -> Option<usize> {
-    let form = if uses.is_empty() { EVENTS } else { COUNTED };
+    let counted = if uses.is_empty() { 0 } else { COUNTED };
+    let form = counted | if texts.is_empty() { 0 } else { TEXTED };
     buffer.clear();
     buffer.extend_from_slice(&[0; 8]);
     buffer.extend_from_slice(&(number | form << FORM_AT).to_le_bytes());
-    if form == COUNTED {
+    if form & COUNTED != 0 {
         uses.encode(buffer)?;
+    }
+    if form & TEXTED != 0 {
+        buffer.extend_from_slice(&u32::try_from(texts.len()).ok()?.to_le_bytes());
+        for text in texts {
+            write_text(buffer, Some(text.text()))?;
+        }
     }
     let begin = buffer.len();
     for event in events {
         buffer.extend_from_slice(&event.at.to_le_bytes());
         for text in Row::from(event).texts {
-            let Some(text) = text else {
-                buffer.extend_from_slice(&NONE.to_le_bytes());
-                continue;
-            };
-            let length = u32::try_from(text.len()).ok().filter(|length| *length != NONE)?;
-            buffer.extend_from_slice(&length.to_le_bytes());
-            buffer.extend_from_slice(text.as_bytes());
+            write_text(buffer, text)?;
         }
     }
     let length = u32::try_from(buffer.len() - HEAD).ok()?;
@@ -109,6 +114,17 @@ pub(super) fn write(
     let sum = crc32fast::hash(&buffer[8..]);
     buffer[4..8].copy_from_slice(&sum.to_le_bytes());
     Some(begin)
+}
+
+fn write_text(buffer: &mut Vec<u8>, text: Option<&str>) -> Option<()> {
+    let Some(text) = text else {
+        buffer.extend_from_slice(&NONE.to_le_bytes());
+        return Some(());
+    };
+    let length = u32::try_from(text.len()).ok().filter(|length| *length != NONE)?;
+    buffer.extend_from_slice(&length.to_le_bytes());
+    buffer.extend_from_slice(text.as_bytes());
+    Some(())
 }
 
 /// Reads the run of records at the start of these bytes: up to what is no record, or not the
@@ -130,17 +146,27 @@ pub(super) fn run(bytes: &[u8]) -> Result<Vec<Record>, Foreign> {
 fn read(bytes: &[u8]) -> Result<Option<(Record, &[u8])>, Foreign> {
     let Some((number, whole, behind)) = whole(bytes) else { return Ok(None) };
     let mut reader = Reader(whole);
-    let uses = match number >> FORM_AT {
-        EVENTS => Uses::default(),
-        COUNTED => Uses::decode(&mut reader).map_err(|Torn| Foreign)?,
-        _ => return Err(Foreign),
-    };
+    let form = number >> FORM_AT;
+    if form & !(COUNTED | TEXTED) != 0 {
+        return Err(Foreign);
+    }
+    let mut uses = Uses::default();
+    if form & COUNTED != 0 {
+        uses = Uses::decode(&mut reader).map_err(|Torn| Foreign)?;
+    }
+    let mut texts = Vec::new();
+    if form & TEXTED != 0 {
+        for _ in 0..reader.u32().ok_or(Foreign)? {
+            let text = reader.text().map_err(|Torn| Foreign)?.ok_or(Foreign)?;
+            texts.push(text.to_owned());
+        }
+    }
     let events = Events(reader.0.to_vec());
     while !reader.0.is_empty() {
         event(&mut reader).map_err(|Torn| Foreign)?;
     }
     let number = number & !(u64::MAX << FORM_AT);
-    Ok(Some((Record { number, uses, events }, behind)))
+    Ok(Some((Record { number, uses, texts, events }, behind)))
 }
 
 /// The number of the record at the start, what is in it, and what is behind it; `None` where none was
@@ -210,8 +236,28 @@ mod tests {
 
     fn written(number: u64, events: &[EventRow]) -> Vec<u8> {
         let mut buffer = b"what was in it".to_vec();
-        assert!(write(&mut buffer, number, &Uses::default(), events).is_some());
+        assert!(write(&mut buffer, number, &Uses::default(), &[], events).is_some());
         buffer
+    }
+
+    proptest! {
+        #[test]
+        fn texts_are_read_before_the_events(
+            texts in prop::collection::vec(any::<String>(), 1..4),
+            events in prop::collection::vec(row(), 0..3),
+        ) {
+            let mut buffer = Vec::new();
+            let shared: Vec<Shared> = texts.iter().cloned().map(Shared::new).collect();
+            let begin = write(&mut buffer, 9, &Uses::default(), &shared, &events);
+            let read = run(&buffer).expect("of this form");
+            prop_assert_eq!((read.len(), read[0].number), (1, 9));
+            prop_assert_eq!(&read[0].texts, &texts);
+            let expected: Vec<_> = events.iter().map(Row::from).collect();
+            prop_assert_eq!(read[0].events.rows().collect::<Vec<_>>(), expected.clone());
+            let mut added = Events::default();
+            added.add(&buffer, begin.expect("it is short"));
+            prop_assert_eq!(added.rows().collect::<Vec<_>>(), expected);
+        }
     }
 
     prop_compose! {

@@ -31,7 +31,7 @@ pub(super) async fn say(store: &Store, call: &str) {
     let _ = store.commit(events([event(call, "received")])).await.unwrap();
 }
 
-pub(super) fn journals(folder: &Path) -> Vec<PathBuf> {
+pub(in crate::store) fn journals(folder: &Path) -> Vec<PathBuf> {
     file::list(&folder.join("store.db")).unwrap()
 }
 
@@ -96,7 +96,7 @@ async fn what_comes_while_another_batch_is_taken_is_taken_with_it() {
     };
     let (one, withdrawn, two) = (take("one"), take("withdrawn"), take("two"));
     drop(withdrawn);
-    journal.end_taking(state, &place, system_clock);
+    journal.end_taking(state, &place, system_clock, ROUNDS);
     for answered in [one, two] {
         let answer = tokio::time::timeout(LONG, answered).await.expect("it is told").unwrap();
         assert!(matches!(answer, Ok(Taken::Down)), "{answer:?}");

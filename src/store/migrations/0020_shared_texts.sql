@@ -16,6 +16,13 @@ BEGIN
     SELECT RAISE(ABORT, 'the audit trail is append-only: no shared text is deleted');
 END;
 
+-- `INSERT OR REPLACE` deletes, and asks no trigger for that.
+CREATE TRIGGER shared_texts_are_one BEFORE INSERT ON shared_texts
+WHEN EXISTS (SELECT 1 FROM shared_texts WHERE digest = NEW.digest AND text <> NEW.text)
+BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is append-only: no shared text is changed');
+END;
+
 -- The policies that each decision considered, what became of them, and what stood where they read.
 CREATE VIEW considered AS
 SELECT
@@ -30,9 +37,11 @@ SELECT
     decided.payload ->> ('$.failed."' || line.key || '"') AS why,
     (SELECT json_group_object(
             form.text ->> ('$.places[' || place.value || ']'),
-            coalesce(decided.payload -> ('$.read[' || place.value || '][0]'),
-                json_quote(decided.payload ->> ('$.read[' || place.value || '].cut')),
-                json_quote('not there')))
+            CASE json_type(decided.payload, '$.read[' || place.value || ']')
+                WHEN 'object' THEN json_quote(decided.payload ->> ('$.read[' || place.value || '].cut'))
+                ELSE coalesce(decided.payload -> ('$.read[' || place.value || '][0]'),
+                    json_quote('not there'))
+            END)
         FROM json_each(line.value, '$.reads') AS place
         WHERE json_type(decided.payload, '$.read[' || place.value || ']') <> 'null') AS "values",
     decided.at
