@@ -707,12 +707,12 @@ pub(super) fn members(event: &StoredEvent) -> Option<Map<String, Value>> {
     let mut form = None;
     if let Some(text) = &event.shared {
         members.shift_remove("shared");
-        match &*event.kind {
-            "decided" => form = Some(text),
+        if event.kind == "decided" {
+            form = Some(text);
+        } else {
             // One that was changed tells nothing: `trace verify` tells of it.
-            _ => {
-                members.extend(serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default())
-            }
+            let text: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+            members.extend(text);
         }
     }
     if let Some(payload) = &event.payload {
