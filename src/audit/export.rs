@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tollbridge_operation::{CallId, Trace, trace};
 
 use super::Time;
-use super::event::members;
+use super::row::members;
 use crate::store::{ChainRow, Store, StoreError};
 
 /// How many events are read at once, and are one request of OTLP.

@@ -20,6 +20,7 @@ mod orphans;
 mod query;
 mod record;
 mod retain;
+mod row;
 mod time;
 mod verify;
 mod went_by;

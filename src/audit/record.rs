@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tollbridge_operation::{CallId, Trace, trace};
 
-use super::event::members;
+use super::row::members;
 use super::{Event, Time, Verdict};
 use crate::store::{CallRow, HoldRow, HoldState, StoredEvent};
 

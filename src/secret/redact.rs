@@ -278,7 +278,7 @@ impl Redactor {
         match value {
             Value::Null | Value::Bool(_) => {}
             Value::Number(number) => {
-                let number = number.to_string();
+                let number = number.as_str().to_owned();
                 if let Some(first) = &self.first {
                     first.value(value);
                 }

@@ -87,7 +87,8 @@ impl Eq for Shared {}
 
 impl Hash for Shared {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.digest().hash(state);
+        // It is as good as random: a part of it tells one from the other.
+        self.digest().as_bytes()[..8].hash(state);
     }
 }
 

@@ -51,6 +51,10 @@ impl Detectors {
     pub fn find(self, text: &str) -> Vec<Range<usize>> {
         let mut found = Vec::new();
         let bytes = text.as_bytes();
+        // Most texts of an answer are words: in one as short there is nothing but an address.
+        if bytes.len() < LEAST && (!self.emails || memchr::memchr(b'@', bytes).is_none()) {
+            return found;
+        }
         if self.secrets {
             private_keys(text, &mut found);
             let mut tokens = Tokens::default();
@@ -74,6 +78,12 @@ impl Detectors {
         merged(found)
     }
 }
+
+/// What is shorter holds no token, no card number and no account.
+const LEAST: usize = 13;
+
+const _: () =
+    assert!(LEAST <= LEAST_TOKEN && LEAST <= *CARD_DIGITS.start() && LEAST <= LEAST_ACCOUNT);
 
 /// In order, those that overlap as one.
 fn merged(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
