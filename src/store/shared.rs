@@ -287,6 +287,36 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn the_view_has_what_became_of_each_policy_and_what_it_read() {
+        let folder = folder();
+        let store = open(&folder).await;
+        let form = r#"{"considered":[{"rule":"own","effect":"permit","reads":[0,1]},
+            {"rule":"asleep","effect":"forbid"},
+            {"rule":"large","effect":"hold","reads":[2,3,4]}],
+            "places":["principal","principal.groups","a","b","c"]}"#;
+        let payload = r#"{"became":"s-f","failed":{"2":"it overflows"},
+            "read":[["alice"],null,[],[null],{"cut":"xx…"}]}"#;
+        let decided =
+            EventRow { kind: "decided".into(), payload: Some(payload.into()), ..naming("c", form) };
+        let _ = store.commit(events([decided])).await.expect("written");
+        store.last_seq().await.expect("all of it is in the database");
+        type Row = (String, String, String, Option<String>, String);
+        let query = r#"SELECT rule, effect, outcome, why, "values" FROM considered"#;
+        let rows = store.all(sqlx::query(query)).await.expect("rows");
+        let rows: Vec<Row> = store.typed(&rows).expect("texts");
+        let row = |rule: &str, effect: &str, outcome: &str, why: Option<&str>, values: &str| {
+            let why = why.map(str::to_owned);
+            (rule.to_owned(), effect.to_owned(), outcome.to_owned(), why, values.to_owned())
+        };
+        let read = r#"{"a":"not there","b":null,"c":"xx…"}"#;
+        let expected = [
+            row("own", "permit", "satisfied", None, r#"{"principal":"alice"}"#),
+            row("large", "hold", "failed", Some("it overflows"), read),
+        ];
+        assert_eq!(rows, expected);
+    }
+
     #[test]
     fn a_text_is_named_by_events_of_some_kinds_alone() {
         let body = format!(r#"{{"a":"\"shared\":\"no\"","shared":"{}"}}"#, "x".repeat(LENGTH));
