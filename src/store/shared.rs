@@ -287,6 +287,9 @@ mod tests {
         }
     }
 
+    /// A policy, what it does, what became of it and why, and what it read.
+    type Row = (String, String, String, Option<String>, String);
+
     #[tokio::test]
     async fn the_view_has_what_became_of_each_policy_and_what_it_read() {
         let folder = folder();
@@ -301,7 +304,6 @@ mod tests {
             EventRow { kind: "decided".into(), payload: Some(payload.into()), ..naming("c", form) };
         let _ = store.commit(events([decided])).await.expect("written");
         store.last_seq().await.expect("all of it is in the database");
-        type Row = (String, String, String, Option<String>, String);
         let query = r#"SELECT rule, effect, outcome, why, "values" FROM considered"#;
         let rows = store.all(sqlx::query(query)).await.expect("rows");
         let rows: Vec<Row> = store.typed(&rows).expect("texts");
