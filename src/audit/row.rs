@@ -275,7 +275,7 @@ impl Event {
     pub(super) fn read(event: &StoredEvent) -> Option<Self> {
         // By way of a value: read from text into a tagged enum, serde takes a number of
         // arbitrary precision for a map.
-        serde_json::from_value(Value::Object(members(event)?)).ok()
+        serde_json::from_value(Value::Object(said(event)?)).ok()
     }
 }
 
@@ -284,13 +284,19 @@ const ERASED: &str = "(erased)";
 
 /// An event's members, with what stands apart from it. `None` where they cannot be read.
 pub(super) fn members(event: &StoredEvent) -> Option<Map<String, Value>> {
+    let mut members = said(event)?;
+    if let Some(form) = event.shared.as_ref().filter(|_| event.kind == "decided") {
+        considered::put_together(form, &mut members);
+    }
+    Some(members)
+}
+
+/// The same with the policies of a decision as they are stored.
+fn said(event: &StoredEvent) -> Option<Map<String, Value>> {
     let mut members: Map<String, Value> = serde_json::from_str(&event.body).ok()?;
-    let mut form = None;
     if let Some(text) = &event.shared {
         members.shift_remove("shared");
-        if event.kind == "decided" {
-            form = Some(text);
-        } else {
+        if event.kind != "decided" {
             // One that was changed tells nothing: `trace verify` tells of it.
             let text: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
             members.extend(text);
@@ -307,9 +313,6 @@ pub(super) fn members(event: &StoredEvent) -> Option<Map<String, Value>> {
         };
         members.extend(instead.map(|(name, value)| (name.to_owned(), value)));
         members.insert("erased".to_owned(), true.into());
-    }
-    if let Some(form) = form {
-        considered::put_together(form, &mut members);
     }
     Some(members)
 }
