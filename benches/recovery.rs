@@ -266,9 +266,9 @@ async fn cleared(toolbox: &Toolbox, store: &Store, receipt: &Receipt) -> Cleared
         now: 0,
         edited: None,
     };
-    let groups = std::collections::BTreeSet::new();
+    let windows = exposed.rules.claims(&call.identity, &std::collections::BTreeSet::new());
     let decided =
-        safety::decide(call, &groups, &exposed.rules, policed, &[], approval, store).await;
+        safety::decide(call, &windows, &exposed.rules, policed, &[], approval, store).await;
     let Decision::Allow { allowed, .. } = decided.unwrap() else { panic!("not allowed") };
     match settlement::quote(allowed, &exposed.terms, None, None, "").await {
         Clearance::Free(quoted) => quoted.clear(receipt),

@@ -90,7 +90,7 @@ impl Calls {
             _ => "succeeded",
         };
         if !denied {
-            let windows = vec![format!("tool_{order}.calls/day")];
+            let windows = vec![format!("tool_{order}.calls/day").into()];
             rows.push(row(&Event::Reserved { windows, budgets: Vec::new() }, 0));
             for n in 1..=if failed { 3 } else { 1 } {
                 rows.push(row(&started(n, order), u64::from(n)));
@@ -136,10 +136,10 @@ static WENT_BY: LazyLock<WentBy> = LazyLock::new(|| {
 
 fn received(identity: String, tool: String, order: u64, traced: bool) -> Event {
     Event::Received {
-        identity,
-        tool,
-        api: Some("orders".to_owned()),
-        operation: Some("getOrder".to_owned()),
+        identity: identity.into(),
+        tool: tool.into(),
+        api: Some("orders".into()),
+        operation: Some("getOrder".into()),
         arguments: json!({"path": {"order_id": format!("ord_{order}")}, "body": {"amount": order, "currency": "EUR"}}),
         reason: Some("the customer asked where the parcel is".to_owned()),
         transport: "http".to_owned(),

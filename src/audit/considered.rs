@@ -27,9 +27,6 @@ const MAX_VALUES: usize = 8;
 /// How many characters a value may have, as JSON.
 const MAX_VALUE: usize = 200;
 
-/// Of a text with fewer bytes than this no JSON is longer than that: each may be escaped in six.
-const SURELY_SHORT: usize = MAX_VALUE / 6 - 2;
-
 /// Of what is cut, so many bytes behind the cut are looked at for what begins before it.
 const LONGEST: usize = 4_096;
 
@@ -160,12 +157,7 @@ impl Stood {
     /// A value; of a long one its beginning, without what the redactor takes out: cut off, a secret
     /// might not be known any more.
     pub fn value(value: Arc<Value>, redactor: &Redactor) -> Self {
-        let short = match &*value {
-            Value::Null | Value::Bool(_) => true,
-            Value::String(text) => text.len() <= SURELY_SHORT,
-            Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
-        };
-        if short {
+        if is_surely_short(&value) {
             return Self::Value(value);
         }
         let text = value.to_string();
@@ -184,6 +176,28 @@ impl Stood {
             Self::Cut(text) => Some(text.clone()),
         }
     }
+}
+
+/// Whether the JSON of a value certainly has no more characters than it may: found out without writing it.
+fn is_surely_short(value: &Value) -> bool {
+    fn room_behind(value: &Value, room: usize) -> Option<usize> {
+        // Each byte of a text may be escaped in six.
+        let text = |text: &str| text.len().saturating_mul(6).saturating_add(2);
+        match value {
+            Value::Null | Value::Bool(_) => room.checked_sub("false".len()),
+            Value::Number(number) => room.checked_sub(number.as_str().len()),
+            Value::String(string) => room.checked_sub(text(string)),
+            Value::Array(items) => items.iter().try_fold(room.checked_sub(2)?, |room, item| {
+                room_behind(item, room)?.checked_sub(",".len())
+            }),
+            Value::Object(members) => {
+                members.iter().try_fold(room.checked_sub(2)?, |room, (name, value)| {
+                    room_behind(value, room)?.checked_sub(text(name))?.checked_sub(":,".len())
+                })
+            }
+        }
+    }
+    room_behind(value, MAX_VALUE).is_some()
 }
 
 /// In JSON: `null`, `[]`, `[value]`, or `{"cut": "…"}`.

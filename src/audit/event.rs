@@ -1,6 +1,7 @@
 //! What the trail keeps: what may happen, and what is said of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -19,13 +20,13 @@ pub enum Event {
     /// A call came in. It opens a call.
     Received {
         /// Who calls.
-        identity: String,
+        identity: Arc<str>,
         /// The tool's name, whether or not there is such a tool.
-        tool: String,
+        tool: Arc<str>,
         /// The API of its operation.
-        api: Option<String>,
+        api: Option<Arc<str>>,
         /// The operation's key in its API.
-        operation: Option<String>,
+        operation: Option<Arc<str>>,
         /// The arguments as the agent sent them.
         #[serde(default, skip_serializing)]
         arguments: Value,
@@ -58,7 +59,7 @@ pub enum Event {
         /// How it came in.
         transport: String,
         /// Who sent it, where that is known.
-        identity: Option<String>,
+        identity: Option<Arc<str>>,
         /// What is wrong with it.
         #[serde(default, skip_serializing)]
         reason: String,
@@ -149,7 +150,7 @@ pub enum Event {
     /// The call was counted in windows, and took its part of budgets.
     Reserved {
         /// The keys of the windows.
-        windows: Vec<String>,
+        windows: Vec<Arc<str>>,
         /// What it took of which budgets.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         budgets: Vec<Reservation>,
@@ -343,7 +344,7 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     /// The budget, and whom it counts for.
-    pub key: String,
+    pub key: Arc<str>,
     /// How much.
     pub amount: String,
 }

@@ -177,10 +177,10 @@ impl CallRecord {
                 went_by,
                 ..
             } => {
-                self.identity = Some(identity);
-                self.tool = Some(tool);
-                self.api = api;
-                self.operation = operation;
+                self.identity = Some(identity.to_string());
+                self.tool = Some(tool.to_string());
+                self.api = api.as_deref().map(str::to_owned);
+                self.operation = operation.as_deref().map(str::to_owned);
                 self.arguments = Some(arguments);
                 self.reason = reason;
                 let theirs = traceparent.and_then(|sent| Trace::read(&sent, None));
@@ -193,7 +193,7 @@ impl CallRecord {
                 self.spec.clone_from(&went_by.digests().spec);
             }
             Event::Malformed { identity, reason, .. } => {
-                self.identity = identity;
+                self.identity = identity.as_deref().map(str::to_owned);
                 self.message = Some(reason);
                 self.outcome = Some("malformed".to_owned());
             }

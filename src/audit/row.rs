@@ -2,6 +2,7 @@
 //! has in common with others.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -92,17 +93,17 @@ impl Personal<'_> {
 /// The columns of an event that opens a call.
 #[derive(Debug, Clone, Copy, Default)]
 struct Opening<'a> {
-    identity: Option<&'a str>,
-    tool: Option<&'a str>,
-    api: Option<&'a str>,
-    operation: Option<&'a str>,
+    identity: Option<&'a Arc<str>>,
+    tool: Option<&'a Arc<str>>,
+    api: Option<&'a Arc<str>>,
+    operation: Option<&'a Arc<str>>,
 }
 
 impl Event {
     /// The event as a row. Nothing that the redactor knows gets into it, and no text without
     /// bounds.
     pub fn row(&self, call: Option<&CallId>, at: i64, redactor: &Redactor) -> EventRow {
-        let call = call.map(|call| call.as_str().to_owned());
+        let call = call.map(Arc::from);
         let opening = self.opening();
         let personal = self.personal();
         let payload = (!personal.is_empty()).then(|| json_text(&personal)).transpose();
@@ -110,13 +111,14 @@ impl Event {
         match (json_text(self), payload) {
             // Nearly always: nothing in it is long, and nothing in it is secret.
             (Ok(body), Ok(payload))
-                if is_clean(&body) && payload.as_deref().is_none_or(is_clean) =>
+                if (self.is_ours() || is_clean(&body))
+                    && payload.as_deref().is_none_or(is_clean) =>
             {
                 EventRow {
-                    identity: opening.identity.map(str::to_owned),
-                    tool: opening.tool.map(str::to_owned),
-                    api: opening.api.map(str::to_owned),
-                    operation: opening.operation.map(str::to_owned),
+                    identity: opening.identity.cloned(),
+                    tool: opening.tool.cloned(),
+                    api: opening.api.cloned(),
+                    operation: opening.operation.cloned(),
                     ..self.bare_row(call, at, body, payload)
                 }
             }
@@ -125,7 +127,12 @@ impl Event {
     }
 
     /// The row of an event that must be cleaned member by member.
-    pub(super) fn clean_row(&self, call: Option<String>, at: i64, redactor: &Redactor) -> EventRow {
+    pub(super) fn clean_row(
+        &self,
+        call: Option<Arc<str>>,
+        at: i64,
+        redactor: &Redactor,
+    ) -> EventRow {
         let mut body = match serde_json::to_value(self) {
             Ok(Value::Object(members)) => members,
             // An event has only names and values that JSON has.
@@ -140,7 +147,7 @@ impl Event {
         }
         let opens = matches!(self, Self::Received { .. } | Self::Malformed { .. });
         let of_call = |name: &str| {
-            let column = || body.get(name).and_then(Value::as_str).map(str::to_owned);
+            let column = || body.get(name).and_then(Value::as_str).map(Arc::from);
             if opens { column() } else { None }
         };
         let (identity, tool) = (of_call("identity"), of_call("tool"));
@@ -148,6 +155,35 @@ impl Event {
         let body = Value::Object(body).to_string();
         let payload = (!payload.is_empty()).then(|| Value::Object(payload).to_string());
         EventRow { identity, tool, api, operation, ..self.bare_row(call, at, body, payload) }
+    }
+
+    /// Whether nothing is in its body but numbers and words of closed lists, which [`clean`] leaves.
+    fn is_ours(&self) -> bool {
+        match self {
+            // `error` and `headers` are in the payload.
+            Self::AttemptFinished {
+                n: _,
+                status: _,
+                error: _,
+                queued_ms: _,
+                duration_ms: _,
+                bytes: _,
+                headers: _,
+            } => true,
+            // `message` and `served_by` are.
+            Self::Replied {
+                outcome: _,
+                message: _,
+                attempts: _,
+                status: _,
+                served_by: _,
+                upstream_ms: _,
+                bytes: _,
+                cost,
+                duration_ms: _,
+            } => cost.is_none(),
+            _ => false,
+        }
     }
 
     /// What of it may hold personal data.
@@ -214,7 +250,7 @@ impl Event {
     /// A row without the columns that open a call.
     fn bare_row(
         &self,
-        call: Option<String>,
+        call: Option<Arc<str>>,
         at: i64,
         body: String,
         payload: Option<String>,
@@ -260,11 +296,11 @@ impl Event {
             Self::Received { identity, tool, api, operation, .. } => Opening {
                 identity: Some(identity),
                 tool: Some(tool),
-                api: api.as_deref(),
-                operation: operation.as_deref(),
+                api: api.as_ref(),
+                operation: operation.as_ref(),
             },
             Self::Malformed { identity, .. } => {
-                Opening { identity: identity.as_deref(), ..Opening::default() }
+                Opening { identity: identity.as_ref(), ..Opening::default() }
             }
             _ => Opening::default(),
         }

@@ -85,7 +85,7 @@ pub(super) fn check(
     // Without what was known of it the caller would be taken for another.
     match known {
         Some(caller) => {
-            let arguments = exposed.tool.shown_arguments(arguments);
+            let arguments = exposed.tool.shown_arguments(&arguments);
             policies(toolbox, exposed, &caller, &arguments, by, now)
         }
         None => Ok(()),

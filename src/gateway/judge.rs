@@ -86,7 +86,7 @@ pub fn judge(toolbox: &Toolbox, question: &Supposed) -> Judged {
     };
     let broken = exposed.tool.check_limits(&arguments);
     let limited = hidden && exposed.tool.limits_read(&arguments, is_masked);
-    let shown = exposed.tool.shown_arguments(arguments);
+    let shown = exposed.tool.shown_arguments(&arguments);
     let client = question.caller.agent.as_ref().map(ToString::to_string);
     let asked = Asked {
         arguments: &shown,

@@ -16,6 +16,7 @@ mod changed;
 mod compared;
 mod compile;
 mod considered;
+mod counts;
 mod discovery;
 mod ending;
 mod failure;
@@ -388,7 +389,7 @@ impl Gateway {
         let id = new_call_id();
         let event = Event::Malformed {
             transport: transport.as_str().to_owned(),
-            identity: identity.map(|identity| identity.to_string()),
+            identity: identity.as_ref().map(Arc::from),
             reason,
         };
         self.record(Some(&id), &event).await;

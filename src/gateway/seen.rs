@@ -1,11 +1,12 @@
-//! What an identity is offered, and what it could do: found out once, and remembered while the
-//! toolbox lasts.
+//! What an identity is offered, what it could do, and where its calls count: found out once, and
+//! remembered while the toolbox lasts.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tollbridge_operation::{Identity, digest_bytes};
+use tollbridge_operation::{Identity, ToolName, digest_bytes};
 
+use super::counts::Counts;
 use super::discovery::Discovery;
 use super::request::Caller;
 use super::toolbox::{Exposed, Offer};
@@ -18,9 +19,14 @@ const MAX_OFFERS: usize = 256;
 /// How many callers are remembered.
 const MAX_CALLERS: usize = 1024;
 
+/// Of how many tools it is remembered where the calls of a caller count.
+const MAX_COUNTED: usize = 256;
+
 /// An identity in front of a toolbox.
 #[derive(Debug)]
 pub struct Seen {
+    /// Its name.
+    identity: Identity,
     /// All groups that it is in.
     pub groups: BTreeSet<String>,
     /// What policies say of it.
@@ -28,6 +34,26 @@ pub struct Seen {
     /// The places of what it may find, and calls that by; found out when it is first asked for.
     pub(super) finds: OnceLock<Arc<[usize]>>,
     offer: OnceLock<Arc<Offer>>,
+    /// Where its calls of a tool count.
+    counts: Mutex<HashMap<ToolName, Arc<Counts>>>,
+}
+
+impl Seen {
+    /// Where its calls of a tool count.
+    pub(super) fn counts(&self, exposed: &Exposed) -> Arc<Counts> {
+        if exposed.rules.window.is_none() && exposed.budgets.is_empty() {
+            return Counts::nowhere();
+        }
+        let mut known = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counts) = known.get(&exposed.tool.name) {
+            return Arc::clone(counts);
+        }
+        let counts = Arc::new(Counts::of(exposed, &self.identity, &self.groups));
+        if known.len() < MAX_COUNTED {
+            known.insert(exposed.tool.name.clone(), Arc::clone(&counts));
+        }
+        counts
+    }
 }
 
 /// The identities that were seen.
@@ -74,8 +100,14 @@ impl Callers {
         }
         let groups = groups.groups_of(&caller.identity, &caller.groups);
         let policies = engine.caller(&caller.identity, &groups, claims(&caller.facts));
-        let seen =
-            Arc::new(Seen { groups, policies, finds: OnceLock::new(), offer: OnceLock::new() });
+        let seen = Arc::new(Seen {
+            identity: caller.identity.clone(),
+            groups,
+            policies,
+            finds: OnceLock::new(),
+            offer: OnceLock::new(),
+            counts: Mutex::default(),
+        });
         if let Ok(mut known) = self.by_identity.lock()
             && (known.len() < MAX_CALLERS || known.contains_key(&caller.identity))
         {

@@ -4,9 +4,10 @@
 //! commit that records a call's intent.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tollbridge_operation::{Call, CallId};
+use tollbridge_operation::{CallId, Identity, ToolName};
 
 use super::rules::By;
 use crate::store::{Amount, BudgetClaim};
@@ -15,7 +16,7 @@ use crate::store::{Amount, BudgetClaim};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BudgetRule {
     /// Its name in the trail: `refund.budget[0]`, `budget.refunds`.
-    pub name: String,
+    pub name: Arc<str>,
     /// What is counted where: what the keys of its windows begin with. A limit that is changed
     /// goes on with what is used up.
     pub key: String,
@@ -30,21 +31,21 @@ pub struct BudgetRule {
 }
 
 impl BudgetRule {
-    /// What the commit must reserve for a call that takes so much.
-    pub fn claims<'a>(
-        &'a self,
-        call: &Call,
+    /// The keys of the windows in which calls of a tool by an identity count.
+    pub fn keys(
+        &self,
+        tool: &ToolName,
+        identity: &Identity,
         groups: &BTreeSet<String>,
-        amount: Amount,
-    ) -> impl Iterator<Item = BudgetClaim> + use<'a> {
-        let id: CallId = call.id.clone();
-        self.by.whom(call, groups).into_iter().map(move |whom| BudgetClaim {
-            key: format!("{}:{whom}", self.key),
-            call: id.as_str().to_owned(),
-            amount,
-            limit: self.limit,
-            per: self.per,
-        })
+    ) -> Vec<Arc<str>> {
+        let whom = self.by.whom(tool, identity, groups).into_iter();
+        whom.map(|whom| format!("{}:{whom}", self.key).into()).collect()
+    }
+
+    /// What the commit must reserve in one of them for a call that takes so much.
+    pub fn claim(&self, key: &Arc<str>, call: &CallId, amount: Amount) -> BudgetClaim {
+        let key = Arc::clone(key);
+        BudgetClaim { key, call: call.into(), amount, limit: self.limit, per: self.per }
     }
 
     /// Why a call that takes so much is refused where so much is left.

@@ -6,7 +6,8 @@
 //! restarts are windows and budgets.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -91,12 +92,20 @@ impl Times {
 impl Conduct {
     /// Counts a call. Where it was made as often as it may, how long until it can be made again.
     pub fn made(&self, call: &Call, rule: LoopRule) -> Result<(), Duration> {
-        let arguments = call.arguments.to_value().to_string();
-        let key = self.hasher.hash_one((call.identity.as_str(), call.tool.as_str(), arguments));
+        let key = self.same_as(call);
         let now = Instant::now();
         let mut state = self.lock();
         make_room(&mut state.calls, &key, now);
         state.calls.entry(key).or_insert_with(|| Times::none(now)).add(rule.limit, rule.per, now)
+    }
+
+    /// What the same call has in common with this one: who calls what, and how its arguments are written.
+    fn same_as(&self, call: &Call) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        (call.identity.as_str(), call.tool.as_str()).hash(&mut hasher);
+        // A hasher takes everything, and arguments are JSON.
+        let _ = serde_json::to_writer(Hashed(&mut hasher), &call.arguments);
+        hasher.finish()
     }
 
     /// Counts a failure. Whether it is one too many.
@@ -139,6 +148,20 @@ impl Conduct {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hashes what is written, however much at a time.
+struct Hashed<'h, H>(&'h mut H);
+
+impl<H: Hasher> io::Write for Hashed<'_, H> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The decision on one call.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tollbridge_operation::Call;
@@ -30,7 +30,7 @@ pub enum Decision {
         /// The rules that said so.
         rules: Vec<String>,
         /// The windows that it counts in.
-        claims: Vec<WindowClaim>,
+        claims: Arc<[WindowClaim]>,
         /// The approval that it uses up.
         approval: Option<HoldRow>,
     },
@@ -84,11 +84,11 @@ pub enum Placed {
 
 /// Decides on a call by what the policies say of it.
 ///
-/// `groups` are all that the identity is in; `broken` are the limits on arguments that it
-/// breaks. An error means that holds cannot be read: the call must be refused.
+/// `windows` are those that its tool's calls count in for its identity; `broken` are the limits on
+/// arguments that it breaks. An error means that holds cannot be read: the call must be refused.
 pub async fn decide(
     call: Call,
-    groups: &BTreeSet<String>,
+    windows: &Arc<[WindowClaim]>,
     rules: &Rules,
     policed: Policed,
     broken: &[BrokenLimit],
@@ -113,7 +113,7 @@ pub async fn decide(
     let (holds, permits, terms) = match verdict {
         Verdict::Hold { rules, permits, terms } => (rules, permits, terms),
         Verdict::Allow { rules: listed } => {
-            let claims = rules.claims(&call, groups);
+            let claims = Arc::clone(windows);
             return Ok(Decision::Allow {
                 allowed: Allowed::new(call),
                 rules: listed,
@@ -129,7 +129,7 @@ pub async fn decide(
     let rule = holds.first().cloned().unwrap_or_default();
     Ok(match approval::standing(&call, &hold, &rule, request, store).await? {
         approval::Standing::Approved(row) => {
-            let claims = rules.claims(&call, groups);
+            let claims = Arc::clone(windows);
             let mut listed = permits;
             listed.extend(holds.iter().map(|rule| format!("{rule}={}", row.id)));
             Decision::Allow {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tollbridge_operation::{ApiName, Call, Identity, ToolName};
+use tollbridge_operation::{ApiName, Identity, ToolName};
 use tollbridge_policy::{Deciders, HoldTerms, ToolRules, When, Who};
 
 use super::approval;
@@ -151,14 +151,19 @@ impl Default for HoldRule {
 }
 
 impl By {
-    /// For whom a call counts, in the words of windows' keys. Who is in no group counts with all
+    /// For whom calls of a tool count, in the words of windows' keys. Who is in no group counts with all
     /// who are in none: else leaving the groups would be a way around a limit.
-    pub(super) fn whom(self, call: &Call, groups: &BTreeSet<String>) -> Vec<String> {
+    pub(super) fn whom(
+        self,
+        tool: &ToolName,
+        identity: &Identity,
+        groups: &BTreeSet<String>,
+    ) -> Vec<String> {
         match self {
-            Self::Identity => vec![format!("identity:{}", call.identity)],
+            Self::Identity => vec![format!("identity:{identity}")],
             Self::Group if groups.is_empty() => vec!["group:".to_owned()],
             Self::Group => groups.iter().map(|group| format!("group:{group}")).collect(),
-            Self::Tool => vec![format!("tool:{}", call.tool)],
+            Self::Tool => vec![format!("tool:{tool}")],
             Self::All => vec!["all".to_owned()],
         }
     }
@@ -175,15 +180,15 @@ impl Rules {
         }
     }
 
-    /// What the commit must count this call in.
-    pub(super) fn claims(&self, call: &Call, groups: &BTreeSet<String>) -> Vec<WindowClaim> {
-        let Some(window) = self.window else { return Vec::new() };
+    /// What the commit must count each call of an identity in.
+    pub fn claims(&self, identity: &Identity, groups: &BTreeSet<String>) -> Arc<[WindowClaim]> {
+        let Some(window) = self.window else { return Arc::default() };
         // A window is one tool's: all that it counts is what the tool's callers do.
         let by = if window.by == By::Tool { By::All } else { window.by };
-        by.whom(call, groups)
+        by.whom(&self.tool, identity, groups)
             .into_iter()
             .map(|whom| WindowClaim {
-                key: format!("calls:{}:{whom}", self.tool),
+                key: format!("calls:{}:{whom}", self.tool).into(),
                 limit: window.limit,
                 per: window.per,
             })
@@ -197,10 +202,6 @@ impl Rules {
 
     /// What the kill switch is asked about for this call.
     pub fn guard(&self, identity: &Identity) -> Guard {
-        Guard {
-            api: self.api.to_string(),
-            tool: self.tool.to_string(),
-            identity: identity.to_string(),
-        }
+        Guard { api: (&self.api).into(), tool: (&self.tool).into(), identity: identity.into() }
     }
 }

@@ -278,17 +278,7 @@ impl Redactor {
         match value {
             Value::Null | Value::Bool(_) => {}
             Value::Number(number) => {
-                let number = number.as_str().to_owned();
-                if let Some(first) = &self.first {
-                    first.value(value);
-                }
-                if let Some(known) = self.known()
-                    && known.is_in_number(&number)
-                {
-                    *value = Value::String(known.mask.to_owned());
-                } else if let Some(rules) = &self.rules
-                    && let Some(clean) = rules.text(&number)
-                {
+                if let Some(clean) = self.number(number.as_str()) {
                     *value = Value::String(clean);
                 }
             }
@@ -299,6 +289,18 @@ impl Redactor {
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
             Value::Object(members) => self.members(members),
+        }
+    }
+
+    /// What stands in the place of a number; `None` where nothing need.
+    fn number(&self, number: &str) -> Option<String> {
+        match self.known() {
+            Some(known) if known.is_in_number(number) => Some(known.mask.to_owned()),
+            _ => self
+                .rules
+                .as_ref()
+                .and_then(|rules| rules.text(number))
+                .or_else(|| self.first.as_ref()?.number(number)),
         }
     }
 

@@ -53,9 +53,9 @@ pub(super) struct Group<'t> {
     transaction: &'t mut SqliteConnection,
     now: i64,
     stops: Option<Vec<StopScope>>,
-    windows: HashMap<String, Window>,
+    windows: HashMap<Arc<str>, Window>,
     /// Where the budgets stand that were claimed.
-    budgets: HashMap<String, Standing>,
+    budgets: HashMap<Arc<str>, Standing>,
     uses: Vec<window::Row>,
     returns: Returns,
     events: Vec<Arc<Vec<EventRow>>>,
@@ -93,8 +93,7 @@ impl<'t> Group<'t> {
         if let Some(guard) = &batch.guard {
             self.check(guard).await?;
         }
-        let mut batch = batch;
-        let uses = self.claim(std::mem::take(&mut batch.claims)).await?;
+        let uses = self.claim(&batch.claims).await?;
         let Batch { budgets, give_back, spend, changes, events, .. } = batch;
         let rows = Rows { budgets, spend, changes };
         if !rows.are_none() {
@@ -108,7 +107,7 @@ impl<'t> Group<'t> {
             self.returns.add(*back);
         }
         for (used, window) in uses {
-            self.windows.insert(used.key.clone(), window);
+            self.windows.insert(Arc::clone(&used.key), window);
             self.uses.push(used);
         }
         self.events.push(events);
@@ -134,17 +133,17 @@ impl<'t> Group<'t> {
     /// What the claims would add. Claims of one batch count for each other too.
     async fn claim(
         &mut self,
-        claims: Vec<WindowClaim>,
+        claims: &[WindowClaim],
     ) -> Result<Vec<(window::Row, Window)>, Refusal> {
         let mut uses: Vec<(window::Row, Window)> = Vec::with_capacity(claims.len());
-        for (index, claim) in claims.into_iter().enumerate() {
+        for (index, claim) in claims.iter().enumerate() {
             let per = micros(claim.per);
             let window = match uses.iter().rev().find(|(used, _)| used.key == claim.key) {
                 Some((_, window)) => *window,
                 None => self.window(&claim.key, per).await?,
             };
             if window.alive >= i64::from(claim.limit) {
-                let retry_after = self.room_at(&claim, per, window).await?;
+                let retry_after = self.room_at(claim, per, window).await?;
                 return Err(CommitError::WindowFull { claim: index, retry_after }.into());
             }
             let at = window.newest.max(self.now);
@@ -152,18 +151,21 @@ impl<'t> Group<'t> {
             let oldest = if window.alive == 0 { at } else { window.oldest };
             let grown = Window { per, alive: window.alive + 1, oldest, newest: at, last: n };
             let until = at.saturating_add(per);
-            uses.push((window::Row { key: claim.key, at, n, until, several: None }, grown));
+            uses.push((
+                window::Row { key: Arc::clone(&claim.key), at, n, until, several: None },
+                grown,
+            ));
         }
         Ok(uses)
     }
 
     /// The window as this transaction sees it.
-    async fn window(&mut self, key: &str, per: i64) -> Result<Window, sqlx::Error> {
+    async fn window(&mut self, key: &Arc<str>, per: i64) -> Result<Window, sqlx::Error> {
         if let Some(window) = self.windows.get(key) {
             return Ok(*window);
         }
         let window = window::read(self.transaction, key, self.now, per).await?;
-        self.windows.insert(key.to_owned(), window);
+        self.windows.insert(Arc::clone(key), window);
         Ok(window)
     }
 
@@ -210,7 +212,7 @@ impl<'t> Group<'t> {
     /// What the windows and budgets that were claimed hold at most, as this transaction leaves them.
     pub(super) fn left(&mut self) -> Left {
         let at = self.now;
-        let window = |(key, window): (String, Window)| {
+        let window = |(key, window): (Arc<str>, Window)| {
             (key, Standing { per: window.per, held: window.alive.into(), at })
         };
         Left {
@@ -258,7 +260,7 @@ async fn write_rows(
     savepoint: &mut SqliteConnection,
     rows: Rows,
     now: i64,
-    left: &mut HashMap<String, Standing>,
+    left: &mut HashMap<Arc<str>, Standing>,
 ) -> Result<(), Refusal> {
     let Rows { budgets, spend: spends, changes } = rows;
     budget::reserve(savepoint, budgets, now, left).await?;

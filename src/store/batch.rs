@@ -17,7 +17,7 @@ pub struct Batch {
     /// Refuse the batch where the kill switch is on for any of this.
     pub guard: Option<Guard>,
     /// Refuse the batch where any of these windows is full; else count one in each.
-    pub claims: Vec<WindowClaim>,
+    pub claims: Arc<[WindowClaim]>,
     /// Refuse the batch where any of these budgets leaves too little; else reserve in each.
     pub budgets: Vec<BudgetClaim>,
     /// Refuse the batch unless this hold is approved, unspent and unexpired; else spend it.
@@ -35,9 +35,9 @@ pub struct Batch {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GiveBack {
     /// The call.
-    pub call: String,
+    pub call: Arc<str>,
     /// Each budget that it reserved something in, as often as it did so.
-    pub keys: Vec<String>,
+    pub keys: Vec<Arc<str>>,
     /// When it had reserved nothing yet, in microseconds since the Unix epoch.
     pub since: i64,
 }
@@ -46,18 +46,18 @@ pub struct GiveBack {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guard {
     /// The API that would be called.
-    pub api: String,
+    pub api: Arc<str>,
     /// The tool that was called.
-    pub tool: String,
+    pub tool: Arc<str>,
     /// Who calls.
-    pub identity: String,
+    pub identity: Arc<str>,
 }
 
 /// One more call in a sliding window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowClaim {
     /// What is counted: a rule and whom it counts for.
-    pub key: String,
+    pub key: Arc<str>,
     /// How many the window may hold.
     pub limit: u32,
     /// How long it is.
@@ -68,9 +68,9 @@ pub struct WindowClaim {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BudgetClaim {
     /// Which budget, and whom it counts for.
-    pub key: String,
+    pub key: Arc<str>,
     /// The call, by whose name what is reserved can be given back.
-    pub call: String,
+    pub call: Arc<str>,
     /// How much.
     pub amount: Amount,
     /// How much the budget allows.
@@ -111,19 +111,19 @@ impl fmt::Display for Amount {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRow {
     /// The call that it belongs to; `None` for what belongs to none (a switch, a key).
-    pub call: Option<String>,
+    pub call: Option<Arc<str>>,
     /// When it happened: microseconds since the Unix epoch.
     pub at: i64,
     /// The event's name in `snake_case`.
     pub kind: Cow<'static, str>,
     /// Who called; on a call's first event only, as are `tool`, `api` and `operation`.
-    pub identity: Option<String>,
+    pub identity: Option<Arc<str>>,
     /// The tool that was called.
-    pub tool: Option<String>,
+    pub tool: Option<Arc<str>>,
     /// The API of its operation.
-    pub api: Option<String>,
+    pub api: Option<Arc<str>>,
     /// The operation's key in its API.
-    pub operation: Option<String>,
+    pub operation: Option<Arc<str>>,
     /// `allow`, `deny` or `hold`; on the event of a decision only.
     pub decision: Option<Cow<'static, str>>,
     /// How the call ended; on its last event only.
@@ -488,9 +488,9 @@ impl StopScope {
     pub fn covers(&self, guard: &Guard) -> bool {
         match self {
             Self::All => true,
-            Self::Api(name) => *name == guard.api,
-            Self::Tool(name) => *name == guard.tool,
-            Self::Identity(name) => *name == guard.identity,
+            Self::Api(name) => **name == *guard.api,
+            Self::Tool(name) => **name == *guard.tool,
+            Self::Identity(name) => **name == *guard.identity,
         }
     }
 }

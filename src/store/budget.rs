@@ -11,6 +11,7 @@
 //! than an `i128`, whatever the sums before it have come to.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
@@ -50,7 +51,7 @@ pub(super) async fn reserve(
     connection: &mut SqliteConnection,
     claims: Vec<BudgetClaim>,
     now: i64,
-    left: &mut HashMap<String, Standing>,
+    left: &mut HashMap<Arc<str>, Standing>,
 ) -> Result<(), Refusal> {
     for (index, claim) in claims.into_iter().enumerate() {
         let per = micros(claim.per);
@@ -60,7 +61,7 @@ pub(super) async fn reserve(
             Refusal::from(CommitError::BudgetSpent { claim: index, left, retry_after })
         };
         let room = claim.limit.0.saturating_sub(found.spent);
-        left.insert(claim.key.clone(), Standing { per, held: found.spent, at: now });
+        left.insert(Arc::clone(&claim.key), Standing { per, held: found.spent, at: now });
         if claim.amount.0 > room || claim.amount.0 < 0 {
             let wait = room_at(connection, &claim, found, now, per).await?;
             return Err(refused(room, wait));
@@ -75,7 +76,7 @@ pub(super) async fn reserve(
         };
         let total = total.wrapping_add(claim.amount.0);
         let held = found.spent.saturating_add(claim.amount.0);
-        left.insert(claim.key.clone(), Standing { per, held, at: now });
+        left.insert(Arc::clone(&claim.key), Standing { per, held, at: now });
         sqlx::query(
             "INSERT INTO budget_uses (key, n, at, call, amount, total, until) \
              VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -337,8 +338,8 @@ pub(super) mod tests {
 
     fn claim(call: usize, amount: i128, limit: i128) -> BudgetClaim {
         BudgetClaim {
-            key: "k".to_owned(),
-            call: call.to_string(),
+            key: "k".into(),
+            call: call.to_string().into(),
             amount: Amount(amount),
             limit: Amount(limit),
             per: Duration::from_micros(PER.unsigned_abs()),
@@ -383,8 +384,8 @@ pub(super) mod tests {
                     let made = ago.into_iter().filter_map(|ago| model.0.len().checked_sub(ago + 1));
                     let made: Vec<usize> = made.collect();
                     for index in &made {
-                        let (since, keys) = (model.0[*index].0, vec!["k".to_owned()]);
-                        returns.add(GiveBack { call: index.to_string(), keys, since });
+                        let (since, keys) = (model.0[*index].0, vec!["k".into()]);
+                        returns.add(GiveBack { call: index.to_string().into(), keys, since });
                     }
                     returns.write(&mut connection).await.expect("given back");
                     for index in made {

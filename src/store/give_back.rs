@@ -5,6 +5,7 @@
 //! read and written once for all of them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -17,12 +18,12 @@ const READ: usize = 16;
 
 /// What is to be given back, by the budgets' keys.
 #[derive(Default)]
-pub(super) struct Returns(BTreeMap<String, Wanted>);
+pub(super) struct Returns(BTreeMap<Arc<str>, Wanted>);
 
 /// What is to be given back of one budget.
 struct Wanted {
     /// The calls, and how often each took something.
-    calls: HashMap<String, usize>,
+    calls: HashMap<Arc<str>, usize>,
     /// Before this nothing of theirs was taken, but where the clock was set back meanwhile: then it
     /// counts until its time is over.
     since: i64,
@@ -49,7 +50,7 @@ impl Returns {
             let nothing = || Wanted { calls: HashMap::new(), since: back.since };
             let wanted = self.0.entry(key).or_insert_with(nothing);
             wanted.since = wanted.since.min(back.since);
-            *wanted.calls.entry(back.call.clone()).or_default() += 1;
+            *wanted.calls.entry(Arc::clone(&back.call)).or_default() += 1;
         }
     }
 

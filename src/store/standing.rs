@@ -9,6 +9,7 @@
 //! the clock does not go back: what had left a budget's window is in it again then.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{Batch, micros};
@@ -19,8 +20,8 @@ const KNOWN: usize = 4096;
 /// What is known of windows and budgets.
 #[derive(Debug, Default)]
 pub(super) struct Standings {
-    windows: HashMap<String, Standing>,
-    budgets: HashMap<String, Standing>,
+    windows: HashMap<Arc<str>, Standing>,
+    budgets: HashMap<Arc<str>, Standing>,
 }
 
 /// A window or a budget.
@@ -37,8 +38,8 @@ pub(super) struct Standing {
 /// Windows and budgets as a transaction left them.
 #[derive(Debug, Default)]
 pub(super) struct Left {
-    pub(super) windows: Vec<(String, Standing)>,
-    pub(super) budgets: Vec<(String, Standing)>,
+    pub(super) windows: Vec<(Arc<str>, Standing)>,
+    pub(super) budgets: Vec<(Arc<str>, Standing)>,
 }
 
 /// Of which key something is taken, in how long a window, how much, and how much there may be.
@@ -46,7 +47,7 @@ type Take<'b> = (&'b str, Duration, i128, i128);
 
 /// Whether there is as much left for what a batch takes, and for what it took of the same before.
 fn fits<'c>(
-    known: &HashMap<String, Standing>,
+    known: &HashMap<Arc<str>, Standing>,
     takes: &(impl Iterator<Item = Take<'c>> + Clone),
     now: i64,
 ) -> bool {
@@ -81,7 +82,7 @@ impl Standings {
 
     /// Counts what a batch took at that time.
     pub(super) fn count(&mut self, batch: &Batch, now: i64) {
-        let add = |known: &mut HashMap<String, Standing>, key: &str, amount: i128| {
+        let add = |known: &mut HashMap<Arc<str>, Standing>, key: &str, amount: i128| {
             if let Some(standing) = known.get_mut(key) {
                 standing.held = standing.held.saturating_add(amount);
                 standing.at = now;

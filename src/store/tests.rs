@@ -63,7 +63,7 @@ pub(super) fn change(change: Change) -> Batch {
 
 pub(super) fn claim(key: &str, limit: u32, per: Duration) -> Batch {
     Batch {
-        claims: vec![WindowClaim { key: key.into(), limit, per }],
+        claims: [WindowClaim { key: key.into(), limit, per }].into(),
         events: vec![event("c", "decided")].into(),
         ..Batch::default()
     }
@@ -220,7 +220,7 @@ async fn a_refused_batch_writes_nothing() {
     let folder = folder();
     let store = open(&folder).await;
     let mut batch = claim("free", 10, MINUTE);
-    batch.claims.extend(claim("none", 0, MINUTE).claims);
+    batch.claims = [batch.claims, claim("none", 0, MINUTE).claims].concat().into();
     batch.changes = vec![Change::PlaceHold(Box::new(hold("h", FAR)))];
     let refused = store.commit(batch).await.expect_err("refused");
     assert!(matches!(refused, CommitError::WindowFull { claim: 1, .. }));
@@ -266,7 +266,7 @@ async fn claims_of_one_batch_count_for_each_other() {
     let folder = folder();
     let store = open(&folder).await;
     let mut batch = claim("k", 1, MINUTE);
-    batch.claims.extend(batch.claims.clone());
+    batch.claims = [&*batch.claims; 2].concat().into();
     let refused = store.commit(batch).await.expect_err("refused");
     assert!(matches!(refused, CommitError::WindowFull { claim: 1, .. }));
     assert!(store.commit(claim("k", 1, MINUTE)).await.is_ok());

@@ -3,7 +3,7 @@
 //! A row is one call, or several ([`bundle`]). It has the number of its last use: numbers go on for as
 //! long as there are rows.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
@@ -57,7 +57,7 @@ fn times(at: i64, since: Option<i64>, uses: Option<&[u8]>) -> Result<Vec<i64>, s
 
 /// A row to be written.
 pub(super) struct Row {
-    pub(super) key: String,
+    pub(super) key: Arc<str>,
     /// Of its last use: when it was, its number, and until when it counts.
     pub(super) at: i64,
     pub(super) n: i64,
@@ -81,7 +81,7 @@ pub(super) async fn insert(
         let query: Query = sqlx::query(AssertSqlSafe(statement));
         let query = chunk.iter().fold(query, |query, row| {
             let (since, uses) = row.several.clone().unzip();
-            let query = query.bind(row.key.clone()).bind(row.at).bind(row.n).bind(row.until);
+            let query = query.bind(Arc::clone(&row.key)).bind(row.at).bind(row.n).bind(row.until);
             query.bind(since).bind(uses)
         });
         query.execute(&mut *transaction).await?;
@@ -183,7 +183,7 @@ mod tests {
     async fn follow(steps: Vec<Step>) {
         let mut connection = database().await;
         let claim = WindowClaim {
-            key: "k".to_owned(),
+            key: "k".into(),
             limit: u32::MAX,
             per: Duration::from_micros(PER.unsigned_abs()),
         };
@@ -198,7 +198,7 @@ mod tests {
                     let mut row = Vec::new();
                     for time in after {
                         now += time;
-                        let claims = vec![claim.clone()];
+                        let claims = [claim.clone()].into();
                         let one = Uses::of(&Batch { claims, ..Batch::default() }, now);
                         match &mut uses {
                             None => uses = Some(one),

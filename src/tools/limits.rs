@@ -10,7 +10,7 @@ use tollbridge_operation::{Arguments, Decimal};
 
 use super::judge::Judge;
 use super::place;
-use super::pointer::{ArgumentPointer, At, Found, Step, visit};
+use super::pointer::{ArgumentPointer, At, Found, Step, visit_members};
 use super::rule::{ArgumentRule, RuleError};
 use super::schema::{Types, Walk, choices};
 use super::text;
@@ -58,13 +58,9 @@ enum Check {
 impl Limits {
     /// The limits that the arguments break, at most 20.
     pub fn check(&self, arguments: &Arguments) -> Vec<LimitBroken> {
-        if self.0.is_empty() {
-            return Vec::new();
-        }
-        let value = arguments.to_value();
         let mut broken = Vec::new();
         for limit in &self.0 {
-            visit(&value, &limit.steps, &limit.shown, &At::TOP, &mut |at, found| {
+            visit_members(&arguments.0, &limit.steps, &limit.shown, &At::TOP, &mut |at, found| {
                 let holds = match found {
                     Found::Value(value) => limit.check.holds(value),
                     Found::Obstacle => false,
@@ -83,10 +79,9 @@ impl Limits {
 
     /// Whether a limit is on a value of some kind.
     pub(super) fn read(&self, arguments: &Arguments, kind: impl Fn(&Value) -> bool) -> bool {
-        let value = arguments.to_value();
         let mut any = false;
         for limit in &self.0 {
-            visit(&value, &limit.steps, &limit.shown, &At::TOP, &mut |_, found| {
+            visit_members(&arguments.0, &limit.steps, &limit.shown, &At::TOP, &mut |_, found| {
                 any |= matches!(found, Found::Value(value) if kind(value));
             });
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::schema::escape;
 
@@ -211,24 +211,13 @@ pub(super) fn visit<'v>(
         see(at, Found::Value(value));
         return;
     };
-    let (name, shown_rest) = match shown.split_first() {
-        Some((name, rest)) => (name, rest),
-        None => (step, shown),
-    };
     let mut go = |value: &'v Value, member| {
-        visit(value, rest, shown_rest, &At { above: Some(at), member }, see);
+        let shown = shown.get(1..).unwrap_or_default();
+        visit(value, rest, shown, &At { above: Some(at), member }, see);
     };
     match (value, step) {
         (Value::Null, _) => {}
-        (Value::Object(object), Step::Name(real)) => {
-            if let Some(member) = object.get(real) {
-                let name = if let Step::Name(name) = name { name } else { real };
-                go(member, Member::Name(name));
-            }
-        }
-        (Value::Object(object), Step::Items) => {
-            object.iter().for_each(|(name, member)| go(member, Member::Name(name)));
-        }
+        (Value::Object(members), _) => visit_members(members, steps, shown, at, see),
         (Value::Array(list), Step::Items) => {
             list.iter().enumerate().for_each(|(i, item)| go(item, Member::Index(i)));
         }
@@ -241,6 +230,29 @@ pub(super) fn visit<'v>(
             Err(_) => see(at, Found::Obstacle),
         },
         _ => see(at, Found::Obstacle),
+    }
+}
+
+/// The same in the members of an object. Without a step there is nothing to see.
+pub(super) fn visit_members<'v>(
+    members: &'v Map<String, Value>,
+    steps: &[Step],
+    shown: &[Step],
+    at: &At<'_>,
+    see: &mut impl FnMut(&At<'_>, Found<'v>),
+) {
+    let Some((step, rest)) = steps.split_first() else { return };
+    let (name, shown) = shown.split_first().unwrap_or((step, shown));
+    let mut go = |value: &'v Value, name: &str| {
+        visit(value, rest, shown, &At { above: Some(at), member: Member::Name(name) }, see);
+    };
+    match step {
+        Step::Name(real) => {
+            if let Some(member) = members.get(real) {
+                go(member, if let Step::Name(name) = name { name } else { real });
+            }
+        }
+        Step::Items => members.iter().for_each(|(name, member)| go(member, name)),
     }
 }
 

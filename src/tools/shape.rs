@@ -5,6 +5,8 @@
 //! names that were changed, values that are filled in, places that an agent may not touch
 //! though the schema, being open there, would let it.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::judge::Judge;
@@ -467,8 +469,14 @@ impl Shape {
     }
 
     /// Arguments of the operation as an agent gives them: [`Shape::apply`] the other way round.
-    pub(super) fn shown(&self, arguments: Map<String, Value>) -> Map<String, Value> {
-        let mut value = Value::Object(arguments);
+    pub(super) fn shown<'a>(
+        &self,
+        arguments: &'a Map<String, Value>,
+    ) -> Cow<'a, Map<String, Value>> {
+        if self.renames.is_empty() && !self.hides() {
+            return Cow::Borrowed(arguments);
+        }
+        let mut value = Value::Object(arguments.clone());
         for group in self.renames.iter().rev() {
             let names: Vec<_> =
                 group.names.iter().map(|(shown, real)| (real.clone(), shown.clone())).collect();
@@ -477,7 +485,7 @@ impl Shape {
         for place in self.forbidden.iter().filter(|place| place.instead.is_none()) {
             take_out(&mut value, &place.steps);
         }
-        members(value)
+        Cow::Owned(members(value))
     }
 }
 

@@ -2,6 +2,7 @@
 //! first call, but for validators of which it is certain that they can be made: those are made
 //! at the first call, since of a large API few tools are ever called.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
@@ -341,8 +342,8 @@ impl Tool {
 
     /// Arguments of the operation as an agent may give them: under its names, without those that
     /// it may not.
-    pub fn shown_arguments(&self, arguments: Arguments) -> Map<String, Value> {
-        self.shape.shown(arguments.0)
+    pub fn shown_arguments<'a>(&self, arguments: &'a Arguments) -> Cow<'a, Map<String, Value>> {
+        self.shape.shown(&arguments.0)
     }
 
     /// The limits that the operation's arguments break, as [`Tool::arguments`] made them.

@@ -34,17 +34,23 @@ pub struct Call {
 /// A call's name in the audit trail: a ULID, so that names sort by time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct CallId(String);
+pub struct CallId(Arc<str>);
 
 impl CallId {
     /// Takes a name that the caller made unique.
-    pub fn new(id: impl Into<String>) -> Self {
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
     }
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<&CallId> for Arc<str> {
+    fn from(id: &CallId) -> Self {
+        Self::clone(&id.0)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Names, each constructed once and checked once.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,13 +28,13 @@ impl InvalidName {
 /// One to 64 of `a-z`, `0-9`, `_` and `-`, the first a letter or a digit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
-pub struct ApiName(String);
+pub struct ApiName(Arc<str>);
 
 /// An operation's name within its API: an OpenAPI `operationId`, `GET /orders/{id}` where
 /// there is none, or `Service.Port.Operation` for SOAP. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
-pub struct OperationKey(String);
+pub struct OperationKey(Arc<str>);
 
 /// The name under which an agent calls a tool.
 ///
@@ -44,14 +45,14 @@ pub struct OperationKey(String);
 /// that id in the place of a name: see [`ToolName::found`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
-pub struct ToolName(String);
+pub struct ToolName(Arc<str>);
 
 /// Who calls: the name that policies, limits and the audit trail know a caller by.
 ///
 /// One to 256 characters, none of them a control character.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Identity(String);
+pub struct Identity(Arc<str>);
 
 /// An operation, unique over all APIs. Displays as `api/key`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,7 +73,7 @@ macro_rules! name {
     ($type:ident, $kind:literal, $rule:literal, $valid:expr) => {
         impl $type {
             /// Checks the name against the rule of its kind.
-            pub fn new(name: impl Into<String>) -> Result<Self, InvalidName> {
+            pub fn new(name: impl Into<Arc<str>>) -> Result<Self, InvalidName> {
                 let name = name.into();
                 let valid: fn(&str) -> bool = $valid;
                 if valid(&name) {
@@ -85,6 +86,12 @@ macro_rules! name {
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl From<&$type> for Arc<str> {
+            fn from(name: &$type) -> Self {
+                Self::clone(&name.0)
             }
         }
 
@@ -135,7 +142,7 @@ const LONGEST_ID: usize = 300;
 impl ToolName {
     /// The id `api/key` of an operation that is found, in the place of a tool's name. It has a
     /// slash, which no tool's name has: the two cannot be taken for each other.
-    pub fn found(id: impl Into<String>) -> Result<Self, InvalidName> {
+    pub fn found(id: impl Into<Arc<str>>) -> Result<Self, InvalidName> {
         const RULE: &str = "`api/key`, at most 300 bytes, without control characters";
         let id = id.into();
         let parts = id.split_once('/');

@@ -201,7 +201,7 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
 }
 
 /// RFC 6750 §2.1: the only place where a key or a token is looked for, never the query (§2.3).
-fn bearer(headers: &HeaderMap) -> Result<Option<String>, Denied> {
+fn bearer(headers: &HeaderMap) -> Result<Option<Arc<str>>, Denied> {
     const MALFORMED: Denied = Denied::Invalid("the Authorization header is malformed");
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (sent.next(), sent.next()) {
@@ -217,7 +217,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<String>, Denied> {
     if key.is_empty() || key.len() > MAX_TOKEN || key.contains(' ') {
         return Err(MALFORMED);
     }
-    Ok(Some(key.to_owned()))
+    Ok(Some(key.into()))
 }
 
 /// RFC 6454 §6.2: scheme, host and port, and nothing else.

@@ -99,7 +99,7 @@ mod tests {
             };
             async move { answer }.boxed()
         });
-        let presented = Presented { bearer: Some("t".to_owned()), certificate: None };
+        let presented = Presented { bearer: Some("t".into()), certificate: None };
         let mut over = outlived(verify, presented, alice).boxed();
         let patience = Duration::from_mins(1);
         for kept in [0, 1] {

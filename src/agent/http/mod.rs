@@ -97,7 +97,7 @@ pub struct Beside {
 #[derive(Clone)]
 pub struct Presented {
     /// What stands behind `Bearer` in its `Authorization` header: a key or a token.
-    pub bearer: Option<String>,
+    pub bearer: Option<Arc<str>>,
     /// The certificate that its connection proved.
     pub certificate: Option<Arc<Certificate>>,
 }

@@ -159,7 +159,7 @@ fn try_all(
 fn question(case: &Case, defaults: &Call, config: &Config) -> Result<Supposed, String> {
     let either = |own: &Option<String>, other: &Option<String>| own.clone().or(other.clone());
     let identity = match either(&case.identity, &defaults.identity) {
-        Some(name) => Identity::new(&name).map_err(|error| format!("identity: {error}"))?,
+        Some(name) => Identity::new(name.as_str()).map_err(|error| format!("identity: {error}"))?,
         None => (*config.server.identity).clone(),
     };
     let transport = match either(&case.channel, &defaults.channel).as_deref() {

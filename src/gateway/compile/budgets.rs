@@ -194,7 +194,7 @@ impl One<'_> {
         let limit = Amount(terms.limit.scaled(PLACES)?);
         let per = terms.per.0;
         let key = format!("budget:{scope}:{measure}:{}", &**terms.per);
-        let rule = BudgetRule { name, key, limit, unit, per, by: by(terms.by) };
+        let rule = BudgetRule { name: name.into(), key, limit, unit, per, by: by(terms.by) };
         Some(Budgeted { rule, spending })
     }
 

@@ -345,7 +345,7 @@ impl Run<'_> {
         let Ready { call, prepared, mut broken, files } =
             ready(&self.id, self.caller, exposed, &changed, self.reason.as_ref())?;
         self.taken_on(&prepared, files)?;
-        let (reserving, unreckoned) = budgets::reckon(exposed, &call, &self.seen.groups);
+        let (reserving, unreckoned) = budgets::reckon(exposed, &call, &self.seen.counts(exposed));
         broken.extend(unreckoned);
         let subject =
             Subject { exposed, request: &changed, prepared: &prepared, edited: Some(&hold) };

@@ -2,6 +2,7 @@
 //! intent, and given back where certainly nothing was done.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -9,6 +10,7 @@ use tollbridge_operation::{Arguments, Call, CallId};
 
 use crate::audit::{Event, Reservation};
 use crate::bridge::{Failed, FailureKind, Report};
+use crate::gateway::counts::Counts;
 use crate::gateway::reply::{ErrorCode, Failure};
 use crate::gateway::toolbox::{Budgeted, Exposed};
 use crate::safety::BrokenLimit;
@@ -26,7 +28,7 @@ pub(super) struct Reserving {
 #[derive(Default)]
 pub(super) struct Taken {
     /// Where it counts, and the budget's rule, as often as it took something there.
-    parts: Vec<(String, String)>,
+    parts: Vec<(Arc<str>, Arc<str>)>,
     /// When it had taken nothing yet, in microseconds since the Unix epoch.
     since: Option<i64>,
 }
@@ -41,8 +43,8 @@ impl Taken {
     pub(super) fn add(&mut self, budgets: &[Budgeted], reserving: &[Reserving], now: i64) -> usize {
         let mark = self.parts.len();
         self.since.get_or_insert(now);
-        let rule = |one: &Reserving| budgets.get(one.budget).map(|one| one.rule.name.clone());
-        let part = |one: &Reserving| (one.claim.key.clone(), rule(one).unwrap_or_default());
+        let rule = |one: &Reserving| budgets.get(one.budget).map(|one| Arc::clone(&one.rule.name));
+        let part = |one: &Reserving| (Arc::clone(&one.claim.key), rule(one).unwrap_or_default());
         self.parts.extend(reserving.iter().map(part));
         mark
     }
@@ -57,9 +59,12 @@ impl Taken {
         let Self { parts, since } = std::mem::take(self);
         let (keys, rules): (Vec<_>, BTreeSet<_>) = parts.into_iter().unzip();
         let reason = "nothing was done".to_owned();
-        let event = Event::Released { reservations: rules.into_iter().collect(), reason };
+        let event = Event::Released {
+            reservations: rules.iter().map(ToString::to_string).collect(),
+            reason,
+        };
         let since = since.unwrap_or_default();
-        (event, Box::new(GiveBack { call: call.as_str().to_owned(), keys, since }))
+        (event, Box::new(GiveBack { call: call.into(), keys, since }))
     }
 }
 
@@ -89,7 +94,7 @@ pub(in crate::gateway) fn never(
                 judged(&pointer).then(|| format!("{pointer} must be {}", limit.message))
             }
         };
-        Some(BrokenLimit { rule: budgeted.rule.name.clone(), message: message? })
+        Some(BrokenLimit { rule: budgeted.rule.name.to_string(), message: message? })
     })
 }
 
@@ -97,19 +102,20 @@ pub(in crate::gateway) fn never(
 pub(super) fn reckon(
     exposed: &Exposed,
     call: &Call,
-    groups: &BTreeSet<String>,
+    counts: &Counts,
 ) -> (Vec<Reserving>, Vec<BrokenLimit>) {
-    let (mut reserving, mut unreckoned) = (Vec::new(), Vec::new());
-    for (budget, budgeted) in exposed.budgets.iter().enumerate() {
+    let mut reserving = Vec::with_capacity(counts.budgets.iter().map(Vec::len).sum());
+    let mut unreckoned = Vec::new();
+    for ((budget, budgeted), keys) in exposed.budgets.iter().enumerate().zip(&counts.budgets) {
         match taken(budgeted, &call.arguments) {
             Ok(amount) => {
-                let claims = budgeted.rule.claims(call, groups, amount);
-                reserving.extend(claims.map(|claim| Reserving { claim, budget }));
+                let claim = |key| budgeted.rule.claim(key, &call.id, amount);
+                reserving.extend(keys.iter().map(|key| Reserving { claim: claim(key), budget }));
             }
             Err(limit) => {
                 let pointer = exposed.tool.shown_pointer(&limit.pointer);
                 unreckoned.push(BrokenLimit {
-                    rule: budgeted.rule.name.clone(),
+                    rule: budgeted.rule.name.to_string(),
                     message: format!("{pointer} must be {}", limit.message),
                 });
             }
@@ -131,8 +137,9 @@ pub(super) fn reckon_instead(
         let amount = taken(budgeted, &call.arguments).map_err(|limit| {
             format!("its budget `{}`: {} must be {}", rule.name, limit.pointer, limit.message)
         })?;
-        let claims = rule.claims(call, groups, amount);
-        reserving.extend(claims.map(|claim| Reserving { claim, budget }));
+        let keys = rule.keys(&call.tool, &call.identity, groups);
+        let claim = |key: Arc<str>| rule.claim(&key, &call.id, amount);
+        reserving.extend(keys.into_iter().map(|key| Reserving { claim: claim(key), budget }));
     }
     Ok(reserving)
 }
@@ -140,11 +147,11 @@ pub(super) fn reckon_instead(
 /// What is put on record of what is reserved.
 pub(super) fn reserved(windows: &[WindowClaim], budgets: &[Reserving]) -> Event {
     let reservation = |one: &Reserving| Reservation {
-        key: one.claim.key.clone(),
+        key: Arc::clone(&one.claim.key),
         amount: one.claim.amount.to_string(),
     };
     Event::Reserved {
-        windows: windows.iter().map(|claim| claim.key.clone()).collect(),
+        windows: windows.iter().map(|claim| Arc::clone(&claim.key)).collect(),
         budgets: budgets.iter().map(reservation).collect(),
     }
 }
@@ -160,7 +167,7 @@ pub(super) fn exceeded(
     let found = reserving.get(claim).and_then(|one| Some((one, exposed.budgets.get(one.budget)?)));
     let (rule, message) = match found {
         Some((one, budgeted)) => {
-            (budgeted.rule.name.clone(), budgeted.rule.exceeded(one.claim.amount, left))
+            (budgeted.rule.name.to_string(), budgeted.rule.exceeded(one.claim.amount, left))
         }
         None => (format!("{}.budget", exposed.rules.tool), "a budget is used up".to_owned()),
     };

@@ -167,7 +167,7 @@ impl Run<'_> {
             ..cleared.get().clone()
         };
         let mut guard = exposed.rules.guard(&self.caller.identity);
-        guard.api = substitute.api.to_string();
+        guard.api = (&substitute.api).into();
         let operation = substitute.operation.id.to_string();
         let prepared = match bridge::prepare(&substitute.upstream, &call) {
             Ok(prepared) => {

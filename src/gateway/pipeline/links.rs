@@ -91,7 +91,7 @@ fn next_call(tool: &Tool, link: &Link) -> Option<NextCall> {
             as_wanted(value, schema);
         }
     }
-    let mut arguments = tool.shown_arguments(arguments);
+    let mut arguments = tool.shown_arguments(&arguments).into_owned();
     arguments.retain(|_, value| !value.is_null());
     (!passes || !arguments.is_empty()).then(|| NextCall {
         name: link.name.clone(),

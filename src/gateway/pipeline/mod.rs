@@ -85,7 +85,7 @@ pub(super) struct Ground<'a> {
 struct Run<'a> {
     ground: Ground<'a>,
     caller: &'a Caller,
-    /// Its groups, and what it could do.
+    /// Its groups, what it could do, and where its calls count.
     seen: Arc<Seen>,
     record: Record,
     id: CallId,
@@ -100,7 +100,7 @@ struct Run<'a> {
     reserved: budgets::Taken,
     /// What it took of budgets of what stands in for its operation, by their keys: of each it takes
     /// once, however much stands in.
-    instead: BTreeMap<String, Amount>,
+    instead: BTreeMap<Arc<str>, Amount>,
     /// Whether something may have been done that the answer in its stead does not tell of.
     touched: bool,
     /// How many of the events that are not on record say no more than that the call came in: what
@@ -245,10 +245,13 @@ impl<'a> Run<'a> {
             self.stated = arguments.as_object_mut().and_then(|kept| rule.take(kept)).map(said);
         }
         self.record.push(&Event::Received {
-            identity: self.caller.identity.to_string(),
-            tool: request.tool.chars().take(128).collect(),
-            api: operation.map(|id| id.api.to_string()),
-            operation: operation.map(|id| id.key.to_string()),
+            identity: (&self.caller.identity).into(),
+            tool: match exposed {
+                Some(exposed) => (&exposed.tool.name).into(),
+                None => request.tool.chars().take(128).collect::<String>().into(),
+            },
+            api: operation.map(|id| (&id.api).into()),
+            operation: operation.map(|id| (&id.key).into()),
             arguments,
             reason: self.stated.clone(),
             transport: self.caller.transport.as_str().to_owned(),
@@ -310,7 +313,8 @@ impl<'a> Run<'a> {
             // What an earlier call took up is reserved since then.
             let mut reserving = Vec::new();
             if earlier.is_none() && !exposed.budgets.is_empty() {
-                let (takes, unreckoned) = budgets::reckon(exposed, &ready.call, &self.seen.groups);
+                let (takes, unreckoned) =
+                    budgets::reckon(exposed, &ready.call, &self.seen.counts(exposed));
                 reserving = takes;
                 ready.broken.extend(unreckoned);
             }

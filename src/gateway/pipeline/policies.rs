@@ -1,5 +1,7 @@
 //! Policies on a call: what they are shown of it, and what is kept back of what they read.
 
+use std::borrow::Cow;
+
 use serde_json::Map;
 use tollbridge_operation::Call;
 
@@ -21,9 +23,9 @@ pub(super) fn ask(
     let place = toolbox.place(exposed);
     // Policies know the agent's names. Most tools' policies read no argument.
     let arguments = if toolbox.policies.reads_arguments(place) {
-        exposed.tool.shown_arguments(call.arguments.clone())
+        exposed.tool.shown_arguments(&call.arguments)
     } else {
-        Map::new()
+        Cow::Owned(Map::new())
     };
     let client = caller.agent.as_ref().map(ToString::to_string);
     let asked = Asked {

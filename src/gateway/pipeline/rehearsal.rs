@@ -22,7 +22,6 @@ pub(in crate::gateway) async fn rehearse(
     request: &CallRequest,
 ) -> Result<DryRun, DryRunError> {
     let seen = ground.toolbox.seen(caller);
-    let groups = seen.groups.clone();
     let exposed = ground
         .toolbox
         .find_for(&seen, &request.tool)
@@ -36,7 +35,8 @@ pub(in crate::gateway) async fn rehearse(
         ready(&id, caller, exposed, &request, reason.as_ref()).map_err(|failure| {
             DryRunError::Failed(Box::new(failure.redacted(&ground.toolbox.redactor)))
         })?;
-    let (reserving, unreckoned) = budgets::reckon(exposed, &call, &groups);
+    let counts = seen.counts(exposed);
+    let (reserving, unreckoned) = budgets::reckon(exposed, &call, &counts);
     broken.extend(unreckoned);
     let approval = Approval {
         named: request.approval.as_deref(),
@@ -55,8 +55,8 @@ pub(in crate::gateway) async fn rehearse(
     let at = (approval.now, Pursuit::New);
     let policed = policies::ask(ground.toolbox, &seen, exposed, caller, &call, at);
     let considered = considered::rows(policed.considered());
-    let (rules, store) = (&exposed.rules, ground.store);
-    let decision = safety::decide(call, &groups, rules, policed, &broken, approval, store).await?;
+    let (windows, rules, store) = (&counts.windows, &exposed.rules, ground.store);
+    let decision = safety::decide(call, windows, rules, policed, &broken, approval, store).await?;
     let scoped = lacking(caller, exposed);
     let (effect, rules, reason) = match (stopped, decision) {
         (Some(scope), _) => ("deny", vec![format!("stop:{}", scope_text(&scope))], None),

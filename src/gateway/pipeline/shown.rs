@@ -1,5 +1,7 @@
 //! Calls that reach no API: of discovery's own tools, and of what is not there.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tollbridge_operation::{CallId, Payload};
 
@@ -45,9 +47,9 @@ pub(in crate::gateway) async fn show(
         .push(&Event::Found { operations, matched: u64::try_from(matched).unwrap_or(u64::MAX) });
     run.replied("succeeded", None);
     let guard = Guard {
-        api: String::new(),
-        tool: request.tool.clone(),
-        identity: caller.identity.to_string(),
+        api: Arc::default(),
+        tool: request.tool.as_str().into(),
+        identity: (&caller.identity).into(),
     };
     match run.commit(Some(guard.clone()), Vec::new()).await {
         Ok(()) => {}

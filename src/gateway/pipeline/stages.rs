@@ -1,5 +1,6 @@
 //! The stages between right arguments and the upstream's answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -29,7 +30,7 @@ use crate::tools::pages::{PagesRead, Reading};
 /// Safety's yes, with what the commit must take up for it.
 pub(super) struct Permit {
     pub(super) allowed: Allowed<Call>,
-    pub(super) claims: Vec<WindowClaim>,
+    pub(super) claims: Arc<[WindowClaim]>,
     pub(super) approval: Option<HoldRow>,
 }
 
@@ -84,7 +85,7 @@ impl Subject<'_> {
 #[derive(Clone, Copy)]
 pub(super) struct Takes<'a> {
     /// Places in windows.
-    pub(super) claims: &'a [WindowClaim],
+    pub(super) claims: &'a Arc<[WindowClaim]>,
     /// Parts of budgets.
     pub(super) budgets: &'a [Reserving],
     /// An approval.
@@ -160,8 +161,8 @@ impl Run<'_> {
             now,
             edited: subject.edited,
         };
-        let (groups, rules) = (&self.seen.groups, &exposed.rules);
-        let decided = safety::decide(call, groups, rules, policed, broken, approval, store).await;
+        let (windows, rules) = (&self.seen.counts(exposed).windows, &exposed.rules);
+        let decided = safety::decide(call, windows, rules, policed, broken, approval, store).await;
         match decided {
             Err(error) => Err(ending::audit_unavailable(&error.to_string()).into()),
             Ok(Decision::Deny { rules, reason, by }) => {
@@ -263,7 +264,7 @@ impl Run<'_> {
         });
         let batch = Batch {
             guard: Some(exposed.rules.guard(&self.caller.identity)),
-            claims: claims.to_vec(),
+            claims: Arc::clone(claims),
             budgets: reserving.iter().map(|one| one.claim.clone()).collect(),
             give_back: None,
             spend: approval.map(|hold| hold.id.clone()),

@@ -26,7 +26,7 @@ fn takes(call: &str, amount: i128, limit: i128, calls: u32) -> Batch {
     };
     Batch {
         budgets: vec![budget],
-        claims: vec![WindowClaim { key: "w".into(), limit: calls, per: MINUTE }],
+        claims: [WindowClaim { key: "w".into(), limit: calls, per: MINUTE }].into(),
         events: vec![event(call, "decided")].into(),
         ..Batch::default()
     }
@@ -392,8 +392,11 @@ impl Both {
             }
             Step::GiveBack(ago) => {
                 let Some(index) = self.taken.len().checked_sub(ago + 1) else { return };
-                let back =
-                    GiveBack { call: format!("call {index}"), keys: vec!["b".into()], since: 0 };
+                let back = GiveBack {
+                    call: format!("call {index}").into(),
+                    keys: vec!["b".into()],
+                    since: 0,
+                };
                 let batch =
                     Batch { give_back: Some(Box::new(back)), ..events([event("g", "ended")]) };
                 let _ = self.store(self.by[index]).await.commit(batch).await.unwrap();

@@ -270,6 +270,8 @@ mod tests {
             let [call, identity, tool, api, operation, decision, outcome, payload] = texts;
             let decision = decision.map(Into::into);
             let kind = kind.into();
+            let [call, identity, tool, api, operation] =
+                [call, identity, tool, api, operation].map(|text| text.map(Into::into));
             EventRow {
                 call, at, kind, identity, tool, api, operation, decision, outcome, body, payload,
                 shared: None,

@@ -5,7 +5,7 @@
 //! transaction that writes it, so it does not matter what other rows were written meanwhile.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
@@ -21,7 +21,7 @@ use crate::store::{budget, window};
 /// One call in a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct InWindow {
-    key: String,
+    key: Arc<str>,
     at: i64,
     per: i64,
 }
@@ -29,8 +29,8 @@ struct InWindow {
 /// What one call took of a budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct OfBudget {
-    key: String,
-    call: String,
+    key: Arc<str>,
+    call: Arc<str>,
     at: i64,
     per: i64,
     amount: i128,
@@ -64,11 +64,14 @@ impl End {
 impl Uses {
     /// What a batch takes, at a time in microseconds since the Unix epoch.
     pub(in crate::store) fn of(batch: &Batch, at: i64) -> Self {
-        let in_window =
-            |claim: &WindowClaim| InWindow { key: claim.key.clone(), at, per: micros(claim.per) };
+        let in_window = |claim: &WindowClaim| InWindow {
+            key: Arc::clone(&claim.key),
+            at,
+            per: micros(claim.per),
+        };
         let of_budget = |claim: &BudgetClaim| OfBudget {
-            key: claim.key.clone(),
-            call: claim.call.clone(),
+            key: Arc::clone(&claim.key),
+            call: Arc::clone(&claim.call),
             at,
             per: micros(claim.per),
             amount: claim.amount.0,
@@ -125,15 +128,15 @@ impl Uses {
         let mut uses = Self::default();
         for _ in 0..reader.u32().ok_or(Torn)? {
             uses.windows.push(InWindow {
-                key: reader.text()?.ok_or(Torn)?.to_owned(),
+                key: reader.text()?.ok_or(Torn)?.into(),
                 at: reader.i64().ok_or(Torn)?,
                 per: reader.i64().ok_or(Torn)?,
             });
         }
         for _ in 0..reader.u32().ok_or(Torn)? {
             uses.budgets.push(OfBudget {
-                key: reader.text()?.ok_or(Torn)?.to_owned(),
-                call: reader.text()?.ok_or(Torn)?.to_owned(),
+                key: reader.text()?.ok_or(Torn)?.into(),
+                call: reader.text()?.ok_or(Torn)?.into(),
                 at: reader.i64().ok_or(Torn)?,
                 per: reader.i64().ok_or(Torn)?,
                 amount: reader.bytes().map(i128::from_le_bytes).ok_or(Torn)?,
@@ -172,7 +175,7 @@ impl Uses {
             rows.add(&used.key, row, used.per, share);
         }
         let rows = rows.written.into_iter().map(|row| window::Row {
-            key: row.key.to_owned(),
+            key: Arc::clone(row.key),
             at: row.last.at,
             n: row.last.n,
             until: row.last.at.saturating_add(row.per),
@@ -213,7 +216,7 @@ impl Uses {
             for row in chunk {
                 let (since, uses) = row.several().unzip();
                 query = query
-                    .bind(row.key.to_owned())
+                    .bind(Arc::clone(row.key))
                     .bind(row.last.n)
                     .bind(row.last.at)
                     .bind(if since.is_some() { String::new() } else { row.first.call.to_owned() })
@@ -239,7 +242,7 @@ struct Rows<'u> {
 
 /// One of them.
 struct Row<'u> {
-    key: &'u str,
+    key: &'u Arc<str>,
     per: i64,
     first: Share<'u>,
     last: End,
@@ -262,8 +265,8 @@ impl<'u> Rows<'u> {
     }
 
     /// Adds what a call took, behind what others took of the same: where its row then ends.
-    fn add(&mut self, key: &'u str, end: End, per: i64, share: Share<'u>) {
-        let open = self.open.get(key).and_then(|at| self.written.get_mut(*at));
+    fn add(&mut self, key: &'u Arc<str>, end: End, per: i64, share: Share<'u>) {
+        let open = self.open.get(&**key).and_then(|at| self.written.get_mut(*at));
         if let Some(row) = open
             && row.per == per
             && row.many < bundle::MOST
@@ -279,7 +282,7 @@ impl<'u> Rows<'u> {
         if goes_with_others {
             self.open.insert(key, self.written.len());
         } else {
-            self.open.remove(key);
+            self.open.remove(&**key);
         }
         let amount = share.amount;
         self.written.push(Row { key, per, first: share, last: end, amount, many: 1, uses });
