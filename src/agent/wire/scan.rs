@@ -179,7 +179,7 @@ struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     fn run(&mut self) -> Result<Root, Stop> {
-        let mut open: Vec<Open<'a>> = Vec::new();
+        let mut open: Vec<Open<'a>> = Vec::with_capacity(8);
         let mut root = Root::Other;
         // The name of the message's own member whose value comes next.
         let mut top: Option<Cow<'a, str>> = None;

@@ -64,7 +64,7 @@ pub(super) const LEASE: Duration = Duration::from_millis(100);
 
 /// For how long the database counts as the file that it was, without looking again. Whoever moves
 /// it away is as likely to do so behind a look as in between two.
-const LOOK: Duration = Duration::from_millis(1);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// How often a thread that takes a batch takes what others queued, before it leaves that to the writer.
 const ROUNDS: usize = 16;
