@@ -445,6 +445,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_surely_short_is_short_and_most_of_what_is_short_is_surely() {
+        let nested = |depth| (0..depth).fold(json!(1), |inside, _| json!([inside]));
+        for (value, expected) in [
+            (json!(23), true),
+            (json!("a".repeat(33)), true),
+            (json!("\u{1}".repeat(33)), true),
+            (json!("\u{1}".repeat(34)), false),
+            (json!(["agents", "people"]), true),
+            (json!([1, null, true, { "name": "\"" }]), true),
+            (json!({ "\u{1}".repeat(34): 1 }), false),
+            (json!(vec![1; 99]), true),
+            (json!(vec![1; 100]), false),
+            (serde_json::from_str(&"9".repeat(200)).expect("a number"), true),
+            (serde_json::from_str(&"9".repeat(201)).expect("a number"), false),
+            (nested(60), true),
+            (nested(100), false),
+        ] {
+            let length = value.to_string().chars().count();
+            assert_eq!(is_surely_short(&value), expected, "{length} {value}");
+            assert!(!expected || length <= MAX_VALUE, "{length} {value}");
+        }
+    }
+
+    #[test]
     fn of_many_policies_those_have_their_values_that_decided_first() {
         let names: Vec<String> = (0..100).map(|n| format!("p{n}")).collect();
         let reads: Vec<usize> = (0..12).collect();

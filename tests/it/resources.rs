@@ -4,7 +4,7 @@ use serde_json::json;
 use tollbridge::agent::{Backend as _, Place, PlaceKind};
 use tollbridge::gateway::Reply;
 
-use super::support::{Answer, Bridge, Draft, Upstream, caller};
+use super::support::{Answer, Bridge, Draft, Folder, Upstream, caller};
 
 async fn bridge() -> (Upstream, Bridge) {
     let upstream =
@@ -51,6 +51,28 @@ async fn a_call_is_read_by_who_made_it_and_by_nobody_else() {
     assert_eq!(read(&bridge, "bob", Place::Call(id.clone())).await, None);
     assert_eq!(begin_so(&bridge, "bob", PlaceKind::Call, "").await, Vec::<String>::new());
     assert_eq!(read(&bridge, "ann", Place::Call(id[..12].to_owned())).await, None, "a piece of it");
+}
+
+#[tokio::test]
+async fn a_call_of_an_operation_with_a_long_id_is_on_record_by_all_of_it() {
+    let upstream = Upstream::new([Answer::json(200, r#"{"id": "7"}"#)]).await;
+    let (api, key) = ("long".repeat(16), "getItem".repeat(12));
+    let folder = Folder::new();
+    let description =
+        include_str!("support/shop.json").replace("\"getItem\"", &json!(key).to_string());
+    folder.write("long.json", &description);
+    let long = format!(
+        "[server]\ndiscovery = true\n[api.{api}]\nspec = \"long.json\"\nbase_url = \"{}\"\n\
+         discover = [\"ann\"]\n",
+        upstream.url()
+    );
+    let bridge = Draft::to(&upstream.url()).top(&long).open_in(folder).await;
+    let id = format!("{api}/{key}");
+    assert!(id.len() > 128, "{id}");
+    let arguments = json!({ "id": id, "arguments": { "id": "7" } }).to_string();
+    let reply = bridge.call_as("ann", "invoke_operation", &arguments).await;
+    assert!(reply.result.is_ok(), "{reply:?}");
+    assert_eq!(bridge.record(&reply).await.tool, Some(id));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 //! disk takes. So where calls have come one by one for a while and the disk was quick for each,
 //! whoever commits syncs where it stands.
 //! And where a sync was for many, others run before the next one begins, which is then for more of them:
-//! each costs the processor some 25 µs, whoever waits for it.
+//! what it costs the processor is the same for one receipt and for many.
 //!
 //! That holds up a worker of the runtime for as long as the disk takes, also where it stalls, and
 //! the task with it: not even its own deadline ends it sooner. The runtime goes on, as long as not
@@ -225,6 +225,17 @@ mod tests {
         assert_eq!(syncing.ended(104, quick, 0).len(), 1);
         alone(&mut syncing, ALONE - 1, quick);
         assert!(matches!(syncing.due(105, true), Due::Here), "they are alone again");
+    }
+
+    #[test]
+    fn a_sync_counts_those_whose_records_it_took_and_nobody_else() {
+        let mut syncing = Syncing::default();
+        let waits: Vec<_> = (1..=6).map(|number| syncing.due(number, false)).collect();
+        assert_eq!(syncing.ended(5, QUICK, 0).len(), 5);
+        assert_eq!((syncing.last, syncing.waiting.len()), (5, 1));
+        assert_eq!(syncing.ended(6, QUICK, 1).len(), 1);
+        assert_eq!(syncing.last, 2, "one knows of it without being told");
+        drop(waits);
     }
 
     #[test]
