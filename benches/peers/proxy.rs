@@ -12,6 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::post;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Clone)]
 struct Hop {
@@ -30,7 +31,12 @@ async fn main() {
     let listener = axum::serve::ListenerExt::tap_io(listener, |socket| {
         let _ = socket.set_nodelay(true);
     });
-    axum::serve(listener, app).await.unwrap();
+    // Ends as a program does, so that one that was built to count what it runs writes that down.
+    let mut asked = signal(SignalKind::terminate()).unwrap();
+    tokio::select! {
+        ended = axum::serve(listener, app) => ended.unwrap(),
+        _ = asked.recv() => (),
+    }
 }
 
 /// Takes a message's body, as every MCP server must, and asks the upstream for the path.

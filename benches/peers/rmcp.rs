@@ -21,6 +21,7 @@ use rmcp::transport::streamable_http_server::tower::StreamableHttpService;
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 static VERSIONS: [ProtocolVersion; 2] =
     [ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
@@ -91,5 +92,10 @@ async fn main() {
     let listener = axum::serve::ListenerExt::tap_io(listener, |socket| {
         let _ = socket.set_nodelay(true);
     });
-    axum::serve(listener, app).await.unwrap();
+    // Ends as a program does, so that one that was built to count what it runs writes that down.
+    let mut asked = signal(SignalKind::terminate()).unwrap();
+    tokio::select! {
+        ended = axum::serve(listener, app) => ended.unwrap(),
+        _ = asked.recv() => (),
+    }
 }

@@ -10,12 +10,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::{Value, json};
 use tollbridge_operation::Trace;
 
 use super::Exit;
 use super::context::{self, Access};
 use crate::audit::{self, AuditError, CallRecord, Ended, Filter, Time};
+use crate::gateway::ErrorCode;
 use crate::store::{Store, StoreError};
 
 /// How often `--follow` looks for new calls.
@@ -44,7 +46,7 @@ pub(super) struct Args {
     decision: Option<String>,
     /// Only calls that ended so: `succeeded`, the code of an error (`upstream_timeout`), or `failed` for
     /// all that did not succeed, those that are held among them.
-    #[arg(long, value_name = "O", value_parser = outcome)]
+    #[arg(long, value_name = "O", value_parser = outcomes(), hide_possible_values = true)]
     outcome: Option<Ended>,
     /// Only calls of this trace: its id, 32 digits in hex, or a `traceparent`.
     #[arg(long, value_name = "ID", value_parser = trace_id)]
@@ -290,15 +292,14 @@ fn trace_id(text: &str) -> Result<String, String> {
     })
 }
 
-/// How a call ended. Outcomes are words in lower case.
-fn outcome(text: &str) -> Result<Ended, String> {
-    if text == "failed" {
-        return Ok(Ended::Badly);
-    }
-    let is_word = !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    is_word
-        .then(|| Ended::As(text.to_owned()))
-        .ok_or_else(|| "expected `succeeded`, `failed`, or the code of an error".to_owned())
+/// How a call ended: `failed` for all that did not succeed, or what the trail calls it.
+fn outcomes() -> impl TypedValueParser<Value = Ended> {
+    let codes = ErrorCode::ALL.map(ErrorCode::as_str);
+    let others = ["succeeded", "failed", "unknown_tool", "malformed"];
+    PossibleValuesParser::new(others.into_iter().chain(codes)).map(|name| match name.as_str() {
+        "failed" => Ended::Badly,
+        _ => Ended::As(name),
+    })
 }
 
 /// A time, a date, or how long ago, as microseconds since the Unix epoch.

@@ -254,6 +254,29 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// All of them, in the order of the contract.
+    pub const ALL: [Self; 19] = [
+        Self::InvalidArguments,
+        Self::Denied,
+        Self::Stopped,
+        Self::Quarantined,
+        Self::Cancelled,
+        Self::Overloaded,
+        Self::Held,
+        Self::BudgetExceeded,
+        Self::RateLimited,
+        Self::PaymentRequired,
+        Self::SettlementUnavailable,
+        Self::UpstreamError,
+        Self::UpstreamUnavailable,
+        Self::UpstreamTimeout,
+        Self::OutcomeUnknown,
+        Self::CircuitOpen,
+        Self::ResponseTooLarge,
+        Self::AuditUnavailable,
+        Self::Internal,
+    ];
+
     /// The code as agents, the trail and scripts see it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -286,11 +309,22 @@ mod tests {
     #[test]
     fn every_code_that_agents_are_told_is_in_the_documented_table() {
         let (source, table) = (include_str!("reply.rs"), include_str!("../../docs/tools.md"));
-        let codes = source.lines().filter_map(|line| {
-            line.trim().strip_prefix("Self::")?.split_once(" => \"")?.1.strip_suffix("\",")
-        });
+        let codes = source.lines().filter_map(name);
         let missing: Vec<&str> =
             codes.filter(|code| !table.contains(&format!("\n| `{code}` |"))).collect();
         assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    /// Read from this file, too: `tollbridge trace` takes the names of these alone.
+    #[test]
+    fn every_code_is_among_all_of_them() {
+        let all = super::ErrorCode::ALL.map(super::ErrorCode::as_str);
+        let named: Vec<&str> = include_str!("reply.rs").lines().filter_map(name).collect();
+        assert_eq!(named, all);
+    }
+
+    /// The name that an arm of `as_str` gives.
+    fn name(line: &str) -> Option<&str> {
+        line.trim().strip_prefix("Self::")?.split_once(" => \"")?.1.strip_suffix("\",")
     }
 }

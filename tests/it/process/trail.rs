@@ -29,11 +29,17 @@ fn the_trail_answers_what_it_is_asked() {
     assert_eq!(tools(&house, &["--decision", "deny"]), ["add_item"]);
     assert_eq!(tools(&house, &["--decision", "hold"]), ["delete_item"]);
     assert_eq!(tools(&house, &["--decision", "allow"]), ["get_item"]);
+    assert_eq!(tools(&house, &["--outcome", "succeeded"]), ["get_item"]);
+    assert_eq!(tools(&house, &["--outcome", "held"]), ["delete_item"]);
+    assert_eq!(tools(&house, &["--outcome", "failed"]), ["delete_item", "add_item"]);
+    assert_eq!(tools(&house, &["--outcome", "unknown_tool"]).len(), 0);
     assert_eq!(tools(&house, &["--since", "1h"]).len(), 3);
     assert_eq!(tools(&house, &["--since", "2999-01-01"]).len(), 0);
     assert_eq!(tools(&house, &["--limit", "2"]), ["delete_item", "add_item"]);
     house.run(&["trace", "--decision", "maybe"]).exits(2);
     house.run(&["trace", "--since", "yesterday"]).exits(2);
+    let wrong = house.run(&["trace", "--outcome", "upstream_timout"]).exits(2);
+    assert!(wrong.stderr.contains("'upstream_timeout'"), "{}", wrong.stderr);
     assert_eq!(house.run(&["trace"]).exits(0).stdout.lines().count(), 3);
 }
 
