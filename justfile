@@ -69,6 +69,14 @@ chaos *OPTIONS:
 bench *OPTIONS:
     benches/end-to-end/run.py {{ OPTIONS }}
 
+# The binary as it is released, laid out by what runs: prints where it is
+release:
+    packaging/release
+
+# The benchmark of programs as they are released
+bench-release *OPTIONS:
+    benches/end-to-end/run.py --from "$(dirname "$(packaging/release)")" {{ OPTIONS }}
+
 # The search over ten thousand operations: indexing, searching, memory.
 bench-search:
     cargo bench -p tollbridge-discovery --bench scale --locked

@@ -66,10 +66,10 @@ def wait_for(port, name, seconds=60):
     fail(f"{name} does not listen", 1)
 
 
-def build(wanted):
-    release = TARGET / "release"
+def build(wanted, folder):
+    release = folder or TARGET / "release"
     built = release / "tollbridge", release / "examples/peer-proxy", release / "examples/peer-rmcp"
-    if not wanted:
+    if not wanted or folder:
         return built
     command = ["cargo", "build", "--release", "--locked", "--features", "peers", "--bin",
                "tollbridge", "--example", "peer-proxy", "--example", "peer-rmcp"]
@@ -550,12 +550,14 @@ def main():
     parser.add_argument("--no-fastmcp", action="store_true")
     parser.add_argument("--http-only", action="store_true")
     parser.add_argument("--no-build", dest="build", action="store_false", help="what is built stands")
+    parser.add_argument("--from", dest="folder", type=lambda path: pathlib.Path(path).resolve(),
+                        help="the folder with the programs, in place of building them")
     options = parser.parse_args()
 
     for program in ("nginx", "wrk"):
         if shutil.which(program) is None:
             fail(f"`{program}` is needed (Debian: apt-get install nginx wrk)")
-    bridge, proxy, bare = build(options.build)
+    bridge, proxy, bare = build(options.build, options.folder)
     WORK.mkdir(parents=True, exist_ok=True)
     python = None if options.no_fastmcp else make_venv()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="run-", dir=WORK))
