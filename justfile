@@ -75,7 +75,7 @@ release:
 
 # The benchmark of programs as they are released
 bench-release *OPTIONS:
-    benches/end-to-end/run.py --from "$(dirname "$(packaging/release)")" {{ OPTIONS }}
+    binary=$(packaging/release) && benches/end-to-end/run.py --from "$(dirname "$binary")" {{ OPTIONS }}
 
 # The search over ten thousand operations: indexing, searching, memory.
 bench-search:

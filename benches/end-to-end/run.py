@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The bridge beside its peers, end to end, in one run: docs/performance.md says what is what.
 
-    benches/end-to-end/run.py [--rounds N] [--seconds S] [--only NAME,...] [--no-fastmcp]
+    benches/end-to-end/run.py [--rounds N] [--seconds S] [--only 'NAME;...'] [--no-fastmcp]
+                            [--http-only] [--no-build] [--from FOLDER]
 
-Builds the release binary and the two bare peers, starts them and nginx on loopback, and drives
+Builds the release binary and the two bare peers, or takes them from a folder, starts them and nginx on loopback, and drives
 all of them in turn, round by round, so that what else the machine does falls on all alike.
 Needs `nginx` and `wrk`; FastMCP is installed from PyPI once, into target/bench/venv. Everything
 stays under target/bench; the figures are in target/bench/results.json too.
@@ -69,6 +70,8 @@ def wait_for(port, name, seconds=60):
 def build(wanted, folder):
     release = folder or TARGET / "release"
     built = release / "tollbridge", release / "examples/peer-proxy", release / "examples/peer-rmcp"
+    if folder and (missing := [path for path in built if not path.exists()]):
+        fail(f"expected the program and its peers in {folder}, and there is no {missing[0]}")
     if not wanted or folder:
         return built
     command = ["cargo", "build", "--release", "--locked", "--features", "peers", "--bin",

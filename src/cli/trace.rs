@@ -44,8 +44,8 @@ pub(super) struct Args {
     /// Only calls that were decided so: allow, deny or hold.
     #[arg(long, value_name = "D", value_parser = ["allow", "deny", "hold"])]
     decision: Option<String>,
-    /// Only calls that ended so: `succeeded`, the code of an error (`upstream_timeout`), or `failed` for
-    /// all that did not succeed, those that are held among them.
+    /// Only calls that ended so: `succeeded`, the code of an error (`upstream_timeout`), `unknown_tool`,
+    /// `malformed`, or `failed` for all that did not succeed, those that are held among them.
     #[arg(long, value_name = "O", value_parser = outcomes(), hide_possible_values = true)]
     outcome: Option<Ended>,
     /// Only calls of this trace: its id, 32 digits in hex, or a `traceparent`.

@@ -254,7 +254,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// All of them, in the order of the contract.
+    /// All of them, in the order in which they stand above.
     pub const ALL: [Self; 19] = [
         Self::InvalidArguments,
         Self::Denied,
