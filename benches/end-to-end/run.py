@@ -4,8 +4,9 @@
     benches/end-to-end/run.py [--rounds N] [--seconds S] [--only 'NAME;...'] [--no-fastmcp]
                             [--http-only] [--no-build] [--from FOLDER]
 
-Builds the release binary and the two bare peers, or takes them from a folder, starts them and nginx on loopback, and drives
-all of them in turn, round by round, so that what else the machine does falls on all alike.
+Builds the release binary and the two bare peers, or takes them from a folder, starts them and
+nginx on loopback, and drives all of them in turn, round by round, so that what else the machine
+does falls on all alike.
 Needs `nginx` and `wrk`; FastMCP is installed from PyPI once, into target/bench/venv. Everything
 stays under target/bench; the figures are in target/bench/results.json too.
 
@@ -70,14 +71,13 @@ def wait_for(port, name, seconds=60):
 def build(wanted, folder):
     release = folder or TARGET / "release"
     built = release / "tollbridge", release / "examples/peer-proxy", release / "examples/peer-rmcp"
-    if folder and (missing := [path for path in built if not path.exists()]):
-        fail(f"expected the program and its peers in {folder}, and there is no {missing[0]}")
-    if not wanted or folder:
-        return built
-    command = ["cargo", "build", "--release", "--locked", "--features", "peers", "--bin",
-               "tollbridge", "--example", "peer-proxy", "--example", "peer-rmcp"]
-    if subprocess.run(command, cwd=ROOT).returncode != 0:
-        fail("the release build failed")
+    if wanted and not folder:
+        command = ["cargo", "build", "--release", "--locked", "--features", "peers", "--bin",
+                   "tollbridge", "--example", "peer-proxy", "--example", "peer-rmcp"]
+        if subprocess.run(command, cwd=ROOT).returncode != 0:
+            fail("the release build failed")
+    if missing := [path for path in built if not path.exists()]:
+        fail(f"expected the program and its peers in {release}, and there is no {missing[0]}")
     return built
 
 
@@ -118,6 +118,7 @@ class Started:
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
+                print(f"warning: killed, as it did not end: {process.args}", file=sys.stderr)
                 process.kill()
 
 
